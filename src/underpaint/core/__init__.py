@@ -1,0 +1,1 @@
+"""Floor 0: class table, errors, configuration, seeded randomness. Imports no torch."""

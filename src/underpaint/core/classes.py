@@ -1,0 +1,141 @@
+"""The class table: names inside the program, numbers only at the file border."""
+
+from __future__ import annotations
+
+import colorsys
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from underpaint.core.errors import DataError, HintError, nearest
+
+VOID = 255
+"""Value of a pixel without ground truth in a mask file: left out of every loss and every score."""
+
+MAX_CLASSES = 255
+"""A mask file is 8 bit and 255 is void, so the indices 0..254 are left for classes."""
+
+Colour = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class ClassTable:
+    """The classes of a data set, in the order of their mask values.
+
+    Args:
+        names: One unique name a class; ``names[i]`` has the value ``i`` in a mask file.
+        colours: RGB of each class, 0..255.
+        background: Index of the background class, or None where every class is a thing or stuff class
+            (MSRC-21, CamVid). Nothing may assume that it is 0.
+
+    Raises:
+        DataError: fewer than two classes, more than 255, an empty or repeated name, a background outside the table.
+    """
+
+    names: tuple[str, ...]
+    colours: tuple[Colour, ...]
+    background: int | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.names) < 2:
+            raise DataError(
+                f"the class table has {len(self.names)} class(es): {', '.join(self.names) or 'none'}",
+                accepted=f"2 to {MAX_CLASSES} classes",
+                fix="a network needs something to tell the class from: add a line such as 'background' to classes.txt",
+            )
+        if len(self.names) > MAX_CLASSES:
+            raise DataError(f"the class table has {len(self.names)} classes", accepted=f"at most {MAX_CLASSES}")
+        repeated = sorted({name for name in self.names if self.names.count(name) > 1})
+        if repeated or not all(self.names):
+            raise DataError(f"class names must be unique and not empty; repeated: {repeated}")
+        if self.background is not None and not 0 <= self.background < len(self.names):
+            raise DataError(f"background index {self.background} is outside the table", accepted=f"0..{len(self) - 1}")
+
+    @classmethod
+    def of(cls, names: Sequence[str], background: str | None = "background") -> ClassTable:
+        """A table with the default palette; ``background`` names the background class where the table has it."""
+        index = names.index(background) if background in names else None
+        return cls(tuple(names), palette(len(names), index), index)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        return {name: i for i, name in enumerate(self.names)}
+
+    def index(self, name: str, where: object = None) -> int:
+        """The number of a class; an unknown name is a `HintError` that names the nearest class."""
+        try:
+            return self._index[name]
+        except KeyError:
+            raise HintError(
+                f"unknown class {name!r}",
+                where=where,
+                accepted=", ".join(self.names),
+                fix=nearest(name, self.names) or "add the class to classes.txt or correct the name",
+            ) from None
+
+    def indices(self, names: Iterable[str], where: object = None) -> list[int]:
+        """The numbers of several classes, in the order given."""
+        return [self.index(name, where) for name in names]
+
+    @property
+    def foreground(self) -> tuple[int, ...]:
+        """The indices of all classes but the background."""
+        return tuple(i for i in range(len(self)) if i != self.background)
+
+    def flat_palette(self) -> list[int]:
+        """768 numbers for a Pillow palette: the class colours, the rest black, void (255) off-white."""
+        flat = [channel for colour in self.colours for channel in colour]
+        return flat + [0] * (3 * VOID - len(flat)) + [224, 224, 192]
+
+
+def palette(count: int, background: int | None = None) -> tuple[Colour, ...]:
+    """``count`` well separated colours; black for the background.
+
+    Hues step by the golden ratio so that neighbours in the table differ; lightness alternates for colour-blind readers.
+    """
+    colours: list[Colour] = []
+    for i in range(count):
+        if i == background:
+            colours.append((0, 0, 0))
+            continue
+        lightness = (0.42, 0.62, 0.52)[i % 3]
+        r, g, b = colorsys.hls_to_rgb((0.04 + i * 0.6180339887) % 1.0, lightness, 0.75)
+        colours.append((round(r * 255), round(g * 255), round(b * 255)))
+    return tuple(colours)
+
+
+_COLOUR = re.compile(r"^(?P<name>.*?)[\s,;]+(?P<r>\d{1,3})[\s,]+(?P<g>\d{1,3})[\s,]+(?P<b>\d{1,3})$")
+
+
+def read_classes(path: Path) -> ClassTable:
+    """Read ``classes.txt``: one name a line, optionally followed by a colour as three numbers 0..255.
+
+    A class named ``background`` is the background class. Empty lines at the end are dropped.
+
+    Raises:
+        DataError: no such file, not UTF-8, or a table that `ClassTable` refuses.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise DataError("the class list is missing", where=path, fix="write classes.txt: one class name a line") from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"the class list is not UTF-8 text: {error}", where=path) from None
+    names: list[str] = []
+    colours: dict[int, Colour] = {}
+    for line in text.strip().splitlines():
+        match = _COLOUR.match(line.strip())
+        if match:
+            rgb = (int(match["r"]), int(match["g"]), int(match["b"]))
+            if max(rgb) > 255:
+                raise DataError(f"colour {rgb} is out of range", where=f"{path}: {line!r}", accepted="0..255")
+            colours[len(names)] = rgb
+        names.append(match["name"].strip() if match else line.strip())
+    table = ClassTable.of(names)
+    merged = tuple(colours.get(i, colour) for i, colour in enumerate(table.colours))
+    return ClassTable(table.names, merged, table.background)

@@ -1,0 +1,54 @@
+"""Typed errors: what is wrong, where, what is accepted, and what to do next."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UnderpaintError(Exception):
+    """Base of every error that a user can cause and mend.
+
+    Args:
+        what: What is wrong, with the value seen.
+        where: File, line or argument.
+        accepted: The values that would have been taken.
+        fix: What to do next.
+    """
+
+    def __init__(self, what: str, *, where: object = None, accepted: object = None, fix: str | None = None) -> None:
+        parts = [what]
+        if where is not None:
+            parts.append(f"  where: {where}")
+        if accepted is not None:
+            parts.append(f"  accepted: {accepted}")
+        if fix is not None:
+            parts.append(f"  fix: {fix}")
+        super().__init__("\n".join(parts))
+        self.what = what
+
+
+class DataError(UnderpaintError):
+    """An image, mask, split or data-set folder is missing, unreadable or contradictory."""
+
+
+class HintError(UnderpaintError):
+    """A hint contradicts the class table or its image."""
+
+
+class FormatError(UnderpaintError):
+    """An annotation file does not have the structure of its format."""
+
+
+class ConfigError(UnderpaintError):
+    """A setting is unknown, out of range or contradicts another."""
+
+
+class RunError(UnderpaintError):
+    """A training run cannot start, resume or go on."""
+
+
+def nearest(name: str, options: Iterable[str]) -> str:
+    """A sentence that names the closest accepted word, or an empty string when none is close."""
+    close = difflib.get_close_matches(name, list(options), n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,121 @@
+"""Hints as geometry: what a person or a tool said of an image, with class names and in pixel coordinates.
+
+Coordinates are continuous: x to the right, y down, the pixel in column c and row r covers [c, c+1) x [r, r+1).
+A click in the middle of the top-left pixel is (0.5, 0.5). Images are upright: EXIF orientation has been applied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+Point = tuple[float, float]
+
+
+class Kind(StrEnum):
+    """The kinds of hints, from the dearest to the cheapest."""
+
+    MASK = "masks"
+    SCRIBBLE = "scribbles"
+    CLICK = "clicks"
+    BOX = "boxes"
+    TAG = "tags"
+
+
+@dataclass(frozen=True)
+class Click:
+    """One labelled point (x, y)."""
+
+    name: str
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Scribble:
+    """An open polyline drawn with a pen ``width`` pixels wide; one point is a dot."""
+
+    name: str
+    points: tuple[Point, ...]
+    width: float = 3.0
+
+
+@dataclass(frozen=True)
+class Box:
+    """An axis-parallel box, half open: pixels with x0 <= column < x1 and y0 <= row < y1 for whole numbers."""
+
+    name: str
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+    @property
+    def area(self) -> float:
+        """Width times height in pixels, 0 for an empty box."""
+        return max(0.0, self.x1 - self.x0) * max(0.0, self.y1 - self.y0)
+
+
+@dataclass(frozen=True)
+class Tags:
+    """Which classes the image shows. A class in neither set is unknown.
+
+    ``present`` occur at least once, ``absent`` nowhere. A class table's background may stand in either,
+    and is a candidate wherever it is not absent.
+    """
+
+    present: frozenset[str] = frozenset()
+    absent: frozenset[str] = frozenset()
+
+    @classmethod
+    def complete(cls, present: frozenset[str], every: tuple[str, ...]) -> Tags:
+        """All classes are known: those in ``present`` occur, the rest of ``every`` do not."""
+        return cls(present, frozenset(every) - present)
+
+
+@dataclass(frozen=True)
+class Hints:
+    """Everything that was said of one image.
+
+    Args:
+        image: Name of the image in the data set, without suffix, '/' between folders.
+        size: (height, width) of the upright image where known; a size that differs from the image's is an error, never
+            a reason to resize.
+        clicks, scribbles, boxes: Geometry; see each type.
+        boxed: Classes whose every instance is boxed here, so that outside their boxes they do not occur.
+        tags: What is known of the image as a whole, or None.
+        mask: Path of a label file relative to the data set's folder, or None. Its void pixels (255) stay unknown where
+            other hints or nothing speak of them.
+        source: Who or what made the hints.
+        seconds: Seconds of a person's time, where known.
+    """
+
+    image: str
+    size: tuple[int, int] | None = None
+    clicks: tuple[Click, ...] = ()
+    scribbles: tuple[Scribble, ...] = ()
+    boxes: tuple[Box, ...] = ()
+    boxed: frozenset[str] = frozenset()
+    tags: Tags | None = None
+    mask: str | None = None
+    source: str = ""
+    seconds: float | None = field(default=None)
+
+    def kinds(self) -> frozenset[Kind]:
+        """The kinds of hints that this image carries."""
+        present = {
+            Kind.MASK: self.mask is not None,
+            Kind.SCRIBBLE: bool(self.scribbles),
+            Kind.CLICK: bool(self.clicks),
+            Kind.BOX: bool(self.boxes or self.boxed),
+            Kind.TAG: self.tags is not None,
+        }
+        return frozenset(kind for kind, here in present.items() if here)
+
+    def names(self) -> Iterator[str]:
+        """Every class name that is mentioned, with repeats, in a fixed order."""
+        yield from (hint.name for hint in (*self.clicks, *self.scribbles, *self.boxes))
+        yield from sorted(self.boxed)
+        if self.tags is not None:
+            yield from sorted(self.tags.present | self.tags.absent)
