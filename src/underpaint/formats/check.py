@@ -1,0 +1,142 @@
+"""Checks of hints, whichever format they come from: sense, class names, and the photograph's borders."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from underpaint.core.classes import ClassTable
+from underpaint.core.errors import HintError
+from underpaint.hints.types import Box, Click, Hints, Point, Scribble
+
+SLACK = 1.0
+"""Pixels by which geometry may leave the photograph and is moved back: what rounding and the choice between 0- and
+1-based pixels can do. Anything farther out belongs to another photograph."""
+
+
+def check_hints(hints: Hints, classes: ClassTable | None, where: object) -> None:
+    """Refuse hints that make no sense in themselves, or name a class outside the table.
+
+    Raises:
+        HintError: a number that is not finite, a stroke without points or width, an empty box, an empty size, negative
+            seconds, a class both present and absent, or one that the table lacks.
+    """
+    for number in _numbers(hints):
+        if not math.isfinite(number):
+            raise HintError(f"a number is {number}", where=where, accepted="finite numbers")
+    for scribble in hints.scribbles:
+        if not scribble.points or scribble.width <= 0:
+            what = f"a stroke of {scribble.name!r} has {len(scribble.points)} points and width {scribble.width}"
+            raise HintError(what, where=where, accepted="1 point or more, width > 0")
+    for box in hints.boxes:
+        if not (box.x0 < box.x1 and box.y0 < box.y1):
+            raise HintError(f"the box is empty: {box}", where=where, accepted="x0 < x1 and y0 < y1")
+    both = hints.tags.present & hints.tags.absent if hints.tags is not None else None
+    if both:
+        raise HintError(f"tagged present and absent at once: {', '.join(sorted(both))}", where=where)
+    if hints.size is not None and min(hints.size) < 1:
+        raise HintError(f"the size is {hints.size}", where=where, accepted="(height, width) of 1 or more")
+    if hints.seconds is not None and hints.seconds < 0:
+        raise HintError(f"the time spent is {hints.seconds} seconds", where=where, accepted="0 or more")
+    if classes is not None:
+        classes.indices(dict.fromkeys(hints.names()), where)
+
+
+def _numbers(hints: Hints) -> Iterator[float]:
+    for click in hints.clicks:
+        yield from (click.x, click.y)
+    for scribble in hints.scribbles:
+        yield scribble.width
+        yield from (value for point in scribble.points for value in point)
+    for box in hints.boxes:
+        yield from (box.x0, box.y0, box.x1, box.y1)
+    if hints.seconds is not None:
+        yield hints.seconds
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Hints within their photograph, and how many clicks, strokes and boxes were left out for lying outside."""
+
+    hints: Hints
+    dropped: int
+
+
+def fit_hints(hints: Hints, size: tuple[int, int], *, drop: bool, where: object) -> Fitted:
+    """Compare hints with the size of their photograph, and record it in them.
+
+    Geometry up to `SLACK` pixels outside is moved to the border pixels; farther out it is an error, or left out where
+    ``drop``. A box is cut at the border if any of it lies within.
+
+    Args:
+        hints: Hints of one image.
+        size: (H, W) of the upright photograph.
+        drop: Leave out what lies outside instead of raising.
+        where: File, for messages.
+
+    Raises:
+        HintError: geometry outside and not ``drop``, or a recorded size that differs.
+    """
+    if hints.size is not None and hints.size != size:
+        turned = " (the sides are swapped: drawn before the EXIF rotation?)" if hints.size == size[::-1] else ""
+        raise HintError(
+            f"drawn on an image of {hints.size[0]} x {hints.size[1]}, the photograph {hints.image!r} has {size[0]} x "
+            f"{size[1]} (rows x columns){turned}",
+            where=where,
+            fix="give the photograph that the hints were drawn on; hints are never stretched",
+        )
+    clicks = [_fit_click(click, size) for click in hints.clicks]
+    scribbles = [_fit_scribble(scribble, size) for scribble in hints.scribbles]
+    boxes = [_fit_box(box, size) for box in hints.boxes]
+    given: tuple[Click | Scribble | Box, ...] = (*hints.clicks, *hints.scribbles, *hints.boxes)
+    stray = [hint for hint, fitted in zip(given, (*clicks, *scribbles, *boxes), strict=True) if fitted is None]
+    if stray and not drop:
+        raise _stray_error(hints.image, stray[0], size, where)
+    fitted = replace(
+        hints,
+        size=size,
+        clicks=tuple(click for click in clicks if click),
+        scribbles=tuple(scribble for scribble in scribbles if scribble),
+        boxes=tuple(box for box in boxes if box),
+        # A class whose box is left out is no longer boxed completely.
+        boxed=hints.boxed - {hint.name for hint in stray if isinstance(hint, Box)},
+    )
+    return Fitted(fitted, len(stray))
+
+
+def _stray_error(image: str, stray: Click | Scribble | Box, size: tuple[int, int], where: object) -> HintError:
+    kind, text = type(stray).__name__.lower(), repr(stray)
+    return HintError(
+        f"a {kind} lies outside the photograph {image!r} of {size[0]} rows and {size[1]} columns: {text[:120]}",
+        where=where,
+        accepted=f"0 <= x <= {size[1]}, 0 <= y <= {size[0]}",
+        fix="correct it, or ask for hints outside the photograph to be left out",
+    )
+
+
+def _fit_point(point: Point, size: tuple[int, int]) -> Point | None:
+    height, width = size
+    x, y = point
+    if not (-SLACK <= x <= width + SLACK and -SLACK <= y <= height + SLACK):
+        return None
+    # The far border itself is outside (pixels are half open), so it goes to the middle of the last pixel.
+    return (x if x < width else width - 0.5) if x >= 0 else 0.5, (y if y < height else height - 0.5) if y >= 0 else 0.5
+
+
+def _fit_click(click: Click, size: tuple[int, int]) -> Click | None:
+    point = _fit_point((click.x, click.y), size)
+    return None if point is None else Click(click.name, *point)
+
+
+def _fit_scribble(scribble: Scribble, size: tuple[int, int]) -> Scribble | None:
+    points = [_fit_point(point, size) for point in scribble.points]
+    kept = tuple(point for point in points if point is not None)
+    return replace(scribble, points=kept) if len(kept) == len(points) else None
+
+
+def _fit_box(box: Box, size: tuple[int, int]) -> Box | None:
+    height, width = size
+    inside = box.x0 >= -SLACK and box.y0 >= -SLACK and box.x1 <= width + SLACK and box.y1 <= height + SLACK
+    cut = Box(box.name, max(box.x0, 0.0), max(box.y0, 0.0), min(box.x1, float(width)), min(box.y1, float(height)))
+    return cut if inside and cut.area > 0 else None

@@ -1,0 +1,51 @@
+"""Opening an image file: allow-list of formats, size limit before decoding, one typed error."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from underpaint.core.errors import DataError
+
+Pixels = NDArray[np.uint8]
+
+MAX_PIXELS = 100_000_000
+"""Default limit of width times height: 300 MB as RGB, above every common camera. Pillow's own bound, 179 million
+pixels, stays in force above it."""
+
+
+@contextmanager
+def opened(path: Path, formats: tuple[str, ...], *, max_pixels: int) -> Iterator[Image.Image]:
+    """An image file, opened but not decoded; whatever Pillow raises within is a `DataError` that names the file."""
+    try:
+        with warnings.catch_warnings():
+            # The limit below takes the place of Pillow's warning; other warnings speak of metadata that is not used.
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=formats) as image:
+                width, height = image.size
+                if width * height > max_pixels:
+                    raise DataError(
+                        f"the image has {width} x {height} pixels",
+                        where=path,
+                        accepted=f"at most {max_pixels} pixels",
+                        fix="cut it into tiles, or raise the limit if the machine's memory allows it",
+                    )
+                yield image
+    except DataError:
+        raise
+    except FileNotFoundError:
+        raise DataError("the image file is missing", where=path) from None
+    except UnidentifiedImageError:
+        raise DataError("not an image that can be read", where=path, accepted=", ".join(formats)) from None
+    except Exception as error:
+        # Decoders meet hostile bytes with OSError, SyntaxError, struct.error, ZeroDivisionError and more.
+        cause = f"{type(error).__name__}: {error}"
+        raise DataError(
+            f"the image cannot be decoded ({cause})", where=path, fix="replace or remove the file"
+        ) from error

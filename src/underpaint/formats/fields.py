@@ -1,0 +1,121 @@
+"""Typed reading of a JSON object from outside: every field is checked, every error names its place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from underpaint.core.errors import FormatError, nearest
+
+
+class Fields:
+    """The fields of one JSON object; `refuse_rest` names those that nobody asked for.
+
+    Args:
+        record: What the JSON parser returned.
+        where: File and line, for messages.
+
+    Raises:
+        FormatError: not an object. The methods raise it for a field that is missing or of another type.
+    """
+
+    def __init__(self, record: Any, where: str) -> None:
+        if not isinstance(record, dict):
+            raise FormatError(f"expected an object, got {_shown(record)}", where=where, accepted='{"key": value, ...}')
+        self._record = record
+        self._where = where
+        self._known: set[str] = set()
+
+    def __contains__(self, key: str) -> bool:
+        self._known.add(key)
+        return key in self._record
+
+    def _take(self, key: str) -> Any:
+        self._known.add(key)
+        try:
+            return self._record[key]
+        except KeyError:
+            raise FormatError(f"the field {key!r} is missing", where=self._where) from None
+
+    def _bad(self, key: str, value: Any, accepted: str) -> FormatError:
+        return FormatError(f"the field {key!r} is {_shown(value)}", where=self._where, accepted=accepted)
+
+    def text(self, key: str, *, empty: bool = False) -> str:
+        """A string; an empty one only where ``empty``."""
+        value = self._take(key)
+        if not isinstance(value, str) or not (value or empty):
+            raise self._bad(key, value, "a string" if empty else "a string that is not empty")
+        return value
+
+    def texts(self, key: str) -> list[str]:
+        """A list of strings that are not empty; no list where the field is missing."""
+        values = self._list(key)
+        if not all(isinstance(value, str) and value for value in values):
+            raise self._bad(key, values, "a list of strings")
+        return values
+
+    def number(self, key: str, *, low: float = -math.inf, above: float = -math.inf) -> float:
+        """A finite number, at least ``low`` and greater than ``above``."""
+        value = finite(self._take(key))
+        if value is None or value < low or value <= above:
+            bound = f" >= {low}" if low > -math.inf else f" > {above}" if above > -math.inf else ""
+            raise self._bad(key, self._record[key], f"a finite number{bound}")
+        return value
+
+    def whole(self, key: str, *, low: int) -> int:
+        """A whole number of at least ``low``."""
+        value = self._take(key)
+        if not isinstance(value, int) or isinstance(value, bool) or value < low:
+            raise self._bad(key, value, f"a whole number >= {low}")
+        return value
+
+    def pairs(self, key: str) -> Iterator[tuple[float, float]]:
+        """A list of at least one [x, y]."""
+        values = self._list(key)
+        if not values:
+            raise self._bad(key, values, "at least one point [x, y]")
+        for value in values:
+            x, y = map(finite, value) if isinstance(value, list) and len(value) == 2 else (None, None)
+            if x is None or y is None:
+                raise self._bad(key, value, "points [x, y] of finite numbers")
+            yield x, y
+
+    def items(self, key: str) -> Iterator[Fields]:
+        """The objects of a list; none where the field is missing."""
+        for number, value in enumerate(self._list(key)):
+            yield Fields(value, f"{self._where}, {key}[{number}]")
+
+    def inner(self, key: str) -> Fields:
+        """An object within this one."""
+        return Fields(self._take(key), f"{self._where}, {key}")
+
+    def _list(self, key: str) -> list[Any]:
+        value = self._take(key) if key in self else []
+        if not isinstance(value, list):
+            raise self._bad(key, value, "a list")
+        return value
+
+    def refuse_rest(self) -> None:
+        """Raise where the object has a field that nobody asked for."""
+        rest = sorted(set(self._record) - self._known)
+        if rest:
+            known = sorted(self._known)
+            fix = nearest(rest[0], known) or None
+            raise FormatError(f"unknown field {rest[0]!r}", where=self._where, accepted=", ".join(known), fix=fix)
+
+
+def finite(value: Any) -> float | None:
+    """The value as a float where it is a finite number (not a boolean, not 1e999), else None."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

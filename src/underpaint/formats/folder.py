@@ -1,0 +1,146 @@
+"""The folder data set: ``images/``, ``masks/``, ``splits/*.txt`` and ``classes.txt``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from underpaint.core.classes import ClassTable, read_classes
+from underpaint.core.errors import DataError, nearest
+from underpaint.formats import masks as mask_files
+from underpaint.formats.images import SUFFIXES, find_files, find_images
+
+ALL = "all"
+"""The one split of a data set that has no split lists."""
+
+SHOWN = 5
+"""How many names an error message lists before it goes on with a count."""
+
+
+@dataclass(frozen=True)
+class DataFolder:
+    """A data set on disk: where its files are. Nothing is decoded before it is asked for.
+
+    Args:
+        root: The data set's folder; `Hints.mask` is relative to it.
+        classes: The class table.
+        images: Photographs by name (path below the image folder, without suffix).
+        masks: Mask files by name; may be empty, hints are enough to train.
+        splits: Names by split, in the order of the list, without repeats.
+    """
+
+    root: Path
+    classes: ClassTable
+    images: Mapping[str, Path]
+    masks: Mapping[str, Path]
+    splits: Mapping[str, tuple[str, ...]]
+
+    def split(self, name: str) -> tuple[str, ...]:
+        """The image names of a split.
+
+        Raises:
+            DataError: no such split, an empty one, or names without a photograph.
+        """
+        if name not in self.splits:
+            fix = nearest(name, self.splits) or "write the names, one a line, to splits/NAME.txt"
+            raise DataError(f"no split {name!r}", where=self.root, accepted=", ".join(sorted(self.splits)), fix=fix)
+        names = self.splits[name]
+        if not names:
+            raise DataError(f"the split {name!r} is empty", where=self.root, fix="write at least one name to its list")
+        missing = [image for image in names if image not in self.images]
+        if missing:
+            raise DataError(
+                f"{len(missing)} of the {len(names)} names of split {name!r} have no photograph: {listing(missing)}",
+                where=self.root,
+                fix="correct the list or put the photographs back; names are paths below the image folder",
+            )
+        return names
+
+    def require_masks(self, names: Iterable[str]) -> None:
+        """Raise `DataError` where an image of ``names`` has no mask file."""
+        wanted = list(names)
+        missing = [name for name in wanted if name not in self.masks]
+        if missing:
+            raise DataError(
+                f"{len(missing)} of {len(wanted)} images have no mask: {listing(missing)}",
+                where=self.root,
+                fix="put the masks beside the images under the same names (PNG, BMP or TIFF), or choose another split",
+            )
+
+
+def listing(names: Iterable[str]) -> str:
+    """The first few names and how many more there are, for a message."""
+    every = list(names)
+    rest = len(every) - SHOWN
+    return ", ".join(every[:SHOWN]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def open_folder(root: Path) -> DataFolder:
+    """Open a folder data set. Without ``splits/`` all images are the split ``all``; ``masks/`` may be missing.
+
+    Raises:
+        DataError: no such folder, no class list, no photographs, two files of one name, or masks in a lossy format.
+    """
+    if not root.is_dir():
+        raise DataError("the data set's folder is missing", where=root)
+    classes = read_classes(root / "classes.txt")
+    return assemble(root, classes, root / "images", [root / "masks"], root / "splits")
+
+
+def assemble(root: Path, classes: ClassTable, images: Path, masks: Iterable[Path], splits: Path) -> DataFolder:
+    """A `DataFolder` from the folders of any layout; of several mask folders an earlier one wins, name by name."""
+    found = find_images(images)
+    if not found:
+        raise DataError("no photographs found", where=images, accepted=", ".join(sorted(SUFFIXES)))
+    files: dict[str, Path] = {}
+    for folder in masks:
+        files = {**_find_masks(folder), **files}
+    lists = sorted(splits.glob("*.txt")) if splits.is_dir() else []
+    by_split = {path.stem: read_split(path, found) for path in lists} or {ALL: tuple(found)}
+    return DataFolder(root, classes, found, dict(sorted(files.items())), by_split)
+
+
+def _find_masks(folder: Path) -> dict[str, Path]:
+    if not folder.is_dir():
+        return {}
+    found = find_files(folder, mask_files.SUFFIXES)
+    if not found and find_images(folder):
+        raise DataError(
+            "the masks are in a lossy format, which changes class numbers at every border",
+            where=folder,
+            accepted=", ".join(mask_files.FORMATS),
+        )
+    return found
+
+
+def read_split(path: Path, images: Mapping[str, Path]) -> tuple[str, ...]:
+    """Read a split list: one image a line, empty lines passed over, repeats kept once.
+
+    A line may be the bare name, or name a file: then its suffix is left off, backslashes become '/', and folders before
+    the name go one by one until a photograph has the name. Of a line with several columns (DeepLab's lists of image and
+    mask) the first column counts. What still has no photograph stays as it is, for `DataFolder.split` to name.
+
+    Raises:
+        DataError: not UTF-8 text.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"the split list cannot be read: {error}", where=path) from None
+    named = (_resolve(line.strip(), images) for line in lines if line.strip())
+    return tuple(dict.fromkeys(named))
+
+
+def _resolve(line: str, images: Mapping[str, Path]) -> str:
+    return next((name for name in _spellings(line) if name in images), line)
+
+
+def _spellings(line: str) -> Iterator[str]:
+    """The names that a line may stand for, the likeliest first."""
+    yield line
+    for column in (line, line.split()[0]):
+        path = PurePosixPath(column.replace("\\", "/"))
+        stem = path.with_suffix("") if path.suffix.lower() in SUFFIXES else path
+        for start in range(len(stem.parts)):
+            yield "/".join(stem.parts[start:])

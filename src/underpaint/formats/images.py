@@ -1,0 +1,135 @@
+"""Photographs, with one rule for format, size limit, orientation and colour; masks are read beside them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from underpaint.core.errors import DataError
+from underpaint.formats.decode import MAX_PIXELS, Pixels, opened
+from underpaint.formats.masks import read_index_mask, write_index_mask
+
+__all__ = ["find_files", "find_images", "image_size", "read_index_mask", "read_rgb", "write_index_mask"]
+
+FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
+"""Formats that are decoded. A short list, since every decoder is code that a hostile file can reach."""
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
+"""File endings by which photographs are found; the content decides how they are decoded."""
+
+ORIENTATION = 0x0112
+"""The EXIF tag that says how the camera was held."""
+
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def read_rgb(path: Path, *, max_pixels: int = MAX_PIXELS) -> Pixels:
+    """Read a photograph upright, as RGB.
+
+    EXIF orientation is applied here, once. Grey, palette and CMYK images are converted; an alpha channel is dropped, so
+    that the stored colour counts; of 16 bits the upper 8 are kept, without stretching; of an animation the first frame.
+
+    Args:
+        path: A JPEG, PNG, BMP, TIFF or WebP file.
+        max_pixels: Limit of width times height, compared with the header before anything is decoded.
+
+    Returns:
+        (H, W, 3), 0..255.
+
+    Raises:
+        DataError: missing, no image, another format, truncated, too large, a stack of pages, or floating point.
+    """
+    with opened(path, FORMATS, max_pixels=max_pixels) as image:
+        rotation = _UPRIGHT.get(_orientation(image))
+        _refuse_stack(image, path)
+        rgb = _to_rgb(image, path)
+        return np.array(rgb.transpose(rotation) if rotation is not None else rgb, dtype=np.uint8)
+
+
+def image_size(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+    """(H, W) of a photograph as `read_rgb` would return it, from the header alone.
+
+    Raises:
+        DataError: as `read_rgb`, as far as the header shows it.
+    """
+    with opened(path, FORMATS, max_pixels=max_pixels) as image:
+        width, height = image.size
+        return (width, height) if _orientation(image) in (5, 6, 7, 8) else (height, width)
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF orientation 1..8 from the header; 1 where there is none or where it is damaged."""
+    try:
+        # Not image.getexif(): a PNG without EXIF would be decoded whole to look behind the pixels.
+        value = Image.Image.getexif(image).get(ORIENTATION, 1)
+    except Exception:  # damaged metadata must not cost the photograph
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _refuse_stack(image: Image.Image, path: Path) -> None:
+    pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
+    if pages > 1:
+        raise DataError(f"the TIFF file is a stack of {pages} pages", where=path, fix="save each page as its own file")
+
+
+def _to_rgb(image: Image.Image, path: Path) -> Image.Image:
+    if image.mode == "F":
+        raise DataError("the pixels are floating point numbers", where=path, accepted="8 or 16 bits a channel")
+    if image.mode.startswith("I"):
+        grey = np.asarray(image)
+        if grey.min() < 0 or grey.max() > 65535:
+            raise DataError(f"grey values from {grey.min()} to {grey.max()}", where=path, accepted="0..65535")
+        image = Image.fromarray((grey >> 8).astype(np.uint8))
+    return image.convert("RGB")
+
+
+def find_images(folder: Path) -> dict[str, Path]:
+    """All photographs below a folder, by name: the path relative to it, without suffix, with '/' between folders.
+
+    Files and folders whose name starts with a dot are passed over (thumbnails, resource forks). Nothing is opened.
+
+    Raises:
+        DataError: no such folder, or two files that differ in the suffix alone.
+    """
+    return find_files(folder, SUFFIXES)
+
+
+def find_files(folder: Path, suffixes: frozenset[str]) -> dict[str, Path]:
+    """As `find_images`, for other endings (lower case, with the dot)."""
+    if not folder.is_dir():
+        raise DataError("the folder is missing", where=folder)
+    found: dict[str, Path] = {}
+    doubles: list[str] = []
+    for path in _walk(folder):
+        if path.suffix.lower() not in suffixes:
+            continue
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        if name in found:
+            doubles.append(f"{found[name].name} and {path.name}")
+        found[name] = path
+    if doubles:
+        raise DataError(
+            f"{len(doubles)} name(s) belong to two files: {', '.join(sorted(doubles)[:3])}",
+            where=folder,
+            fix="keep one file a name: hints and masks are matched by the name without suffix",
+        )
+    return dict(sorted(found.items()))
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for root, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(root, name) for name in sorted(files) if not name.startswith("."))

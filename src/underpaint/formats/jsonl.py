@@ -1,0 +1,183 @@
+"""The hints file: JSON Lines, a header and then one image a line, geometry with class names.
+
+The first line is ``{"underpaint": "hints", "version": 1}``. Each further line is an object with ``image`` and whatever
+was said of that image; what was not said is left out::
+
+    {"boxed": ["cat"], "boxes": [{"class": "cat", "x0": 1.0, "x1": 9.0, "y0": 2.0, "y1": 7.5}], "height": 240,
+     "image": "pets/a", "scribbles": [{"class": "cat", "points": [[3.5, 3.5], [6.0, 4.0]], "width": 3.0}], "width": 320,
+     "clicks": [{"class": "cat", "x": 4.5, "y": 5.5}], "mask": "labels/a.png", "seconds": 21.0, "source": "anna",
+     "tags": {"absent": ["dog"], "present": ["cat"]}}
+
+Coordinates are those of `underpaint.hints.types`. The classes are not repeated in the header: a hint carries its
+class by name, so the file holds with any class table that has these names, in any order. Keys are sorted and numbers
+written so that they read back exactly, so that equal hints give equal bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from underpaint.core.classes import ClassTable
+from underpaint.core.errors import FormatError, HintError
+from underpaint.formats.atomic import write_atomic
+from underpaint.formats.check import check_hints
+from underpaint.formats.fields import Fields
+from underpaint.formats.json_text import parse_json
+from underpaint.hints.types import Box, Click, Hints, Scribble, Tags
+
+VERSION = 1
+HEADER = {"underpaint": "hints", "version": VERSION}
+
+MAX_LINE = 16 << 20
+"""Bytes of one line: about 600,000 points, several times what covers a photograph of 500 pixels with strokes."""
+
+
+def read_hints(path: Path, classes: ClassTable | None = None) -> dict[str, Hints]:
+    """Read a hints file: hints by image name, in the order of the file.
+
+    Args:
+        path: The file.
+        classes: Where given, every class name must be in this table.
+
+    Raises:
+        FormatError: missing, another version, not the structure above, NaN, an image given twice; names file and line.
+        HintError: a class outside the table, or hints that contradict themselves.
+    """
+    found: dict[str, Hints] = {}
+    for number, text in _lines(path):
+        where = f"{path}:{number}"
+        record = parse_json(text, where)
+        if number == 1:
+            _check_header(record, where)
+            continue
+        hints = _hints(Fields(record, where))
+        if hints.image in found:
+            raise FormatError(f"the image {hints.image!r} is given twice", where=where, accepted="one line an image")
+        check_hints(hints, classes, where)
+        found[hints.image] = hints
+    return found
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Line numbers and texts, empty lines passed over; the header is sure to be there."""
+    try:
+        with path.open("rb") as file:
+            number = 0
+            while line := file.readline(MAX_LINE + 1):
+                number += 1
+                if len(line) > MAX_LINE:
+                    raise FormatError("the line is too long", where=f"{path}:{number}", accepted=f"{MAX_LINE} bytes")
+                if number == 1 or line.strip():
+                    yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
+    except OSError as error:
+        raise FormatError(f"the hints file cannot be read: {error.strerror or error}", where=path) from None
+    except UnicodeDecodeError as error:
+        raise FormatError(f"not UTF-8 text: {error}", where=f"{path}:{number}") from None
+    if number == 0:
+        raise FormatError("the hints file is empty", where=path, accepted=f"a first line {json.dumps(HEADER)}")
+
+
+def _check_header(record: Any, where: str) -> None:
+    if not isinstance(record, dict) or record.get("underpaint") != "hints":
+        raise FormatError("not a hints file", where=where, accepted=f"a first line {json.dumps(HEADER)}")
+    if record.get("version") != VERSION:
+        seen = record.get("version")
+        raise FormatError(f"hints file version {seen!r}", where=where, accepted=VERSION, fix="update underpaint")
+
+
+def _hints(fields: Fields) -> Hints:
+    hints = Hints(
+        image=fields.text("image"),
+        size=_size(fields),
+        clicks=tuple(_click(item) for item in fields.items("clicks")),
+        scribbles=tuple(_scribble(item) for item in fields.items("scribbles")),
+        boxes=tuple(_box(item) for item in fields.items("boxes")),
+        boxed=frozenset(fields.texts("boxed")),
+        tags=_tags(fields),
+        mask=fields.text("mask") if "mask" in fields else None,
+        source=fields.text("source", empty=True) if "source" in fields else "",
+        seconds=fields.number("seconds", low=0) if "seconds" in fields else None,
+    )
+    fields.refuse_rest()
+    return hints
+
+
+def _size(fields: Fields) -> tuple[int, int] | None:
+    if "height" not in fields and "width" not in fields:
+        return None
+    return fields.whole("height", low=1), fields.whole("width", low=1)
+
+
+def _click(fields: Fields) -> Click:
+    click = Click(fields.text("class"), fields.number("x"), fields.number("y"))
+    fields.refuse_rest()
+    return click
+
+
+def _scribble(fields: Fields) -> Scribble:
+    points = tuple(fields.pairs("points"))
+    scribble = Scribble(fields.text("class"), points, fields.number("width", above=0))
+    fields.refuse_rest()
+    return scribble
+
+
+def _box(fields: Fields) -> Box:
+    box = Box(fields.text("class"), *(fields.number(side) for side in ("x0", "y0", "x1", "y1")))
+    fields.refuse_rest()
+    return box
+
+
+def _tags(fields: Fields) -> Tags | None:
+    if "tags" not in fields:
+        return None
+    inner = fields.inner("tags")
+    tags = Tags(frozenset(inner.texts("present")), frozenset(inner.texts("absent")))
+    inner.refuse_rest()
+    return tags
+
+
+def write_hints(path: Path, hints: Iterable[Hints]) -> None:
+    """Write a hints file, whole or not at all; an older file under the same name is replaced at the end.
+
+    Raises:
+        HintError: an image given twice, NaN, or hints that contradict themselves.
+        DataError: the disk refuses.
+    """
+    lines = [_dump(HEADER)]
+    seen: set[str] = set()
+    for one in hints:
+        if one.image in seen:
+            raise HintError(f"the image {one.image!r} is given twice", where=path, fix="merge its hints into one")
+        seen.add(one.image)
+        check_hints(one, None, f"{path}: {one.image}")
+        lines.append(_dump(_record(one)))
+    write_atomic(path, b"".join(lines))
+
+
+def _record(hints: Hints) -> dict[str, Any]:
+    """The JSON object of one image, with the keys that say something."""
+    said: dict[str, Any] = {
+        "clicks": [{"class": click.name, "x": click.x, "y": click.y} for click in hints.clicks],
+        "scribbles": [
+            {"class": s.name, "points": [list(p) for p in s.points], "width": s.width} for s in hints.scribbles
+        ],
+        "boxes": [{"class": box.name, "x0": box.x0, "y0": box.y0, "x1": box.x1, "y1": box.y1} for box in hints.boxes],
+        "boxed": sorted(hints.boxed),
+        "source": hints.source,
+    }
+    record = {"image": hints.image} | {key: value for key, value in said.items() if value}
+    if hints.size is not None:
+        record |= {"height": hints.size[0], "width": hints.size[1]}
+    if hints.tags is not None:
+        record["tags"] = {"present": sorted(hints.tags.present), "absent": sorted(hints.tags.absent)}
+    optional = {"mask": hints.mask, "seconds": hints.seconds}
+    return record | {key: value for key, value in optional.items() if value is not None}
+
+
+def _dump(item: Mapping[str, Any]) -> bytes:
+    """One line. A file name that is no UTF-8 holds lone surrogates, which become JSON escapes and read back as such."""
+    text = json.dumps(item, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "backslashreplace") + b"\n"
