@@ -1,0 +1,75 @@
+"""Pair sums over a window in plain torch: any device, any floating type; the reference of the compiled back end."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from underpaint.kernels.gaussian import HalfWindow
+
+Slices = tuple[slice, slice]
+
+
+def filter_pairs(
+    values: Tensor, rgb: Tensor, window: HalfWindow, source: Tensor | None, destination: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Sum every pixel's neighbours, and how far each pixel is from agreeing with them.
+
+    With ``w_ij = K_ij (d_i s_j + s_i d_j) / 2`` (s source, d destination, 1 where not given), symmetric in i and j,
+    each pair is visited once and serves both pixels. Extra memory: the result and a few (N, 3, H, W).
+
+    Args:
+        values: (N, C, H, W), float32 or float64.
+        rgb: (N, 3, H, W), same type.
+        window: Offsets and position terms.
+        source: (N, H, W) bool, or None.
+        destination: (N, H, W) bool, or None.
+
+    Returns:
+        ``q_i = sum_j w_ij v_j`` (N, C, H, W) and ``sum_j w_ij - <v_i, q_i>`` (N, H, W).
+    """
+    filtered = torch.zeros_like(values)
+    total = torch.zeros_like(values[:, :1])
+    gates = _gates(values, source, destination)
+    height, width = values.shape[-2:]
+    for o, (dy, dx) in enumerate(window.offsets.tolist()):
+        if dy >= height or abs(dx) >= width:
+            continue
+        near = (slice(0, height - dy), slice(max(0, -dx), min(width, width - dx)))
+        far = (slice(dy, height), slice(max(0, dx), min(width, width + dx)))
+        weight = _pair_weights(rgb, window, o, near, far)
+        if gates is not None:
+            weight *= _gate_product(gates, near, far)
+        for here, there in ((near, far), (far, near)):
+            filtered[(..., *here)].addcmul_(weight, values[(..., *there)])
+            total[(..., *here)] += weight
+    for channel in range(values.shape[1]):  # one channel at a time: a product of all would double the memory
+        total[:, 0].addcmul_(values[:, channel], filtered[:, channel], value=-1)
+    return filtered, total[:, 0]
+
+
+def _pair_weights(rgb: Tensor, window: HalfWindow, o: int, near: Slices, far: Slices) -> Tensor:
+    """K_ij of one offset, (N, 1, h, w)."""
+    colours = rgb[(..., *near)]
+    if window.decay.size == 0:
+        return torch.full_like(colours[:, :1], window.flat[o])
+    distance = (colours - rgb[(..., *far)]).square_().sum(dim=1, keepdim=True)
+    weight = torch.full_like(distance, window.flat[o])
+    for spatial, decay in zip(window.spatial[o].tolist(), window.decay.tolist(), strict=True):
+        weight.add_(torch.exp(distance * decay), alpha=spatial)
+    return weight
+
+
+def _gates(values: Tensor, source: Tensor | None, destination: Tensor | None) -> tuple[Tensor, Tensor] | None:
+    if source is None and destination is None:
+        return None
+    ones = torch.ones_like(values[:, :1])
+    send = ones if source is None else source.unsqueeze(1).to(values.dtype)
+    receive = ones if destination is None else destination.unsqueeze(1).to(values.dtype)
+    return send, receive
+
+
+def _gate_product(gates: tuple[Tensor, Tensor], near: Slices, far: Slices) -> Tensor:
+    send, receive = gates
+    forth = receive[(..., *near)] * send[(..., *far)]
+    return forth.addcmul_(send[(..., *near)], receive[(..., *far)]).mul_(0.5)
