@@ -123,7 +123,9 @@ def read_classes(path: Path) -> ClassTable:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise DataError("the class list is missing", where=path, fix="write classes.txt: one class name a line") from None
+        raise DataError(
+            "the class list is missing", where=path, fix="write classes.txt: one class name a line"
+        ) from None
     except UnicodeDecodeError as error:
         raise DataError(f"the class list is not UTF-8 text: {error}", where=path) from None
     names: list[str] = []

@@ -83,7 +83,9 @@ def parse_overrides(assignments: list[str]) -> Settings:
     for assignment in assignments:
         key, equals, value = assignment.partition("=")
         if not equals or not key.strip():
-            raise ConfigError(f"not an override: {assignment!r}", where="--set", accepted="name=value or group.name=value")
+            raise ConfigError(
+                f"not an override: {assignment!r}", where="--set", accepted="name=value or group.name=value"
+            )
         try:
             parsed: Any = yaml.safe_load(value)
         except yaml.YAMLError as error:

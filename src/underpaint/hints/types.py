@@ -113,9 +113,14 @@ class Hints:
         }
         return frozenset(kind for kind, here in present.items() if here)
 
+    def drawn(self) -> list[str]:
+        """The class of every click, scribble and box, in this order."""
+        clicks, scribbles, boxes = self.clicks, self.scribbles, self.boxes
+        return [c.name for c in clicks] + [s.name for s in scribbles] + [b.name for b in boxes]
+
     def names(self) -> Iterator[str]:
         """Every class name that is mentioned, with repeats, in a fixed order."""
-        yield from (hint.name for hint in (*self.clicks, *self.scribbles, *self.boxes))
+        yield from self.drawn()
         yield from sorted(self.boxed)
         if self.tags is not None:
             yield from sorted(self.tags.present | self.tags.absent)

@@ -1,0 +1,268 @@
+"""Images with hints as an endless, reproducible stream of training samples."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch.utils.data import Dataset, Sampler
+
+from underpaint.core.config import Config
+from underpaint.core.errors import DataError
+from underpaint.core.rng import generator
+from underpaint.data.pseudo import PseudoLabels
+from underpaint.data.samples import Geometry, Sample, Still
+from underpaint.data.views import View, draw_view, jitter_colours
+from underpaint.formats.folder import DataFolder
+from underpaint.formats.images import image_size, read_rgb
+from underpaint.formats.masks import read_index_mask
+from underpaint.hints.rasterise import Mask
+from underpaint.hints.types import Hints, Kind
+
+log = logging.getLogger(__name__)
+
+Key = tuple[int, int]
+"""(epoch, index of the image): all that the randomness of a sample depends on, beside the seed."""
+
+
+class ViewConfig(Config):
+    """Settings of the views that training sees.
+
+    Attributes:
+        crop: (height, width) of the training crops in pixels, multiples of 32.
+        scales: Smallest and largest factor on an image's size.
+        flip: Mirror half of the views; off where left and right differ in meaning.
+        colour_jitter: Brightness, contrast and saturation vary by up to this share.
+        cache_mb: Memory for decoded images, in MiB for each loading process.
+    """
+
+    crop: tuple[int, int] = (256, 256)
+    scales: tuple[float, float] = (0.75, 1.5)
+    flip: bool = True
+    colour_jitter: float = Field(default=0.2, ge=0, lt=1)
+    cache_mb: int = Field(default=1024, ge=0)
+
+
+@dataclass
+class Cache:
+    """Decoded images, as many as fit; what does not fit is decoded each time.
+
+    No entry is ever thrown out, so that the hit rate of a shuffled pass equals the share that fits.
+
+    Args:
+        limit: Bytes.
+        used: Bytes held.
+        items: What is held.
+    """
+
+    limit: int
+    used: int = 0
+    items: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def put(self, key: str, value: np.ndarray) -> None:
+        """Keep a value if there is room."""
+        if self.used + value.nbytes <= self.limit:
+            self.items[key] = value
+            self.used += value.nbytes
+
+
+class HintedImages(Dataset[Sample]):
+    """Training samples of a data set and its hints.
+
+    Args:
+        data: The data set.
+        hints: Hints by image name; an image without hints is not used.
+        views: Crop, scales and so on.
+        seed: With the key of a sample, all that its randomness depends on.
+        pseudo: Labels made by an earlier stage, or None.
+
+    Raises:
+        DataError: no image is left, or a label file's size is not its image's.
+        HintError: contradictory hints, hints outside their image, or an unknown class.
+    """
+
+    def __init__(
+        self,
+        data: DataFolder,
+        hints: Mapping[str, Hints],
+        views: ViewConfig,
+        *,
+        seed: int,
+        pseudo: PseudoLabels | None = None,
+    ) -> None:
+        self.data, self.views, self.seed, self.pseudo = data, views, seed, pseudo
+        self.hints = dict(sorted(hints.items()))
+        self.unreadable: dict[str, str] = {}
+        self.geometry: dict[str, Geometry] = {}
+        for name, hint in self.hints.items():
+            self._add(name, hint)
+        if not self.geometry:
+            raise DataError(
+                "no image can be used for training",
+                where=data.root,
+                fix=next(iter(self.unreadable.values()), "the hints name no image of the data set"),
+            )
+        self.names = tuple(self.geometry)
+        self._cache = Cache(limit=views.cache_mb * 2**20)
+
+    def _add(self, name: str, hint: Hints) -> None:
+        geometry = Geometry.of(hint, self.data.classes)
+        try:
+            size = image_size(self.data.images[name])
+        except DataError as error:
+            log.warning("skipped: %s", error)
+            self.unreadable[name] = str(error)
+            return
+        if hint.size is not None and hint.size != size:
+            raise DataError(
+                f"the hints were made on {hint.size[1]}x{hint.size[0]} pixels, the image has {size[1]}x{size[0]}",
+                where=f"image {name!r}",
+                fix="a rotated photograph, or another size? hints are never stretched to fit",
+            )
+        geometry.check_inside(name, size)
+        if hint.mask is not None:
+            labels = image_size(self.label_path(hint.mask))
+            if labels != size:
+                raise DataError(
+                    f"the mask has {labels[1]}x{labels[0]} pixels, its image {size[1]}x{size[0]}",
+                    where=self.label_path(hint.mask),
+                    fix="masks are never resized; make both of one size and orientation",
+                )
+        self.geometry[name] = geometry
+
+    def label_path(self, mask: str) -> Path:
+        """Where a label file lies: `Hints.mask` is relative to the data set's folder."""
+        return self.data.root / mask
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, key: Key) -> Sample:
+        """The sample of an image in an epoch; where the image cannot be read, that of the next readable one."""
+        epoch, index = key
+        for step in range(len(self.names)):
+            name = self.names[(index + step) % len(self.names)]
+            if name in self.unreadable:
+                continue
+            try:
+                return self._sample(epoch, name)
+            except DataError as error:
+                log.warning("skipped: %s", error)
+                self.unreadable[name] = str(error)
+        raise DataError("no image can be read any more", where=self.data.root)
+
+    def _sample(self, epoch: int, name: str) -> Sample:
+        rng = generator(self.seed, "view", epoch, name)
+        views, geometry = self.views, self.geometry[name]
+        rgb = self._image(name)
+        source = (rgb.shape[0], rgb.shape[1])
+        view = draw_view(
+            rng, source, views.crop, scales=views.scales, flip=views.flip, anchors=self._anchors(geometry, name)
+        )
+        pixels = view.image(torch.from_numpy(rgb).permute(2, 0, 1)).float().div_(255)
+        valid = view.valid()
+        if views.colour_jitter:
+            pixels = jitter_colours(pixels, rng, views.colour_jitter) * valid
+        labels = self._labels(name)
+        seen = None if labels is None else view.labels(torch.from_numpy(labels)).numpy()
+        candidates = geometry.candidates(view, source, seen, self.data.classes)
+        knowledge = geometry.knowledge
+        soft = self.pseudo.soft(name, source) if self.pseudo is not None and labels is None else None
+        return Sample(
+            rgb=pixels,
+            valid=valid,
+            candidates=candidates.index,
+            sets=candidates.sets,
+            tags=knowledge.present,
+            tags_known=knowledge.present | knowledge.absent,
+            boxes=view.boxes(geometry.boxes, source),
+            box_classes=geometry.box_labels,
+            image=name,
+            soft=None if soft is None else view.image(soft).float().div_(255),
+        )
+
+    def _anchors(self, geometry: Geometry, name: str) -> np.ndarray:
+        dense = self.hints[name].mask is not None or self.pseudo is not None
+        return np.empty((0, 2)) if dense else geometry.anchors()
+
+    def _image(self, name: str) -> np.ndarray:
+        held = self._cache.items.get(name)
+        if held is None:
+            held = read_rgb(self.data.images[name])
+            self._cache.put(name, held)
+        return held
+
+    def _labels(self, name: str) -> Mask | None:
+        """Labels at every pixel: the image's own mask, or what an earlier stage made of it."""
+        key = f"{name}\0labels"
+        held = self._cache.items.get(key)
+        if held is None:
+            held = self._own_mask(name)
+            if held is None and self.pseudo is not None:
+                held = self.pseudo.labels(name, self.data.classes)
+            if held is not None:
+                self._cache.put(key, held)
+        return held
+
+    def _own_mask(self, name: str) -> Mask | None:
+        mask = self.hints[name].mask
+        return None if mask is None else read_index_mask(self.label_path(mask), self.data.classes)
+
+    def still(self, name: str) -> Still:
+        """An image as it lies on disk, with its hints rasterised on it: no view, no jitter."""
+        rgb = self._image(name)
+        size = (rgb.shape[0], rgb.shape[1])
+        whole = View(0, 0, *size, size, (0, 0), size, flip=False)
+        candidates = self.geometry[name].candidates(whole, size, self._own_mask(name), self.data.classes)
+        return Still(name, rgb, self.hints[name], candidates.seeds(), ~self.geometry[name].knowledge.absent)
+
+    def kinds(self) -> dict[Kind, int]:
+        """How many of the images carry each kind of hint."""
+        every = [kind for name in self.names for kind in self.hints[name].kinds()]
+        return {kind: every.count(kind) for kind in Kind if kind in every}
+
+
+class Stream(Sampler[list[Key]]):
+    """Batches of keys, epoch after epoch without a seam, from any step on.
+
+    The order of an epoch is a permutation drawn from (seed, epoch). A run that resumes at step k draws the batches that
+    an uninterrupted one would have drawn from step k on.
+
+    Args:
+        images: Number of images.
+        batch: Images a step, over all processes.
+        steps: First step and the step before which to stop.
+        seed: Of the permutations.
+        share: (rank, world size): this process takes every batch's rank-th part.
+    """
+
+    def __init__(
+        self, images: int, batch: int, steps: tuple[int, int], *, seed: int, share: tuple[int, int] = (0, 1)
+    ) -> None:
+        self.images, self.batch, self.steps, self.seed = images, batch, steps, seed
+        self.rank, self.world = share
+
+    def __len__(self) -> int:
+        return self.steps[1] - self.steps[0]
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        epoch, order = -1, np.empty(0, int)
+        part = self.batch // self.world
+        for step in range(*self.steps):
+            keys: list[Key] = []
+            for position in range(step * self.batch + self.rank * part, step * self.batch + (self.rank + 1) * part):
+                if position // self.images != epoch:
+                    epoch = position // self.images
+                    order = generator(self.seed, "order", epoch).permutation(self.images)
+                keys.append((epoch, int(order[position % self.images])))
+            yield keys
+
+
+def steps_in(images: int, epochs: float, batch: int) -> int:
+    """Optimiser steps in ``epochs`` passes over ``images`` images, at least one."""
+    return max(1, round(images * epochs / batch))

@@ -1,0 +1,60 @@
+"""Labels that an earlier stage made: hard ones as index PNGs, soft ones in 8 bits at the network's stride."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from underpaint.core.classes import ClassTable
+from underpaint.formats.masks import read_index_mask, write_index_mask
+from underpaint.hints.rasterise import Mask
+
+Soft = npt.NDArray[np.float32]
+
+
+class PseudoLabels:
+    """A folder with ``labels/NAME.png`` and ``soft/NAME.npz``; either may be missing for an image.
+
+    Args:
+        root: The folder.
+        classes: The class table.
+    """
+
+    def __init__(self, root: Path, classes: ClassTable) -> None:
+        self.root, self.classes = root, classes
+
+    def write_labels(self, name: str, index: Mask) -> None:
+        """Write hard labels: (H, W) uint8, 255 where unknown."""
+        path = self.root / "labels" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_index_mask(path, index, self.classes)
+
+    def write_soft(self, name: str, probabilities: Soft) -> None:
+        """Write soft labels: (C, h, w) in [0, 1] at any stride; classes that are nowhere above 1/512 are left out."""
+        path = self.root / "soft" / f"{name}.npz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        levels = np.rint(np.clip(probabilities, 0, 1) * 255).astype(np.uint8)
+        kept = np.flatnonzero(levels.reshape(len(levels), -1).any(axis=1)).astype(np.uint8)
+        np.savez_compressed(path, levels=levels[kept], classes=kept)
+
+    def labels(self, name: str, classes: ClassTable) -> Mask | None:
+        """(H, W) uint8 hard labels of an image, or None."""
+        path = self.root / "labels" / f"{name}.png"
+        return read_index_mask(path, classes) if path.is_file() else None
+
+    def soft(self, name: str, size: tuple[int, int]) -> Tensor | None:
+        """(C, H, W) uint8 soft labels of an image at full size, 255 for certain, or None."""
+        path = self.root / "soft" / f"{name}.npz"
+        if not path.is_file():
+            return None
+        with np.load(path, allow_pickle=False) as held:
+            levels, kept = torch.from_numpy(held["levels"]), held["classes"]
+        whole = torch.zeros((len(self.classes), *size), dtype=torch.uint8)
+        full = F.interpolate(levels[None].float(), size=size, mode="bilinear", align_corners=False)[0]
+        whole[torch.from_numpy(kept).long()] = full.round().to(torch.uint8)
+        return whole

@@ -1,0 +1,143 @@
+"""One training sample: an image and its hints seen through a view, as candidate sets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from underpaint.core.classes import ClassTable
+from underpaint.core.errors import HintError
+from underpaint.data.views import Coordinates, View
+from underpaint.hints.candidates import Candidates, ImageKnowledge, build_candidates
+from underpaint.hints.rasterise import Mask, paint_seeds
+from underpaint.hints.types import Hints
+from underpaint.records import Batch
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """The hints of an image as arrays, ready to be moved by a view.
+
+    Args:
+        points: (P, 2) x y of all vertices, stroke after stroke.
+        lengths, labels, widths: Of each stroke; a click is a stroke of one vertex and width 0.
+        boxes, box_labels: (B, 4) and (B,).
+        knowledge: Of the whole image.
+    """
+
+    points: Coordinates
+    lengths: tuple[int, ...]
+    labels: tuple[int, ...]
+    widths: tuple[float, ...]
+    boxes: Coordinates
+    box_labels: tuple[int, ...]
+    knowledge: ImageKnowledge
+
+    @classmethod
+    def of(cls, hints: Hints, classes: ClassTable) -> Geometry:
+        """Turn class names into indices, once.
+
+        Raises:
+            HintError: an unknown class or contradictory statements, named with the image.
+        """
+        where = f"hints of image {hints.image!r}"
+        strokes = [(s.name, list(s.points), s.width) for s in hints.scribbles]
+        strokes += [(c.name, [(c.x, c.y)], 0.0) for c in hints.clicks]
+        vertices = [point for _, points, _ in strokes for point in points]
+        return cls(
+            points=np.array(vertices, np.float64).reshape(-1, 2),
+            lengths=tuple(len(points) for _, points, _ in strokes),
+            labels=tuple(classes.index(name, where) for name, _, _ in strokes),
+            widths=tuple(width for _, _, width in strokes),
+            boxes=np.array([(b.x0, b.y0, b.x1, b.y1) for b in hints.boxes], np.float64).reshape(-1, 4),
+            box_labels=tuple(classes.index(b.name, where) for b in hints.boxes),
+            knowledge=ImageKnowledge.of(hints, classes),
+        )
+
+    def check_inside(self, image: str, size: tuple[int, int]) -> None:
+        """Refuse hints that lie outside the (H, W) image by more than a pixel of rounding."""
+        corners = np.concatenate([self.points, self.boxes[:, :2], self.boxes[:, 2:]])
+        limit = np.array([size[1], size[0]])
+        outside = ((corners < -1) | (corners > limit + 1)).any(axis=1)
+        if outside.any():
+            x, y = corners[outside][0]
+            raise HintError(
+                f"{int(outside.sum())} hint point(s) lie outside the image, the first at x={x:g}, y={y:g}",
+                where=f"image {image!r}, {size[1]}x{size[0]} pixels (width x height)",
+                fix="were the hints made on another size or rotation of this image? x is the column, y the row",
+            )
+
+    def anchors(self) -> Coordinates:
+        """(A, 2) points worth seeing in a crop: every vertex, and the middle of every box."""
+        middles = (self.boxes[:, :2] + self.boxes[:, 2:]) / 2
+        return np.concatenate([self.points, middles])
+
+    def candidates(self, view: View, source: tuple[int, int], labels: Mask | None, classes: ClassTable) -> Candidates:
+        """Candidate sets of the view: labels, strokes and boxes rasterised after the geometry was moved."""
+        points = self.points if len(self.points) == 0 else view.points(self.points, source)
+        cuts = np.cumsum(self.lengths)[:-1]
+        strokes = zip(self.labels, np.split(points, cuts), self.widths, strict=True) if self.labels else ()
+        seeds = paint_seeds(strokes, view.canvas, labels)
+        boxes = view.boxes(self.boxes, source)
+        return build_candidates(self.knowledge, seeds, boxes, self.box_labels, classes.background)
+
+
+@dataclass(frozen=True)
+class Still:
+    """A training image without augmentation, as what happens between two stages sees it.
+
+    Args:
+        name: Its name in the data set.
+        rgb: (H, W, 3) uint8.
+        hints: What was said of it.
+        seeds: (H, W) uint8, class of the pixels with one candidate, 255 elsewhere.
+        allowed: (C,) bool, classes that the image may show.
+    """
+
+    name: str
+    rgb: npt.NDArray[np.uint8]
+    hints: Hints
+    seeds: npt.NDArray[np.uint8]
+    allowed: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One view of one image. Shapes as in `Batch`, without N."""
+
+    rgb: Tensor
+    valid: Tensor
+    candidates: npt.NDArray[np.uint8]
+    sets: npt.NDArray[np.bool_]
+    tags: npt.NDArray[np.bool_]
+    tags_known: npt.NDArray[np.bool_]
+    boxes: Coordinates
+    box_classes: tuple[int, ...]
+    image: str
+    soft: Tensor | None = None
+
+
+def collate(samples: Sequence[Sample], mean: Tensor, std: Tensor) -> Batch:
+    """A batch; palettes are padded with copies of their set 0, which no pixel points to."""
+    most = max(len(s.sets) for s in samples)
+    sets = np.stack([np.concatenate([s.sets, np.repeat(s.sets[:1], most - len(s.sets), axis=0)]) for s in samples])
+    soft = [s.soft for s in samples if s.soft is not None]
+    return Batch(
+        rgb=torch.stack([s.rgb for s in samples]),
+        valid=torch.stack([s.valid for s in samples]),
+        candidates=torch.from_numpy(np.stack([s.candidates for s in samples])),
+        sets=torch.from_numpy(sets),
+        tags=torch.from_numpy(np.stack([s.tags for s in samples])),
+        tags_known=torch.from_numpy(np.stack([s.tags_known for s in samples])),
+        boxes=tuple(torch.from_numpy(s.boxes).float() for s in samples),
+        box_classes=tuple(torch.tensor(s.box_classes, dtype=torch.long) for s in samples),
+        ids=tuple(s.image for s in samples),
+        mean=mean,
+        std=std,
+        soft=torch.stack(soft) if len(soft) == len(samples) else None,
+    )

@@ -1,0 +1,150 @@
+"""A view: scale, crop and flip drawn once, then applied by torchvision to image, labels, points and boxes together.
+
+Points travel as boxes without area. torchvision's key points are flipped as pixel indices (x becomes W - 1 - x) but
+resized as continuous coordinates, which shifts them by up to half a pixel; its boxes are continuous throughout.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torchvision import tv_tensors
+from torchvision.transforms.v2 import InterpolationMode
+from torchvision.transforms.v2 import functional as V
+
+from underpaint.core.classes import VOID
+
+Coordinates = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class View:
+    """A window of the source image, resized and placed on a canvas.
+
+    Args:
+        top, left, height, width: Window in the source image, inside it.
+        size: (h, w) that the window is resized to.
+        offset: (row, column) of the window on the canvas.
+        canvas: (H, W) of the result; what the window does not cover is padding.
+        flip: Whether the result is mirrored left to right.
+    """
+
+    top: int
+    left: int
+    height: int
+    width: int
+    size: tuple[int, int]
+    offset: tuple[int, int]
+    canvas: tuple[int, int]
+    flip: bool
+
+    @property
+    def _padding(self) -> list[int]:
+        row, column = self.offset
+        return [column, row, self.canvas[1] - column - self.size[1], self.canvas[0] - row - self.size[0]]
+
+    def image(self, pixels: Tensor) -> Tensor:
+        """(K, H', W') uint8 through the view, bilinear; padding is 0."""
+        return self._apply(tv_tensors.Image(pixels), 0.0)
+
+    def labels(self, index: Tensor) -> Tensor:
+        """(H', W') uint8 class indices through the view, nearest; padding is `VOID`."""
+        return self._apply(tv_tensors.Mask(index), float(VOID))
+
+    def boxes(self, boxes: Coordinates, source: tuple[int, int]) -> Coordinates:
+        """(B, 4) x0 y0 x1 y1 through the view; they may leave the canvas."""
+        if len(boxes) == 0:
+            return boxes
+        corners = tv_tensors.BoundingBoxes(
+            torch.from_numpy(boxes), format="XYXY", canvas_size=source, clamping_mode=None
+        )
+        moved: Coordinates = self._apply(corners, 0.0).numpy()
+        return moved
+
+    def points(self, points: Coordinates, source: tuple[int, int]) -> Coordinates:
+        """(P, 2) x y through the view; they may leave the canvas."""
+        return self.boxes(np.concatenate([points, points], axis=1), source)[:, :2]
+
+    def valid(self) -> Tensor:
+        """(H, W) bool, False on padding."""
+        canvas = torch.zeros(self.canvas, dtype=torch.bool)
+        row, column = self.offset
+        canvas[row : row + self.size[0], column : column + self.size[1]] = True
+        return canvas.flip(1) if self.flip else canvas
+
+    def _apply(self, item: Tensor, fill: float) -> Tensor:
+        item = V.crop(item, self.top, self.left, self.height, self.width)
+        item = V.resize(item, list(self.size), InterpolationMode.BILINEAR, antialias=True)
+        item = V.pad(item, self._padding, fill=fill)
+        if self.flip:
+            item = V.horizontal_flip(item)
+        return item.as_subclass(Tensor)
+
+
+TRIES = 8
+"""Windows drawn before one is put around a hint."""
+
+
+def draw_view(
+    rng: np.random.Generator,
+    source: tuple[int, int],
+    canvas: tuple[int, int],
+    *,
+    scales: tuple[float, float],
+    flip: bool,
+    anchors: Coordinates,
+) -> View:
+    """Draw a view in which at least one hint can be seen where the image has any.
+
+    Windows are drawn uniformly up to `TRIES` times; then one is put around a random hint, so that the crop is hardly
+    biased towards hints and a crop with nothing to learn is rare.
+
+    Args:
+        rng: Source of all choices.
+        source: (H', W') of the image.
+        canvas: (H, W) of the result.
+        scales: Smallest and largest factor on the image's size, drawn log-uniformly.
+        flip: Whether to mirror half of the views.
+        anchors: (A, 2) x y of points that are worth seeing; empty where any window will do.
+    """
+    factor = float(np.exp(rng.uniform(np.log(scales[0]), np.log(scales[1]))))
+    mirrored = bool(flip and rng.random() < 0.5)
+    height, width = (min(round(canvas[i] / factor), source[i]) for i in range(2))
+    spare = (source[0] - height, source[1] - width)
+    for _ in range(TRIES):
+        top, left = (int(rng.integers(0, room + 1)) for room in spare)
+        if len(anchors) == 0 or _sees((top, left), (height, width), anchors):
+            break
+    else:
+        column, row = anchors[rng.integers(len(anchors))]
+        top = _start_around(rng, int(row), height, spare[0])
+        left = _start_around(rng, int(column), width, spare[1])
+    size = (min(max(round(height * factor), 1), canvas[0]), min(max(round(width * factor), 1), canvas[1]))
+    offset = (int(rng.integers(0, canvas[0] - size[0] + 1)), int(rng.integers(0, canvas[1] - size[1] + 1)))
+    return View(top, left, height, width, size, offset, canvas, mirrored)
+
+
+def _start_around(rng: np.random.Generator, position: int, extent: int, spare: int) -> int:
+    """Start of a window of ``extent`` pixels that contains ``position`` and lies in the image."""
+    low, high = max(0, position - extent + 1), min(position, spare)
+    return int(rng.integers(min(low, high), high + 1))
+
+
+def _sees(corner: tuple[int, int], extent: tuple[int, int], anchors: Coordinates) -> bool:
+    start = np.array(corner[::-1])
+    inside = (anchors >= start) & (anchors < start + np.array(extent[::-1]))
+    return bool(inside.all(axis=1).any())
+
+
+def jitter_colours(rgb: Tensor, rng: np.random.Generator, strength: float) -> Tensor:
+    """(3, H, W) float in [0, 1] with brightness, contrast and saturation scaled by factors in 1 +- ``strength``."""
+    brightness, contrast, saturation = rng.uniform(1 - strength, 1 + strength, size=3)
+    grey = rgb.mean(dim=0, keepdim=True)
+    # (grey + (rgb - grey) s - m) c + m, times b, as one weighted sum of colour, grey and a constant.
+    middle = float(grey.mean())
+    mixed = torch.add(rgb * (saturation * contrast), grey, alpha=float((1 - saturation) * contrast))
+    return mixed.add_(middle * (1 - contrast)).mul_(brightness).clamp_(0, 1)

@@ -1,0 +1,158 @@
+"""The one idea: a hint is a set of candidate classes, pixel by pixel.
+
+An image carries a palette of candidate sets and an index map into it. Set 0 is what is known of the image as a whole
+(all classes, or the tagged ones); every other set is narrower and was put there by a hint on that pixel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from underpaint.core.classes import ClassTable
+from underpaint.core.errors import HintError
+from underpaint.hints.rasterise import UNKNOWN, Mask, box_slices
+from underpaint.hints.types import Hints
+
+MAX_SETS = 256
+Boxes = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Which classes each pixel of an image may still have.
+
+    Args:
+        sets: (S, C) bool, S <= 256; ``sets[0]`` holds for pixels of which nothing particular was said.
+        index: (H, W) uint8 into ``sets``.
+    """
+
+    sets: npt.NDArray[np.bool_]
+    index: Mask
+
+    def seeds(self) -> Mask:
+        """(H, W) uint8: the class of each pixel with one candidate, `UNKNOWN` elsewhere."""
+        single = self.sets.sum(axis=1) == 1
+        table = np.where(single, self.sets.argmax(axis=1), UNKNOWN).astype(np.uint8)
+        return table[self.index]
+
+    def allowed(self) -> npt.NDArray[np.bool_]:
+        """(H, W, C) bool: the candidate sets written out, for tests and small images."""
+        return self.sets[self.index]
+
+
+@dataclass(frozen=True)
+class ImageKnowledge:
+    """What hints say of an image as a whole.
+
+    Args:
+        present: (C,) bool, classes that occur at least once.
+        absent: (C,) bool, classes that occur nowhere. A class in neither is unknown.
+        boxed: (C,) bool, classes whose every instance is boxed.
+    """
+
+    present: npt.NDArray[np.bool_]
+    absent: npt.NDArray[np.bool_]
+    boxed: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, hints: Hints, classes: ClassTable) -> ImageKnowledge:
+        """Read tags, and what geometry implies: a class that is drawn occurs; a boxed class without a box does not.
+
+        Raises:
+            HintError: an unknown class, or a class that is both drawn or tagged and said to be absent.
+        """
+        where = f"hints of image {hints.image!r}"
+        present, absent, boxed = (np.zeros(len(classes), bool) for _ in range(3))
+        present[classes.indices(hints.drawn(), where)] = True
+        boxed[classes.indices(sorted(hints.boxed), where)] = True
+        without_box = hints.boxed - {box.name for box in hints.boxes}
+        absent[classes.indices(sorted(without_box), where)] = True
+        if hints.tags is not None:
+            present[classes.indices(sorted(hints.tags.present), where)] = True
+            absent[classes.indices(sorted(hints.tags.absent), where)] = True
+        both = [classes.names[i] for i in np.flatnonzero(present & absent)]
+        if both:
+            raise HintError(
+                f"{', '.join(both)}: drawn or tagged as present, and said to be absent",
+                where=where,
+                fix="correct the tags, or remove the clicks, strokes or boxes of the class",
+            )
+        if absent.all():
+            raise HintError("every class is said to be absent", where=where, fix="tag what the image shows")
+        return cls(present, absent, boxed)
+
+
+def build_candidates(
+    knowledge: ImageKnowledge,
+    seeds: Mask,
+    boxes: Boxes,
+    box_classes: Sequence[int],
+    background: int | None,
+) -> Candidates:
+    """Combine what is known of the image, its boxes and its seeds into candidate sets.
+
+    Inside boxes a pixel may have the class of any box that covers it, or the background; where the table has no
+    background, anything that is not completely boxed. Outside the boxes of a completely boxed class it has not that
+    class. A seed leaves exactly its class. Combinations beyond 256 fall back to set 0: less is said, nothing false.
+
+    Args:
+        knowledge: Of the whole image; not of the crop.
+        seeds: (H, W) uint8, class index or `UNKNOWN`.
+        boxes: (B, 4) x0 y0 x1 y1 in the pixel coordinates of ``seeds``; they may leave the image.
+        box_classes: (B,) class indices.
+        background: Index of the background class or None.
+    """
+    rest = ~knowledge.absent
+    sets = [rest]
+    index = np.zeros(seeds.shape, np.uint8)
+    if knowledge.boxed.any() or len(boxes):
+        covered, codes = _cover(seeds.shape, boxes, box_classes)
+        box_sets = [_box_set(rest, knowledge.boxed, cover, background) for cover in covered]
+        for code, allowed in enumerate(box_sets):
+            _append(sets, index, codes == code, allowed)
+    labelled = seeds != UNKNOWN
+    for label in np.unique(seeds[labelled]):
+        allowed = np.zeros(len(rest), bool)
+        allowed[label] = True
+        _append(sets, index, seeds == label, allowed)
+    return Candidates(np.stack(sets), index)
+
+
+def _append(
+    sets: list[npt.NDArray[np.bool_]], index: Mask, where: npt.NDArray[np.bool_], allowed: npt.NDArray[np.bool_]
+) -> None:
+    for known, held in enumerate(sets):
+        if np.array_equal(held, allowed):
+            index[where] = known
+            return
+    if len(sets) < MAX_SETS:
+        index[where] = len(sets)
+        sets.append(allowed)
+
+
+def _cover(
+    size: tuple[int, ...], boxes: Boxes, box_classes: Sequence[int]
+) -> tuple[list[frozenset[int]], npt.NDArray[np.intp]]:
+    """The distinct sets of classes whose boxes cover a pixel, and an (H, W) map into them."""
+    layers = sorted(set(box_classes))
+    covers = np.zeros((len(layers), *size), bool)
+    for box, label in zip(boxes, box_classes, strict=True):
+        covers[layers.index(label)][box_slices(box, (size[0], size[1]))] = True
+    combos, codes = np.unique(covers.reshape(len(layers), -1), axis=1, return_inverse=True)
+    named = [frozenset(layers[i] for i in np.flatnonzero(column)) for column in combos.T]
+    return named or [frozenset()], codes.reshape(size) if layers else np.zeros(size, np.intp)
+
+
+def _box_set(
+    rest: npt.NDArray[np.bool_], boxed: npt.NDArray[np.bool_], cover: frozenset[int], background: int | None
+) -> npt.NDArray[np.bool_]:
+    inside = np.zeros(len(rest), bool)
+    inside[list(cover)] = True
+    if cover and background is not None:
+        inside[background] = True
+        return rest & inside
+    return rest & (inside | ~boxed)

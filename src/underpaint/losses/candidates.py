@@ -1,0 +1,112 @@
+"""Cross-entropy over candidate sets: the loss that every kind of hint can stand on."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from underpaint.records import UNKNOWN, Batch, NetOutput
+
+DENSE_SHARE = 0.2
+"""Above this share of labelled pixels, upsampling the whole map costs less than sampling it at the pixels."""
+
+
+def sample_logits(logits: Tensor, image: Tensor, row: Tensor, column: Tensor, size: tuple[int, int]) -> Tensor:
+    """Logits at single pixels of the full-size image, equal to bilinear upsampling followed by indexing.
+
+    Args:
+        logits: (N, C, h, w).
+        image: (P,) int64 index of each pixel's image.
+        row: (P,) int64.
+        column: (P,) int64.
+        size: (H, W).
+
+    Returns:
+        (P, C). Costs O(P C) instead of O(N C H W): with 3 % of the pixels labelled, most of the loss's time.
+    """
+    h, w = logits.shape[-2:]
+    y0, y1, wy = _neighbours(row, h, size[0])
+    x0, x1, wx = _neighbours(column, w, size[1])
+    cells = logits.permute(0, 2, 3, 1).reshape(-1, logits.shape[1]).float()  # (N h w, C)
+    base = image * (h * w)
+    corners = (y0 * w + x0, y0 * w + x1, y1 * w + x0, y1 * w + x1)
+    weights = ((1 - wy) * (1 - wx), (1 - wy) * wx, wy * (1 - wx), wy * wx)
+    where = torch.stack([base + corner for corner in corners], dim=1)  # (P, 4)
+    weight = torch.stack(weights, dim=1).to(cells.dtype)
+    # A bag of four cells a pixel: unlike indexing, its backward sums in a fixed order, which exact resume rests on.
+    return F.embedding_bag(where, cells, per_sample_weights=weight, mode="sum")
+
+
+def _neighbours(position: Tensor, cells: int, pixels: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The two cells around a pixel centre and the weight of the second (corners not aligned, clamped)."""
+    at = ((position.double() + 0.5) * (cells / pixels) - 0.5).clamp(min=0)
+    low = at.floor().long().clamp(max=cells - 1)
+    return low, (low + 1).clamp(max=cells - 1), at - low
+
+
+def nothing(logits: Tensor) -> Tensor:
+    """A zero that stays on the graph: what a term returns when there is nothing to learn."""
+    return logits.sum() * 0.0
+
+
+def seed_cross_entropy(out: NetOutput, seeds: Tensor, *, weight: Tensor | None = None) -> Tensor:
+    """Mean cross-entropy over the labelled pixels of a batch (partial cross-entropy; Tang et al., CVPR 2018).
+
+    ``-(1/P) sum_{p labelled} log softmax(z_p)[y_p]`` with z the logits at full size. With ``weight`` the weighted mean,
+    as in `torch.nn.functional.cross_entropy`.
+
+    Args:
+        out: Network output; ``out.logits`` (N, C, h, w).
+        seeds: (N, H, W) uint8, class index, or 255 where unknown or padded.
+        weight: (C,) class weights or None.
+
+    Returns:
+        Scalar; a zero on the graph when no pixel is labelled.
+    """
+    labelled = seeds != UNKNOWN
+    count = int(labelled.sum())
+    if count == 0:
+        return nothing(out.logits)
+    if count > DENSE_SHARE * seeds.numel():
+        return F.cross_entropy(out.upsampled().float(), seeds.long(), weight=weight, ignore_index=UNKNOWN)
+    image, row, column = labelled.nonzero(as_tuple=True)
+    logits = sample_logits(out.logits, image, row, column, out.size)
+    return F.cross_entropy(logits, seeds[labelled].long(), weight=weight)
+
+
+def set_cross_entropy(out: NetOutput, batch: Batch, *, whole_image: bool) -> Tensor:
+    """Mean of ``-log sum_{c in set} p_c`` over the pixels with more than one candidate, but not all.
+
+    Computed at the decoder's stride, with the candidates of the pixel under each cell's centre: sets with several
+    classes are wide regions, so that full size would cost time and change nothing.
+
+    Args:
+        out: Network output.
+        batch: Candidates and sets.
+        whole_image: True takes the pixels that carry only what is known of the whole image (set 0): the absent-class
+            loss, which punishes probability on classes that the image does not show. False takes all others: the
+            pixels that a hint left with several candidates, such as the inside of a box.
+
+    Returns:
+        Scalar; a zero on the graph when no pixel has such a set.
+    """
+    h, w = out.logits.shape[-2:]
+    rows = _centres(h, out.size[0], out.logits.device)
+    columns = _centres(w, out.size[1], out.logits.device)
+    index = batch.candidates[:, rows][:, :, columns].long()  # (N, h, w)
+    size = batch.sets.sum(dim=2)  # (N, S)
+    several = (size > 1) & (size < batch.classes)
+    (several[:, 1:] if whole_image else several[:, :1]).zero_()
+    use = several.gather(1, index.flatten(1)).view_as(index) & batch.valid[:, rows][:, :, columns]
+    if not bool(use.any()):
+        return nothing(out.logits)
+    image = use.nonzero()[:, 0]
+    logits = out.logits.permute(0, 2, 3, 1)[use].float()  # (P, C)
+    allowed = batch.sets[image, index[use]]  # (P, C)
+    inside = logits.masked_fill(~allowed, -torch.inf).logsumexp(dim=1)
+    return (logits.logsumexp(dim=1) - inside).mean()
+
+
+def _centres(cells: int, pixels: int, device: torch.device) -> Tensor:
+    return ((torch.arange(cells, device=device) + 0.5) * (pixels / cells)).long().clamp(max=pixels - 1)

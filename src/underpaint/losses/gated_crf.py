@@ -1,0 +1,44 @@
+"""The Gated CRF loss: near pixels that are alike in colour should agree, within a window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from underpaint.kernels.windowed import GaussianKernel, windowed_energy
+from underpaint.losses.grid import shrink_image
+
+
+def gated_crf_loss(
+    probabilities: Tensor,
+    rgb: Tensor,
+    valid: Tensor,
+    *,
+    kernels: Sequence[GaussianKernel],
+    radius: int,
+) -> Tensor:
+    """Gated CRF loss (Obukhov et al. 2019, eq. 3 and 4, in the form of their code).
+
+    ``(1/D) sum_i sum_{j in window(i), j != i} g_i g_j K_ij (1 - sum_k y_ik y_jk)`` with the kernel
+    ``K_ij = sum_m w_m exp(-|f_m(i) - f_m(j)|^2 / 2)`` on positions and colours, the gate g = 0 on padding, and D the
+    number of open gates. Gradients flow through both y_i and y_j.
+
+    Departures: padding is closed on both sides, so that it changes nothing (the published training gates j alone), and
+    what lies outside the image never enters (the published code pairs border pixels with zero features there).
+
+    Args:
+        probabilities: (N, C, h, w), summing to 1 over C.
+        rgb: (N, 3, H, W) in [0, 1]; averaged to (h, w).
+        valid: (N, H, W) bool.
+        kernels: Their ``sigma_xy`` in cells of the (h, w) grid, ``sigma_rgb`` in units of ``rgb``.
+        radius: Of the square window, in cells.
+
+    Returns:
+        Scalar >= 0; a zero on the graph where no gate is open.
+    """
+    small, gate = shrink_image(rgb, valid, (probabilities.shape[2], probabilities.shape[3]))
+    energy = windowed_energy(
+        probabilities, small, kernels=kernels, radius=radius, source=gate, destination=gate, compatibility=None
+    )
+    return energy / gate.sum().clamp(min=1)

@@ -1,0 +1,105 @@
+"""The contract of a method: what it accepts and needs, its loss, and what happens between its stages."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Generic, Literal, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from underpaint.core.classes import ClassTable
+from underpaint.core.config import Config
+from underpaint.data.samples import Still
+from underpaint.hints.types import Kind
+from underpaint.records import Batch, Head, NetOutput, Progress, Terms
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Where a method comes from."""
+
+    title: str
+    authors: str
+    year: int
+    link: str
+
+
+class Stage(Config):
+    """One training of a network within a method.
+
+    Attributes:
+        name: Unique within the method; letters, digits and '-'.
+        epochs: Passes over the images, as a multiple of the recipe's.
+        start: ``fresh`` starts from the encoder's pre-trained weights, ``previous`` from the stage before.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9-]+$")
+    epochs: float = Field(default=1.0, gt=0)
+    start: Literal["fresh", "previous"] = "fresh"
+
+
+class Inference(Protocol):
+    """The trained network of the stage before, over the training images. Given to `Method.prepare`."""
+
+    classes: ClassTable
+    folder: Path
+    """Where the artifact is being written. It becomes visible when `prepare` returns, whole or not at all."""
+
+    def images(self) -> Iterator[Still]:
+        """The training images, in order of their names."""
+
+    def probabilities(self, image: Still, *, scales: tuple[float, ...], flip: bool) -> npt.NDArray[np.float32]:
+        """(C, H, W) class probabilities, averaged over scales and mirror images."""
+
+    def write_labels(self, name: str, labels: npt.NDArray[np.uint8]) -> None:
+        """Keep hard labels (H, W), 255 where unknown, for the next stage to learn from."""
+
+    def write_soft(self, name: str, probabilities: npt.NDArray[np.float32]) -> None:
+        """Keep soft labels (C, h, w) in 8 bits for the next stage: `Batch.soft`."""
+
+
+ConfigT = TypeVar("ConfigT", bound=Config, covariant=True)
+
+
+class Method(ABC, Generic[ConfigT]):
+    """A way to learn from hints.
+
+    Inert: no device, file, optimiser or log is touched here. The training loop adds the terms of `loss`, logs each as
+    ``loss/<name>``, and names the one that is not finite.
+
+    Args:
+        config: Settings; the defaults are the paper's.
+        classes: The class table.
+    """
+
+    name: ClassVar[str]
+    reference: ClassVar[Reference | None]
+    accepts: ClassVar[frozenset[Kind]]
+    needs: ClassVar[frozenset[Head]] = frozenset()
+    summary: ClassVar[str]
+    """One line for `underpaint methods`."""
+
+    Settings: ClassVar[type[Config]]
+
+    def __init__(self, config: ConfigT, classes: ClassTable) -> None:
+        self.config = config
+        self.classes = classes
+
+    @abstractmethod
+    def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
+        """Named, weighted scalars for a batch. The same names on every call; the batch stays as it is."""
+
+    def stages(self) -> tuple[Stage, ...]:
+        """The trainings in their order; one unless the method says otherwise."""
+        return (Stage(name="train"),)
+
+    def prepare(self, stage: Stage, infer: Inference) -> None:
+        """Make what ``stage`` learns from, with the network of the stage before. Not called for the first stage."""
+
+
+MethodFactory = Callable[[Config, ClassTable], Method[Config]]

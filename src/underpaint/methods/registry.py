@@ -1,0 +1,35 @@
+"""All methods, by name. Adding one is a line here, a file beside this, a recipe, a docs page and a test."""
+
+from __future__ import annotations
+
+from underpaint.core.classes import ClassTable
+from underpaint.core.config import Config, Settings
+from underpaint.core.errors import ConfigError, nearest
+from underpaint.methods.base import Method
+from underpaint.methods.gated_crf import GatedCrf
+from underpaint.methods.partial import Partial
+from underpaint.methods.supervised import Supervised
+
+METHODS: dict[str, type[Method[Config]]] = {
+    "supervised": Supervised,
+    "partial": Partial,
+    "gated-crf": GatedCrf,
+}
+
+
+def method_class(name: str) -> type[Method[Config]]:
+    """The method of a name; an unknown one is a `ConfigError` that names the nearest."""
+    try:
+        return METHODS[name]
+    except KeyError:
+        raise ConfigError(
+            f"unknown method {name!r}",
+            accepted=", ".join(METHODS),
+            fix=nearest(name, METHODS) or "see `underpaint methods`",
+        ) from None
+
+
+def make_method(name: str, settings: Settings, classes: ClassTable) -> Method[Config]:
+    """A method with its settings checked."""
+    kind = method_class(name)
+    return kind(kind.Settings.parse(settings, f"settings of method {name}"), classes)

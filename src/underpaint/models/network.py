@@ -1,0 +1,177 @@
+"""The network: a timm encoder, a decoder of segmentation-models-pytorch, and the heads that a method needs."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from pathlib import Path
+from typing import Any, Literal
+
+import segmentation_models_pytorch as smp
+import timm
+import torch
+from pydantic import Field
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from underpaint.core.config import Config
+from underpaint.core.errors import ConfigError, nearest
+from underpaint.models.weights import BUNDLED, bundled_state
+from underpaint.records import Batch, Head, NetOutput
+
+Architecture = Literal["deeplabv3plus", "fpn", "unet"]
+
+
+class ModelConfig(Config):
+    """Settings of the network.
+
+    Attributes:
+        architecture: Decoder. DeepLabV3+ (Chen et al., ECCV 2018) predicts at a quarter of the image's size.
+        encoder: Any timm model that gives feature maps, by timm's name.
+        weights: ``auto``: the bundled ImageNet weights, else timm's from the hub's cache; ``none``; or a safetensors
+            file with the encoder's tensors under timm's names.
+        width: Channels of the decoder; 128 instead of the paper's 256 makes a training step a fifth faster on a CPU.
+        freeze_batch_norm: Keep the encoder's batch statistics and their scales as pre-trained: estimates from batches
+            of 8 are noisy, and the step is faster without them.
+    """
+
+    architecture: Architecture = "deeplabv3plus"
+    encoder: str = "tf_efficientnet_lite0"
+    weights: str = "auto"
+    width: int = Field(default=128, ge=32, le=512, multiple_of=32)
+    freeze_batch_norm: bool = True
+
+
+DIVISOR: dict[Architecture, int] = {"deeplabv3plus": 16, "fpn": 32, "unet": 32}
+"""Height and width of the input must be multiples of this: the coarsest stride of the features."""
+
+
+def _decoder_settings(config: ModelConfig) -> dict[str, Any]:
+    width = config.width
+    if config.architecture == "deeplabv3plus":
+        # Rates of the paper for output stride 16 are for crops of 513; half of them fit crops of 200 to 350 pixels.
+        return {"decoder_channels": width, "encoder_output_stride": 16, "decoder_atrous_rates": (6, 12, 18)}
+    if config.architecture == "fpn":
+        return {"decoder_pyramid_channels": width, "decoder_segmentation_channels": width}
+    return {"decoder_channels": (2 * width, width, width // 2, width // 4, width // 4)}
+
+
+class Network(nn.Module):
+    """Encoder, decoder, and heads; gives a `NetOutput` from a (N, 3, H, W) normalised image.
+
+    Args:
+        config: Architecture and encoder.
+        classes: C, number of classes.
+        needs: Optional heads to fill.
+        pretrained: Whether to load the encoder's weights; False where a checkpoint follows.
+
+    Raises:
+        ConfigError: an unknown encoder, or weights that are not there or do not fit.
+    """
+
+    def __init__(
+        self, config: ModelConfig, classes: int, *, needs: Set[Head] = frozenset(), pretrained: bool = True
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.needs = frozenset(needs)
+        if not timm.is_model(config.encoder):
+            near = nearest(config.encoder, timm.list_models())
+            raise ConfigError(
+                f"timm has no encoder {config.encoder!r}", where="model.encoder", fix=near or "see timm.list_models()"
+            )
+        online = pretrained and config.weights == "auto" and config.encoder not in BUNDLED
+        whole = _assemble(config, classes, online=online)
+        self.encoder, self.decoder = whole.encoder, whole.decoder
+        width = whole.segmentation_head[0].in_channels
+        deepest = self.encoder.out_channels[-1]
+        self.head = nn.Conv2d(width, classes, 1)
+        self.tag_head = nn.Conv2d(deepest, classes, 1, bias=False) if Head.TAGS in self.needs else None
+        self.variance_head = nn.Conv2d(width, 1, 1) if Head.VARIANCE in self.needs else None
+        self.embedding_head = nn.Conv2d(width, width, 1) if Head.EMBEDDING in self.needs else None
+        if pretrained and not online and config.weights != "none":
+            self._load_encoder()
+        self.mean, self.std = normalisation(config.encoder)
+        self.divisor = DIVISOR[config.architecture]
+
+    def _load_encoder(self) -> None:
+        if self.config.weights == "auto":
+            state = bundled_state(self.config.encoder)
+        else:
+            path = Path(self.config.weights)
+            if not path.is_file():
+                raise ConfigError(
+                    f"no such weights: {path}", where="model.weights", accepted="auto, none or a safetensors file"
+                )
+            state = load_file(path)
+        missing, _ = self.encoder.model.load_state_dict(state, strict=False)
+        if missing:
+            raise ConfigError(
+                f"{len(missing)} tensors of {self.config.encoder} are not in the weights, {missing[0]} among them",
+                where="model.weights",
+                fix="use weights of this encoder, under timm's names",
+            )
+
+    def train(self, mode: bool = True) -> Network:
+        """Training mode, in which a frozen encoder's batch norms stay as they are."""
+        super().train(mode)
+        if self.config.freeze_batch_norm:
+            for module in self.encoder.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+                    module.requires_grad_(False)
+        return self
+
+    def forward(self, image: Tensor) -> NetOutput:
+        """Logits and the needed heads for a (N, 3, H, W) image whose sides are multiples of `divisor`."""
+        height, width = image.shape[-2:]
+        if height % self.divisor or width % self.divisor:
+            raise ConfigError(f"the network was given {height}x{width} pixels", accepted=f"multiples of {self.divisor}")
+        features = self.encoder(image)
+        decoded = self.decoder(features)
+        deepest = features[-1]
+        return NetOutput(
+            logits=self.head(decoded),
+            size=(height, width),
+            tag_logits=self._tags(deepest) if self.tag_head is not None else None,
+            features=deepest if Head.FEATURES in self.needs else None,
+            # Softplus keeps the variance positive; the shift starts it near 0.1, as good as certain (softplus(-2.25)).
+            variance=F.softplus(self.variance_head(decoded) - 2.25) if self.variance_head is not None else None,
+            embedding=self.embedding_head(decoded) if self.embedding_head is not None else None,
+        )
+
+    def _tags(self, deepest: Tensor) -> Tensor:
+        assert self.tag_head is not None
+        scores: Tensor = self.tag_head(F.adaptive_avg_pool2d(deepest, 1))
+        return scores.flatten(1)
+
+    def on(self, batch: Batch) -> NetOutput:
+        """The output for a batch."""
+        image = batch.image.contiguous(memory_format=torch.channels_last)
+        output: NetOutput = self(image)
+        return output
+
+
+def _assemble(config: ModelConfig, classes: int, *, online: bool) -> Any:
+    try:
+        return smp.create_model(
+            config.architecture,
+            encoder_name=f"tu-{config.encoder}",
+            encoder_weights="imagenet" if online else None,
+            classes=classes,
+            **_decoder_settings(config),
+        )
+    except OSError as error:
+        raise ConfigError(
+            f"the weights of {config.encoder} could not be had from the hub: {error}",
+            where="model.weights",
+            fix=f"use a bundled encoder ({', '.join(sorted(BUNDLED))}), a safetensors file, or 'none'",
+        ) from None
+
+
+def normalisation(encoder: str) -> tuple[Tensor, Tensor]:
+    """(3,) mean and standard deviation of [0, 1] RGB that the encoder was trained with."""
+    settings = timm.get_pretrained_cfg(encoder, allow_unregistered=False)
+    if settings is None:
+        raise ConfigError(f"timm says nothing of how {encoder!r} was trained", where="model.encoder")
+    return torch.tensor(settings.mean), torch.tensor(settings.std)

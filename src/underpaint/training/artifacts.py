@@ -1,0 +1,41 @@
+"""What a stage makes: a folder named by the hash of what went in, written whole or not at all, used again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from underpaint.core.atomic import atomic_folder, remove_leftovers
+
+
+def fingerprint(*parts: Any) -> str:
+    """16 hexadecimal digits that depend on the JSON form of ``parts`` and on nothing else."""
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def make_artifact(store: Path, name: str, inputs: Any, make: Callable[[Path], None]) -> Path:
+    """The artifact that ``make`` writes from ``inputs``; made only if the store does not hold it yet.
+
+    Args:
+        store: Folder of artifacts; several runs may share it.
+        name: Readable part of the folder's name.
+        inputs: Everything that the result depends on, as JSON values.
+        make: Writes into the empty folder that it is given.
+    """
+    target = store / f"{name}-{fingerprint(name, inputs)}"
+    if not target.is_dir():
+        remove_leftovers(store)
+        with atomic_folder(target) as temporary:
+            make(temporary)
+            text = json.dumps(inputs, sort_keys=True, indent=1, default=str)
+            (temporary / "inputs.json").write_text(text + "\n", encoding="utf-8")
+    return target

@@ -1,0 +1,122 @@
+"""Checkpoints: safetensors and JSON, written whole or not at all, checked when read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from underpaint.core.atomic import atomic_folder, remove_leftovers
+from underpaint.core.errors import RunError
+
+log = logging.getLogger(__name__)
+
+KEEP = 2
+"""Checkpoints that are kept: the last, and one to fall back to."""
+
+Tensors = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """All that the loop needs to go on as if it had not stopped.
+
+    Args:
+        step: Optimiser steps done.
+        weights: The network's state.
+        optimiser: State of the optimiser, flat: ``"<parameter>.<name>"``.
+        average: State of the weight average, or None.
+    """
+
+    step: int
+    weights: Tensors
+    optimiser: Tensors
+    average: Tensors | None
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
+    """Write ``folder/step-N`` and remove all but the last two.
+
+    Raises:
+        DataError: it could not be written; earlier checkpoints are untouched.
+    """
+    remove_leftovers(folder)
+    target = folder / f"step-{checkpoint.step:08d}"
+    parts = {"weights": checkpoint.weights, "optimiser": checkpoint.optimiser, "average": checkpoint.average}
+    with atomic_folder(target) as temporary:
+        digests = {}
+        for name, tensors in parts.items():
+            if tensors is not None:
+                content = tensor_bytes(tensors)
+                (temporary / f"{name}.safetensors").write_bytes(content)
+                digests[name] = hashlib.sha256(content).hexdigest()
+        state = {"step": checkpoint.step, "sha256": digests}
+        (temporary / "state.json").write_text(json.dumps(state, sort_keys=True) + "\n", encoding="utf-8")
+    for old in _numbered(folder)[:-KEEP]:
+        shutil.rmtree(old)
+    return target
+
+
+def tensor_bytes(tensors: Tensors) -> bytes:
+    """A safetensors file's content; shared memory and strides are resolved by copying."""
+    return save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()})
+
+
+def load_checkpoint(folder: Path) -> Checkpoint | None:
+    """The last whole checkpoint of a folder; a damaged one is named, and the one before it is taken.
+
+    Returns:
+        None where there is no checkpoint at all.
+
+    Raises:
+        RunError: checkpoints are there, but none is whole.
+    """
+    found = _numbered(folder)
+    for path in reversed(found):
+        try:
+            return _read(path)
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
+            log.warning("checkpoint %s is damaged (%s); trying the one before it", path, error)
+    if found:
+        raise RunError(f"none of the {len(found)} checkpoints is whole", where=folder, fix="start a new run")
+    return None
+
+
+def _numbered(folder: Path) -> list[Path]:
+    return sorted(folder.glob("step-*"))
+
+
+def _read(path: Path) -> Checkpoint:
+    state: dict[str, Any] = json.loads((path / "state.json").read_text(encoding="utf-8"))
+    parts: dict[str, Tensors] = {}
+    for name, digest in state["sha256"].items():
+        file = path / f"{name}.safetensors"
+        if hashlib.sha256(file.read_bytes()).hexdigest() != digest:
+            raise ValueError(f"{file.name} has another checksum")
+        parts[name] = load_file(file)
+    return Checkpoint(int(state["step"]), parts["weights"], parts["optimiser"], parts.get("average"))
+
+
+def optimiser_tensors(optimiser: torch.optim.Optimizer) -> Tensors:
+    """The optimiser's state as flat tensors. Rates and the like come from the configuration."""
+    state = optimiser.state_dict()["state"]
+    return {f"{index}.{name}": torch.as_tensor(value) for index, held in state.items() for name, value in held.items()}
+
+
+def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Tensors) -> None:
+    """Put flat tensors back into an optimiser of the same parameters."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        index, _, name = key.partition(".")
+        state.setdefault(int(index), {})[name] = value
+    whole = optimiser.state_dict()
+    optimiser.load_state_dict({"state": state, "param_groups": whole["param_groups"]})

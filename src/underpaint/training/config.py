@@ -1,0 +1,82 @@
+"""The settings of a run: everything that a recipe may say."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from underpaint.core.config import Config, Settings
+from underpaint.data.hinted import ViewConfig
+from underpaint.models.network import ModelConfig
+
+Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
+
+
+class TrainConfig(Config):
+    """Settings of the optimisation.
+
+    Attributes:
+        epochs: Passes over the images in a stage of length 1.
+        batch: Images an optimiser step, over all processes and accumulated parts.
+        accumulate: Parts that a batch is split into, one after the other, to save memory.
+        lr: Peak learning rate of decoder and heads (AdamW).
+        encoder_lr: Factor on ``lr`` for the pre-trained encoder.
+        weight_decay: Decoupled, on convolution weights; never on norms and biases.
+        warmup: Share of the steps over which the rate rises from 0.
+        power: Of the polynomial decay to 0 (DeepLab's 0.9).
+        ema: Decay of an average of the weights over the steps, which is then what predicts; 0 for none.
+        precision: ``auto`` is 32 bit on a CPU and bfloat16 mixed on a GPU that has it. On CPUs the default encoder is
+            slower in mixed precision, since most of its convolutions are depthwise.
+        workers: Processes that load samples; 0 loads between the steps. Weights do not depend on it.
+        checkpoint_every: Steps between checkpoints.
+        gradient_clip: Largest norm of the gradient; 0 for none.
+    """
+
+    epochs: float = Field(default=20.0, gt=0)
+    batch: int = Field(default=8, ge=1)
+    accumulate: int = Field(default=1, ge=1)
+    lr: float = Field(default=1e-3, gt=0)
+    encoder_lr: float = Field(default=0.3, ge=0)
+    weight_decay: float = Field(default=1e-2, ge=0)
+    warmup: float = Field(default=0.05, ge=0, lt=1)
+    power: float = Field(default=0.9, gt=0)
+    ema: float = Field(default=0.0, ge=0, lt=1)
+    precision: Precision = "auto"
+    workers: int = Field(default=1, ge=0)
+    checkpoint_every: int = Field(default=200, ge=1)
+    gradient_clip: float = Field(default=1.0, ge=0)
+
+
+class MethodConfig(Config):
+    """Which method, and its own settings.
+
+    Attributes:
+        name: One of `underpaint methods`.
+        settings: The method's; see its page.
+    """
+
+    name: str
+    settings: Settings = Field(default_factory=dict)
+
+
+class RunConfig(Config):
+    """All settings of a run. The resolved file in the run folder alone repeats the run.
+
+    Attributes:
+        seed: Of every random choice.
+    """
+
+    method: MethodConfig
+    model: ModelConfig = ModelConfig()
+    views: ViewConfig = ViewConfig()
+    train: TrainConfig = TrainConfig()
+    seed: int = Field(default=0, ge=0)
+
+    @field_validator("views")
+    @classmethod
+    def _crop_fits(cls, views: ViewConfig) -> ViewConfig:
+        rounded = tuple(max(32, 16 * round(side / 16)) for side in views.crop)
+        if rounded != views.crop:
+            raise ValueError(f"crop {views.crop} does not fit the network; the nearest that does is {rounded}")
+        return views

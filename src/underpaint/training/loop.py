@@ -1,0 +1,266 @@
+"""The loop: one network, one loss, one stage."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from underpaint.core.config import Config
+from underpaint.core.errors import RunError
+from underpaint.core.rng import derive
+from underpaint.data.hinted import HintedImages, Stream
+from underpaint.data.samples import collate
+from underpaint.methods.base import Method
+from underpaint.models.network import Network
+from underpaint.records import Batch, Progress, Terms
+from underpaint.training.checkpoint import (
+    Checkpoint,
+    Tensors,
+    load_checkpoint,
+    optimiser_tensors,
+    restore_optimiser,
+    save_checkpoint,
+)
+from underpaint.training.config import TrainConfig
+from underpaint.training.optimise import WeightAverage, learning_rate, make_optimiser, set_rate
+from underpaint.training.reporter import Reporter
+from underpaint.training.run_folder import EventLog
+
+LOG_EVERY = 10
+"""Steps between two lines of the event log, each the mean over them."""
+
+BAD_STEPS = 10
+"""Steps in a row without a finite loss after which training stops."""
+
+
+class LossModule(nn.Module):
+    """Network and loss in one forward pass, so that precision and process groups wrap both."""
+
+    def __init__(self, network: Network, method: Method[Config]) -> None:
+        super().__init__()
+        self.network = network
+        self.method = method
+
+    def forward(self, fields: Mapping[str, Any], progress: tuple[int, int, str]) -> Terms:
+        """Loss terms of a batch given as the fields of the record."""
+        batch = Batch(**fields)
+        return self.method.loss(self.network.on(batch), batch, Progress(*progress))
+
+
+class Loop:
+    """Trains one stage from its first step, or from its last checkpoint, to its end.
+
+    Args:
+        network: With its initial weights; trained in place.
+        method: Gives the loss.
+        images: Training samples.
+        config: Settings of the optimisation.
+        stage: Name of the stage.
+        steps: Optimiser steps in the stage.
+        seed: Of order and dropout.
+        folder: Of the stage; checkpoints go to ``folder/checkpoints``.
+        reporter: Watches.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        method: Method[Config],
+        images: HintedImages,
+        config: TrainConfig,
+        *,
+        stage: str,
+        steps: int,
+        seed: int,
+        folder: Path,
+        reporter: Reporter,
+    ) -> None:
+        self.network, self.method, self.images, self.config = network, method, images, config
+        self.stage, self.steps, self.seed, self.folder, self.reporter = stage, steps, seed, folder, reporter
+        self.fabric = Fabric(accelerator="auto", devices=1, precision=_precision(config))
+        self.network.to(memory_format=torch.channels_last)
+        self.optimiser = make_optimiser(network, config)
+        self.average = WeightAverage(network, config.ema) if config.ema else None
+        self.first = self._restore()
+        self.module, self.wrapped = self.fabric.setup(LossModule(network, method), self.optimiser)
+
+    def _restore(self) -> int:
+        held = load_checkpoint(self.folder / "checkpoints")
+        if held is None:
+            return 0
+        self.network.load_state_dict(held.weights)
+        restore_optimiser(self.optimiser, held.optimiser)
+        if self.average is not None and held.average is not None:
+            self.average.state = held.average
+        return held.step
+
+    def run(self, events: EventLog) -> Tensors:
+        """Train to the end of the stage and return the weights that predict.
+
+        Raises:
+            RunError: the loss was not finite `BAD_STEPS` times in a row, or the user interrupted; a checkpoint is kept.
+        """
+        self.network.train()
+        self.reporter.start(self.stage, self.steps, self.first)
+        sums: dict[str, float] = defaultdict(float)
+        bad, since, seconds = 0, self.first, time.perf_counter()
+        with _interruptible() as interrupted:
+            for step, parts in enumerate(self._batches(), start=self.first):
+                progress = Progress(step, self.steps, self.stage)
+                terms, finite = self._step(parts, progress)
+                if not finite:
+                    bad = self._bad_step(bad + 1, progress, terms, events)
+                    continue
+                bad = 0
+                for name, value in terms.items():
+                    sums[name] += value
+                done = step + 1
+                if self.average is not None:
+                    self.average.update(self.network, step)
+                if done % LOG_EVERY == 0 or done == self.steps:
+                    now = time.perf_counter()
+                    rate = (done - since) * self.config.batch / (now - seconds)
+                    means = {f"loss/{name}": total / (done - since) for name, total in sums.items()}
+                    lr = self.optimiser.param_groups[-1]["lr"]
+                    events.write("steps", done, lr=lr, images_per_second=rate, **means)
+                    self.reporter.advance(done, rate, means)
+                    sums.clear()
+                    since, seconds = done, now
+                if done % self.config.checkpoint_every == 0 and done < self.steps:
+                    self._save(done)
+                if interrupted.is_set() and done < self.steps:
+                    self._save(done)
+                    raise RunError(
+                        f"interrupted after step {done} of {self.steps}", fix="the same command with --resume goes on"
+                    )
+        self._save(self.steps)
+        self._note_skipped(events)
+        self.reporter.finish()
+        return self.average.state if self.average is not None else self.network.state_dict()
+
+    def _batches(self) -> Iterator[list[Batch]]:
+        """The batches of each step from the first on, in ``accumulate`` parts."""
+        config = self.config
+        parts = config.accumulate
+        if config.batch % parts:
+            raise RunError(f"a batch of {config.batch} cannot be split into {parts} parts", fix="set train.accumulate")
+        stream = Stream(
+            len(self.images),
+            config.batch // parts,
+            (self.first * parts, self.steps * parts),
+            seed=derive(self.seed, "order"),
+        )
+        loader = DataLoader(
+            self.images,
+            batch_sampler=stream,
+            num_workers=config.workers,
+            collate_fn=partial(collate, mean=self.network.mean, std=self.network.std),
+            worker_init_fn=_one_thread,
+            prefetch_factor=4 if config.workers else None,
+        )
+        held: list[Batch] = []
+        for batch in loader:
+            held.append(batch)
+            if len(held) == parts:
+                yield held
+                held = []
+
+    def _step(self, parts: list[Batch], progress: Progress) -> tuple[dict[str, float], bool]:
+        """One optimiser step; skipped where a term is not finite."""
+        set_rate(self.optimiser, learning_rate(progress, self.config))
+        self.optimiser.zero_grad(set_to_none=True)
+        # Dropout draws from the global generator; seeding it from the step leaves no state to save.
+        torch.manual_seed(derive(self.seed, self.stage, progress.step) % 2**63)
+        totals: dict[str, float] = defaultdict(float)
+        for batch in parts:
+            moved = batch.to(self.fabric.device)
+            terms: dict[str, Tensor] = self.module(dict(vars(moved)), (progress.step, progress.steps, progress.stage))
+            values = {name: float(value.detach()) for name, value in terms.items()}
+            for name, value in values.items():
+                totals[name] += value / len(parts)
+            if not all(torch.isfinite(torch.tensor(list(values.values())))):
+                return totals, False
+            self.fabric.backward(torch.stack(list(terms.values())).sum() / len(parts))
+        if self.config.gradient_clip:
+            norm = self.fabric.clip_gradients(
+                self.module, self.wrapped, max_norm=self.config.gradient_clip, error_if_nonfinite=False
+            )
+            if norm is not None and not bool(torch.isfinite(norm)):
+                return {**totals, "gradient": float(norm)}, False
+        self.wrapped.step()
+        return totals, True
+
+    def _bad_step(self, bad: int, progress: Progress, terms: Mapping[str, float], events: EventLog) -> int:
+        names = [name for name, value in terms.items() if not torch.isfinite(torch.tensor(value))]
+        events.write("not-finite", progress.step, terms=names)
+        self.reporter.note(f"step {progress.step}: {', '.join(names)} not finite; step skipped")
+        if bad >= BAD_STEPS:
+            raise RunError(
+                f"{', '.join(names)} was not finite {bad} times in a row, up to step {progress.step}",
+                where=f"stage {self.stage}",
+                fix="lower train.lr; the last good checkpoint is kept",
+            )
+        return bad
+
+    def _save(self, step: int) -> None:
+        save_checkpoint(
+            self.folder / "checkpoints",
+            Checkpoint(
+                step,
+                self.network.state_dict(),
+                optimiser_tensors(self.optimiser),
+                self.average.state if self.average is not None else None,
+            ),
+        )
+
+    def _note_skipped(self, events: EventLog) -> None:
+        skipped = self.images.unreadable
+        if skipped:
+            events.write("unreadable", self.steps, images=sorted(skipped))
+            self.reporter.note(f"{len(skipped)} unreadable image(s) were left out: {', '.join(sorted(skipped)[:5])}")
+
+
+def _precision(config: TrainConfig) -> Any:
+    if config.precision != "auto":
+        return config.precision
+    return "bf16-mixed" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "32-true"
+
+
+def _one_thread(_: int) -> None:
+    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"
+
+
+@contextmanager
+def _interruptible() -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C into a flag, so that a step is never left half done; the second stops at once."""
+    flag = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield flag
+        return
+
+    before = signal.getsignal(signal.SIGINT)
+
+    def stop(_: int, __: FrameType | None) -> None:
+        flag.set()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, stop)
+    try:
+        yield flag
+    finally:
+        signal.signal(signal.SIGINT, before)

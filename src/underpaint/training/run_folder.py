@@ -1,0 +1,184 @@
+"""The run folder: settings, versions, events, checkpoints, weights, pictures."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from safetensors.torch import load_file
+
+from underpaint import __version__
+from underpaint.core.classes import ClassTable
+from underpaint.core.config import Settings, load_yaml
+from underpaint.core.errors import RunError
+from underpaint.formats.atomic import write_atomic
+from underpaint.methods.registry import method_class
+from underpaint.models.network import Network
+from underpaint.training.config import RunConfig
+
+PACKAGES = ("torch", "torchvision", "timm", "segmentation-models-pytorch", "lightning-fabric", "numba", "numpy")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run on disk.
+
+    Files: ``config.yaml`` (resolved settings), ``about.json`` (what was trained on, versions, commit),
+    ``classes.json``, ``events.jsonl``, ``curves.png``, ``stages/NAME/`` (checkpoints, weights, pictures), ``artifacts/``,
+    ``weights.safetensors`` (the final network; its presence says that the run is complete).
+    """
+
+    root: Path
+
+    @classmethod
+    def create(cls, root: Path, config: RunConfig, classes: ClassTable, about: Settings) -> RunFolder:
+        """Start a new run folder.
+
+        Raises:
+            RunError: something is there already.
+        """
+        if root.exists() and any(root.iterdir()):
+            raise RunError(
+                "the run folder is not empty", where=root, fix="choose another folder, or go on with --resume"
+            )
+        run = cls(root)
+        run._write("config.yaml", yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
+        run._write("about.json", _json({**about, "versions": versions()}))
+        run._write("classes.json", _json(_class_settings(classes)))
+        return run
+
+    def _write(self, name: str, text: str) -> None:
+        write_atomic(self.root / name, text.encode())
+
+    @property
+    def config(self) -> RunConfig:
+        """The resolved settings."""
+        return RunConfig.parse(load_yaml(self._existing("config.yaml")), self.root / "config.yaml")
+
+    @property
+    def classes(self) -> ClassTable:
+        """The class table that the network was trained with."""
+        held = json.loads(self._existing("classes.json").read_text(encoding="utf-8"))
+        colours = tuple((int(r), int(g), int(b)) for r, g, b in held["colours"])
+        return ClassTable(tuple(held["names"]), colours, held["background"])
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """Data, hints, versions."""
+        held: dict[str, Any] = json.loads(self._existing("about.json").read_text(encoding="utf-8"))
+        return held
+
+    def _existing(self, name: str) -> Path:
+        path = self.root / name
+        if not path.is_file():
+            raise RunError(
+                f"not a run folder: {name} is missing", where=self.root, fix="give the -o folder of a training"
+            )
+        return path
+
+    @property
+    def complete(self) -> bool:
+        """Whether all stages are done."""
+        return (self.root / "weights.safetensors").is_file()
+
+    def network(self) -> Network:
+        """The final network, in evaluation mode.
+
+        Raises:
+            RunError: the training is not finished.
+        """
+        if not self.complete:
+            raise RunError("the training is not finished", where=self.root, fix="underpaint train ... --resume")
+        return self.load_network(self.root / "weights.safetensors")
+
+    def load_network(self, weights: Path) -> Network:
+        """A network of this run with weights from a file, in evaluation mode."""
+        config = self.config
+        needs = method_class(config.method.name).needs
+        network = Network(config.model, len(self.classes), needs=needs, pretrained=False)
+        network.load_state_dict(load_file(weights))
+        return network.eval()
+
+
+class EventLog:
+    """``events.jsonl``: one JSON object a line, appended and flushed.
+
+    Args:
+        path: The file.
+        stage: Stage whose events come next.
+        step: Steps of the stage already done; later events of it were made by steps that are done again, and go.
+    """
+
+    def __init__(self, path: Path, stage: str, step: int) -> None:
+        kept = [
+            line for event, line in read_events(path) if event.get("stage") != stage or event.get("step", 0) <= step
+        ]
+        write_atomic(path, "".join(kept).encode())
+        self._file = path.open("a", encoding="utf-8")
+        self.stage = stage
+
+    def write(self, kind: str, step: int, **values: object) -> None:
+        """Append one event."""
+        line = json.dumps({"event": kind, "stage": self.stage, "step": step, **values})
+        self._file.write(line + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def read_events(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
+    """Events with their lines; a last line cut short by a kill is passed over."""
+    if not path.is_file():
+        return
+    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+        try:
+            yield json.loads(line), line
+        except json.JSONDecodeError:
+            continue
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the result depends on, and the commit where underpaint runs from a checkout."""
+    held = {name: importlib.metadata.version(name) for name in PACKAGES}
+    return {"underpaint": __version__, "commit": commit(), "python": platform.python_version(), **held}
+
+
+def commit() -> str:
+    """Commit of the checkout that this file lies in, with ``+`` where it was changed; empty if there is none."""
+    here = Path(__file__).parent
+    try:
+        # --git-dir of an installed package would be some other project's; ask whether this very file is tracked.
+        subprocess.run(
+            ["git", "ls-files", "--error-unmatch", Path(__file__).name], cwd=here, check=True, capture_output=True
+        )
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+", "--abbrev=12"],
+            cwd=here,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return described.stdout.strip()
+
+
+def _class_settings(classes: ClassTable) -> Settings:
+    return {
+        "names": list(classes.names),
+        "colours": [list(c) for c in classes.colours],
+        "background": classes.background,
+    }
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=1, sort_keys=True, default=str) + "\n"
