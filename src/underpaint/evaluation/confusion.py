@@ -63,14 +63,14 @@ def confusion(truth: Mask, prediction: Mask, classes: int, *, where: object = No
     Raises:
         DataError: not 8-bit, two sizes, a truth that is neither a class nor void, or a prediction that is no class.
     """
-    _check(truth, prediction, where)
+    require_masks(truth, prediction, where)
     pairs = truth.ravel().astype(np.intp)
     pairs *= _VALUES
     pairs += prediction.ravel()
     joint = np.bincount(pairs, minlength=_VALUES * _VALUES).reshape(_VALUES, _VALUES)
     joint = np.delete(joint, VOID, axis=0)
-    _check_inside("the ground truth", joint.sum(axis=1), classes, f"0..{classes - 1}, or {VOID} for void", where)
-    _check_inside("the prediction", joint.sum(axis=0), classes, f"0..{classes - 1}", where)
+    require_classes("the ground truth", joint.sum(axis=1), classes, where)
+    require_classes("the prediction", joint.sum(axis=0), classes, where)
     return joint[:classes, :classes].astype(np.int64)
 
 
@@ -115,7 +115,8 @@ def _mean(values: tuple[float | None, ...]) -> float:
     return sum(known) / len(known)
 
 
-def _check(truth: Mask, prediction: Mask, where: object) -> None:
+def require_masks(truth: Mask, prediction: Mask, where: object) -> None:
+    """Raise `DataError` unless both are 8-bit masks (H, W) of one size."""
     for what, array in (("the ground truth", truth), ("the prediction", prediction)):
         if array.dtype != np.uint8 or array.ndim != 2:
             raise DataError(
@@ -134,13 +135,14 @@ def _size(mask: Mask) -> str:
     return f"{mask.shape[1]} x {mask.shape[0]}"
 
 
-def _check_inside(what: str, histogram: Counts, classes: int, accepted: str, where: object) -> None:
+def require_classes(what: str, histogram: Counts, classes: int, where: object) -> None:
+    """Raise `DataError` where a histogram of mask values counts pixels beyond the class table."""
     outside = [int(value) for value in np.flatnonzero(histogram[classes:]) + classes]
     if outside:
         seen = ", ".join(f"{value} ({int(histogram[value])} pixels)" for value in outside[:5])
         raise DataError(
             f"{what} has values outside the class table: {seen}{', ...' if len(outside) > 5 else ''}",
             where=where,
-            accepted=accepted,
+            accepted=f"0..{classes - 1} wherever the ground truth is not void ({VOID})",
             fix="write class indices, not greys or colours (a palette mask converted to grey does this)",
         )
