@@ -1,0 +1,167 @@
+"""Score a folder of masks, whoever made them, against a split of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from underpaint.core.classes import ClassTable
+from underpaint.core.errors import DataError
+from underpaint.evaluation.boundary import BoundaryScores, boundary_counts, boundary_scores
+from underpaint.evaluation.confusion import Counts, Mask, Scores, confusion, scores
+from underpaint.formats.folder import DataFolder, listing
+from underpaint.formats.images import find_files
+from underpaint.formats.masks import SUFFIXES, read_index_mask
+
+PROTOCOL = (
+    "one confusion matrix over the split; void dropped; classes absent from the ground truth left out of the means"
+)
+"""How the numbers were counted, for every output that shows them."""
+
+
+class ImageCounts(NamedTuple):
+    """What one image adds to the pool: ``matrix`` (C, C) of `confusion`, ``bands`` (3, C) of `boundary_counts`."""
+
+    name: str
+    matrix: Counts
+    bands: Counts
+
+
+@dataclass(frozen=True)
+class ImageScore:
+    """Scores of one image, 0..100, to find where a network is worst; their mean is not the mIoU.
+
+    Args:
+        name: Name of the image.
+        miou: Mean IoU over the classes that this image's ground truth shows; None where all of it is void.
+        pixel_accuracy: Share of its counted pixels that are right; None likewise.
+    """
+
+    name: str
+    miou: float | None
+    pixel_accuracy: float | None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All scores of one folder of masks on one split.
+
+    Args:
+        classes: The class table.
+        split: Name of the split.
+        scores: Pooled scores.
+        boundary: Pooled boundary IoU.
+        matrix: The confusion matrix (C, C), row = truth, column = prediction.
+        images: One score an image, in the order of the split.
+    """
+
+    classes: ClassTable
+    split: str
+    scores: Scores
+    boundary: BoundaryScores
+    matrix: Counts
+    images: tuple[ImageScore, ...]
+
+    def worst(self, count: int) -> tuple[ImageScore, ...]:
+        """The ``count`` images with the lowest mIoU, worst first; images of void alone are left out."""
+        known = [image for image in self.images if image.miou is not None]
+        return tuple(sorted(known, key=lambda image: (image.miou, image.name))[:count])
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers, lists and strings for ``json.dumps``; scores from 0 to 100, null where there is none."""
+        return {
+            "split": self.split,
+            "protocol": PROTOCOL,
+            "miou": self.scores.miou,
+            "mean_accuracy": self.scores.mean_accuracy,
+            "pixel_accuracy": self.scores.pixel_accuracy,
+            "boundary_iou": self.boundary.mean,
+            "absent": [self.classes.names[i] for i in self.scores.absent],
+            "pixels": self.scores.pixels,
+            "classes": [self._class(i) for i in range(len(self.classes))],
+            "confusion": self.matrix.tolist(),
+            "images": [asdict(image) for image in self.images],
+        }
+
+    def _class(self, index: int) -> dict[str, Any]:
+        return {
+            "name": self.classes.names[index],
+            "iou": self.scores.iou[index],
+            "recall": self.scores.recall[index],
+            "precision": self.scores.precision[index],
+            "boundary_iou": self.boundary.iou[index],
+            "pixels": int(self.matrix[index].sum()),
+        }
+
+
+def evaluate_folder(masks: Path, data: DataFolder, split: str, *, workers: int) -> Evaluation:
+    """Score the masks below a folder against the ground truth of a split.
+
+    A mask belongs to the image of the same name (path below the folder, without suffix); other files are passed over.
+    Masks are read as `read_index_mask` does and never resized. Void (255) may stand in a prediction only where the
+    ground truth is void.
+
+    Args:
+        masks: Folder of predicted masks.
+        data: The data set.
+        split: Name of the split.
+        workers: Threads that read and count; the result does not depend on it.
+
+    Raises:
+        DataError: a prediction or a ground truth is missing (with the count and the first names), unreadable, of
+            another size, or has values outside the class table; or every pixel is void.
+    """
+    names = data.split(split)
+    data.require_masks(names)
+    found = find_files(masks, SUFFIXES)
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise DataError(
+            f"{len(missing)} of the {len(names)} images of split {split!r} have no predicted mask: {listing(missing)}",
+            where=masks,
+            accepted="a PNG, BMP or TIFF mask a name, in the folder tree of the images",
+            fix="predict the whole split, or name the split that was predicted",
+        )
+
+    def count(name: str) -> ImageCounts:
+        truth = read_index_mask(data.masks[name], data.classes)
+        prediction = read_index_mask(found[name], data.classes)
+        return count_image(name, truth, prediction, data.classes, where=f"{found[name]}, truth {data.masks[name]}")
+
+    # Threads are enough: decoding and the running filters let go of the interpreter's lock.
+    with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
+        return evaluation(data.classes, split, pool.map(count, names))
+
+
+def count_image(name: str, truth: Mask, prediction: Mask, classes: ClassTable, *, where: object = None) -> ImageCounts:
+    """Count one image: truth (H, W) with 255 for void, prediction (H, W). Raises `DataError` as `confusion` does."""
+    size, place = len(classes), where or name
+    return ImageCounts(
+        name,
+        confusion(truth, prediction, size, where=place),
+        boundary_counts(truth, prediction, size, where=place),
+    )
+
+
+def evaluation(classes: ClassTable, split: str, images: Iterable[ImageCounts]) -> Evaluation:
+    """Pool the counts of a split's images into its scores. Raises `DataError` where no pixel has a class."""
+    matrix = np.zeros((len(classes), len(classes)), np.int64)
+    bands = np.zeros((3, len(classes)), np.int64)
+    single = []
+    for image in images:
+        matrix += image.matrix
+        bands += image.bands
+        single.append(_image_score(image))
+    return Evaluation(classes, split, scores(matrix), boundary_scores(bands), matrix, tuple(single))
+
+
+def _image_score(image: ImageCounts) -> ImageScore:
+    if not image.matrix.any():
+        return ImageScore(image.name, None, None)
+    result = scores(image.matrix)
+    return ImageScore(image.name, result.miou, result.pixel_accuracy)
