@@ -1,0 +1,84 @@
+"""Clicks from a mask, placed as the clicks that people made on PASCAL VOC."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+
+from underpaint.core.classes import ClassTable
+from underpaint.core.errors import ConfigError
+from underpaint.core.rng import generator
+from underpaint.hints.types import Click, Hints
+from underpaint.simulate.effort import click_seconds
+from underpaint.simulate.regions import Mask, Region, find_regions
+from underpaint.simulate.tags import complete_tags
+
+OBJECT_PULL = 4.6
+"""Pull towards the middle. Sort a region's pixels by their distance from its border: a click lies at the fraction
+``u ** (1 / pull)`` of them, u uniform, so that 1 would be uniform. The quantiles 5, 25, 50, 75, 95 % of this fraction
+are .39, .73, .86, .94, .99 for the clicks of What's the Point on 244 animal photographs, and .52, .74, .86, .94, .99
+with 4.6."""
+
+BACKGROUND_PULL = 1.7
+"""The same for the background clicks that belong to them: .14, .45, .66, .81, .96 measured, .17, .44, .66, .84, .97."""
+
+BACKGROUND_CLICKS = 2
+"""Clicks on the largest background region, so that images have 2.5 of them; measured are 2.6, most often 2."""
+
+
+def simulate_clicks(mask: Mask, classes: ClassTable, *, image: str, seed: int, budget: float = 1.0) -> Hints:
+    """Click once on every region of a mask, and twice on the largest background region.
+
+    People click near the middle of things: see `OBJECT_PULL`. Clicks are centres of pixels of their class, so all of
+    them are right, where about 6 % of real clicks miss. Tags are complete, as they were for What's the Point.
+
+    Args:
+        mask: (H, W) class indices, 255 for void.
+        classes: The table of the indices. Without a background class every region gets one click.
+        image: Name of the image; the clicks depend on it, the seed and the mask alone.
+        seed: Any whole number.
+        budget: At least 1. Clicks this many times as often on each region; a fraction counts as a chance. The clicks of
+            a smaller budget come first.
+
+    Raises:
+        DataError: a mask that is no mask of the table.
+        ConfigError: a budget below 1.
+    """
+    if not budget >= 1 or not np.isfinite(budget):
+        raise ConfigError(f"budget {budget}", where="simulate_clicks", accepted="1 or more")
+    regions = find_regions(mask, classes, image=image)
+    ground = max((r.area for r in regions if r.label == classes.background), default=0)
+    first: list[Click] = []
+    more: list[Click] = []
+    for number, region in enumerate(regions):
+        rng = generator(seed, "clicks", image, number)
+        twice = region.label == classes.background and region.area == ground
+        count = BACKGROUND_CLICKS if twice else 1
+        wanted = budget * count
+        wanted = int(wanted) + int(generator(seed, "more clicks", image, number).random() < wanted % 1)
+        made = list(_clicks(region, wanted, classes, rng))
+        first += made[:count]
+        more += made[count:]
+    clicks = (*first, *more)
+    a_class = Counter(click.name for click in clicks)
+    return Hints(
+        image=image,
+        size=(mask.shape[0], mask.shape[1]),
+        clicks=clicks,
+        tags=complete_tags(mask, classes),
+        source=f"simulated clicks, seed {seed}, budget {budget:g}",
+        seconds=click_seconds(len(classes.foreground), sorted(a_class.values())),
+    )
+
+
+def _clicks(region: Region, count: int, classes: ClassTable, rng: np.random.Generator) -> Iterator[Click]:
+    """Up to ``count`` clicks on different pixels of a region."""
+    pull = BACKGROUND_PULL if region.label == classes.background else OBJECT_PULL
+    rows, columns = np.nonzero(region.inside)
+    order = np.argsort(region.depth()[rows, columns], kind="stable")
+    places = (rng.random(count) ** (1 / pull) * len(order)).astype(int)
+    for place in dict.fromkeys(places.tolist()):
+        row, column = rows[order[place]], columns[order[place]]
+        yield Click(classes.names[region.label], region.column + float(column) + 0.5, region.row + float(row) + 0.5)

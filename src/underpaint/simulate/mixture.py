@@ -1,0 +1,91 @@
+"""A data set in which each image has its own kind of hint."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from underpaint.core.classes import ClassTable
+from underpaint.core.errors import ConfigError
+from underpaint.core.rng import generator
+from underpaint.hints.types import Hints, Kind
+from underpaint.simulate.boxes import simulate_boxes
+from underpaint.simulate.clicks import simulate_clicks
+from underpaint.simulate.effort import mask_seconds
+from underpaint.simulate.regions import Mask, find_regions
+from underpaint.simulate.scribbles import simulate_scribbles
+from underpaint.simulate.tags import simulate_tags
+
+EQUAL_PARTS: Mapping[Kind, float] = {Kind.SCRIBBLE: 0.25, Kind.CLICK: 0.25, Kind.BOX: 0.25, Kind.TAG: 0.25}
+"""The default mixture: the four weak kinds, none preferred."""
+
+
+def simulate_kind(
+    mask: Mask, classes: ClassTable, *, kind: Kind, image: str, seed: int, budget: float = 1.0, mask_file: str = ""
+) -> Hints:
+    """Hints of one kind from a mask; see `simulate_scribbles` and its siblings.
+
+    Args:
+        mask: (H, W) class indices, 255 for void.
+        classes: The table of the indices.
+        kind: Kind of hint; `Kind.MASK` refers to the mask itself.
+        image: Name of the image.
+        seed: Any whole number.
+        budget: Of scribbles and clicks; 1 for the other kinds.
+        mask_file: Path of the mask file relative to the data set, for `Kind.MASK`.
+
+    Raises:
+        ConfigError: a budget below 1, or another than 1 for boxes, tags and masks, of which there is nothing to add.
+    """
+    if kind is Kind.SCRIBBLE:
+        return simulate_scribbles(mask, classes, image=image, seed=seed, budget=budget)
+    if kind is Kind.CLICK:
+        return simulate_clicks(mask, classes, image=image, seed=seed, budget=budget)
+    if budget != 1:
+        accepted = "1; more of them is defined for scribbles and clicks alone"
+        raise ConfigError(f"budget {budget:g} with {kind.value}", accepted=accepted)
+    if kind is Kind.BOX:
+        return simulate_boxes(mask, classes, image=image)
+    if kind is Kind.TAG:
+        return simulate_tags(mask, classes, image=image)
+    seconds = mask_seconds(len(classes.foreground), len(find_regions(mask, classes, image=image)))
+    size = (mask.shape[0], mask.shape[1])
+    return Hints(image=image, size=size, mask=mask_file, source="the data set's mask", seconds=seconds)
+
+
+def pick_kind(image: str, *, seed: int, fractions: Mapping[Kind, float]) -> Kind:
+    """The kind of hint that an image gets: drawn from its name and the seed, so that other images do not matter.
+
+    Args:
+        image: Name of the image.
+        seed: Any whole number.
+        fractions: Expected share of each kind, 1 in all.
+
+    Raises:
+        ConfigError: shares below 0, or another sum.
+    """
+    shares = [fractions.get(kind, 0.0) for kind in Kind]
+    if min(shares) < 0 or not math.isclose(sum(shares), 1.0, abs_tol=1e-6):
+        seen = ", ".join(f"{kind.value} {share:g}" for kind, share in fractions.items())
+        raise ConfigError(f"the shares of the mixture are {seen}", accepted="shares of 0 or more that sum to 1")
+    draw = generator(seed, "mixture", image).random()
+    kinds = [kind for kind, share in zip(Kind, shares, strict=True) if share > 0]
+    for kind in kinds:
+        draw -= fractions[kind]
+        if draw < 0:
+            return kind
+    return kinds[-1]
+
+
+def simulate_mixture(
+    mask: Mask,
+    classes: ClassTable,
+    *,
+    image: str,
+    seed: int,
+    fractions: Mapping[Kind, float] = EQUAL_PARTS,
+    mask_file: str = "",
+) -> Hints:
+    """Hints of the kind that `pick_kind` draws for this image, as that kind's own simulation would make them."""
+    kind = pick_kind(image, seed=seed, fractions=fractions)
+    return simulate_kind(mask, classes, kind=kind, image=image, seed=seed, mask_file=mask_file)

@@ -1,0 +1,93 @@
+"""Simulated hints for a split of a data set, on one process or several."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from underpaint.core.classes import ClassTable
+from underpaint.core.errors import ConfigError
+from underpaint.formats.folder import DataFolder
+from underpaint.formats.images import image_size
+from underpaint.formats.masks import read_index_mask
+from underpaint.hints.types import Hints, Kind
+from underpaint.simulate.mixture import EQUAL_PARTS, pick_kind, simulate_kind
+
+CHUNK = 8
+"""Images handed to a process at a time: half a second of scribbling."""
+
+
+def simulate(
+    data: DataFolder,
+    split: str,
+    kind: Kind | Literal["mixture"],
+    *,
+    seed: int = 0,
+    budget: float = 1.0,
+    fractions: Mapping[Kind, float] = EQUAL_PARTS,
+    workers: int = 1,
+) -> Iterator[Hints]:
+    """Hints for every image of a split, in its order, from the images' masks.
+
+    An image's hints depend on its name, its mask and the settings alone: not on the other images, nor on ``workers``.
+
+    Args:
+        data: The data set; every image of the split must have a mask.
+        split: Name of the split.
+        kind: Kind of hint, or a mixture of kinds by ``fractions``.
+        seed: Any whole number.
+        budget: Multiple of the usual amount, for scribbles and clicks; 1 for other kinds and mixtures.
+        fractions: Share of each kind in a mixture.
+        workers: Processes. More than 1 pays from about 100 images with scribbles on; a script must then start from
+            ``if __name__ == "__main__"``, as always with multiprocessing.
+
+    Raises:
+        DataError: no such split, an image without mask, a mask that is unreadable or has another size than its image.
+        ConfigError: a budget or mixture that is not accepted.
+    """
+    if kind == "mixture" and budget != 1:
+        raise ConfigError(f"budget {budget:g} with a mixture", accepted="1")
+    names = data.split(split)
+    data.require_masks(names)
+    kinds = [pick_kind(name, seed=seed, fractions=fractions) if kind == "mixture" else kind for name in names]
+    jobs = [
+        _Job(data.images[name], data.masks[name], data.root, data.classes, one, name, seed, budget)
+        for name, one in zip(names, kinds, strict=True)
+    ]
+    if workers <= 1:
+        return map(_simulate, jobs)
+    return _in_parallel(jobs, workers)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What a process needs to know of one image."""
+
+    photograph: Path
+    mask: Path
+    root: Path
+    classes: ClassTable
+    kind: Kind
+    image: str
+    seed: int
+    budget: float
+
+
+def _simulate(job: _Job) -> Hints:
+    mask = read_index_mask(job.mask, job.classes, size=image_size(job.photograph))
+    file = Path(os.path.relpath(job.mask, job.root)).as_posix()
+    return simulate_kind(
+        mask, job.classes, kind=job.kind, image=job.image, seed=job.seed, budget=job.budget, mask_file=file
+    )
+
+
+def _in_parallel(jobs: list[_Job], workers: int) -> Iterator[Hints]:
+    # Not fork: the caller may hold threads (torch, numba), which a forked child inherits in mid-step.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        yield from pool.map(_simulate, jobs, chunksize=CHUNK)

@@ -1,0 +1,35 @@
+"""Image tags from a mask."""
+
+from __future__ import annotations
+
+from underpaint.core.classes import ClassTable
+from underpaint.hints.types import Hints, Tags
+from underpaint.simulate.effort import tag_seconds
+from underpaint.simulate.regions import Mask, check_mask, present
+
+
+def complete_tags(mask: Mask, classes: ClassTable) -> Tags | None:
+    """The classes of a mask as present, all others as absent; None where every pixel is void and nothing is known."""
+    seen = frozenset(classes.names[label] for label in present(mask))
+    return Tags.complete(seen, classes.names) if seen else None
+
+
+def simulate_tags(mask: Mask, classes: ClassTable, *, image: str) -> Hints:
+    """Tag an image with every class that its mask shows, however small; nothing is random.
+
+    Args:
+        mask: (H, W) class indices, 255 for void.
+        classes: The table of the indices.
+        image: Name of the image.
+
+    Raises:
+        DataError: a mask that is no mask of the table.
+    """
+    check_mask(mask, classes, image)
+    return Hints(
+        image=image,
+        size=(mask.shape[0], mask.shape[1]),
+        tags=complete_tags(mask, classes),
+        source="simulated tags",
+        seconds=tag_seconds(len(classes.foreground)),
+    )
