@@ -71,8 +71,9 @@ class Batch:
         return self.sets.shape[2]
 
     def seeds(self) -> Tensor:
-        """(N, H, W) uint8: class of the valid pixels with one candidate, `UNKNOWN` elsewhere."""
+        """(N, H, W) uint8: class of the valid pixels that a hint left one candidate, `UNKNOWN` elsewhere."""
         single = self.sets.sum(dim=2) == 1
+        single[:, 0] = False  # what tags say of the whole image is no hint on a pixel
         table = torch.where(single, self.sets.int().argmax(dim=2), UNKNOWN).to(torch.uint8)  # (N, S)
         seeds = table.gather(1, self.candidates.flatten(1).long()).view_as(self.candidates)
         return seeds.masked_fill(~self.valid, UNKNOWN)

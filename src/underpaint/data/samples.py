@@ -123,7 +123,7 @@ class Sample:
 
 
 def collate(samples: Sequence[Sample], mean: Tensor, std: Tensor) -> Batch:
-    """A batch; palettes are padded with copies of their set 0, which no pixel points to."""
+    """A batch; palettes are padded with copies of their set 0, to which no pixel points."""
     most = max(len(s.sets) for s in samples)
     sets = np.stack([np.concatenate([s.sets, np.repeat(s.sets[:1], most - len(s.sets), axis=0)]) for s in samples])
     soft = [s.soft for s in samples if s.soft is not None]

@@ -1,7 +1,8 @@
 """The one idea: a hint is a set of candidate classes, pixel by pixel.
 
 An image carries a palette of candidate sets and an index map into it. Set 0 is what is known of the image as a whole
-(all classes, or the tagged ones); every other set is narrower and was put there by a hint on that pixel.
+(all classes, or the tagged ones); every other set was put there by a hint on that very pixel. Where the tags leave an
+image a single class, set 0 has one candidate, and still no pixel is a seed: nobody pointed at it.
 """
 
 from __future__ import annotations
@@ -34,8 +35,9 @@ class Candidates:
     index: Mask
 
     def seeds(self) -> Mask:
-        """(H, W) uint8: the class of each pixel with one candidate, `UNKNOWN` elsewhere."""
+        """(H, W) uint8: the class of each pixel that a hint left one candidate, `UNKNOWN` elsewhere."""
         single = self.sets.sum(axis=1) == 1
+        single[0] = False
         table = np.where(single, self.sets.argmax(axis=1), UNKNOWN).astype(np.uint8)
         return table[self.index]
 
@@ -113,7 +115,8 @@ def build_candidates(
         covered, codes = _cover(seeds.shape, boxes, box_classes)
         box_sets = [_box_set(rest, knowledge.boxed, cover, background) for cover in covered]
         for code, allowed in enumerate(box_sets):
-            _append(sets, index, codes == code, allowed)
+            if allowed.sum() == 1 or not np.array_equal(allowed, rest):
+                _append(sets, index, codes == code, allowed)
     labelled = seeds != UNKNOWN
     for label in np.unique(seeds[labelled]):
         allowed = np.zeros(len(rest), bool)
@@ -125,7 +128,7 @@ def build_candidates(
 def _append(
     sets: list[npt.NDArray[np.bool_]], index: Mask, where: npt.NDArray[np.bool_], allowed: npt.NDArray[np.bool_]
 ) -> None:
-    for known, held in enumerate(sets):
+    for known, held in enumerate(sets[1:], start=1):
         if np.array_equal(held, allowed):
             index[where] = known
             return

@@ -76,7 +76,7 @@ def seed_cross_entropy(out: NetOutput, seeds: Tensor, *, weight: Tensor | None =
 
 
 def set_cross_entropy(out: NetOutput, batch: Batch, *, whole_image: bool) -> Tensor:
-    """Mean of ``-log sum_{c in set} p_c`` over the pixels with more than one candidate, but not all.
+    """Mean of ``-log sum_{c in set} p_c`` over the pixels that are no seeds and have not all classes as candidates.
 
     Computed at the decoder's stride, with the candidates of the pixel under each cell's centre: sets with several
     classes are wide regions, so that full size would cost time and change nothing.
@@ -97,6 +97,7 @@ def set_cross_entropy(out: NetOutput, batch: Batch, *, whole_image: bool) -> Ten
     index = batch.candidates[:, rows][:, :, columns].long()  # (N, h, w)
     size = batch.sets.sum(dim=2)  # (N, S)
     several = (size > 1) & (size < batch.classes)
+    several[:, 0] = size[:, 0] < batch.classes
     (several[:, 1:] if whole_image else several[:, :1]).zero_()
     use = several.gather(1, index.flatten(1)).view_as(index) & batch.valid[:, rows][:, :, columns]
     if not bool(use.any()):

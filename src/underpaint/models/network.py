@@ -33,6 +33,8 @@ class ModelConfig(Config):
         width: Channels of the decoder; 128 instead of the paper's 256 makes a training step a fifth faster on a CPU.
         freeze_batch_norm: Keep the encoder's batch statistics and their scales as pre-trained: estimates from batches
             of 8 are noisy, and the step is faster without them.
+        freeze_to: Keep the encoder's layers up to this stride as pre-trained, 0 for none. The first layers see edges
+            and colours, which any photograph shares; leaving them alone saves a quarter of the step.
     """
 
     architecture: Architecture = "deeplabv3plus"
@@ -40,6 +42,7 @@ class ModelConfig(Config):
     weights: str = "auto"
     width: int = Field(default=128, ge=32, le=512, multiple_of=32)
     freeze_batch_norm: bool = True
+    freeze_to: Literal[0, 2, 4, 8] = 4
 
 
 DIVISOR: dict[Architecture, int] = {"deeplabv3plus": 16, "fpn": 32, "unet": 32}
@@ -91,6 +94,8 @@ class Network(nn.Module):
         self.embedding_head = nn.Conv2d(width, width, 1) if Head.EMBEDDING in self.needs else None
         if pretrained and not online and config.weights != "none":
             self._load_encoder()
+        if config.freeze_to and config.weights != "none":
+            _freeze(self.encoder.model, config.freeze_to)
         self.mean, self.std = normalisation(config.encoder)
         self.divisor = DIVISOR[config.architecture]
 
@@ -150,6 +155,20 @@ class Network(nn.Module):
         image = batch.image.contiguous(memory_format=torch.channels_last)
         output: NetOutput = self(image)
         return output
+
+
+def _freeze(encoder: nn.Module, stride: int) -> None:
+    """Stop the gradient of an encoder's parameters up to the last layer of a stride (timm lists them in order)."""
+    info: Any = encoder.feature_info
+    layer = next((item["module"] for item in info.get_dicts() if item["reduction"] == stride), None)
+    names = [name for name, _ in encoder.named_parameters()]
+    held = (
+        []
+        if layer is None
+        else [i for i, n in enumerate(names) if n.startswith((f"{layer}.", f"{layer.replace('.', '_')}."))]
+    )
+    for _, parameter in list(encoder.named_parameters())[: held[-1] + 1 if held else 0]:
+        parameter.requires_grad_(False)
 
 
 def _assemble(config: ModelConfig, classes: int, *, online: bool) -> Any:
