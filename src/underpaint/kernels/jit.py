@@ -52,10 +52,9 @@ def _refuse_fork() -> None:
 
 
 def _announce(function: Any, purpose: str, seconds: int) -> None:
-    name = f"{function.__module__}.{function.__qualname__}"
-    if name in _announced:
+    if purpose in _announced:
         return
-    _announced.add(name)
+    _announced.add(purpose)
     if not _is_cached(function):
         # A warning, not an info line: whoever has not set up logging would else watch a silent program.
         _log.warning("compiling the CPU kernel for %s, once after the install, about %d s", purpose, seconds)

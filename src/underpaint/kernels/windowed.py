@@ -36,7 +36,7 @@ def windowed_energy(
     Pairs that leave the image never enter. Neither y_i nor y_j is detached. The gradient is made in the forward pass
     (one pass over the pairs), so the backward pass is one multiplication.
 
-    paper: Obukhov et al., "Gated CRF Loss for Weakly Supervised Semantic Image Segmentation", 2019, equations 2 to 5;
+    paper: Obukhov et al., "Gated CRF Loss for Weakly Supervised Semantic Image Segmentation", arXiv 1906.04651, 2019;
     unlike the published code, zero padding adds no energy at the border.
 
     Args:

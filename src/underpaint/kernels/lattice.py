@@ -1,0 +1,249 @@
+"""Sums over all pairs of pixels of an image, in time linear in the pixels: bilateral filter and the energies on it.
+
+The Gaussian affinity over position and colour is the permutohedral lattice's: one lattice an image, used for all
+channels and for the backward pass. On the CPU float32 and half precision run compiled; float64 and other devices run
+in torch.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from underpaint.core.errors import ConfigError, DataError
+from underpaint.kernels.permutohedral import Lattice
+from underpaint.kernels.permutohedral_torch import TorchLattice
+
+__all__ = ["Lattice", "bilateral_filter", "dense_energy", "normalised_cut"]
+
+_TINY = 1e-20
+"""Added to a sum of affinities before dividing by it, as in Kraehenbuehl's code; a pixel's to itself is about 0.5."""
+
+
+class PlaneFilter(Protocol):
+    """What both lattices offer, on tensors."""
+
+    def __call__(self, planes: Tensor, *, transpose: bool = False) -> Tensor:
+        """Filter (C, P)."""
+
+
+def bilateral_filter(
+    values: Tensor, rgb: Tensor, *, sigma_xy: float, sigma_rgb: float, normalise: bool = False
+) -> Tensor:
+    """Sum of all pixels of the image, weighted by likeness: ``sum_j A_ij v_j``, the own pixel included.
+
+    ``A_ij = exp(-|xy_i - xy_j|² / (2 sigma_xy²) - |rgb_i - rgb_j|² / (2 sigma_rgb²))``, approximated on the lattice.
+    Unnormalised, the lattice gives about 0.4 to 0.6 of the exact sum, as in every published loss that uses it;
+    normalised (divided by the filter of ones), it agrees with the exact average to about 0.003 on smooth images.
+
+    Args:
+        values: (N, C, H, W); half precision is computed in float32 and given back as it came.
+        rgb: (N, 3, H, W) in any range; gets no gradient.
+        sigma_xy: Pixels.
+        sigma_rgb: In the units of ``rgb``.
+        normalise: Divide by ``sum_j A_ij``.
+
+    Returns:
+        (N, C, H, W), differentiable in ``values``; the gradient is the exact transpose.
+
+    Raises:
+        DataError: shapes that do not fit together, or an image that is not finite.
+        ConfigError: a sigma that is not positive.
+    """
+    filters = _filters(values, rgb, None, sigma_xy, sigma_rgb)
+    total = _ones(values, filters).add_(_TINY) if normalise else None
+    filtered: Tensor = _Bilateral.apply(values, filters, total)
+    return filtered
+
+
+def dense_energy(
+    probabilities: Tensor,
+    rgb: Tensor,
+    *,
+    sigma_xy: float,
+    sigma_rgb: float,
+    gate: Tensor | None = None,
+    gradient: Literal["exact", "reference"] = "reference",
+) -> Tensor:
+    """Gated dense energy ``-sum_i S_i sum_k P_ik (A P)_ik``, as a sum that the caller weights and divides.
+
+    A is the unnormalised lattice affinity of `bilateral_filter`, the own pixel included. Without a gate this is the
+    dense CRF loss of Tang et al. up to a constant. A pixel whose probabilities are all zero does not exist: it is not
+    put on the lattice, sends nothing, and gets no gradient (that is how padding is left out).
+
+    paper: Zhang et al., "Reliability Does Matter", AAAI 2020 (gate, reference gradient);
+    Tang et al., "On Regularized Losses for Weakly-supervised CNN Segmentation", ECCV 2018 (gate of ones).
+
+    Args:
+        probabilities: (N, C, H, W); half precision is computed in float32.
+        rgb: (N, 3, H, W) in any range.
+        sigma_xy: Pixels of this grid.
+        sigma_rgb: In the units of ``rgb``.
+        gate: S (N, H, W), a constant; None: ones.
+        gradient: "reference" is ``-2 S_i (A P)_i``, as in the authors' code; "exact" is ``-S_i (A P)_i - (A' S P)_i``,
+            the gradient of the value, at the price of a second filter where there is a gate.
+
+    Returns:
+        A scalar, summed in float64: float32, or float64 for float64 probabilities. Negative by construction.
+
+    Raises:
+        DataError: shapes that do not fit together, or an image that is not finite.
+        ConfigError: a sigma that is not positive, or an unknown gradient.
+    """
+    if gradient not in ("exact", "reference"):
+        raise ConfigError(f"gradient is {gradient!r}", accepted="exact, reference")
+    if gate is not None and gate.shape != probabilities[:, 0].shape:
+        raise DataError(f"gate is {tuple(gate.shape)}", accepted=tuple(probabilities[:, 0].shape))
+    filters = _filters(probabilities, rgb, _present(probabilities), sigma_xy, sigma_rgb)
+    energy: Tensor = _DenseEnergy.apply(probabilities, filters, gate, gradient == "exact")
+    return energy
+
+
+def normalised_cut(probabilities: Tensor, rgb: Tensor, *, sigma_xy: float, sigma_rgb: float) -> Tensor:
+    """Normalised cut ``sum_k S_k' A (1 - S_k) / (d' S_k)`` with ``d = A 1``, summed over the images.
+
+    A class that no pixel of an image has adds nothing. Pixels whose probabilities are all zero do not exist, as in
+    `dense_energy`. The quotient is free of the lattice's scale. Its gradient is exact.
+
+    paper: Tang et al., "Normalized Cut Loss for Weakly-supervised CNN Segmentation", CVPR 2018.
+
+    Args:
+        probabilities: (N, C, H, W) that sum to one over the classes.
+        rgb: (N, 3, H, W) in any range.
+        sigma_xy: Pixels of this grid.
+        sigma_rgb: In the units of ``rgb``.
+
+    Returns:
+        A scalar between 0 and N (C - 1), up to the lattice's error.
+
+    Raises:
+        DataError: shapes that do not fit together, or an image that is not finite.
+        ConfigError: a sigma that is not positive.
+    """
+    present = _present(probabilities)
+    filters = _filters(probabilities, rgb, present, sigma_xy, sigma_rgb)
+    degree = _ones(probabilities, filters)
+    soft = probabilities.to(degree.dtype)
+    affine: Tensor = _Bilateral.apply(soft, filters, None)
+    within = (soft * affine).sum(dim=(2, 3), dtype=torch.float64)
+    whole = (soft * degree).sum(dim=(2, 3), dtype=torch.float64)
+    share = torch.where(whole > 0, 1 - within / whole.clamp(min=_TINY), torch.zeros_like(whole))
+    return share.sum().to(degree.dtype)
+
+
+class _Bilateral(torch.autograd.Function):
+    """A linear map and its transpose."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, filters: list[PlaneFilter], total: Tensor | None) -> Tensor:
+        ctx.filters, ctx.total = filters, total
+        filtered = _apply(_working(values), filters)
+        return (filtered if total is None else filtered / total).to(values.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        gradient = _working(upstream[0])
+        gradient = gradient if ctx.total is None else gradient / ctx.total
+        return _apply(gradient, ctx.filters, transpose=True).to(upstream[0].dtype), None, None
+
+
+class _DenseEnergy(torch.autograd.Function):
+    """Energy whose gradient is stored by the forward pass."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, probabilities: Tensor, filters: list[PlaneFilter], gate: Tensor | None, exact: bool
+    ) -> Tensor:
+        p = _working(probabilities)
+        weight = None if gate is None else gate.detach().to(p).unsqueeze(1)
+        affine = _apply(p, filters)
+        gated = affine if weight is None else affine * weight
+        energy = -torch.einsum("nchw,nchw->nhw", p, gated).sum(dtype=torch.float64)
+        gradient = gated
+        if exact:
+            gradient = gradient + _apply(p if weight is None else p * weight, filters, transpose=True)
+        else:
+            gradient = gradient * 2
+        ctx.save_for_backward(gradient)
+        ctx.dtype = probabilities.dtype
+        return energy.to(p.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = ctx.saved_tensors
+        return (gradient * -upstream[0]).to(ctx.dtype), None, None, None
+
+
+def _filters(
+    values: Tensor, rgb: Tensor, active: Tensor | None, sigma_xy: float, sigma_rgb: float
+) -> list[PlaneFilter]:
+    """One lattice an image, behind one call for both back ends."""
+    _check(values, rgb, sigma_xy, sigma_rgb)
+    colours = rgb.detach().to(values.device, torch.promote_types(values.dtype, torch.float32))
+    compiled = colours.device.type == "cpu" and colours.dtype == torch.float32
+    filters: list[PlaneFilter] = []
+    for n in range(len(colours)):
+        features = image_features(colours[n], sigma_xy=sigma_xy, sigma_rgb=sigma_rgb)
+        mask = None if active is None else active[n].flatten()
+        if compiled:
+            lattice = Lattice.from_planes(features.numpy(), None if mask is None else mask.numpy())
+            filters.append(_on_tensors(lattice))
+        else:
+            filters.append(TorchLattice.from_planes(features, mask).filter_planes)
+    return filters
+
+
+def _on_tensors(lattice: Lattice) -> PlaneFilter:
+    def filter_planes(planes: Tensor, *, transpose: bool = False) -> Tensor:
+        return torch.from_numpy(lattice.filter_planes(np.ascontiguousarray(planes.numpy()), transpose=transpose))
+
+    return filter_planes
+
+
+def image_features(rgb: Tensor, *, sigma_xy: float, sigma_rgb: float | None) -> Tensor:
+    """Column, row and colours of every pixel over their standard deviations: (3, H, W) into (5 or 2, H W)."""
+    height, width = rgb.shape[-2:]
+    row = torch.arange(height, device=rgb.device, dtype=rgb.dtype)[:, None].expand(height, width)
+    column = torch.arange(width, device=rgb.device, dtype=rgb.dtype)[None].expand(height, width)
+    position = torch.stack([column, row]).flatten(1) / sigma_xy
+    return position if sigma_rgb is None else torch.cat([position, rgb.flatten(1) / sigma_rgb])
+
+
+def _apply(values: Tensor, filters: list[PlaneFilter], *, transpose: bool = False) -> Tensor:
+    filtered = torch.empty_like(values)
+    for n, filter_planes in enumerate(filters):
+        filtered[n] = filter_planes(values[n].flatten(1), transpose=transpose).view(values.shape[1:])
+    return filtered
+
+
+def _ones(values: Tensor, filters: list[PlaneFilter]) -> Tensor:
+    """``A 1`` (N, 1, H, W) in working precision."""
+    return _apply(torch.ones_like(_working(values[:, :1])), filters)
+
+
+def _present(probabilities: Tensor) -> Tensor:
+    """Pixels with any probability at all (N, H, W)."""
+    return probabilities.detach().ne(0).any(dim=1)
+
+
+def _working(tensor: Tensor) -> Tensor:
+    """Contiguous, detached, in float32 or float64."""
+    return tensor.detach().to(torch.promote_types(tensor.dtype, torch.float32)).contiguous()
+
+
+def _check(values: Tensor, rgb: Tensor, sigma_xy: float, sigma_rgb: float) -> None:
+    if values.ndim != 4 or not values.is_floating_point() or values.numel() == 0:
+        raise DataError(f"values are {tuple(values.shape)} {values.dtype}", accepted="floating (N, C, H, W), not empty")
+    wanted = (len(values), 3, *values.shape[2:])
+    if tuple(rgb.shape) != wanted:
+        raise DataError(
+            f"rgb is {tuple(rgb.shape)}",
+            accepted=wanted,
+            fix="resize the image to the resolution of the probabilities",
+        )
+    for name, sigma in (("sigma_xy", sigma_xy), ("sigma_rgb", sigma_rgb)):
+        if not 0 < sigma < float("inf"):
+            raise ConfigError(f"{name} is {sigma}", accepted="a number above 0")

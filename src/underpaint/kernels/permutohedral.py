@@ -1,0 +1,149 @@
+"""The permutohedral lattice: an approximate Gaussian filter over points in d dimensions, linear in their number."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from underpaint.core.errors import ConfigError, DataError
+from underpaint.kernels import permutohedral_build as build
+from underpaint.kernels import permutohedral_filter as passes
+from underpaint.kernels.jit import prepare
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
+Longs = NDArray[np.int64]
+
+PURPOSE = "permutohedral lattices"
+COMPILE_SECONDS = 40
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Where P points lie in a lattice of M vertices; built once, then used for any number of filters.
+
+    ``filter`` approximates ``sum_j exp(-|f_i - f_j|² / 2) v_j``, the own point included, up to a scale of about 0.4 to
+    0.6 that depends on the points; divide by the filter of ones for an average. It is linear; its exact transpose
+    blurs along the axes in reverse order.
+
+    paper: Adams, Baek and Davis, "Fast High-Dimensional Filtering Using the Permutohedral Lattice", Eurographics 2010.
+    """
+
+    dimensions: int
+    corners: Ints  # (P, n) entry of the own chunk for each corner of the simplex; n is padded to a multiple of 3
+    weights: Floats  # (P, n) barycentric weights
+    starts: Longs  # (chunks + 1,) first entry of each chunk
+    vertex: Ints  # (entries,) vertex of each entry, 0 for null
+    first: Ints  # (M + 2,) first position in `order` for each vertex
+    order: Ints  # (entries with a vertex,) entries sorted by vertex
+    neighbours: Ints  # (d + 1, M + 1, 2)
+
+    @classmethod
+    def build(cls, features: Floats, *, active: NDArray[np.bool_] | None = None) -> Lattice:
+        """Embed points that have been divided by the standard deviations wanted.
+
+        Args:
+            features: (P, d) float32, finite.
+            active: (P,) points that exist; the others touch no vertex, send nothing and receive 0. None: all.
+
+        Raises:
+            DataError: not (P, d), or not finite.
+            ConfigError: standard deviations so small that the lattice has more than 2^62 cells.
+        """
+        if features.ndim != 2 or features.size == 0:
+            raise DataError(f"features are {features.shape}", accepted="(P, d), not empty")
+        return cls.from_planes(np.ascontiguousarray(features.T, dtype=np.float32), active)
+
+    @classmethod
+    def from_planes(cls, features: Floats, active: NDArray[np.bool_] | None = None) -> Lattice:
+        """As `build`, from one contiguous row per dimension (d, P)."""
+        threads = prepare(build.locate, purpose=PURPOSE, seconds=COMPILE_SECONDS)
+        dims, points = features.shape
+        scale = elevation_scale(dims)
+        stride, base = packing(features, scale)
+        n = 3 * math.ceil((dims + 1) / 3)
+        corners, weights = np.zeros((points, n), np.int32), np.zeros((points, n), np.float32)
+        found = np.empty(points * (dims + 1), np.int64)  # mostly never touched, so never in memory
+        counts = np.zeros(math.ceil(points / build.CHUNK), np.int64)
+        mask = np.empty(0, np.uint8) if active is None else active.astype(np.uint8)
+        build.locate(features, mask, scale, stride, base, threads, corners, weights, found, counts)
+        starts = np.concatenate([[0], np.cumsum(counts + 1)])
+        vertex = np.empty(starts[-1], np.int32)
+        table, count = build.merge(found, counts, build.CHUNK * (dims + 1), starts, vertex)
+        first, order = np.zeros(count + 2, np.int32), np.empty(counts.sum(), np.int32)
+        build.group_entries(vertex, first, order)
+        neighbours = np.zeros((dims + 1, count + 1, 2), np.int32)
+        build.link(table, stride, threads, neighbours)
+        return cls(dims, corners, weights, starts, vertex, first, order, neighbours)
+
+    @property
+    def vertices(self) -> int:
+        """Number of vertices M."""
+        return int(self.neighbours.shape[1]) - 1
+
+    def filter(self, values: Floats, *, transpose: bool = False) -> Floats:
+        """Filter every channel of ``values`` (P, C); returns (P, C) float32.
+
+        Args:
+            values: One row a point.
+            transpose: Apply the transposed map instead, as a gradient needs it.
+
+        Raises:
+            DataError: another number of points than the lattice was built for.
+        """
+        if values.ndim != 2 or len(values) != len(self.corners):
+            raise DataError(f"values are {values.shape}", accepted=f"({len(self.corners)}, C)")
+        planes = np.ascontiguousarray(values.T, dtype=np.float32)
+        return np.ascontiguousarray(self.filter_planes(planes, transpose=transpose).T)
+
+    def filter_planes(self, planes: Floats, *, transpose: bool = False) -> Floats:
+        """As `filter`, from and to contiguous (C, P)."""
+        threads = prepare(passes.splat, purpose=PURPOSE, seconds=COMPILE_SECONDS)
+        padded = 8 * math.ceil(len(planes) / 8)
+        entries = np.empty((len(self.vertex), padded), np.float32)
+        vertices, spare = (np.empty((self.vertices + 1, padded), np.float32) for _ in range(2))
+        passes.splat(planes, self.corners, self.weights, self.starts, threads, entries)
+        passes.collect(entries, self.first, self.order, threads, vertices)
+        for axis in self.axes(transpose=transpose):
+            passes.blur(vertices, self.neighbours[axis], threads, spare)
+            vertices, spare = spare, vertices
+        filtered = np.empty_like(planes)
+        gather = (self.vertex, self.corners, self.weights, self.starts, self.factor, threads)
+        passes.slice_back(vertices, *gather, filtered)
+        return filtered
+
+    def axes(self, *, transpose: bool = False) -> range:
+        """The order in which the axes are blurred."""
+        return range(self.dimensions, -1, -1) if transpose else range(self.dimensions + 1)
+
+    @property
+    def factor(self) -> float:
+        """Scale of the slicing step, ``1 / (1 + 2^-d)``, as in the authors' code."""
+        return 1 / (1 + 2.0**-self.dimensions)
+
+
+def elevation_scale(dims: int) -> Floats:
+    """Factor of each feature that makes the blur's standard deviation one: (d,)."""
+    index = np.arange(dims)
+    return np.asarray(math.sqrt(2 / 3) * (dims + 1) / np.sqrt((index + 1) * (index + 2)), dtype=np.float32)
+
+
+def packing(features: Floats, scale: Floats) -> tuple[Longs, int]:
+    """Strides (d + 1,) and base that pack the first d coordinates of any vertex near the points into one integer."""
+    dims = len(features)
+    low, high = features.min(axis=1).astype(float) * scale, features.max(axis=1).astype(float) * scale
+    if not (np.isfinite(low).all() and np.isfinite(high).all()):
+        raise DataError("the features of the lattice are not finite", fix="look for NaN in the image")
+    margin = 3 * (dims + 1)  # the simplex is within d + 1 of its point, a neighbour within d of a vertex
+    stride, base, cells = np.zeros(dims + 1, np.int64), 0, 1
+    for j in range(dims):
+        reach = low[j:].sum() - (j * high[j - 1] if j else 0), high[j:].sum() - (j * low[j - 1] if j else 0)
+        least, most = math.floor(reach[0]) - margin, math.ceil(reach[1]) + margin
+        stride[j], base = cells, base - cells * least
+        cells *= most - least + 1
+        if cells > 2**62:
+            raise ConfigError("the lattice has more than 2^62 cells", fix="use larger standard deviations")
+    return stride, base

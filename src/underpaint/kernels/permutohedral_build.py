@@ -1,0 +1,271 @@
+"""Building a permutohedral lattice: which simplex every point lies in, and which vertices exist.
+
+Points are taken in chunks of a fixed size, so that the result does not depend on the number of threads. A chunk finds
+its own vertices with a hash table that fits a core's cache; a short serial pass merges the chunks.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit, prange
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
+Longs = NDArray[np.int64]
+
+CHUNK = 8192
+"""Points of a chunk: enough for 22 chunks in a 375 x 500 image, few enough that its vertices stay in cache."""
+
+_BLOCK = 256
+"""Points embedded together, so that every step is a loop over contiguous floats."""
+
+
+@njit(cache=True, parallel=True, fastmath={"contract"})
+def locate(
+    features: Floats,
+    active: NDArray[np.uint8],
+    scale: Floats,
+    stride: Longs,
+    base: int,
+    workers: int,
+    corners: Ints,
+    weights: Floats,
+    found: Longs,
+    counts: Longs,
+) -> None:
+    """Find the simplex of every point.
+
+    Args:
+        features: (d, P).
+        active: (P,), or empty for all; a point that is not active touches no vertex.
+        scale: (d,) of the elevation.
+        stride: (d + 1,) factors that pack a vertex's first d coordinates into one integer, the last 0.
+        base: Added to every packed key, so that none is negative.
+        workers: Threads.
+        corners: (P, n >= d + 1), zeros; receives the chunk's own vertex numbers from 1 on.
+        weights: (P, n), zeros; receives the barycentric weights.
+        found: (P (d + 1),); receives the keys of each chunk's vertices from position ``start (d + 1)`` on.
+        counts: (chunks,); receives their number.
+    """
+    dims, points = features.shape
+    for worker in prange(workers):
+        for chunk in range(worker, counts.size, workers):
+            first, last = chunk * CHUNK, min(points, (chunk + 1) * CHUNK)
+            own = found[first * (dims + 1) : last * (dims + 1)]
+            here = slice(first, last)
+            mask = active[here] if active.size else active
+            counts[chunk] = _locate_chunk(
+                features[:, here], mask, scale, stride, base, corners[here], weights[here], own
+            )
+
+
+@njit(cache=True)
+def _locate_chunk(
+    features: Floats,
+    active: NDArray[np.uint8],
+    scale: Floats,
+    stride: Longs,
+    base: int,
+    corners: Ints,
+    weights: Floats,
+    found: Longs,
+) -> int:
+    """As `locate`, for one chunk; returns the number of vertices found.
+
+    Apart from the parallel loop, because numba takes the size of an array that such a loop replaces for constant.
+    """
+    dims, points = features.shape
+    keys = np.empty((dims + 1, _BLOCK), np.int64)
+    share = np.empty((dims + 1, _BLOCK), np.float32)
+    table, known = new_table(4096), 0
+    for start in range(0, points, _BLOCK):
+        stop = min(points, start + _BLOCK)
+        embed(features[:, start:stop], scale, stride, base, keys, share)
+        for p in range(start, stop):
+            if active.size and not active[p]:
+                continue
+            for m in range(dims + 1):
+                key = keys[m, p - start]
+                slot = find(table, key)
+                if table[slot, 0] < 0:
+                    found[known] = key
+                    known += 1
+                    table[slot, 0], table[slot, 1] = key, known
+                    if 2 * known > len(table):
+                        table = grow(table)
+                    corners[p, m] = known
+                else:
+                    corners[p, m] = table[slot, 1]
+                weights[p, m] = share[m, p - start]
+    return known
+
+
+@njit(cache=True, fastmath={"contract"})
+def embed(features: Floats, scale: Floats, stride: Longs, base: int, keys: Longs, share: Floats) -> None:
+    """Packed keys and barycentric weights of the d + 1 vertices around each point of a block.
+
+    paper: Adams, Baek and Davis, "Fast High-Dimensional Filtering Using the Permutohedral Lattice", 2010, section 3.
+    """
+    dims, size = features.shape
+    n = dims + 1
+    elevated = np.empty((n, size), np.float32)
+    rounded = np.empty((n, size), np.int32)
+    rank = np.zeros((n, size), np.int32)
+    _elevate(features, scale, elevated)
+    _round(elevated, rounded, rank)
+    # Residuals and strides in the order of the rank.
+    residual = np.empty((n, size), np.float32)
+    steps = np.empty((n, size), np.int64)
+    for i in range(n):
+        for p in range(size):
+            residual[rank[i, p], p] = (elevated[i, p] - np.float32(rounded[i, p])) / np.float32(n)
+            steps[rank[i, p], p] = n * stride[i]
+    total = stride.sum()
+    keys[0, :size] = base
+    for i in range(dims):
+        for p in range(size):
+            keys[0, p] += rounded[i, p] * stride[i]
+    for p in range(size):
+        share[0, p] = np.float32(1) + residual[dims, p] - residual[0, p]
+    for m in range(1, n):
+        for p in range(size):
+            keys[m, p] = keys[m - 1, p] + total - steps[n - m, p]
+            share[m, p] = residual[dims - m, p] - residual[n - m, p]
+
+
+@njit(cache=True, fastmath={"contract"})
+def _elevate(features: Floats, scale: Floats, elevated: Floats) -> None:
+    """Into the hyperplane of d + 1 coordinates that sum to zero."""
+    dims, size = features.shape
+    total = np.zeros(size, np.float32)
+    for j in range(dims, 0, -1):
+        feature, row, factor, count = features[j - 1], elevated[j], scale[j - 1], np.float32(j)
+        for p in range(size):
+            scaled = feature[p] * factor
+            row[p] = total[p] - count * scaled
+            total[p] += scaled
+    elevated[0] = total
+
+
+@njit(cache=True, fastmath={"contract"})
+def _round(elevated: Floats, rounded: Ints, rank: Ints) -> None:
+    """Nearest lattice point of remainder 0, and the order of the residuals (largest first, ties by index)."""
+    n, size = elevated.shape
+    total = np.zeros(size, np.int32)
+    for i in range(n):
+        row, out = elevated[i], rounded[i]
+        for p in range(size):
+            whole = np.int32(math.floor(row[p] / np.float32(n) + np.float32(0.5)))
+            total[p] += whole
+            out[p] = whole * np.int32(n)
+    for i in range(n):
+        for j in range(i + 1, n):
+            a, b, near, other, mine, theirs = elevated[i], elevated[j], rounded[i], rounded[j], rank[i], rank[j]
+            for p in range(size):
+                later = np.int32(a[p] - np.float32(near[p]) < b[p] - np.float32(other[p]))
+                mine[p] += later
+                theirs[p] += np.int32(1) - later
+    for i in range(n):
+        mine, out = rank[i], rounded[i]
+        for p in range(size):
+            shifted = mine[p] + total[p]
+            wrap = np.int32(n) * (np.int32(shifted < 0) - np.int32(shifted >= n))
+            mine[p] = shifted + wrap
+            out[p] += wrap
+
+
+@njit(cache=True)
+def merge(found: Longs, counts: Longs, width: int, starts: Longs, vertex: Ints) -> tuple[Longs, int]:
+    """Number the vertices of all chunks together.
+
+    Args:
+        found: Keys, as `locate` leaves them.
+        counts: (chunks,) vertices of each chunk.
+        width: ``CHUNK (d + 1)``.
+        starts: (chunks + 1,) first entry of each chunk; an entry is a chunk's null vertex or one of its vertices.
+        vertex: (entries,); receives the vertex of each entry, 0 for null.
+
+    Returns:
+        The table from key to number, and the number of vertices.
+    """
+    table = new_table(4096)
+    known = 0
+    for chunk in range(counts.size):
+        vertex[starts[chunk]] = 0
+        for k in range(counts[chunk]):
+            key = found[chunk * width + k]
+            slot = find(table, key)
+            if table[slot, 0] < 0:
+                known += 1
+                table[slot, 0], table[slot, 1] = key, known
+                vertex[starts[chunk] + 1 + k] = known
+                if 2 * known > len(table):
+                    table = grow(table)
+            else:
+                vertex[starts[chunk] + 1 + k] = table[slot, 1]
+    return table, known
+
+
+@njit(cache=True)
+def group_entries(vertex: Ints, first: Ints, entries: Ints) -> None:
+    """Entries sorted by vertex: those of vertex v are ``entries[first[v]:first[v + 1]]``, null left out."""
+    for v in vertex:
+        if v > 0:
+            first[v + 1] += 1
+    for v in range(1, first.size):
+        first[v] += first[v - 1]
+    place = first.copy()
+    for e in range(vertex.size):
+        v = vertex[e]
+        if v > 0:
+            entries[place[v]] = e
+            place[v] += 1
+
+
+@njit(cache=True, parallel=True)
+def link(table: Longs, stride: Longs, workers: int, neighbours: Ints) -> None:
+    """Fill ``neighbours`` (d + 1, M + 1, 2): the two neighbours of a vertex along each axis, 0 where there is none."""
+    n = stride.size
+    total = stride.sum()
+    for worker in prange(workers):
+        for slot in range(len(table) * worker // workers, len(table) * (worker + 1) // workers):
+            if table[slot, 0] < 0:
+                continue
+            for axis in range(n):
+                other = find(table, table[slot, 0] + n * stride[axis] - total)
+                if table[other, 0] >= 0:
+                    neighbours[axis, table[slot, 1], 1] = table[other, 1]
+                    neighbours[axis, table[other, 1], 0] = table[slot, 1]
+
+
+@njit(cache=True)
+def new_table(size: int) -> Longs:
+    """Empty hash table of (key, number) pairs; the size is a power of two and an unused key is -1."""
+    table = np.empty((size, 2), np.int64)
+    table[:, 0] = -1
+    return table
+
+
+@njit(cache=True)
+def find(table: Longs, key: int) -> np.int64:
+    """Slot of a key, or the unused slot where it belongs (multiplicative hashing, linear probing)."""
+    mask = len(table) - 1
+    mixed = np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio
+    slot = np.int64(mixed >> np.uint64(32)) & mask
+    while table[slot, 0] != key and table[slot, 0] >= 0:
+        slot = (slot + 1) & mask
+    return slot
+
+
+@njit(cache=True)
+def grow(table: Longs) -> Longs:
+    """The same table, twice as large."""
+    larger = new_table(2 * len(table))
+    for key, number in table:
+        if key >= 0:
+            slot = find(larger, key)
+            larger[slot, 0], larger[slot, 1] = key, number
+    return larger

@@ -1,0 +1,94 @@
+"""The permutohedral lattice in plain torch: any device, float32 or float64; the reference of the compiled back end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from underpaint.kernels.permutohedral import elevation_scale, packing
+
+
+@dataclass(frozen=True)
+class TorchLattice:
+    """As `permutohedral.Lattice`, with tensors; the vertices are numbered in the order of their packed keys.
+
+    On a GPU the splat adds with atomics: the last bits differ between runs unless
+    ``torch.use_deterministic_algorithms(True)`` is set.
+    """
+
+    dimensions: int
+    corners: Tensor  # (P, d + 1) int64, vertex numbers, 0 for null
+    weights: Tensor  # (P, d + 1)
+    neighbours: Tensor  # (d + 1, M + 1, 2) int64
+
+    @classmethod
+    def from_planes(cls, features: Tensor, active: Tensor | None = None) -> TorchLattice:
+        """Build from (d, P) features; ``active`` (P,) bool leaves points out."""
+        dims, points = features.shape
+        scale = elevation_scale(dims)
+        stride_, base = packing(features.cpu().numpy(), scale)
+        stride = torch.from_numpy(stride_).to(features.device)
+        used = torch.arange(points, device=features.device) if active is None else active.nonzero()[:, 0]
+        scaled = features[:, used].T * torch.from_numpy(scale).to(features)
+        keys, share = _embed(scaled, stride, base)
+        vertices, inverse = torch.unique(keys, return_inverse=True)
+        corners = torch.zeros(points, dims + 1, dtype=torch.int64, device=features.device)
+        weights = torch.zeros(points, dims + 1, dtype=features.dtype, device=features.device)
+        corners[used], weights[used] = inverse + 1, share
+        return cls(dims, corners, weights, _link(vertices, stride))
+
+    def filter_planes(self, planes: Tensor, *, transpose: bool = False) -> Tensor:
+        """Filter (C, P) into (C, P), in the type of ``planes``."""
+        rows, weights = planes.T, self.weights.to(planes.dtype)
+        vertices = planes.new_zeros(self.neighbours.shape[1], len(planes))
+        for k in range(self.dimensions + 1):
+            vertices.index_add_(0, self.corners[:, k], rows * weights[:, k, None])
+        vertices[0] = 0
+        axes = range(self.dimensions, -1, -1) if transpose else range(self.dimensions + 1)
+        for axis in axes:
+            left, right = self.neighbours[axis].unbind(dim=-1)
+            vertices = vertices + (vertices[left] + vertices[right]) / 2
+            vertices[0] = 0
+        sliced = torch.zeros_like(rows)
+        for k in range(self.dimensions + 1):
+            sliced.addcmul_(vertices[self.corners[:, k]], weights[:, k, None])
+        return sliced.T / (1 + 2.0**-self.dimensions)
+
+
+def _embed(scaled: Tensor, stride: Tensor, base: int) -> tuple[Tensor, Tensor]:
+    """Packed keys and barycentric weights (P, d + 1) of points given as scaled features (P, d)."""
+    points, dims = scaled.shape
+    n = dims + 1
+    tail = scaled.flip(1).cumsum(1).flip(1)  # sum over l >= j
+    lower = tail - torch.arange(dims, device=scaled.device) * torch.cat([scaled[:, :1], scaled[:, :-1]], dim=1)
+    elevated = torch.cat([lower, -dims * scaled[:, -1:]], dim=1)
+    whole = torch.floor(elevated / n + 0.5)
+    residual = elevated - whole * n
+    order = residual.argsort(dim=1, descending=True, stable=True)
+    rank = order.argsort(dim=1) + whole.sum(dim=1, keepdim=True).long()
+    wrap = (rank < 0).long() - (rank >= n).long()
+    rank, rounded = rank + n * wrap, n * (whole.long() + wrap)
+    offset = (elevated - rounded) / n
+    inverse = rank.argsort(dim=1)
+    offset, steps = offset.gather(1, inverse), (n * stride)[inverse]
+    share = torch.cat([1 + offset[:, -1:] - offset[:, :1], (offset[:, :-1] - offset[:, 1:]).flip(1)], dim=1)
+    first = base + (rounded * stride).sum(dim=1)
+    moves = stride.sum() - steps[:, 1:].flip(1)
+    keys = first[:, None] + torch.cat([moves.new_zeros(points, 1), moves.cumsum(dim=1)], dim=1)
+    return keys, share
+
+
+def _link(vertices: Tensor, stride: Tensor) -> Tensor:
+    """Numbers of the neighbours of every vertex along every axis; ``vertices`` are the sorted keys."""
+    n, count = len(stride), len(vertices)
+    neighbours = vertices.new_zeros(n, count + 1, 2)
+    own = torch.arange(1, count + 1, device=vertices.device)
+    for axis in range(n):
+        wanted = vertices + n * stride[axis] - stride.sum()
+        place = torch.searchsorted(vertices, wanted).clamp_(max=count - 1)
+        there = vertices[place] == wanted
+        neighbours[axis, own[there], 1] = place[there] + 1
+        neighbours[axis, place[there] + 1, 0] = own[there]
+    return neighbours
