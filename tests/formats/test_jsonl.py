@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import DataError, FormatError, HintError, UnderpaintError
+from underpaint.formats.check import geometry
 from underpaint.formats.jsonl import read_hints, write_hints
 from underpaint.hints.types import Box, Click, Hints, Scribble, Tags
 
@@ -23,7 +25,7 @@ FULL = Hints(
     scribbles=(Scribble("cat", ((3.5, 3.5), (6.0, 4.0))), Scribble("dog", ((1.0, 2.0),), width=1.5)),
     boxes=(Box("cat", 1.0, 2.0, 9.0, 7.5),),
     boxed=frozenset({"cat", "dog"}),
-    tags=Tags(frozenset({"cat"}), frozenset({"dog"})),
+    tags=Tags(frozenset({"cat"}), frozenset({"owl"})),
     mask="labels/a.png",
     source="anna",
     seconds=21.25,
@@ -42,7 +44,7 @@ boxes = st.tuples(names, numbers, numbers, numbers, numbers).filter(lambda b: b[
 tags = st.tuples(st.frozensets(names, max_size=3), st.frozensets(names, max_size=3)).map(
     lambda pair: Tags(pair[0], pair[1] - pair[0])
 )
-hints = st.builds(
+every_hints = st.builds(
     Hints,
     image=names,
     size=st.none() | st.tuples(st.integers(1, 9999), st.integers(1, 9999)),
@@ -57,13 +59,19 @@ hints = st.builds(
 )
 
 
+def sensible(one: Hints) -> Hints:
+    """The same without tags that call a drawn class absent, which the writer refuses."""
+    drawn = {hint.name for hint in geometry(one)}
+    return replace(one, tags=Tags(one.tags.present, one.tags.absent - drawn)) if one.tags else one
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     return tmp_path / "hints.jsonl"
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(hints, max_size=4, unique_by=lambda one: one.image))
+@given(st.lists(every_hints.map(sensible), max_size=4, unique_by=lambda one: one.image))
 def test_what_is_written_reads_back_exactly(file: Path, every: list[Hints]) -> None:
     write_hints(file, every)
     back = read_hints(file)
@@ -80,7 +88,7 @@ def test_the_documented_line(file: Path) -> None:
         '"clicks": [{"class": "cat", "x": 4.5, "y": 5.5}], "height": 240, "image": "pets/a", "mask": "labels/a.png", '
         '"scribbles": [{"class": "cat", "points": [[3.5, 3.5], [6.0, 4.0]], "width": 3.0}, '
         '{"class": "dog", "points": [[1.0, 2.0]], "width": 1.5}], "seconds": 21.25, "source": "anna", '
-        '"tags": {"absent": ["dog"], "present": ["cat"]}, "width": 320}\n'
+        '"tags": {"absent": ["owl"], "present": ["cat"]}, "width": 320}\n'
     )
     write_hints(file, [FULL])
     assert file.read_text() == HEADER + line
@@ -112,6 +120,7 @@ def test_names_are_kept_whatever_they_hold(file: Path) -> None:
         ('{"image": "a", "scribbles": [{"class": "cat", "points": [[1, 2]], "width": 0}]}', "> 0"),
         ('{"image": "a", "boxes": [{"class": "cat", "x0": 3, "y0": 0, "x1": 3, "y1": 5}]}', "empty"),
         ('{"image": "a", "tags": {"present": ["cat"], "absent": ["cat"]}}', "at once"),
+        ('{"image": "a", "tags": {"absent": ["cat"]}, "clicks": [{"class": "cat", "x": 1, "y": 1}]}', "at once"),
         ('{"image": "a", "seconds": -1}', ">= 0"),
         ("[" * 100_000, "JSON"),
         ("[1, 2]", "object"),

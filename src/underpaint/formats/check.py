@@ -15,12 +15,17 @@ SLACK = 1.0
 1-based pixels can do. Anything farther out belongs to another photograph."""
 
 
+def geometry(hints: Hints) -> tuple[Click | Scribble | Box, ...]:
+    """Clicks, strokes and boxes, in this order."""
+    return (*hints.clicks, *hints.scribbles, *hints.boxes)
+
+
 def check_hints(hints: Hints, classes: ClassTable | None, where: object) -> None:
     """Refuse hints that make no sense in themselves, or name a class outside the table.
 
     Raises:
         HintError: a number that is not finite, a stroke without points or width, an empty box, an empty size, negative
-            seconds, a class both present and absent, or one that the table lacks.
+            seconds, a class that is absent and yet tagged or drawn, or one that the table lacks.
     """
     for number in _numbers(hints):
         if not math.isfinite(number):
@@ -32,9 +37,12 @@ def check_hints(hints: Hints, classes: ClassTable | None, where: object) -> None
     for box in hints.boxes:
         if not (box.x0 < box.x1 and box.y0 < box.y1):
             raise HintError(f"the box is empty: {box}", where=where, accepted="x0 < x1 and y0 < y1")
-    both = hints.tags.present & hints.tags.absent if hints.tags is not None else None
-    if both:
-        raise HintError(f"tagged present and absent at once: {', '.join(sorted(both))}", where=where)
+    if hints.tags is not None:
+        drawn = {hint.name for hint in geometry(hints)}
+        both = (hints.tags.present | drawn) & hints.tags.absent
+        if both:
+            what = f"absent, and tagged or drawn as present, at once: {', '.join(sorted(both))}"
+            raise HintError(what, where=where, fix="correct the tags, or leave out the hints of one source")
     if hints.size is not None and min(hints.size) < 1:
         raise HintError(f"the size is {hints.size}", where=where, accepted="(height, width) of 1 or more")
     if hints.seconds is not None and hints.seconds < 0:
@@ -89,8 +97,9 @@ def fit_hints(hints: Hints, size: tuple[int, int], *, drop: bool, where: object)
     clicks = [_fit_click(click, size) for click in hints.clicks]
     scribbles = [_fit_scribble(scribble, size) for scribble in hints.scribbles]
     boxes = [_fit_box(box, size) for box in hints.boxes]
-    given: tuple[Click | Scribble | Box, ...] = (*hints.clicks, *hints.scribbles, *hints.boxes)
-    stray = [hint for hint, fitted in zip(given, (*clicks, *scribbles, *boxes), strict=True) if fitted is None]
+    stray = [
+        hint for hint, fitted in zip(geometry(hints), (*clicks, *scribbles, *boxes), strict=True) if fitted is None
+    ]
     if stray and not drop:
         raise _stray_error(hints.image, stray[0], size, where)
     fitted = replace(

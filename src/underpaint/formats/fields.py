@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 from underpaint.core.errors import FormatError, nearest
 
@@ -40,6 +40,10 @@ class Fields:
 
     def _bad(self, key: str, value: Any, accepted: str) -> FormatError:
         return FormatError(f"the field {key!r} is {_shown(value)}", where=self._where, accepted=accepted)
+
+    def refuse(self, key: str, accepted: str) -> NoReturn:
+        """Raise `FormatError` for a field whose value the caller does not accept."""
+        raise self._bad(key, self._record[key], accepted)
 
     def text(self, key: str, *, empty: bool = False) -> str:
         """A string; an empty one only where ``empty``."""

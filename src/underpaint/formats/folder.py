@@ -128,11 +128,12 @@ def read_split(path: Path, images: Mapping[str, Path]) -> tuple[str, ...]:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"the split list cannot be read: {error}", where=path) from None
-    named = (_resolve(line.strip(), images) for line in lines if line.strip())
+    named = (resolve_name(line.strip(), images) for line in lines if line.strip())
     return tuple(dict.fromkeys(named))
 
 
-def _resolve(line: str, images: Mapping[str, Path]) -> str:
+def resolve_name(line: str, images: Mapping[str, Path]) -> str:
+    """The image that a line names by the rule of `read_split`, or the line itself where there is none."""
     return next((name for name in _spellings(line) if name in images), line)
 
 

@@ -6,7 +6,7 @@ was said of that image; what was not said is left out::
     {"boxed": ["cat"], "boxes": [{"class": "cat", "x0": 1.0, "x1": 9.0, "y0": 2.0, "y1": 7.5}], "height": 240,
      "image": "pets/a", "scribbles": [{"class": "cat", "points": [[3.5, 3.5], [6.0, 4.0]], "width": 3.0}], "width": 320,
      "clicks": [{"class": "cat", "x": 4.5, "y": 5.5}], "mask": "labels/a.png", "seconds": 21.0, "source": "anna",
-     "tags": {"absent": ["dog"], "present": ["cat"]}}
+     "tags": {"absent": ["owl"], "present": ["cat"]}}
 
 Coordinates are those of `underpaint.hints.types`. The classes are not repeated in the header: a hint carries its
 class by name, so the file holds with any class table that has these names, in any order. Keys are sorted and numbers

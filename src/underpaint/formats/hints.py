@@ -1,0 +1,226 @@
+"""Hints in whatever format they come, for a data set: recognised, checked, and put together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from underpaint.core.classes import ClassTable
+from underpaint.core.errors import DataError, FormatError, HintError
+from underpaint.formats import label_png, masks, scribblesup, voc_xml, whats_the_point
+from underpaint.formats.check import check_hints, fit_hints, geometry
+from underpaint.formats.folder import DataFolder, listing, resolve_name
+from underpaint.formats.images import find_files, image_size
+from underpaint.formats.jsonl import read_hints
+from underpaint.formats.merge import merge_hints
+from underpaint.formats.tags_csv import read_tags
+from underpaint.hints.types import Hints, Tags
+
+ByImage = dict[str, Hints]
+
+ACCEPTED = (
+    "a hints file (.jsonl), What's the Point clicks (.json), a table of tags (.csv, .tsv), VOC or ScribbleSup XML "
+    "(a file or a folder), or a folder of label images"
+)
+
+
+@dataclass
+class HintsReport:
+    """What was read, and what was left out.
+
+    Args:
+        sources: Each file or folder with the format that was recognised.
+        images: Images of the data set with hints.
+        missing: Names in the hints that the data set has no photograph of.
+        unreadable: Images whose photograph cannot be opened, with the reason; their hints are left out.
+        unknown: Hints left out by the class word that the table lacks.
+        outside: Clicks, strokes and boxes left out because they lie outside their photograph.
+    """
+
+    sources: list[tuple[Path, str]] = field(default_factory=list)
+    images: int = 0
+    missing: list[str] = field(default_factory=list)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    unknown: Counter[str] = field(default_factory=Counter)
+    outside: int = 0
+
+    def lines(self) -> list[str]:
+        """The report as lines of text; what did not happen is not mentioned."""
+        lines = [f"{path}: {form}" for path, form in self.sources]
+        lines.append(f"{self.images} images with hints")
+        if self.missing:
+            lines.append(f"{len(self.missing)} hinted images are not in the data set: {listing(self.missing)}")
+        if self.unreadable:
+            lines.append(f"{len(self.unreadable)} photographs cannot be read: {listing(self.unreadable)}")
+        if self.unknown:
+            words = ", ".join(f"{word} ({count})" for word, count in self.unknown.most_common())
+            lines.append(f"{self.unknown.total()} hints of classes outside the table left out: {words}")
+        if self.outside:
+            lines.append(f"{self.outside} hints outside their photograph left out")
+        return lines
+
+
+def read_any_hints(
+    paths: Path | Sequence[Path],
+    data: DataFolder,
+    *,
+    ignore_unknown: bool = False,
+    ignore_outside: bool = False,
+    complete_tags: bool = False,
+    voc_base: voc_xml.Base = "auto",
+) -> tuple[ByImage, HintsReport]:
+    """Read hints from files or folders of any known format, and merge what several say of one image.
+
+    Background clicks of What's the Point that lie beside the click file under their usual name are read with it.
+    Geometry up to one pixel outside its photograph is moved inside.
+
+    Args:
+        paths: One or more files or folders.
+        data: The data set; images are found by name, with or without suffix and folders.
+        ignore_unknown: Leave out hints of classes that the table lacks, and count them, instead of raising.
+        ignore_outside: The same for hints farther outside their photograph, of which the real VOC clicks have a few.
+        complete_tags: A CSV that lists tags names all that are present; see `read_tags`.
+        voc_base: Number of the first pixel in VOC XML; see `read_voc_boxes`.
+
+    Returns:
+        Hints by image name, in the order of the data set, and the report.
+
+    Raises:
+        DataError: a path of no known format, or hints of which no image is in the data set.
+        FormatError, HintError: as the readers, `fit_hints` and `merge_hints`.
+    """
+    read = _Reader(data.classes, complete_tags=complete_tags, voc_base=voc_base)
+    report = HintsReport()
+    found: ByImage = {}
+    given = [paths] if isinstance(paths, Path) else list(paths)
+    for path in _with_backgrounds(given):
+        form, by_image = read.any(path, data.root)
+        report.sources.append((path, form))
+        for one in by_image.values():
+            name = resolve_name(one.image, data.images)
+            known = _known(replace(one, image=name), data.classes, path, report.unknown, ignore=ignore_unknown)
+            found[name] = merge_hints(found[name], known) if name in found else known
+    _refuse_strangers(found, data, given)
+    report.missing = [name for name in found if name not in data.images]
+    fitted = _fit(found, data, report, drop=ignore_outside)
+    report.images = len(fitted)
+    return fitted, report
+
+
+def _with_backgrounds(paths: Iterable[Path]) -> list[Path]:
+    """The paths, each click file followed by its background clicks, none twice."""
+    every: list[Path] = []
+    for path in paths:
+        every.append(path)
+        beside = whats_the_point.background_file(path)
+        if path.suffix.lower() == ".json" and beside.is_file():
+            every.append(beside)
+    return list(dict.fromkeys(every))
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Recognition of formats: by the ending of a file, by what a folder holds."""
+
+    classes: ClassTable
+    complete_tags: bool
+    voc_base: voc_xml.Base
+
+    def any(self, path: Path, root: Path) -> tuple[str, ByImage]:
+        """The name of the format, and the hints as they stand in the file."""
+        if path.is_dir():
+            return self._folder(path, root)
+        if not path.is_file():
+            raise DataError("the hints are missing", where=path, accepted=ACCEPTED)
+        readers: Mapping[str, Callable[[Path], tuple[str, ByImage]]] = {
+            ".jsonl": lambda p: ("hints file", read_hints(p)),
+            ".json": lambda p: ("What's the Point clicks", whats_the_point.read_clicks(p)),
+            ".csv": self._tags,
+            ".tsv": self._tags,
+            ".xml": lambda p: self._xml(p, p),
+        }
+        reader = readers.get(path.suffix.lower())
+        if reader is None:
+            raise DataError(f"hints of an unknown format: {path.name}", where=path, accepted=ACCEPTED)
+        return reader(path)
+
+    def _tags(self, path: Path) -> tuple[str, ByImage]:
+        return "table of tags", read_tags(path, self.classes, complete=self.complete_tags)
+
+    def _folder(self, path: Path, root: Path) -> tuple[str, ByImage]:
+        xml = find_files(path, voc_xml.SUFFIXES)
+        pictures = find_files(path, masks.SUFFIXES)
+        if xml and pictures:
+            what = f"the folder holds {len(xml)} XML files and {len(pictures)} images"
+            raise DataError(what, where=path, accepted="hints of one format", fix="name the sub-folder")
+        if pictures:
+            return "label images", label_png.read_label_images(path, self.classes, root)
+        if xml:
+            return self._xml(path, *xml.values())
+        raise DataError("no hints in the folder", where=path, accepted=ACCEPTED)
+
+    def _xml(self, path: Path, *files: Path) -> tuple[str, ByImage]:
+        """ScribbleSup where the first file that has lines or objects has lines, else VOC."""
+        if next((found for found in map(_has_lines, files) if found is not None), False):
+            return "ScribbleSup scribbles", scribblesup.read_scribblesup(path, self.classes)
+        return "VOC boxes", voc_xml.read_voc_boxes(path, self.classes, base=self.voc_base)
+
+
+def _has_lines(file: Path) -> bool | None:
+    """Whether an XML file has lines (True) or objects (False); None where it has neither."""
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise FormatError(f"the file cannot be read: {error.strerror or error}", where=file) from None
+    return True if b"<polygon" in content else False if b"<object" in content else None
+
+
+def _known(hints: Hints, classes: ClassTable, where: Path, left_out: Counter[str], *, ignore: bool) -> Hints:
+    """The hints if the table has all their classes; those of known classes where ``ignore``."""
+    strange = set(hints.names()) - set(classes.names)
+    if strange and ignore:
+        left_out.update(hint.name for hint in geometry(hints) if hint.name in strange)
+        hints = replace(
+            hints,
+            clicks=tuple(click for click in hints.clicks if click.name not in strange),
+            scribbles=tuple(scribble for scribble in hints.scribbles if scribble.name not in strange),
+            boxes=tuple(box for box in hints.boxes if box.name not in strange),
+            boxed=hints.boxed - strange,
+            tags=Tags(hints.tags.present - strange, hints.tags.absent - strange) if hints.tags else None,
+        )
+    try:
+        check_hints(hints, classes, f"{where}, image {hints.image!r}")
+    except HintError as error:
+        if strange and not ignore:
+            raise HintError(f"{error}\n  or: ask for hints of unknown classes to be left out and counted") from None
+        raise
+    return hints
+
+
+def _refuse_strangers(found: ByImage, data: DataFolder, paths: list[Path]) -> None:
+    if found and not any(name in data.images for name in found):
+        raise DataError(
+            f"none of the {len(found)} hinted images is in the data set: {listing(found)}",
+            where=", ".join(map(str, paths)),
+            accepted=f"names such as {listing(data.images)}",
+        )
+
+
+def _fit(found: ByImage, data: DataFolder, report: HintsReport, *, drop: bool) -> ByImage:
+    """The hints of the data set's images, each within its photograph."""
+    fitted: ByImage = {}
+    for name in data.images:
+        if name not in found:
+            continue
+        try:
+            size = image_size(data.images[name])
+        except DataError as error:
+            report.unreadable[name] = error.what
+            continue
+        fit = fit_hints(found[name], size, drop=drop, where=found[name].source)
+        report.outside += fit.dropped
+        if fit.hints.kinds():  # else all that was said is left out
+            fitted[name] = fit.hints
+    return fitted

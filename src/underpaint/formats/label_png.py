@@ -1,0 +1,54 @@
+"""A folder of label images in which 255 is unknown: hints drawn as pixels, partial masks, or full ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from underpaint.core.classes import VOID, ClassTable
+from underpaint.core.errors import DataError
+from underpaint.formats.images import find_files
+from underpaint.formats.masks import SUFFIXES, read_index_mask
+from underpaint.hints.types import Hints
+
+LOOKED_AT = 32
+"""Files that are decoded here, spread over the folder: enough to tell what the numbers mean, at once for any folder.
+The others are read, and refused where they are wrong, when they are used."""
+
+
+def read_label_images(folder: Path, classes: ClassTable, root: Path) -> dict[str, Hints]:
+    """Refer to every label image of a folder by its path: relative to ``root`` where it lies below, else absolute.
+
+    Args:
+        folder: PNG, BMP or TIFF files as `read_index_mask` takes them, named like the images.
+        classes: The class table.
+        root: The data set's folder.
+
+    Raises:
+        DataError: no label images, numbers outside the table, or grey images of nothing but 0 and 255, in which 255
+            would be the object.
+    """
+    files = find_files(folder, SUFFIXES)
+    if not files:
+        raise DataError("no label images found", where=folder, accepted=", ".join(sorted(SUFFIXES)))
+    some = list(files.values())[:: -(-len(files) // LOOKED_AT)]
+    values = {int(v) for file in some for v in np.unique(read_index_mask(file, classes, void_stated=True))}
+    if values == {0, VOID} and all(_is_grey(file) for file in some):
+        raise DataError(
+            f"the label images hold the grey values 0 and {VOID} alone ({len(some)} of {len(files)} were looked at)",
+            where=folder,
+            fix=f"write the object as its class number (1, 2, ...) and {VOID} where nothing is known",
+        )
+    return {name: Hints(image=name, mask=_refer(file, root), source="label images") for name, file in files.items()}
+
+
+def _is_grey(file: Path) -> bool:
+    with Image.open(file) as image:
+        return image.mode != "P"
+
+
+def _refer(file: Path, root: Path) -> str:
+    file, root = file.resolve(), root.resolve()
+    return file.relative_to(root).as_posix() if file.is_relative_to(root) else file.as_posix()

@@ -1,0 +1,54 @@
+"""Clicks of What's the Point: one JSON file for all images (Bearman et al., ECCV 2016)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from underpaint.core.errors import FormatError
+from underpaint.formats.dataset import VOC_NAMES
+from underpaint.formats.fields import Fields
+from underpaint.formats.json_text import read_json
+from underpaint.hints.types import Click, Hints
+
+BACKGROUND_ENDING = "_bg_from_scribbles"
+"""Ending of the second file's name, the background clicks, which A. Obukhov drew from ScribbleSup's lines."""
+
+
+def background_file(path: Path) -> Path:
+    """Where the background clicks that belong to a click file lie, if they are there."""
+    return path.with_name(f"{path.stem}{BACKGROUND_ENDING}{path.suffix}")
+
+
+def read_clicks(path: Path) -> dict[str, Hints]:
+    """Read clicks ``{image: [{"x", "y", "cls", "rank"}, ...]}``; ``rank`` may be missing and gives the order.
+
+    ``cls`` is VOC's number, 0 for background and 1 to 20; the clicks get VOC's class words. ``x`` and ``y`` are
+    continuous pixel coordinates. Images without clicks are passed over, since no click says nothing. Tags are not
+    derived: an image may hold classes that nobody clicked.
+
+    Raises:
+        FormatError: not JSON of this structure; names the file, the image and the click.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict) or not all(isinstance(clicks, list) for clicks in content.values()):
+        accepted = '{"image": [{"x": 1.5, "y": 2.5, "cls": 8, "rank": 1}]}'
+        raise FormatError("not the structure of a click file", where=path, accepted=accepted)
+    return {
+        image: Hints(image=image, clicks=_clicks(clicks, f"{path}, image {image!r}"), source="What's the Point clicks")
+        for image, clicks in content.items()
+        if clicks
+    }
+
+
+def _clicks(clicks: list[Any], where: str) -> tuple[Click, ...]:
+    ranked = [_click(Fields(click, f"{where}, click {i}")) for i, click in enumerate(clicks, start=1)]
+    return tuple(click for _, click in sorted(ranked, key=lambda pair: pair[0]))
+
+
+def _click(fields: Fields) -> tuple[int, Click]:
+    number = fields.whole("cls", low=0)
+    if number >= len(VOC_NAMES):
+        fields.refuse("cls", f"VOC's class numbers 0..{len(VOC_NAMES) - 1}")
+    rank = fields.whole("rank", low=0) if "rank" in fields else 0
+    return rank, Click(VOC_NAMES[number], fields.number("x"), fields.number("y"))
