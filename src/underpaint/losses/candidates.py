@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from underpaint.records import UNKNOWN, Batch, NetOutput
+from underpaint.records import UNKNOWN, Batch, NetOutput, Terms
 
 DENSE_SHARE = 0.2
 """Above this share of labelled pixels, upsampling the whole map costs less than sampling it at the pixels."""
@@ -111,3 +111,21 @@ def set_cross_entropy(out: NetOutput, batch: Batch, *, whole_image: bool) -> Ten
 
 def _centres(cells: int, pixels: int, device: torch.device) -> Tensor:
     return ((torch.arange(cells, device=device) + 0.5) * (pixels / cells)).long().clamp(max=pixels - 1)
+
+
+def candidate_terms(out: NetOutput, batch: Batch, *, set_weight: float, absent_weight: float) -> Terms:
+    """The terms that every method for hints on pixels stands on.
+
+    Args:
+        out: Network output.
+        batch: Candidates and sets.
+        set_weight: Of the pixels that a hint left with several candidates.
+        absent_weight: Of the pixels that carry only what is known of the whole image.
+
+    Returns:
+        ``seeds``, ``sets`` and ``absent``, weighted; each a zero on the graph where it has nothing to learn.
+    """
+    terms = {"seeds": seed_cross_entropy(out, batch.seeds())}
+    for name, weight, whole_image in (("sets", set_weight, False), ("absent", absent_weight, True)):
+        terms[name] = weight * set_cross_entropy(out, batch, whole_image=whole_image) if weight else nothing(out.logits)
+    return terms

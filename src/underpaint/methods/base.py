@@ -63,6 +63,20 @@ class Inference(Protocol):
         """Keep soft labels (C, h, w) in 8 bits for the next stage: `Batch.soft`."""
 
 
+class CandidateConfig(Config):
+    """Settings of the candidate-set cross-entropy, which every method for hints on pixels stands on.
+
+    Attributes:
+        set_weight: Of pixels that a box leaves with several candidates: ``-log sum_{c in set} p_c``.
+        absent_weight: Of the pixels that carry only the image's tags; above 0, classes that the image does not show
+            are unlearned everywhere in it (methods such as AGMM, CVPR 2023, add such a term). 0 keeps the floor
+            honest: hint pixels alone.
+    """
+
+    set_weight: float = Field(default=1.0, ge=0)
+    absent_weight: float = Field(default=0.0, ge=0)
+
+
 ConfigT = TypeVar("ConfigT", bound=Config, covariant=True)
 
 

@@ -8,14 +8,13 @@ from pydantic import Field
 
 from underpaint.core.config import Config
 from underpaint.hints.types import Kind
-from underpaint.losses.candidates import nothing
+from underpaint.losses.candidates import candidate_terms, nothing
 from underpaint.losses.dense_crf import dense_crf_loss
-from underpaint.methods.base import Method, Reference
-from underpaint.methods.partial import PartialConfig, candidate_terms
+from underpaint.methods.base import CandidateConfig, Method, Reference
 from underpaint.records import Batch, NetOutput, Progress, Terms
 
 
-class DenseCrfConfig(PartialConfig):
+class DenseCrfConfig(CandidateConfig):
     """Settings of the dense CRF loss.
 
     Attributes:

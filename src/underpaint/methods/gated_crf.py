@@ -9,14 +9,13 @@ from pydantic import Field
 from underpaint.core.config import Config
 from underpaint.hints.types import Kind
 from underpaint.kernels.windowed import GaussianKernel
-from underpaint.losses.candidates import nothing
+from underpaint.losses.candidates import candidate_terms, nothing
 from underpaint.losses.gated_crf import gated_crf_loss
-from underpaint.methods.base import Method, Reference
-from underpaint.methods.partial import PartialConfig, candidate_terms
+from underpaint.methods.base import CandidateConfig, Method, Reference
 from underpaint.records import Batch, NetOutput, Progress, Terms
 
 
-class GatedCrfConfig(PartialConfig):
+class GatedCrfConfig(CandidateConfig):
     """Settings of the Gated CRF loss; defaults from the authors' code unless said otherwise.
 
     Attributes:

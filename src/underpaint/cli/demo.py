@@ -1,0 +1,24 @@
+"""``underpaint demo``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command()(demo)
+
+
+def demo(
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder to make.")] = Path("underpaint-demo"),
+) -> None:
+    """Synthetic scenes, scribbles, three trainings, masks and a report: a few minutes on two cores, no network."""
+    from underpaint import workflows
+    from underpaint.cli.progress import Bar
+
+    report = workflows.demo(out, reporter=Bar())
+    typer.echo(f"report: {report}")

@@ -1,0 +1,31 @@
+"""``underpaint evaluate``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command()(evaluate)
+
+
+def evaluate(
+    masks: Annotated[Path, typer.Argument(help="Folder of index masks, one PNG an image.")],
+    data: Annotated[Path, typer.Argument(help="Data set with ground truth.")],
+    split: Annotated[str, typer.Option(help="Split to score.")] = "test",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
+) -> None:
+    """Score masks: pooled mIoU, mean class accuracy, pixel accuracy, boundary IoU, and each class."""
+    from underpaint import workflows
+    from underpaint.cli.tables import evaluation_table
+
+    result = workflows.evaluate(masks, data, split=split)
+    if as_json:
+        typer.echo(json.dumps(result.to_json(), indent=1, sort_keys=True))
+    else:
+        evaluation_table(result)

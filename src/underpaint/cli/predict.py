@@ -1,0 +1,55 @@
+"""``underpaint predict``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from underpaint.core.errors import ConfigError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command()(predict)
+
+
+def predict(
+    run: Annotated[Path, typer.Argument(help="Run folder of a finished training.")],
+    images: Annotated[Path, typer.Argument(help="A photograph, a folder of them, or a data set.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the masks.")],
+    scales: Annotated[str, typer.Option(help="Factors on the image's size to average over, as 0.5,1,1.5.")] = "1",
+    flip: Annotated[bool, typer.Option("--flip", help="Average with the mirrored image.")] = False,
+    crf: Annotated[bool, typer.Option("--crf", help="Sharpen borders with a dense CRF.")] = False,
+    probabilities: Annotated[bool, typer.Option("--probabilities", help="Also keep class probabilities.")] = False,
+) -> None:
+    """Write a mask for every photograph, under its name and of its size, and summary.csv."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from underpaint import workflows
+    from underpaint.predict import PredictConfig
+
+    try:
+        factors = tuple(float(scale) for scale in scales.split(","))
+    except ValueError:
+        raise ConfigError(
+            f"not a list of numbers: {scales!r}", where="--scales", accepted="for example 0.5,1,1.5"
+        ) from None
+    config = PredictConfig.parse({"scales": factors, "flip": flip, "crf": crf}, "predict options")
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task("predicting")
+        summary = workflows.predict(
+            run,
+            images,
+            out,
+            config=config,
+            probabilities=probabilities,
+            on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    typer.echo(f"{summary.written} mask(s) in {out}")
+    for name, reason in summary.skipped.items():
+        typer.echo(f"skipped {name}: {reason}", err=True)
+    if summary.skipped:
+        raise typer.Exit(1)

@@ -1,0 +1,41 @@
+"""Tables on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from underpaint.core.config import Config
+from underpaint.evaluation.compare import Evaluation
+from underpaint.methods.base import Method
+
+
+def evaluation_table(result: Evaluation) -> None:
+    """Print pooled scores and one row a class; names of classes are shown as text."""
+    console = Console()
+    scores, boundary = result.scores, result.boundary
+    table = Table("class", "IoU", "recall", "precision", "boundary IoU")
+    for i, name in enumerate(result.classes.names):
+        values = (scores.iou[i], scores.recall[i], scores.precision[i], boundary.iou[i])
+        table.add_row(escape(name), *("-" if value is None else f"{value:.1f}" for value in values))
+    console.print(table)
+    console.print(
+        f"{len(result.images)} images of split {escape(result.split)}: mIoU {scores.miou:.2f}, "
+        f"mean class accuracy {scores.mean_accuracy:.2f}, pixel accuracy {scores.pixel_accuracy:.2f}, "
+        f"boundary IoU {boundary.mean:.2f}"
+    )
+    if scores.absent:
+        names = ", ".join(result.classes.names[i] for i in scores.absent)
+        console.print(f"not in the ground truth, so in no mean: {escape(names)}")
+
+
+def method_table(methods: Mapping[str, type[Method[Config]]]) -> None:
+    """Print what each method accepts and where it comes from."""
+    table = Table("method", "hints", "what it does", "paper")
+    for name, kind in methods.items():
+        paper = f"{kind.reference.authors.split(',')[0]} et al. {kind.reference.year}" if kind.reference else ""
+        table.add_row(name, ", ".join(sorted(kind.accepts)), kind.summary, paper)
+    Console().print(table)

@@ -1,0 +1,57 @@
+"""``underpaint train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Data = Annotated[Path, typer.Argument(help="Data set: a folder with images/ and classes.txt, or a VOC devkit.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command()(train)
+
+
+def train(
+    data: Data,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Run folder to make.")],
+    hints: Annotated[
+        Path | None, typer.Option(help="Hints; without it the data set's masks are full supervision.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="Split to learn from; join several with +.")] = "train",
+    method: Annotated[str, typer.Option(help="A name from `underpaint methods`, or auto.")] = "auto",
+    config: Annotated[list[Path] | None, typer.Option(help="Recipe: a YAML file of settings; may be repeated.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting, as group.name=value; may be repeated.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and stop.")] = False,
+) -> None:
+    """Train a network on hints. Ctrl-C leaves a run that --resume goes on with."""
+    from underpaint import workflows
+    from underpaint.cli.progress import Bar
+
+    bar = Bar()
+    planned = workflows.plan(data, hints=hints, split=split, method=method, recipes=config or [], overrides=set_ or [])
+    kinds = ", ".join(f"{count} with {kind}" for kind, count in planned.kinds.items())
+    chosen = planned.config.method.name
+    bar.console.print(f"{len(planned.hints)} images ({kinds}); method {chosen}; {planned.steps} steps", markup=False)
+    if dry_run:
+        for note in planned.notes:
+            bar.note(note)
+        return
+    workflows.train(
+        data,
+        out,
+        hints=hints,
+        split=split,
+        method=method,
+        recipes=config or [],
+        overrides=set_ or [],
+        resume=resume,
+        reporter=bar,
+    )
+    typer.echo(f"trained: {out}\nnext: underpaint predict {out} IMAGES -o MASKS")

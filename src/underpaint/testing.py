@@ -1,0 +1,235 @@
+"""`check_method`: does a method keep the contract? For the methods here and for anybody's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields, replace
+
+import numpy as np
+import torch
+import yaml
+from torch import Tensor, nn
+
+from underpaint.core.classes import ClassTable
+from underpaint.core.config import Config
+from underpaint.core.errors import ConfigError
+from underpaint.data.samples import Sample, collate
+from underpaint.hints.candidates import ImageKnowledge, build_candidates
+from underpaint.hints.types import Kind
+from underpaint.methods.base import Method
+from underpaint.records import UNKNOWN, Batch, Head, NetOutput, Progress, Terms
+
+SIZE = 32
+"""Side of the toy images, in pixels; the toy network's stride is 4."""
+
+CLASSES = ClassTable.of(("background", "disc", "bar"))
+
+LATE = Progress(step=90, steps=100)
+"""Late in training, when every term has set in."""
+
+
+class ToyNetwork(nn.Module):
+    """Two convolutions with every head: enough to send gradients through.
+
+    Args:
+        classes: C.
+        needs: Heads to fill.
+    """
+
+    def __init__(self, classes: int, needs: frozenset[Head]) -> None:
+        super().__init__()
+        self.needs = needs
+        self.body = nn.Sequential(nn.Conv2d(3, 8, 4, stride=4), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1), nn.ReLU())
+        self.head, self.tags = nn.Conv2d(8, classes, 1), nn.Linear(8, classes)
+        self.variance = nn.Conv2d(8, 1, 1)
+
+    def forward(self, image: Tensor) -> NetOutput:
+        """Logits at stride 4 and the heads that are needed."""
+        held = self.body(image)
+        return NetOutput(
+            logits=self.head(held),
+            size=(image.shape[2], image.shape[3]),
+            tag_logits=self.tags(held.mean(dim=(2, 3))) if Head.TAGS in self.needs else None,
+            features=held if Head.FEATURES in self.needs else None,
+            variance=nn.functional.softplus(self.variance(held)) if Head.VARIANCE in self.needs else None,
+            embedding=held if Head.EMBEDDING in self.needs else None,
+        )
+
+
+def toy_batch(kind: Kind | None, *, images: int = 2, seed: int = 0) -> Batch:
+    """Images of a disc and a bar on noisy ground, with one kind of hint, or with none.
+
+    The right fifth of the images is padding.
+    """
+    rng = np.random.default_rng(seed)
+    samples = [_toy_sample(kind, rng, f"toy{i}") for i in range(images)]
+    return collate(samples, torch.full((3,), 0.5), torch.full((3,), 0.5))
+
+
+def _toy_sample(kind: Kind | None, rng: np.random.Generator, name: str) -> Sample:
+    mask = np.zeros((SIZE, SIZE), np.uint8)
+    rows, columns = np.mgrid[:SIZE, :SIZE]
+    mask[(rows - 10) ** 2 + (columns - 10) ** 2 < 36] = 1
+    mask[22:28, 4:22] = 2
+    colours = np.array([[0.3, 0.5, 0.3], [0.8, 0.3, 0.2], [0.2, 0.3, 0.8]])
+    rgb = np.clip(colours[mask] + rng.normal(0, 0.08, (SIZE, SIZE, 3)), 0, 1)
+    valid = np.ones((SIZE, SIZE), bool)
+    valid[:, -6:] = False
+    seeds = _toy_seeds(kind, mask)
+    boxed = kind is Kind.BOX
+    tagged = kind in (Kind.TAG, Kind.SCRIBBLE)
+    # The bar is there, the disc is hidden from the tags of every second image, so that tags differ.
+    present = np.array([tagged, tagged or boxed, tagged or boxed])
+    knowledge = ImageKnowledge(present, np.zeros(3, bool), np.array([False, boxed, boxed]))
+    boxes = np.array([[4.0, 4, 17, 17], [4, 22, 22, 28]]) if boxed else np.empty((0, 4))
+    candidates = build_candidates(knowledge, seeds, boxes, (1, 2) if boxed else (), CLASSES.background)
+    return Sample(
+        rgb=torch.from_numpy(rgb).permute(2, 0, 1).float() * torch.from_numpy(valid),
+        valid=torch.from_numpy(valid),
+        candidates=candidates.index,
+        sets=candidates.sets,
+        tags=present,
+        tags_known=present,
+        boxes=boxes,
+        box_classes=(1, 2) if boxed else (),
+        image=name,
+    )
+
+
+def _toy_seeds(kind: Kind | None, mask: np.ndarray) -> np.ndarray:
+    seeds = np.full_like(mask, UNKNOWN)
+    if kind is Kind.MASK:
+        return mask.copy()
+    if kind is Kind.SCRIBBLE:
+        for row, columns in ((10, slice(7, 14)), (25, slice(6, 20)), (18, slice(2, 24))):
+            seeds[row, columns] = mask[row, columns]
+    if kind is Kind.CLICK:
+        for row, column in ((10, 10), (25, 12), (18, 20)):
+            seeds[row, column] = mask[row, column]
+    return seeds
+
+
+def check_method(method: type[Method[Config]]) -> None:
+    """Test a method against the contract on toy batches, in about a second.
+
+    Checks: the defaults construct and survive YAML; an unknown setting is refused; for every kind that the method
+    accepts, and for a batch about which nothing is known, the terms are scalars with the same names, finite, on the
+    graph, and repeatable; the batch stays as it was; some accepted kind sends a gradient to the network; padding has no
+    influence; every number among the settings has one.
+
+    Args:
+        method: The class, as it would stand in the registry.
+
+    Raises:
+        AssertionError: naming the rule that is broken.
+    """
+    settings = _settings(method)
+    made = method(settings, CLASSES)
+    names: set[frozenset[str]] = set()
+    reached = False
+    for kind in (*sorted(method.accepts), None):
+        batch = toy_batch(kind)
+        for part in (batch, _first(batch)):
+            terms, network = _terms(made, part)
+            names.add(frozenset(terms))
+            _check_terms(made, part, terms, kind)
+            reached |= kind is not None and _gradient(terms, network) > 0
+    assert reached, f"{method.name}: no accepted kind of hint sends a gradient to the network"
+    assert len(names) == 1, f"{method.name}: the names of the terms change with the batch: {sorted(map(sorted, names))}"
+    _check_padding(made)
+    _check_numbers(method)
+    stages = made.stages()
+    assert stages, f"{method.name}: there must be one stage or more"
+    assert len({stage.name for stage in stages}) == len(stages), f"{method.name}: stages need unique names"
+
+
+def _settings(method: type[Method[Config]]) -> Config:
+    settings = method.Settings()
+    text = yaml.safe_dump(settings.model_dump(mode="json"))
+    assert method.Settings.parse(yaml.safe_load(text)) == settings, f"{method.name}: settings do not survive YAML"
+    try:
+        method.Settings.parse({"no_such_setting": 1})
+    except ConfigError:
+        return settings
+    raise AssertionError(f"{method.name}: an unknown setting is accepted")
+
+
+def _terms(made: Method[Config], batch: Batch) -> tuple[Terms, nn.Module]:
+    torch.manual_seed(0)
+    network = ToyNetwork(len(CLASSES), made.needs)
+    return made.loss(network(batch.image), batch, LATE), network
+
+
+def _check_terms(made: Method[Config], batch: Batch, terms: Terms, kind: Kind | None) -> None:
+    said = f"{made.name} on {kind or 'no hints'}"
+    before = {item.name: getattr(batch, item.name) for item in fields(batch)}
+    copies = {name: value.clone() for name, value in before.items() if isinstance(value, Tensor)}
+    again, _ = _terms(made, batch)
+    for name, value in copies.items():
+        assert torch.equal(value, before[name]), f"{said}: the batch's {name} was changed"
+    for name, term in terms.items():
+        assert term.ndim == 0, f"{said}: term {name!r} is no scalar but {tuple(term.shape)}"
+        assert bool(torch.isfinite(term)), f"{said}: term {name!r} is {float(term.detach())}"
+        assert term.requires_grad, f"{said}: term {name!r} is not on the graph; return `nothing(out.logits)`"
+        assert torch.equal(term, again[name]), f"{said}: term {name!r} changes from call to call"
+
+
+def _gradient(terms: Terms, network: nn.Module) -> float:
+    torch.autograd.backward(torch.stack(list(terms.values())).sum())
+    found = [p.grad.abs().max() for p in network.parameters() if p.grad is not None]
+    assert all(bool(torch.isfinite(value)) for value in found), "a gradient is not finite"
+    return max((float(value) for value in found), default=0.0)
+
+
+def _check_padding(made: Method[Config]) -> None:
+    """What lies on padding must not matter: other candidates there give the same terms."""
+    for kind in sorted(made.accepts):
+        batch = toy_batch(kind)
+        scrambled = replace(batch, candidates=batch.candidates.masked_fill(~batch.valid, batch.sets.shape[1] - 1))
+        first, second = _terms(made, batch)[0], _terms(made, scrambled)[0]
+        for name in first:
+            assert torch.equal(first[name], second[name]), f"{made.name} on {kind}: padding changes term {name!r}"
+
+
+def _check_numbers(method: type[Method[Config]]) -> None:
+    """Every numeric setting, changed alone, changes some term for some kind, at some time of the training."""
+    base = method.Settings()
+    for name, value in base.model_dump().items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            continue
+        changed = [base.model_copy(update={name: other}) for other in _others(value)]
+        assert any(_differs(method, base, settings) for settings in changed), f"{method.name}: {name} has no influence"
+
+
+def _others(value: float) -> Iterator[float]:
+    if isinstance(value, int):
+        yield from (value + 1, max(value - 1, 1))
+    else:
+        yield from (value * 2 + 0.5, value / 4)
+
+
+def _differs(method: type[Method[Config]], one: Config, other: Config) -> bool:
+    for kind in sorted(method.accepts):
+        batch = toy_batch(kind)
+        if kind in (Kind.SCRIBBLE, Kind.TAG):  # with a class that the image does not show, for terms on absent classes
+            sets = batch.sets.clone()
+            sets[:, 0, 1] = False
+            batch = replace(batch, sets=sets)
+        for progress in (Progress(0, 100), Progress(10, 100), LATE):
+            values = [_values(method(settings, CLASSES), batch, progress) for settings in (one, other)]
+            if values[0] != values[1]:
+                return True
+    return False
+
+
+def _values(made: Method[Config], batch: Batch, progress: Progress) -> list[float]:
+    torch.manual_seed(0)
+    network = ToyNetwork(len(CLASSES), made.needs)
+    return [float(term.detach()) for term in made.loss(network(batch.image), batch, progress).values()]
+
+
+def _first(batch: Batch) -> Batch:
+    """The batch's first image alone."""
+    named = [item.name for item in fields(batch) if item.name not in ("mean", "std")]
+    kept = {name: value[:1] for name in named if isinstance(value := getattr(batch, name), Tensor | tuple)}
+    return replace(batch, **kept)  # type: ignore[arg-type]  # the record's own fields

@@ -1,0 +1,9 @@
+"""Floor 6: the public verbs as Python. The command is a thin layer over these."""
+
+from underpaint.workflows.demo import demo
+from underpaint.workflows.evaluate import evaluate
+from underpaint.workflows.predict import predict
+from underpaint.workflows.simulate import simulate
+from underpaint.workflows.train import Plan, plan, train
+
+__all__ = ["Plan", "demo", "evaluate", "plan", "predict", "simulate", "train"]

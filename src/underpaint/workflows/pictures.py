@@ -1,0 +1,68 @@
+"""Pictures of a run: curves of the loss terms, and sample predictions beside their hints."""
+
+from __future__ import annotations
+
+import io
+from collections import defaultdict
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from underpaint.data.hinted import HintedImages
+from underpaint.evaluation.pictures import draw_hints, overlay
+from underpaint.formats.atomic import write_atomic
+from underpaint.formats.folder import DataFolder
+from underpaint.hints.types import Hints
+from underpaint.predict import PredictConfig, Predictor
+from underpaint.training.run_folder import RunFolder, read_events
+
+SAMPLES = 4
+"""Images in the sheet of sample predictions."""
+
+
+def draw_curves(run: RunFolder) -> None:
+    """Write ``curves.png``: every loss term of every stage, and the learning rate, over the steps."""
+    series: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    for event, _ in read_events(run.root / "events.jsonl"):
+        if event["event"] == "steps":
+            for key, value in event.items():
+                if key == "lr" or key.startswith("loss/"):
+                    series[f"{event['stage']} {key}"].append((event["step"], value))
+    shown = {name: points for name, points in series.items() if any(value for _, value in points)}
+    figure = Figure(figsize=(5 * max(len(shown), 1), 3.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    for place, (name, points) in enumerate(shown.items(), start=1):
+        axes = figure.add_subplot(1, len(shown), place)
+        axes.plot(*zip(*points, strict=True), color="#3b6ea5", linewidth=1.2)
+        axes.set(title=name, xlabel="step")
+        axes.grid(alpha=0.3)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    write_atomic(run.root / "curves.png", buffer.getvalue())
+
+
+def draw_samples(run: RunFolder, data: DataFolder, hints: Mapping[str, Hints]) -> None:
+    """Write ``samples.png``: a few training images with their hints (left) and the network's masks (right)."""
+    config = run.config
+    names = sorted(hints)[:: max(1, len(hints) // SAMPLES)][:SAMPLES]
+    images = HintedImages(data, {name: hints[name] for name in names}, config.views, seed=config.seed)
+    predictor = Predictor(run.network(), PredictConfig())
+    rows = []
+    for name in images.names:
+        still = images.still(name)
+        pair = [
+            draw_hints(still.rgb, still.seeds, data.classes),
+            overlay(still.rgb, predictor.index(still.rgb), data.classes, alpha=0.6),
+        ]
+        rows.append(_fit(np.concatenate(pair, axis=1)))
+    buffer = io.BytesIO()
+    Image.fromarray(np.concatenate(rows)).save(buffer, format="png")
+    write_atomic(run.root / "samples.png", buffer.getvalue())
+
+
+def _fit(row: np.ndarray, width: int = 800) -> np.ndarray:
+    image = Image.fromarray(row)
+    return np.asarray(image.resize((width, max(1, round(image.height * width / image.width)))))

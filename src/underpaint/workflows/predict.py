@@ -1,0 +1,37 @@
+"""From a run and photographs to masks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from underpaint.predict import PredictConfig, Predictor, Summary, predict_folder
+from underpaint.training.run_folder import RunFolder
+
+
+def predict(
+    run: Path,
+    images: Path,
+    out: Path,
+    *,
+    config: PredictConfig | None = None,
+    probabilities: bool = False,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Summary:
+    """Write a mask for every photograph, under its own name and of its own size.
+
+    Args:
+        run: Folder of a finished training.
+        images: A photograph, a folder of them at any depth, or a data set.
+        out: Folder of masks; ``summary.csv`` in it gives the share of every class in every image.
+        config: Scales, flip, tiles; defaults for a single look at scale 1.
+        probabilities: Also keep class probabilities.
+        on_progress: Called with (done, total).
+
+    Raises:
+        RunError: the run is not finished.
+        DataError: no photograph, or the output cannot be written.
+    """
+    folder = RunFolder(run)
+    predictor = Predictor(folder.network(), config or PredictConfig())
+    return predict_folder(predictor, images, out, folder.classes, probabilities=probabilities, on_progress=on_progress)

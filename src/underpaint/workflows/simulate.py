@@ -1,0 +1,34 @@
+"""From full masks to the hints that a person might have given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from underpaint.formats.dataset import open_dataset
+from underpaint.formats.jsonl import write_hints
+from underpaint.hints.types import Kind
+from underpaint.simulate.run import simulate as simulate_hints
+
+
+def simulate(data: Path, out: Path, *, kind: str, split: str = "train", seed: int = 0, budget: float = 1.0) -> int:
+    """Write simulated hints of a split's images to a JSON Lines file.
+
+    Args:
+        data: Data-set folder with masks.
+        out: The file.
+        kind: scribbles, clicks, boxes, tags or mixture.
+        split: Split, or several joined with '+'.
+        seed: Of every choice; a function of it and the image's name alone.
+        budget: Multiplies the labelled pixels, with the balance of the classes kept.
+
+    Returns:
+        Number of images.
+    """
+    opened = open_dataset(data)
+    chosen: Kind | Literal["mixture"] = "mixture" if kind == "mixture" else Kind(kind)
+    hints = [
+        hint for part in split.split("+") for hint in simulate_hints(opened, part, chosen, seed=seed, budget=budget)
+    ]
+    write_hints(out, hints)
+    return len(hints)

@@ -1,0 +1,253 @@
+"""From a data set and hints to a trained network."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from underpaint.core.config import Settings, load_yaml, merge, parse_overrides
+from underpaint.core.errors import ConfigError, DataError, HintError, RunError
+from underpaint.data.hinted import steps_in
+from underpaint.formats.dataset import open_dataset
+from underpaint.formats.folder import DataFolder
+from underpaint.formats.hints import read_any_hints
+from underpaint.hints.candidates import ImageKnowledge
+from underpaint.hints.types import Hints, Kind
+from underpaint.methods.registry import METHODS, make_method, method_class
+from underpaint.training.artifacts import file_digest, fingerprint
+from underpaint.training.config import RunConfig
+from underpaint.training.reporter import Reporter, Silent
+from underpaint.training.run_folder import RunFolder
+from underpaint.training.stages import StagedRun
+from underpaint.workflows.pictures import draw_curves, draw_samples
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a training will do.
+
+    Args:
+        data: The data set.
+        hints: Hints by image name.
+        config: All settings.
+        kinds: Images with each kind of hint.
+        steps: Optimiser steps of all stages.
+        notes: What a person should know before it starts.
+        source: Where the hints came from, for the run folder.
+    """
+
+    data: DataFolder
+    hints: Mapping[str, Hints]
+    config: RunConfig
+    kinds: Mapping[Kind, int]
+    steps: int
+    notes: tuple[str, ...]
+    source: Settings
+
+
+def plan(
+    data: Path,
+    *,
+    hints: Path | None = None,
+    split: str = "train",
+    method: str = "auto",
+    recipes: Sequence[Path] = (),
+    overrides: Sequence[str] = (),
+) -> Plan:
+    """Read what is there, choose, and check, without training.
+
+    Args:
+        data: Data-set folder.
+        hints: Any hints that `read_any_hints` reads; None takes the data set's own masks as full supervision.
+        split: Split to learn from; several are joined with '+'.
+        method: A registry name, or ``auto``.
+        recipes: YAML files of settings, a later one laid over an earlier.
+        overrides: ``name=value`` laid over the recipes.
+
+    Raises:
+        UnderpaintError: with what, where and the fix, for anything that would keep the training from its end.
+    """
+    opened = open_dataset(data)
+    names = _names(opened, split)
+    found = _hints(opened, names, hints)
+    settings: Settings = {}
+    for layer in (*map(load_yaml, recipes), parse_overrides(list(overrides))):
+        settings = merge(settings, layer)
+    kinds = _count(found)
+    chosen = _method(method, settings, kinds)
+    settings = merge(settings, {"method": {"name": chosen}})
+    config = RunConfig.parse(settings, ", ".join([*map(str, recipes), "--set"]))
+    _check_kinds(chosen, kinds)
+    trained = make_method(chosen, config.method.settings, opened.classes)
+    steps = sum(steps_in(len(found), config.train.epochs * s.epochs, config.train.batch) for s in trained.stages())
+    source = {
+        "data": str(data),
+        "split": split,
+        "images": len(found),
+        "names": fingerprint(sorted(found)),
+        "hints": str(hints) if hints else "masks of the data set",
+        "hints_sha256": file_digest(hints) if hints and hints.is_file() else None,
+        "kinds": {kind.value: count for kind, count in kinds.items()},
+    }
+    return Plan(opened, found, config, kinds, steps, _notes(opened, found, names), source)
+
+
+def train(
+    data: Path,
+    out: Path,
+    *,
+    hints: Path | None = None,
+    split: str = "train",
+    method: str = "auto",
+    recipes: Sequence[Path] = (),
+    overrides: Sequence[str] = (),
+    resume: bool = False,
+    reporter: Reporter | None = None,
+) -> RunFolder:
+    """Train a network and leave it in the run folder ``out``; other arguments as in `plan`.
+
+    Args:
+        data: Data-set folder.
+        out: Run folder; new, or with ``resume`` the one of an interrupted run with the same arguments.
+        hints: As in `plan`.
+        split: As in `plan`.
+        method: As in `plan`.
+        recipes: As in `plan`.
+        overrides: As in `plan`.
+        resume: Go on with an interrupted run; on a CPU the weights are those of an uninterrupted one, bit for bit.
+        reporter: Watches; None for nobody.
+
+    Raises:
+        UnderpaintError: as `plan`; and `RunError` when there is nothing to resume, settings differ, or training fails.
+    """
+    reporter = reporter or Silent()
+    planned = plan(data, hints=hints, split=split, method=method, recipes=recipes, overrides=overrides)
+    for note in planned.notes:
+        reporter.note(note)
+    run = (
+        _resumed(out, planned)
+        if resume
+        else RunFolder.create(out, planned.config, planned.data.classes, planned.source)
+    )
+    if run.complete:
+        reporter.note("the run is complete already")
+        return run
+    StagedRun(run, planned.data, planned.hints, reporter).train()
+    draw_curves(run)
+    draw_samples(run, planned.data, planned.hints)
+    return run
+
+
+def _names(data: DataFolder, split: str) -> list[str]:
+    names = [name for part in split.split("+") for name in data.split(part)]
+    return sorted(set(names))
+
+
+def _hints(data: DataFolder, names: Sequence[str], path: Path | None) -> dict[str, Hints]:
+    if path is None:
+        data.require_masks(names)
+        root = data.root
+        return {name: Hints(name, mask=data.masks[name].relative_to(root).as_posix(), source="masks") for name in names}
+    read = read_any_hints(path, data)
+    wanted = set(names)
+    found = {name: hint for name, hint in read.hints.items() if name in wanted and hint.kinds()}
+    if not found:
+        raise HintError(
+            f"no image of the split has a hint; {len(read.hints)} other image(s) have",
+            where=path,
+            fix="give the split that the hints were made for with --split",
+        )
+    return found
+
+
+def _count(hints: Mapping[str, Hints]) -> dict[Kind, int]:
+    every = [kind for hint in hints.values() for kind in hint.kinds()]
+    return {kind: every.count(kind) for kind in Kind if kind in every}
+
+
+def _method(asked: str, settings: Settings, kinds: Mapping[Kind, int]) -> str:
+    held = settings.get("method")
+    named = held.get("name") if isinstance(held, dict) else None
+    if asked != "auto":
+        if named is not None and named != asked:
+            raise ConfigError(f"--method {asked}, but the recipe is for {named!r}", fix="leave one of them out")
+        return method_class(asked).name
+    if named is not None:
+        return method_class(str(named)).name
+    if set(kinds) == {Kind.MASK}:
+        return "supervised"
+    if set(kinds) == {Kind.TAG}:
+        raise ConfigError(
+            "tags alone say what an image shows, not where",
+            where="--method auto",
+            fix="add clicks, scribbles or boxes to some of the images; no method here learns from tags alone yet",
+        )
+    return "gated-crf"
+
+
+def _check_kinds(method: str, kinds: Mapping[Kind, int]) -> None:
+    accepted = METHODS[method].accepts
+    refused = [kind for kind in kinds if kind not in accepted and kind != Kind.TAG]
+    if refused:
+        takers = [name for name, kind in METHODS.items() if set(refused) <= kind.accepts]
+        raise ConfigError(
+            f"method {method!r} does not learn from {', '.join(refused)}",
+            accepted=", ".join(sorted(accepted)),
+            fix=f"choose one of: {', '.join(takers)}",
+        )
+    if not accepted & set(kinds):
+        raise ConfigError(f"method {method!r} needs {' or '.join(sorted(accepted))}; the hints are {', '.join(kinds)}")
+
+
+def _notes(data: DataFolder, hints: Mapping[str, Hints], names: Sequence[str]) -> tuple[str, ...]:
+    notes = []
+    if len(hints) < len(names):
+        notes.append(f"{len(names) - len(hints)} of {len(names)} images of the split have no hint and are left out")
+    if not any(hint.mask for hint in hints.values()):
+        seen = np.zeros(len(data.classes), int)
+        for hint in hints.values():
+            seen += ImageKnowledge.of(hint, data.classes).present
+        missing = [data.classes.names[i] for i in np.flatnonzero(seen == 0)]
+        if len(missing) == len(data.classes):
+            raise DataError("the hints name no class as present: there is nothing to learn", where=data.root)
+        if missing:
+            notes.append(f"no hint shows {', '.join(missing)}: the network cannot learn what it never sees")
+    return tuple(notes)
+
+
+def _resumed(out: Path, planned: Plan) -> RunFolder:
+    run = RunFolder(out)
+    if not out.is_dir():
+        raise RunError("there is nothing to resume", where=out, fix="leave --resume out to start a new run")
+    held, asked = run.config.model_dump(mode="json"), planned.config.model_dump(mode="json")
+    changed = _differences(held, asked)
+    about = run.about
+    changed += [
+        f"{key}: {about.get(key)} -> {planned.source[key]}"
+        for key in ("names", "hints_sha256")
+        if about.get(key) != planned.source[key]
+    ]
+    if changed:
+        raise RunError(
+            "a run resumes with its own settings, but these differ: " + "; ".join(changed),
+            where=out,
+            fix="repeat the command of the first start with --resume added, or start a new run",
+        )
+    return run
+
+
+def _differences(held: Settings, asked: Settings, prefix: str = "") -> list[str]:
+    found = []
+    for key in sorted(held.keys() | asked.keys()):
+        before, after = held.get(key), asked.get(key)
+        if isinstance(before, dict) and isinstance(after, dict):
+            found += _differences(before, after, f"{prefix}{key}.")
+        elif before != after:
+            found.append(f"{prefix}{key}: {before} -> {after}")
+    return found
