@@ -66,11 +66,12 @@ def sensible(one: Hints) -> Hints:
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("os.fsync", lambda handle: None)  # hundreds of flushes take seconds and show nothing here
     return tmp_path / "hints.jsonl"
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(every_hints.map(sensible), max_size=4, unique_by=lambda one: one.image))
 def test_what_is_written_reads_back_exactly(file: Path, every: list[Hints]) -> None:
     write_hints(file, every)

@@ -19,6 +19,9 @@ MAX_PIXELS = 100_000_000
 """Default limit of width times height: 300 MB as RGB, above every common camera. Pillow's own bound, 179 million
 pixels, stays in force above it."""
 
+ORIENTATION = 0x0112
+"""The EXIF tag that says how the camera was held."""
+
 
 @contextmanager
 def opened(path: Path, formats: tuple[str, ...], *, max_pixels: int) -> Iterator[Image.Image]:
@@ -49,3 +52,13 @@ def opened(path: Path, formats: tuple[str, ...], *, max_pixels: int) -> Iterator
         raise DataError(
             f"the image cannot be decoded ({cause})", where=path, fix="replace or remove the file"
         ) from error
+
+
+def orientation_of(image: Image.Image) -> int:
+    """EXIF orientation 1..8 from the header; 1 where there is none or where it is damaged."""
+    try:
+        # Not image.getexif(): a PNG without EXIF would be decoded whole to look behind the pixels.
+        value = Image.Image.getexif(image).get(ORIENTATION, 1)
+    except Exception:  # damaged metadata must not cost the photograph
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 from underpaint.core.errors import DataError
-from underpaint.formats.decode import MAX_PIXELS, Pixels, opened
+from underpaint.formats.decode import MAX_PIXELS, Pixels, opened, orientation_of
 from underpaint.formats.masks import read_index_mask, write_index_mask
 
 __all__ = ["find_files", "find_images", "image_size", "read_index_mask", "read_rgb", "write_index_mask"]
@@ -21,8 +22,8 @@ FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 """File endings by which photographs are found; the content decides how they are decoded."""
 
-ORIENTATION = 0x0112
-"""The EXIF tag that says how the camera was held."""
+TIFF_WIDTH, TIFF_HEIGHT = 256, 257
+"""The tags of a TIFF file that hold its size."""
 
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -52,8 +53,9 @@ def read_rgb(path: Path, *, max_pixels: int = MAX_PIXELS) -> Pixels:
         DataError: missing, no image, another format, truncated, too large, a stack of pages, or floating point.
     """
     with opened(path, FORMATS, max_pixels=max_pixels) as image:
-        rotation = _UPRIGHT.get(_orientation(image))
         _refuse_stack(image, path)
+        # Pillow turns TIFF files itself while it decodes them, and takes the tag away; of the others it keeps both.
+        rotation = None if image.format == "TIFF" else _UPRIGHT.get(orientation_of(image))
         rgb = _to_rgb(image, path)
         return np.array(rgb.transpose(rotation) if rotation is not None else rgb, dtype=np.uint8)
 
@@ -65,18 +67,15 @@ def image_size(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
         DataError: as `read_rgb`, as far as the header shows it.
     """
     with opened(path, FORMATS, max_pixels=max_pixels) as image:
-        width, height = image.size
-        return (width, height) if _orientation(image) in (5, 6, 7, 8) else (height, width)
+        width, height = _stored_size(image)
+        return (width, height) if orientation_of(image) in (5, 6, 7, 8) else (height, width)
 
 
-def _orientation(image: Image.Image) -> int:
-    """EXIF orientation 1..8 from the header; 1 where there is none or where it is damaged."""
-    try:
-        # Not image.getexif(): a PNG without EXIF would be decoded whole to look behind the pixels.
-        value = Image.Image.getexif(image).get(ORIENTATION, 1)
-    except Exception:  # damaged metadata must not cost the photograph
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+def _stored_size(image: Image.Image) -> tuple[int, int]:
+    """(W, H) before any turning. Pillow gives it, but for TIFF files, whose size it may have turned already."""
+    if not isinstance(image, TiffImageFile):
+        return image.size
+    return int(image.tag_v2[TIFF_WIDTH]), int(image.tag_v2[TIFF_HEIGHT])
 
 
 def _refuse_stack(image: Image.Image, path: Path) -> None:

@@ -13,7 +13,7 @@ from PIL.ImageFile import ImageFile
 from underpaint.core.classes import VOID, ClassTable
 from underpaint.core.errors import DataError
 from underpaint.formats.atomic import write_atomic
-from underpaint.formats.decode import MAX_PIXELS, Pixels, opened
+from underpaint.formats.decode import MAX_PIXELS, Pixels, opened, orientation_of
 
 FORMATS = ("PNG", "BMP", "TIFF")
 """Lossless formats alone: JPEG and WebP change the numbers at every class border."""
@@ -56,6 +56,9 @@ def read_index_mask(
         DataError: unreadable, ids or colours outside the table, ambiguous 0/255, or another size.
     """
     with opened(path, FORMATS, max_pixels=max_pixels) as image:
+        if image.format == "TIFF" and orientation_of(image) != 1:
+            # Pillow would obey the tag, unlike in other formats.
+            raise DataError("the TIFF mask has an orientation tag", where=path, fix="save it upright, without the tag")
         if size is not None and (image.height, image.width) != size:
             raise _size_error(path, (image.height, image.width), size)
         return _indices(image, path, classes, void_stated=void_stated)

@@ -30,7 +30,7 @@ def merge_hints(first: Hints, second: Hints) -> Hints:
         boxed=first.boxed | second.boxed,
         tags=_merge_tags(first.tags, second.tags),
         mask=_one_of("masks", first.mask, second.mask, where),
-        source="; ".join(dict.fromkeys(one.source for one in (first, second) if one.source)),
+        source="; ".join(filter(None, dict.fromkeys(f"{first.source}; {second.source}".split("; ")))),
         seconds=sum(seconds) if seconds else None,
     )
     check_hints(merged, None, f"{where}, {merged.source}")

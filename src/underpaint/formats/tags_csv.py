@@ -50,10 +50,12 @@ def read_tags(path: Path, classes: ClassTable, *, complete: bool = False) -> dic
     found: dict[str, Hints] = {}
     for number, row in rows:
         where = f"{path}:{number}"
-        if len(row) != len(heading) or not row[0]:
+        if len(row) != len(heading):
             raise FormatError(
-                f"the row has {len(row)} columns", where=where, accepted=f"{len(heading)}, the first filled"
+                f"the row has {len(row)} columns", where=where, accepted=f"{len(heading)}, as the heading"
             )
+        if not row[0]:
+            raise FormatError("the row names no image", where=where, accepted="an image in the first column")
         if row[0] in found:
             raise FormatError(f"the image {row[0]!r} is given twice", where=where)
         tags = _listed(row[1], every if complete else frozenset()) if listed else _columns(heading, row, where)
