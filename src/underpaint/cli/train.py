@@ -19,8 +19,12 @@ def train(
     data: Data,
     out: Annotated[Path, typer.Option("-o", "--out", help="Run folder to make.")],
     hints: Annotated[
-        Path | None, typer.Option(help="Hints; without it the data set's masks are full supervision.")
+        list[Path] | None,
+        typer.Option(help="Hints in any known format; may be repeated. Without it the data set's masks are learned."),
     ] = None,
+    lenient: Annotated[
+        bool, typer.Option("--lenient", help="Leave out, and count, hints of unknown classes or outside their image.")
+    ] = False,
     split: Annotated[str, typer.Option(help="Split to learn from; join several with +.")] = "train",
     method: Annotated[str, typer.Option(help="A name from `underpaint methods`, or auto.")] = "auto",
     config: Annotated[list[Path] | None, typer.Option(help="Recipe: a YAML file of settings; may be repeated.")] = None,
@@ -35,7 +39,9 @@ def train(
     from underpaint.cli.progress import Bar
 
     bar = Bar()
-    planned = workflows.plan(data, hints=hints, split=split, method=method, recipes=config or [], overrides=set_ or [])
+    planned = workflows.plan(
+        data, hints=hints or [], lenient=lenient, split=split, method=method, recipes=config or [], overrides=set_ or []
+    )
     kinds = ", ".join(f"{count} with {kind}" for kind, count in planned.kinds.items())
     chosen = planned.config.method.name
     bar.console.print(f"{len(planned.hints)} images ({kinds}); method {chosen}; {planned.steps} steps", markup=False)
@@ -46,7 +52,8 @@ def train(
     workflows.train(
         data,
         out,
-        hints=hints,
+        hints=hints or [],
+        lenient=lenient,
         split=split,
         method=method,
         recipes=config or [],

@@ -6,6 +6,7 @@ from underpaint.core.classes import ClassTable
 from underpaint.core.config import Config, Settings
 from underpaint.core.errors import ConfigError, nearest
 from underpaint.methods.base import Method
+from underpaint.methods.dense_crf import DenseCrfLoss
 from underpaint.methods.gated_crf import GatedCrf
 from underpaint.methods.partial import Partial
 from underpaint.methods.supervised import Supervised
@@ -13,6 +14,7 @@ from underpaint.methods.supervised import Supervised
 METHODS: dict[str, type[Method[Config]]] = {
     "supervised": Supervised,
     "partial": Partial,
+    "dense-crf-loss": DenseCrfLoss,
     "gated-crf": GatedCrf,
 }
 

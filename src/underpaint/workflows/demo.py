@@ -66,7 +66,7 @@ def demo(out: Path, *, train_scenes: int = 64, test_scenes: int = 24, reporter: 
         train(
             scenes,
             run,
-            hints=None if method == "supervised" else scribbles,
+            hints=[] if method == "supervised" else [scribbles],
             method=method,
             overrides=SETTINGS,
             resume=run.is_dir(),

@@ -18,7 +18,7 @@ from underpaint.formats.hints import read_any_hints
 from underpaint.hints.candidates import ImageKnowledge
 from underpaint.hints.types import Hints, Kind
 from underpaint.methods.registry import METHODS, make_method, method_class
-from underpaint.training.artifacts import file_digest, fingerprint
+from underpaint.training.artifacts import fingerprint
 from underpaint.training.config import RunConfig
 from underpaint.training.reporter import Reporter, Silent
 from underpaint.training.run_folder import RunFolder
@@ -54,7 +54,8 @@ class Plan:
 def plan(
     data: Path,
     *,
-    hints: Path | None = None,
+    hints: Sequence[Path] = (),
+    lenient: bool = False,
     split: str = "train",
     method: str = "auto",
     recipes: Sequence[Path] = (),
@@ -64,7 +65,10 @@ def plan(
 
     Args:
         data: Data-set folder.
-        hints: Any hints that `read_any_hints` reads; None takes the data set's own masks as full supervision.
+        hints: Files or folders that `read_any_hints` reads, merged image by image; none takes the data set's own masks
+            as full supervision.
+        lenient: Leave out and count hints of classes that the data set lacks, or outside their image, instead of
+            stopping.
         split: Split to learn from; several are joined with '+'.
         method: A registry name, or ``auto``.
         recipes: YAML files of settings, a later one laid over an earlier.
@@ -75,7 +79,7 @@ def plan(
     """
     opened = open_dataset(data)
     names = _names(opened, split)
-    found = _hints(opened, names, hints)
+    found, remarks = _hints(opened, names, hints, lenient=lenient)
     settings: Settings = {}
     for layer in (*map(load_yaml, recipes), parse_overrides(list(overrides))):
         settings = merge(settings, layer)
@@ -91,18 +95,19 @@ def plan(
         "split": split,
         "images": len(found),
         "names": fingerprint(sorted(found)),
-        "hints": str(hints) if hints else "masks of the data set",
-        "hints_sha256": file_digest(hints) if hints and hints.is_file() else None,
+        "hints": [str(path) for path in hints] or "masks of the data set",
+        "content": fingerprint([repr(found[name]) for name in sorted(found)]),
         "kinds": {kind.value: count for kind, count in kinds.items()},
     }
-    return Plan(opened, found, config, kinds, steps, _notes(opened, found, names), source)
+    return Plan(opened, found, config, kinds, steps, (*remarks, *_notes(opened, found, names)), source)
 
 
 def train(
     data: Path,
     out: Path,
     *,
-    hints: Path | None = None,
+    hints: Sequence[Path] = (),
+    lenient: bool = False,
     split: str = "train",
     method: str = "auto",
     recipes: Sequence[Path] = (),
@@ -116,6 +121,7 @@ def train(
         data: Data-set folder.
         out: Run folder; new, or with ``resume`` the one of an interrupted run with the same arguments.
         hints: As in `plan`.
+        lenient: As in `plan`.
         split: As in `plan`.
         method: As in `plan`.
         recipes: As in `plan`.
@@ -127,7 +133,7 @@ def train(
         UnderpaintError: as `plan`; and `RunError` when there is nothing to resume, settings differ, or training fails.
     """
     reporter = reporter or Silent()
-    planned = plan(data, hints=hints, split=split, method=method, recipes=recipes, overrides=overrides)
+    planned = plan(data, hints=hints, lenient=lenient, split=split, method=method, recipes=recipes, overrides=overrides)
     for note in planned.notes:
         reporter.note(note)
     run = (
@@ -149,21 +155,25 @@ def _names(data: DataFolder, split: str) -> list[str]:
     return sorted(set(names))
 
 
-def _hints(data: DataFolder, names: Sequence[str], path: Path | None) -> dict[str, Hints]:
-    if path is None:
+def _hints(
+    data: DataFolder, names: Sequence[str], paths: Sequence[Path], *, lenient: bool
+) -> tuple[dict[str, Hints], list[str]]:
+    """Hints of the named images, and what a person should know of how they were read."""
+    if not paths:
         data.require_masks(names)
         root = data.root
-        return {name: Hints(name, mask=data.masks[name].relative_to(root).as_posix(), source="masks") for name in names}
-    read = read_any_hints(path, data)
+        masks = {name: data.masks[name].relative_to(root).as_posix() for name in names}
+        return {name: Hints(name, mask=path, source="masks") for name, path in masks.items()}, []
+    read, report = read_any_hints(paths, data, ignore_unknown=lenient, ignore_outside=lenient)
     wanted = set(names)
-    found = {name: hint for name, hint in read.hints.items() if name in wanted and hint.kinds()}
+    found = {name: hint for name, hint in read.items() if name in wanted and hint.kinds()}
     if not found:
         raise HintError(
-            f"no image of the split has a hint; {len(read.hints)} other image(s) have",
-            where=path,
+            f"no image of the split has a hint; {len(read)} other image(s) have",
+            where=", ".join(map(str, paths)),
             fix="give the split that the hints were made for with --split",
         )
-    return found
+    return found, report.lines()
 
 
 def _count(hints: Mapping[str, Hints]) -> dict[Kind, int]:
@@ -230,7 +240,7 @@ def _resumed(out: Path, planned: Plan) -> RunFolder:
     about = run.about
     changed += [
         f"{key}: {about.get(key)} -> {planned.source[key]}"
-        for key in ("names", "hints_sha256")
+        for key in ("names", "content")
         if about.get(key) != planned.source[key]
     ]
     if changed:
