@@ -17,7 +17,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield an empty temporary folder beside ``path``; at the end flush its files to the disk and rename it.
 
     If the block raises, the temporary folder is removed and nothing else has changed. An older folder under ``path`` is
-    replaced at the end.
+    set aside at the end, whole, and removed when the new one is in its place.
 
     Raises:
         DataError: the disk is full, or the folder cannot be written.
@@ -30,10 +30,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         for file in temporary.rglob("*"):
             _sync(file)
         temporary.chmod(0o755)
-        if path.exists():
-            shutil.rmtree(path)
-        temporary.rename(path)
-        _sync(path.parent)
+        _exchange(temporary, path)
         temporary = None
     except OSError as error:
         raise DataError(
@@ -44,6 +41,23 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _exchange(new: Path, path: Path) -> None:
+    """Rename ``new`` to ``path``; no moment shows a folder that is half removed."""
+    old: Path | None = None
+    if path.is_dir():
+        old = new.with_name(f"{new.stem}.old.tmp")
+        path.rename(old)
+    try:
+        new.rename(path)
+    except OSError:
+        if old is not None:
+            old.rename(path)
+        raise
+    _sync(path.parent)
+    if old is not None:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -31,7 +31,8 @@ class ClassTable:
             (MSRC-21, CamVid). Nothing may assume that it is 0.
 
     Raises:
-        DataError: fewer than two classes, more than 255, an empty or repeated name, a background outside the table.
+        DataError: fewer than two classes, more than 255, an empty or repeated name, another number of colours, a
+            background outside the table.
     """
 
     names: tuple[str, ...]
@@ -50,6 +51,8 @@ class ClassTable:
         repeated = sorted({name for name in self.names if self.names.count(name) > 1})
         if repeated or not all(self.names):
             raise DataError(f"class names must be unique and not empty; repeated: {repeated}")
+        if len(self.colours) != len(self.names):
+            raise DataError(f"the class table has {len(self.names)} classes and {len(self.colours)} colour(s)")
         if self.background is not None and not 0 <= self.background < len(self.names):
             raise DataError(f"background index {self.background} is outside the table", accepted=f"0..{len(self) - 1}")
 
@@ -118,7 +121,7 @@ def read_classes(path: Path) -> ClassTable:
     A class named ``background`` is the background class. Empty lines at the end are dropped.
 
     Raises:
-        DataError: no such file, not UTF-8, or a table that `ClassTable` refuses.
+        DataError: no such file, unreadable, not UTF-8, or a table that `ClassTable` refuses.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -128,6 +131,8 @@ def read_classes(path: Path) -> ClassTable:
         ) from None
     except UnicodeDecodeError as error:
         raise DataError(f"the class list is not UTF-8 text: {error}", where=path) from None
+    except OSError as error:
+        raise DataError(f"the class list cannot be read: {error.strerror}", where=path) from None
     names: list[str] = []
     colours: dict[int, Colour] = {}
     for line in text.strip().splitlines():

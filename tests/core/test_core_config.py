@@ -1,0 +1,161 @@
+"""Settings: strict about names, frozen, merged without side effects."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import Field, ValidationError
+
+from underpaint.core.config import Config, load_yaml, merge, parse_overrides
+from underpaint.core.errors import ConfigError
+
+
+class Inner(Config):
+    rate: float = Field(default=0.1, gt=0)
+    crop: tuple[int, int] = (8, 8)
+
+
+class Outer(Config):
+    inner: Inner = Inner()
+    seed: int = 0
+
+
+def refusal(settings: dict[str, Any]) -> str:
+    with pytest.raises(ConfigError) as raised:
+        Outer.parse(settings, "recipe.yaml")
+    return str(raised.value)
+
+
+def test_defaults_and_nested_settings() -> None:
+    assert Outer.parse({}) == Outer()
+    parsed = Outer.parse({"inner": {"rate": 2, "crop": [3, 4]}})
+    assert (parsed.inner.rate, parsed.inner.crop, parsed.seed) == (2.0, (3, 4), 0)
+
+
+def test_unknown_names_are_refused_with_the_nearest() -> None:
+    text = refusal({"seeed": 1, "inner": {"rat": 1}})
+    assert "2 setting(s) not accepted" in text
+    assert "recipe.yaml" in text
+    assert "seeed: no such setting; did you mean 'seed'?" in text
+    assert "inner.rat: no such setting; did you mean 'rate'?" in text
+
+
+def test_a_name_near_nothing_lists_the_known_ones_of_its_group() -> None:
+    assert "inner.zzz: no such setting; known: crop, rate" in refusal({"inner": {"zzz": 1}})
+    assert "zzz: no such setting; known: inner, seed" in refusal({"zzz": 1})
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"inner": {"rate": -3}}, "inner.rate: Input should be greater than 0 (got -3)"),
+        ({"seed": "seven"}, "(got 'seven')"),
+        ({"inner": {"rate": float("nan")}}, "inner.rate"),
+        ({"inner": {"rate": float("inf")}}, "inner.rate"),
+        ({"inner": {"crop": [1, "x"]}}, "inner.crop.1"),
+        ({"inner": 3}, "inner"),
+    ],
+)
+def test_a_refused_value_is_shown(settings: dict[str, Any], said: str) -> None:
+    assert said in refusal(settings)
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValidationError):
+        Outer().seed = 3
+
+
+def test_recipes(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text("seed: 3\ninner: {rate: 0.5}\n")
+    assert load_yaml(path) == {"seed": 3, "inner": {"rate": 0.5}}
+    path.write_text("# nothing but a remark\n")
+    assert load_yaml(path) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"- a\n- b\n", "not a mapping"),
+        (b"a: [1\n", "not valid YAML"),
+        (b"a: \xff", "not valid YAML"),
+        (b"7", "not a mapping"),
+    ],
+)
+def test_refused_recipes(tmp_path: Path, text: bytes, said: str) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_bytes(text)
+    with pytest.raises(ConfigError, match=said):
+        load_yaml(path)
+
+
+def test_a_recipe_builds_no_python_objects(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text("a: !!python/object/apply:os.getcwd []\n")
+    with pytest.raises(ConfigError, match="not valid YAML"):
+        load_yaml(path)
+
+
+def test_missing_recipe(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"missing\n.*none\.yaml"):
+        load_yaml(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    ("assignments", "settings"),
+    [
+        ([], {}),
+        (["seed=1"], {"seed": 1}),
+        (["inner.rate=0.5", "inner.crop=[1, 2]", "seed=2"], {"inner": {"rate": 0.5, "crop": [1, 2]}, "seed": 2}),
+        (["name=a=b"], {"name": "a=b"}),
+        (["flip=false", "weights="], {"flip": False, "weights": None}),
+        (["seed=1", "seed=2"], {"seed": 2}),
+    ],
+)
+def test_overrides(assignments: list[str], settings: dict[str, Any]) -> None:
+    assert parse_overrides(assignments) == settings
+
+
+def test_an_override_in_scientific_notation_is_a_number() -> None:
+    """YAML 1.1 reads '1e-3' as text; the setting's type makes it a number."""
+    assert Outer.parse(parse_overrides(["inner.rate=1e-3"])).inner.rate == 0.001
+
+
+@pytest.mark.parametrize("assignment", ["seed", "=3", " =3", "seed=[1"])
+def test_refused_overrides(assignment: str) -> None:
+    with pytest.raises(ConfigError, match="--set"):
+        parse_overrides([assignment])
+
+
+values = st.recursive(
+    st.integers(), lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3), max_leaves=6
+)
+trees = st.dictionaries(st.sampled_from("abc"), values, max_size=3)
+
+
+def leaves(tree: dict[str, Any], path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
+    found: dict[tuple[str, ...], Any] = {}
+    for key, value in tree.items():
+        found |= leaves(value, (*path, key)) if isinstance(value, dict) and value else {(*path, key): value}
+    return found
+
+
+@given(trees, trees)
+def test_merge_keeps_what_is_above_and_what_it_does_not_touch(base: dict[str, Any], over: dict[str, Any]) -> None:
+    before = deepcopy((base, over))
+    merged = leaves(merge(base, over))
+    assert (base, over) == before
+    above = {path: value for path, value in leaves(over).items() if value != {}}
+    assert above.items() <= merged.items()
+    prefixes = {path[:i] for path in leaves(over) for i in range(1, len(path) + 1)}
+    untouched = {
+        path: value
+        for path, value in leaves(base).items()
+        if not any(path[:i] in prefixes and path[:i] in above for i in range(1, len(path) + 1)) and path not in prefixes
+    }
+    assert untouched.items() <= merged.items()
