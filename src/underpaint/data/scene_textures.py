@@ -56,7 +56,7 @@ def ground(rng: np.random.Generator, x: Plane, y: Plane, grain: float) -> Plane:
     sand = sum(weight * noise(rng, x.shape, s * grain) for weight, s in ((0.35, 0.5), (0.3, 2.0), (0.35, 8.0)))
     if rng.random() < 0.5:
         u, _ = _turned(rng, x, y)
-        sand = sand + 0.6 * np.sin(u * np.pi / (grain * rng.uniform(2.0, 4.0)) + noise(rng, x.shape, 6 * grain))
+        sand = sand + 0.5 * np.sin(u * np.pi / (grain * rng.uniform(2.0, 4.0)) + noise(rng, x.shape, 6 * grain))
     return np.asarray(sand, np.float32)
 
 

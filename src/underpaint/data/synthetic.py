@@ -44,7 +44,7 @@ MIN_SIDE = 48
 TEST_START = 1_000_000
 """Index of the first test scene: the test scenes stay the same, however many are made for training."""
 
-VERSION = 1
+VERSION = 2
 """Grows when the same (seed, index) starts to give another scene."""
 
 
@@ -65,11 +65,11 @@ class _Look:
 
 
 _LOOKS = {
-    "pebble": _Look(shapes.pebble, textures.mottled, (128, 120, 112), 26),
-    "starfish": _Look(shapes.starfish, textures.dotted, (176, 104, 76), 34),
-    "weed": _Look(shapes.weed, textures.striped, (96, 118, 70), 24),
-    "shell": _Look(shapes.shell, textures.concentric, (182, 150, 130), 26),
-    "ring": _Look(shapes.ring, textures.banded, (150, 96, 104), 36),
+    "pebble": _Look(shapes.pebble, textures.mottled, (124, 122, 128), 26),
+    "starfish": _Look(shapes.starfish, textures.dotted, (188, 96, 64), 34),
+    "weed": _Look(shapes.weed, textures.striped, (84, 122, 58), 26),
+    "shell": _Look(shapes.shell, textures.concentric, (200, 164, 150), 26),
+    "ring": _Look(shapes.ring, textures.banded, (146, 84, 120), 36),
 }
 
 _GROUNDS: tuple[Colour, ...] = ((164, 142, 108), (112, 116, 108), (96, 118, 120), (138, 108, 88))
@@ -86,10 +86,10 @@ _THEMES = (
 _STRAY = 0.15
 """Share of the shapes that come from any class instead of the scene's theme."""
 
-_SPREAD = 24.0
-"""Standard deviation of a shape's mean colour, 0..255: about the distance between neighbouring classes."""
+_SPREAD = 12.0
+"""Standard deviation of a shape's mean colour, 0..255: with texture and light, enough to mix the classes."""
 
-_CAMOUFLAGE = 0.35
+_CAMOUFLAGE = 0.1
 """Share of the shapes whose colour is drawn half way to the ground's: there texture and outline alone tell them."""
 
 
@@ -118,7 +118,7 @@ def make_scene(index: int, *, seed: int, size: tuple[int, int]) -> tuple[Rgb, Ma
     image += _blotches(rng, size, unit)
     mask = np.zeros(size, np.uint8)
     theme = _THEMES[rng.integers(len(_THEMES))]
-    for _ in range(int(rng.integers(5, 9))):
+    for _ in range(int(rng.integers(3, 6))):
         name = str(rng.choice(tuple(_LOOKS) if rng.random() < _STRAY else theme))
         _place(rng, image, mask, name, base, unit)
     return _expose(rng, image, unit), mask
@@ -129,7 +129,7 @@ def _blotches(rng: np.random.Generator, size: tuple[int, int], unit: float) -> N
     stain = np.clip(textures.noise(rng, size, 7 * unit) - 0.8, 0, 1)
     colours = np.asarray([look.colour for look in _LOOKS.values()])
     colour = colours[rng.integers(len(colours))] - 128.0
-    return np.asarray(0.6 * stain[..., None] * colour)
+    return np.asarray(0.5 * stain[..., None] * colour)
 
 
 def _place(
@@ -143,11 +143,11 @@ def _place(
     """Draw one shape of class ``name`` over what is there, with its soft shadow on the ground beside it."""
     height, width = mask.shape
     look = _LOOKS[name]
-    r = float(rng.uniform(17, 30)) * unit
+    r = float(rng.uniform(28, 40)) * unit
     x, y = _local(rng, height, width)
     distance = look.shape(rng, x, y, r)
     shadow = np.clip(0.5 - ndimage.shift(distance, (2 * unit, 2 * unit), order=1, mode="nearest") / (4 * unit), 0, 1)
-    image *= 1 - 0.3 * shadow[..., None]
+    image *= 1 - 0.25 * shadow[..., None]
     colour = np.asarray(look.colour) + rng.normal(0, _SPREAD, 3)
     if rng.random() < _CAMOUFLAGE:
         colour = (colour + ground) / 2
