@@ -150,16 +150,17 @@ class HintedImages(Dataset[Sample]):
             if name in self.unreadable:
                 continue
             try:
-                return self._sample(epoch, name)
-            except DataError as error:
+                rgb = self._image(name)
+            except DataError as error:  # the photograph alone: a label file that cannot be read is no loss to bear
                 log.warning("skipped: %s", error)
                 self.unreadable[name] = str(error)
+                continue
+            return self._sample(epoch, name, rgb)
         raise DataError("no image can be read any more", where=self.data.root)
 
-    def _sample(self, epoch: int, name: str) -> Sample:
+    def _sample(self, epoch: int, name: str, rgb: np.ndarray) -> Sample:
         rng = generator(self.seed, "view", epoch, name)
         views, geometry = self.views, self.geometry[name]
-        rgb = self._image(name)
         source = (rgb.shape[0], rgb.shape[1])
         view = draw_view(
             rng, source, views.crop, scales=views.scales, flip=views.flip, anchors=self._anchors(geometry, name)

@@ -153,11 +153,11 @@ def write_hints(path: Path, hints: Iterable[Hints]) -> None:
             raise HintError(f"the image {one.image!r} is given twice", where=path, fix="merge its hints into one")
         seen.add(one.image)
         check_hints(one, None, f"{path}: {one.image}")
-        lines.append(_dump(_record(one)))
+        lines.append(_dump(hint_record(one)))
     write_atomic(path, b"".join(lines))
 
 
-def _record(hints: Hints) -> dict[str, Any]:
+def hint_record(hints: Hints) -> dict[str, Any]:
     """The JSON object of one image, with the keys that say something."""
     said: dict[str, Any] = {
         "clicks": [{"class": click.name, "x": click.x, "y": click.y} for click in hints.clicks],

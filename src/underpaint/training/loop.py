@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -17,13 +17,13 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from underpaint.core.config import Config
-from underpaint.core.errors import RunError
+from underpaint.core.errors import RunError, UnderpaintError
 from underpaint.core.rng import derive
-from underpaint.data.hinted import HintedImages, Stream
-from underpaint.data.samples import collate
+from underpaint.data.hinted import HintedImages, Key, Stream
+from underpaint.data.samples import Sample, collate
 from underpaint.methods.base import Method
 from underpaint.models.network import Network
 from underpaint.records import Batch, Progress, Terms
@@ -45,6 +45,38 @@ LOG_EVERY = 10
 
 BAD_STEPS = 10
 """Steps in a row without a finite loss after which training stops."""
+
+
+Loaded = tuple[Batch | UnderpaintError, dict[str, str]]
+"""A batch, or why there is none; and the photographs that its loading process could not read, with the reasons."""
+
+
+class Guarded(Dataset[tuple[Sample | UnderpaintError, dict[str, str]]]):
+    """Samples, with an error given back instead of raised: a loading process would wrap it in a traceback.
+
+    Args:
+        images: The samples.
+    """
+
+    def __init__(self, images: HintedImages) -> None:
+        self.images = images
+
+    def __getitem__(self, key: Key) -> tuple[Sample | UnderpaintError, dict[str, str]]:
+        """The sample of a key, or why there is none; and the unreadable photographs known so far."""
+        try:
+            sample: Sample | UnderpaintError = self.images[key]
+        except UnderpaintError as error:
+            sample = error
+        return sample, self.images.unreadable
+
+
+def _collate(
+    loaded: Sequence[tuple[Sample | UnderpaintError, dict[str, str]]], mean: Tensor, std: Tensor
+) -> Loaded:
+    unreadable = {name: reason for _, known in loaded for name, reason in known.items()}
+    samples = [sample for sample, _ in loaded if isinstance(sample, Sample)]
+    errors = [sample for sample, _ in loaded if isinstance(sample, UnderpaintError)]
+    return (errors[0] if errors else collate(samples, mean, std)), unreadable
 
 
 class LossModule(nn.Module):
@@ -165,15 +197,18 @@ class Loop:
             seed=derive(self.seed, "order"),
         )
         loader = DataLoader(
-            self.images,
+            Guarded(self.images),
             batch_sampler=stream,
             num_workers=config.workers,
-            collate_fn=partial(collate, mean=self.network.mean, std=self.network.std),
+            collate_fn=partial(_collate, mean=self.network.mean, std=self.network.std),
             worker_init_fn=_one_thread,
             prefetch_factor=4 if config.workers else None,
         )
         held: list[Batch] = []
-        for batch in loader:
+        for batch, unreadable in loader:
+            self.images.unreadable.update(unreadable)
+            if isinstance(batch, UnderpaintError):
+                raise batch
             held.append(batch)
             if len(held) == parts:
                 yield held

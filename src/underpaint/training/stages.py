@@ -19,6 +19,7 @@ from underpaint.data.pseudo import PseudoLabels
 from underpaint.data.samples import Still
 from underpaint.formats.atomic import write_atomic
 from underpaint.formats.folder import DataFolder
+from underpaint.formats.jsonl import hint_record
 from underpaint.hints.types import Hints
 from underpaint.methods.base import Method, Stage
 from underpaint.methods.registry import make_method
@@ -136,7 +137,7 @@ class StagedRun:
             "settings": method.config.model_dump(mode="json"),
             "stage": stage.model_dump(mode="json"),
             "weights": file_digest(weights),
-            "hints": fingerprint(sorted((name, repr(hint)) for name, hint in self.hints.items())),
+            "hints": fingerprint([hint_record(self.hints[name]) for name in sorted(self.hints)]),
             "model": config.model.model_dump(mode="json"),
         }
         network = self.run.load_network(weights)

@@ -15,6 +15,7 @@ from underpaint.data.hinted import steps_in
 from underpaint.formats.dataset import open_dataset
 from underpaint.formats.folder import DataFolder
 from underpaint.formats.hints import read_any_hints
+from underpaint.formats.jsonl import hint_record
 from underpaint.hints.candidates import ImageKnowledge
 from underpaint.hints.types import Hints, Kind
 from underpaint.methods.registry import METHODS, make_method, method_class
@@ -96,7 +97,7 @@ def plan(
         "images": len(found),
         "names": fingerprint(sorted(found)),
         "hints": [str(path) for path in hints] or "masks of the data set",
-        "content": fingerprint([repr(found[name]) for name in sorted(found)]),
+        "content": fingerprint([hint_record(found[name]) for name in sorted(found)]),
         "kinds": {kind.value: count for kind, count in kinds.items()},
     }
     return Plan(opened, found, config, kinds, steps, (*remarks, *_notes(opened, found, names)), source)
