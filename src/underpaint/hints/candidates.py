@@ -99,7 +99,8 @@ def build_candidates(
 
     Inside boxes a pixel may have the class of any box that covers it, or the background; where the table has no
     background, anything that is not completely boxed. Outside the boxes of a completely boxed class it has not that
-    class. A seed leaves exactly its class. Combinations beyond 256 fall back to set 0: less is said, nothing false.
+    class. A seed leaves exactly its class. Combinations of boxes beyond 256 sets fall back to set 0, and so do pixels
+    that boxes and tags together leave without a class: less is said, nothing false.
 
     Args:
         knowledge: Of the whole image; not of the crop.
@@ -111,17 +112,16 @@ def build_candidates(
     rest = ~knowledge.absent
     sets = [rest]
     index = np.zeros(seeds.shape, np.uint8)
+    labelled = seeds != UNKNOWN
+    for label in np.unique(seeds[labelled]):  # before the boxes: one set a class always has room
+        _append(sets, index, seeds == label, np.arange(len(rest)) == label)
     if knowledge.boxed.any() or len(boxes):
         covered, codes = _cover(seeds.shape, boxes, box_classes)
-        box_sets = [_box_set(rest, knowledge.boxed, cover, background) for cover in covered]
-        for code, allowed in enumerate(box_sets):
-            if allowed.sum() == 1 or not np.array_equal(allowed, rest):
-                _append(sets, index, codes == code, allowed)
-    labelled = seeds != UNKNOWN
-    for label in np.unique(seeds[labelled]):
-        allowed = np.zeros(len(rest), bool)
-        allowed[label] = True
-        _append(sets, index, seeds == label, allowed)
+        for code, cover in enumerate(covered):
+            allowed = _box_set(rest, knowledge.boxed, cover, background)
+            # Inside a box a set is a hint on the pixel even where the tags alone say the same.
+            if allowed.any() and (cover or not np.array_equal(allowed, rest)):
+                _append(sets, index, (codes == code) & ~labelled, allowed)
     return Candidates(np.stack(sets), index)
 
 
@@ -141,13 +141,20 @@ def _cover(
     size: tuple[int, ...], boxes: Boxes, box_classes: Sequence[int]
 ) -> tuple[list[frozenset[int]], npt.NDArray[np.intp]]:
     """The distinct sets of classes whose boxes cover a pixel, and an (H, W) map into them."""
-    layers = sorted(set(box_classes))
-    covers = np.zeros((len(layers), *size), bool)
-    for box, label in zip(boxes, box_classes, strict=True):
-        covers[layers.index(label)][box_slices(box, (size[0], size[1]))] = True
-    combos, codes = np.unique(covers.reshape(len(layers), -1), axis=1, return_inverse=True)
-    named = [frozenset(layers[i] for i in np.flatnonzero(column)) for column in combos.T]
-    return named or [frozenset()], codes.reshape(size) if layers else np.zeros(size, np.intp)
+    covers: list[frozenset[int]] = [frozenset()]
+    codes = np.zeros(size, np.intp)
+    for layer in sorted(set(box_classes)):
+        inside = np.zeros(size, bool)
+        for box, label in zip(boxes, box_classes, strict=True):
+            if label == layer:
+                inside[box_slices(box, (size[0], size[1]))] = True
+        codes += len(covers) * inside
+        covers += [cover | {layer} for cover in covers]
+        # Only what occurs is kept and numbered anew, or the list would double with every class.
+        occurs = np.bincount(codes.ravel(), minlength=len(covers)) > 0
+        codes = (np.cumsum(occurs) - 1)[codes]
+        covers = [cover for cover, here in zip(covers, occurs, strict=True) if here]
+    return covers, codes
 
 
 def _box_set(
