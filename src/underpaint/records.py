@@ -43,7 +43,7 @@ class Batch:
         box_classes: One (B,) int64 tensor an image.
         ids: Image names.
         mean, std: (3,) of the encoder's normalisation.
-        soft: (N, C, h, w) soft labels of an earlier stage, or None. A pixel whose values are all 0 has none.
+        soft: (N, C, H, W) soft labels of an earlier stage, or None. A pixel whose values are all 0 has none.
     """
 
     rgb: Tensor

@@ -169,11 +169,10 @@ class HintedImages(Dataset[Sample]):
         valid = view.valid()
         if views.colour_jitter:
             pixels = jitter_colours(pixels, rng, views.colour_jitter) * valid
-        labels = self._labels(name)
-        seen = None if labels is None else view.labels(torch.from_numpy(labels)).numpy()
-        candidates = geometry.candidates(view, source, seen, self.data.classes)
+        labels, made = (self._seen(view, layer) for layer in (self._mask(name), self._made(name)))
+        candidates = geometry.candidates(view, source, self.data.classes, labels=labels, made=made)
         knowledge = geometry.knowledge
-        soft = self.pseudo.soft(name, source) if self.pseudo is not None and labels is None else None
+        soft = self.pseudo.soft(name, source) if self.pseudo is not None else None
         return Sample(
             rgb=pixels,
             valid=valid,
@@ -198,28 +197,34 @@ class HintedImages(Dataset[Sample]):
             self._cache.put(name, held)
         return held
 
-    def _labels(self, name: str) -> Mask | None:
-        """Labels at every pixel: the image's own mask, or what an earlier stage made of it."""
-        key = f"{name}\0labels"
+    def _mask(self, name: str) -> Mask | None:
+        """A person's mask of an image."""
+        mask = self.hints[name].mask
+        if mask is None:
+            return None
+        key = f"{name}\0mask"
         held = self._cache.items.get(key)
         if held is None:
-            held = self._own_mask(name)
-            if held is None and self.pseudo is not None:
-                held = self.pseudo.labels(name, self.data.classes)
-            if held is not None:
-                self._cache.put(key, held)
+            held = read_index_mask(self.label_path(mask), self.data.classes)
+            self._cache.put(key, held)
         return held
 
-    def _own_mask(self, name: str) -> Mask | None:
-        mask = self.hints[name].mask
-        return None if mask is None else read_index_mask(self.label_path(mask), self.data.classes)
+    def _made(self, name: str) -> Mask | None:
+        """What an earlier stage made of an image."""
+        return self.pseudo.labels(name, self.data.classes) if self.pseudo is not None else None
+
+    @staticmethod
+    def _seen(view: View, labels: Mask | None) -> Mask | None:
+        """Labels through a view: a copy, since strokes are painted on it and the original is kept."""
+        return None if labels is None else np.array(view.labels(torch.from_numpy(labels)).numpy())
 
     def still(self, name: str) -> Still:
         """An image as it lies on disk, with its hints rasterised on it: no view, no jitter."""
         rgb = self._image(name)
         size = (rgb.shape[0], rgb.shape[1])
         whole = View(0, 0, *size, size, (0, 0), size, flip=False)
-        candidates = self.geometry[name].candidates(whole, size, self._own_mask(name), self.data.classes)
+        labels = self._seen(whole, self._mask(name))
+        candidates = self.geometry[name].candidates(whole, size, self.data.classes, labels=labels, made=None)
         return Still(name, rgb, self.hints[name], candidates.seeds(), ~self.geometry[name].knowledge.absent)
 
     def kinds(self) -> dict[Kind, int]:

@@ -14,7 +14,7 @@ from underpaint.core.classes import ClassTable
 from underpaint.core.errors import HintError
 from underpaint.data.views import Coordinates, View
 from underpaint.hints.candidates import Candidates, ImageKnowledge, build_candidates
-from underpaint.hints.rasterise import Mask, paint_seeds
+from underpaint.hints.rasterise import UNKNOWN, Mask, paint_seeds
 from underpaint.hints.types import Hints
 from underpaint.records import Batch
 
@@ -77,12 +77,24 @@ class Geometry:
         middles = (self.boxes[:, :2] + self.boxes[:, 2:]) / 2
         return np.concatenate([self.points, middles])
 
-    def candidates(self, view: View, source: tuple[int, int], labels: Mask | None, classes: ClassTable) -> Candidates:
-        """Candidate sets of the view: labels, strokes and boxes rasterised after the geometry was moved."""
+    def candidates(
+        self, view: View, source: tuple[int, int], classes: ClassTable, *, labels: Mask | None, made: Mask | None
+    ) -> Candidates:
+        """Candidate sets of the view: labels, strokes and boxes rasterised after the geometry was moved.
+
+        Args:
+            view: Where the geometry goes.
+            source: (H', W') of the image.
+            classes: The class table.
+            labels: (H, W) of the view, from a person's mask, or None; strokes of another class contradict it.
+            made: (H, W) of the view, from an earlier stage, or None; holds only where no person said anything.
+        """
         points = self.points if len(self.points) == 0 else view.points(self.points, source)
         cuts = np.cumsum(self.lengths)[:-1]
         strokes = zip(self.labels, np.split(points, cuts), self.widths, strict=True) if self.labels else ()
         seeds = paint_seeds(strokes, view.canvas, labels)
+        if made is not None:
+            seeds = np.where(seeds == UNKNOWN, made, seeds)
         boxes = view.boxes(self.boxes, source)
         return build_candidates(self.knowledge, seeds, boxes, self.box_labels, classes.background)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from underpaint.core.config import Config, Settings
 from underpaint.data.hinted import ViewConfig
@@ -72,6 +72,18 @@ class RunConfig(Config):
     views: ViewConfig = ViewConfig()
     train: TrainConfig = TrainConfig()
     seed: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _norm_has_enough(self) -> RunConfig:
+        part = self.train.batch / self.train.accumulate
+        if part != int(part):
+            raise ValueError(f"a batch of {self.train.batch} cannot be split into {self.train.accumulate} equal parts")
+        if part < 2 and self.model.architecture == "deeplabv3plus":
+            raise ValueError(
+                "deeplabv3plus normalises its pooled features over the images of a batch, or of its part with "
+                "train.accumulate: that must be 2 or more; or use model.architecture=fpn"
+            )
+        return self
 
     @field_validator("views")
     @classmethod

@@ -188,8 +188,6 @@ class Loop:
         """The batches of each step from the first on, in ``accumulate`` parts."""
         config = self.config
         parts = config.accumulate
-        if config.batch % parts:
-            raise RunError(f"a batch of {config.batch} cannot be split into {parts} parts", fix="set train.accumulate")
         stream = Stream(
             len(self.images),
             config.batch // parts,

@@ -31,7 +31,8 @@ class RunFolder:
     """A run on disk.
 
     Files: ``config.yaml`` (resolved settings), ``about.json`` (what was trained on, versions, commit),
-    ``classes.json``, ``events.jsonl``, ``curves.png``, ``stages/NAME/`` (checkpoints, weights, pictures), ``artifacts/``,
+    ``classes.json``, ``events.jsonl``, ``curves.png``, ``samples.png``, ``stages/NAME/`` (checkpoints, weights),
+    ``artifacts/``,
     ``weights.safetensors`` (the final network; its presence says that the run is complete).
     """
 

@@ -1,0 +1,122 @@
+"""Stages and artifacts: made once, whole or not at all, used again, and learned from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+
+from underpaint.core.config import Config
+from underpaint.hints.types import Kind
+from underpaint.losses.candidates import nothing, seed_cross_entropy
+from underpaint.methods.base import Inference, Method, Reference, Stage
+from underpaint.methods.registry import METHODS
+from underpaint.records import Batch, NetOutput, Progress, Terms
+from underpaint.training.artifacts import fingerprint, make_artifact
+from underpaint.workflows import train
+
+
+class Twice(Method[Config]):
+    """Learns from scribbles, labels every pixel, and learns again from that: hard labels and soft ones."""
+
+    name: ClassVar[str] = "twice"
+    reference: ClassVar[Reference | None] = None
+    accepts: ClassVar[frozenset[Kind]] = frozenset({Kind.SCRIBBLE, Kind.TAG})
+    summary: ClassVar[str] = "for tests"
+    Settings: ClassVar[type[Config]] = Config
+
+    prepared: ClassVar[list[str]] = []
+    shares: ClassVar[dict[str, list[float]]] = {}
+    fail: ClassVar[bool] = False
+
+    def stages(self) -> tuple[Stage, ...]:
+        return (Stage(name="first"), Stage(name="hard"), Stage(name="soft", epochs=0.5, start="previous"))
+
+    def prepare(self, stage: Stage, infer: Inference) -> None:
+        Twice.prepared.append(stage.name)
+        for number, image in enumerate(infer.images()):
+            if Twice.fail and number == 3:
+                raise RuntimeError("killed in the middle")
+            assert image.rgb.shape[:2] == image.seeds.shape
+            probabilities = infer.probabilities(image, scales=(1.0,), flip=True)
+            assert probabilities.shape == (len(infer.classes), *image.seeds.shape)
+            np.testing.assert_allclose(probabilities.sum(axis=0), 1, atol=1e-4)
+            if stage.name == "hard":
+                infer.write_labels(image.name, probabilities.argmax(axis=0).astype(np.uint8))
+            else:
+                infer.write_soft(image.name, probabilities[:, ::4, ::4])
+
+    def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
+        seeds = batch.seeds()
+        share = float((seeds != 255).float().sum() / batch.valid.sum())
+        Twice.shares.setdefault(progress.stage, []).append(share)
+        soft = nothing(out.logits)
+        if progress.stage == "soft":
+            assert batch.soft is not None
+            held = batch.soft.sum(dim=1)[batch.valid]
+            torch.testing.assert_close(held, torch.ones_like(held), atol=0.03, rtol=0)
+            soft = -(batch.soft * out.upsampled().log_softmax(dim=1)).sum(dim=1).mean()
+        return {"seeds": seed_cross_entropy(out, seeds), "soft": soft}
+
+
+@pytest.fixture(autouse=True)
+def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(METHODS, "twice", Twice)
+    Twice.prepared, Twice.shares, Twice.fail = [], {}, False
+
+
+def test_stages_learn_from_what_the_one_before_made(
+    scenes: Path, scribbles: Path, small: list[str], tmp_path: Path
+) -> None:
+    run = train(scenes, tmp_path / "run", hints=[scribbles], method="twice", overrides=small)
+    assert Twice.prepared == ["hard", "soft"]
+    assert max(Twice.shares["first"]) < 0.5, "scribbles label few pixels"
+    assert min(Twice.shares["hard"]) == 1, "hard labels label every valid pixel"
+    assert max(Twice.shares["soft"]) < 0.5, "soft labels are not seeds"
+    assert len(Twice.shares["soft"]) == len(Twice.shares["first"]) // 2
+    artifacts = sorted(path.name.rpartition("-")[0] for path in (run.root / "artifacts").iterdir())
+    assert artifacts == ["hard", "soft"]
+    assert {path.name for path in (run.root / "stages").iterdir()} == {"0-first", "1-hard", "2-soft"}
+    events = (run.root / "events.jsonl").read_text()
+    assert all(f'"stage": "{name}"' in events for name in ("first", "hard", "soft"))
+
+
+def test_interrupted_between_stages_nothing_is_made_twice(
+    scenes: Path, scribbles: Path, small: list[str], tmp_path: Path
+) -> None:
+    Twice.fail = True
+    with pytest.raises(RuntimeError, match="in the middle"):
+        train(scenes, tmp_path / "run", hints=[scribbles], method="twice", overrides=small)
+    assert list((tmp_path / "run" / "artifacts").iterdir()) == [], "a half artifact is visible"
+    first = (tmp_path / "run" / "stages" / "0-first" / "weights.safetensors").read_bytes()
+
+    Twice.fail, Twice.shares = False, {}
+    train(scenes, tmp_path / "run", hints=[scribbles], method="twice", overrides=small, resume=True)
+    assert "first" not in Twice.shares, "a finished stage was trained again"
+    assert (tmp_path / "run" / "stages" / "0-first" / "weights.safetensors").read_bytes() == first
+
+    whole = train(scenes, tmp_path / "whole", hints=[scribbles], method="twice", overrides=small)
+    assert (whole.root / "weights.safetensors").read_bytes() == (tmp_path / "run" / "weights.safetensors").read_bytes()
+
+
+def test_an_artifact_is_made_once_for_the_same_inputs(tmp_path: Path) -> None:
+    made: list[Path] = []
+
+    def make(folder: Path) -> None:
+        made.append(folder)
+        (folder / "value.txt").write_text("7")
+
+    one = make_artifact(tmp_path, "thing", {"a": 1}, make)
+    again = make_artifact(tmp_path, "thing", {"a": 1}, make)
+    other = make_artifact(tmp_path, "thing", {"a": 2}, make)
+    assert one == again != other
+    assert len(made) == 2
+    assert (one / "value.txt").read_text() == "7"
+
+
+def test_fingerprint_depends_on_content_not_on_order_of_keys() -> None:
+    assert fingerprint({"a": 1, "b": [2.5]}) == fingerprint({"b": [2.5], "a": 1})
+    assert fingerprint({"a": 1}) != fingerprint({"a": 2})
