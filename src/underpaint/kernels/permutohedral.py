@@ -12,6 +12,7 @@ from underpaint.core.errors import ConfigError, DataError
 from underpaint.kernels import permutohedral_build as build
 from underpaint.kernels import permutohedral_filter as passes
 from underpaint.kernels.jit import prepare
+from underpaint.kernels.rows import padded
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
@@ -33,8 +34,8 @@ class Lattice:
     """
 
     dimensions: int
-    corners: Ints  # (P, n) entry of the own chunk for each corner of the simplex; n is padded to a multiple of 3
-    weights: Floats  # (P, n) barycentric weights
+    corners: Ints  # (P, d + 1) entry of the own chunk for each corner of the simplex
+    weights: Floats  # (P, d + 1) barycentric weights
     starts: Longs  # (chunks + 1,) first entry of each chunk
     vertex: Ints  # (entries,) vertex of each entry, 0 for null
     first: Ints  # (M + 2,) first position in `order` for each vertex
@@ -64,19 +65,24 @@ class Lattice:
         dims, points = features.shape
         scale = elevation_scale(dims)
         stride, base = packing(features, scale)
-        n = 3 * math.ceil((dims + 1) / 3)
-        corners, weights = np.zeros((points, n), np.int32), np.zeros((points, n), np.float32)
+        corners, weights = np.zeros((points, dims + 1), np.int32), np.zeros((points, dims + 1), np.float32)
         found = np.empty(points * (dims + 1), np.int64)  # mostly never touched, so never in memory
         counts = np.zeros(math.ceil(points / build.CHUNK), np.int64)
         mask = np.empty(0, np.uint8) if active is None else active.astype(np.uint8)
         build.locate(features, mask, scale, stride, base, threads, corners, weights, found, counts)
         starts = np.concatenate([[0], np.cumsum(counts + 1)])
         vertex = np.empty(starts[-1], np.int32)
-        table, count = build.merge(found, counts, build.CHUNK * (dims + 1), starts, vertex)
-        first, order = np.zeros(count + 2, np.int32), np.empty(counts.sum(), np.int32)
+        keys = build.merge(found, counts, build.CHUNK * (dims + 1), starts, vertex)
+        # In ascending order of the keys, the neighbours of successive vertices are successive: blurring streams.
+        ascending = np.argsort(keys)
+        rank = np.zeros(len(keys) + 1, np.int32)
+        rank[ascending + 1] = np.arange(1, len(keys) + 1)
+        vertex = rank[vertex]
+        first, order = np.zeros(len(keys) + 2, np.int32), np.empty(counts.sum(), np.int32)
         build.group_entries(vertex, first, order)
-        neighbours = np.zeros((dims + 1, count + 1, 2), np.int32)
-        build.link(table, stride, threads, neighbours)
+        neighbours = np.zeros((dims + 1, len(keys) + 1, 2), np.int32)
+        if len(keys):
+            build.link(keys[ascending], stride, neighbours)
         return cls(dims, corners, weights, starts, vertex, first, order, neighbours)
 
     @property
@@ -102,9 +108,9 @@ class Lattice:
     def filter_planes(self, planes: Floats, *, transpose: bool = False) -> Floats:
         """As `filter`, from and to contiguous (C, P)."""
         threads = prepare(passes.splat, purpose=PURPOSE, seconds=COMPILE_SECONDS)
-        padded = 8 * math.ceil(len(planes) / 8)
-        entries = np.empty((len(self.vertex), padded), np.float32)
-        vertices, spare = (np.empty((self.vertices + 1, padded), np.float32) for _ in range(2))
+        length = padded(len(planes))
+        entries = np.empty((len(self.vertex), length), np.float32)
+        vertices, spare = (np.empty((self.vertices + 1, length), np.float32) for _ in range(2))
         passes.splat(planes, self.corners, self.weights, self.starts, threads, entries)
         passes.collect(entries, self.first, self.order, threads, vertices)
         for axis in self.axes(transpose=transpose):

@@ -45,8 +45,8 @@ def locate(
         stride: (d + 1,) factors that pack a vertex's first d coordinates into one integer, the last 0.
         base: Added to every packed key, so that none is negative.
         workers: Threads.
-        corners: (P, n >= d + 1), zeros; receives the chunk's own vertex numbers from 1 on.
-        weights: (P, n), zeros; receives the barycentric weights.
+        corners: (P, d + 1), zeros; receives the chunk's own vertex numbers from 1 on.
+        weights: (P, d + 1), zeros; receives the barycentric weights.
         found: (P (d + 1),); receives the keys of each chunk's vertices from position ``start (d + 1)`` on.
         counts: (chunks,); receives their number.
     """
@@ -178,20 +178,20 @@ def _round(elevated: Floats, rounded: Ints, rank: Ints) -> None:
 
 
 @njit(cache=True)
-def merge(found: Longs, counts: Longs, width: int, starts: Longs, vertex: Ints) -> tuple[Longs, int]:
-    """Number the vertices of all chunks together.
+def merge(found: Longs, counts: Longs, width: int, starts: Longs, vertex: Ints) -> Longs:
+    """Number the vertices of all chunks together, in the order in which they are met.
 
     Args:
         found: Keys, as `locate` leaves them.
         counts: (chunks,) vertices of each chunk.
         width: ``CHUNK (d + 1)``.
         starts: (chunks + 1,) first entry of each chunk; an entry is a chunk's null vertex or one of its vertices.
-        vertex: (entries,); receives the vertex of each entry, 0 for null.
+        vertex: (entries,); receives the vertex of each entry from 1 on, 0 for null.
 
     Returns:
-        The table from key to number, and the number of vertices.
+        The keys of the vertices.
     """
-    table = new_table(4096)
+    table, keys = new_table(4096), np.empty(counts.sum(), np.int64)
     known = 0
     for chunk in range(counts.size):
         vertex[starts[chunk]] = 0
@@ -199,6 +199,7 @@ def merge(found: Longs, counts: Longs, width: int, starts: Longs, vertex: Ints) 
             key = found[chunk * width + k]
             slot = find(table, key)
             if table[slot, 0] < 0:
+                keys[known] = key
                 known += 1
                 table[slot, 0], table[slot, 1] = key, known
                 vertex[starts[chunk] + 1 + k] = known
@@ -206,7 +207,7 @@ def merge(found: Longs, counts: Longs, width: int, starts: Longs, vertex: Ints) 
                     table = grow(table)
             else:
                 vertex[starts[chunk] + 1 + k] = table[slot, 1]
-    return table, known
+    return keys[:known]
 
 
 @njit(cache=True)
@@ -226,19 +227,24 @@ def group_entries(vertex: Ints, first: Ints, entries: Ints) -> None:
 
 
 @njit(cache=True, parallel=True)
-def link(table: Longs, stride: Longs, workers: int, neighbours: Ints) -> None:
-    """Fill ``neighbours`` (d + 1, M + 1, 2): the two neighbours of a vertex along each axis, 0 where there is none."""
-    n = stride.size
-    total = stride.sum()
-    for worker in prange(workers):
-        for slot in range(len(table) * worker // workers, len(table) * (worker + 1) // workers):
-            if table[slot, 0] < 0:
-                continue
-            for axis in range(n):
-                other = find(table, table[slot, 0] + n * stride[axis] - total)
-                if table[other, 0] >= 0:
-                    neighbours[axis, table[slot, 1], 1] = table[other, 1]
-                    neighbours[axis, table[other, 1], 0] = table[slot, 1]
+def link(keys: Longs, stride: Longs, neighbours: Ints) -> None:
+    """Find the neighbours of every vertex along every axis.
+
+    Args:
+        keys: (M,), ascending; vertex v has the key ``keys[v - 1]``.
+        stride: (d + 1,).
+        neighbours: (d + 1, M + 1, 2), zeros; receives the numbers of those that exist.
+    """
+    for axis in prange(stride.size):
+        move = stride.size * stride[axis] - stride.sum()
+        at = 0
+        for v in range(keys.size):
+            wanted = keys[v] + move
+            while at < keys.size - 1 and keys[at] < wanted:
+                at += 1
+            if keys[at] == wanted:
+                neighbours[axis, v + 1, 1] = at + 1
+                neighbours[axis, at + 1, 0] = v + 1
 
 
 @njit(cache=True)

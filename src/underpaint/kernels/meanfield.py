@@ -1,0 +1,206 @@
+"""Mean-field inference of a fully connected CRF with a smoothness and an appearance kernel."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from underpaint.core.errors import ConfigError, DataError
+from underpaint.kernels import meanfield_numba as steps
+from underpaint.kernels.jit import prepare
+from underpaint.kernels.lattice import image_features
+from underpaint.kernels.permutohedral import Lattice
+from underpaint.kernels.permutohedral_filter import blur, collect
+from underpaint.kernels.rows import padded
+
+Floats = NDArray[np.float32]
+
+LEAST = 1e-5
+"""Probabilities are clipped to this before the logarithm, as in all of the methods named below."""
+
+
+@dataclass(frozen=True)
+class CrfParameters:
+    """Two Gaussian kernels and the number of iterations; sigmas in pixels and in grey levels of 0..255.
+
+    Raises:
+        ConfigError: a sigma that is not positive, fewer than 0 iterations, a compatibility that is not finite.
+    """
+
+    gaussian_xy: float
+    gaussian_compat: float
+    bilateral_xy: float
+    bilateral_rgb: float
+    bilateral_compat: float
+    iterations: int = 10  # every method named below
+
+    def __post_init__(self) -> None:
+        for name in ("gaussian_xy", "bilateral_xy", "bilateral_rgb"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ConfigError(f"{name} is {getattr(self, name)}", where="CrfParameters", accepted="above 0")
+        if self.iterations < 0 or not math.isfinite(self.gaussian_compat + self.bilateral_compat):
+            raise ConfigError(f"{self}", accepted="0 or more iterations, finite compatibilities")
+
+
+PSEUDO_LABELS = CrfParameters(3, 3, 80, 13, 10)
+"""Class activation maps and pseudo labels: PSA (Ahn and Kwak 2018), RRM, SC-CAM, AFA."""
+RRM_MASK = CrfParameters(3, 3, 83, 5, 4)
+"""The final mask of RRM (Zhang et al. 2020)."""
+LABEL_CLEANING = CrfParameters(3, 3, 50, 5, 10)
+"""Cleaning of labels: IRN (Ahn et al. 2019) and AFA; from `from_labels` with a confidence of 0.7."""
+DEEPLAB_MASK = CrfParameters(1, 3, 67, 3, 4)
+"""The final mask of the common PyTorch DeepLab v2, BCM and CLIP-ES."""
+AFA_MASK = CrfParameters(3, 3, 64, 5, 4)
+"""The final mask of AFA (Ru et al. 2022) and WeCLIP."""
+TOCO_MASK = CrfParameters(1, 1, 121, 5, 4)
+"""The final mask of ToCo and SeCo on VOC."""
+
+
+def mean_field(
+    probabilities: Floats,
+    image: NDArray[np.uint8],
+    parameters: CrfParameters,
+    *,
+    compatibility: Floats | None = None,
+) -> Floats:
+    """Distribution over the classes of each pixel after some iterations of mean field.
+
+    ``Q <- u exp(sum_m w_m (K_m Q)) / Z``, begun at ``Q = u / Z``, where u are the probabilities clipped to 1e-5..1
+    (they need not sum to one) and ``K_m = N^-1/2 A_m N^-1/2`` with ``N = diag(A_m 1)`` is a Gaussian affinity on the
+    permutohedral lattice, normalised symmetrically, the own pixel included. Every step uses the same two lattices.
+
+    paper: Kraehenbuehl and Koltun, "Efficient Inference in Fully Connected CRFs with Gaussian Edge Potentials", 2011;
+    same result as the authors' library up to rounding.
+
+    Args:
+        probabilities: (C, H, W), from a network or from `from_labels`.
+        image: (H, W, 3) uint8 RGB, as read from the file (not mean-subtracted).
+        parameters: Kernels and iterations, for example `PSEUDO_LABELS`.
+        compatibility: (C, C) symmetric cost of two classes beside each other; None: Potts (1 for different classes).
+
+    Returns:
+        (C, H, W) float32, sums to one over the classes; a view with the classes innermost in memory.
+
+    Raises:
+        DataError: shapes or types that do not fit, probabilities that are not finite.
+    """
+    _check(probabilities, image, compatibility)
+    threads = prepare(steps.step, purpose="mean-field inference", seconds=60)
+    classes, height, width = probabilities.shape
+    rows = np.empty((height * width, padded(classes)), np.float32)
+    planes = np.ascontiguousarray(probabilities, dtype=np.float32).reshape(classes, -1)
+    steps.load(planes, LEAST, threads, rows)
+    if parameters.iterations:
+        _iterate(rows, classes, image, parameters, _matrix(compatibility, rows.shape[1]), threads)
+    else:
+        rows /= rows.sum(axis=1, keepdims=True)
+    return np.moveaxis(rows.reshape(height, width, -1)[..., :classes], -1, 0)
+
+
+def from_labels(labels: NDArray[np.integer], *, classes: int, confidence: float, unknown: int | None = None) -> Floats:
+    """Probabilities for `mean_field` from a label map.
+
+    Args:
+        labels: (H, W) integers 0..classes - 1.
+        classes: Number of classes C, 2 or more.
+        confidence: Probability of the label, the others share the rest; between 0 and 1 (IRN: 0.7).
+        unknown: Value of pixels without a label, which get 1 / C for every class.
+
+    Returns:
+        (C, H, W) float32.
+
+    Raises:
+        DataError: a label outside the classes.
+        ConfigError: a confidence outside 0..1.
+    """
+    if not 0 < confidence < 1 or classes < 2:
+        raise ConfigError(f"confidence {confidence}, {classes} classes", accepted="between 0 and 1, 2 classes or more")
+    known = np.ones_like(labels, dtype=bool) if unknown is None else labels != unknown
+    strange = np.setdiff1d(labels[known], np.arange(classes))
+    if strange.size:
+        raise DataError(
+            f"labels {strange[:5].tolist()} are not classes", accepted=f"0..{classes - 1}, unknown {unknown}"
+        )
+    probabilities = np.full((classes, *labels.shape), (1 - confidence) / (classes - 1), np.float32)
+    np.put_along_axis(probabilities, np.where(known, labels, 0)[None].astype(np.int64), np.float32(confidence), axis=0)
+    probabilities[:, ~known] = 1 / classes
+    return probabilities
+
+
+def _iterate(
+    rows: Floats,
+    classes: int,
+    image: NDArray[np.uint8],
+    parameters: CrfParameters,
+    matrix: Floats,
+    threads: int,
+) -> None:
+    """Replace the clipped unary probabilities by the distribution after all iterations."""
+    rgb = torch.from_numpy(np.ascontiguousarray(image)).movedim(-1, 0).float()
+    length = rows.shape[1]
+    smoothness = Lattice.from_planes(image_features(rgb, sigma_xy=parameters.gaussian_xy, sigma_rgb=None).numpy())
+    features = image_features(rgb, sigma_xy=parameters.bilateral_xy, sigma_rgb=parameters.bilateral_rgb)
+    appearance = Lattice.from_planes(features.numpy())
+    one, two = _side(smoothness, length), _side(appearance, length)
+    scales = parameters.gaussian_compat * smoothness.factor, parameters.bilateral_compat * appearance.factor
+    nothing = np.empty((0, length), np.float32)
+    steps.step(rows, classes, one, two, nothing, nothing, scales, nothing, False, threads)
+    room_one, room_two = _room(smoothness, length), _room(appearance, length)
+    for i in range(1, parameters.iterations + 1):
+        blurred = _blur(smoothness, one.entries, room_one, threads), _blur(appearance, two.entries, room_two, threads)
+        last = i == parameters.iterations
+        steps.step(rows, classes, one, two, blurred[0], blurred[1], scales, matrix, last, threads)
+
+
+def _side(lattice: Lattice, length: int) -> steps.Side:
+    sums = lattice.filter_planes(np.ones((1, len(lattice.corners)), np.float32))[0]
+    norm = 1 / np.sqrt(sums + np.float32(1e-20))  # the constant of the authors' code
+    entries = np.empty((len(lattice.vertex), length), np.float32)
+    return steps.Side(lattice.corners, lattice.weights, lattice.starts, lattice.vertex, norm, entries)
+
+
+def _room(lattice: Lattice, length: int) -> list[Floats]:
+    """Memory for the vertices, used again in every iteration: fresh pages cost more than the sums."""
+    return [np.empty((lattice.vertices + 1, length), np.float32) for _ in range(2)]
+
+
+def _blur(lattice: Lattice, entries: Floats, room: list[Floats], threads: int) -> Floats:
+    vertices, spare = room
+    collect(entries, lattice.first, lattice.order, threads, vertices)
+    for axis in lattice.axes():
+        blur(vertices, lattice.neighbours[axis], threads, spare)
+        vertices, spare = spare, vertices
+    return vertices
+
+
+def _matrix(compatibility: Floats | None, length: int) -> Floats:
+    """Rows of minus the cost, padded with zeros; empty for Potts."""
+    if compatibility is None:
+        return np.empty((0, length), np.float32)
+    matrix = np.zeros((len(compatibility), length), np.float32)
+    matrix[:, : len(compatibility)] = -compatibility
+    return matrix
+
+
+def _check(probabilities: Floats, image: NDArray[np.uint8], compatibility: Floats | None) -> None:
+    if probabilities.ndim != 3 or probabilities.size == 0 or not np.issubdtype(probabilities.dtype, np.floating):
+        raise DataError(
+            f"probabilities are {probabilities.shape} {probabilities.dtype}", accepted="floating (C, H, W), not empty"
+        )
+    classes, *size = probabilities.shape
+    if image.dtype != np.uint8 or image.shape != (*size, 3):
+        raise DataError(
+            f"the image is {image.shape} {image.dtype}",
+            accepted=f"uint8 {(*size, 3)}",
+            fix="give the RGB image as read from its file, resized with the probabilities to one size",
+        )
+    if not np.isfinite(probabilities).all():
+        raise DataError("the probabilities are not all finite", fix="look for NaN in the network's output")
+    if compatibility is not None and (
+        compatibility.shape != (classes, classes) or not np.allclose(compatibility, compatibility.T)
+    ):
+        raise DataError(f"compatibility is {compatibility.shape}", accepted=f"symmetric ({classes}, {classes})")

@@ -1,0 +1,182 @@
+"""One mean-field step in one pass over the pixels: slice both lattices, weigh, normalise, splat onto both again.
+
+The distribution of a pixel exists only inside the pass; what is kept between two steps is on the lattices' vertices.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit, prange
+from numpy.typing import NDArray
+
+from underpaint.kernels.exponential import exp2
+from underpaint.kernels.permutohedral_build import CHUNK
+from underpaint.kernels.permutohedral_filter import BLOCK, fetch
+from underpaint.kernels.rows import add_scaled, set_scaled
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
+Longs = NDArray[np.int64]
+
+_LOG2E = np.float32(math.log2(math.e))
+
+
+class Side(NamedTuple):
+    """One kernel: where the pixels lie in its lattice, their normalisation, and room for the sums."""
+
+    corners: Ints  # (P, d + 1)
+    weights: Floats  # (P, d + 1)
+    starts: Longs  # (chunks + 1,)
+    vertex: Ints  # (entries,)
+    norm: Floats  # (P,) one over the root of the sum of affinities
+    entries: Floats  # (entries, padded C)
+
+
+@njit(cache=True, parallel=True)
+def load(probabilities: Floats, least: float, workers: int, rows: Floats) -> None:
+    """Clip planes (C, P) to ``least``..1 and turn them into zero-padded rows (P, padded C)."""
+    channels, points = probabilities.shape
+    low, high = np.float32(least), np.float32(1)
+    for worker in prange(workers):
+        for start in range(worker * BLOCK, points, workers * BLOCK):
+            stop = min(points, start + BLOCK)
+            rows[start:stop, channels:] = 0
+            for c in range(channels):
+                plane = probabilities[c, start:stop]
+                for i in range(plane.size):
+                    rows[start + i, c] = min(max(plane[i], low), high)
+
+
+@njit(cache=True, parallel=True)
+def step(
+    rows: Floats,
+    channels: int,
+    one: Side,
+    two: Side,
+    vertices_one: Floats,
+    vertices_two: Floats,
+    scales: tuple[float, float],
+    matrix: Floats,
+    last: bool,
+    workers: int,
+) -> None:
+    """From blurred vertices to the splatted next distribution; the last step writes it into ``rows`` instead.
+
+    Args:
+        rows: (P, padded C) clipped unary probabilities.
+        channels: C.
+        one: First kernel.
+        two: Second kernel.
+        vertices_one: (M + 1, padded C) of the first kernel; empty: no message yet, splat the unary distribution.
+        vertices_two: The same of the second.
+        scales: Compatibility times the lattice's slicing factor of both.
+        matrix: (C, padded C), row b is minus the cost of every class beside class b; empty: Potts.
+        last: Whether to keep the distribution.
+        workers: Threads.
+    """
+    points, padded = rows.shape
+    scale_one, scale_two = np.float32(scales[0]), np.float32(scales[1])
+    for worker in prange(workers):
+        own_one = np.empty((np.diff(one.starts).max(), padded), np.float32)
+        own_two = np.empty((np.diff(two.starts).max(), padded), np.float32)
+        message, spare = np.zeros((BLOCK, padded), np.float32), np.zeros((BLOCK, padded), np.float32)
+        share = np.empty(BLOCK, np.float32)
+        for chunk in range(worker, one.starts.size - 1, workers):
+            here = slice(one.starts[chunk], one.starts[chunk + 1])
+            there = slice(two.starts[chunk], two.starts[chunk + 1])
+            if vertices_one.size:
+                fetch(vertices_one, one.vertex[here], own_one)
+                fetch(vertices_two, two.vertex[there], own_two)
+            first, second = one.entries[here], two.entries[there]
+            if not last:
+                first[:] = 0
+                second[:] = 0
+            end = min(points, (chunk + 1) * CHUNK)
+            for start in range(chunk * CHUNK, end, BLOCK):
+                stop = min(end, start + BLOCK)
+                if vertices_one.size:
+                    message[:] = 0
+                    _gather(message, own_one, one.corners, one.weights, one.norm, scale_one, start, stop)
+                    _gather(message, own_two, two.corners, two.weights, two.norm, scale_two, start, stop)
+                if matrix.size:
+                    message, spare = spare, message
+                    _compare(message, spare, matrix)
+                block = message[: stop - start]
+                _subtract_largest(block, channels)
+                _exponentiate(block.ravel(), rows[start:stop].ravel())
+                _inverse_sums(block, share)
+                if last:
+                    for p in range(start, stop):
+                        set_scaled(rows, p, share[p - start], message, p - start)
+                else:
+                    _scatter(message, share, first, one.corners, one.weights, one.norm, start, stop)
+                    _scatter(message, share, second, two.corners, two.weights, two.norm, start, stop)
+                    if not vertices_one.size:
+                        message[:] = 0
+
+
+@njit(cache=True)
+def _gather(
+    message: Floats,
+    own: Floats,
+    corners: Ints,
+    weights: Floats,
+    norm: Floats,
+    scale: np.float32,
+    start: int,
+    stop: int,
+) -> None:
+    for p in range(start, stop):
+        factor = scale * norm[p]
+        for k in range(corners.shape[1]):
+            add_scaled(message, p - start, factor * weights[p, k], own, corners[p, k])
+
+
+@njit(cache=True)
+def _scatter(
+    q: Floats, share: Floats, own: Floats, corners: Ints, weights: Floats, norm: Floats, start: int, stop: int
+) -> None:
+    for p in range(start, stop):
+        factor = share[p - start] * norm[p]
+        for k in range(corners.shape[1]):
+            add_scaled(own, corners[p, k], factor * weights[p, k], q, p - start)
+
+
+@njit(cache=True)
+def _compare(out: Floats, message: Floats, matrix: Floats) -> None:
+    """The matrix times every message."""
+    out[:] = 0
+    for i in range(len(message)):
+        for b in range(len(matrix)):
+            add_scaled(out, i, message[i, b], matrix, b)
+
+
+@njit(cache=True, fastmath={"reassoc", "nnan", "nsz"})
+def _subtract_largest(message: Floats, channels: int) -> None:
+    """So that the exponential neither overflows nor vanishes."""
+    for i in range(len(message)):
+        row = message[i]
+        largest = row[0]
+        for c in range(1, channels):
+            largest = max(largest, row[c])
+        for c in range(row.size):
+            row[c] -= largest
+
+
+@njit(cache=True, fastmath={"contract"})
+def _exponentiate(message: Floats, unary: Floats) -> None:
+    """Replace m by ``u exp(m)``; all pixels of a block in one loop. Padding has u = 0."""
+    for c in range(message.size):
+        message[c] = unary[c] * exp2(min(message[c] * _LOG2E, np.float32(0)))
+
+
+@njit(cache=True, fastmath={"reassoc", "nsz"}, error_model="numpy")
+def _inverse_sums(q: Floats, share: Floats) -> None:
+    for i in range(len(q)):
+        total = np.float32(0)
+        for c in range(q.shape[1]):
+            total += q[i, c]
+        share[i] = np.float32(1) / total
