@@ -15,7 +15,9 @@ REAL_DATA = Path(os.environ.get("UNDERPAINT_DATA", REPOSITORY.parent / "shared" 
 def real_data() -> Path:
     """The folder of real photographs with masks and weak labels."""
     if not REAL_DATA.is_dir():
-        pytest.skip(f"no real data at {REAL_DATA}: set UNDERPAINT_DATA to a folder with msrc21, voc_animals, voc_sample")
+        pytest.skip(
+            f"no real data at {REAL_DATA}: set UNDERPAINT_DATA to a folder with msrc21, voc_animals, voc_sample"
+        )
     return REAL_DATA
 
 

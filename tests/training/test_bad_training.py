@@ -56,9 +56,7 @@ def test_many_bad_steps_stop_with_the_last_good_checkpoint_kept(
 ) -> None:
     _break_loss(monkeypatch, range(5, 100))
     with pytest.raises(RunError, match="seeds was not finite 10 times in a row"):
-        train(
-            scenes, tmp_path / "run", hints=[scribbles], method="partial", overrides=[*small, "train.epochs=10"]
-        )
+        train(scenes, tmp_path / "run", hints=[scribbles], method="partial", overrides=[*small, "train.epochs=10"])
     held = load_checkpoint(tmp_path / "run" / "stages" / "0-train" / "checkpoints")
     assert held is not None
     assert held.step == 4

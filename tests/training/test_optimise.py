@@ -55,14 +55,12 @@ def test_average_follows_its_formula() -> None:
     assert float(average.state["weight"]) == pytest.approx(expected, rel=1e-5)
 
 
-def test_a_batch_in_parts_sees_the_same_images(
-    scenes: Path, scribbles: Path, small: list[str], tmp_path: Path
-) -> None:
+def test_a_batch_in_parts_sees_the_same_images(scenes: Path, scribbles: Path, small: list[str], tmp_path: Path) -> None:
     """Frozen norms make the loss of a batch the mean of its parts', up to the number of labelled pixels in each."""
     values = []
     for parts in (1, 2):
         run = tmp_path / str(parts)
         overrides = [*small, "train.epochs=0.25", "train.batch=4", f"train.accumulate={parts}"]
         train(scenes, run, hints=[scribbles], method="partial", overrides=overrides)
-        values.append([event["loss/seeds"] for event, _ in read_events(run / "events.jsonl")][0])
+        values.append(next(event["loss/seeds"] for event, _ in read_events(run / "events.jsonl")))
     assert values[0] == pytest.approx(values[1], rel=0.5)

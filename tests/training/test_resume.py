@@ -81,7 +81,7 @@ def test_ctrl_c_leaves_a_run_that_resumes(scenes: Path, scribbles: Path, small: 
             os.kill(os.getpid(), signal.SIGINT)
 
     overrides = [*small, "train.epochs=4", "train.checkpoint_every=100"]  # 16 steps; the first report is at 10
-    with pytest.raises(RunError, match="interrupted after step 1[01] of 16"):
+    with pytest.raises(RunError, match=r"interrupted after step 1[01] of 16"):
         train(scenes, tmp_path / "cut", hints=[scribbles], overrides=overrides, reporter=Impatient())
     train(scenes, tmp_path / "cut", hints=[scribbles], overrides=overrides, resume=True)
     train(scenes, tmp_path / "whole", hints=[scribbles], overrides=overrides)
@@ -93,13 +93,15 @@ def test_resume_with_nothing_there_is_an_error(scenes: Path, scribbles: Path, sm
         train(scenes, tmp_path / "none", hints=[scribbles], overrides=small, resume=True)
 
 
-def test_resume_with_other_settings_names_them(
-    scenes: Path, scribbles: Path, small: list[str], tmp_path: Path
-) -> None:
+def test_resume_with_other_settings_names_them(scenes: Path, scribbles: Path, small: list[str], tmp_path: Path) -> None:
     train(scenes, tmp_path / "run", hints=[scribbles], overrides=[*small, "train.epochs=1"])
     with pytest.raises(RunError, match=r"train\.lr: 0\.001 -> 0\.5"):
         train(
-            scenes, tmp_path / "run", hints=[scribbles], overrides=[*small, "train.epochs=1", "train.lr=0.5"], resume=True
+            scenes,
+            tmp_path / "run",
+            hints=[scribbles],
+            overrides=[*small, "train.epochs=1", "train.lr=0.5"],
+            resume=True,
         )
 
 

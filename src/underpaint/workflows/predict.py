@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from underpaint.export import choose_forward
 from underpaint.predict import PredictConfig, Predictor, Summary, predict_folder
 from underpaint.training.run_folder import RunFolder
 
@@ -33,5 +34,7 @@ def predict(
         DataError: no photograph, or the output cannot be written.
     """
     folder = RunFolder(run)
-    predictor = Predictor(folder.network(), config or PredictConfig())
-    return predict_folder(predictor, images, out, folder.classes, probabilities=probabilities, on_progress=on_progress)
+    config, network, classes = config or PredictConfig(), folder.network(), folder.classes
+    forward = choose_forward(network, run / "export", classes, engine=config.engine)
+    predictor = Predictor(network, config, forward=forward)
+    return predict_folder(predictor, images, out, classes, probabilities=probabilities, on_progress=on_progress)
