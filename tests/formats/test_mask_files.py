@@ -52,7 +52,9 @@ def test_a_written_mask_is_a_palette_picture_in_the_tables_colours(file: Path) -
 def test_grey_and_16_bit_and_colour_masks(file: Path) -> None:
     Image.fromarray(INDEX).save(file)
     np.testing.assert_array_equal(read_index_mask(file, TABLE), INDEX)
-    Image.fromarray(np.where(INDEX == 255, 65535, INDEX).astype(np.uint16)).save(file)
+    wide = INDEX.astype(np.uint16)
+    wide[INDEX == 255] = 65535
+    Image.fromarray(wide).save(file)
     np.testing.assert_array_equal(read_index_mask(file, TABLE), INDEX)
     Image.fromarray(INDEX.astype(np.uint16)).save(file)
     np.testing.assert_array_equal(read_index_mask(file, TABLE), INDEX)

@@ -95,6 +95,11 @@ def test_mirrored_scribbles_agree_with_the_mirrored_mask(seed: int) -> None:
     np.testing.assert_array_equal(seeds[seeds != UNKNOWN], flipped[seeds != UNKNOWN])
 
 
+def test_pixels_that_touch_at_a_corner_are_one_region() -> None:
+    mask = np.eye(30, dtype=np.uint8)
+    assert sum(region.label == 1 for region in find_regions(mask, TABLE, image="a")) == 1
+
+
 def test_tags_are_complete_and_void_is_unknown() -> None:
     mask = np.full((40, 40), 255, np.uint8)
     mask[5:30, 5:30] = 1
@@ -152,8 +157,8 @@ def test_strokes_keep_away_from_the_border_and_are_smooth() -> None:
             steps = np.diff(np.array(stroke.points), axis=0)
             angles = np.unwrap(np.arctan2(steps[:, 1], steps[:, 0]))
             turns += np.abs(np.diff(angles)).tolist()
-    # Vertices are 6 pixels apart: a quarter turn within 6 pixels would be a corner.
-    assert np.quantile(turns, 0.95) < np.pi / 4
+    # Turns from vertex to vertex, 6 pixels on; without smoothing the grid's corners make it 0.75, with a third 0.56.
+    assert np.quantile(turns, 0.95) < 0.5
 
 
 @pytest.mark.parametrize("budget", [0.5, 0.0, -1.0, math.nan, math.inf])
