@@ -47,7 +47,7 @@ def _neighbours(position: Tensor, cells: int, pixels: int) -> tuple[Tensor, Tens
 
 def nothing(logits: Tensor) -> Tensor:
     """A zero that stays on the graph: what a term returns when there is nothing to learn."""
-    return logits.sum() * 0.0
+    return (logits * 0.0).sum()  # in this order: in half precision the sum may be infinite, and infinity times 0 is NaN
 
 
 def seed_cross_entropy(out: NetOutput, seeds: Tensor, *, weight: Tensor | None = None) -> Tensor:
