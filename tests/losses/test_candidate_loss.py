@@ -116,10 +116,11 @@ def test_a_single_seed_by_hand() -> None:
 
 
 def test_gradient_has_the_same_bits_every_time(two_threads: None) -> None:
-    logits, seeds = random_logits((48, 48), images=4, classes=8), random_seeds((192, 192), 0.05, images=4, classes=8)
-    assert (seeds != UNKNOWN).sum() > 5000
+    """Many pixels share few cells: indexing, whose backward adds from two threads at once, fails one run in five."""
+    logits, seeds = random_logits((4, 4), classes=8), random_seeds((192, 192), 0.18, classes=8)
+    assert 10_000 < (seeds != UNKNOWN).sum() < DENSE_SHARE * seeds.numel()
     first = gradient(seed_cross_entropy(NetOutput(logits, (192, 192)), seeds), logits)
-    for _ in range(6):
+    for _ in range(20):
         assert torch.equal(gradient(seed_cross_entropy(NetOutput(logits, (192, 192)), seeds), logits), first)
 
 
