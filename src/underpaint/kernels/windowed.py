@@ -1,4 +1,7 @@
-"""Sums over all pairs of pixels that lie in one window: the gated CRF energy, and the filter under it."""
+"""Sums over all pairs of pixels that lie in one window: the gated CRF energy, and the filter under it.
+
+Pixel-adaptive refinement, which sums over a sparse window, is exported here as well.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,10 @@ from torch import Tensor
 
 from underpaint.core.errors import ConfigError, DataError
 from underpaint.kernels import windowed_numba, windowed_torch
+from underpaint.kernels.adaptive import pixel_adaptive_refinement
 from underpaint.kernels.gaussian import GaussianKernel, HalfWindow
 
-__all__ = ["Backend", "GaussianKernel", "windowed_energy", "windowed_filter"]
+__all__ = ["Backend", "GaussianKernel", "pixel_adaptive_refinement", "windowed_energy", "windowed_filter"]
 
 Backend = Literal["auto", "numba", "torch"]
 PairSum = Callable[[Tensor, Tensor, HalfWindow, Tensor | None, Tensor | None], tuple[Tensor, Tensor]]

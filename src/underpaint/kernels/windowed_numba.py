@@ -167,7 +167,7 @@ def _sum_pairs(
                 _add_gaussian(weight, distance, spatial[o + k, m], decay[m])
             _multiply_gates(weight, gates[0, here], gates[1, here], gates[0, there], gates[1, there])
         for c in range(len(local)):
-            _add_products(
+            add_products(
                 sums[c],
                 weights[0, inner : inner + length],
                 local[c, inner + one : inner + one + length],
@@ -206,9 +206,10 @@ def _multiply_gates(out: Floats, send: Floats, receive: Floats, send2: Floats, r
 
 
 @njit(cache=True, fastmath={"contract"})
-def _add_products(
+def add_products(
     out: Floats, w: Floats, v: Floats, w2: Floats, v2: Floats, w3: Floats, v3: Floats, w4: Floats, v4: Floats
 ) -> None:
+    """Add four products of rows of one length."""
     for p in range(out.size):
         out[p] = out[p] + w[p] * v[p] + w2[p] * v2[p] + w3[p] * v3[p] + w4[p] * v4[p]
 

@@ -1,0 +1,69 @@
+"""Weighted averages over dilated neighbours on the CPU."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numba import njit, prange
+from numpy.typing import NDArray
+from torch import Tensor
+
+from underpaint.kernels.jit import prepare
+from underpaint.kernels.windowed_numba import add_products
+
+Floats = NDArray[np.float32]
+
+
+def average(mask: Tensor, weights: Tensor, offsets: list[tuple[int, int]], reach: int, iterations: int) -> Tensor:
+    """Repeat ``M_i <- sum_o w_oi M_(i + o)`` for one image, the border repeated.
+
+    Args:
+        mask: (C, H, W) float32.
+        weights: (O, H, W) float32; O is a multiple of 4.
+        offsets: (dy, dx) of each weight.
+        reach: Largest offset.
+        iterations: Times.
+
+    Returns:
+        (C, H, W).
+    """
+    threads = prepare(_average, purpose="pixel-adaptive refinement", seconds=5)
+    height, width = mask.shape[-2:]
+    # Rows carry their own margin, so that a shift is a slice; a row above or below the image is the border row.
+    now = np.ascontiguousarray(np.pad(mask.numpy(), ((0, 0), (0, 0), (reach, reach)), mode="edge"))
+    new = np.empty_like(now)
+    for _ in range(iterations):
+        _average(now, weights.numpy(), np.array(offsets), reach, threads, new)
+        now, new = new, now
+    return torch.from_numpy(now[:, :height, reach : reach + width])
+
+
+@njit(cache=True, parallel=True)
+def _average(now: Floats, weights: Floats, offsets: NDArray[np.int64], reach: int, workers: int, new: Floats) -> None:
+    channels, height, padded = now.shape
+    width = padded - 2 * reach
+    for worker in prange(workers):
+        for y in range(height * worker // workers, height * (worker + 1) // workers):
+            for c in range(channels):
+                out = new[c, y, reach : reach + width]
+                out[:] = 0
+                for o in range(0, len(offsets), 4):
+                    add_products(
+                        out,
+                        weights[o, y],
+                        _shifted(now[c], y, offsets[o], reach, width),
+                        weights[o + 1, y],
+                        _shifted(now[c], y, offsets[o + 1], reach, width),
+                        weights[o + 2, y],
+                        _shifted(now[c], y, offsets[o + 2], reach, width),
+                        weights[o + 3, y],
+                        _shifted(now[c], y, offsets[o + 3], reach, width),
+                    )
+                new[c, y, :reach] = out[0]
+                new[c, y, reach + width :] = out[width - 1]
+
+
+@njit(cache=True)
+def _shifted(plane: Floats, y: int, offset: NDArray[np.int64], reach: int, width: int) -> Floats:
+    start = reach + offset[1]
+    return plane[min(max(y + offset[0], 0), len(plane) - 1), start : start + width]
