@@ -52,8 +52,12 @@ class View:
         return self._apply(tv_tensors.Image(pixels), 0.0)
 
     def labels(self, index: Tensor) -> Tensor:
-        """(H', W') uint8 class indices through the view, nearest; padding is `VOID`."""
-        return self._apply(tv_tensors.Mask(index), float(VOID))
+        """(H', W') uint8 class indices through the view, nearest; padding is `VOID`.
+
+        Not as torchvision's `Mask`: that takes the pixel at the cell's corner instead of the one at its centre, which
+        moves labels by half a pixel against the image.
+        """
+        return self._apply(tv_tensors.Image(index), float(VOID), InterpolationMode.NEAREST_EXACT)[0]
 
     def boxes(self, boxes: Coordinates, source: tuple[int, int]) -> Coordinates:
         """(B, 4) x0 y0 x1 y1 through the view; they may leave the canvas."""
@@ -76,9 +80,11 @@ class View:
         canvas[row : row + self.size[0], column : column + self.size[1]] = True
         return canvas.flip(1) if self.flip else canvas
 
-    def _apply(self, item: Tensor, fill: float) -> Tensor:
+    def _apply(
+        self, item: Tensor, fill: float, interpolation: InterpolationMode = InterpolationMode.BILINEAR
+    ) -> Tensor:
         item = V.crop(item, self.top, self.left, self.height, self.width)
-        item = V.resize(item, list(self.size), InterpolationMode.BILINEAR, antialias=True)
+        item = V.resize(item, list(self.size), interpolation, antialias=True)
         item = V.pad(item, self._padding, fill=fill)
         if self.flip:
             item = V.horizontal_flip(item)
@@ -113,7 +119,7 @@ def draw_view(
     """
     factor = float(np.exp(rng.uniform(np.log(scales[0]), np.log(scales[1]))))
     mirrored = bool(flip and rng.random() < 0.5)
-    height, width = (min(round(canvas[i] / factor), source[i]) for i in range(2))
+    height, width = (min(max(round(canvas[i] / factor), 1), source[i]) for i in range(2))
     spare = (source[0] - height, source[1] - width)
     for _ in range(TRIES):
         top, left = (int(rng.integers(0, room + 1)) for room in spare)
@@ -129,8 +135,8 @@ def draw_view(
 
 
 def _start_around(rng: np.random.Generator, position: int, extent: int, spare: int) -> int:
-    """Start of a window of ``extent`` pixels that contains ``position`` and lies in the image."""
-    low, high = max(0, position - extent + 1), min(position, spare)
+    """Start of a window of ``extent`` pixels that lies in the image and contains ``position``, if the image does."""
+    low, high = max(0, position - extent + 1), max(0, min(position, spare))
     return int(rng.integers(min(low, high), high + 1))
 
 
