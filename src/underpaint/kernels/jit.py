@@ -1,4 +1,8 @@
-"""What a compiled kernel needs before it is called: a thread count, and a word to whoever waits for the compiler."""
+"""What a compiled kernel needs before it is called: a thread count, and a word to whoever waits for the compiler.
+
+numba keeps the machine code of a function until the file of that function changes. Whoever edits a function that another
+file's kernels inline (`exponential`, `rows`, the shared loops) removes the ``__pycache__`` folder of this room.
+"""
 
 from __future__ import annotations
 
@@ -35,8 +39,13 @@ def prepare(function: Callable[..., Any], *, purpose: str, seconds: int) -> int:
     """
     _refuse_fork()
     _announce(function, purpose, seconds)
-    threads: int = min(torch.get_num_threads(), vars(numba.config)["NUMBA_NUM_THREADS"])
+    wanted = torch.get_num_threads()
+    threads: int = min(wanted, vars(numba.config)["NUMBA_NUM_THREADS"])
     numba.set_num_threads(threads)
+    if torch.get_num_threads() != wanted:
+        # Numba's pool, when it starts, sets OpenMP's thread count for the whole process. Torch would go on with another
+        # number of threads than it began with, and so with other last bits: an exact resume would be lost.
+        torch.set_num_threads(wanted)
     return threads
 
 

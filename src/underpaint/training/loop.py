@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 import time
@@ -70,9 +69,7 @@ class Guarded(Dataset[tuple[Sample | UnderpaintError, dict[str, str]]]):
         return sample, self.images.unreadable
 
 
-def _collate(
-    loaded: Sequence[tuple[Sample | UnderpaintError, dict[str, str]]], mean: Tensor, std: Tensor
-) -> Loaded:
+def _collate(loaded: Sequence[tuple[Sample | UnderpaintError, dict[str, str]]], mean: Tensor, std: Tensor) -> Loaded:
     unreadable = {name: reason for _, known in loaded for name, reason in known.items()}
     samples = [sample for sample, _ in loaded if isinstance(sample, Sample)]
     errors = [sample for sample, _ in loaded if isinstance(sample, UnderpaintError)]
@@ -91,6 +88,38 @@ class LossModule(nn.Module):
         """Loss terms of a batch given as the fields of the record."""
         batch = Batch(**fields)
         return self.method.loss(self.network.on(batch), batch, Progress(*progress))
+
+
+class Meter:
+    """Means of the loss terms and the rate since the last report.
+
+    Args:
+        first: Steps done before.
+        batch: Images a step.
+        events: Log of the run.
+        reporter: Watches.
+    """
+
+    def __init__(self, first: int, batch: int, events: EventLog, reporter: Reporter) -> None:
+        self.batch, self.events, self.reporter = batch, events, reporter
+        self.sums: dict[str, float] = defaultdict(float)
+        self.since, self.seconds = first, time.perf_counter()
+
+    def add(self, terms: Mapping[str, float]) -> None:
+        """Count the terms of a step."""
+        for name, value in terms.items():
+            self.sums[name] += value
+
+    def report(self, done: int, lr: float) -> None:
+        """Log and show the means, and begin anew."""
+        now = time.perf_counter()
+        steps = done - self.since
+        rate = steps * self.batch / (now - self.seconds)
+        means = {f"loss/{name}": total / steps for name, total in self.sums.items()}
+        self.events.write("steps", done, lr=lr, images_per_second=rate, **means)
+        self.reporter.advance(done, rate, means)
+        self.sums.clear()
+        self.since, self.seconds = done, now
 
 
 class Loop:
@@ -148,38 +177,29 @@ class Loop:
         """
         self.network.train()
         self.reporter.start(self.stage, self.steps, self.first)
-        sums: dict[str, float] = defaultdict(float)
-        bad, since, seconds = 0, self.first, time.perf_counter()
+        meter = Meter(self.first, self.config.batch, events, self.reporter)
+        bad = 0
         with _interruptible() as interrupted:
-            for step, parts in enumerate(self._batches(), start=self.first):
-                progress = Progress(step, self.steps, self.stage)
+            for done, parts in enumerate(self._batches(), start=self.first + 1):
+                progress = Progress(done - 1, self.steps, self.stage)
                 terms, finite = self._step(parts, progress)
                 if not finite:
                     bad = self._bad_step(bad + 1, progress, terms, events)
                     continue
                 bad = 0
-                for name, value in terms.items():
-                    sums[name] += value
-                done = step + 1
                 if self.average is not None:
-                    self.average.update(self.network, step)
+                    self.average.update(self.network, progress.step)
+                meter.add(terms)
                 if done % LOG_EVERY == 0 or done == self.steps:
-                    now = time.perf_counter()
-                    rate = (done - since) * self.config.batch / (now - seconds)
-                    means = {f"loss/{name}": total / (done - since) for name, total in sums.items()}
-                    lr = self.optimiser.param_groups[-1]["lr"]
-                    events.write("steps", done, lr=lr, images_per_second=rate, **means)
-                    self.reporter.advance(done, rate, means)
-                    sums.clear()
-                    since, seconds = done, now
-                if done % self.config.checkpoint_every == 0 and done < self.steps:
+                    meter.report(done, self.optimiser.param_groups[-1]["lr"])
+                stop = interrupted.is_set() and done < self.steps
+                if stop or done % self.config.checkpoint_every == 0 or done == self.steps:
                     self._save(done)
-                if interrupted.is_set() and done < self.steps:
-                    self._save(done)
+                if stop:
                     raise RunError(
-                        f"interrupted after step {done} of {self.steps}", fix="the same command with --resume goes on"
+                        f"interrupted after step {done} of {self.steps}",
+                        fix="the same command goes on from here; `train` wants --resume with it",
                     )
-        self._save(self.steps)
         self._note_skipped(events)
         self.reporter.finish()
         return self.average.state if self.average is not None else self.network.state_dict()
@@ -199,7 +219,7 @@ class Loop:
             batch_sampler=stream,
             num_workers=config.workers,
             collate_fn=partial(_collate, mean=self.network.mean, std=self.network.std),
-            worker_init_fn=_one_thread,
+            worker_init_fn=_start_worker,
             prefetch_factor=4 if config.workers else None,
         )
         held: list[Batch] = []
@@ -273,9 +293,10 @@ def _precision(config: TrainConfig) -> Any:
     return "bf16-mixed" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "32-true"
 
 
-def _one_thread(_: int) -> None:
+def _start_worker(_: int) -> None:
+    """One thread, and deaf to Ctrl-C: the main process ends the step, saves, and then stops its workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
-    os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @contextmanager
