@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from underpaint.core.errors import ConfigError, DataError
 from underpaint.kernels.lattice import image_features
 from underpaint.kernels.meanfield import LABEL_CLEANING, PSEUDO_LABELS, CrfParameters, from_labels, mean_field
+from underpaint.kernels.meanfield_torch import mean_field_on
 from underpaint.kernels.permutohedral_torch import TorchLattice
 
 Floats = NDArray[np.float32]
@@ -94,6 +95,14 @@ def test_equals_the_full_matrix_of_the_lattice(parameters: CrfParameters, classe
     messages += parameters.bilateral_compat * normalised(on_lattice(image, parameters.bilateral_xy, rgb))
     expected = plain_mean_field(p, messages, 1 - np.eye(classes), parameters.iterations)
     np.testing.assert_allclose(mean_field(p, image, parameters), expected, atol=2e-4)
+
+
+@pytest.mark.parametrize("compatibility", [None, MATRIX], ids=["potts", "matrix"])
+def test_torch_equals_the_compiled_pass(compatibility: Floats | None) -> None:
+    p, image = scene(3, 60, 150)
+    expected = mean_field(p, image, PSEUDO_LABELS, compatibility=compatibility)
+    found = mean_field_on("cpu", p, image, PSEUDO_LABELS, compatibility)
+    np.testing.assert_allclose(found, expected, atol=2e-4)
 
 
 def test_is_near_the_exact_kernel() -> None:

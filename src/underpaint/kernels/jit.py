@@ -1,7 +1,7 @@
 """What a compiled kernel needs before it is called: a thread count, and a word to whoever waits for the compiler.
 
-numba keeps the machine code of a function until the file of that function changes. Whoever edits a function that another
-file's kernels inline (`exponential`, `rows`, the shared loops) removes the ``__pycache__`` folder of this room.
+numba keeps the machine code of a function until the file of that function changes. Whoever edits a function that the
+kernels of another file inline (`exponential`, `rows`, the shared loops) removes the ``__pycache__`` of this room.
 """
 
 from __future__ import annotations

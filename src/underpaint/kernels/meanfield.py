@@ -2,62 +2,42 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from underpaint.core.errors import ConfigError, DataError
 from underpaint.kernels import meanfield_numba as steps
+from underpaint.kernels.crf_parameters import (
+    AFA_MASK,
+    DEEPLAB_MASK,
+    LABEL_CLEANING,
+    LEAST,
+    PSEUDO_LABELS,
+    RRM_MASK,
+    TOCO_MASK,
+    CrfParameters,
+)
 from underpaint.kernels.jit import prepare
 from underpaint.kernels.lattice import image_features
+from underpaint.kernels.meanfield_torch import mean_field_on
 from underpaint.kernels.permutohedral import Lattice
 from underpaint.kernels.permutohedral_filter import blur, collect
 from underpaint.kernels.rows import padded
 
+__all__ = [
+    "AFA_MASK",
+    "DEEPLAB_MASK",
+    "LABEL_CLEANING",
+    "PSEUDO_LABELS",
+    "RRM_MASK",
+    "TOCO_MASK",
+    "CrfParameters",
+    "from_labels",
+    "mean_field",
+]
+
 Floats = NDArray[np.float32]
-
-LEAST = 1e-5
-"""Probabilities are clipped to this before the logarithm, as in all of the methods named below."""
-
-
-@dataclass(frozen=True)
-class CrfParameters:
-    """Two Gaussian kernels and the number of iterations; sigmas in pixels and in grey levels of 0..255.
-
-    Raises:
-        ConfigError: a sigma that is not positive, fewer than 0 iterations, a compatibility that is not finite.
-    """
-
-    gaussian_xy: float
-    gaussian_compat: float
-    bilateral_xy: float
-    bilateral_rgb: float
-    bilateral_compat: float
-    iterations: int = 10  # every method named below
-
-    def __post_init__(self) -> None:
-        for name in ("gaussian_xy", "bilateral_xy", "bilateral_rgb"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ConfigError(f"{name} is {getattr(self, name)}", where="CrfParameters", accepted="above 0")
-        if self.iterations < 0 or not math.isfinite(self.gaussian_compat + self.bilateral_compat):
-            raise ConfigError(f"{self}", accepted="0 or more iterations, finite compatibilities")
-
-
-PSEUDO_LABELS = CrfParameters(3, 3, 80, 13, 10)
-"""Class activation maps and pseudo labels: PSA (Ahn and Kwak 2018), RRM, SC-CAM, AFA."""
-RRM_MASK = CrfParameters(3, 3, 83, 5, 4)
-"""The final mask of RRM (Zhang et al. 2020)."""
-LABEL_CLEANING = CrfParameters(3, 3, 50, 5, 10)
-"""Cleaning of labels: IRN (Ahn et al. 2019) and AFA; from `from_labels` with a confidence of 0.7."""
-DEEPLAB_MASK = CrfParameters(1, 3, 67, 3, 4)
-"""The final mask of the common PyTorch DeepLab v2, BCM and CLIP-ES."""
-AFA_MASK = CrfParameters(3, 3, 64, 5, 4)
-"""The final mask of AFA (Ru et al. 2022) and WeCLIP."""
-TOCO_MASK = CrfParameters(1, 1, 121, 5, 4)
-"""The final mask of ToCo and SeCo on VOC."""
 
 
 def mean_field(
@@ -66,6 +46,7 @@ def mean_field(
     parameters: CrfParameters,
     *,
     compatibility: Floats | None = None,
+    device: str = "cpu",
 ) -> Floats:
     """Distribution over the classes of each pixel after some iterations of mean field.
 
@@ -81,6 +62,7 @@ def mean_field(
         image: (H, W, 3) uint8 RGB, as read from the file (not mean-subtracted).
         parameters: Kernels and iterations, for example `PSEUDO_LABELS`.
         compatibility: (C, C) symmetric cost of two classes beside each other; None: Potts (1 for different classes).
+        device: "cpu" runs the compiled pass on all cores; another device runs in torch there.
 
     Returns:
         (C, H, W) float32, sums to one over the classes; a view with the classes innermost in memory.
@@ -89,6 +71,8 @@ def mean_field(
         DataError: shapes or types that do not fit, probabilities that are not finite.
     """
     _check(probabilities, image, compatibility)
+    if device != "cpu":
+        return mean_field_on(device, probabilities, image, parameters, compatibility)
     threads = prepare(steps.step, purpose="mean-field inference", seconds=60)
     classes, height, width = probabilities.shape
     rows = np.empty((height * width, padded(classes)), np.float32)

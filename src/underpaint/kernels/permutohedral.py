@@ -64,7 +64,7 @@ class Lattice:
         threads = prepare(build.locate, purpose=PURPOSE, seconds=COMPILE_SECONDS)
         dims, points = features.shape
         scale = elevation_scale(dims)
-        stride, base = packing(features, scale)
+        stride, base = packing(features.min(axis=1) * scale, features.max(axis=1) * scale)
         corners, weights = np.zeros((points, dims + 1), np.int32), np.zeros((points, dims + 1), np.float32)
         found = np.empty(points * (dims + 1), np.int64)  # mostly never touched, so never in memory
         counts = np.zeros(math.ceil(points / build.CHUNK), np.int64)
@@ -137,10 +137,18 @@ def elevation_scale(dims: int) -> Floats:
     return np.asarray(math.sqrt(2 / 3) * (dims + 1) / np.sqrt((index + 1) * (index + 2)), dtype=np.float32)
 
 
-def packing(features: Floats, scale: Floats) -> tuple[Longs, int]:
-    """Strides (d + 1,) and base that pack the first d coordinates of any vertex near the points into one integer."""
-    dims = len(features)
-    low, high = features.min(axis=1).astype(float) * scale, features.max(axis=1).astype(float) * scale
+def packing(lowest: Floats, highest: Floats) -> tuple[Longs, int]:
+    """Strides (d + 1,) and base that pack the first d coordinates of any vertex near the points into one integer.
+
+    Args:
+        lowest: (d,) smallest scaled feature of any point.
+        highest: (d,) largest.
+
+    Raises:
+        DataError: not finite.
+        ConfigError: more than 2^62 cells.
+    """
+    dims, low, high = len(lowest), lowest.astype(np.float64), highest.astype(np.float64)
     if not (np.isfinite(low).all() and np.isfinite(high).all()):
         raise DataError("the features of the lattice are not finite", fix="look for NaN in the image")
     margin = 3 * (dims + 1)  # the simplex is within d + 1 of its point, a neighbour within d of a vertex

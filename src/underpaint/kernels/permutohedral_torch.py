@@ -27,12 +27,12 @@ class TorchLattice:
     def from_planes(cls, features: Tensor, active: Tensor | None = None) -> TorchLattice:
         """Build from (d, P) features; ``active`` (P,) bool leaves points out."""
         dims, points = features.shape
-        scale = elevation_scale(dims)
-        stride_, base = packing(features.cpu().numpy(), scale)
-        stride = torch.from_numpy(stride_).to(features.device)
+        scale = torch.from_numpy(elevation_scale(dims)).to(features)
+        low, high = (torch.stack(features.aminmax(dim=1)) * scale).float().cpu().numpy()
+        packed, base = packing(low, high)
+        stride = torch.from_numpy(packed).to(features.device)
         used = torch.arange(points, device=features.device) if active is None else active.nonzero()[:, 0]
-        scaled = features[:, used].T * torch.from_numpy(scale).to(features)
-        keys, share = _embed(scaled, stride, base)
+        keys, share = _embed(features[:, used].T * scale, stride, base)
         vertices, inverse = torch.unique(keys, return_inverse=True)
         corners = torch.zeros(points, dims + 1, dtype=torch.int64, device=features.device)
         weights = torch.zeros(points, dims + 1, dtype=features.dtype, device=features.device)
