@@ -125,6 +125,7 @@ def test_voc_faults_name_file_and_object(write: Write, old: str, new: str, messa
     [
         '<!DOCTYPE a [<!ENTITY x "ha"><!ENTITY y "&x;&x;&x;">]><annotation>&y;</annotation>',
         '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><annotation>&x;</annotation>',
+        "<!DOCTYPE annotation><annotation/>",
         "<annotation>" * 200_000,
         '<?xml version="1.0" encoding="no-such-code"?><annotation/>',
         "<annotation>" + " " * (5 << 20) + "</annotation>",
