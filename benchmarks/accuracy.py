@@ -56,6 +56,7 @@ TABLES = {
             "supervised": Row("supervised", "masks"),
             "partial": Row("partial", "scribbles"),
             "gated-crf": Row("gated-crf", "scribbles"),
+            "gated-crf-absent": Row("gated-crf", "scribbles", ("method.settings.absent_weight=1.0",)),
         },
     ),
     "voc_animals": Table(
@@ -109,6 +110,7 @@ def run_row(data: Path, table: Table, row: Row, seed: int, run: Path, runs: Path
         "boundary_iou": result.boundary.mean,
         "iou": dict(zip(result.classes.names, result.scores.iou, strict=True)),
         "trained_on": trained.about["images"],
+        "commit": trained.about["versions"]["commit"],
     }
     return score
 
@@ -194,7 +196,7 @@ def _row(row: Row, by_seed: dict[int, Any], full: dict[int, Any], floor: dict[in
     if miou is not None and ceiling is not None and base is not None and ceiling > base:
         reduction = (miou - base) / (ceiling - base)
     return {
-        "method": row.method,
+        "method": " ".join((row.method, *row.overrides)),
         "hints": row.hints,
         "miou": miou,
         "miou_per_seed": [score["miou"] for score in by_seed.values()],
@@ -204,6 +206,7 @@ def _row(row: Row, by_seed: dict[int, Any], full: dict[int, Any], floor: dict[in
         "mean_accuracy": mean("mean_accuracy", by_seed),
         "pixel_accuracy": mean("pixel_accuracy", by_seed),
         "minutes": None,
+        "commits": sorted({score.get("commit", "") for score in by_seed.values()}),
         "train_minutes": [score["train_seconds"] / 60 for score in by_seed.values()],
         "images_per_second": [score["steps_per_second"] for score in by_seed.values()],
     }
