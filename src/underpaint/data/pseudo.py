@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from underpaint.core.classes import ClassTable
+from underpaint.core.errors import DataError
 from underpaint.formats.masks import read_index_mask, write_index_mask
 from underpaint.hints.rasterise import Mask
 
 Soft = npt.NDArray[np.float32]
+
+REMAKE = "remove the artifact's folder; the run makes it again when it goes on"
 
 
 class PseudoLabels:
@@ -35,7 +39,7 @@ class PseudoLabels:
         write_index_mask(path, index, self.classes)
 
     def write_soft(self, name: str, probabilities: Soft) -> None:
-        """Write soft labels: (C, h, w) in [0, 1] at any stride; classes that are nowhere above 1/512 are left out."""
+        """Write soft labels: (C, h, w) in [0, 1] at any stride; classes that are nowhere above 1/510 are left out."""
         path = self.root / "soft" / f"{name}.npz"
         path.parent.mkdir(parents=True, exist_ok=True)
         levels = np.rint(np.clip(probabilities, 0, 1) * 255).astype(np.uint8)
@@ -48,13 +52,23 @@ class PseudoLabels:
         return read_index_mask(path, classes) if path.is_file() else None
 
     def soft(self, name: str, size: tuple[int, int]) -> Tensor | None:
-        """(C, H, W) uint8 soft labels of an image at full size, 255 for certain, or None."""
+        """(C, H, W) uint8 soft labels of an image at full size, 255 for certain, or None.
+
+        Raises:
+            DataError: the file is damaged, or holds a class outside the table.
+        """
         path = self.root / "soft" / f"{name}.npz"
         if not path.is_file():
             return None
-        with np.load(path, allow_pickle=False) as held:
-            levels, kept = torch.from_numpy(held["levels"]), held["classes"]
+        try:
+            with np.load(path, allow_pickle=False) as held:
+                levels, kept = torch.from_numpy(held["levels"]), torch.from_numpy(held["classes"]).long()
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise DataError(f"the soft labels cannot be read: {error}", where=path, fix=REMAKE) from None
+        if levels.ndim != 3 or len(levels) != len(kept) or bool((kept >= len(self.classes)).any()):
+            raise DataError("the soft labels do not fit the class table", where=path, fix=REMAKE)
         whole = torch.zeros((len(self.classes), *size), dtype=torch.uint8)
-        full = F.interpolate(levels[None].float(), size=size, mode="bilinear", align_corners=False)[0]
-        whole[torch.from_numpy(kept).long()] = full.round().to(torch.uint8)
+        if len(kept):
+            full = F.interpolate(levels[None].float(), size=size, mode="bilinear", align_corners=False)[0]
+            whole[kept] = full.round().to(torch.uint8)
         return whole
