@@ -63,7 +63,7 @@ class Geometry:
         """Refuse hints that lie outside the (H, W) image by more than a pixel of rounding."""
         corners = np.concatenate([self.points, self.boxes[:, :2], self.boxes[:, 2:]])
         limit = np.array([size[1], size[0]])
-        outside = ((corners < -1) | (corners > limit + 1)).any(axis=1)
+        outside = ~((corners >= -1) & (corners <= limit + 1)).all(axis=1)  # so that NaN is outside as well
         if outside.any():
             x, y = corners[outside][0]
             raise HintError(
@@ -91,7 +91,8 @@ class Geometry:
         """
         points = self.points if len(self.points) == 0 else view.points(self.points, source)
         cuts = np.cumsum(self.lengths)[:-1]
-        strokes = zip(self.labels, np.split(points, cuts), self.widths, strict=True) if self.labels else ()
+        widths = [width * view.factor for width in self.widths]  # a pen paints on the image, not on the crop
+        strokes = zip(self.labels, np.split(points, cuts), widths, strict=True) if self.labels else ()
         seeds = paint_seeds(strokes, view.canvas, labels)
         if made is not None:
             seeds = np.where(seeds == UNKNOWN, made, seeds)
@@ -135,10 +136,14 @@ class Sample:
 
 
 def collate(samples: Sequence[Sample], mean: Tensor, std: Tensor) -> Batch:
-    """A batch; palettes are padded with copies of their set 0, to which no pixel points."""
+    """A batch; palettes are padded with copies of their set 0, to which no pixel points.
+
+    Where some of the images have soft labels, the others have all zeros: none.
+    """
     most = max(len(s.sets) for s in samples)
     sets = np.stack([np.concatenate([s.sets, np.repeat(s.sets[:1], most - len(s.sets), axis=0)]) for s in samples])
-    soft = [s.soft for s in samples if s.soft is not None]
+    held = next((s.soft for s in samples if s.soft is not None), None)
+    soft = None if held is None else [torch.zeros_like(held) if s.soft is None else s.soft for s in samples]
     return Batch(
         rgb=torch.stack([s.rgb for s in samples]),
         valid=torch.stack([s.valid for s in samples]),
@@ -151,5 +156,5 @@ def collate(samples: Sequence[Sample], mean: Tensor, std: Tensor) -> Batch:
         ids=tuple(s.image for s in samples),
         mean=mean,
         std=std,
-        soft=torch.stack(soft) if len(soft) == len(samples) else None,
+        soft=None if soft is None else torch.stack(soft),
     )

@@ -73,6 +73,11 @@ class View:
         """(P, 2) x y through the view; they may leave the canvas."""
         return self.boxes(np.concatenate([points, points], axis=1), source)[:, :2]
 
+    @property
+    def factor(self) -> float:
+        """By how much the view enlarges; the mean of both sides, which differ by rounding alone."""
+        return float(np.sqrt(self.size[0] * self.size[1] / (self.height * self.width)))
+
     def valid(self) -> Tensor:
         """(H, W) bool, False on padding."""
         canvas = torch.zeros(self.canvas, dtype=torch.bool)
