@@ -9,19 +9,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch.utils.data import Dataset, Sampler
 
 from underpaint.core.config import Config
-from underpaint.core.errors import DataError
+from underpaint.core.errors import ConfigError, DataError, nearest
 from underpaint.core.rng import generator
 from underpaint.data.pseudo import PseudoLabels
 from underpaint.data.samples import Geometry, Sample, Still
-from underpaint.data.views import View, draw_view, jitter_colours
+from underpaint.data.views import Coordinates, View, draw_view, jitter_colours
 from underpaint.formats.folder import DataFolder
 from underpaint.formats.images import image_size, read_rgb
-from underpaint.formats.masks import read_index_mask
-from underpaint.hints.rasterise import Mask
+from underpaint.formats.masks import mask_size, read_index_mask
+from underpaint.hints.rasterise import UNKNOWN, Mask
 from underpaint.hints.types import Hints, Kind
 
 log = logging.getLogger(__name__)
@@ -46,6 +46,17 @@ class ViewConfig(Config):
     flip: bool = True
     colour_jitter: float = Field(default=0.2, ge=0, lt=1)
     cache_mb: int = Field(default=1024, ge=0)
+
+    @field_validator("scales")
+    @classmethod
+    def _scales_in_order(cls, scales: tuple[float, float]) -> tuple[float, float]:
+        if not 0 < scales[0] <= scales[1]:
+            raise ValueError("scales are a smallest and a largest factor above 0")
+        return scales
+
+
+DENSE_SHARE = 0.5
+"""Above this share of labelled pixels nearly any window shows some, and none is put around them."""
 
 
 @dataclass
@@ -82,7 +93,7 @@ class HintedImages(Dataset[Sample]):
         pseudo: Labels made by an earlier stage, or None.
 
     Raises:
-        DataError: no image is left, or a label file's size is not its image's.
+        DataError: an image that the data set lacks, no image that can be read, or a label file of another size.
         HintError: contradictory hints, hints outside their image, or an unknown class.
     """
 
@@ -112,6 +123,9 @@ class HintedImages(Dataset[Sample]):
 
     def _add(self, name: str, hint: Hints) -> None:
         geometry = Geometry.of(hint, self.data.classes)
+        if name not in self.data.images:
+            near = nearest(name, self.data.images)
+            raise DataError(f"the data set has no image {name!r}", where=self.data.root, fix=near or None)
         try:
             size = image_size(self.data.images[name])
         except DataError as error:
@@ -126,7 +140,7 @@ class HintedImages(Dataset[Sample]):
             )
         geometry.check_inside(name, size)
         if hint.mask is not None:
-            labels = image_size(self.label_path(hint.mask))
+            labels = mask_size(self.label_path(hint.mask))
             if labels != size:
                 raise DataError(
                     f"the mask has {labels[1]}x{labels[0]} pixels, its image {size[1]}x{size[0]}",
@@ -156,23 +170,27 @@ class HintedImages(Dataset[Sample]):
                 self.unreadable[name] = str(error)
                 continue
             return self._sample(epoch, name, rgb)
-        raise DataError("no image can be read any more", where=self.data.root)
+        raise DataError(
+            f"none of the {len(self.names)} images can be read",
+            where=self.data.root,
+            fix=next(iter(self.unreadable.values())),
+        )
 
     def _sample(self, epoch: int, name: str, rgb: np.ndarray) -> Sample:
         rng = generator(self.seed, "view", epoch, name)
         views, geometry = self.views, self.geometry[name]
         source = (rgb.shape[0], rgb.shape[1])
-        view = draw_view(
-            rng, source, views.crop, scales=views.scales, flip=views.flip, anchors=self._anchors(geometry, name)
-        )
+        drawn, learnt = self._mask(name), self._made(name)
+        soft = self.pseudo.soft(name, source) if self.pseudo is not None else None
+        anchors = np.empty((0, 2)) if soft is not None else _anchors(geometry, drawn, learnt)
+        view = draw_view(rng, source, views.crop, scales=views.scales, flip=views.flip, anchors=anchors)
         pixels = view.image(torch.from_numpy(rgb).permute(2, 0, 1)).float().div_(255)
         valid = view.valid()
         if views.colour_jitter:
             pixels = jitter_colours(pixels, rng, views.colour_jitter) * valid
-        labels, made = (self._seen(view, layer) for layer in (self._mask(name), self._made(name)))
+        labels, made = self._seen(view, drawn), self._seen(view, learnt)
         candidates = geometry.candidates(view, source, self.data.classes, labels=labels, made=made)
         knowledge = geometry.knowledge
-        soft = self.pseudo.soft(name, source) if self.pseudo is not None else None
         return Sample(
             rgb=pixels,
             valid=valid,
@@ -185,10 +203,6 @@ class HintedImages(Dataset[Sample]):
             image=name,
             soft=None if soft is None else view.image(soft).float().div_(255),
         )
-
-    def _anchors(self, geometry: Geometry, name: str) -> np.ndarray:
-        dense = self.hints[name].mask is not None or self.pseudo is not None
-        return np.empty((0, 2)) if dense else geometry.anchors()
 
     def _image(self, name: str) -> np.ndarray:
         held = self._cache.items.get(name)
@@ -205,7 +219,10 @@ class HintedImages(Dataset[Sample]):
         key = f"{name}\0mask"
         held = self._cache.items.get(key)
         if held is None:
-            held = read_index_mask(self.label_path(mask), self.data.classes)
+            path = self.label_path(mask)
+            # In hints 255 is unknown by definition; in a data set's own masks, 0 and 255 alone may mean the object.
+            stated = path != self.data.masks.get(name)
+            held = read_index_mask(path, self.data.classes, void_stated=stated)
             self._cache.put(key, held)
         return held
 
@@ -233,6 +250,18 @@ class HintedImages(Dataset[Sample]):
         return {kind: every.count(kind) for kind in Kind if kind in every}
 
 
+def _anchors(geometry: Geometry, *layers: Mask | None) -> Coordinates:
+    """(A, 2) points worth seeing: the geometry's, and the labelled pixels where they are few; none where many."""
+    points = [geometry.anchors()]
+    for labels in layers:
+        if labels is not None:
+            known = labels != UNKNOWN
+            if known.mean() > DENSE_SHARE:
+                return np.empty((0, 2))
+            points.append(np.argwhere(known)[:, ::-1].astype(np.float64) + 0.5)
+    return np.concatenate(points)
+
+
 class Stream(Sampler[list[Key]]):
     """Batches of keys, epoch after epoch without a seam, from any step on.
 
@@ -245,6 +274,9 @@ class Stream(Sampler[list[Key]]):
         steps: First step and the step before which to stop.
         seed: Of the permutations.
         share: (rank, world size): this process takes every batch's rank-th part.
+
+    Raises:
+        ConfigError: a batch that cannot be dealt to the processes in equal parts.
     """
 
     def __init__(
@@ -252,6 +284,10 @@ class Stream(Sampler[list[Key]]):
     ) -> None:
         self.images, self.batch, self.steps, self.seed = images, batch, steps, seed
         self.rank, self.world = share
+        if batch % self.world:
+            raise ConfigError(
+                f"a batch of {batch} images for {self.world} processes", accepted=f"multiples of {self.world}"
+            )
 
     def __len__(self) -> int:
         return self.steps[1] - self.steps[0]

@@ -1,0 +1,75 @@
+"""The order of the images: endless, from any step on, in parts."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from underpaint.core.errors import ConfigError
+from underpaint.data.hinted import Stream, steps_in
+
+counts = st.integers(1, 17)
+
+
+@settings(deadline=None)
+@given(counts, counts, st.integers(0, 20), st.integers(0, 20), st.integers(0, 3))
+def test_from_any_step_on_it_is_the_tail_of_the_whole(
+    images: int, batch: int, first: int, more: int, seed: int
+) -> None:
+    whole = list(Stream(images, batch, (0, first + more), seed=seed))
+    tail = Stream(images, batch, (first, first + more), seed=seed)
+    assert list(tail) == whole[first:]
+    assert len(tail) == more
+    assert all(len(keys) == batch for keys in whole)
+
+
+@settings(deadline=None)
+@given(counts, counts, st.integers(0, 3))
+def test_every_epoch_visits_every_image_once(images: int, batch: int, seed: int) -> None:
+    """Also where a batch is larger than the data set, or spans two epochs."""
+    epochs = 4
+    steps = -(-epochs * images // batch)
+    keys = [key for part in Stream(images, batch, (0, steps), seed=seed) for key in part][: epochs * images]
+    for epoch in range(epochs):
+        part = keys[epoch * images : (epoch + 1) * images]
+        assert {e for e, _ in part} == {epoch}
+        assert sorted(index for _, index in part) == list(range(images))
+
+
+@settings(deadline=None)
+@given(counts, st.integers(1, 4), st.integers(1, 4), st.integers(0, 3))
+def test_parts_of_the_processes_are_the_batch(images: int, part: int, world: int, seed: int) -> None:
+    whole = Stream(images, part * world, (2, 9), seed=seed)
+    parts = [list(Stream(images, part * world, (2, 9), seed=seed, share=(rank, world))) for rank in range(world)]
+    assert [[key for one in step for key in one] for step in zip(*parts, strict=True)] == list(whole)
+
+
+def test_epochs_and_seeds_have_orders_of_their_own() -> None:
+    orders = {
+        tuple(index for keys in Stream(20, 20, (epoch, epoch + 1), seed=seed) for _, index in keys)
+        for epoch in range(6)
+        for seed in range(3)
+    }
+    assert len(orders) == 18
+    assert all(a != b for a, b in pairwise(sorted(orders)))
+    assert [len(keys) for keys in Stream(3, 8, (0, 2), seed=0)] == [8, 8]
+
+
+def test_it_can_be_read_twice() -> None:
+    stream = Stream(5, 2, (0, 7), seed=0)
+    assert list(stream) == list(stream)
+
+
+def test_a_batch_that_cannot_be_shared_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"a batch of 5 images for 2 processes\n.*multiples of 2"):
+        Stream(10, 5, (0, 3), seed=0, share=(0, 2))
+
+
+@pytest.mark.parametrize(
+    ("images", "epochs", "batch", "steps"), [(100, 2, 8, 25), (3, 1, 8, 1), (1, 0.1, 8, 1), (8, 20, 8, 20)]
+)
+def test_steps(images: int, epochs: float, batch: int, steps: int) -> None:
+    assert steps_in(images, epochs, batch) == steps
