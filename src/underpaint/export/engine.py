@@ -1,0 +1,81 @@
+"""Choosing what runs a network: torch, or its exported file in ONNX Runtime."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import logging
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from underpaint import __version__
+from underpaint.core.classes import ClassTable
+from underpaint.core.errors import ConfigError, RunError, UnderpaintError
+from underpaint.export.onnx_file import OPSET, export_onnx, metadata
+from underpaint.export.session import OnnxForward
+from underpaint.models.network import Network
+
+log = logging.getLogger(__name__)
+
+Engine = Literal["auto", "torch", "onnx"]
+
+
+def choose_forward(
+    network: Network, folder: Path, classes: ClassTable, *, engine: Engine = "auto"
+) -> OnnxForward | None:
+    """What should run in the network's place, or None for the network itself.
+
+    ``auto`` takes ONNX Runtime on a CPU where it is installed: it ran the default network about 1.5 times as fast as
+    torch (``benchmarks/prediction.py``). Where the export fails, it says so and falls back on torch.
+
+    Args:
+        network: On the device that it would run on.
+        folder: Where the exported file ``network-HASH.onnx`` is kept; the hash is that of weights and settings, so that
+            the next call finds it.
+        classes: The network's classes.
+        engine: ``auto``, ``torch`` or ``onnx``.
+
+    Raises:
+        ConfigError: ``onnx`` without the packages, or for a network that is not on the CPU.
+        RunError: ``onnx``, and the export fails.
+        DataError: ``onnx``, and the folder cannot be written.
+    """
+    device = next(network.parameters()).device.type
+    if engine == "torch" or (engine == "auto" and not (device == "cpu" and _installed())):
+        return None
+    if device != "cpu":
+        raise ConfigError(f"the engine onnx was asked to run on {device}", accepted="auto or torch on this device")
+    try:
+        return _cached(network, folder / f"network-{_hash(network, classes)}.onnx", classes)
+    except UnderpaintError as error:
+        if engine == "onnx":
+            raise
+        log.warning("predicting with torch, which is slower, since the export failed: %s", error)
+        return None
+
+
+def _cached(network: Network, path: Path, classes: ClassTable) -> OnnxForward:
+    if path.is_file():
+        try:
+            return OnnxForward(path)
+        except RunError as error:
+            log.warning("exporting again: %s", error)
+    export_onnx(network, path, classes=classes)
+    return OnnxForward(path)
+
+
+def _hash(network: Network, classes: ClassTable) -> str:
+    """Of all that the exported file follows from: 16 hex digits."""
+    digest = hashlib.sha256()
+    said = (__version__, torch.__version__, OPSET, network.config.model_dump_json(), metadata(classes))
+    digest.update(repr(said).encode("utf-8", "backslashreplace"))
+    for name, tensor in network.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _installed() -> bool:
+    return all(importlib.util.find_spec(name) is not None for name in ("onnx", "onnxruntime"))

@@ -1,0 +1,143 @@
+"""Networks as self-contained ONNX files, compared with the network before they are written."""
+
+from __future__ import annotations
+
+import copy
+import json
+import tempfile
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from underpaint import __version__
+from underpaint.core.classes import ClassTable
+from underpaint.core.errors import ConfigError, RunError
+from underpaint.core.rng import generator
+from underpaint.export.session import OnnxForward, extra
+from underpaint.formats.atomic import write_atomic
+from underpaint.models.inference import FullSize
+from underpaint.models.network import Network
+
+OPSET = 17
+"""ONNX operator set of 2022: what the oldest ONNX Runtime that is accepted, and most other runtimes, read."""
+
+TOLERANCE = 1e-3
+"""Largest difference of a logit that passes. Sound exports stay below 1e-4; no probability moves by more than this."""
+
+CHECKED = ((1, 97, 131), (2, 64, 160), (1, 240, 320))
+"""(N, H, W) that every export is checked on: unlike in batch and shape, with sides that no divisor divides."""
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """How an exported file compares with its network.
+
+    Args:
+        path: The file.
+        max_difference: Largest absolute difference of a logit over the checked images.
+        agreement: Share of their pixels with the same most probable class.
+    """
+
+    path: Path
+    max_difference: float
+    agreement: float
+
+
+def export_onnx(network: Network, path: Path, *, classes: ClassTable) -> ExportReport:
+    """Write a network as one self-contained ONNX file, whole or not at all, after comparing it with the network.
+
+    Input ``rgb`` (N, 3, H, W) float32 RGB in [0, 1], any N, H and W; output ``logits`` (N, C, H, W) float32.
+    Normalisation, padding and upsampling are inside. The metadata holds ``classes`` (names), ``colours`` and
+    ``background`` as JSON.
+
+    Args:
+        network: Not changed.
+        path: The file; an older one is replaced at the end.
+        classes: The network's classes.
+
+    Raises:
+        ConfigError: onnx or onnxruntime is not installed, or a class table of another length than the network's.
+        RunError: torch cannot export this network, or the file's logits differ by more than 1e-3.
+        DataError: the disk refuses.
+    """
+    onnx, _ = extra("onnx"), extra("onnxruntime")  # both before the work
+    if len(classes) != network.head.out_channels:
+        raise ConfigError(f"{len(classes)} classes for a network of {network.head.out_channels}", where="classes")
+    whole = FullSize(copy.deepcopy(network).cpu())
+    model = onnx.load_from_string(_traced(whole))
+    onnx.helper.set_model_props(model, metadata(classes))
+    onnx.checker.check_model(model)
+    content: bytes = model.SerializeToString()
+    report = _compare(whole, OnnxForward(content), path)
+    write_atomic(path, content)
+    return report
+
+
+def _traced(whole: FullSize) -> bytes:
+    """The bytes of torch's TorchScript exporter; its successor needs one more package, onnxscript."""
+    axes = {0: "N", 2: "H", 3: "W"}
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
+        # One says that the exporter is the older one. One that the divisor's check is not traced, as it should be: the
+        # padding fulfils it at any size.
+        warnings.simplefilter("ignore")
+        path = Path(folder, "network.onnx")
+        try:
+            torch.onnx.export(
+                whole,
+                (torch.rand(1, 3, 50, 70),),  # sides that no divisor divides, so that the padding is traced
+                path,
+                dynamo=False,
+                opset_version=OPSET,
+                input_names=["rgb"],
+                output_names=["logits"],
+                dynamic_axes={"rgb": axes, "logits": axes},
+            )
+        except Exception as error:  # the exporter has no base class of its own errors
+            raise RunError(
+                f"torch cannot export this network: {type(error).__name__}: {error}",
+                fix="predict with engine=torch; default decoders and encoders are known to export",
+            ) from error
+        return path.read_bytes()
+
+
+def metadata(classes: ClassTable) -> dict[str, str]:
+    """What the file says of the classes, as JSON by key."""
+    return {
+        "underpaint": __version__,
+        "classes": json.dumps(classes.names),
+        "colours": json.dumps(classes.colours),
+        "background": json.dumps(classes.background),
+    }
+
+
+def _compare(whole: FullSize, forward: OnnxForward, path: Path) -> ExportReport:
+    worst, same, pixels = torch.zeros(()), 0, 0
+    with torch.inference_mode():
+        for count, height, width in CHECKED:
+            rgb = torch.from_numpy(_checked_images(count, height, width))
+            expected, seen = whole(rgb), forward(rgb)
+            if expected.shape != seen.shape:
+                raise RunError(
+                    f"the exported network gives {tuple(seen.shape)} for {tuple(expected.shape)}", where=path
+                )
+            worst = torch.maximum(worst, (expected - seen).abs().max())  # keeps NaN, which Python's max drops
+            same += int((expected.argmax(1) == seen.argmax(1)).sum())
+            pixels += count * height * width
+    if not worst <= TOLERANCE:
+        raise RunError(
+            f"the exported logits differ by {float(worst):.2g}; the same class at {same / pixels:.2%} of the pixels",
+            where=path,
+            accepted=f"a difference of at most {TOLERANCE}",
+            fix="predict with engine=torch",
+        )
+    return ExportReport(path, float(worst), same / pixels)
+
+
+def _checked_images(count: int, height: int, width: int) -> NDArray[np.float32]:
+    """Noise over a slope of brightness, (N, 3, H, W) in [0, 1]."""
+    noise = generator(0, "export", height, width).random((count, 3, height, width))
+    return ((noise + np.linspace(0, 1, width)) / 2).astype(np.float32)

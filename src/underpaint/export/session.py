@@ -1,0 +1,55 @@
+"""ONNX Runtime in the network's place."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from underpaint.core.errors import ConfigError, RunError
+
+
+class OnnxForward:
+    """An exported network in the network's place: (N, 3, H, W) RGB in [0, 1] to (N, C, H, W) logits, on the CPU.
+
+    Args:
+        model: The file, or its bytes.
+
+    Raises:
+        ConfigError: onnxruntime is not installed.
+        RunError: not a file that `export_onnx` wrote.
+    """
+
+    def __init__(self, model: Path | bytes) -> None:
+        runtime = extra("onnxruntime")
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        # Threads that spin while they wait take the cores from torch, which works between two passes.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        source = model if isinstance(model, bytes) else str(model)
+        try:
+            self._session: Any = runtime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's errors share no base class
+            where = None if isinstance(model, bytes) else model
+            raise RunError(
+                f"ONNX Runtime cannot load the network: {error}", where=where, fix="export it again"
+            ) from error
+
+    def __call__(self, rgb: Tensor) -> Tensor:
+        """(N, C, H, W) logits."""
+        (logits,) = self._session.run(["logits"], {"rgb": rgb.contiguous().numpy()})
+        return torch.from_numpy(logits)
+
+
+def extra(name: str) -> ModuleType:
+    """Import a package of the optional group ``export``. Raises `ConfigError` with the command that installs it."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ConfigError(
+            f"the package {name} is needed: {error}", where="engine", fix="pip install underpaint[export]"
+        ) from None

@@ -1,0 +1,45 @@
+"""The network as it is used after training: photographs of any size in, class scores of every pixel out."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from underpaint.models.network import Network
+from underpaint.records import NetOutput
+
+
+class FullSize(nn.Module):
+    """A network with all that must stand around it: normalisation, padding, upsampling, cutting.
+
+    Prediction runs this module, and the exported file holds it, so that the two cannot drift apart.
+
+    Args:
+        network: Put into evaluation mode and channels-last layout, which is 1.25 times faster than channels-first on a
+            CPU for the default network (``benchmarks/prediction.py``).
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network.to(memory_format=torch.channels_last)
+        self.divisor = network.divisor
+        device = next(network.parameters()).device
+        self.register_buffer("mean", network.mean.to(device).view(1, 3, 1, 1))
+        self.register_buffer("std", network.std.to(device).view(1, 3, 1, 1))
+        self.eval()
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        """(N, C, H, W) float32 logits of (N, 3, H, W) RGB in [0, 1], of any height and width from 1 on.
+
+        The right and lower border are repeated up to the next multiple of the network's divisor: no edge appears there
+        that is not in the photograph.
+        """
+        height, width = rgb.shape[2], rgb.shape[3]
+        padding = (0, -width % self.divisor, 0, -height % self.divisor)
+        image = F.pad((rgb - self.mean) / self.std, padding, mode="replicate")
+        output: NetOutput = self.network(image.contiguous(memory_format=torch.channels_last))
+        return output.upsampled().float()[:, :, :height, :width]

@@ -1,0 +1,7 @@
+"""From a trained network and photographs of any size to masks and probabilities, in bounded memory."""
+
+from underpaint.predict.config import PredictConfig
+from underpaint.predict.folder import Summary, predict_folder
+from underpaint.predict.predictor import Predictor
+
+__all__ = ["PredictConfig", "Predictor", "Summary", "predict_folder"]

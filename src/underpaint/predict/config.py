@@ -1,0 +1,62 @@
+"""Settings of a prediction."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from underpaint.core.config import Config
+from underpaint.predict.tiles import CELL
+
+LEAST_TILE = 128
+"""Pixels of the image below which a tile is not cut, whatever the scale: less has no surroundings to speak of."""
+
+
+class PredictConfig(Config):
+    """Settings of a prediction.
+
+    Attributes:
+        scales: Factors on the image's size; probabilities are averaged over them.
+        flip: Average with the prediction on the mirrored image.
+        crf: Sharpen borders with a dense CRF, tile by tile.
+        tile: Longest side in pixels of what the network sees at once; larger images are cut into tiles. 1024 holds
+            most photographs for the web whole, and needs about 1 GB with 21 classes.
+        overlap: Pixels around each tile that the network sees and that are not kept, so that what is kept has its
+            surroundings. 96 is a quarter of the crops that networks are trained on by default.
+        engine: What runs the network: ``torch``; ``onnx`` (ONNX Runtime, CPU alone, about 1.5 times as fast there); or
+            ``auto``, the faster one that is installed.
+    """
+
+    scales: tuple[float, ...] = (1.0,)
+    flip: bool = False
+    crf: bool = False
+    tile: int = Field(default=1024, ge=256, multiple_of=CELL)
+    overlap: int = Field(default=96, ge=0, multiple_of=CELL)
+    engine: Literal["auto", "torch", "onnx"] = "auto"
+
+    @field_validator("scales")
+    @classmethod
+    def _in_range(cls, scales: tuple[float, ...]) -> tuple[float, ...]:
+        if not scales or not all(0.25 <= scale <= 4 for scale in scales):
+            raise ValueError("give one scale or more, each from 0.25 to 4")
+        return scales
+
+    @model_validator(mode="after")
+    def _keeps_half(self) -> Self:
+        if 4 * self.overlap > self.tile:
+            raise ValueError(
+                f"overlap {self.overlap} is more than a quarter of tile {self.tile}: most work is thrown away"
+            )
+        return self
+
+    @property
+    def image_tile(self) -> tuple[int, int]:
+        """Tile and overlap in pixels of the image: smaller by the largest scale, so that memory stays bounded.
+
+        A tile is not cut below 128 pixels, and an overlap not below 32.
+        """
+        reach = max(1.0, *self.scales)
+        tile = max(LEAST_TILE, int(self.tile / reach) // CELL * CELL)
+        overlap = max(min(self.overlap, CELL), int(self.overlap / reach) // CELL * CELL)
+        return tile, overlap

@@ -1,0 +1,47 @@
+"""``summary.csv``: how much of every image each class covers."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from underpaint.core.classes import ClassTable
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""First characters that make a spreadsheet run a cell (OWASP, "CSV Injection")."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One image.
+
+    Args:
+        image: Its name.
+        height, width: Pixels, upright.
+        shares: Share of the pixels of each class, 0 to 1.
+    """
+
+    image: str
+    height: int
+    width: int
+    shares: tuple[float, ...]
+
+
+def summary_csv(rows: Iterable[Row], classes: ClassTable) -> bytes:
+    """The table as UTF-8: columns image, height, width, then one a class with its pixel share, six decimals.
+
+    A name that starts with = + - @, a tab or a carriage return gets an apostrophe in front, so that no spreadsheet
+    takes it for a formula; a file name that is no UTF-8 shows its odd bytes as escapes.
+    """
+    text = io.StringIO(newline="")
+    table = csv.writer(text)
+    table.writerow(["image", "height", "width", *map(_inert, classes.names)])
+    for row in rows:
+        table.writerow([_inert(row.image), row.height, row.width, *(f"{share:.6f}" for share in row.shares)])
+    return text.getvalue().encode("utf-8", "backslashreplace")
+
+
+def _inert(name: str) -> str:
+    return f"'{name}" if name.startswith(FORMULA) else name

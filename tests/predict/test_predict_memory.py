@@ -1,0 +1,37 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+MEASURE = """
+import resource, sys
+sys.path.insert(0, sys.argv[1])
+import numpy as np
+from conftest import Stub
+from underpaint.predict import PredictConfig, Predictor
+
+predictor = Predictor(Stub(21, side=1, stride=4), PredictConfig())
+image = np.zeros((int(sys.argv[2]), int(sys.argv[3]), 3), np.uint8)
+image[:] = 7  # touched, so that the image itself is in the first figure
+predictor.index(image[:1024, :1024])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+predictor.index(image)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.slow
+def test_index_takes_a_tile_and_the_mask_whatever_the_size_of_the_image() -> None:
+    height, width, classes = 5000, 6000, 21
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, str(Path(__file__).parent), str(height), str(width)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    growth = int(done.stdout) * 1024
+    everything = 4 * classes * height * width
+    # The mask is a byte a pixel; 200 MB leave room for the allocator's play around a tile of 88 MB.
+    assert growth < height * width + 200e6
+    assert growth < everything / 8
