@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from underpaint.core.config import Settings
+from underpaint.data.hinted import HintedImages, ViewConfig
 from underpaint.data.synthetic import write_dataset
 from underpaint.evaluation.compare import Evaluation
 from underpaint.evaluation.report import GapReport, MethodRow, PictureRow, Role, write_report
@@ -18,6 +19,7 @@ from underpaint.formats.folder import DataFolder
 from underpaint.formats.images import read_rgb
 from underpaint.formats.jsonl import read_hints
 from underpaint.formats.masks import read_index_mask
+from underpaint.hints.types import Hints
 from underpaint.simulate.effort import mask_seconds
 from underpaint.training.reporter import Reporter, Silent
 from underpaint.training.run_folder import commit
@@ -36,7 +38,8 @@ SETTINGS = (
 )
 """The scenes' own size, and so many passes that the three trainings take about three minutes on two cores."""
 
-PICTURES = 4
+PICTURES = {"train": 2, "test": 3}
+"""Photographs in the report: of training, to see the hints; of testing, to see what they led to."""
 
 
 def demo(out: Path, *, train_scenes: int = 64, test_scenes: int = 24, reporter: Reporter | None = None) -> Path:
@@ -100,7 +103,7 @@ def _report(data: DataFolder, scribbles: Path, out: Path, results: Mapping[str, 
             MethodRow.of(method, ROLES[method], {0: result}, minutes=minutes[ROLES[method]])
             for method, result in results.items()
         ),
-        pictures=tuple(_picture(data, out, name) for name in data.split("test")[:PICTURES]),
+        pictures=tuple(_pictures(data, out, drawn)),
         facts=facts,
         curves=out / "runs" / "gated-crf" / "curves.png",
     )
@@ -112,7 +115,11 @@ def _mask_minutes(data: DataFolder, name: str) -> float:
     return mask_seconds(len(data.classes), shown) / 60
 
 
-def _picture(data: DataFolder, out: Path, name: str) -> PictureRow:
-    masks = {method: read_index_mask(out / "masks" / method / f"{name}.png", data.classes) for method in ROLES}
-    truth = read_index_mask(data.masks[name], data.classes)
-    return PictureRow(name, read_rgb(data.images[name]), masks, truth)
+def _pictures(data: DataFolder, out: Path, drawn: Mapping[str, Hints]) -> Iterator[PictureRow]:
+    hinted = HintedImages(data, drawn, ViewConfig(), seed=0)
+    for split, count in PICTURES.items():
+        for name in data.split(split)[:count]:
+            masks = {method: read_index_mask(out / "masks" / method / f"{name}.png", data.classes) for method in ROLES}
+            truth = read_index_mask(data.masks[name], data.classes)
+            seeds = hinted.still(name).seeds if name in drawn else None
+            yield PictureRow(name, read_rgb(data.images[name]), masks, truth, seeds)
