@@ -22,7 +22,7 @@ from underpaint.formats.folder import DataFolder
 from underpaint.formats.images import image_size, read_rgb
 from underpaint.formats.masks import mask_size, read_index_mask
 from underpaint.hints.rasterise import UNKNOWN, Mask
-from underpaint.hints.types import Hints, Kind
+from underpaint.hints.types import Hints
 
 log = logging.getLogger(__name__)
 
@@ -244,22 +244,15 @@ class HintedImages(Dataset[Sample]):
         candidates = self.geometry[name].candidates(whole, size, self.data.classes, labels=labels, made=None)
         return Still(name, rgb, self.hints[name], candidates.seeds(), ~self.geometry[name].knowledge.absent)
 
-    def kinds(self) -> dict[Kind, int]:
-        """How many of the images carry each kind of hint."""
-        every = [kind for name in self.names for kind in self.hints[name].kinds()]
-        return {kind: every.count(kind) for kind in Kind if kind in every}
-
-
-def _anchors(geometry: Geometry, *layers: Mask | None) -> Coordinates:
-    """(A, 2) points worth seeing: the geometry's, and the labelled pixels where they are few; none where many."""
-    points = [geometry.anchors()]
-    for labels in layers:
-        if labels is not None:
-            known = labels != UNKNOWN
-            if known.mean() > DENSE_SHARE:
-                return np.empty((0, 2))
-            points.append(np.argwhere(known)[:, ::-1].astype(np.float64) + 0.5)
-    return np.concatenate(points)
+    def stills(self) -> Iterator[Still]:
+        """All images that can be read, in the order of their names; the others are noted as unreadable."""
+        for name in self.names:
+            try:
+                self._image(name)
+            except DataError as error:
+                self.unreadable[name] = str(error)
+                continue
+            yield self.still(name)
 
 
 class Stream(Sampler[list[Key]]):

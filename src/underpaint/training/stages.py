@@ -43,9 +43,7 @@ class StageInference:
 
     def images(self) -> Iterator[Still]:
         """The training images that can be read."""
-        for name in self._images.names:
-            if name not in self._images.unreadable:
-                yield self._images.still(name)
+        return self._images.stills()
 
     def probabilities(self, image: Still, *, scales: tuple[float, ...], flip: bool) -> npt.NDArray[np.float32]:
         """(C, H, W) probabilities of the stage's network."""

@@ -51,13 +51,14 @@ def draw_samples(run: RunFolder, data: DataFolder, hints: Mapping[str, Hints]) -
     images = HintedImages(data, {name: hints[name] for name in names}, config.views, seed=config.seed)
     predictor = Predictor(run.network(), PredictConfig())
     rows = []
-    for name in images.names:
-        still = images.still(name)
+    for still in images.stills():
         pair = [
             draw_hints(still.rgb, still.seeds, data.classes),
             overlay(still.rgb, predictor.index(still.rgb), data.classes, alpha=0.6),
         ]
         rows.append(_fit(np.concatenate(pair, axis=1)))
+    if not rows:
+        return
     buffer = io.BytesIO()
     Image.fromarray(np.concatenate(rows)).save(buffer, format="png")
     write_atomic(run.root / "samples.png", buffer.getvalue())
