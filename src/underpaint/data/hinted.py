@@ -255,6 +255,18 @@ class HintedImages(Dataset[Sample]):
             yield self.still(name)
 
 
+def _anchors(geometry: Geometry, *layers: Mask | None) -> Coordinates:
+    """(A, 2) points worth seeing: the geometry's, and the labelled pixels where they are few; none where many."""
+    points = [geometry.anchors()]
+    for labels in layers:
+        if labels is not None:
+            known = labels != UNKNOWN
+            if known.mean() > DENSE_SHARE:
+                return np.empty((0, 2))
+            points.append(np.argwhere(known)[:, ::-1].astype(np.float64) + 0.5)
+    return np.concatenate(points)
+
+
 class Stream(Sampler[list[Key]]):
     """Batches of keys, epoch after epoch without a seam, from any step on.
 
