@@ -16,6 +16,7 @@ from torch import Tensor
 
 from underpaint.core.errors import ConfigError, DataError
 from underpaint.kernels.lattice import Lattice, bilateral_filter, dense_energy, normalised_cut
+from underpaint.kernels.permutohedral_tiles import RUN, Tiles
 from underpaint.kernels.permutohedral_torch import TorchLattice
 
 SIGMAS: dict[str, Any] = {"sigma_xy": 6.0, "sigma_rgb": 0.3}
@@ -105,8 +106,8 @@ def test_both_lattices_equal_the_plain_one(count: int, dims: int) -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 7, 8, 21])
-def test_back_ends_agree_over_several_chunks(channels: int) -> None:
-    """A chunk has 8192 points; the hash table of a chunk grows beyond 2048 vertices."""
+def test_back_ends_agree_over_several_tiles(channels: int) -> None:
+    """Without an image a tile has 2048 points; the hash table of a tile grows beyond 2048 vertices."""
     features, values = points(20000, 5), points(20000, channels, seed=1)
     active = np.random.default_rng(2).random(20000) < 0.7
     compiled = Lattice.build(features, active=active)
@@ -273,3 +274,27 @@ def test_errors() -> None:
         dense_energy(p, rgb, **SIGMAS, gate=torch.ones(1, 7, 6))
     with pytest.raises(DataError, match="values are"):
         Lattice.build(points(5, 2)).filter(points(4, 2))
+
+
+@settings(max_examples=30, deadline=None)
+@given(height=st.integers(1, 700), width=st.integers(1, 700), ordered=st.booleans())
+def test_tiles_hold_every_point_once(height: int, width: int, ordered: bool) -> None:
+    runs, first, capacity = Tiles.of(height * width, width if ordered else None)
+    taken = np.zeros(height * width, int)
+    for start, stop in runs:
+        assert 0 < stop - start <= RUN
+        taken[start:stop] += 1
+    assert (taken == 1).all()
+    assert first[0] == 0
+    assert first[-1] == len(runs)
+    sizes = np.add.reduceat(runs[:, 1] - runs[:, 0], first[:-1])
+    assert (np.diff(first) > 0).all()
+    assert sizes.max() <= capacity <= 8192
+
+
+def test_tiles_change_the_order_of_the_sums_alone() -> None:
+    image = photo_like(330, 310)[0].flatten(1).numpy() * 8
+    values = np.random.default_rng(0).random((2, image.shape[1]), dtype=np.float32)
+    plain, tiled = Lattice.from_planes(image), Lattice.from_planes(image, width=310)
+    assert tiled.vertices == plain.vertices
+    np.testing.assert_allclose(tiled.filter_planes(values), plain.filter_planes(values), rtol=1e-4)

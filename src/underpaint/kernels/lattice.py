@@ -189,7 +189,8 @@ def _filters(
         features = image_features(colours[n], sigma_xy=sigma_xy, sigma_rgb=sigma_rgb)
         mask = None if active is None else active[n].flatten()
         if compiled:
-            lattice = Lattice.from_planes(features.numpy(), None if mask is None else mask.numpy())
+            taken = None if mask is None else mask.numpy()
+            lattice = Lattice.from_planes(features.numpy(), taken, width=colours.shape[-1])
             filters.append(_on_tensors(lattice))
         else:
             filters.append(TorchLattice.from_planes(features, mask).filter_planes)

@@ -23,7 +23,7 @@ from underpaint.kernels.lattice import image_features
 from underpaint.kernels.meanfield_torch import mean_field_on
 from underpaint.kernels.permutohedral import Lattice
 from underpaint.kernels.permutohedral_filter import blur, collect
-from underpaint.kernels.rows import padded
+from underpaint.kernels.rows import empty_rows
 
 __all__ = [
     "AFA_MASK",
@@ -73,9 +73,9 @@ def mean_field(
     _check(probabilities, image, compatibility)
     if device != "cpu":
         return mean_field_on(device, probabilities, image, parameters, compatibility)
-    threads = prepare(steps.step, purpose="mean-field inference", seconds=60)
+    threads = prepare(steps.step, purpose="mean-field inference", seconds=20)
     classes, height, width = probabilities.shape
-    rows = np.empty((height * width, padded(classes)), np.float32)
+    rows = empty_rows(height * width, classes)
     planes = np.ascontiguousarray(probabilities, dtype=np.float32).reshape(classes, -1)
     steps.load(planes, LEAST, threads, rows)
     if parameters.iterations:
@@ -124,32 +124,46 @@ def _iterate(
     threads: int,
 ) -> None:
     """Replace the clipped unary probabilities by the distribution after all iterations."""
-    rgb = torch.from_numpy(np.ascontiguousarray(image)).movedim(-1, 0).float()
-    length = rows.shape[1]
-    smoothness = Lattice.from_planes(image_features(rgb, sigma_xy=parameters.gaussian_xy, sigma_rgb=None).numpy())
-    features = image_features(rgb, sigma_xy=parameters.bilateral_xy, sigma_rgb=parameters.bilateral_rgb)
-    appearance = Lattice.from_planes(features.numpy())
-    one, two = _side(smoothness, length), _side(appearance, length)
+    smoothness = _lattice(image, parameters.gaussian_xy, None)
+    appearance = _lattice(image, parameters.bilateral_xy, parameters.bilateral_rgb)
+    tiles = smoothness.tiles
+    one, two = _side(smoothness, classes), _side(appearance, classes)
     scales = parameters.gaussian_compat * smoothness.factor, parameters.bilateral_compat * appearance.factor
-    nothing = np.empty((0, length), np.float32)
-    steps.step(rows, classes, one, two, nothing, nothing, scales, nothing, False, threads)
-    room_one, room_two = _room(smoothness, length), _room(appearance, length)
+    nothing = np.empty((0, rows.shape[1]), np.float32)
+    steps.step(rows, classes, tiles, one, two, nothing, nothing, scales, nothing, False, threads)
+    room_one, room_two = _room(smoothness, one.entries), _room(appearance, two.entries)
     for i in range(1, parameters.iterations + 1):
         blurred = _blur(smoothness, one.entries, room_one, threads), _blur(appearance, two.entries, room_two, threads)
         last = i == parameters.iterations
-        steps.step(rows, classes, one, two, blurred[0], blurred[1], scales, matrix, last, threads)
+        steps.step(rows, classes, tiles, one, two, blurred[0], blurred[1], scales, matrix, last, threads)
 
 
-def _side(lattice: Lattice, length: int) -> steps.Side:
-    sums = lattice.filter_planes(np.ones((1, len(lattice.corners)), np.float32))[0]
-    norm = 1 / np.sqrt(sums + np.float32(1e-20))  # the constant of the authors' code
-    entries = np.empty((len(lattice.vertex), length), np.float32)
-    return steps.Side(lattice.corners, lattice.weights, lattice.starts, lattice.vertex, norm, entries)
+def _lattice(image: NDArray[np.uint8], sigma_xy: float, sigma_rgb: float | None) -> Lattice:
+    rgb = torch.from_numpy(np.ascontiguousarray(image)).movedim(-1, 0).float()
+    return Lattice.from_planes(
+        image_features(rgb, sigma_xy=sigma_xy, sigma_rgb=sigma_rgb).numpy(), width=image.shape[1]
+    )
 
 
-def _room(lattice: Lattice, length: int) -> list[Floats]:
-    """Memory for the vertices, used again in every iteration: fresh pages cost more than the sums."""
-    return [np.empty((lattice.vertices + 1, length), np.float32) for _ in range(2)]
+def _side(lattice: Lattice, classes: int) -> steps.Side:
+    """Normalise a lattice symmetrically; its weights are changed in place and serve for nothing else from here on."""
+    weights = lattice.weights
+    sums = lattice.filter_planes(np.ones((1, len(weights)), np.float32))[0]
+    weights /= np.sqrt(sums + np.float32(1e-20))[:, None]  # the constant of the authors' code
+    entries = empty_rows(len(lattice.vertex), classes)
+    return steps.Side(lattice.corners, weights, lattice.starts, lattice.vertex, entries)
+
+
+def _room(lattice: Lattice, entries: Floats) -> list[Floats]:
+    """Memory for the vertices, used again in every iteration: fresh pages cost more than the sums.
+
+    While the vertices are blurred the entries are free; they lend their memory where an even number of axes makes sure
+    that the result does not stay there.
+    """
+    vertices = empty_rows(lattice.vertices + 1, entries.shape[1])
+    if len(lattice.axes()) % 2 == 0:
+        return [vertices, entries[: len(vertices)]]
+    return [vertices, empty_rows(*vertices.shape)]
 
 
 def _blur(lattice: Lattice, entries: Floats, room: list[Floats], threads: int) -> Floats:

@@ -13,25 +13,25 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 from underpaint.kernels.exponential import exp2
-from underpaint.kernels.permutohedral_build import CHUNK
-from underpaint.kernels.permutohedral_filter import BLOCK, fetch
+from underpaint.kernels.permutohedral_filter import fetch
+from underpaint.kernels.permutohedral_tiles import RUN, Tiles
 from underpaint.kernels.rows import add_scaled, set_scaled
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 Longs = NDArray[np.int64]
+Corners = NDArray[np.uint16]
 
 _LOG2E = np.float32(math.log2(math.e))
 
 
 class Side(NamedTuple):
-    """One kernel: where the pixels lie in its lattice, their normalisation, and room for the sums."""
+    """One kernel: where the pixels lie in its lattice, and room for the sums."""
 
-    corners: Ints  # (P, d + 1)
-    weights: Floats  # (P, d + 1)
-    starts: Longs  # (chunks + 1,)
+    corners: Corners  # (P, d + 1)
+    weights: Floats  # (P, d + 1) barycentric, over the root of the pixel's sum of affinities
+    starts: Longs  # (tiles + 1,)
     vertex: Ints  # (entries,)
-    norm: Floats  # (P,) one over the root of the sum of affinities
     entries: Floats  # (entries, padded C)
 
 
@@ -41,8 +41,8 @@ def load(probabilities: Floats, least: float, workers: int, rows: Floats) -> Non
     channels, points = probabilities.shape
     low, high = np.float32(least), np.float32(1)
     for worker in prange(workers):
-        for start in range(worker * BLOCK, points, workers * BLOCK):
-            stop = min(points, start + BLOCK)
+        for start in range(worker * RUN, points, workers * RUN):
+            stop = min(points, start + RUN)
             rows[start:stop, channels:] = 0
             for c in range(channels):
                 plane = probabilities[c, start:stop]
@@ -54,6 +54,7 @@ def load(probabilities: Floats, least: float, workers: int, rows: Floats) -> Non
 def step(
     rows: Floats,
     channels: int,
+    tiles: Tiles,
     one: Side,
     two: Side,
     vertices_one: Floats,
@@ -68,6 +69,7 @@ def step(
     Args:
         rows: (P, padded C) clipped unary probabilities.
         channels: C.
+        tiles: Order of the pixels, the same in both lattices.
         one: First kernel.
         two: Second kernel.
         vertices_one: (M + 1, padded C) of the first kernel; empty: no message yet, splat the unary distribution.
@@ -77,16 +79,16 @@ def step(
         last: Whether to keep the distribution.
         workers: Threads.
     """
-    points, padded = rows.shape
+    padded = rows.shape[1]
     scale_one, scale_two = np.float32(scales[0]), np.float32(scales[1])
     for worker in prange(workers):
         own_one = np.empty((np.diff(one.starts).max(), padded), np.float32)
         own_two = np.empty((np.diff(two.starts).max(), padded), np.float32)
-        message, spare = np.zeros((BLOCK, padded), np.float32), np.zeros((BLOCK, padded), np.float32)
-        share = np.empty(BLOCK, np.float32)
-        for chunk in range(worker, one.starts.size - 1, workers):
-            here = slice(one.starts[chunk], one.starts[chunk + 1])
-            there = slice(two.starts[chunk], two.starts[chunk + 1])
+        message, spare = np.zeros((RUN, padded), np.float32), np.zeros((RUN, padded), np.float32)
+        share = np.empty(RUN, np.float32)
+        for tile in range(worker, one.starts.size - 1, workers):
+            here = slice(one.starts[tile], one.starts[tile + 1])
+            there = slice(two.starts[tile], two.starts[tile + 1])
             if vertices_one.size:
                 fetch(vertices_one, one.vertex[here], own_one)
                 fetch(vertices_two, two.vertex[there], own_two)
@@ -94,13 +96,11 @@ def step(
             if not last:
                 first[:] = 0
                 second[:] = 0
-            end = min(points, (chunk + 1) * CHUNK)
-            for start in range(chunk * CHUNK, end, BLOCK):
-                stop = min(end, start + BLOCK)
+            for start, stop in tiles.runs[tiles.first[tile] : tiles.first[tile + 1]]:
                 if vertices_one.size:
                     message[:] = 0
-                    _gather(message, own_one, one.corners, one.weights, one.norm, scale_one, start, stop)
-                    _gather(message, own_two, two.corners, two.weights, two.norm, scale_two, start, stop)
+                    _gather(message, own_one, one.corners, one.weights, scale_one, start, stop)
+                    _gather(message, own_two, two.corners, two.weights, scale_two, start, stop)
                 if matrix.size:
                     message, spare = spare, message
                     _compare(message, spare, matrix)
@@ -112,8 +112,8 @@ def step(
                     for p in range(start, stop):
                         set_scaled(rows, p, share[p - start], message, p - start)
                 else:
-                    _scatter(message, share, first, one.corners, one.weights, one.norm, start, stop)
-                    _scatter(message, share, second, two.corners, two.weights, two.norm, start, stop)
+                    _scatter(message, share, first, one.corners, one.weights, start, stop)
+                    _scatter(message, share, second, two.corners, two.weights, start, stop)
                     if not vertices_one.size:
                         message[:] = 0
 
@@ -122,27 +122,22 @@ def step(
 def _gather(
     message: Floats,
     own: Floats,
-    corners: Ints,
+    corners: Corners,
     weights: Floats,
-    norm: Floats,
     scale: np.float32,
     start: int,
     stop: int,
 ) -> None:
     for p in range(start, stop):
-        factor = scale * norm[p]
         for k in range(corners.shape[1]):
-            add_scaled(message, p - start, factor * weights[p, k], own, corners[p, k])
+            add_scaled(message, p - start, scale * weights[p, k], own, corners[p, k])
 
 
 @njit(cache=True)
-def _scatter(
-    q: Floats, share: Floats, own: Floats, corners: Ints, weights: Floats, norm: Floats, start: int, stop: int
-) -> None:
+def _scatter(q: Floats, share: Floats, own: Floats, corners: Corners, weights: Floats, start: int, stop: int) -> None:
     for p in range(start, stop):
-        factor = share[p - start] * norm[p]
         for k in range(corners.shape[1]):
-            add_scaled(own, corners[p, k], factor * weights[p, k], q, p - start)
+            add_scaled(own, corners[p, k], share[p - start] * weights[p, k], q, p - start)
 
 
 @njit(cache=True)

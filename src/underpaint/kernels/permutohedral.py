@@ -12,14 +12,18 @@ from underpaint.core.errors import ConfigError, DataError
 from underpaint.kernels import permutohedral_build as build
 from underpaint.kernels import permutohedral_filter as passes
 from underpaint.kernels.jit import prepare
-from underpaint.kernels.rows import padded
+from underpaint.kernels.permutohedral_tiles import Tiles
+from underpaint.kernels.rows import empty_rows
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 Longs = NDArray[np.int64]
 
 PURPOSE = "permutohedral lattices"
-COMPILE_SECONDS = 40
+COMPILE_SECONDS = 15
+
+MOST_DIMENSIONS = 6
+"""The corners of a tile, at most 8192 (d + 1), are numbered with 16 bits; position and colour have 5 dimensions."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +38,10 @@ class Lattice:
     """
 
     dimensions: int
-    corners: Ints  # (P, d + 1) entry of the own chunk for each corner of the simplex
+    corners: NDArray[np.uint16]  # (P, d + 1) entry of the own tile for each corner of the simplex
     weights: Floats  # (P, d + 1) barycentric weights
-    starts: Longs  # (chunks + 1,) first entry of each chunk
+    tiles: Tiles  # order of the points
+    starts: Longs  # (tiles + 1,) first entry of each tile
     vertex: Ints  # (entries,) vertex of each entry, 0 for null
     first: Ints  # (M + 2,) first position in `order` for each vertex
     order: Ints  # (entries with a vertex,) entries sorted by vertex
@@ -52,27 +57,32 @@ class Lattice:
 
         Raises:
             DataError: not (P, d), or not finite.
-            ConfigError: standard deviations so small that the lattice has more than 2^62 cells.
+            ConfigError: more than 6 dimensions, or standard deviations so small that there are over 2^62 cells.
         """
         if features.ndim != 2 or features.size == 0:
             raise DataError(f"features are {features.shape}", accepted="(P, d), not empty")
         return cls.from_planes(np.ascontiguousarray(features.T, dtype=np.float32), active)
 
     @classmethod
-    def from_planes(cls, features: Floats, active: NDArray[np.bool_] | None = None) -> Lattice:
-        """As `build`, from one contiguous row per dimension (d, P)."""
+    def from_planes(
+        cls, features: Floats, active: NDArray[np.bool_] | None = None, *, width: int | None = None
+    ) -> Lattice:
+        """As `build`, from one contiguous row per dimension (d, P), where known of an image ``width`` pixels wide."""
         threads = prepare(build.locate, purpose=PURPOSE, seconds=COMPILE_SECONDS)
         dims, points = features.shape
+        if dims > MOST_DIMENSIONS:
+            raise ConfigError(f"the points have {dims} dimensions", accepted=f"1 to {MOST_DIMENSIONS}")
         scale = elevation_scale(dims)
         stride, base = packing(features.min(axis=1) * scale, features.max(axis=1) * scale)
-        corners, weights = np.zeros((points, dims + 1), np.int32), np.zeros((points, dims + 1), np.float32)
-        found = np.empty(points * (dims + 1), np.int64)  # mostly never touched, so never in memory
-        counts = np.zeros(math.ceil(points / build.CHUNK), np.int64)
+        corners, weights = np.zeros((points, dims + 1), build.CORNER), np.zeros((points, dims + 1), np.float32)
+        tiles = Tiles.of(points, width)
+        counts = np.zeros(len(tiles.first) - 1, np.int64)
+        found = np.empty((len(counts), tiles.capacity * (dims + 1)), np.int64)  # mostly never touched, so not in memory
         mask = np.empty(0, np.uint8) if active is None else active.astype(np.uint8)
-        build.locate(features, mask, scale, stride, base, threads, corners, weights, found, counts)
+        build.locate(features, mask, scale, stride, base, tiles, threads, corners, weights, found, counts)
         starts = np.concatenate([[0], np.cumsum(counts + 1)])
         vertex = np.empty(starts[-1], np.int32)
-        keys = build.merge(found, counts, build.CHUNK * (dims + 1), starts, vertex)
+        keys = build.merge(found, counts, starts, vertex)
         # In ascending order of the keys, the neighbours of successive vertices are successive: blurring streams.
         ascending = np.argsort(keys)
         rank = np.zeros(len(keys) + 1, np.int32)
@@ -83,7 +93,7 @@ class Lattice:
         neighbours = np.zeros((dims + 1, len(keys) + 1, 2), np.int32)
         if len(keys):
             build.link(keys[ascending], stride, neighbours)
-        return cls(dims, corners, weights, starts, vertex, first, order, neighbours)
+        return cls(dims, corners, weights, tiles, starts, vertex, first, order, neighbours)
 
     @property
     def vertices(self) -> int:
@@ -108,16 +118,15 @@ class Lattice:
     def filter_planes(self, planes: Floats, *, transpose: bool = False) -> Floats:
         """As `filter`, from and to contiguous (C, P)."""
         threads = prepare(passes.splat, purpose=PURPOSE, seconds=COMPILE_SECONDS)
-        length = padded(len(planes))
-        entries = np.empty((len(self.vertex), length), np.float32)
-        vertices, spare = (np.empty((self.vertices + 1, length), np.float32) for _ in range(2))
-        passes.splat(planes, self.corners, self.weights, self.starts, threads, entries)
+        entries = empty_rows(len(self.vertex), len(planes))
+        vertices, spare = (empty_rows(self.vertices + 1, len(planes)) for _ in range(2))
+        passes.splat(planes, self.tiles, self.corners, self.weights, self.starts, threads, entries)
         passes.collect(entries, self.first, self.order, threads, vertices)
         for axis in self.axes(transpose=transpose):
             passes.blur(vertices, self.neighbours[axis], threads, spare)
             vertices, spare = spare, vertices
         filtered = np.empty_like(planes)
-        gather = (self.vertex, self.corners, self.weights, self.starts, self.factor, threads)
+        gather = (self.vertex, self.tiles, self.corners, self.weights, self.starts, self.factor, threads)
         passes.slice_back(vertices, *gather, filtered)
         return filtered
 

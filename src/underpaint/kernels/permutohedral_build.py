@@ -1,7 +1,6 @@
 """Building a permutohedral lattice: which simplex every point lies in, and which vertices exist.
 
-Points are taken in chunks of a fixed size, so that the result does not depend on the number of threads. A chunk finds
-its own vertices with a hash table that fits a core's cache; a short serial pass merges the chunks.
+A tile of points finds its own vertices with a hash table that fits a core's cache; a short serial pass merges them.
 """
 
 from __future__ import annotations
@@ -12,15 +11,15 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
+from underpaint.kernels.permutohedral_tiles import RUN, Tiles
+
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 Longs = NDArray[np.int64]
+Corners = NDArray[np.uint16]
 
-CHUNK = 8192
-"""Points of a chunk: enough for 22 chunks in a 375 x 500 image, few enough that its vertices stay in cache."""
-
-_BLOCK = 256
-"""Points embedded together, so that every step is a loop over contiguous floats."""
+CORNER = np.uint16
+"""Type of a corner's number within its tile: half the memory of the largest part of a lattice."""
 
 
 @njit(cache=True, parallel=True, fastmath={"contract"})
@@ -30,8 +29,9 @@ def locate(
     scale: Floats,
     stride: Longs,
     base: int,
+    tiles: Tiles,
     workers: int,
-    corners: Ints,
+    corners: Corners,
     weights: Floats,
     found: Longs,
     counts: Longs,
@@ -44,45 +44,40 @@ def locate(
         scale: (d,) of the elevation.
         stride: (d + 1,) factors that pack a vertex's first d coordinates into one integer, the last 0.
         base: Added to every packed key, so that none is negative.
+        tiles: Order of the points.
         workers: Threads.
-        corners: (P, d + 1), zeros; receives the chunk's own vertex numbers from 1 on.
+        corners: (P, d + 1), zeros; receives the tile's own vertex numbers from 1 on.
         weights: (P, d + 1), zeros; receives the barycentric weights.
-        found: (P (d + 1),); receives the keys of each chunk's vertices from position ``start (d + 1)`` on.
-        counts: (chunks,); receives their number.
+        found: (tiles, capacity (d + 1)); receives the keys of each tile's vertices.
+        counts: (tiles,); receives their number.
     """
-    dims, points = features.shape
     for worker in prange(workers):
-        for chunk in range(worker, counts.size, workers):
-            first, last = chunk * CHUNK, min(points, (chunk + 1) * CHUNK)
-            own = found[first * (dims + 1) : last * (dims + 1)]
-            here = slice(first, last)
-            mask = active[here] if active.size else active
-            counts[chunk] = _locate_chunk(
-                features[:, here], mask, scale, stride, base, corners[here], weights[here], own
-            )
+        for tile in range(worker, counts.size, workers):
+            runs = tiles.runs[tiles.first[tile] : tiles.first[tile + 1]]
+            counts[tile] = _locate_tile(features, active, scale, stride, base, runs, corners, weights, found[tile])
 
 
 @njit(cache=True)
-def _locate_chunk(
+def _locate_tile(
     features: Floats,
     active: NDArray[np.uint8],
     scale: Floats,
     stride: Longs,
     base: int,
-    corners: Ints,
+    runs: Longs,
+    corners: Corners,
     weights: Floats,
     found: Longs,
 ) -> int:
-    """As `locate`, for one chunk; returns the number of vertices found.
+    """As `locate`, for one tile; returns the number of vertices found.
 
     Apart from the parallel loop, because numba takes the size of an array that such a loop replaces for constant.
     """
-    dims, points = features.shape
-    keys = np.empty((dims + 1, _BLOCK), np.int64)
-    share = np.empty((dims + 1, _BLOCK), np.float32)
+    dims = len(features)
+    keys = np.empty((dims + 1, RUN), np.int64)
+    share = np.empty((dims + 1, RUN), np.float32)
     table, known = new_table(4096), 0
-    for start in range(0, points, _BLOCK):
-        stop = min(points, start + _BLOCK)
+    for start, stop in runs:
         embed(features[:, start:stop], scale, stride, base, keys, share)
         for p in range(start, stop):
             if active.size and not active[p]:
@@ -178,14 +173,13 @@ def _round(elevated: Floats, rounded: Ints, rank: Ints) -> None:
 
 
 @njit(cache=True)
-def merge(found: Longs, counts: Longs, width: int, starts: Longs, vertex: Ints) -> Longs:
-    """Number the vertices of all chunks together, in the order in which they are met.
+def merge(found: Longs, counts: Longs, starts: Longs, vertex: Ints) -> Longs:
+    """Number the vertices of all tiles together, in the order in which they are met.
 
     Args:
         found: Keys, as `locate` leaves them.
-        counts: (chunks,) vertices of each chunk.
-        width: ``CHUNK (d + 1)``.
-        starts: (chunks + 1,) first entry of each chunk; an entry is a chunk's null vertex or one of its vertices.
+        counts: (tiles,) vertices of each tile.
+        starts: (tiles + 1,) first entry of each tile; an entry is a tile's null vertex or one of its vertices.
         vertex: (entries,); receives the vertex of each entry from 1 on, 0 for null.
 
     Returns:
@@ -193,20 +187,20 @@ def merge(found: Longs, counts: Longs, width: int, starts: Longs, vertex: Ints) 
     """
     table, keys = new_table(4096), np.empty(counts.sum(), np.int64)
     known = 0
-    for chunk in range(counts.size):
-        vertex[starts[chunk]] = 0
-        for k in range(counts[chunk]):
-            key = found[chunk * width + k]
+    for tile in range(counts.size):
+        vertex[starts[tile]] = 0
+        for k in range(counts[tile]):
+            key = found[tile, k]
             slot = find(table, key)
             if table[slot, 0] < 0:
                 keys[known] = key
                 known += 1
                 table[slot, 0], table[slot, 1] = key, known
-                vertex[starts[chunk] + 1 + k] = known
+                vertex[starts[tile] + 1 + k] = known
                 if 2 * known > len(table):
                     table = grow(table)
             else:
-                vertex[starts[chunk] + 1 + k] = table[slot, 1]
+                vertex[starts[tile] + 1 + k] = table[slot, 1]
     return keys[:known]
 
 

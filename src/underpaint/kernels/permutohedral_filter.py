@@ -1,6 +1,6 @@
 """Filtering on a permutohedral lattice: splat the points on their vertices, blur along the axes, slice them back.
 
-A vertex holds all channels side by side. A chunk of points works on its own copy of its vertices: no two threads write
+A vertex holds all channels side by side. A tile of points works on its own copy of its vertices: no two threads write
 to the same memory, and the sums are made in the same order whatever the number of threads.
 """
 
@@ -10,29 +10,27 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from underpaint.kernels.permutohedral_build import CHUNK
+from underpaint.kernels.permutohedral_tiles import RUN, Tiles
 from underpaint.kernels.rows import add_scaled, set_scaled
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 Longs = NDArray[np.int64]
-
-BLOCK = 64
-"""Points turned from planes into rows at a time: 21 channels of them fill 6 kB."""
+Corners = NDArray[np.uint16]
 
 
 @njit(cache=True, parallel=True)
-def splat(planes: Floats, corners: Ints, weights: Floats, starts: Longs, workers: int, entries: Floats) -> None:
-    """Add every point to its corners: planes (C, P) into entries (E, padded C), chunk by chunk."""
-    channels, points = planes.shape
+def splat(
+    planes: Floats, tiles: Tiles, corners: Corners, weights: Floats, starts: Longs, workers: int, entries: Floats
+) -> None:
+    """Add every point to its corners: planes (C, P) into entries (E, padded C), tile by tile."""
+    channels = len(planes)
     for worker in prange(workers):
-        rows = np.zeros((BLOCK, entries.shape[1]), np.float32)
-        for chunk in range(worker, starts.size - 1, workers):
-            own = entries[starts[chunk] : starts[chunk + 1]]
+        rows = np.zeros((RUN, entries.shape[1]), np.float32)
+        for tile in range(worker, starts.size - 1, workers):
+            own = entries[starts[tile] : starts[tile + 1]]
             own[:] = 0
-            last = min(points, (chunk + 1) * CHUNK)
-            for start in range(chunk * CHUNK, last, BLOCK):
-                stop = min(last, start + BLOCK)
+            for start, stop in tiles.runs[tiles.first[tile] : tiles.first[tile + 1]]:
                 for c in range(channels):
                     plane = planes[c, start:stop]
                     for i in range(plane.size):
@@ -44,7 +42,7 @@ def splat(planes: Floats, corners: Ints, weights: Floats, starts: Longs, workers
 
 @njit(cache=True, parallel=True)
 def collect(entries: Floats, first: Ints, order: Ints, workers: int, vertices: Floats) -> None:
-    """Sum the chunks' copies of each vertex; row 0, the null vertex, is zero."""
+    """Sum the tiles' copies of each vertex; row 0, the null vertex, is zero."""
     count = len(vertices)
     for worker in prange(workers):
         for v in range(count * worker // workers, count * (worker + 1) // workers):
@@ -72,7 +70,8 @@ def blur(vertices: Floats, neighbours: Ints, workers: int, blurred: Floats) -> N
 def slice_back(
     vertices: Floats,
     vertex: Ints,
-    corners: Ints,
+    tiles: Tiles,
+    corners: Corners,
     weights: Floats,
     starts: Longs,
     factor: float,
@@ -80,16 +79,14 @@ def slice_back(
     planes: Floats,
 ) -> None:
     """Read every point back from its corners, times ``factor``: vertices (M + 1, padded C) into planes (C, P)."""
-    channels, points = planes.shape
+    channels = len(planes)
     scale = np.float32(factor)
     for worker in prange(workers):
-        rows = np.zeros((BLOCK, vertices.shape[1]), np.float32)
+        rows = np.zeros((RUN, vertices.shape[1]), np.float32)
         own = np.empty((np.diff(starts).max(), vertices.shape[1]), np.float32)
-        for chunk in range(worker, starts.size - 1, workers):
-            fetch(vertices, vertex[starts[chunk] : starts[chunk + 1]], own)
-            last = min(points, (chunk + 1) * CHUNK)
-            for start in range(chunk * CHUNK, last, BLOCK):
-                stop = min(last, start + BLOCK)
+        for tile in range(worker, starts.size - 1, workers):
+            fetch(vertices, vertex[starts[tile] : starts[tile + 1]], own)
+            for start, stop in tiles.runs[tiles.first[tile] : tiles.first[tile + 1]]:
                 for p in range(start, stop):
                     set_scaled(rows, p - start, scale * weights[p, 0], own, corners[p, 0])
                     for k in range(1, corners.shape[1]):
@@ -102,6 +99,6 @@ def slice_back(
 
 @njit(cache=True)
 def fetch(vertices: Floats, vertex: Ints, own: Floats) -> None:
-    """A chunk's own copy of its vertices."""
+    """A tile's own copy of its vertices."""
     for e in range(vertex.size):
         set_scaled(own, e, np.float32(1), vertices, vertex[e])

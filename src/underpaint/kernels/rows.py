@@ -10,12 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]  # numba's own code generator, installed with it
 from numba.core import cgutils, types
 from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
 
 LANES = 8
 """Floats of a vector; the length of a row must be a multiple of it (see `padded`)."""
+
+_LINE = 64
+"""Bytes of a cache line; numpy aligns to 16, which would make every second vector straddle two lines."""
 
 _VECTOR = ir.VectorType(ir.FloatType(), LANES)
 
@@ -23,6 +30,14 @@ _VECTOR = ir.VectorType(ir.FloatType(), LANES)
 def padded(channels: int) -> int:
     """Length of a row that holds so many channels."""
     return LANES * -(-channels // LANES)
+
+
+def empty_rows(count: int, channels: int) -> Floats:
+    """A matrix (count, padded channels), not initialised, whose vectors never straddle two cache lines."""
+    length = padded(channels)
+    spare = np.empty(count * length + _LINE // 4, np.float32)
+    start = -spare.ctypes.data % _LINE // 4
+    return spare[start : start + count * length].reshape(count, length)
 
 
 def _row_operation(accumulate: bool, target: Any, source: Any) -> tuple[Any, Any] | None:

@@ -28,7 +28,7 @@ def filter_pairs(
     values: Tensor, rgb: Tensor, window: HalfWindow, source: Tensor | None, destination: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """As `windowed_torch.filter_pairs`, for contiguous float32 tensors on the CPU."""
-    threads = prepare(_filter, purpose="windowed pair sums", seconds=15)
+    threads = prepare(_filter, purpose="windowed pair sums", seconds=8)
     count, _, height, width = values.shape
     filtered, disagreement = torch.empty_like(values), values.new_empty(count, height, width)
     _filter(
