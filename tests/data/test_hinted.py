@@ -24,7 +24,7 @@ from underpaint.data.samples import Sample, collate
 from underpaint.formats.folder import DataFolder, open_folder
 from underpaint.formats.masks import write_index_mask
 from underpaint.hints.rasterise import UNKNOWN
-from underpaint.hints.types import Box, Click, Hints, Kind, Scribble, Tags
+from underpaint.hints.types import Box, Click, Hints, Scribble, Tags
 
 SIZE = (40, 52)
 NAMES = tuple(f"im{i}" for i in range(6))
@@ -357,10 +357,6 @@ def test_an_image_at_rest_shows_what_a_person_said(data: DataFolder, tmp_path: P
     assert made.still("im3").allowed.tolist() == [True, True, False]
     with Image.open(data.masks["im4"]) as mask:
         assert np.array_equal(made.still("im4").seeds, np.asarray(mask))
-
-
-def test_kinds_are_counted(data: DataFolder) -> None:
-    assert images(data).kinds() == {Kind.MASK: 1, Kind.SCRIBBLE: 1, Kind.CLICK: 2, Kind.BOX: 1, Kind.TAG: 2}
 
 
 @pytest.mark.parametrize("scales", [(0.0, 1.0), (-1.0, 1.0), (1.5, 0.5)])

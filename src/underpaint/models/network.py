@@ -10,6 +10,7 @@ import segmentation_models_pytorch as smp
 import timm
 import torch
 from pydantic import Field
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -69,7 +70,8 @@ class Network(nn.Module):
         pretrained: Whether to load the encoder's weights; False where a checkpoint follows.
 
     Raises:
-        ConfigError: an unknown encoder, or weights that are not there or do not fit.
+        ConfigError: an unknown encoder, one that the decoder cannot work with, or weights that are not there or do not
+            fit.
     """
 
     def __init__(
@@ -103,19 +105,27 @@ class Network(nn.Module):
         if self.config.weights == "auto":
             state = bundled_state(self.config.encoder)
         else:
-            path = Path(self.config.weights)
-            if not path.is_file():
-                raise ConfigError(
-                    f"no such weights: {path}", where="model.weights", accepted="auto, none or a safetensors file"
-                )
-            state = load_file(path)
-        missing, _ = self.encoder.model.load_state_dict(state, strict=False)
+            state = _read_weights(Path(self.config.weights))
+        own = self.encoder.model.state_dict()
+        # Around a sequence of layers timm's feature extractor writes stages_0 for the model's own stages.0.
+        state = {key if key in own else key.replace(".", "_", 1): value for key, value in state.items()}
+        fix = "use weights of this encoder, under timm's names"
+        missing = [key for key in own if key not in state]
         if missing:
             raise ConfigError(
                 f"{len(missing)} tensors of {self.config.encoder} are not in the weights, {missing[0]} among them",
                 where="model.weights",
-                fix="use weights of this encoder, under timm's names",
+                fix=fix,
             )
+        other = [key for key in own if own[key].shape != state[key].shape]
+        if other:
+            shapes = f"{tuple(state[other[0]].shape)} instead of {tuple(own[other[0]].shape)}"
+            raise ConfigError(
+                f"{len(other)} tensors of the weights have another shape: {other[0]} is {shapes}",
+                where="model.weights",
+                fix=fix,
+            )
+        self.encoder.model.load_state_dict({key: state[key] for key in own})
 
     def train(self, mode: bool = True) -> Network:
         """Training mode, in which a frozen encoder's batch norms stay as they are."""
@@ -158,17 +168,30 @@ class Network(nn.Module):
 
 
 def _freeze(encoder: nn.Module, stride: int) -> None:
-    """Stop the gradient of an encoder's parameters up to the last layer of a stride (timm lists them in order)."""
+    """Stop the gradient of an encoder's layers up to the last one of a stride (timm lists modules in order).
+
+    That last one may have no parameters of its own: for a ResNet at stride 2 it is the activation behind the stem.
+    """
     info: Any = encoder.feature_info
-    layer = next((item["module"] for item in info.get_dicts() if item["reduction"] == stride), None)
-    names = [name for name, _ in encoder.named_parameters()]
-    held = (
-        []
-        if layer is None
-        else [i for i, n in enumerate(names) if n.startswith((f"{layer}.", f"{layer.replace('.', '_')}."))]
-    )
-    for _, parameter in list(encoder.named_parameters())[: held[-1] + 1 if held else 0]:
-        parameter.requires_grad_(False)
+    layers = [str(item["module"]) for item in info.get_dicts() if item["reduction"] <= stride]
+    starts = tuple(f"{name}." for layer in layers for name in (layer, layer.replace(".", "_")))
+    modules = list(encoder.named_modules())
+    held = [i for i, (name, _) in enumerate(modules) if f"{name}.".startswith(starts)] if starts else []
+    for _, module in modules[: held[-1] + 1 if held else 0]:
+        for parameter in module.parameters(recurse=False):
+            parameter.requires_grad_(False)
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    accepted = "auto, none or a safetensors file"
+    if not path.is_file():
+        raise ConfigError(f"no such weights: {path}", where="model.weights", accepted=accepted)
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise ConfigError(
+            f"the weights {path} cannot be read: {error}", where="model.weights", accepted=accepted
+        ) from None
 
 
 def _assemble(config: ModelConfig, classes: int, *, online: bool) -> Any:
@@ -186,6 +209,12 @@ def _assemble(config: ModelConfig, classes: int, *, online: bool) -> Any:
             where="model.weights",
             fix=f"use a bundled encoder ({', '.join(sorted(BUNDLED))}), a safetensors file, or 'none'",
         ) from None
+    except Exception as error:  # timm and smp say in many ways that an encoder has no feature maps or no dilation
+        raise ConfigError(
+            f"{config.encoder} cannot be the encoder of {config.architecture}: {error}",
+            where="model",
+            fix="choose an encoder that gives feature maps at strides 2 to 32, or the architecture 'unet' or 'fpn'",
+        ) from error
 
 
 def normalisation(encoder: str) -> tuple[Tensor, Tensor]:

