@@ -27,7 +27,7 @@ def average(mask: Tensor, weights: Tensor, offsets: list[tuple[int, int]], reach
     Returns:
         (C, H, W).
     """
-    threads = prepare(_average, purpose="pixel-adaptive refinement", seconds=5)
+    threads = prepare(_average, purpose="pixel-adaptive refinement", seconds=3)
     height, width = mask.shape[-2:]
     # Rows carry their own margin, so that a shift is a slice; a row above or below the image is the border row.
     now = np.ascontiguousarray(np.pad(mask.numpy(), ((0, 0), (0, 0), (reach, reach)), mode="edge"))

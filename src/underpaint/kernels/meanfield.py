@@ -73,7 +73,7 @@ def mean_field(
     _check(probabilities, image, compatibility)
     if device != "cpu":
         return mean_field_on(device, probabilities, image, parameters, compatibility)
-    threads = prepare(steps.step, purpose="mean-field inference", seconds=20)
+    threads = prepare(steps.step, purpose="mean-field inference", seconds=10)
     classes, height, width = probabilities.shape
     rows = empty_rows(height * width, classes)
     planes = np.ascontiguousarray(probabilities, dtype=np.float32).reshape(classes, -1)

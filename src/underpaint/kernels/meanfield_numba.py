@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from underpaint.kernels.exponential import exp2
 from underpaint.kernels.permutohedral_filter import fetch
 from underpaint.kernels.permutohedral_tiles import RUN, Tiles
-from underpaint.kernels.rows import add_scaled, set_scaled
+from underpaint.kernels.rows import add_scaled, gather, scatter, set_scaled
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
@@ -99,8 +99,9 @@ def step(
             for start, stop in tiles.runs[tiles.first[tile] : tiles.first[tile + 1]]:
                 if vertices_one.size:
                     message[:] = 0
-                    _gather(message, own_one, one.corners, one.weights, scale_one, start, stop)
-                    _gather(message, own_two, two.corners, two.weights, scale_two, start, stop)
+                    for p in range(start, stop):
+                        gather(message, p - start, scale_one, own_one, one.corners, one.weights, p)
+                        gather(message, p - start, scale_two, own_two, two.corners, two.weights, p)
                 if matrix.size:
                     message, spare = spare, message
                     _compare(message, spare, matrix)
@@ -112,32 +113,11 @@ def step(
                     for p in range(start, stop):
                         set_scaled(rows, p, share[p - start], message, p - start)
                 else:
-                    _scatter(message, share, first, one.corners, one.weights, start, stop)
-                    _scatter(message, share, second, two.corners, two.weights, start, stop)
+                    for p in range(start, stop):
+                        scatter(first, one.corners, one.weights, p, share[p - start], message, p - start)
+                        scatter(second, two.corners, two.weights, p, share[p - start], message, p - start)
                     if not vertices_one.size:
                         message[:] = 0
-
-
-@njit(cache=True)
-def _gather(
-    message: Floats,
-    own: Floats,
-    corners: Corners,
-    weights: Floats,
-    scale: np.float32,
-    start: int,
-    stop: int,
-) -> None:
-    for p in range(start, stop):
-        for k in range(corners.shape[1]):
-            add_scaled(message, p - start, scale * weights[p, k], own, corners[p, k])
-
-
-@njit(cache=True)
-def _scatter(q: Floats, share: Floats, own: Floats, corners: Corners, weights: Floats, start: int, stop: int) -> None:
-    for p in range(start, stop):
-        for k in range(corners.shape[1]):
-            add_scaled(own, corners[p, k], share[p - start] * weights[p, k], q, p - start)
 
 
 @njit(cache=True)

@@ -20,7 +20,7 @@ Ints = NDArray[np.int32]
 Longs = NDArray[np.int64]
 
 PURPOSE = "permutohedral lattices"
-COMPILE_SECONDS = 15
+COMPILE_SECONDS = 20
 
 MOST_DIMENSIONS = 6
 """The corners of a tile, at most 8192 (d + 1), are numbered with 16 bits; position and colour have 5 dimensions."""

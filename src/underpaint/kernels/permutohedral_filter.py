@@ -11,7 +11,7 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 from underpaint.kernels.permutohedral_tiles import RUN, Tiles
-from underpaint.kernels.rows import add_scaled, set_scaled
+from underpaint.kernels.rows import add_scaled, gather, scatter, set_scaled
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
@@ -36,8 +36,7 @@ def splat(
                     for i in range(plane.size):
                         rows[i, c] = plane[i]
                 for p in range(start, stop):
-                    for k in range(corners.shape[1]):
-                        add_scaled(own, corners[p, k], weights[p, k], rows, p - start)
+                    scatter(own, corners, weights, p, np.float32(1), rows, p - start)
 
 
 @njit(cache=True, parallel=True)
@@ -87,10 +86,9 @@ def slice_back(
         for tile in range(worker, starts.size - 1, workers):
             fetch(vertices, vertex[starts[tile] : starts[tile + 1]], own)
             for start, stop in tiles.runs[tiles.first[tile] : tiles.first[tile + 1]]:
+                rows[:] = 0
                 for p in range(start, stop):
-                    set_scaled(rows, p - start, scale * weights[p, 0], own, corners[p, 0])
-                    for k in range(1, corners.shape[1]):
-                        add_scaled(rows, p - start, scale * weights[p, k], own, corners[p, k])
+                    gather(rows, p - start, scale, own, corners, weights, p)
                 for c in range(channels):
                     plane = planes[c, start:stop]
                     for i in range(plane.size):

@@ -1,7 +1,7 @@
 """Arithmetic on rows of a matrix, eight floats an instruction.
 
 The loops over a lattice are short (one row of padded channels) and hop between rows of one array. The compiler cannot
-tell such rows apart, so it guards every loop or leaves it scalar: two to three times slower than these few lines, which
+tell such rows apart, so it guards every loop or leaves it scalar: two to four times slower than these few lines, which
 emit the vector instructions themselves. LLVM splits them where a machine's registers are narrower.
 """
 
@@ -24,6 +24,9 @@ LANES = 8
 _LINE = 64
 """Bytes of a cache line; numpy aligns to 16, which would make every second vector straddle two lines."""
 
+_UNROLLED = 4
+"""Vectors of a row up to which it stays in registers while several rows are summed: 32 channels."""
+
 _VECTOR = ir.VectorType(ir.FloatType(), LANES)
 
 
@@ -40,30 +43,142 @@ def empty_rows(count: int, channels: int) -> Floats:
     return spare[start : start + count * length].reshape(count, length)
 
 
-def _row_operation(accumulate: bool, target: Any, source: Any) -> tuple[Any, Any] | None:
-    """Typing and code of ``target[i] (+)= factor * source[j]``."""
-    for array in (target, source):
-        if not isinstance(array, types.Array) or (array.ndim, array.layout, array.dtype) != (2, "C", types.float32):
-            return None
+class _Matrix:
+    """A C-contiguous matrix in the code being generated."""
+
+    def __init__(self, context: Any, builder: Any, kind: Any, value: Any) -> None:
+        array = context.make_array(kind)(context, builder, value)
+        self.builder, self.data = builder, array.data
+        self.length = builder.extract_value(array.shape, 1)
+
+    def row(self, i: Any) -> Any:
+        """Pointer to row i."""
+        return self.builder.gep(self.data, [self.builder.mul(i, self.length)])
+
+    def vectors(self, i: Any, offset: Any, count: int) -> list[Any]:
+        """Pointers to ``count`` vectors of row i from element ``offset`` on."""
+        start = self.builder.gep(self.row(i), [offset])
+        places = [self.builder.gep(start, [ir.Constant(ir.IntType(64), LANES * g)]) for g in range(count)]
+        return [self.builder.bitcast(place, _VECTOR.as_pointer()) for place in places]
+
+
+def _broadcast(builder: Any, scalar: Any) -> Any:
+    vector = ir.Constant(_VECTOR, ir.Undefined)
+    for lane in range(LANES):
+        vector = builder.insert_element(vector, scalar, ir.Constant(ir.IntType(32), lane))
+    return vector
+
+
+def _multiply_add(builder: Any, total: Any, factor: Any, values: Any) -> Any:
+    product = builder.fmul(factor, values, flags=("contract",))
+    return builder.fadd(total, product, flags=("contract",))
+
+
+def _by_length(builder: Any, length: Any, emit: Callable[[Any, int], None]) -> None:
+    """Call ``emit(offset, vectors)`` for a whole short row, or vector by vector for a long one."""
+    zero = ir.Constant(length.type, 0)
+    after = builder.append_basic_block("after")
+    longer = builder.append_basic_block("longer")
+    choice = builder.switch(builder.udiv(length, ir.Constant(length.type, LANES)), longer)
+    for count in range(1, _UNROLLED + 1):
+        block = builder.append_basic_block(f"vectors{count}")
+        choice.add_case(ir.Constant(length.type, count), block)
+        builder.position_at_end(block)
+        emit(zero, count)
+        builder.branch(after)
+    builder.position_at_end(longer)
+    step = ir.Constant(length.type, LANES)
+    with cgutils.for_range_slice(builder, zero, length, step, intp=length.type) as (offset, _):
+        emit(offset, 1)
+    builder.branch(after)
+    builder.position_at_end(after)
+
+
+def _is_matrix(array: Any, *dtypes: Any) -> bool:
+    return isinstance(array, types.Array) and (array.ndim, array.layout) == (2, "C") and array.dtype in dtypes
+
+
+def _gather(typing: Any, target: Any, i: Any, scale: Any, source: Any, corners: Any, weights: Any, p: Any) -> Any:
+    if not all(_is_matrix(a, types.float32) for a in (target, source, weights)) or not _is_matrix(
+        corners, types.uint16
+    ):
+        return None
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        written, i, factor, read, j = arguments
-        out = context.make_array(signature.args[0])(context, builder, written)
-        come = context.make_array(signature.args[3])(context, builder, read)
-        length = builder.extract_value(out.shape, 1)
-        to = builder.gep(out.data, [builder.mul(i, length)])
-        fro = builder.gep(come.data, [builder.mul(j, length)])
-        scale = ir.Constant(_VECTOR, ir.Undefined)
-        for lane in range(LANES):
-            scale = builder.insert_element(scale, factor, ir.Constant(ir.IntType(32), lane))
-        zero, step = ir.Constant(length.type, 0), ir.Constant(length.type, LANES)
-        with cgutils.for_range_slice(builder, zero, length, step, intp=length.type) as (at, _):
-            place = builder.bitcast(builder.gep(to, [at]), _VECTOR.as_pointer())
-            values = builder.load(builder.bitcast(builder.gep(fro, [at]), _VECTOR.as_pointer()), align=4)
-            product = builder.fmul(scale, values, flags=("contract",))
-            if accumulate:
-                product = builder.fadd(builder.load(place, align=4), product, flags=("contract",))
-            builder.store(product, place, align=4)
+        kinds = signature.args
+        out, come, index, share = (_Matrix(context, builder, kinds[a], arguments[a]) for a in (0, 3, 4, 5))
+        index_row, share_row = index.row(arguments[6]), share.row(arguments[6])
+
+        def emit(offset: Any, count: int) -> None:
+            places = out.vectors(arguments[1], offset, count)
+            with builder.goto_entry_block():
+                sums = [builder.alloca(_VECTOR) for _ in range(count)]
+            for place, total in zip(places, sums, strict=True):
+                builder.store(builder.load(place, align=4), total)
+            with cgutils.for_range(builder, index.length) as loop:
+                corner = builder.zext(builder.load(builder.gep(index_row, [loop.index])), ir.IntType(64))
+                weight = builder.fmul(arguments[2], builder.load(builder.gep(share_row, [loop.index])))
+                factor = _broadcast(builder, weight)
+                for total, place in zip(sums, come.vectors(corner, offset, count), strict=True):
+                    values = builder.load(place, align=4)
+                    builder.store(_multiply_add(builder, builder.load(total), factor, values), total)
+            for place, total in zip(places, sums, strict=True):
+                builder.store(builder.load(total), place, align=4)
+
+        _by_length(builder, out.length, emit)
+        return context.get_dummy_value()
+
+    return types.void(target, types.intp, types.float32, source, corners, weights, types.intp), generate
+
+
+def _scatter(typing: Any, target: Any, corners: Any, weights: Any, p: Any, scale: Any, source: Any, j: Any) -> Any:
+    if not all(_is_matrix(a, types.float32) for a in (target, source, weights)) or not _is_matrix(
+        corners, types.uint16
+    ):
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kinds = signature.args
+        out, index, share, come = (_Matrix(context, builder, kinds[a], arguments[a]) for a in (0, 1, 2, 5))
+        index_row, share_row = index.row(arguments[3]), share.row(arguments[3])
+
+        def emit(offset: Any, count: int) -> None:
+            given = [builder.load(place, align=4) for place in come.vectors(arguments[6], offset, count)]
+            with cgutils.for_range(builder, index.length) as loop:
+                corner = builder.zext(builder.load(builder.gep(index_row, [loop.index])), ir.IntType(64))
+                weight = builder.fmul(arguments[4], builder.load(builder.gep(share_row, [loop.index])))
+                factor = _broadcast(builder, weight)
+                for values, place in zip(given, out.vectors(corner, offset, count), strict=True):
+                    total = _multiply_add(builder, builder.load(place, align=4), factor, values)
+                    builder.store(total, place, align=4)
+
+        _by_length(builder, out.length, emit)
+        return context.get_dummy_value()
+
+    return types.void(target, corners, weights, types.intp, types.float32, source, types.intp), generate
+
+
+def _row_operation(accumulate: bool, target: Any, source: Any) -> Any:
+    """Typing and code of ``target[i] (+)= factor * source[j]``."""
+    if not (_is_matrix(target, types.float32) and _is_matrix(source, types.float32)):
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        out = _Matrix(context, builder, signature.args[0], arguments[0])
+        come = _Matrix(context, builder, signature.args[3], arguments[3])
+        factor = _broadcast(builder, arguments[2])
+
+        def emit(offset: Any, count: int) -> None:
+            places = out.vectors(arguments[1], offset, count)
+            for place, read in zip(places, come.vectors(arguments[4], offset, count), strict=True):
+                values = builder.load(read, align=4)
+                if accumulate:
+                    result = _multiply_add(builder, builder.load(place, align=4), factor, values)
+                else:
+                    result = builder.fmul(factor, values)
+                builder.store(result, place, align=4)
+
+        _by_length(builder, out.length, emit)
         return context.get_dummy_value()
 
     return types.void(target, types.intp, types.float32, source, types.intp), generate
@@ -77,11 +192,18 @@ def _set(typing: Any, target: Any, i: Any, factor: Any, source: Any, j: Any) -> 
     return _row_operation(False, target, source)
 
 
-add_scaled: Callable[..., None] = intrinsic(_add)
-"""``add_scaled(target, i, factor, source, j)`` in compiled code: ``target[i] += factor * source[j]``.
+# For use in compiled code. Matrices are C-contiguous, rows of one padded length; indices are not checked.
 
-Both are C-contiguous float32 matrices with rows of the same padded length; indices are not checked.
-"""
+add_scaled: Callable[..., None] = intrinsic(_add)
+"""``add_scaled(target, i, factor, source, j)``: ``target[i] += factor * source[j]``."""
 
 set_scaled: Callable[..., None] = intrinsic(_set)
-"""``set_scaled(target, i, factor, source, j)`` in compiled code: ``target[i] = factor * source[j]``."""
+"""``set_scaled(target, i, factor, source, j)``: ``target[i] = factor * source[j]``."""
+
+gather: Callable[..., None] = intrinsic(_gather)
+"""``gather(target, i, scale, source, corners, weights, p)``:
+``target[i] += scale * sum_k weights[p, k] source[corners[p, k]]``, corners of 16 bits."""
+
+scatter: Callable[..., None] = intrinsic(_scatter)
+"""``scatter(target, corners, weights, p, scale, source, j)``:
+``target[corners[p, k]] += scale * weights[p, k] * source[j]`` for every k, corners of 16 bits."""
