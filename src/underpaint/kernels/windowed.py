@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from underpaint.core.errors import ConfigError, DataError
-from underpaint.kernels import windowed_numba, windowed_torch
+from underpaint.kernels import windowed_gpu, windowed_numba, windowed_torch
 from underpaint.kernels.adaptive import pixel_adaptive_refinement
 from underpaint.kernels.gaussian import GaussianKernel, HalfWindow
 
@@ -51,7 +51,8 @@ def windowed_energy(
         source: (N, H, W) bool, the pixels that may influence others; None: all.
         destination: (N, H, W) bool, the pixels that may be influenced; None: all.
         compatibility: (C, C) cost of class a beside class b, symmetric or not; None: Potts.
-        backend: "numba" (float32 on the CPU), "torch" (everything), or whichever of them fits.
+        backend: "auto": numba for float32 on the CPU, Triton for it on a GPU, torch for everything else; or one of
+            "numba" and "torch".
 
     Returns:
         A scalar, summed in float64: float32, or float64 for float64 probabilities.
@@ -189,7 +190,8 @@ def _working(tensor: Tensor, like: Tensor | None = None) -> Tensor:
 def _select(
     values: Tensor, kernels: Sequence[GaussianKernel], radius: int, backend: Backend
 ) -> tuple[PairSum, HalfWindow]:
-    compiled = values.device.type == "cpu" and values.dtype != torch.float64
+    single = values.dtype != torch.float64
+    compiled = single and values.device.type == "cpu"
     if backend not in ("auto", "numba", "torch"):
         raise ConfigError(f"backend is {backend!r}", accepted="auto, numba, torch")
     if backend == "numba" and not compiled:
@@ -199,8 +201,12 @@ def _select(
             fix="use backend='auto' or 'torch'",
         )
     window = HalfWindow.of(kernels, radius=radius, height=values.shape[-2], width=values.shape[-1])
-    chosen = windowed_numba if compiled and backend != "torch" else windowed_torch
-    return chosen.filter_pairs, window
+    if backend == "torch":
+        return windowed_torch.filter_pairs, window
+    if compiled:
+        return windowed_numba.filter_pairs, window
+    on_gpu = single and values.device.type == "cuda"
+    return (windowed_gpu if on_gpu else windowed_torch).filter_pairs, window
 
 
 def _check(values: Tensor, rgb: Tensor, source: Tensor | None, destination: Tensor | None) -> None:
