@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Any, Literal, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -26,8 +25,8 @@ _TINY = 1e-20
 class PlaneFilter(Protocol):
     """What both lattices offer, on tensors."""
 
-    def __call__(self, planes: Tensor, *, transpose: bool = False) -> Tensor:
-        """Filter (C, P)."""
+    def __call__(self, planes: Tensor, out: Tensor, *, transpose: bool) -> None:
+        """Filter (C, P) into (C, P)."""
 
 
 def bilateral_filter(
@@ -191,15 +190,22 @@ def _filters(
         if compiled:
             taken = None if mask is None else mask.numpy()
             lattice = Lattice.from_planes(features.numpy(), taken, width=colours.shape[-1])
-            filters.append(_on_tensors(lattice))
+            filters.append(_compiled(lattice))
         else:
-            filters.append(TorchLattice.from_planes(features, mask).filter_planes)
+            filters.append(_plain(TorchLattice.from_planes(features, mask)))
     return filters
 
 
-def _on_tensors(lattice: Lattice) -> PlaneFilter:
-    def filter_planes(planes: Tensor, *, transpose: bool = False) -> Tensor:
-        return torch.from_numpy(lattice.filter_planes(np.ascontiguousarray(planes.numpy()), transpose=transpose))
+def _compiled(lattice: Lattice) -> PlaneFilter:
+    def filter_planes(planes: Tensor, out: Tensor, *, transpose: bool) -> None:
+        lattice.filter_planes(planes.numpy(), transpose=transpose, out=out.numpy())
+
+    return filter_planes
+
+
+def _plain(lattice: TorchLattice) -> PlaneFilter:
+    def filter_planes(planes: Tensor, out: Tensor, *, transpose: bool) -> None:
+        out.copy_(lattice.filter_planes(planes, transpose=transpose))
 
     return filter_planes
 
@@ -216,7 +222,7 @@ def image_features(rgb: Tensor, *, sigma_xy: float, sigma_rgb: float | None) -> 
 def _apply(values: Tensor, filters: list[PlaneFilter], *, transpose: bool = False) -> Tensor:
     filtered = torch.empty_like(values)
     for n, filter_planes in enumerate(filters):
-        filtered[n] = filter_planes(values[n].flatten(1), transpose=transpose).view(values.shape[1:])
+        filter_planes(values[n].flatten(1), filtered[n].flatten(1), transpose=transpose)  # both are views
     return filtered
 
 

@@ -115,8 +115,8 @@ class Lattice:
         planes = np.ascontiguousarray(values.T, dtype=np.float32)
         return np.ascontiguousarray(self.filter_planes(planes, transpose=transpose).T)
 
-    def filter_planes(self, planes: Floats, *, transpose: bool = False) -> Floats:
-        """As `filter`, from and to contiguous (C, P)."""
+    def filter_planes(self, planes: Floats, *, transpose: bool = False, out: Floats | None = None) -> Floats:
+        """As `filter`, from and to contiguous (C, P); ``out`` receives the result where given."""
         threads = prepare(passes.splat, purpose=PURPOSE, seconds=COMPILE_SECONDS)
         entries = empty_rows(len(self.vertex), len(planes))
         vertices, spare = (empty_rows(self.vertices + 1, len(planes)) for _ in range(2))
@@ -125,7 +125,7 @@ class Lattice:
         for axis in self.axes(transpose=transpose):
             passes.blur(vertices, self.neighbours[axis], threads, spare)
             vertices, spare = spare, vertices
-        filtered = np.empty_like(planes)
+        filtered = np.empty_like(planes) if out is None else out
         gather = (self.vertex, self.tiles, self.corners, self.weights, self.starts, self.factor, threads)
         passes.slice_back(vertices, *gather, filtered)
         return filtered
