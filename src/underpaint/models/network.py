@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from underpaint.core.config import Config
 from underpaint.core.errors import ConfigError, nearest
+from underpaint.models.depthwise import widen_depthwise
 from underpaint.models.weights import BUNDLED, bundled_state
 from underpaint.records import Batch, Head, NetOutput
 
@@ -87,6 +88,7 @@ class Network(nn.Module):
             )
         online = pretrained and config.weights == "auto" and config.encoder not in BUNDLED
         whole = _assemble(config, classes, online=online)
+        widen_depthwise(whole)
         self.encoder, self.decoder = whole.encoder, whole.decoder
         width = whole.segmentation_head[0].in_channels
         deepest = self.encoder.out_channels[-1]
