@@ -26,8 +26,8 @@ class TrainConfig(Config):
         warmup: Share of the steps over which the rate rises from 0.
         power: Of the polynomial decay to 0 (DeepLab's 0.9).
         ema: Decay of an average of the weights over the steps, which is then what predicts; 0 for none.
-        precision: ``auto`` is 32 bit on a CPU and bfloat16 mixed on a GPU that has it. ``bf16-mixed`` saves a quarter of
-            the step on a CPU with AVX-512 BF16 and is slower on others.
+        precision: ``auto`` is 32 bit on a CPU and bfloat16 mixed on a GPU that has it. ``bf16-mixed`` saves a quarter
+            of the step on a CPU with AVX-512 BF16, and is slower on others.
         workers: Processes that load samples; 0 loads between the steps. Weights do not depend on it.
         checkpoint_every: Steps between checkpoints.
         gradient_clip: Largest norm of the gradient; 0 for none.
