@@ -58,6 +58,34 @@ class Box:
 
 
 @dataclass(frozen=True)
+class Polygon:
+    """A filled area: a ring of points and the rings of its holes. The last point of a ring joins the first."""
+
+    name: str
+    ring: tuple[Point, ...]
+    holes: tuple[tuple[Point, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class Bitmap:
+    """A filled area as pixels of a rectangle, ``width`` x ``height`` with its top-left pixel in column x and row y.
+
+    ``runs`` are lengths row by row, of pixels outside and inside in turn, outside first; they sum to width * height.
+    """
+
+    name: str
+    x: int
+    y: int
+    width: int
+    height: int
+    runs: tuple[int, ...]
+
+
+Region = Polygon | Bitmap
+"""Every pixel of a region is of its class. Of pixels outside all regions nothing is said."""
+
+
+@dataclass(frozen=True)
 class Tags:
     """Which classes the image shows. A class in neither set is unknown.
 
@@ -89,6 +117,7 @@ class Hints:
             other hints or nothing speak of them.
         source: Who or what made the hints.
         seconds: Seconds of a person's time, where known.
+        regions: Filled areas; a later one lies above an earlier one.
     """
 
     image: str
@@ -101,11 +130,12 @@ class Hints:
     mask: str | None = None
     source: str = ""
     seconds: float | None = field(default=None)
+    regions: tuple[Region, ...] = ()
 
     def kinds(self) -> frozenset[Kind]:
         """The kinds of hints that this image carries."""
         present = {
-            Kind.MASK: self.mask is not None,
+            Kind.MASK: self.mask is not None or bool(self.regions),
             Kind.SCRIBBLE: bool(self.scribbles),
             Kind.CLICK: bool(self.clicks),
             Kind.BOX: bool(self.boxes or self.boxed),
@@ -114,9 +144,8 @@ class Hints:
         return frozenset(kind for kind, here in present.items() if here)
 
     def drawn(self) -> list[str]:
-        """The class of every click, scribble and box, in this order."""
-        clicks, scribbles, boxes = self.clicks, self.scribbles, self.boxes
-        return [c.name for c in clicks] + [s.name for s in scribbles] + [b.name for b in boxes]
+        """The class of every click, scribble, box and region, in this order."""
+        return [hint.name for hint in (*self.clicks, *self.scribbles, *self.boxes, *self.regions)]
 
     def names(self) -> Iterator[str]:
         """Every class name that is mentioned, with repeats, in a fixed order."""
