@@ -24,7 +24,7 @@ from underpaint.data.samples import Sample, collate
 from underpaint.formats.folder import DataFolder, open_folder
 from underpaint.formats.masks import write_index_mask
 from underpaint.hints.rasterise import UNKNOWN
-from underpaint.hints.types import Box, Click, Hints, Scribble, Tags
+from underpaint.hints.types import Bitmap, Box, Click, Hints, Kind, Polygon, Scribble, Tags
 
 SIZE = (40, 52)
 NAMES = tuple(f"im{i}" for i in range(6))
@@ -363,3 +363,33 @@ def test_an_image_at_rest_shows_what_a_person_said(data: DataFolder, tmp_path: P
 def test_scales_must_be_a_range(scales: tuple[float, float]) -> None:
     with pytest.raises(ConfigError, match="smallest and a largest factor"):
         ViewConfig.parse({"scales": list(scales)})
+
+
+def test_filled_areas_are_labels_above_the_label_file(data: DataFolder) -> None:
+    square = Polygon("dog", ((4, 4), (20, 4), (20, 12), (4, 12)), (((6, 6), (8, 6), (8, 8), (6, 8)),))
+    bar = Bitmap("cat", 10, 5, 2, 3, (0, 6))
+    alone = images(data, {"im0": Hints("im0", regions=(square, bar))}).still("im0").seeds
+    expected = np.full(SIZE, UNKNOWN, np.uint8)
+    expected[4:12, 4:20] = 2
+    expected[6:8, 6:8] = UNKNOWN
+    expected[5:8, 10:12] = 1
+    np.testing.assert_array_equal(alone, expected)
+    assert Hints("im0", regions=(square,)).kinds() == {Kind.MASK}
+    both = images(data, {"im0": Hints("im0", mask="masks/im0.png", regions=(square, bar))})
+    below = images(data, {"im0": Hints("im0", mask="masks/im0.png")}).still("im0").seeds
+    np.testing.assert_array_equal(both.still("im0").seeds, np.where(expected == UNKNOWN, below, expected))
+    stroke = (Scribble("dog", ((10.5, 6.5),), width=1.0),)
+    crossed = images(data, {"im0": Hints("im0", scribbles=stroke, regions=(bar,))}).still("im0").seeds
+    assert crossed[6, 10] == UNKNOWN
+    assert crossed[6, 11] == 1
+    knowledge = both.geometry["im0"].knowledge
+    assert knowledge.present.tolist() == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    "region",
+    [Polygon("cat", ((1, 1), (5, 1), (54, 9))), Bitmap("cat", 50, 0, 4, 1, (0, 4)), Bitmap("cat", 0, -2, 1, 3, (0, 3))],
+)
+def test_filled_areas_outside_are_refused(data: DataFolder, region: Bitmap | Polygon) -> None:
+    with pytest.raises(HintError, match="outside the image"):
+        images(data, {"im0": Hints("im0", regions=(region,))})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from underpaint.formats.hints import read_any_hints
 from underpaint.formats.jsonl import write_hints
 from underpaint.formats.masks import write_index_mask
 from underpaint.formats.merge import merge_hints
-from underpaint.hints.types import Box, Click, Hints, Scribble, Tags
+from underpaint.hints.types import Bitmap, Box, Click, Hints, Polygon, Scribble, Tags
 
 DATA = Path(os.environ.get("UNDERPAINT_DATA", Path(__file__).resolve().parents[2] / "../shared/data"))
 CAT = frozenset({"cat"})
@@ -166,18 +167,21 @@ def test_unknown_formats_are_refused(tmp_path: Path, data: DataFolder) -> None:
 
 
 def test_merging_unites_and_adds() -> None:
-    first = Hints("a", size=(3, 4), clicks=(Click("cat", 1, 1),), tags=Tags(CAT), source="x", seconds=2.0)
-    second = Hints("a", mask="m.png", boxed=frozenset({"dog"}), tags=Tags(frozenset(), frozenset({"dog"})), seconds=3.0)
+    dot, square = Bitmap("cat", 0, 0, 1, 1, (0, 1)), Polygon("dog", ((0, 0), (2, 0), (2, 2)))
+    first = Hints("a", (3, 4), clicks=(Click("cat", 1, 1),), tags=Tags(CAT), source="x", seconds=2.0, regions=(dot,))
+    second = Hints("a", mask="m.png", boxed=frozenset({"dog"}), tags=Tags(frozenset(), frozenset({"owl"})), seconds=3.0)
+    second = replace(second, regions=(square,))
     merged = merge_hints(first, second)
     assert merged == Hints(
         "a",
         size=(3, 4),
         clicks=(Click("cat", 1, 1),),
         boxed=frozenset({"dog"}),
-        tags=Tags(CAT, frozenset({"dog"})),
+        tags=Tags(CAT, frozenset({"owl"})),
         mask="m.png",
         source="x",
         seconds=5.0,
+        regions=(dot, square),
     )
     assert merge_hints(first, Hints("a")) == first
     assert merge_hints(Hints("a"), first) == first
@@ -204,12 +208,15 @@ def test_up_to_one_pixel_outside_is_moved_inside() -> None:
         clicks=(Click("cat", 41.0, -1.0), Click("cat", 39.9, 0.0)),
         scribbles=(Scribble("cat", ((40.0, 30.0), (20.0, 10.0))),),
         boxes=(Box("cat", -1.0, -0.5, 41.0, 30.5),),
+        regions=(Polygon("cat", ((-1.0, 3.0), (41.0, 3.0), (5.0, 30.5)), (((1, 4), (2, 4), (2, 31)),)),),
     )
     fitted = fit_hints(hints, (30, 40), drop=False, where="test")
     assert fitted.dropped == 0
     assert fitted.hints.clicks == (Click("cat", 39.5, 0.5), Click("cat", 39.9, 0.0))
     assert fitted.hints.scribbles == (Scribble("cat", ((39.5, 29.5), (20.0, 10.0))),)
     assert fitted.hints.boxes == (Box("cat", 0.0, 0.0, 40.0, 30.0),)
+    # A ring may lie on the border itself.
+    assert fitted.hints.regions == (Polygon("cat", ((0, 3), (40, 3), (5, 30)), (((1, 4), (2, 4), (2, 30)),)),)
 
 
 @pytest.mark.parametrize(
@@ -218,6 +225,10 @@ def test_up_to_one_pixel_outside_is_moved_inside() -> None:
         Hints("a", clicks=(Click("cat", 41.1, 5.0),)),
         Hints("a", scribbles=(Scribble("cat", ((5.0, 5.0), (5.0, 31.1))),)),
         Hints("a", boxes=(Box("cat", 30.0, 10.0, 42.0, 20.0),)),
+        Hints("a", regions=(Polygon("cat", ((1, 1), (5, 1), (42, 9))),)),
+        Hints("a", regions=(Polygon("cat", ((1, 1), (5, 1), (9, 9)), (((1, 1), (2, 2), (2, 32)),)),)),
+        Hints("a", regions=(Bitmap("cat", 39, 0, 2, 1, (0, 2)),)),
+        Hints("a", regions=(Bitmap("cat", -1, 0, 2, 1, (0, 2)),)),
         Hints("a", boxes=(Box("cat", 40.0, 10.0, 41.0, 20.0),)),  # within a pixel, and nothing of it inside
     ],
 )

@@ -15,7 +15,7 @@ from underpaint.core.classes import ClassTable
 from underpaint.core.errors import DataError, FormatError, HintError, UnderpaintError
 from underpaint.formats.check import geometry
 from underpaint.formats.jsonl import read_hints, write_hints
-from underpaint.hints.types import Box, Click, Hints, Scribble, Tags
+from underpaint.hints.types import Bitmap, Box, Click, Hints, Polygon, Scribble, Tags
 
 HEADER = '{"underpaint": "hints", "version": 1}\n'
 FULL = Hints(
@@ -29,6 +29,10 @@ FULL = Hints(
     mask="labels/a.png",
     source="anna",
     seconds=21.25,
+    regions=(
+        Polygon("cat", ((1.0, 1.0), (8.0, 1.0), (8.0, 7.5)), (((2.0, 2.0), (3.0, 2.0), (3.0, 3.0)),)),
+        Bitmap("dog", 3, 2, 4, 2, (1, 3, 4)),
+    ),
 )
 
 names = st.text(min_size=1, max_size=8)
@@ -44,6 +48,11 @@ boxes = st.tuples(names, numbers, numbers, numbers, numbers).filter(lambda b: b[
 tags = st.tuples(st.frozensets(names, max_size=3), st.frozensets(names, max_size=3)).map(
     lambda pair: Tags(pair[0], pair[1] - pair[0])
 )
+rings = st.lists(st.tuples(numbers, numbers), min_size=3, max_size=4).map(tuple)
+polygons = st.builds(Polygon, names, rings, st.lists(rings, max_size=2).map(tuple))
+bitmaps = st.tuples(names, st.integers(-9, 9), st.integers(-9, 9), st.lists(st.integers(0, 9), min_size=1)).map(
+    lambda b: Bitmap(b[0], b[1], b[2], sum(b[3]) + 1, 1, (*b[3], 1))
+)
 every_hints = st.builds(
     Hints,
     image=names,
@@ -56,6 +65,7 @@ every_hints = st.builds(
     mask=st.none() | names,
     source=st.text(max_size=8),
     seconds=st.none() | st.floats(0, 1e6),
+    regions=st.lists(polygons | bitmaps, max_size=3).map(tuple),
 )
 
 
@@ -87,6 +97,9 @@ def test_the_documented_line(file: Path) -> None:
     line = (
         '{"boxed": ["cat", "dog"], "boxes": [{"class": "cat", "x0": 1.0, "x1": 9.0, "y0": 2.0, "y1": 7.5}], '
         '"clicks": [{"class": "cat", "x": 4.5, "y": 5.5}], "height": 240, "image": "pets/a", "mask": "labels/a.png", '
+        '"regions": [{"class": "cat", "holes": [[[2.0, 2.0], [3.0, 2.0], [3.0, 3.0]]], '
+        '"points": [[1.0, 1.0], [8.0, 1.0], [8.0, 7.5]]}, '
+        '{"class": "dog", "height": 2, "runs": [1, 3, 4], "width": 4, "x": 3, "y": 2}], '
         '"scribbles": [{"class": "cat", "points": [[3.5, 3.5], [6.0, 4.0]], "width": 3.0}, '
         '{"class": "dog", "points": [[1.0, 2.0]], "width": 1.5}], "seconds": 21.25, "source": "anna", '
         '"tags": {"absent": ["owl"], "present": ["cat"]}, "width": 320}\n'
@@ -123,6 +136,19 @@ def test_names_are_kept_whatever_they_hold(file: Path) -> None:
         ('{"image": "a", "tags": {"present": ["cat"], "absent": ["cat"]}}', "at once"),
         ('{"image": "a", "tags": {"absent": ["cat"]}, "clicks": [{"class": "cat", "x": 1, "y": 1}]}', "at once"),
         ('{"image": "a", "seconds": -1}', ">= 0"),
+        ('{"image": "a", "regions": [{"class": "cat", "points": [[1, 2], [3, 4]]}]}', "ring of 2 points"),
+        ('{"image": "a", "regions": [{"class": "cat", "points": [[1, 2]], "holes": [3]}]}', "lists of points"),
+        ('{"image": "a", "regions": [{"class": "cat", "points": [[1, 2], [3, 4], [1e999, 5]]}]}', "finite"),
+        ('{"image": "a", "regions": [{"class": "cat", "x": 0, "y": 0, "width": 2, "height": 2, "runs": [3]}]}', "sum"),
+        (
+            '{"image": "a", "regions": [{"class": "c", "x": 0, "y": 0, "width": 1, "height": 1, "runs": []}]}',
+            "sum to 0",
+        ),
+        (
+            '{"image": "a", "regions": [{"class": "c", "x": 0, "y": 0, "width": 99999, "height": 99999, "runs": [1]}]}',
+            "99999 pixels",
+        ),
+        ('{"image": "a", "regions": [{"class": "c", "x": 0, "y": 0, "width": 1, "height": 1, "runs": [-1]}]}', ">= 0"),
         ("[" * 100_000, "JSON"),
         ("[1, 2]", "object"),
         ("not json", "JSON"),

@@ -21,7 +21,7 @@ from underpaint.data.views import Coordinates, View, draw_view, jitter_colours
 from underpaint.formats.folder import DataFolder
 from underpaint.formats.images import image_size, read_rgb
 from underpaint.formats.masks import mask_size, read_index_mask
-from underpaint.hints.rasterise import UNKNOWN, Mask
+from underpaint.hints.rasterise import UNKNOWN, Mask, paint_regions
 from underpaint.hints.types import Hints
 
 log = logging.getLogger(__name__)
@@ -110,6 +110,7 @@ class HintedImages(Dataset[Sample]):
         self.hints = dict(sorted(hints.items()))
         self.unreadable: dict[str, str] = {}
         self.geometry: dict[str, Geometry] = {}
+        self._sizes: dict[str, tuple[int, int]] = {}
         for name, hint in self.hints.items():
             self._add(name, hint)
         if not self.geometry:
@@ -147,7 +148,7 @@ class HintedImages(Dataset[Sample]):
                     where=self.label_path(hint.mask),
                     fix="masks are never resized; make both of one size and orientation",
                 )
-        self.geometry[name] = geometry
+        self.geometry[name], self._sizes[name] = geometry, size
 
     def label_path(self, mask: str) -> Path:
         """Where a label file lies: `Hints.mask` is relative to the data set's folder."""
@@ -212,19 +213,25 @@ class HintedImages(Dataset[Sample]):
         return held
 
     def _mask(self, name: str) -> Mask | None:
-        """A person's mask of an image."""
-        mask = self.hints[name].mask
-        if mask is None:
+        """A person's mask of an image: the label file, and over it the filled areas."""
+        hints = self.hints[name]
+        if hints.mask is None and not hints.regions:
             return None
         key = f"{name}\0mask"
         held = self._cache.items.get(key)
         if held is None:
-            path = self.label_path(mask)
-            # In hints 255 is unknown by definition; in a data set's own masks, 0 and 255 alone may mean the object.
-            stated = path != self.data.masks.get(name)
-            held = read_index_mask(path, self.data.classes, void_stated=stated)
+            held = None if hints.mask is None else self._label_file(name, hints.mask)
+            where = f"hints of image {name!r}"
+            regions = [(self.data.classes.index(region.name, where), region) for region in hints.regions]
+            held = paint_regions(regions, self._sizes[name], held)
             self._cache.put(key, held)
         return held
+
+    def _label_file(self, name: str, mask: str) -> Mask:
+        path = self.label_path(mask)
+        # In hints 255 is unknown by definition; in a data set's own masks, 0 and 255 alone may mean the object.
+        stated = path != self.data.masks.get(name)
+        return read_index_mask(path, self.data.classes, void_stated=stated)
 
     def _made(self, name: str) -> Mask | None:
         """What an earlier stage made of an image."""

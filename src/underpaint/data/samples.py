@@ -15,7 +15,7 @@ from underpaint.core.errors import HintError
 from underpaint.data.views import Coordinates, View
 from underpaint.hints.candidates import Candidates, ImageKnowledge, build_candidates
 from underpaint.hints.rasterise import UNKNOWN, Mask, paint_seeds
-from underpaint.hints.types import Hints
+from underpaint.hints.types import Hints, Polygon, Region
 from underpaint.records import Batch
 
 
@@ -27,6 +27,7 @@ class Geometry:
         points: (P, 2) x y of all vertices, stroke after stroke.
         lengths, labels, widths: Of each stroke; a click is a stroke of one vertex and width 0.
         boxes, box_labels: (B, 4) and (B,).
+        extents: (R, 4) x0 y0 x1 y1 around each filled area, whose pixels come as labels.
         knowledge: Of the whole image.
     """
 
@@ -36,6 +37,7 @@ class Geometry:
     widths: tuple[float, ...]
     boxes: Coordinates
     box_labels: tuple[int, ...]
+    extents: Coordinates
     knowledge: ImageKnowledge
 
     @classmethod
@@ -56,12 +58,14 @@ class Geometry:
             widths=tuple(width for _, _, width in strokes),
             boxes=np.array([(b.x0, b.y0, b.x1, b.y1) for b in hints.boxes], np.float64).reshape(-1, 4),
             box_labels=tuple(classes.index(b.name, where) for b in hints.boxes),
+            extents=np.array([_extent(region) for region in hints.regions], np.float64).reshape(-1, 4),
             knowledge=ImageKnowledge.of(hints, classes),
         )
 
     def check_inside(self, image: str, size: tuple[int, int]) -> None:
         """Refuse hints that lie outside the (H, W) image by more than a pixel of rounding."""
-        corners = np.concatenate([self.points, self.boxes[:, :2], self.boxes[:, 2:]])
+        areas = np.concatenate([self.boxes, self.extents])
+        corners = np.concatenate([self.points, areas[:, :2], areas[:, 2:]])
         limit = np.array([size[1], size[0]])
         outside = ~((corners >= -1) & (corners <= limit + 1)).all(axis=1)  # so that NaN is outside as well
         if outside.any():
@@ -98,6 +102,13 @@ class Geometry:
             seeds = np.where(seeds == UNKNOWN, made, seeds)
         boxes = view.boxes(self.boxes, source)
         return build_candidates(self.knowledge, seeds, boxes, self.box_labels, classes.background)
+
+
+def _extent(region: Region) -> tuple[float, float, float, float]:
+    if isinstance(region, Polygon):
+        x, y = zip(*(point for ring in (region.ring, *region.holes) for point in ring), strict=True)
+        return min(x), min(y), max(x), max(y)
+    return region.x, region.y, region.x + region.width, region.y + region.height
 
 
 @dataclass(frozen=True)

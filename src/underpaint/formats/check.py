@@ -8,24 +8,32 @@ from dataclasses import dataclass, replace
 
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import HintError
-from underpaint.hints.types import Box, Click, Hints, Point, Scribble
+from underpaint.formats.decode import MAX_PIXELS
+from underpaint.hints.types import Bitmap, Box, Click, Hints, Point, Polygon, Region, Scribble
 
 SLACK = 1.0
 """Pixels by which geometry may leave the photograph and is moved back: what rounding and the choice between 0- and
 1-based pixels can do. Anything farther out belongs to another photograph."""
 
 
-def geometry(hints: Hints) -> tuple[Click | Scribble | Box, ...]:
-    """Clicks, strokes and boxes, in this order."""
-    return (*hints.clicks, *hints.scribbles, *hints.boxes)
+Drawn = Click | Scribble | Box | Region
+
+MAX_POINTS = 1_000_000
+"""Limit of the points of one polygon, far above what a person or a tracing tool draws."""
+
+
+def geometry(hints: Hints) -> tuple[Drawn, ...]:
+    """Clicks, strokes, boxes and regions, in this order."""
+    return (*hints.clicks, *hints.scribbles, *hints.boxes, *hints.regions)
 
 
 def check_hints(hints: Hints, classes: ClassTable | None, where: object) -> None:
     """Refuse hints that make no sense in themselves, or name a class outside the table.
 
     Raises:
-        HintError: a number that is not finite, a stroke without points or width, an empty box, an empty size, negative
-            seconds, a class that is absent and yet tagged or drawn, or one that the table lacks.
+        HintError: a number that is not finite, a stroke without points or width, an empty box, a polygon of fewer than
+            three points, a bitmap whose runs are not its pixels, an empty size, negative seconds, a class that is
+            absent and yet tagged or drawn, or one that the table lacks.
     """
     for number in _numbers(hints):
         if not math.isfinite(number):
@@ -37,6 +45,8 @@ def check_hints(hints: Hints, classes: ClassTable | None, where: object) -> None
     for box in hints.boxes:
         if not (box.x0 < box.x1 and box.y0 < box.y1):
             raise HintError(f"the box is empty: {box}", where=where, accepted="x0 < x1 and y0 < y1")
+    for region in hints.regions:
+        _check_region(region, where)
     if hints.tags is not None:
         drawn = {hint.name for hint in geometry(hints)}
         both = (hints.tags.present | drawn) & hints.tags.absent
@@ -51,6 +61,23 @@ def check_hints(hints: Hints, classes: ClassTable | None, where: object) -> None
         classes.indices(dict.fromkeys(hints.names()), where)
 
 
+def _check_region(region: Region, where: object) -> None:
+    if isinstance(region, Polygon):
+        counts = [len(ring) for ring in (region.ring, *region.holes)]
+        if min(counts) < 3 or sum(counts) > MAX_POINTS:
+            what = f"a polygon of {region.name!r} has a ring of {min(counts)} points, and {sum(counts)} in all"
+            raise HintError(what, where=where, accepted=f"3 points or more a ring, at most {MAX_POINTS} in all")
+        return
+    width, height = region.width, region.height
+    if not (width >= 1 and height >= 1 and width * height <= MAX_PIXELS):
+        what = f"a bitmap of {region.name!r} has {width} x {height} pixels"
+        raise HintError(what, where=where, accepted=f"1 to {MAX_PIXELS} pixels")
+    if any(run < 0 for run in region.runs) or sum(region.runs) != width * height:
+        least = min(region.runs, default=0)
+        what = f"the runs of a bitmap of {region.name!r} sum to {sum(region.runs)}, the smallest is {least}"
+        raise HintError(what, where=where, accepted=f"0 or more each, {width * height} in all")
+
+
 def _numbers(hints: Hints) -> Iterator[float]:
     for click in hints.clicks:
         yield from (click.x, click.y)
@@ -59,13 +86,16 @@ def _numbers(hints: Hints) -> Iterator[float]:
         yield from (value for point in scribble.points for value in point)
     for box in hints.boxes:
         yield from (box.x0, box.y0, box.x1, box.y1)
+    for region in hints.regions:
+        if isinstance(region, Polygon):
+            yield from (value for ring in (region.ring, *region.holes) for point in ring for value in point)
     if hints.seconds is not None:
         yield hints.seconds
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """Hints within their photograph, and how many clicks, strokes and boxes were left out for lying outside."""
+    """Hints within their photograph, and how many clicks, strokes, boxes and regions lay outside and were left out."""
 
     hints: Hints
     dropped: int
@@ -75,7 +105,7 @@ def fit_hints(hints: Hints, size: tuple[int, int], *, drop: bool, where: object)
     """Compare hints with the size of their photograph, and record it in them.
 
     Geometry up to `SLACK` pixels outside is moved to the border pixels; farther out it is an error, or left out where
-    ``drop``. A box is cut at the border if any of it lies within.
+    ``drop``. A box is cut at the border if any of it lies within; a bitmap lies within with all its rectangle.
 
     Args:
         hints: Hints of one image.
@@ -97,9 +127,9 @@ def fit_hints(hints: Hints, size: tuple[int, int], *, drop: bool, where: object)
     clicks = [_fit_click(click, size) for click in hints.clicks]
     scribbles = [_fit_scribble(scribble, size) for scribble in hints.scribbles]
     boxes = [_fit_box(box, size) for box in hints.boxes]
-    stray = [
-        hint for hint, fitted in zip(geometry(hints), (*clicks, *scribbles, *boxes), strict=True) if fitted is None
-    ]
+    regions = [_fit_region(region, size) for region in hints.regions]
+    every = (*clicks, *scribbles, *boxes, *regions)
+    stray = [hint for hint, fitted in zip(geometry(hints), every, strict=True) if fitted is None]
     if stray and not drop:
         raise _stray_error(hints.image, stray[0], size, where)
     fitted = replace(
@@ -110,11 +140,12 @@ def fit_hints(hints: Hints, size: tuple[int, int], *, drop: bool, where: object)
         boxes=tuple(box for box in boxes if box),
         # A class whose box is left out is no longer boxed completely.
         boxed=hints.boxed - {hint.name for hint in stray if isinstance(hint, Box)},
+        regions=tuple(region for region in regions if region),
     )
     return Fitted(fitted, len(stray))
 
 
-def _stray_error(image: str, stray: Click | Scribble | Box, size: tuple[int, int], where: object) -> HintError:
+def _stray_error(image: str, stray: Drawn, size: tuple[int, int], where: object) -> HintError:
     kind, text = type(stray).__name__.lower(), repr(stray)
     return HintError(
         f"a {kind} lies outside the photograph {image!r} of {size[0]} rows and {size[1]} columns: {text[:120]}",
@@ -149,3 +180,21 @@ def _fit_box(box: Box, size: tuple[int, int]) -> Box | None:
     inside = box.x0 >= -SLACK and box.y0 >= -SLACK and box.x1 <= width + SLACK and box.y1 <= height + SLACK
     cut = Box(box.name, max(box.x0, 0.0), max(box.y0, 0.0), min(box.x1, float(width)), min(box.y1, float(height)))
     return cut if inside and cut.area > 0 else None
+
+
+def _fit_region(region: Region, size: tuple[int, int]) -> Region | None:
+    height, width = size
+    if isinstance(region, Bitmap):
+        inside = region.x >= 0 and region.y >= 0 and region.x + region.width <= width
+        return region if inside and region.y + region.height <= height else None
+    rings = [_fit_ring(ring, size) for ring in (region.ring, *region.holes)]
+    ring, *holes = (fitted for fitted in rings if fitted is not None) if None not in rings else (None,)
+    return None if ring is None else Polygon(region.name, ring, tuple(holes))
+
+
+def _fit_ring(ring: tuple[Point, ...], size: tuple[int, int]) -> tuple[Point, ...] | None:
+    """A ring moved to the image's border, on which, unlike a click, it may lie."""
+    height, width = size
+    if not all(-SLACK <= x <= width + SLACK and -SLACK <= y <= height + SLACK for x, y in ring):
+        return None
+    return tuple((min(max(x, 0.0), float(width)), min(max(y, 0.0), float(height))) for x, y in ring)

@@ -67,16 +67,32 @@ class Fields:
             raise self._bad(key, self._record[key], f"a finite number{bound}")
         return value
 
-    def whole(self, key: str, *, low: int) -> int:
-        """A whole number of at least ``low``."""
+    def whole(self, key: str, *, low: int | None = None) -> int:
+        """A whole number, of at least ``low`` where given."""
         value = self._take(key)
-        if not isinstance(value, int) or isinstance(value, bool) or value < low:
-            raise self._bad(key, value, f"a whole number >= {low}")
+        if not isinstance(value, int) or isinstance(value, bool) or (low is not None and value < low):
+            raise self._bad(key, value, "a whole number" + (f" >= {low}" if low is not None else ""))
         return value
+
+    def wholes(self, key: str, *, low: int) -> list[int]:
+        """A list of whole numbers of at least ``low``; no list where the field is missing."""
+        values = self._list(key)
+        if not all(type(value) is int and value >= low for value in values):
+            raise self._bad(key, values, f"a list of whole numbers >= {low}")
+        return values
 
     def pairs(self, key: str) -> Iterator[tuple[float, float]]:
         """A list of at least one [x, y]."""
-        values = self._list(key)
+        return self._pairs(key, self._list(key))
+
+    def rings(self, key: str) -> Iterator[list[tuple[float, float]]]:
+        """A list of lists of at least one [x, y]; no list where the field is missing."""
+        for ring in self._list(key):
+            if not isinstance(ring, list):
+                raise self._bad(key, ring, "lists of points [x, y]")
+            yield list(self._pairs(key, ring))
+
+    def _pairs(self, key: str, values: list[Any]) -> Iterator[tuple[float, float]]:
         if not values:
             raise self._bad(key, values, "at least one point [x, y]")
         for value in values:

@@ -36,7 +36,7 @@ class HintsReport:
         missing: Names in the hints that the data set has no photograph of.
         unreadable: Images whose photograph cannot be opened, with the reason; their hints are left out.
         unknown: Hints left out by the class word that the table lacks.
-        outside: Clicks, strokes and boxes left out because they lie outside their photograph.
+        outside: Clicks, strokes, boxes and regions left out because they lie outside their photograph.
     """
 
     sources: list[tuple[Path, str]] = field(default_factory=list)
@@ -187,6 +187,7 @@ def _known(hints: Hints, classes: ClassTable, where: Path, left_out: Counter[str
             clicks=tuple(click for click in hints.clicks if click.name not in strange),
             scribbles=tuple(scribble for scribble in hints.scribbles if scribble.name not in strange),
             boxes=tuple(box for box in hints.boxes if box.name not in strange),
+            regions=tuple(region for region in hints.regions if region.name not in strange),
             boxed=hints.boxed - strange,
             tags=Tags(hints.tags.present - strange, hints.tags.absent - strange) if hints.tags else None,
         )

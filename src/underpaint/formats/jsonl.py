@@ -6,8 +6,11 @@ was said of that image; what was not said is left out::
     {"boxed": ["cat"], "boxes": [{"class": "cat", "x0": 1.0, "x1": 9.0, "y0": 2.0, "y1": 7.5}], "height": 240,
      "image": "pets/a", "scribbles": [{"class": "cat", "points": [[3.5, 3.5], [6.0, 4.0]], "width": 3.0}], "width": 320,
      "clicks": [{"class": "cat", "x": 4.5, "y": 5.5}], "mask": "labels/a.png", "seconds": 21.0, "source": "anna",
+     "regions": [{"class": "cat", "points": [[1.0, 1.0], [8.0, 1.0], [8.0, 7.0]], "holes": []},
+                 {"class": "owl", "x": 3, "y": 2, "width": 4, "height": 2, "runs": [1, 3, 4]}],
      "tags": {"absent": ["owl"], "present": ["cat"]}}
 
+A region is a polygon (``points``, and ``holes`` where it has some) or a bitmap (``runs``, row by row, outside first).
 Coordinates are those of `underpaint.hints.types`. The classes are not repeated in the header: a hint carries its
 class by name, so the file holds with any class table that has these names, in any order. Keys are sorted and numbers
 written so that they read back exactly, so that equal hints give equal bytes.
@@ -26,7 +29,7 @@ from underpaint.formats.atomic import write_atomic
 from underpaint.formats.check import check_hints
 from underpaint.formats.fields import Fields
 from underpaint.formats.json_text import parse_json
-from underpaint.hints.types import Box, Click, Hints, Scribble, Tags
+from underpaint.hints.types import Bitmap, Box, Click, Hints, Point, Polygon, Region, Scribble, Tags
 
 VERSION = 1
 HEADER = {"underpaint": "hints", "version": VERSION}
@@ -100,6 +103,7 @@ def _hints(fields: Fields) -> Hints:
         mask=fields.text("mask") if "mask" in fields else None,
         source=fields.text("source", empty=True) if "source" in fields else "",
         seconds=fields.number("seconds", low=0) if "seconds" in fields else None,
+        regions=tuple(_region(item) for item in fields.items("regions")),
     )
     fields.refuse_rest()
     return hints
@@ -128,6 +132,19 @@ def _box(fields: Fields) -> Box:
     box = Box(fields.text("class"), *(fields.number(side) for side in ("x0", "y0", "x1", "y1")))
     fields.refuse_rest()
     return box
+
+
+def _region(fields: Fields) -> Region:
+    name = fields.text("class")
+    region: Region
+    if "runs" in fields:
+        corner = (fields.whole("x"), fields.whole("y"))
+        size = (fields.whole("width", low=1), fields.whole("height", low=1))
+        region = Bitmap(name, *corner, *size, tuple(fields.wholes("runs", low=0)))
+    else:
+        region = Polygon(name, tuple(fields.pairs("points")), tuple(map(tuple, fields.rings("holes"))))
+    fields.refuse_rest()
+    return region
 
 
 def _tags(fields: Fields) -> Tags | None:
@@ -161,11 +178,10 @@ def hint_record(hints: Hints) -> dict[str, Any]:
     """The JSON object of one image, with the keys that say something."""
     said: dict[str, Any] = {
         "clicks": [{"class": click.name, "x": click.x, "y": click.y} for click in hints.clicks],
-        "scribbles": [
-            {"class": s.name, "points": [list(p) for p in s.points], "width": s.width} for s in hints.scribbles
-        ],
+        "scribbles": [{"class": s.name, "points": _points(s.points), "width": s.width} for s in hints.scribbles],
         "boxes": [{"class": box.name, "x0": box.x0, "y0": box.y0, "x1": box.x1, "y1": box.y1} for box in hints.boxes],
         "boxed": sorted(hints.boxed),
+        "regions": [_region_record(region) for region in hints.regions],
         "source": hints.source,
     }
     record = {"image": hints.image} | {key: value for key, value in said.items() if value}
@@ -175,6 +191,18 @@ def hint_record(hints: Hints) -> dict[str, Any]:
         record["tags"] = {"present": sorted(hints.tags.present), "absent": sorted(hints.tags.absent)}
     optional = {"mask": hints.mask, "seconds": hints.seconds}
     return record | {key: value for key, value in optional.items() if value is not None}
+
+
+def _region_record(region: Region) -> dict[str, Any]:
+    if isinstance(region, Bitmap):
+        place = {"x": region.x, "y": region.y, "width": region.width, "height": region.height}
+        return {"class": region.name, **place, "runs": list(region.runs)}
+    holes = {"holes": [_points(hole) for hole in region.holes]} if region.holes else {}
+    return {"class": region.name, "points": _points(region.ring), **holes}
+
+
+def _points(points: Iterable[Point]) -> list[list[float]]:
+    return [list(point) for point in points]
 
 
 def _dump(item: Mapping[str, Any]) -> bytes:

@@ -14,6 +14,8 @@ T = TypeVar("T")
 def merge_hints(first: Hints, second: Hints) -> Hints:
     """Everything that two sources say of one image: geometry side by side, tags united, times added.
 
+    The second's regions lie above the first's.
+
     Raises:
         HintError: another image, two sizes, two masks, or a class that one calls absent and the other present.
     """
@@ -32,6 +34,7 @@ def merge_hints(first: Hints, second: Hints) -> Hints:
         mask=_one_of("masks", first.mask, second.mask, where),
         source="; ".join(filter(None, dict.fromkeys(f"{first.source}; {second.source}".split("; ")))),
         seconds=sum(seconds) if seconds else None,
+        regions=first.regions + second.regions,
     )
     check_hints(merged, None, f"{where}, {merged.source}")
     return merged

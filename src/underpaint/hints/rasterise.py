@@ -3,17 +3,21 @@
 The rule: the pixel in column c and row r has its centre at (c + 0.5, r + 0.5).
 A click labels the pixel that contains it. A scribble labels every pixel whose centre lies within half its pen width of
 the polyline, and always the pixels that contain its points. A box covers every pixel whose centre it contains.
-Pixels on which hints of different classes meet are contradictory and stay unknown.
+A polygon covers every pixel whose centre lies inside it by the even-odd rule, its ring and holes together; a bitmap
+covers its pixels. Pixels on which strokes of different classes meet are contradictory and stay unknown; a region lies
+above those before it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from underpaint.core.classes import VOID
+from underpaint.hints.types import Bitmap, Polygon, Region
+from underpaint.hints.types import Point as Vertex
 
 UNKNOWN = VOID
 """Value of a pixel in a seed map that no hint labels. Unknown is never background."""
@@ -21,6 +25,8 @@ UNKNOWN = VOID
 Points = npt.NDArray[np.float64]
 Pixels = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.uint8]
+Area = npt.NDArray[np.bool_]
+Window = tuple[slice, slice]
 
 
 def stroke_pixels(points: Points, width: float, size: tuple[int, int]) -> tuple[Pixels, Pixels]:
@@ -101,3 +107,101 @@ def paint_seeds(strokes: Iterable[tuple[int, Points, float]], size: tuple[int, i
     if rows_clash:
         seeds[np.concatenate(rows_clash), np.concatenate(columns_clash)] = UNKNOWN
     return seeds
+
+
+def paint_regions(regions: Iterable[tuple[int, Region]], size: tuple[int, int], labels: Mask | None = None) -> Mask:
+    """Label map (H, W) uint8 of filled areas: the class index of the last region that covers a pixel, or `UNKNOWN`.
+
+    Args:
+        regions: (class index, region), from the lowest to the topmost; what lies outside the image is cut off.
+        size: (H, W).
+        labels: A map to paint on, changed in place, such as the labels of a mask file.
+    """
+    if labels is None:
+        labels = np.full(size, UNKNOWN, np.uint8)
+    for label, region in regions:
+        window, inside = region_area(region, size)
+        labels[window][inside] = label
+    return labels
+
+
+def region_area(region: Region, size: tuple[int, int]) -> tuple[Window, Area]:
+    """The row and column slices of an image (H, W) that hold a region, and which of their pixels it covers."""
+    if isinstance(region, Polygon):
+        return _polygon_area([region.ring, *region.holes], size)
+    rows = slice(min(max(region.y, 0), size[0]), min(max(region.y + region.height, 0), size[0]))
+    columns = slice(min(max(region.x, 0), size[1]), min(max(region.x + region.width, 0), size[1]))
+    top, left = rows.start - region.y, columns.start - region.x
+    area = bitmap_area(region)[top : top + rows.stop - rows.start, left : left + columns.stop - columns.start]
+    return (rows, columns), area
+
+
+def bitmap_area(bitmap: Bitmap) -> Area:
+    """(height, width) bool: the pixels of a bitmap in its own rectangle."""
+    values = np.arange(len(bitmap.runs)) % 2 == 1
+    return np.repeat(values, bitmap.runs).reshape(bitmap.height, bitmap.width)
+
+
+def bitmap_of(name: str, area: Area, *, x: int = 0, y: int = 0) -> Bitmap | None:
+    """The bitmap of the True pixels of ``area`` (H, W), cut to the smallest rectangle; None where there are none.
+
+    Args:
+        name: The class.
+        area: (H, W) bool.
+        x: Column of the area's left pixels in the image.
+        y: Row of its top pixels.
+    """
+    rows, columns = np.flatnonzero(area.any(axis=1)), np.flatnonzero(area.any(axis=0))
+    if len(rows) == 0:
+        return None
+    cut = area[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    runs = tuple(runs_of(cut.ravel()).tolist())
+    return Bitmap(name, x + int(columns[0]), y + int(rows[0]), cut.shape[1], cut.shape[0], runs)
+
+
+def runs_of(values: Area) -> npt.NDArray[np.int64]:
+    """Lengths of the runs of a flat array of bool, False first (of length 0 where it starts with True)."""
+    edges = np.flatnonzero(np.diff(values)) + 1
+    runs = np.diff(np.concatenate([[0], edges, [len(values)]]))
+    return np.concatenate([[0], runs]) if len(values) and values[0] else runs
+
+
+CROSSINGS = 1 << 20
+"""Crossings of edges and pixel rows that are looked at together: 40 MB of temporary arrays."""
+
+
+def _polygon_area(rings: Sequence[Sequence[Vertex]], size: tuple[int, int]) -> tuple[Window, Area]:
+    """Even-odd fill: every crossing of an edge and a row of centres turns inside out all centres to its right."""
+    start = np.array([point for ring in rings for point in ring], np.float64).reshape(-1, 2)
+    stop = np.array([point for ring in rings for point in (*ring[1:], *ring[:1])], np.float64).reshape(-1, 2)
+    if len(start) == 0:
+        return (slice(0, 0), slice(0, 0)), np.zeros((0, 0), bool)
+    corners = np.clip(np.array([start.min(axis=0), start.max(axis=0)]), 0, [size[1], size[0]])
+    (left, top), (right, bottom) = np.floor(corners[0]).astype(int), np.ceil(corners[1]).astype(int)
+    turned = np.zeros((bottom - top) * (right - left + 1), np.uint8)
+    for row, across in _crossings(start, stop, top, bottom):
+        # The first centre c + 0.5 >= across; those beyond the window fall into its last, spare column.
+        column = np.clip(np.ceil(across - 0.5), left, right).astype(np.intp) - left
+        turned ^= (np.bincount(row * (right - left + 1) + column, minlength=len(turned)) & 1).astype(np.uint8)
+    inside = np.bitwise_xor.accumulate(turned.reshape(bottom - top, right - left + 1), axis=1)[:, :-1]
+    return (slice(top, bottom), slice(left, right)), inside.astype(bool)
+
+
+def _crossings(start: Points, stop: Points, top: int, bottom: int) -> Iterator[tuple[Pixels, Points]]:
+    """Rows (from ``top``) and x where edges cross the centres of the rows, in blocks of about `CROSSINGS`.
+
+    An edge crosses the centres y with min(y0, y1) <= y < max(y0, y1), so that a vertex on a centre counts once.
+    """
+    first = np.ceil(np.clip(np.minimum(start, stop)[:, 1], top, bottom) - 0.5).astype(np.intp)
+    counts = np.ceil(np.clip(np.maximum(start, stop)[:, 1], top, bottom) - 0.5).astype(np.intp) - first
+    ends = np.cumsum(counts)
+    block = 0
+    while block < len(counts):
+        stops = int(np.searchsorted(ends, (ends[block - 1] if block else 0) + CROSSINGS, side="right"))
+        chosen = slice(block, max(stops, block + 1))
+        block = chosen.stop
+        edge = np.repeat(np.arange(len(counts))[chosen], counts[chosen])
+        within = np.arange(len(edge)) - np.repeat(np.cumsum(counts[chosen]) - counts[chosen], counts[chosen])
+        row = first[edge] + within
+        t = (row + 0.5 - start[edge, 1]) / (stop[edge, 1] - start[edge, 1])
+        yield row - top, start[edge, 0] + t * (stop[edge, 0] - start[edge, 0])
