@@ -43,7 +43,7 @@ class Twice(Method[Config]):
             assert image.rgb.shape[:2] == image.seeds.shape
             probabilities = infer.probabilities(image, scales=(1.0,), flip=True)
             assert probabilities.shape == (len(infer.classes), *image.seeds.shape)
-            np.testing.assert_allclose(probabilities.sum(axis=0), 1, atol=1e-4)
+            np.testing.assert_allclose(probabilities.sum(axis=0), 1, atol=1e-3)  # half precision
             if stage.name == "hard":
                 infer.write_labels(image.name, probabilities.argmax(axis=0).astype(np.uint8))
             else:
@@ -78,7 +78,9 @@ def test_stages_learn_from_what_the_one_before_made(
     assert max(Twice.shares["soft"]) < 0.5, "soft labels are not seeds"
     assert len(Twice.shares["soft"]) == len(Twice.shares["first"]) // 2
     artifacts = sorted(path.name.rpartition("-")[0] for path in (run.root / "artifacts").iterdir())
-    assert artifacts == ["hard", "soft"]
+    assert artifacts == [
+        "labels-hard", "labels-soft", "predictions", "predictions", "trained-first", "trained-hard", "trained-soft"
+    ]  # fmt: skip
     assert {path.name for path in (run.root / "stages").iterdir()} == {"0-first", "1-hard", "2-soft"}
     events = (run.root / "events.jsonl").read_text()
     assert all(f'"stage": "{name}"' in events for name in ("first", "hard", "soft"))
@@ -90,16 +92,33 @@ def test_interrupted_between_stages_nothing_is_made_twice(
     Twice.fail = True
     with pytest.raises(RuntimeError, match="in the middle"):
         train(scenes, tmp_path / "run", hints=[scribbles], method="twice", overrides=small)
-    assert list((tmp_path / "run" / "artifacts").iterdir()) == [], "a half artifact is visible"
-    first = (tmp_path / "run" / "stages" / "0-first" / "weights.safetensors").read_bytes()
+    made = [path.name.rpartition("-")[0] for path in (tmp_path / "run" / "artifacts").iterdir()]
+    assert sorted(made) == ["predictions", "trained-first"], "half a set of labels is visible"
 
     Twice.fail, Twice.shares = False, {}
     train(scenes, tmp_path / "run", hints=[scribbles], method="twice", overrides=small, resume=True)
     assert "first" not in Twice.shares, "a finished stage was trained again"
-    assert (tmp_path / "run" / "stages" / "0-first" / "weights.safetensors").read_bytes() == first
 
     whole = train(scenes, tmp_path / "whole", hints=[scribbles], method="twice", overrides=small)
     assert (whole.root / "weights.safetensors").read_bytes() == (tmp_path / "run" / "weights.safetensors").read_bytes()
+
+
+def test_runs_that_share_a_store_train_a_common_stage_once(
+    scenes: Path, scribbles: Path, small: list[str], tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    floor = train(scenes, tmp_path / "floor", hints=[scribbles], method="partial", overrides=small, store=store)
+    for run, settings in (("one", []), ("two", ["method.settings.weight=0.0"])):
+        train(
+            scenes, tmp_path / run, hints=[scribbles], method="local-global", overrides=[*small, *settings], store=store
+        )
+    made = sorted(path.name.rpartition("-")[0] for path in store.iterdir())
+    assert made == [
+        "labels-retrain-1", "labels-retrain-1", "predictions", "trained-retrain-1", "trained-retrain-1", "trained-train"
+    ]  # fmt: skip
+    trained = next(path for path in store.iterdir() if path.name.startswith("trained-train"))
+    assert (trained / "weights.safetensors").read_bytes() == (floor.root / "weights.safetensors").read_bytes()
+    assert not (floor.root / "artifacts").exists()
 
 
 def test_an_artifact_is_made_once_for_the_same_inputs(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Generic, Literal, Protocol, TypeVar
@@ -13,10 +13,13 @@ import numpy.typing as npt
 from pydantic import Field
 
 from underpaint.core.classes import ClassTable
-from underpaint.core.config import Config
+from underpaint.core.config import Config, Settings
 from underpaint.data.samples import Still
 from underpaint.hints.types import Kind
 from underpaint.records import Batch, Head, NetOutput, Progress, Terms
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,16 @@ class Stage(Config):
         name: Unique within the method; letters, digits and '-'.
         epochs: Passes over the images, as a multiple of the recipe's.
         start: ``fresh`` starts from the encoder's pre-trained weights, ``previous`` from the stage before.
+        method: Registry name of another method whose loss trains this stage, or None. A stage that equals the only one
+            of that method, in name too, is trained once for both where runs share their artifacts.
+        settings: Of that method.
     """
 
     name: str = Field(pattern=r"^[a-z0-9-]+$")
     epochs: float = Field(default=1.0, gt=0)
     start: Literal["fresh", "previous"] = "fresh"
+    method: str | None = None
+    settings: Settings = Field(default_factory=dict)
 
 
 class Inference(Protocol):
@@ -54,7 +62,13 @@ class Inference(Protocol):
         """The training images, in order of their names."""
 
     def probabilities(self, image: Still, *, scales: tuple[float, ...], flip: bool) -> npt.NDArray[np.float32]:
-        """(C, H, W) class probabilities, averaged over scales and mirror images."""
+        """(C, H, W) class probabilities, averaged over scales and mirror images; kept for whoever asks again."""
+
+    def features(self, image: Still) -> npt.NDArray[np.float32]:
+        """(F, h, w): what the network's last layer, the classifier, works on."""
+
+    def each(self, work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
+        """``work(job)`` for every job, in their order, on all cores; ``work`` and jobs travel between processes."""
 
     def write_labels(self, name: str, labels: npt.NDArray[np.uint8]) -> None:
         """Keep hard labels (H, W), 255 where unknown, for the next stage to learn from."""

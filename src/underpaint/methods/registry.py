@@ -8,6 +8,7 @@ from underpaint.core.errors import ConfigError, nearest
 from underpaint.methods.base import Method
 from underpaint.methods.dense_crf import DenseCrfLoss
 from underpaint.methods.gated_crf import GatedCrf
+from underpaint.methods.local_global import LocalGlobal
 from underpaint.methods.partial import Partial
 from underpaint.methods.supervised import Supervised
 
@@ -16,6 +17,7 @@ METHODS: dict[str, type[Method[Config]]] = {
     "partial": Partial,
     "dense-crf-loss": DenseCrfLoss,
     "gated-crf": GatedCrf,
+    "local-global": LocalGlobal,
 }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from underpaint.core.atomic import atomic_folder, remove_leftovers
+from underpaint.core.atomic import atomic_folder
 
 
 def fingerprint(*parts: Any) -> str:
@@ -22,8 +22,15 @@ def file_digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def artifact_path(store: Path, name: str, inputs: Any) -> Path:
+    """Where the artifact made from ``inputs`` lies, or would lie."""
+    return store / f"{name}-{fingerprint(name, inputs)}"
+
+
 def make_artifact(store: Path, name: str, inputs: Any, make: Callable[[Path], None]) -> Path:
     """The artifact that ``make`` writes from ``inputs``; made only if the store does not hold it yet.
+
+    Two processes that make the same one at the same time both write it whole; the later takes the earlier's place.
 
     Args:
         store: Folder of artifacts; several runs may share it.
@@ -31,9 +38,8 @@ def make_artifact(store: Path, name: str, inputs: Any, make: Callable[[Path], No
         inputs: Everything that the result depends on, as JSON values.
         make: Writes into the empty folder that it is given.
     """
-    target = store / f"{name}-{fingerprint(name, inputs)}"
+    target = artifact_path(store, name, inputs)
     if not target.is_dir():
-        remove_leftovers(store)
         with atomic_folder(target) as temporary:
             make(temporary)
             text = json.dumps(inputs, sort_keys=True, indent=1, default=str)

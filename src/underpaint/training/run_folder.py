@@ -31,8 +31,8 @@ class RunFolder:
     """A run on disk.
 
     Files: ``config.yaml`` (resolved settings), ``about.json`` (what was trained on, versions, commit),
-    ``classes.json``, ``events.jsonl``, ``curves.png``, ``samples.png``, ``stages/NAME/`` (checkpoints, weights),
-    ``artifacts/``,
+    ``classes.json``, ``events.jsonl``, ``curves.png``, ``samples.png``, ``stages/NAME/`` (checkpoints),
+    ``artifacts/`` (what the stages left, unless a store was given),
     ``weights.safetensors`` (the final network; its presence says that the run is complete).
     """
 
@@ -97,14 +97,10 @@ class RunFolder:
         """
         if not self.complete:
             raise RunError("the training is not finished", where=self.root, fix="underpaint train ... --resume")
-        return self.load_network(self.root / "weights.safetensors")
-
-    def load_network(self, weights: Path) -> Network:
-        """A network of this run with weights from a file, in evaluation mode."""
         config = self.config
         needs = method_class(config.method.name).needs
         network = Network(config.model, len(self.classes), needs=needs, pretrained=False)
-        network.load_state_dict(load_file(weights))
+        network.load_state_dict(load_file(self.root / "weights.safetensors"))
         return network.eval()
 
 

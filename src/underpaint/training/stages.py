@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from safetensors.torch import load_file
 
-from underpaint.core.config import Config
+from underpaint import __version__
+from underpaint.core.atomic import remove_leftovers
+from underpaint.core.config import Config, Settings
 from underpaint.core.errors import RunError
 from underpaint.core.rng import derive
 from underpaint.data.hinted import HintedImages, steps_in
 from underpaint.data.pseudo import PseudoLabels
-from underpaint.data.samples import Still
 from underpaint.formats.atomic import write_atomic
 from underpaint.formats.folder import DataFolder
 from underpaint.formats.jsonl import hint_record
@@ -24,70 +23,62 @@ from underpaint.hints.types import Hints
 from underpaint.methods.base import Method, Stage
 from underpaint.methods.registry import make_method
 from underpaint.models.network import Network
-from underpaint.predict import PredictConfig, Predictor
-from underpaint.training.artifacts import file_digest, fingerprint, make_artifact
-from underpaint.training.checkpoint import tensor_bytes
+from underpaint.training.artifacts import artifact_path, file_digest, fingerprint, make_artifact
+from underpaint.training.checkpoint import Tensors, tensor_bytes
 from underpaint.training.loop import Loop
 from underpaint.training.reporter import Reporter
 from underpaint.training.run_folder import EventLog, RunFolder
+from underpaint.training.stage_inference import StageInference
 
-
-class StageInference:
-    """The trained network of a stage over the training images; see `underpaint.methods.base.Inference`."""
-
-    def __init__(self, network: Network, images: HintedImages, folder: Path) -> None:
-        self.classes = images.data.classes
-        self.folder = folder
-        self._network, self._images = network, images
-        self._pseudo = PseudoLabels(folder, self.classes)
-
-    def images(self) -> Iterator[Still]:
-        """The training images that can be read."""
-        return self._images.stills()
-
-    def probabilities(self, image: Still, *, scales: tuple[float, ...], flip: bool) -> npt.NDArray[np.float32]:
-        """(C, H, W) probabilities of the stage's network."""
-        predictor = Predictor(self._network, PredictConfig(scales=scales, flip=flip))
-        return predictor.probabilities(image.rgb)
-
-    def write_labels(self, name: str, labels: npt.NDArray[np.uint8]) -> None:
-        """Keep hard labels for the next stage."""
-        self._pseudo.write_labels(name, labels)
-
-    def write_soft(self, name: str, probabilities: npt.NDArray[np.float32]) -> None:
-        """Keep soft labels for the next stage."""
-        self._pseudo.write_soft(name, probabilities)
+WEIGHTS = "weights.safetensors"
 
 
 @dataclass
 class StagedRun:
     """Trains a method's stages in their order, going on where an earlier session stopped.
 
+    What a stage leaves (its weights, and the labels made from them) is an artifact named by all that it depends on:
+    a stage that the store holds already, from this run or another, is not trained again.
+
     Args:
         run: The run folder.
         data: The data set.
         hints: Hints of the training images.
         reporter: Watches.
+        store: Folder of artifacts that runs share; None for one within the run folder.
     """
 
     run: RunFolder
     data: DataFolder
     hints: Mapping[str, Hints]
     reporter: Reporter
+    store: Path | None = None
 
     def train(self) -> None:
         """Train what is not yet trained, and write the final weights."""
         config = self.run.config
+        if self.store is None:  # in a shared one another run may be writing
+            self.store = self.run.root / "artifacts"
+            remove_leftovers(self.store)
         method = make_method(config.method.name, config.method.settings, self.data.classes)
-        pseudo: PseudoLabels | None = None
         weights: Path | None = None
+        before: Method[Config] | None = None
         for number, stage in enumerate(method.stages()):
-            if number > 0 and weights is not None:
-                pseudo = self._prepare(method, stage, weights)
-            weights = self._stage(method, stage, number, weights, pseudo)
+            learner = self._learner(method, stage)
+            pseudo = None
+            if before is not None and weights is not None:
+                pseudo = self._prepare(method, stage, before, weights)
+            weights = self._stage(learner, stage, number, weights, pseudo)
+            before = learner
         if weights is None:
             raise RunError(f"method {method.name} has no stages")
-        write_atomic(self.run.root / "weights.safetensors", weights.read_bytes())
+        write_atomic(self.run.root / WEIGHTS, weights.read_bytes())
+
+    def _learner(self, method: Method[Config], stage: Stage) -> Method[Config]:
+        """The method whose loss trains a stage."""
+        if stage.method is None:
+            return method
+        return make_method(stage.method, stage.settings, self.data.classes)
 
     def _images(self, pseudo: PseudoLabels | None) -> HintedImages:
         config = self.run.config
@@ -95,55 +86,96 @@ class StagedRun:
             self.data, self.hints, config.views, seed=derive(config.seed, "views") % 2**32, pseudo=pseudo
         )
 
+    def _network(self, learner: Method[Config], *, pretrained: bool) -> Network:
+        return Network(self.run.config.model, len(self.data.classes), needs=learner.needs, pretrained=pretrained)
+
     def _stage(
-        self, method: Method[Config], stage: Stage, number: int, before: Path | None, pseudo: PseudoLabels | None
+        self, learner: Method[Config], stage: Stage, number: int, before: Path | None, pseudo: PseudoLabels | None
     ) -> Path:
+        assert self.store is not None
+        inputs = self._stage_inputs(learner, stage, before, pseudo)
+        target = artifact_path(self.store, f"trained-{stage.name}", inputs)
+        if target.is_dir():
+            self.reporter.note(f"stage {stage.name} is trained already: {target}")
+            return target / WEIGHTS
+        trained = self._trained(learner, stage, number, before, pseudo)
+        folder = make_artifact(
+            self.store,
+            f"trained-{stage.name}",
+            inputs,
+            lambda folder: write_atomic(folder / WEIGHTS, tensor_bytes(trained)),
+        )
+        return folder / WEIGHTS
+
+    def _stage_inputs(
+        self, learner: Method[Config], stage: Stage, before: Path | None, pseudo: PseudoLabels | None
+    ) -> Settings:
+        """All that the weights of a stage depend on, and nothing else."""
         config = self.run.config
-        folder = self.run.root / "stages" / f"{number}-{stage.name}"
-        target = folder / "weights.safetensors"
-        if target.is_file():
-            return target
+        return {
+            "method": learner.name,
+            "settings": learner.config.model_dump(mode="json"),
+            "stage": {"name": stage.name, "epochs": stage.epochs, "start": stage.start},
+            "model": config.model.model_dump(mode="json"),
+            "views": config.views.model_dump(mode="json", exclude={"cache_mb"}),
+            "train": config.train.model_dump(mode="json", exclude={"workers", "checkpoint_every"}),
+            "seed": config.seed,
+            "classes": list(self.data.classes.names),
+            "hints": self._hints_digest(),
+            "labels": None if pseudo is None else pseudo.root.name,
+            "before": file_digest(before) if before is not None and stage.start == "previous" else None,
+            "underpaint": __version__,
+        }
+
+    def _hints_digest(self) -> str:
+        """Of what the hints say; of masks the content, not the name alone."""
+        said = [self.hints[name] for name in sorted(self.hints)]
+        masks = [file_digest(self.data.root / hint.mask) for hint in said if hint.mask is not None]
+        return fingerprint([hint_record(hint) for hint in said], masks)
+
+    def _trained(
+        self, learner: Method[Config], stage: Stage, number: int, before: Path | None, pseudo: PseudoLabels | None
+    ) -> Tensors:
+        config = self.run.config
         images = self._images(pseudo)
         torch.manual_seed(derive(config.seed, "weights", stage.name) % 2**63)
-        network = Network(config.model, len(self.data.classes), needs=method.needs)
+        network = self._network(learner, pretrained=True)
         if stage.start == "previous" and before is not None:
             network.load_state_dict(load_file(before))
         loop = Loop(
             network,
-            method,
+            learner,
             images,
             config.train,
             stage=stage.name,
             steps=steps_in(len(images), config.train.epochs * stage.epochs, config.train.batch),
             seed=derive(config.seed, "stage", stage.name) % 2**63,
-            folder=folder,
+            folder=self.run.root / "stages" / f"{number}-{stage.name}",
             reporter=self.reporter,
         )
         events = EventLog(self.run.root / "events.jsonl", stage.name, loop.first)
         try:
-            trained = loop.run(events)
+            return loop.run(events)
         finally:
             events.close()
-        write_atomic(target, tensor_bytes(trained))
-        return target
 
-    def _prepare(self, method: Method[Config], stage: Stage, weights: Path) -> PseudoLabels:
-        config = self.run.config
-        images = self._images(None)
+    def _prepare(self, method: Method[Config], stage: Stage, before: Method[Config], weights: Path) -> PseudoLabels:
+        assert self.store is not None
+        store, images = self.store, self._images(None)
+        given = {"weights": file_digest(weights), "images": images.names, "hints": self._hints_digest()}
         inputs = {
             "method": method.name,
             "settings": method.config.model_dump(mode="json"),
             "stage": stage.model_dump(mode="json"),
-            "weights": file_digest(weights),
-            "hints": fingerprint([hint_record(self.hints[name]) for name in sorted(self.hints)]),
-            "model": config.model.model_dump(mode="json"),
+            "model": self.run.config.model.model_dump(mode="json"),
+            "underpaint": __version__,
+            **given,
         }
-        network = self.run.load_network(weights)
+        network = self._network(before, pretrained=False)
+        network.load_state_dict(load_file(weights))
 
         def make(folder: Path) -> None:
             self.reporter.note(f"making what stage {stage.name} learns from, over {len(images)} images")
-            with torch.inference_mode():
-                method.prepare(stage, StageInference(network, images, folder))
+            method.prepare(stage, StageInference(network.eval(), images, folder, store=store, given=given))
 
-        store = self.run.root / "artifacts"
-        return PseudoLabels(make_artifact(store, stage.name, inputs, make), self.data.classes)
+        return PseudoLabels(make_artifact(store, f"labels-{stage.name}", inputs, make), self.data.classes)

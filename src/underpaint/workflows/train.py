@@ -114,6 +114,7 @@ def train(
     recipes: Sequence[Path] = (),
     overrides: Sequence[str] = (),
     resume: bool = False,
+    store: Path | None = None,
     reporter: Reporter | None = None,
 ) -> RunFolder:
     """Train a network and leave it in the run folder ``out``; other arguments as in `plan`.
@@ -128,6 +129,7 @@ def train(
         recipes: As in `plan`.
         overrides: As in `plan`.
         resume: Go on with an interrupted run; on a CPU the weights are those of an uninterrupted one, bit for bit.
+        store: Folder of artifacts to share with other runs: a stage that one of them has trained is not trained again.
         reporter: Watches; None for nobody.
 
     Raises:
@@ -145,7 +147,7 @@ def train(
     if run.complete:
         reporter.note("the run is complete already")
         return run
-    StagedRun(run, planned.data, planned.hints, reporter).train()
+    StagedRun(run, planned.data, planned.hints, reporter, store).train()
     draw_curves(run)
     draw_samples(run, planned.data, planned.hints)
     return run
@@ -220,7 +222,7 @@ def _notes(data: DataFolder, hints: Mapping[str, Hints], names: Sequence[str]) -
     notes = []
     if len(hints) < len(names):
         notes.append(f"{len(names) - len(hints)} of {len(names)} images of the split have no hint and are left out")
-    if not any(hint.mask for hint in hints.values()):
+    if not any(hint.mask for hint in hints.values()):  # a label file shows its classes when it is decoded, not here
         seen = np.zeros(len(data.classes), int)
         for hint in hints.values():
             seen += ImageKnowledge.of(hint, data.classes).present

@@ -1,0 +1,1 @@
+"""Small models of one photograph, fitted on its own hints."""

@@ -1,0 +1,77 @@
+"""Averaging two annotations of a photograph, and sharpening the result along its edges."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from underpaint.hints.rasterise import UNKNOWN, Mask
+
+Average = Literal["arithmetic", "geometric"]
+Regulariser = Literal["none", "crf", "par"]
+"""``crf``: mean field of a dense CRF, with the parameters of PSA and RRM for pseudo labels. ``par``: pixel-adaptive
+refinement (AFA, Ru et al., CVPR 2022)."""
+
+Probabilities = npt.NDArray[np.float32]
+
+FLOOR = 1e-4
+"""Least probability in a geometric mean, so that one annotator alone cannot rule a class out."""
+
+
+def combine(
+    network: Probabilities | None, local: Probabilities | None, *, weight: float, average: Average, seeds: Mask
+) -> Probabilities:
+    """The average of two annotations over the K hinted classes, with the hinted pixels set to their class.
+
+    Args:
+        network: (K, H, W) probabilities, any scale; None with a weight of 1.
+        local: (K, H, W) probabilities; None with a weight of 0.
+        weight: Of the local one, 0 to 1.
+        average: Arithmetic ``(1 - w) p + w q`` or geometric ``p^(1 - w) q^w``, normalised.
+        seeds: (H, W) class of the hinted pixels, 255 elsewhere; K different ones.
+
+    Returns:
+        (K, H, W), summing to 1 over the classes.
+    """
+    shares = [(part, share) for part, share in ((network, 1 - weight), (local, weight)) if part is not None and share]
+    if average == "arithmetic":
+        mean = sum(share * _normalised(part) for part, share in shares)
+    else:
+        mean = np.exp(sum(share * np.log(np.maximum(_normalised(part), FLOOR)) for part, share in shares))
+    return clamp(_normalised(np.asarray(mean, dtype=np.float32)), seeds)
+
+
+def _normalised(probabilities: Probabilities) -> Probabilities:
+    """Sums of 1 over the classes; where a network gives none of them any probability, all are as likely."""
+    total = probabilities.sum(axis=0, keepdims=True)
+    return np.where(total > 1e-8, probabilities / np.maximum(total, 1e-8), np.float32(1 / len(probabilities)))
+
+
+def clamp(probabilities: Probabilities, seeds: Mask) -> Probabilities:
+    """A copy in which hinted pixels are certain; the K classes are those that ``seeds`` shows, in order."""
+    held = probabilities.copy()
+    known = seeds != UNKNOWN
+    classes, place = np.unique(seeds[known], return_inverse=True)
+    held[:, known] = np.eye(len(classes), dtype=np.float32)[:, place]
+    return held
+
+
+def regularise(
+    probabilities: Probabilities, rgb: npt.NDArray[np.uint8], kind: Regulariser, *, seeds: Mask
+) -> Probabilities:
+    """(K, H, W) probabilities after the regulariser, hinted pixels still certain."""
+    if kind == "none" or len(probabilities) == 1:
+        return probabilities
+    if kind == "crf":
+        from underpaint.kernels.meanfield import PSEUDO_LABELS, mean_field  # numba starts slowly, and few need it
+
+        return clamp(np.asarray(mean_field(probabilities, rgb, PSEUDO_LABELS)), seeds)
+    import torch
+
+    from underpaint.kernels.adaptive import pixel_adaptive_refinement
+
+    image = torch.from_numpy(rgb.copy()).permute(2, 0, 1)[None].float() / 255
+    refined = pixel_adaptive_refinement(torch.from_numpy(probabilities)[None], image)[0].numpy()
+    return clamp(_normalised(np.maximum(refined, 0)), seeds)
