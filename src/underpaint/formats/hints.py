@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from underpaint.core.classes import ClassTable
-from underpaint.core.errors import DataError, FormatError, HintError
-from underpaint.formats import label_png, masks, scribblesup, voc_xml, whats_the_point
+from underpaint.core.errors import DataError, HintError
+from underpaint.formats import voc_xml, whats_the_point
 from underpaint.formats.check import check_hints, fit_hints, geometry
 from underpaint.formats.folder import DataFolder, listing, resolve_name
-from underpaint.formats.images import find_files, image_size
-from underpaint.formats.jsonl import read_hints
+from underpaint.formats.images import image_size
 from underpaint.formats.merge import merge_hints
-from underpaint.formats.tags_csv import read_tags
+from underpaint.formats.registry import ByImage, Reading, recognise
 from underpaint.hints.types import Hints, Tags
-
-ByImage = dict[str, Hints]
-
-ACCEPTED = (
-    "a hints file (.jsonl), What's the Point clicks (.json), a table of tags (.csv, .tsv), VOC or ScribbleSup XML "
-    "(a file or a folder), or a folder of label images"
-)
 
 
 @dataclass
@@ -91,14 +83,14 @@ def read_any_hints(
         DataError: a path of no known format, or hints of which no image is in the data set.
         FormatError, HintError: as the readers, `fit_hints` and `merge_hints`.
     """
-    read = _Reader(data.classes, complete_tags=complete_tags, voc_base=voc_base)
+    reading = Reading(data.classes, data.root, data.images, complete_tags=complete_tags, voc_base=voc_base)
     report = HintsReport()
     found: ByImage = {}
     given = [paths] if isinstance(paths, Path) else list(paths)
     for path in _with_backgrounds(given):
-        form, by_image = read.any(path, data.root)
-        report.sources.append((path, form))
-        for one in by_image.values():
+        form = recognise(path)
+        report.sources.append((path, form.title))
+        for one in form.read(path, reading).values():
             name = resolve_name(one.image, data.images)
             known = _known(replace(one, image=name), data.classes, path, report.unknown, ignore=ignore_unknown)
             found[name] = merge_hints(found[name], known) if name in found else known
@@ -118,63 +110,6 @@ def _with_backgrounds(paths: Iterable[Path]) -> list[Path]:
         if path.suffix.lower() == ".json" and beside.is_file():
             every.append(beside)
     return list(dict.fromkeys(every))
-
-
-@dataclass(frozen=True)
-class _Reader:
-    """Recognition of formats: by the ending of a file, by what a folder holds."""
-
-    classes: ClassTable
-    complete_tags: bool
-    voc_base: voc_xml.Base
-
-    def any(self, path: Path, root: Path) -> tuple[str, ByImage]:
-        """The name of the format, and the hints as they stand in the file."""
-        if path.is_dir():
-            return self._folder(path, root)
-        if not path.is_file():
-            raise DataError("the hints are missing", where=path, accepted=ACCEPTED)
-        readers: Mapping[str, Callable[[Path], tuple[str, ByImage]]] = {
-            ".jsonl": lambda p: ("hints file", read_hints(p)),
-            ".json": lambda p: ("What's the Point clicks", whats_the_point.read_clicks(p)),
-            ".csv": self._tags,
-            ".tsv": self._tags,
-            ".xml": lambda p: self._xml(p, p),
-        }
-        reader = readers.get(path.suffix.lower())
-        if reader is None:
-            raise DataError(f"hints of an unknown format: {path.name}", where=path, accepted=ACCEPTED)
-        return reader(path)
-
-    def _tags(self, path: Path) -> tuple[str, ByImage]:
-        return "table of tags", read_tags(path, self.classes, complete=self.complete_tags)
-
-    def _folder(self, path: Path, root: Path) -> tuple[str, ByImage]:
-        xml = find_files(path, voc_xml.SUFFIXES)
-        pictures = find_files(path, masks.SUFFIXES)
-        if xml and pictures:
-            what = f"the folder holds {len(xml)} XML files and {len(pictures)} images"
-            raise DataError(what, where=path, accepted="hints of one format", fix="name the sub-folder")
-        if pictures:
-            return "label images", label_png.read_label_images(path, self.classes, root)
-        if xml:
-            return self._xml(path, *xml.values())
-        raise DataError("no hints in the folder", where=path, accepted=ACCEPTED)
-
-    def _xml(self, path: Path, *files: Path) -> tuple[str, ByImage]:
-        """ScribbleSup where the first file that has lines or objects has lines, else VOC."""
-        if next((found for found in map(_has_lines, files) if found is not None), False):
-            return "ScribbleSup scribbles", scribblesup.read_scribblesup(path, self.classes)
-        return "VOC boxes", voc_xml.read_voc_boxes(path, self.classes, base=self.voc_base)
-
-
-def _has_lines(file: Path) -> bool | None:
-    """Whether an XML file has lines (True) or objects (False); None where it has neither."""
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise FormatError(f"the file cannot be read: {error.strerror or error}", where=file) from None
-    return True if b"<polygon" in content else False if b"<object" in content else None
 
 
 def _known(hints: Hints, classes: ClassTable, where: Path, left_out: Counter[str], *, ignore: bool) -> Hints:

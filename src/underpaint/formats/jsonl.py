@@ -29,6 +29,7 @@ from underpaint.formats.atomic import write_atomic
 from underpaint.formats.check import check_hints
 from underpaint.formats.fields import Fields
 from underpaint.formats.json_text import parse_json
+from underpaint.formats.sniff import is_json
 from underpaint.hints.types import Bitmap, Box, Click, Hints, Point, Polygon, Region, Scribble, Tags
 
 VERSION = 1
@@ -62,6 +63,11 @@ def read_hints(path: Path, classes: ClassTable | None = None) -> dict[str, Hints
         check_hints(hints, classes, where)
         found[hints.image] = hints
     return found
+
+
+def is_hints_file(path: Path) -> bool:
+    """Whether a file is named or starts like a hints file."""
+    return path.is_file() and (path.suffix.lower() == ".jsonl" or is_json(path, "{", "underpaint"))
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:

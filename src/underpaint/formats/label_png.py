@@ -11,11 +11,21 @@ from underpaint.core.classes import VOID, ClassTable
 from underpaint.core.errors import DataError
 from underpaint.formats.images import find_files
 from underpaint.formats.masks import SUFFIXES, read_index_mask
+from underpaint.formats.sniff import files_of
 from underpaint.hints.types import Hints
 
 LOOKED_AT = 32
 """Files that are decoded here, spread over the folder: enough to tell what the numbers mean, at once for any folder.
 The others are read, and refused where they are wrong, when they are used."""
+
+
+BESIDE = frozenset({".json", ".geojson"})
+"""Endings of annotation files that lie beside photographs; in a folder with those, pictures are no label images."""
+
+
+def is_label_folder(path: Path) -> bool:
+    """Whether a folder holds pictures of a lossless format, and no annotation files that belong to them."""
+    return path.is_dir() and bool(files_of(path, SUFFIXES)) and not files_of(path, BESIDE)
 
 
 def read_label_images(folder: Path, classes: ClassTable, root: Path) -> dict[str, Hints]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import FormatError
 from underpaint.formats.images import find_files
+from underpaint.formats.sniff import files_of, is_xml
 from underpaint.formats.xml_text import Element, number_of, read_xml, size_of, text_of
 from underpaint.hints.types import Hints, Scribble, Tags
 
@@ -26,6 +27,14 @@ WORDS = {
 
 MAX_POINTS = 100_000
 """Limit of the points of one line, hundreds of times the longest known (330)."""
+
+
+def is_scribblesup(path: Path) -> bool:
+    """Whether the first XML file that has lines or VOC's objects has lines."""
+    for file in files_of(path, SUFFIXES):
+        if is_xml(file, "annotation", "polygon") or is_xml(file, "annotation", "object"):
+            return is_xml(file, "annotation", "polygon")
+    return False
 
 
 def read_scribblesup(path: Path, classes: ClassTable) -> dict[str, Hints]:

@@ -12,6 +12,8 @@ from underpaint.core.errors import FormatError
 from underpaint.formats.json_text import read_text
 from underpaint.hints.types import Hints, Tags
 
+SUFFIXES = frozenset({".csv", ".tsv"})
+
 DELIMITERS = ",;\t"
 
 LIST_COLUMNS = frozenset({"tags", "labels", "classes"})
@@ -21,6 +23,11 @@ _STATES = {"1": True, "1.0": True, "0": False, "0.0": False, "": None}
 """What a cell says; 1.0 and 0.0 are what pandas writes for a column with blanks."""
 
 _SEPARATORS = re.compile(r"[;,|]")
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file is a table, by its ending: nothing in a table's text tells it from other text."""
+    return path.is_file() and path.suffix.lower() in SUFFIXES
 
 
 def read_tags(path: Path, classes: ClassTable, *, complete: bool = False) -> dict[str, Hints]:

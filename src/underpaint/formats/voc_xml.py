@@ -9,6 +9,7 @@ from typing import Literal
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import FormatError
 from underpaint.formats.images import find_files
+from underpaint.formats.sniff import files_of, is_xml
 from underpaint.formats.xml_text import Element, number_of, read_xml, size_of, text_of
 from underpaint.hints.types import Box, Hints, Tags
 
@@ -17,6 +18,15 @@ Base = Literal["auto", 0, 1]
 SUFFIXES = frozenset({".xml"})
 
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
+
+
+def is_voc(path: Path) -> bool:
+    """Whether the first XML file that has objects or ScribbleSup's lines has objects, or none has either."""
+    files = files_of(path, SUFFIXES)
+    for file in files:
+        if is_xml(file, "annotation", "polygon") or is_xml(file, "annotation", "object"):
+            return not is_xml(file, "annotation", "polygon")
+    return any(is_xml(file, "annotation") for file in files[:1])
 
 
 def read_voc_boxes(path: Path, classes: ClassTable, *, base: Base = "auto") -> dict[str, Hints]:

@@ -9,6 +9,7 @@ from underpaint.core.errors import FormatError
 from underpaint.formats.dataset import VOC_NAMES
 from underpaint.formats.fields import Fields
 from underpaint.formats.json_text import read_json
+from underpaint.formats.sniff import is_json
 from underpaint.hints.types import Click, Hints
 
 BACKGROUND_ENDING = "_bg_from_scribbles"
@@ -18,6 +19,11 @@ BACKGROUND_ENDING = "_bg_from_scribbles"
 def background_file(path: Path) -> Path:
     """Where the background clicks that belong to a click file lie, if they are there."""
     return path.with_name(f"{path.stem}{BACKGROUND_ENDING}{path.suffix}")
+
+
+def is_clicks(path: Path) -> bool:
+    """Whether a file looks like a click file."""
+    return is_json(path, "{", "cls", "x", "y")
 
 
 def read_clicks(path: Path) -> dict[str, Hints]:

@@ -1,0 +1,162 @@
+"""Every annotation format that is read or written, with what it holds; new ones are added here, a line each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from underpaint.core.classes import ClassTable
+from underpaint.core.errors import DataError
+from underpaint.formats import jsonl, label_png, scribblesup, tags_csv, voc_xml, whats_the_point
+from underpaint.formats.parts import Part
+from underpaint.hints.types import Hints
+
+ByImage = dict[str, Hints]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a reader may ask for besides the file.
+
+    Args:
+        classes: The class table; formats that name their classes themselves do without it.
+        root: The data set's folder, to which `Hints.mask` is relative.
+        images: The photographs by name, for formats that need their sizes.
+        complete_tags: A CSV that lists tags names all that are present.
+        voc_base: Number of the first pixel in VOC XML.
+    """
+
+    classes: ClassTable
+    root: Path
+    images: Mapping[str, Path] = field(default_factory=dict)
+    complete_tags: bool = False
+    voc_base: voc_xml.Base = "auto"
+
+
+@dataclass(frozen=True)
+class Writing:
+    """What a writer needs besides the hints.
+
+    Args:
+        classes: The class table; it gives the order of classes where a format numbers them.
+        files: File name of each image by its name, relative to the image folder; an image that is not in it is written
+            under its name as it stands.
+        root: The folder to which `Hints.mask` is relative, for formats that hold label files.
+    """
+
+    classes: ClassTable
+    files: Mapping[str, str] = field(default_factory=dict)
+    root: Path = Path()
+
+    def file(self, image: str) -> str:
+        """The file name of an image."""
+        return self.files.get(image, image)
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format.
+
+    Args:
+        name: The word for it in commands.
+        title: What people call it.
+        layout: Where its files lie, for the documentation.
+        sniff: Whether a file or folder is of this format, from its content.
+        read: Hints by image, names as they stand in the file.
+        write: Writes whole or not at all, replaces nothing half; None where the format is only read.
+        holds: ``read(write(x)) == x`` for hints with these parts alone (to the rounding of numbers in text).
+        as_pixels: Parts that are written as the pixels they cover.
+        classes: The class names that a file declares, in its order; None where it declares none.
+    """
+
+    name: str
+    title: str
+    layout: str
+    sniff: Callable[[Path], bool]
+    read: Callable[[Path, Reading], ByImage]
+    write: Callable[[Path, Sequence[Hints], Writing], None] | None = None
+    holds: frozenset[Part] = frozenset()
+    as_pixels: frozenset[Part] = frozenset()
+    classes: Callable[[Path], tuple[str, ...]] | None = None
+
+
+FORMATS: tuple[Format, ...] = (
+    Format(
+        name="underpaint",
+        title="hints file",
+        layout="one .jsonl file",
+        sniff=jsonl.is_hints_file,
+        read=lambda path, _: jsonl.read_hints(path),
+        write=lambda path, hints, _: jsonl.write_hints(path, hints),
+        holds=frozenset(Part),
+    ),
+    Format(
+        name="whats-the-point",
+        title="What's the Point clicks",
+        layout="one .json file",
+        sniff=whats_the_point.is_clicks,
+        read=lambda path, _: whats_the_point.read_clicks(path),
+    ),
+    Format(
+        name="scribblesup",
+        title="ScribbleSup scribbles",
+        layout="an .xml file an image",
+        sniff=scribblesup.is_scribblesup,
+        read=lambda path, reading: scribblesup.read_scribblesup(path, reading.classes),
+    ),
+    Format(
+        name="voc",
+        title="VOC boxes",
+        layout="an .xml file an image",
+        sniff=voc_xml.is_voc,
+        read=lambda path, reading: voc_xml.read_voc_boxes(path, reading.classes, base=reading.voc_base),
+    ),
+    Format(
+        name="tags",
+        title="table of tags",
+        layout="one .csv or .tsv file",
+        sniff=tags_csv.is_table,
+        read=lambda path, reading: tags_csv.read_tags(path, reading.classes, complete=reading.complete_tags),
+    ),
+    Format(
+        name="masks",
+        title="label images",
+        layout="a .png file an image",
+        sniff=label_png.is_label_folder,
+        read=lambda path, reading: label_png.read_label_images(path, reading.classes, reading.root),
+    ),
+)
+"""In the order in which they are tried."""
+
+
+def format_named(name: str) -> Format:
+    """The format of a name. Raises `DataError` with the names there are."""
+    found = next((one for one in FORMATS if one.name == name), None)
+    if found is None:
+        raise DataError(f"no format {name!r}", accepted=", ".join(one.name for one in FORMATS))
+    return found
+
+
+def recognise(path: Path) -> Format:
+    """The format of a file or folder, from its content.
+
+    Raises:
+        DataError: missing, no known format, or files of several formats in one folder.
+    """
+    if not path.exists():
+        raise DataError("the hints are missing", where=path, accepted=accepted())
+    found = [one for one in FORMATS if one.sniff(path)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        titles = ", ".join(one.title for one in found)
+        fix = "name one of the files, or a sub-folder"
+        raise DataError(f"several formats at once: {titles}", where=path, accepted="hints of one format", fix=fix)
+    what = "no hints in the folder" if path.is_dir() else f"hints of an unknown format: {path.name}"
+    raise DataError(what, where=path, accepted=accepted())
+
+
+def accepted() -> str:
+    """All formats with their layout, for messages."""
+    return "; ".join(f"{one.title} ({one.layout})" for one in FORMATS)
