@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -132,7 +132,11 @@ def read_split(path: Path, images: Mapping[str, Path]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(named))
 
 
-def resolve_name(line: str, images: Mapping[str, Path]) -> str:
+LONGEST_NAME = 4096
+"""Characters of the longest path that systems open; a longer text names no image."""
+
+
+def resolve_name(line: str, images: Container[str]) -> str:
     """The image that a line names by the rule of `read_split`, or the line itself where there is none."""
     return next((name for name in _spellings(line) if name in images), line)
 
@@ -140,7 +144,7 @@ def resolve_name(line: str, images: Mapping[str, Path]) -> str:
 def _spellings(line: str) -> Iterator[str]:
     """The names that a line may stand for, the likeliest first."""
     yield line
-    for column in (line, line.split()[0]):
+    for column in (line, *line.split()[:1]) if len(line) <= LONGEST_NAME else ():
         path = PurePosixPath(column.replace("\\", "/"))
         stem = path.with_suffix("") if path.suffix.lower() in SUFFIXES else path
         for start in range(len(stem.parts)):

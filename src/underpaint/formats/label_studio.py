@@ -1,0 +1,277 @@
+"""Label Studio's JSON: a list of tasks, each an image with the annotations that people made of it.
+
+Coordinates are percent of the image's sides. ``image_rotation`` is how the annotator turned the view; coordinates do
+not turn with it (Label Studio's own test of rotation, ``image.zoom-rotate.test.js``), so it is passed over. Of several
+annotations of a task one is taken: of those marked as ground truth, or else of all, the one updated last. Skipped
+(cancelled) annotations and a model's predictions are no hints.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Container
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from underpaint.core.errors import FormatError
+from underpaint.formats.bitmap_runs import tight_bitmap
+from underpaint.formats.check import check_hints
+from underpaint.formats.fields import Fields, finite
+from underpaint.formats.folder import resolve_name
+from underpaint.formats.images import SUFFIXES
+from underpaint.formats.json_text import read_json
+from underpaint.formats.label_studio_rle import decode_brush
+from underpaint.formats.merge import merge_hints
+from underpaint.formats.turned import ellipse, turned_box
+from underpaint.hints.types import Box, Click, Hints, Point, Polygon, Region, Tags
+
+SOURCE = "Label Studio"
+
+DIGITS = 6
+"""Decimals of a pixel that are kept: percent and back again then gives the same number."""
+
+UNITS = 100.0
+"""Coordinates are percent."""
+
+
+UPLOAD = re.compile(r"(^|/)[0-9a-f]{8}-(?=[^/]+$)")
+"""What Label Studio puts before the name of a file that was uploaded in the browser."""
+
+
+def read_label_studio(
+    path: Path, *, images: Container[str] = (), left_out: Counter[str] | None = None
+) -> dict[str, Hints]:
+    """Read an export of Label Studio ("JSON", not "JSON-MIN"): hints by image name.
+
+    Rectangles become boxes (one at an angle the box around it), polygons, ellipses and brush strokes regions, key
+    points clicks, choices tags. A region with two labels, or none, says nothing that can be learnt and is left out.
+
+    Args:
+        path: The file.
+        images: Names in the data set. Where only the name without the mark of an upload is in it, that is taken.
+        left_out: Counts here what is left out, by the reason.
+
+    Raises:
+        FormatError: not this structure, a damaged brush stroke, or an image of two sizes; names task and result.
+        HintError: numbers that are not finite, or hints that contradict each other.
+    """
+    counts: Counter[str] = Counter() if left_out is None else left_out
+    content = read_json(path)
+    found: dict[str, Hints] = {}
+    for number, task in enumerate(content if isinstance(content, list) else [content]):
+        where = f"{path}, task {number}"
+        if not isinstance(task, dict):
+            raise FormatError("the task is not an object", where=where, accepted='{"data": ..., "annotations": [...]}')
+        annotation = _annotation(task, where, counts)
+        if annotation is None:
+            continue
+        name = _without_mark(image_name(task.get("data"), where), images)
+        hints = _hints(name, annotation, where, counts)
+        if hints.kinds():
+            found[hints.image] = merge_hints(found[hints.image], hints) if hints.image in found else hints
+    counts += Counter()  # takes out what was counted 0 times
+    return found
+
+
+def image_name(data: Any, where: object) -> str:
+    """The path of a task's image, without host, query and the suffix of a photograph: text to match, never to open.
+
+    Raises:
+        FormatError: no text, or several of which none is called ``image``.
+    """
+    fields = data if isinstance(data, dict) else {}
+    paths = {key: _path_of(text) for key, text in fields.items() if isinstance(text, str) and text}
+    photographs = [path for path in paths.values() if Path(path).suffix.lower() in SUFFIXES]
+    path = paths.get("image") or (photographs[0] if len(photographs) == 1 else "")
+    if not path:
+        what = f"the task names {len(photographs)} images"
+        raise FormatError(what, where=where, accepted='one path, such as "data": {"image": "a.jpg"}')
+    stem = path[: -len(Path(path).suffix)] if Path(path).suffix.lower() in SUFFIXES else path
+    return stem or path
+
+
+def _without_mark(name: str, images: Container[str]) -> str:
+    """The name without the mark of an upload where the data set has that alone."""
+    bare = UPLOAD.sub(r"\1", name)
+    return bare if resolve_name(name, images) not in images and resolve_name(bare, images) in images else name
+
+
+def _path_of(text: str) -> str:
+    """The path in a URL, or in the query of a file that the server reads from a folder (``?d=folder/a.jpg``)."""
+    if "://" not in text and not text.startswith("/data/"):
+        return text
+    local = re.search(r"[?&]d=([^&]*)", text)
+    try:
+        return unquote(local[1] if local else urlsplit(text).path)
+    except ValueError:  # "http://[" is no URL; as a name it matches nothing
+        return text
+
+
+def _annotation(task: dict[str, Any], where: str, left_out: Counter[str]) -> dict[str, Any] | None:
+    listed = task.get("annotations", task.get("completions")) or []
+    if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
+        raise FormatError("the annotations are no list of objects", where=where, accepted='"annotations": [{...}]')
+    kept = [one for one in listed if not (one.get("was_cancelled") or one.get("skipped"))]
+    predictions = task.get("predictions")
+    left_out.update(
+        {
+            "skipped annotations": len(listed) - len(kept),
+            "further annotations of the same task": max(len(kept) - 1, 0),
+            "predictions of a model": len(predictions) if isinstance(predictions, list) else 0,
+        }
+    )
+    if not kept:
+        return None
+    best = [one for one in kept if one.get("ground_truth")] or kept
+    dated = all(isinstance(one.get("updated_at"), str) for one in best)
+    # The texts are ISO 8601 of one clock, so their order is that of time; of equals the last counts.
+    newest: dict[str, Any] = max(reversed(best), key=lambda one: one["updated_at"]) if dated else best[-1]
+    return newest
+
+
+@dataclass
+class _Drawn:
+    """What the results of one annotation have said so far."""
+
+    left_out: Counter[str]
+    sizes: set[tuple[int, int]] = field(default_factory=set)
+    clicks: list[Click] = field(default_factory=list)
+    boxes: list[Box] = field(default_factory=list)
+    regions: list[Region] = field(default_factory=list)
+    present: set[str] = field(default_factory=set)
+
+
+def _hints(image: str, annotation: dict[str, Any], where: str, left_out: Counter[str]) -> Hints:
+    results = annotation.get("result") or []
+    if not isinstance(results, list) or not all(isinstance(one, dict) for one in results):
+        raise FormatError("the result is no list of objects", where=where, accepted='"result": [{...}]')
+    # <Rectangle> beside <Labels> gives two results with one id: the shape, and the shape again with its label.
+    labelled = {one.get("id") for one in results if _labels(one) and isinstance(one.get("id"), str)}
+    drawn = _Drawn(left_out)
+    for number, one in enumerate(results):
+        if _labels(one) or not (isinstance(one.get("id"), str) and one["id"] in labelled):
+            _add(drawn, one, f"{where}, result {number}")
+    if len(drawn.sizes) > 1:
+        raise FormatError(f"the image has {len(drawn.sizes)} sizes", where=where, accepted="one original size")
+    seconds = finite(annotation.get("lead_time"))
+    hints = Hints(
+        image=image,
+        size=next(iter(drawn.sizes), None),
+        clicks=tuple(drawn.clicks),
+        boxes=tuple(drawn.boxes),
+        tags=Tags(frozenset(drawn.present)) if drawn.present else None,
+        source=SOURCE,
+        seconds=seconds if seconds is not None and seconds >= 0 else None,
+        regions=tuple(drawn.regions),
+    )
+    check_hints(hints, None, where)
+    return hints
+
+
+def _labels(result: dict[str, Any]) -> list[str]:
+    """The labels of a result: under its own type, or under ``labels``."""
+    value = result.get("value")
+    if not isinstance(value, dict):
+        return []
+    kind = result.get("type")
+    listed = value.get(kind if isinstance(kind, str) else "") or value.get("labels") or value.get("choices")
+    texts = listed if isinstance(listed, list) else []
+    return [text for text in texts if isinstance(text, str) and text]
+
+
+def _add(drawn: _Drawn, result: dict[str, Any], where: str) -> None:
+    labels = _labels(result)
+    value = result.get("value")
+    keys = set(value) if isinstance(value, dict) else set()
+    if {"original_height", "original_width"} <= result.keys():
+        drawn.sizes.add(_size(Fields(result, where)))
+    if "choices" in keys and not keys & {"x", "points", "rle"}:
+        drawn.present |= set(labels)
+        return
+    shape = next((read for needed, read in _SHAPES if needed <= keys), None)
+    if shape is None or "choices" in keys:
+        kind = result.get("type")
+        drawn.left_out[f"results of type {kind[:20] if isinstance(kind, str) else None!r}"] += 1
+    elif len(labels) != 1:
+        drawn.left_out["regions with several labels" if labels else "regions without a label"] += 1
+    else:
+        fields = Fields(result, where)
+        shape(drawn, labels[0], fields.inner("value"), _size(fields), where)
+
+
+def _size(fields: Fields) -> tuple[int, int]:
+    return fields.whole("original_height", low=1), fields.whole("original_width", low=1)
+
+
+def _pixels(percent: float, side: int) -> float:
+    return round(percent / UNITS * side, DIGITS)
+
+
+def _point(value: Fields, size: tuple[int, int]) -> Point:
+    return _pixels(value.number("x"), size[1]), _pixels(value.number("y"), size[0])
+
+
+def _angle(value: Fields) -> float:
+    return value.number("rotation") if "rotation" in value else 0.0
+
+
+def _brush(drawn: _Drawn, name: str, value: Fields, size: tuple[int, int], where: str) -> None:
+    numbers = value.wholes("rle", low=0)
+    if max(numbers, default=0) > 255:
+        value.refuse("rle", "numbers 0..255")
+    bitmap = tight_bitmap(name, decode_brush(bytes(numbers), size, where), size[1])
+    if bitmap is None:
+        drawn.left_out["empty brush strokes"] += 1
+    else:
+        drawn.regions.append(bitmap)
+
+
+def _polygon(drawn: _Drawn, name: str, value: Fields, size: tuple[int, int], where: str) -> None:
+    ring = tuple((_pixels(x, size[1]), _pixels(y, size[0])) for x, y in value.pairs("points"))
+    if len(ring) < 3:
+        drawn.left_out["polygons of one or two points"] += 1
+    else:
+        drawn.regions.append(Polygon(name, ring))
+
+
+def _ellipse(drawn: _Drawn, name: str, value: Fields, size: tuple[int, int], where: str) -> None:
+    radii = _pixels(value.number("radiusX", low=0), size[1]), _pixels(value.number("radiusY", low=0), size[0])
+    region = ellipse(name, _point(value, size), radii, _angle(value), size) if min(radii) > 0 else None
+    if region is None:
+        drawn.left_out["ellipses without area in the image"] += 1
+    else:
+        drawn.regions.append(region)
+
+
+def _rectangle(drawn: _Drawn, name: str, value: Fields, size: tuple[int, int], where: str) -> None:
+    x, y = _point(value, size)
+    # From both ends in percent, so that a box that ends at the image's border ends there exactly.
+    x1 = _pixels(value.number("x") + value.number("width", low=0), size[1])
+    y1 = _pixels(value.number("y") + value.number("height", low=0), size[0])
+    # The corner (x, y) stays in place while the box is turned (HumanSignal/label-studio#5274).
+    box = turned_box(Box(name, x, y, x1, y1), (x, y), _angle(value), size)
+    if not box.area > 0:
+        drawn.left_out["boxes without area in the image"] += 1
+        return
+    if _angle(value) % 90 != 0:
+        drawn.left_out["angles of turned boxes (the box around each is kept)"] += 1
+    drawn.boxes.append(box)
+
+
+def _click(drawn: _Drawn, name: str, value: Fields, size: tuple[int, int], where: str) -> None:
+    drawn.clicks.append(Click(name, *_point(value, size)))
+
+
+_Read = Callable[[_Drawn, str, Fields, tuple[int, int], str], None]
+
+_SHAPES: tuple[tuple[set[str], _Read], ...] = (
+    ({"rle"}, _brush),
+    ({"points"}, _polygon),
+    ({"radiusX", "radiusY"}, _ellipse),
+    ({"x", "y", "width", "height"}, _rectangle),
+    ({"x", "y"}, _click),
+)
+"""Readers of a result's value by the keys that it must have, the first that fits."""
