@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from underpaint.core import atomic
-from underpaint.core.atomic import atomic_folder, remove_leftovers
+from underpaint.core.atomic import atomic_folder, remove_leftovers, within
 from underpaint.core.errors import DataError
 
 
@@ -150,3 +150,11 @@ def test_everything_is_flushed_before_the_rename(tmp_path: Path, monkeypatch: py
         (folder / "a" / "b.txt").write_text("whole")
     assert sorted(seen[:-1]) == [("a", False), ("b.txt", False)]
     assert seen[-1] == (tmp_path.name, True)
+
+
+@pytest.mark.parametrize("name", ["../a", "/etc/a", "a/../../b", "", ".", "a\\0b", "..\\\\a"])
+def test_names_that_lead_out_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DataError, match="leads out"):
+        within(tmp_path, name)
+    assert within(tmp_path, "farm/a.txt") == tmp_path / "farm/a.txt"
+    assert (tmp_path / "farm").is_dir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,13 +25,18 @@ ORIENTATION = 0x0112
 
 
 @contextmanager
-def opened(path: Path, formats: tuple[str, ...], *, max_pixels: int) -> Iterator[Image.Image]:
-    """An image file, opened but not decoded; whatever Pillow raises within is a `DataError` that names the file."""
+def opened(
+    path: Path, formats: tuple[str, ...], *, max_pixels: int, content: bytes | None = None
+) -> Iterator[Image.Image]:
+    """An image file, opened but not decoded; whatever Pillow raises within is a `DataError` that names the file.
+
+    ``content`` is an image that lies within the file ``path``, instead of the file itself.
+    """
     try:
         with warnings.catch_warnings():
             # The limit below takes the place of Pillow's warning; other warnings speak of metadata that is not used.
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=formats) as image:
+            with Image.open(path if content is None else io.BytesIO(content), formats=formats) as image:
                 width, height = image.size
                 if width * height > max_pixels:
                     raise DataError(

@@ -41,6 +41,24 @@ class Fields:
     def _bad(self, key: str, value: Any, accepted: str) -> FormatError:
         return FormatError(f"the field {key!r} is {_shown(value)}", where=self._where, accepted=accepted)
 
+    @property
+    def where(self) -> str:
+        """File and place of the object, for messages."""
+        return self._where
+
+    def value(self, key: str) -> Any:
+        """A field as it stands, for a caller that checks it itself."""
+        return self._take(key)
+
+    def flat_points(self, key: str) -> Iterator[list[tuple[float, float]]]:
+        """A list of lists ``[x1, y1, x2, y2, ...]`` of finite numbers."""
+        for values in self._list(key):
+            numbers = [finite(value) for value in values] if isinstance(values, list) else [None]
+            if None in numbers or len(numbers) % 2:
+                raise self._bad(key, values, "lists [x1, y1, x2, y2, ...] of finite numbers")
+            known = [number for number in numbers if number is not None]
+            yield list(zip(known[::2], known[1::2], strict=True))
+
     def refuse(self, key: str, accepted: str) -> NoReturn:
         """Raise `FormatError` for a field whose value the caller does not accept."""
         raise self._bad(key, self._record[key], accepted)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import DataError
-from underpaint.formats import jsonl, label_png, scribblesup, tags_csv, voc_xml, whats_the_point
+from underpaint.formats import coco, jsonl, label_png, labelme, scribblesup, tags_csv, voc_xml, whats_the_point
 from underpaint.formats.parts import Part
 from underpaint.hints.types import Hints
 
@@ -90,6 +90,27 @@ FORMATS: tuple[Format, ...] = (
         read=lambda path, _: jsonl.read_hints(path),
         write=lambda path, hints, _: jsonl.write_hints(path, hints),
         holds=frozenset(Part),
+    ),
+    Format(
+        name="coco",
+        title="COCO JSON",
+        layout="one .json file",
+        sniff=coco.is_coco,
+        read=lambda path, _: coco.read_coco(path),
+        write=lambda path, hints, writing: coco.write_coco(path, hints, writing.classes, writing.files),
+        holds=frozenset({Part.POLYGONS, Part.BITMAPS, Part.BOXES, Part.CLICKS, Part.SIZES}),
+        as_pixels=frozenset({Part.HOLES}),
+        classes=coco.coco_classes,
+    ),
+    Format(
+        name="labelme",
+        title="labelme JSON",
+        layout="a .json file an image",
+        sniff=labelme.is_labelme,
+        read=lambda path, reading: labelme.read_labelme(path, reading.images),
+        write=lambda path, hints, writing: labelme.write_labelme(path, hints, writing.files),
+        holds=frozenset({Part.POLYGONS, Part.BITMAPS, Part.BOXES, Part.CLICKS, Part.SCRIBBLES, Part.TAGS, Part.SIZES}),
+        as_pixels=frozenset({Part.HOLES}),
     ),
     Format(
         name="whats-the-point",

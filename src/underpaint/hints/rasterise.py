@@ -177,7 +177,8 @@ def _polygon_area(rings: Sequence[Sequence[Vertex]], size: tuple[int, int]) -> t
     if len(start) == 0:
         return (slice(0, 0), slice(0, 0)), np.zeros((0, 0), bool)
     corners = np.clip(np.array([start.min(axis=0), start.max(axis=0)]), 0, [size[1], size[0]])
-    (left, top), (right, bottom) = np.floor(corners[0]).astype(int), np.ceil(corners[1]).astype(int)
+    left, top = np.floor(corners[0]).astype(int).tolist()
+    right, bottom = np.ceil(corners[1]).astype(int).tolist()
     turned = np.zeros((bottom - top) * (right - left + 1), np.uint8)
     for row, across in _crossings(start, stop, top, bottom):
         # The first centre c + 0.5 >= across; those beyond the window fall into its last, spare column.

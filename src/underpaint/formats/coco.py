@@ -1,0 +1,208 @@
+"""COCO instances JSON: one file for many images, with polygons, run lengths, boxes and key points."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from underpaint.core.atomic import write_atomic
+from underpaint.core.classes import ClassTable
+from underpaint.core.errors import FormatError, HintError
+from underpaint.formats.coco_rle import read_rle, rle_of
+from underpaint.formats.fields import Fields
+from underpaint.formats.json_text import read_json, read_text
+from underpaint.formats.sniff import is_json
+from underpaint.hints.types import Box, Click, Hints, Point, Polygon, Region
+
+VISIBLE = 2
+"""COCO's flag of a key point that is seen; 1 is labelled but hidden behind something, 0 is not labelled."""
+
+MIN_CORNERS = 3
+"""Rings of fewer points cover no pixel; they occur in real files and are passed over."""
+
+
+def is_coco(path: Path) -> bool:
+    """Whether a file looks like COCO instances."""
+    return is_json(path, "{", "images", "annotations", "categories")
+
+
+def coco_classes(path: Path) -> tuple[str, ...]:
+    """The names of the categories in the order of the file, without reading the annotations.
+
+    Raises:
+        FormatError: no list of categories with names.
+    """
+    text = read_text(path)
+    for match in re.finditer(r'"categories"\s*:\s*', text):
+        try:
+            found, _ = json.JSONDecoder().raw_decode(text, match.end())
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(found, list) and all(isinstance(one, dict) and isinstance(one.get("name"), str) for one in found):
+            return tuple(dict.fromkeys(one["name"] for one in found))
+    raise FormatError("no categories", where=path, accepted='"categories": [{"id": 1, "name": "cat"}]')
+
+
+def read_coco(path: Path) -> dict[str, Hints]:
+    """Read COCO instances.
+
+    The polygons of an annotation become regions, and so does a mask of run lengths, crowds as well; an annotation
+    without either is a box. Visible key points become clicks of their class. Later annotations lie above earlier ones.
+    Category ids may have gaps. What no annotation covers is unknown, and so is an image without annotations.
+
+    Raises:
+        FormatError: not this structure; names the file and the annotation.
+    """
+    content = read_json(path)
+    top = Fields(content, str(path))
+    names = {one.whole("id"): one.text("name") for one in top.items("categories")}
+    images = dict(_image(one) for one in top.items("images"))
+    held: dict[int, list[Hints]] = {number: [] for number in images}
+    annotations = top.value("annotations")
+    if not isinstance(annotations, list):
+        top.refuse("annotations", "a list")
+    for i, record in enumerate(annotations):
+        annotations[i] = None  # so that the parsed file shrinks while the hints grow
+        fields = Fields(record, f"{path}, annotations[{i}]")
+        number = fields.whole("image_id")
+        if number not in images:
+            fields.refuse("image_id", "the id of one of the images")
+        if fields.whole("category_id") not in names:
+            fields.refuse("category_id", f"one of the categories {sorted(names)[:20]}")
+        held[number].append(_annotation(fields, names[fields.whole("category_id")], images[number]))
+    found = {image.image: _joined(image, held[number]) for number, image in images.items()}
+    if len(found) < len(images):
+        raise FormatError("two images have one file name", where=path)
+    return found
+
+
+def _image(fields: Fields) -> tuple[int, Hints]:
+    known = "height" in fields and "width" in fields
+    size = (fields.whole("height", low=1), fields.whole("width", low=1)) if known else None
+    return fields.whole("id"), Hints(fields.text("file_name"), size=size, source="COCO")
+
+
+def _joined(image: Hints, annotations: Sequence[Hints]) -> Hints:
+    return replace(
+        image,
+        clicks=tuple(click for one in annotations for click in one.clicks),
+        boxes=tuple(box for one in annotations for box in one.boxes),
+        regions=tuple(region for one in annotations for region in one.regions),
+    )
+
+
+def _annotation(fields: Fields, name: str, image: Hints) -> Hints:
+    """The hints of one annotation."""
+    clicks = tuple(_clicks(fields, name)) if "keypoints" in fields else ()
+    segmented = bool("segmentation" in fields and fields.value("segmentation"))
+    if segmented:
+        return Hints(image.image, clicks=clicks, regions=tuple(_regions(fields, name, image)))
+    return Hints(image.image, clicks=clicks, boxes=tuple(_boxes(fields, name)))
+
+
+def _regions(fields: Fields, name: str, image: Hints) -> Iterator[Region]:
+    if isinstance(fields.value("segmentation"), list):
+        for ring in fields.flat_points("segmentation"):
+            if len(ring) >= MIN_CORNERS:
+                yield Polygon(name, tuple(ring))
+        return
+    inner = fields.inner("segmentation")
+    sides = inner.wholes("size", low=1)
+    if len(sides) != 2 or image.size not in (None, tuple(sides)):
+        inner.refuse("size", f"[height, width] of the image, {image.size}")
+    bitmap = read_rle(name, (sides[0], sides[1]), inner.value("counts"), inner.where)
+    if bitmap is not None:
+        yield bitmap
+
+
+def _boxes(fields: Fields, name: str) -> Iterator[Box]:
+    if "bbox" not in fields:
+        return
+    values = [
+        pair for ring in Fields({"bbox": [fields.value("bbox")]}, fields.where).flat_points("bbox") for pair in ring
+    ]
+    if len(values) != 2:
+        fields.refuse("bbox", "[x, y, width, height]")
+    (x, y), (width, height) = values
+    if width > 0 and height > 0:  # a key point alone has a box of no size
+        yield Box(name, x, y, x + width, y + height)
+
+
+def _clicks(fields: Fields, name: str) -> Iterator[Click]:
+    triples = fields.value("keypoints")
+    if not isinstance(triples, list) or len(triples) % 3:
+        fields.refuse("keypoints", "[x1, y1, v1, x2, y2, v2, ...]")
+    for start in range(0, len(triples), 3):
+        point = Fields(dict(zip("xyv", triples[start : start + 3], strict=True)), f"{fields.where}, keypoints")
+        if point.whole("v", low=0) == VISIBLE:
+            yield Click(name, point.number("x"), point.number("y"))
+
+
+def write_coco(path: Path, hints: Sequence[Hints], classes: ClassTable, files: Mapping[str, str]) -> None:
+    """Write COCO instances: rings as polygons, areas with holes and bitmaps as run lengths, clicks as key points.
+
+    Args:
+        path: The JSON file.
+        hints: Of the images, in the order in which they are numbered from 1.
+        classes: The categories are its classes, numbered from 1 in its order.
+        files: ``file_name`` of an image by name; an image that is not in it goes by its name.
+
+    Raises:
+        HintError: an area that must be written as pixels in an image of unknown size, or an unknown class.
+        DataError: the disk refuses.
+    """
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for number, one in enumerate(hints, start=1):
+        size = {"height": one.size[0], "width": one.size[1]} if one.size else {}
+        images.append({"id": number, "file_name": files.get(one.image, one.image), **size})
+        for name, said in _annotations(one):
+            category = classes.index(name, f"hints of image {one.image!r}") + 1
+            fixed = {"id": len(annotations) + 1, "image_id": number, "category_id": category, "iscrowd": 0}
+            annotations.append({**fixed, **said})
+    categories = [{"id": i, "name": name} for i, name in enumerate(classes.names, start=1)]
+    content = {"images": images, "annotations": annotations, "categories": categories}
+    write_atomic(path, json.dumps(content, sort_keys=True, allow_nan=False).encode())
+
+
+def _annotations(hints: Hints) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Class and fields of each annotation; regions keep their order."""
+    for region in hints.regions:
+        yield region.name, _segmentation(region, hints)
+    for box in hints.boxes:
+        sides = [box.x0, box.y0, box.x1 - box.x0, box.y1 - box.y0]
+        yield box.name, {"bbox": sides, "area": box.area, "segmentation": []}
+    for click in hints.clicks:
+        place = {"keypoints": [click.x, click.y, VISIBLE], "num_keypoints": 1}
+        yield click.name, {**place, "bbox": [click.x, click.y, 0, 0], "area": 0, "segmentation": []}
+
+
+def _segmentation(region: Region, hints: Hints) -> dict[str, Any]:
+    if isinstance(region, Polygon) and not region.holes:
+        x, y = (np.array(axis) for axis in zip(*region.ring, strict=True))
+        sides = [float(v) for v in (x.min(), y.min(), np.ptp(x), np.ptp(y))]
+        return {"segmentation": [_flat(region.ring)], "area": _area(region.ring), "bbox": sides}
+    if hints.size is None:
+        fix = "give the data set with its photographs"
+        raise HintError("run lengths need the size of the image", where=f"image {hints.image!r}", fix=fix)
+    counts, pixels = rle_of(region, hints.size)
+    rows, columns = (np.flatnonzero(pixels.any(axis=axis)).tolist() or [0, -1] for axis in (1, 0))
+    sides = [columns[0], rows[0], columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1]
+    segmentation = {"size": list(hints.size), "counts": counts}
+    return {"segmentation": segmentation, "area": int(pixels.sum()), "bbox": sides}
+
+
+def _flat(ring: Sequence[Point]) -> list[float]:
+    return [value for point in ring for value in point]
+
+
+def _area(ring: Sequence[Point]) -> float:
+    """Of a polygon, by the shoelace formula."""
+    x, y = np.array(ring, np.float64).T
+    return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)

@@ -1,0 +1,200 @@
+"""labelme's JSON: one file an image, beside the photograph."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import json
+import math
+from collections.abc import Container, Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from underpaint.core.atomic import atomic_folder, within
+from underpaint.core.errors import FormatError, HintError
+from underpaint.formats.decode import MAX_PIXELS, opened
+from underpaint.formats.fields import Fields
+from underpaint.formats.folder import resolve_name
+from underpaint.formats.images import find_files
+from underpaint.formats.json_text import read_json
+from underpaint.formats.sniff import files_of, is_json
+from underpaint.hints.rasterise import Area, bitmap_area, bitmap_of, region_area
+from underpaint.hints.types import Bitmap, Box, Click, Hints, Point, Polygon, Region, Scribble, Tags
+
+SUFFIXES = frozenset({".json"})
+
+KEYS = ("shapes", "imagePath")
+
+PIXEL_MODES = frozenset({"1", "L", "P"})
+"""Pillow's names of the pixel types that a mask may have: anything but 0 is inside."""
+
+CIRCLE_ERROR = 0.05
+"""Pixels by which the polygon that a circle becomes may lie inside it."""
+
+
+def is_labelme(path: Path) -> bool:
+    """Whether a file, or the first JSON file of a folder, looks like labelme's."""
+    return any(is_json(file, "{", *KEYS) for file in files_of(path, SUFFIXES)[:1])
+
+
+def read_labelme(path: Path, images: Container[str] = ()) -> dict[str, Hints]:
+    """Read labelme JSON, a file or a folder of them.
+
+    Polygons, circles and masks are regions, rectangles boxes, lines scribbles, points clicks; flags that are set are
+    tags of the image, and of the others nothing is known. The image is the one named like the JSON file; where
+    ``images`` lack it, the one that ``imagePath`` names. The picture within the file is passed over.
+
+    Raises:
+        FormatError: not this structure; names the file and the shape.
+    """
+    files = find_files(path, SUFFIXES) if path.is_dir() else {path.stem: path}
+    found: dict[str, Hints] = {}
+    for name, file in files.items():
+        top = Fields(read_json(file), str(file))
+        image = _image(name, top, images)
+        if image in found:
+            raise FormatError(f"two files belong to the image {image!r}", where=file)
+        found[image] = _hints(image, top)
+    return found
+
+
+def _image(name: str, top: Fields, images: Container[str]) -> str:
+    if resolve_name(name, images) in images or "imagePath" not in top:
+        return name
+    beside = PurePosixPath(name).parent / top.text("imagePath", empty=True).replace("\\", "/")
+    return beside.as_posix() if resolve_name(beside.as_posix(), images) in images else name
+
+
+def _hints(image: str, top: Fields) -> Hints:
+    shapes = [shape for one in top.items("shapes") for shape in _shape(one, Path(top.where))]
+    flags = top.value("flags") if "flags" in top else {}
+    tags = frozenset(word for word, here in flags.items() if here is True) if isinstance(flags, dict) else frozenset()
+    return Hints(
+        image,
+        size=_size(top),
+        clicks=tuple(shape for shape in shapes if isinstance(shape, Click)),
+        scribbles=tuple(shape for shape in shapes if isinstance(shape, Scribble)),
+        boxes=tuple(shape for shape in shapes if isinstance(shape, Box)),
+        regions=tuple(shape for shape in shapes if isinstance(shape, Polygon | Bitmap)),
+        tags=Tags(tags) if tags else None,
+        source="labelme",
+    )
+
+
+def _size(top: Fields) -> tuple[int, int] | None:
+    if any(side not in top or top.value(side) is None for side in ("imageHeight", "imageWidth")):
+        return None
+    return top.whole("imageHeight", low=1), top.whole("imageWidth", low=1)
+
+
+def _shape(fields: Fields, file: Path) -> Iterable[Click | Scribble | Box | Region]:
+    """The hints of one shape; none where it covers nothing."""
+    name, points = fields.text("label"), tuple(fields.pairs("points"))
+    kind = fields.text("shape_type") if "shape_type" in fields else "polygon"
+    if kind == "polygon":
+        return [Polygon(name, points)] if len(points) > 2 else []
+    if kind in ("point", "points"):
+        return [Click(name, x, y) for x, y in points]
+    if kind in ("line", "linestrip"):
+        return [Scribble(name, points)]
+    if kind not in ("rectangle", "circle", "mask"):
+        fields.refuse("shape_type", "polygon, rectangle, circle, line, linestrip, point, points or mask")
+    if len(points) != 2:
+        fields.refuse("points", f"two points of a {kind}")
+    if kind == "circle":
+        return [_circle(name, *points)]
+    if kind == "mask":
+        return [mask for mask in (_mask(name, fields, points, file),) if mask is not None]
+    (x0, x1), (y0, y1) = (sorted(axis) for axis in zip(*points, strict=True))
+    return [Box(name, x0, y0, x1, y1)] if x0 < x1 and y0 < y1 else []
+
+
+def _circle(name: str, centre: Point, edge: Point) -> Polygon:
+    """A regular polygon for a circle that is given by its centre and a point on it."""
+    radius = math.dist(centre, edge)
+    corners = 8 if radius < 1 else math.ceil(math.pi / math.acos(1 - CIRCLE_ERROR / radius))
+    angles = [2 * math.pi * i / min(corners, 1000) for i in range(min(corners, 1000))]
+    return Polygon(name, tuple((centre[0] + radius * math.cos(a), centre[1] + radius * math.sin(a)) for a in angles))
+
+
+def _mask(name: str, fields: Fields, points: Sequence[Point], file: Path) -> Bitmap | None:
+    """A PNG of the rectangle whose top-left pixel is the first point."""
+    try:
+        content = base64.b64decode(fields.text("mask"), validate=True)
+    except (binascii.Error, ValueError):
+        fields.refuse("mask", "a PNG in base64")
+    with opened(file, ("PNG",), max_pixels=MAX_PIXELS, content=content) as image:
+        if image.mode not in PIXEL_MODES:
+            fields.refuse("mask", "a PNG of one channel")
+        area = np.array(image) != 0
+    corner = (min(x for x, _ in points), min(y for _, y in points))
+    if max(map(abs, corner)) > MAX_PIXELS:
+        fields.refuse("points", f"numbers up to {MAX_PIXELS}")
+    return bitmap_of(name, area, x=round(corner[0]), y=round(corner[1]))
+
+
+def write_labelme(path: Path, hints: Sequence[Hints], files: Mapping[str, str]) -> None:
+    """Write a folder with one JSON file an image; areas with holes are written as masks, pen widths are lost.
+
+    Args:
+        path: The folder; an older one is replaced at the end, whole.
+        hints: Of the images.
+        files: File name of an image by its name.
+
+    Raises:
+        HintError: an area with holes in an image of unknown size.
+        DataError: the disk refuses.
+    """
+    with atomic_folder(path) as folder:
+        for one in hints:
+            target = within(folder, f"{one.image}.json")
+            content = json.dumps(_record(one, files.get(one.image, one.image)), sort_keys=True, allow_nan=False)
+            target.write_text(content + "\n", encoding="utf-8")
+
+
+def _record(hints: Hints, file: str) -> dict[str, Any]:
+    height, width = hints.size or (None, None)
+    return {
+        "version": "5.5.0",  # of labelme: a release that knows masks
+        "flags": dict.fromkeys(sorted(hints.tags.present), True) if hints.tags else {},
+        "shapes": _shapes(hints),
+        "imagePath": PurePosixPath(file).name,
+        "imageData": None,
+        "imageHeight": height,
+        "imageWidth": width,
+    }
+
+
+def _shapes(hints: Hints) -> list[dict[str, Any]]:
+    shapes = [_region(region, hints) for region in hints.regions]
+    shapes += [_plain(box.name, "rectangle", [(box.x0, box.y0), (box.x1, box.y1)]) for box in hints.boxes]
+    shapes += [_plain(scribble.name, "linestrip", scribble.points) for scribble in hints.scribbles]
+    shapes += [_plain(click.name, "point", [(click.x, click.y)]) for click in hints.clicks]
+    return shapes
+
+
+def _plain(name: str, kind: str, points: Iterable[Point]) -> dict[str, Any]:
+    placed = [list(point) for point in points]
+    return {"label": name, "shape_type": kind, "points": placed, "group_id": None, "flags": {}, "description": ""}
+
+
+def _region(region: Region, hints: Hints) -> dict[str, Any]:
+    if isinstance(region, Bitmap):
+        return _masked(region.name, bitmap_area(region), region.x, region.y)
+    if not region.holes:
+        return _plain(region.name, "polygon", region.ring)
+    if hints.size is None:
+        raise HintError("an area with holes needs the size of the image", where=f"image {hints.image!r}")
+    (rows, columns), area = region_area(region, hints.size)
+    return _masked(region.name, area, columns.start, rows.start)
+
+
+def _masked(name: str, area: Area, x: int, y: int) -> dict[str, Any]:
+    buffer = io.BytesIO()
+    Image.fromarray(area.astype(np.uint8) * 255 if area.size else np.zeros((1, 1), np.uint8)).save(buffer, format="PNG")
+    corners = [(x, y), (x + max(area.shape[1], 1) - 1, y + max(area.shape[0], 1) - 1)]
+    return {**_plain(name, "mask", corners), "mask": base64.b64encode(buffer.getvalue()).decode("ascii")}
