@@ -100,13 +100,7 @@ def _render(report: GapReport) -> str:
         floor=next((row for row in table if row.row.role == Role.FLOOR), None),
         ceiling=next((row for row in table if row.row.role == Role.CEILING), None),
         gap_chart=_gap_chart(table),
-        cost_chart=charts.cost_chart(
-            [
-                charts.CostPoint(r.row.method, r.colour, r.row.minutes, r.quality)
-                for r in table
-                if r.row.minutes is not None
-            ]
-        ),
+        cost_chart=charts.cost_chart(_costs(report, table)),
         pictures=[(picture.name, _panels(picture, table, report.classes)) for picture in report.pictures],
         curves=None if report.curves is None else _curves(report.curves),
         protocol=PROTOCOL,
@@ -127,6 +121,18 @@ def _table(report: GapReport) -> list[TableRow]:
         outline = estimate(list(row.boundary_iou.values())) if row.boundary_iou else None
         table.append(TableRow(row, colour, estimate(list(row.miou.values())), outline, report.gap(row)))
     return table
+
+
+def _costs(report: GapReport, table: list[TableRow]) -> list[charts.CostPoint]:
+    """Every row at what its annotation cost; a method with a budget curve goes through the points of that instead."""
+    curves = {point.method for point in report.budget}
+    single = [row for row in table if row.row.minutes is not None and row.row.method not in curves]
+    colours = {row.row.method: row.colour for row in table}
+    points = [charts.CostPoint(row.row.method, row.colour, row.row.minutes or 0.0, row.quality) for row in single]
+    return points + [
+        charts.CostPoint(p.method, colours.get(p.method, charts.GREY), p.minutes, estimate([p.miou]))
+        for p in report.budget
+    ]
 
 
 def _best(table: list[TableRow]) -> TableRow | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,23 @@ def _mean(values: tuple[float | None, ...]) -> float | None:
 
 
 @dataclass(frozen=True)
+class BudgetPoint:
+    """A method at one amount of hints, with one seed.
+
+    Args:
+        method: Name of its row.
+        budget: Multiple of the usual amount.
+        minutes: Of a person's time for all training images.
+        miou: 0..100.
+    """
+
+    method: str
+    budget: float
+    minutes: float
+    miou: float
+
+
+@dataclass(frozen=True)
 class PictureRow:
     """One test photograph in the report.
 
@@ -102,6 +120,7 @@ class GapReport:
         pictures: Photographs with hints, masks and truth.
         facts: What else was the same for all rows (schedule, crop, seconds a hint, ...), in the order shown.
         curves: A PNG file with the training curves, or None.
+        budget: Points of quality against effort, sorted by method and minutes.
 
     Raises:
         DataError: no row, two of one name, two floors or ceilings, a row without seeds or of another class table.
@@ -120,6 +139,7 @@ class GapReport:
     pictures: tuple[PictureRow, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
     curves: Path | None = None
+    budget: tuple[BudgetPoint, ...] = ()
 
     def __post_init__(self) -> None:
         names = [row.method for row in self.rows]
@@ -166,7 +186,21 @@ class GapReport:
             "tuning": self.tuning,
             "facts": dict(self.facts),
             "rows": [self._row_json(row) for row in self.rows],
+            "budget": [{**asdict(point), "next_hour": gain} for point, gain in self.next_hours()],
         }
+
+    def next_hours(self) -> list[tuple[BudgetPoint, float | None]]:
+        """Each point of the budget with the mIoU points that an hour of further hints buys, up to the next point.
+
+        None at a method's last point, and where the next one costs no more.
+        """
+        gains: list[float | None] = []
+        for point, after in itertools.zip_longest(self.budget, self.budget[1:]):
+            gain = None
+            if after is not None and after.method == point.method and after.minutes > point.minutes:
+                gain = 60 * (after.miou - point.miou) / (after.minutes - point.minutes)
+            gains.append(gain)
+        return list(zip(self.budget, gains, strict=True))
 
     def _row_json(self, row: MethodRow) -> dict[str, Any]:
         gap, quality = self.gap(row), estimate(list(row.miou.values()))

@@ -2,8 +2,9 @@
 
 from underpaint.workflows.demo import demo
 from underpaint.workflows.evaluate import evaluate
+from underpaint.workflows.gap import gap
 from underpaint.workflows.predict import predict
 from underpaint.workflows.simulate import simulate
 from underpaint.workflows.train import Plan, plan, train
 
-__all__ = ["Plan", "demo", "evaluate", "plan", "predict", "simulate", "train"]
+__all__ = ["Plan", "demo", "evaluate", "gap", "plan", "predict", "simulate", "train"]

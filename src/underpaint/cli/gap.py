@@ -1,0 +1,83 @@
+"""``underpaint gap``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command()(gap)
+
+
+def gap(
+    data: Annotated[Path, typer.Argument(help="Data set with masks for both splits.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder of runs, masks, scores and report.html.")],
+    hints: Annotated[
+        list[str] | None,
+        typer.Option(help="A kind to simulate (scribbles, clicks, boxes, tags, mixture), or a file; may be repeated."),
+    ] = None,
+    methods: Annotated[
+        str, typer.Option(help="Methods joined with ',': how far each gets between floor and ceiling.")
+    ] = "gated-crf,local-global",
+    variant: Annotated[
+        list[str] | None,
+        typer.Option(help="A method with settings: NAME=METHOD:setting=value,setting=value; may be repeated."),
+    ] = None,
+    seeds: Annotated[str, typer.Option(help="Seeds of the trainings, joined with ','.")] = "0",
+    split: Annotated[str, typer.Option(help="Split to learn from; join several with +.")] = "train",
+    test: Annotated[str, typer.Option(help="Split to score on.")] = "test",
+    config: Annotated[list[Path] | None, typer.Option(help="Recipe that all rows share; may be repeated.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting that all rows share, as group.name=value.")
+    ] = None,
+    lenient: Annotated[
+        bool, typer.Option("--lenient", help="Leave out, and count, hints of unknown classes or outside their image.")
+    ] = False,
+    budget: Annotated[
+        str,
+        typer.Option(help="More simulated hints: multiples joined with ','; quality against effort."),
+    ] = "",
+    artifacts: Annotated[
+        Path | None, typer.Option(help="Folder of trained stages that comparisons share; within OUT if left out.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Trainings at a time, each with its share of the cores.")] = 1,
+    tuning: Annotated[
+        str, typer.Option(help="Which settings were chosen on which masks; stands in the report.")
+    ] = "no setting was chosen on masks of this data set",
+) -> None:
+    """Measure how far hints get between hint pixels alone and full masks. Interrupted, the same command goes on."""
+    from underpaint import workflows
+    from underpaint.cli.numbers import numbers
+    from underpaint.cli.progress import Bar
+
+    chosen = [name for name in methods.split(",") if name] + (variant or [])
+    report = workflows.gap(
+        data,
+        out,
+        hints=hints or ["scribbles"],
+        methods=chosen,
+        seeds=[int(seed) for seed in numbers(seeds, "--seeds", whole=True)],
+        split=split,
+        test=test,
+        recipes=config or [],
+        overrides=set_ or [],
+        lenient=lenient,
+        budgets=numbers(budget, "--budget"),
+        store=artifacts,
+        jobs=jobs,
+        tuning=tuning,
+        command=shlex.join(["underpaint", *sys.argv[1:]]),
+        reporter=Bar(),
+    )
+    for row in report.rows:
+        measured = report.gap(row)
+        closes = measured.reduction.mean if measured and measured.reduction and row.role == "method" else None
+        mean = sum(row.miou.values()) / len(row.miou)
+        typer.echo(f"{row.method:24} {mean:5.1f} mIoU" + ("" if closes is None else f"  closes {100 * closes:.0f} %"))
+    typer.echo(f"report: {out / 'report.html'}")

@@ -1,0 +1,250 @@
+"""How far hints get: floor, ceiling and methods on one network and schedule, and what the next hour buys."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from underpaint.core.errors import ConfigError
+from underpaint.evaluation.report import write_report
+from underpaint.evaluation.results import BudgetPoint, GapReport, MethodRow, PictureRow, Role
+from underpaint.formats.dataset import open_dataset
+from underpaint.formats.folder import DataFolder
+from underpaint.formats.hints import read_any_hints
+from underpaint.formats.images import read_rgb
+from underpaint.formats.masks import read_index_mask
+from underpaint.hints.types import Hints, Kind
+from underpaint.methods.registry import method_class
+from underpaint.simulate.effort import SOURCES, mask_seconds
+from underpaint.training.reporter import Reporter, Silent
+from underpaint.training.run_folder import RunFolder, commit
+from underpaint.workflows.cells import Cell, Protocol, Row, run_cells
+from underpaint.workflows.looks import SINGLE, Scored
+from underpaint.workflows.simulate import simulate
+
+FLOOR, CEILING = "partial", "supervised"
+
+PICTURES = 6
+"""Test photographs in the report: those on which the methods differ most."""
+
+Results = dict[Row, dict[int, Scored]]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A method under a name of its own, with settings: ``NAME=METHOD:setting=value,group.setting=value``.
+
+    A setting without a dot is the method's own.
+    """
+
+    label: str
+    method: str
+    overrides: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Variant:
+        """Read the form above; a bare method name stands for itself. Raises `ConfigError`."""
+        label, _, rest = text.partition("=") if re.match(r"^[A-Za-z0-9.-]+=", text) else ("", "", text)
+        method, _, settings = rest.partition(":")
+        method_class(method)
+        label = label or method
+        if not re.fullmatch(r"[A-Za-z0-9.-]+", label):
+            raise ConfigError(f"the name {label!r} of a variant", accepted="letters, digits, '.' and '-'")
+        pairs = [pair for pair in re.split(r",(?![^\[]*\])", settings) if pair]
+        if any("=" not in pair for pair in pairs):
+            raise ConfigError(f"the variant {text!r}", accepted="NAME=METHOD:setting=value,setting=value")
+        named = [pair if "." in pair.partition("=")[0] else f"method.settings.{pair}" for pair in pairs]
+        return cls(label, method, tuple(named))
+
+
+def gap(
+    data: Path,
+    out: Path,
+    *,
+    hints: Sequence[str] = ("scribbles",),
+    methods: Sequence[str] = ("gated-crf", "local-global"),
+    seeds: Sequence[int] = (0,),
+    split: str = "train",
+    test: str = "test",
+    recipes: Sequence[Path] = (),
+    overrides: Sequence[str] = (),
+    lenient: bool = False,
+    budgets: Sequence[float] = (),
+    store: Path | None = None,
+    jobs: int = 1,
+    tuning: str = "no setting was chosen on masks of this data set",
+    command: str = "",
+    reporter: Reporter | None = None,
+) -> GapReport:
+    """Train floor, ceiling and methods with every seed, score them, and write ``report.html`` and ``report.json``.
+
+    Everything is kept in ``out`` and used again: interrupted anywhere, the same call goes on; with another method or
+    seed it adds what is missing. The report is written anew after every cell, so that it can be looked at meanwhile.
+
+    Args:
+        data: Data-set folder with masks for both splits (the ceiling learns from those of ``split``).
+        out: Folder to make.
+        hints: A kind to simulate (scribbles, clicks, boxes, tags, mixture), or files of hints.
+        methods: Registry names, or variants as `Variant` reads them.
+        seeds: Of the trainings; simulated hints are the same for all.
+        split: Split to learn from; several are joined with '+'.
+        test: Split to score on.
+        recipes: YAML files of settings that all rows share.
+        overrides: ``name=value`` settings that all rows share.
+        lenient: As in `plan`.
+        budgets: Multiples of the simulated hints, 1 is there already: each adds the floor and the methods, with the
+            first seed, as a point of quality against effort.
+        store: Folder of artifacts to share with other comparisons; within ``out`` if left out.
+        jobs: Trainings at a time.
+        tuning: Which settings were chosen on which masks; stands in the report.
+        command: What made the report; stands in it.
+        reporter: Watches; None for nobody.
+
+    Raises:
+        UnderpaintError: as `plan`, `predict` and `evaluate`; what is done is kept.
+    """
+    reporter = reporter or Silent()
+    opened = open_dataset(data)
+    given = _hint_files(data, out, hints, split)
+    variants = [Variant.parse(text) for text in methods]
+    rows = _rows(variants, given)
+    protocol = Protocol(data, split, test, tuple(recipes), tuple(overrides), lenient, out, store or out / "artifacts")
+    cells = [Cell(row, seed, four=seed == seeds[0]) for seed in seeds for row in rows]
+    for budget in budgets:
+        files = _hint_files(data, out, hints, split, budget=budget)
+        cells += [Cell(row, seeds[0], four=False) for row in _budget_rows(variants, files, budget)]
+    results: Results = {}
+    report: GapReport | None = None
+    for cell, scored in run_cells(protocol, cells, jobs=jobs, reporter=reporter):
+        results.setdefault(cell.row, {})[cell.seed] = scored
+        report = _report(protocol, opened, results, hints, tuning, command)
+        write_report(report, out / "report.html")
+    if report is None:
+        raise ConfigError("no seed was given", accepted="one seed or more")
+    return report
+
+
+def _hint_files(data: Path, out: Path, hints: Sequence[str], split: str, *, budget: float = 1) -> tuple[Path, ...]:
+    kinds = {kind.value for kind in Kind} - {Kind.MASK.value} | {"mixture"}
+    simulated = [text for text in hints if text in kinds]
+    if not simulated:
+        if budget != 1:
+            raise ConfigError("a budget of hints that were not simulated", accepted="--hints scribbles or clicks")
+        return tuple(Path(text) for text in hints)
+    if len(hints) > 1:
+        raise ConfigError(f"hints are {', '.join(hints)}", accepted="one kind to simulate, or files")
+    path = out / "hints" / f"{simulated[0]}-x{budget:g}.jsonl"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        simulate(data, path, kind=simulated[0], split=split, budget=budget)
+    return (path,)
+
+
+def _rows(variants: Sequence[Variant], hints: tuple[Path, ...]) -> list[Row]:
+    labels = [FLOOR, CEILING, *(variant.label for variant in variants)]
+    if len(set(labels)) < len(labels):
+        raise ConfigError(f"the rows are {', '.join(labels)}", accepted="each name once; floor and ceiling are there")
+    floor = Row(FLOOR, FLOOR, Role.FLOOR, hints)
+    ceiling = Row(CEILING, CEILING, Role.CEILING, ())
+    return [floor, ceiling, *(Row(v.label, v.method, Role.METHOD, hints, v.overrides) for v in variants)]
+
+
+def _budget_rows(variants: Sequence[Variant], hints: tuple[Path, ...], budget: float) -> list[Row]:
+    every = [Variant(FLOOR, FLOOR), *variants]
+    return [Row(f"{v.label}-x{budget:g}", v.method, Role.METHOD, hints, v.overrides, budget) for v in every]
+
+
+def _report(
+    protocol: Protocol, data: DataFolder, results: Results, hints: Sequence[str], tuning: str, command: str
+) -> GapReport:
+    usual = [row for row in results if row.budget == 1]
+    first = usual[0]
+    seeds = sorted(results[first])
+    config = RunFolder(protocol.run(first, seeds[0])).config
+    efforts = {row.hints: _minutes(data, protocol, row.hints) for row in results}
+    rows = []
+    for row in usual:
+        runs = {seed: scored.evaluation for seed, scored in results[row].items()}
+        made = MethodRow.of(row.label, row.role, runs, minutes=efforts[row.hints])
+        rows.append(replace(made, inference=_inference(results[row])))
+    return GapReport(
+        dataset=protocol.data.name,
+        split=protocol.test,
+        hints=" + ".join(Path(text).name for text in hints),
+        network=f"{config.model.architecture} on {config.model.encoder}, one scale, last step",
+        tuning=tuning,
+        command=command,
+        machine=f"{platform.machine()}, {os.cpu_count()} cores",
+        commit=commit(),
+        classes=data.classes,
+        rows=tuple(rows),
+        pictures=tuple(_pictures(protocol, data, {row: results[row] for row in usual})),
+        budget=tuple(_budget(results, efforts)),
+        facts={
+            "learned from": f"{protocol.split}, {RunFolder(protocol.run(first, seeds[0])).about['images']} images",
+            "schedule": f"{config.train.epochs:g} passes a stage, batch {config.train.batch}, rate {config.train.lr:g}",
+            "views": f"crops of {config.views.crop[0]} x {config.views.crop[1]}, scales {config.views.scales}",
+            "arithmetic": config.train.precision,
+            "seconds of annotation": SOURCES,
+        },
+    )
+
+
+def _inference(runs: Mapping[int, Scored]) -> dict[str, float]:
+    """The first seed's figures under every way of inference; nothing where only one was asked for."""
+    scored = runs[min(runs)]
+    return {SINGLE: scored.evaluation.scores.miou, **scored.others} if scored.others else {}
+
+
+def _minutes(data: DataFolder, protocol: Protocol, files: tuple[Path, ...]) -> float | None:
+    """Minutes of a person's time for hints from files, or for the masks of the split; None where it is not known."""
+    if not files:
+        names = {name for part in protocol.split.split("+") for name in data.split(part)}
+        return sum(_mask_seconds(data, name) for name in names) / 60
+    found: Mapping[str, Hints] = read_any_hints(
+        list(files), data, ignore_unknown=protocol.lenient, ignore_outside=protocol.lenient
+    )[0]
+    known = [hint.seconds for hint in found.values() if hint.seconds is not None]
+    return sum(known) / 60 if len(known) == len(found) else None
+
+
+def _mask_seconds(data: DataFolder, name: str) -> float:
+    index = read_index_mask(data.masks[name], data.classes)
+    shown = np.unique(index[index != 255])
+    return mask_seconds(len(data.classes), int((shown != data.classes.background).sum()))
+
+
+def _budget(results: Results, efforts: Mapping[tuple[Path, ...], float | None]) -> list[BudgetPoint]:
+    """The floor and the methods at every budget, with the first seed; empty where only one budget was measured."""
+    if all(row.budget == 1 for row in results):
+        return []
+    points = []
+    for row, runs in results.items():
+        minutes = efforts[row.hints]
+        if row.role == Role.CEILING or minutes is None:
+            continue
+        label = row.label.removesuffix(f"-x{row.budget:g}")
+        points.append(BudgetPoint(label, row.budget, minutes, runs[min(runs)].evaluation.scores.miou))
+    return sorted(points, key=lambda point: (point.method, point.minutes))
+
+
+def _pictures(protocol: Protocol, data: DataFolder, results: Results) -> list[PictureRow]:
+    """The test photographs on which the rows' first seeds differ most, with the masks of all."""
+    scores = np.array([[image.miou or 0.0 for image in runs[min(runs)].evaluation.images] for runs in results.values()])
+    names = data.split(protocol.test)
+    widest = np.argsort(scores.min(axis=0) - scores.max(axis=0), kind="stable")[:PICTURES]
+    rows = []
+    for name in (names[i] for i in widest):
+        masks = {
+            row.label: read_index_mask(protocol.masks(row, min(runs)) / f"{name}.png", data.classes)
+            for row, runs in results.items()
+        }
+        truth = read_index_mask(data.masks[name], data.classes)
+        rows.append(PictureRow(name, read_rgb(data.images[name]), masks, truth))
+    return rows

@@ -1,0 +1,96 @@
+"""The gap engine on synthetic scenes: whole, reused, interrupted, and honest."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from underpaint.core.errors import ConfigError
+from underpaint.evaluation.compare import evaluate_folder
+from underpaint.evaluation.gap import measure_gap
+from underpaint.formats.dataset import open_dataset
+from underpaint.workflows import gap
+from underpaint.workflows.gap import Variant
+
+
+def quick(scenes: Path, out: Path, small: list[str], **arguments: object) -> dict[str, object]:
+    gap(scenes, out, overrides=[*small, "train.epochs=1"], **arguments)  # type: ignore[arg-type]
+    held: dict[str, object] = json.loads((out / "report.json").read_text())
+    return held
+
+
+def test_the_report_says_what_the_masks_say(scenes: Path, small: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "gap"
+    held = quick(scenes, out, small, methods=["gated-crf"], seeds=[0, 1], tuning="nothing", command="by hand")
+    rows = {row["method"]: row for row in held["rows"]}  # type: ignore[attr-defined]
+    assert list(rows) == ["partial", "supervised", "gated-crf"]
+    data = open_dataset(scenes)
+    scores = {
+        name: {s: evaluate_folder(out / "masks" / f"{name}-{s}", data, "test", workers=1).scores.miou for s in (0, 1)}
+        for name in rows
+    }
+    for name, row in rows.items():
+        assert row["miou_per_seed"] == pytest.approx(list(scores[name].values()))
+    expected = measure_gap(scores["gated-crf"], floor=scores["partial"], ceiling=scores["supervised"])
+    assert rows["gated-crf"]["gap"] == pytest.approx(expected.gap.mean)
+    assert list(rows["gated-crf"]["inference"]) == ["one scale", "scales and flips", "CRF", "scales, flips and CRF"]
+    assert rows["gated-crf"]["inference"]["one scale"] == pytest.approx(scores["gated-crf"][0])
+    assert 0 < rows["partial"]["minutes"] < rows["supervised"]["minutes"]
+    page = (out / "report.html").read_text()
+    assert "by hand" in page and "Bearman" in page
+
+
+def test_what_is_there_is_not_trained_again(scenes: Path, small: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "gap"
+    first = quick(scenes, out, small, methods=[])
+    times = {path: path.stat().st_mtime_ns for path in out.glob("runs/*/weights.safetensors")}
+    second = quick(scenes, out, small, methods=["again=partial", "w0=local-global:weight=0,scales=[1.0]"])
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+    rows = {row["method"]: row for row in second["rows"]}  # type: ignore[attr-defined]
+    floor = first["rows"][0]  # type: ignore[index]
+    assert rows["again"]["miou"] == floor["miou"], "the same stage from the store"
+    config = (out / "runs" / "w0-0" / "config.yaml").read_text()
+    assert "weight: 0" in config and "- 1.0" in config
+    trained = [path for path in (out / "artifacts").iterdir() if path.name.startswith("trained-")]
+    assert len(trained) == 3, "floor, ceiling, and the second network of w0"
+
+
+def test_budgets_are_points_of_quality_against_effort(scenes: Path, small: list[str], tmp_path: Path) -> None:
+    held = quick(scenes, tmp_path / "gap", small, methods=[], budgets=[2, 4])
+    points = held["budget"]
+    assert [(p["method"], p["budget"]) for p in points] == [("partial", 1), ("partial", 2), ("partial", 4)]  # type: ignore[attr-defined]
+    minutes = [p["minutes"] for p in points]  # type: ignore[attr-defined]
+    assert minutes == sorted(minutes) and len(set(minutes)) == 3
+    slope = 60 * (points[1]["miou"] - points[0]["miou"]) / (minutes[1] - minutes[0])  # type: ignore[index]
+    assert points[0]["next_hour"] == pytest.approx(slope)  # type: ignore[index]
+    assert points[2]["next_hour"] is None  # type: ignore[index]
+
+
+@pytest.mark.slow
+def test_two_jobs_give_what_one_gives(scenes: Path, small: list[str], tmp_path: Path) -> None:
+    one = quick(scenes, tmp_path / "one", small, methods=[])
+    two = quick(scenes, tmp_path / "two", small, methods=[], jobs=2)
+    assert [row["miou"] for row in one["rows"]] == [row["miou"] for row in two["rows"]]  # type: ignore[attr-defined]
+
+
+def test_other_settings_in_the_same_folder_are_refused(scenes: Path, small: list[str], tmp_path: Path) -> None:
+    quick(scenes, tmp_path / "gap", small, methods=[])
+    with pytest.raises(Exception, match=r"train\.lr"):
+        gap(scenes, tmp_path / "gap", overrides=[*small, "train.epochs=1", "train.lr=0.01"], methods=[])
+
+
+def test_variants() -> None:
+    assert Variant.parse("gated-crf") == Variant("gated-crf", "gated-crf")
+    assert Variant.parse("w0=local-global:weight=0,scales=[0.5,1.0],train.ema=0.9") == Variant(
+        "w0", "local-global", ("method.settings.weight=0", "method.settings.scales=[0.5,1.0]", "train.ema=0.9")
+    )
+    for bad in ("no-such-method", "a=gated-crf:weight", "a/b=gated-crf"):
+        with pytest.raises(ConfigError):
+            Variant.parse(bad)
+
+
+def test_a_budget_of_given_hints_is_refused(scenes: Path, scribbles: Path, small: list[str], tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="not simulated"):
+        quick(scenes, tmp_path / "gap", small, methods=[], hints=[str(scribbles)], budgets=[2])
