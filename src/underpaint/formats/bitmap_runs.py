@@ -62,6 +62,8 @@ def tight_bitmap(name: str, runs: Sequence[int] | Numbers, width: int) -> Bitmap
 def whole_image_runs(bitmap: Bitmap, size: tuple[int, int]) -> tuple[int, ...]:
     """The runs of the whole image (H, W); pixels of the bitmap outside it are cut off."""
     height, width = size
+    if not (-bitmap.width < bitmap.x < width and -bitmap.height < bitmap.y < height):
+        return (height * width,)
     spans = spans_of(bitmap.runs, bitmap.width)
     rows, columns, stops = spans.rows + bitmap.y, spans.columns + bitmap.x, spans.stops + bitmap.x
     seen = (rows >= 0) & (rows < height) & (columns < width) & (stops > 0)
