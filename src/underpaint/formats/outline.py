@@ -1,0 +1,77 @@
+"""Pixels as polygons: outlines along the edges of the pixels, so that the rasterisation rule gives the same pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from underpaint.hints.rasterise import bitmap_area
+from underpaint.hints.types import Bitmap, Point, Polygon
+
+Numbers = NDArray[np.intp]
+
+
+def outlines(bitmap: Bitmap) -> list[Polygon]:
+    """One polygon for each connected part of a bitmap (by sides, not corners), with its holes, exact to the pixel.
+
+    Rings hold the corners alone; an outer ring starts at its topmost, then leftmost corner.
+    """
+    area = np.pad(bitmap_area(bitmap), 1)
+    parts, count = ndimage.label(area)
+    rings: list[tuple[Point, ...]] = [()] * count
+    holes: list[list[tuple[Point, ...]]] = [[] for _ in range(count)]
+    for corners in _loops(area):
+        x, y = corners[0]
+        points = tuple((float(bitmap.x + x - 1), float(bitmap.y + y - 1)) for x, y in corners)
+        if area[y, x]:  # the pixel below the first corner is inside: the outer ring
+            rings[parts[y, x] - 1] = points
+        else:
+            holes[parts[y - 1, x] - 1].append(points)
+    return [Polygon(bitmap.name, ring, tuple(inner)) for ring, inner in zip(rings, holes, strict=True)]
+
+
+def _loops(area: NDArray[np.bool_]) -> list[list[tuple[int, int]]]:
+    """The closed outlines of an area with an empty border, as the x, y of their corners, topmost and leftmost first.
+
+    A corner is a lattice point around which 1 or 3 of the 4 pixels are inside; where 2 meet diagonally there are two
+    corners. In every row of the lattice the 1st and 2nd corner bound an edge, the 3rd and 4th, and so on; in every
+    column too. So an outline goes from corner to corner along rows and columns in turn.
+    """
+    y, x, rank = _corners(area)
+    column_order = np.lexsort((rank, y, x))
+    upright = np.empty(len(x), np.intp)
+    upright[column_order] = column_order.reshape(-1, 2)[:, ::-1].ravel()
+    beside, xs, ys = upright.tolist(), x.tolist(), y.tolist()
+    seen = bytearray(len(xs))
+    loops = []
+    for start in range(len(xs)):
+        loop: list[tuple[int, int]] = []
+        at = start
+        while not seen[at]:
+            across = at ^ 1  # the other end of the edge along the row
+            seen[at] = seen[across] = 1
+            loop += [(xs[at], ys[at]), (xs[across], ys[across])]
+            at = beside[across]
+        if loop:
+            loops.append(loop)
+    return loops
+
+
+def _corners(area: NDArray[np.bool_]) -> tuple[Numbers, Numbers, Numbers]:
+    """Row and column of the corners, row by row, and, of two in one place, which comes first in its column.
+
+    Of the two the first belongs to the edge on the left and the second to that on the right. Where the upper left pixel
+    is inside, the left edge goes on upwards; where the lower left one is, downwards: so no two pixels are joined that
+    touch at a corner alone.
+    """
+    upper_left, upper_right, lower_left, lower_right = area[:-1, :-1], area[:-1, 1:], area[1:, :-1], area[1:, 1:]
+    odd = upper_left ^ upper_right ^ lower_left ^ lower_right
+    diagonal = (upper_left == lower_right) & (upper_right == lower_left) & (upper_left != upper_right)
+    row, column = np.nonzero(odd | diagonal)
+    double = diagonal[row, column]
+    repeats = np.where(double, 2, 1)
+    second = np.arange(repeats.sum()) - np.repeat(np.cumsum(repeats) - repeats, repeats)
+    turned = np.repeat(double & lower_left[row, column], repeats)
+    # A lattice point (row, column) of the four pixels is the corner (row + 1, column + 1) of the padded area.
+    return np.repeat(row, repeats) + 1, np.repeat(column, repeats) + 1, np.where(turned, 1 - second, second)
