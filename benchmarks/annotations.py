@@ -73,7 +73,9 @@ def main() -> None:
             local[name] = annotate(still.rgb, still.seeds, model=name, deep=deep)
             seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - began
         for name, weight, average, regulariser in product(LOCALS, WEIGHTS, ("arithmetic", "geometric"), REGULARISERS):
-            if (weight in (0.0, 1.0) and average == "geometric") or (weight == 0 and name != LOCALS[0]):
+            if (average == "geometric" and (weight, regulariser) != (0.5, "none")) or (
+                weight == 0 and name != LOCALS[0]
+            ):
                 continue
             mean = combine(network, local[name], weight=weight, average=average, seeds=still.seeds)
             labels = drawn[regularise(mean, still.rgb, regulariser, seeds=still.seeds).argmax(axis=0)]

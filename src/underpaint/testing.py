@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import yaml
 from torch import Tensor, nn
@@ -13,10 +16,10 @@ from torch import Tensor, nn
 from underpaint.core.classes import ClassTable
 from underpaint.core.config import Config
 from underpaint.core.errors import ConfigError
-from underpaint.data.samples import Sample, collate
+from underpaint.data.samples import Sample, Still, collate
 from underpaint.hints.candidates import ImageKnowledge, build_candidates
-from underpaint.hints.types import Kind
-from underpaint.methods.base import Method
+from underpaint.hints.types import Hints, Kind
+from underpaint.methods.base import Job, Method, Result
 from underpaint.records import UNKNOWN, Batch, Head, NetOutput, Progress, Terms
 
 SIZE = 32
@@ -109,6 +112,44 @@ def _toy_seeds(kind: Kind | None, mask: np.ndarray) -> np.ndarray:
     return seeds
 
 
+class ToyInference:
+    """A network's view of one toy image, and a list of what a method made of it."""
+
+    def __init__(self) -> None:
+        self.classes, self.folder = CLASSES, Path()
+        rng = np.random.default_rng(0)
+        sample = _toy_sample(Kind.SCRIBBLE, rng, "toy")
+        rgb = (sample.rgb.permute(1, 2, 0).numpy() * 255).astype(np.uint8)
+        seeds = collate([sample], torch.zeros(3), torch.ones(3)).seeds()[0].numpy()
+        self._still = Still("toy", rgb, Hints("toy"), seeds, np.ones(len(CLASSES), bool))
+        self._scores = rng.dirichlet(np.ones(len(CLASSES)), (SIZE, SIZE)).transpose(2, 0, 1).astype(np.float32)
+        self.written: list[npt.NDArray[Any]] = []
+
+    def images(self) -> Iterator[Still]:
+        """The one image."""
+        yield self._still
+
+    def probabilities(self, image: Still, *, scales: tuple[float, ...], flip: bool) -> npt.NDArray[np.float32]:
+        """Random, the same every time."""
+        return self._scores
+
+    def features(self, image: Still) -> npt.NDArray[np.float32]:
+        """Eight channels at stride 4."""
+        return np.random.default_rng(1).normal(size=(8, SIZE // 4, SIZE // 4)).astype(np.float32)
+
+    def each(self, work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
+        """One after the other."""
+        return map(work, jobs)
+
+    def write_labels(self, name: str, labels: npt.NDArray[np.uint8]) -> None:
+        """Keep them."""
+        self.written.append(labels)
+
+    def write_soft(self, name: str, probabilities: npt.NDArray[np.float32]) -> None:
+        """Keep them."""
+        self.written.append(probabilities)
+
+
 def check_method(method: type[Method[Config]]) -> None:
     """Test a method against the contract on toy batches, in about a second.
 
@@ -192,7 +233,7 @@ def _check_padding(made: Method[Config]) -> None:
 
 
 def _check_numbers(method: type[Method[Config]]) -> None:
-    """Every numeric setting, changed alone, changes some term for some kind, at some time of the training."""
+    """Every numeric setting, changed alone, changes a stage, a label made between two, or some term at some time."""
     base = method.Settings()
     for name, value in base.model_dump().items():
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -209,6 +250,8 @@ def _others(value: float) -> Iterator[float]:
 
 
 def _differs(method: type[Method[Config]], one: Config, other: Config) -> bool:
+    if _between(method(one, CLASSES)) != _between(method(other, CLASSES)):
+        return True
     for kind in sorted(method.accepts):
         batch = toy_batch(kind)
         if kind in (Kind.SCRIBBLE, Kind.TAG):  # with a class that the image does not show, for terms on absent classes
@@ -220,6 +263,14 @@ def _differs(method: type[Method[Config]], one: Config, other: Config) -> bool:
             if values[0] != values[1]:
                 return True
     return False
+
+
+def _between(made: Method[Config]) -> tuple[object, ...]:
+    """The stages and the bytes of what is made before each but the first."""
+    infer = ToyInference()
+    for stage in made.stages()[1:]:
+        made.prepare(stage, infer)
+    return made.stages(), [array.tobytes() for array in infer.written]
 
 
 def _values(made: Method[Config], batch: Batch, progress: Progress) -> list[float]:

