@@ -1,0 +1,192 @@
+"""GeoJSON in pixel coordinates, as QuPath writes it: one file an image, a feature for each shape.
+
+GeoJSON is made for maps: without a word the numbers are degrees (RFC 7946, section 4). QuPath and other tools for
+pictures write pixels of the full image into it, y down. Which of the two a file holds, it does not say; so what is
+sure to be a map is refused, with the reason, and is never taken for pixels.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from underpaint.core.errors import FormatError
+from underpaint.formats.check import SLACK, check_hints
+from underpaint.formats.fields import finite
+from underpaint.formats.images import SUFFIXES, find_files
+from underpaint.formats.json_text import read_json
+from underpaint.hints.types import Click, Hints, Point, Polygon, Scribble
+
+SOURCE = "GeoJSON"
+
+ENDINGS = frozenset({".geojson", ".json"})
+
+FARTHEST = 1_000_000.0
+"""No picture has so many pixels a side; metres on a map (UTM, web mercator) mostly are beyond."""
+
+PIXELS_FIX = "export pixel coordinates, or transform them by the affine transform of the raster, y down"
+
+
+def read_geojson(path: Path, *, left_out: Counter[str] | None = None) -> dict[str, Hints]:
+    """Read a GeoJSON file, or a folder of them in any depth: hints by the name of the file, which is the image's.
+
+    The class is ``properties.classification.name`` (QuPath), or the text ``properties.classification``, ``class`` or
+    ``label``. Polygons with their holes and multi-polygons become regions, points clicks, lines scribbles of the usual
+    pen. Taken are a FeatureCollection, one Feature, and a bare list of features.
+
+    Args:
+        path: The file or folder.
+        left_out: Counts here what is left out, by the reason.
+
+    Raises:
+        FormatError: not this structure, or coordinates of a map; names the file and the feature.
+    """
+    counts: Counter[str] = Counter() if left_out is None else left_out
+    files = find_files(path, ENDINGS) if path.is_dir() else {path.stem: path}
+    found = {_image(name): _read(_image(name), file, counts) for name, file in files.items()}
+    return {name: hints for name, hints in found.items() if hints.kinds()}
+
+
+def _image(name: str) -> str:
+    """The name without the suffix of a photograph (``a.jpg.geojson``)."""
+    suffix = PurePosixPath(name).suffix
+    return name[: -len(suffix)] if suffix.lower() in SUFFIXES else name
+
+
+@dataclass
+class _Drawn:
+    """What the features of one file have said so far."""
+
+    left_out: Counter[str]
+    clicks: list[Click] = field(default_factory=list)
+    scribbles: list[Scribble] = field(default_factory=list)
+    regions: list[Polygon] = field(default_factory=list)
+
+
+def _read(image: str, path: Path, left_out: Counter[str]) -> Hints:
+    drawn = _Drawn(left_out)
+    for number, feature in enumerate(_features(read_json(path), path)):
+        where = f"{path}, feature {number}"
+        if not isinstance(feature, dict):
+            raise FormatError("the feature is not an object", where=where, accepted='{"type": "Feature", ...}')
+        name, geometry = _class(feature.get("properties")), feature.get("geometry")
+        if name is None or not isinstance(geometry, dict):
+            left_out["shapes without a class" if name is None else "features without a shape"] += 1
+        else:
+            _add(drawn, name, geometry, where)
+    _refuse_map(drawn, path)
+    hints = Hints(
+        image=image,
+        clicks=tuple(drawn.clicks),
+        scribbles=tuple(drawn.scribbles),
+        source=SOURCE,
+        regions=tuple(drawn.regions),
+    )
+    check_hints(hints, None, path)
+    return hints
+
+
+def _features(content: Any, path: Path) -> list[Any]:
+    if isinstance(content, dict) and content.get("crs") is not None:
+        raise FormatError("the file names a coordinate system of a map (crs)", where=path, fix=PIXELS_FIX)
+    if isinstance(content, dict) and content.get("type") == "FeatureCollection":
+        content = content.get("features")
+    if isinstance(content, dict) and content.get("type") == "Feature":
+        return [content]
+    if not isinstance(content, list):
+        raise FormatError("no features", where=path, accepted="a FeatureCollection, a Feature, or a list of features")
+    return content
+
+
+def _class(properties: Any) -> str | None:
+    """QuPath writes ``classification: {"name": ...}``, and ``{"names": [...]}`` for a class within a class."""
+    if not isinstance(properties, dict):
+        return None
+    said = properties.get("classification") or properties.get("class") or properties.get("label")
+    if isinstance(said, dict):
+        names = said.get("names")
+        texts = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+        said = ": ".join(texts) or said.get("name")
+    return said if isinstance(said, str) and said else None
+
+
+def _add(drawn: _Drawn, name: str, geometry: dict[str, Any], where: str) -> None:
+    kind, coordinates = geometry.get("type"), geometry.get("coordinates")
+    if kind == "Point":
+        drawn.clicks.append(Click(name, *_position(coordinates, where)))
+    elif kind == "MultiPoint":
+        drawn.clicks.extend(Click(name, *point) for point in _line(coordinates, where))
+    elif kind == "LineString":
+        drawn.scribbles.append(Scribble(name, _line(coordinates, where)))
+    elif kind == "MultiLineString":
+        drawn.scribbles.extend(Scribble(name, _line(line, where)) for line in _list(coordinates, where))
+    elif kind == "Polygon":
+        drawn.regions.extend(_polygon(name, coordinates, drawn.left_out, where))
+    elif kind == "MultiPolygon":
+        for rings in _list(coordinates, where):
+            drawn.regions.extend(_polygon(name, rings, drawn.left_out, where))
+    else:
+        drawn.left_out[f"shapes of type {kind[:20] if isinstance(kind, str) else None!r}"] += 1
+
+
+def _polygon(name: str, rings: Any, left_out: Counter[str], where: str) -> Iterator[Polygon]:
+    """The polygon of an outer ring and its holes; none where it has fewer than three corners."""
+    outer, *holes = [_ring(ring, where) for ring in _list(rings, where)] or [()]
+    real = [hole for hole in holes if len(hole) >= 3]
+    left_out.update({"rings of fewer than three points": len(holes) - len(real) + (len(outer) < 3)})
+    if len(outer) >= 3:
+        yield Polygon(name, outer, tuple(real))
+
+
+def _ring(ring: Any, where: str) -> tuple[Point, ...]:
+    """The points of a ring, of which the last repeats the first in the file."""
+    points = _line(ring, where)
+    return points[:-1] if len(points) > 1 and points[0] == points[-1] else points
+
+
+def _line(line: Any, where: str) -> tuple[Point, ...]:
+    points = tuple(_position(position, where) for position in _list(line, where))
+    if not points:
+        raise FormatError("a line without points", where=where, accepted="[[x, y], ...]")
+    return points
+
+
+def _position(position: Any, where: str) -> Point:
+    """[x, y]; further numbers (a height) are passed over, as the RFC allows."""
+    x, y = map(finite, position[:2]) if isinstance(position, list) and len(position) >= 2 else (None, None)
+    if x is None or y is None:
+        raise FormatError("a position is not [x, y]", where=where, accepted="two finite numbers")
+    return x, y
+
+
+def _list(value: Any, where: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise FormatError("the coordinates are not a list", where=where, accepted="lists as in RFC 7946")
+    return value
+
+
+def _refuse_map(drawn: _Drawn, path: Path) -> None:
+    """Refuse coordinates that can be no pixels: too far, degrees below 0, or outlines smaller than a pixel."""
+    lines = [*(scribble.points for scribble in drawn.scribbles), *(region.ring for region in drawn.regions)]
+    lines = [line for line in lines if len(line) > 1]
+    points = [(click.x, click.y) for click in drawn.clicks] + [point for line in lines for point in line]
+    if not points:
+        return
+    reason = None
+    if any(abs(x) > FARTHEST or abs(y) > FARTHEST for x, y in points):
+        reason = f"more than {FARTHEST:.0f} pixels from the corner, like metres on a map"
+    elif all(abs(x) <= 180 and abs(y) <= 90 for x, y in points):
+        if any(x < -SLACK or y < -SLACK for x, y in points):
+            reason = "negative, and within 180 and 90, like degrees"
+        elif lines and all(_extent(line) < 1 for line in lines):
+            reason = "so close that every outline is smaller than a pixel, like degrees"
+    if reason:
+        raise FormatError(f"the coordinates are {reason}", where=path, accepted="pixels", fix=PIXELS_FIX)
+
+
+def _extent(line: tuple[Point, ...]) -> float:
+    xs, ys = [x for x, _ in line], [y for _, y in line]
+    return max(max(xs) - min(xs), max(ys) - min(ys))

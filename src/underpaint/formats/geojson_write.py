@@ -1,0 +1,90 @@
+"""Hints as GeoJSON in pixel coordinates, one file an image, as QuPath imports it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from underpaint.core.atomic import atomic_folder
+from underpaint.core.errors import DataError, HintError
+from underpaint.formats.check import check_hints
+from underpaint.formats.outline import outlines
+from underpaint.hints.types import Bitmap, Hints, Point
+
+LONGEST_PART = 200
+"""Characters of a file's or folder's name; file systems take 255 bytes."""
+
+
+def write_geojson(path: Path, hints: Iterable[Hints], *, file: Callable[[str], str] = str) -> None:
+    """Write a folder with a file ``IMAGE.geojson`` for each image that has clicks, scribbles or regions.
+
+    Bitmaps become polygons along the edges of their pixels, which cover the same pixels. Left out is what the format
+    has no place for: boxes, tags, pen widths, mask files, sizes, seconds and the source.
+
+    Args:
+        path: The folder: a new or an empty one.
+        hints: Hints of one image each.
+        file: Gives the file name of an image.
+
+    Raises:
+        HintError: an image given twice, a name that leads out of the folder, or hints that contradict themselves.
+        DataError: the folder holds files already, or the disk refuses. Nothing is left behind.
+    """
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise DataError("the folder is not empty", where=path, fix="name a new one")
+    with atomic_folder(path) as folder:
+        for one in hints:
+            check_hints(one, None, f"{path}: image {one.image!r}")
+            features = list(_features(one))
+            if features:
+                target = inside(folder, f"{file(one.image)}.geojson")
+                if target.exists():
+                    raise HintError(f"the image {one.image!r} is given twice", where=path)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                content = {"type": "FeatureCollection", "features": features}
+                text = json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False)
+                target.write_bytes(text.encode("utf-8", "backslashreplace") + b"\n")
+
+
+def inside(folder: Path, name: str) -> Path:
+    """The path of a file below a folder, from a name that came from elsewhere.
+
+    Raises:
+        HintError: an absolute path, ``..``, backslashes, a drive, control characters, or a part that is too long.
+    """
+    parts = PurePosixPath(name).parts
+    plain = name.isprintable() and not set(name) & set('\\:*?"<>|')
+    if not parts or name.startswith("/") or ".." in parts or not plain or max(map(len, parts)) > LONGEST_PART:
+        accepted = f"relative paths of printable characters without '..', parts of at most {LONGEST_PART}"
+        raise HintError(f"the image name {name[:80]!r} makes no file name", accepted=accepted, fix="rename the image")
+    return folder.joinpath(*parts)
+
+
+def _features(hints: Hints) -> Iterator[dict[str, Any]]:
+    for click in hints.clicks:
+        yield _feature(click.name, "Point", [click.x, click.y])
+    for scribble in hints.scribbles:
+        yield _feature(scribble.name, "LineString", _points(scribble.points))
+    for region in hints.regions:
+        polygons = outlines(region) if isinstance(region, Bitmap) else [region]
+        rings = [[_closed(polygon.ring), *map(_closed, polygon.holes)] for polygon in polygons]
+        if len(rings) == 1:
+            yield _feature(region.name, "Polygon", rings[0])
+        elif rings:
+            yield _feature(region.name, "MultiPolygon", rings)
+
+
+def _feature(name: str, kind: str, coordinates: list[Any]) -> dict[str, Any]:
+    properties = {"objectType": "annotation", "classification": {"name": name}}
+    return {"type": "Feature", "geometry": {"type": kind, "coordinates": coordinates}, "properties": properties}
+
+
+def _points(points: Sequence[Point]) -> list[list[float]]:
+    return [list(point) for point in points]
+
+
+def _closed(ring: Sequence[Point]) -> list[list[float]]:
+    """The ring with its first point again at the end, as the format demands."""
+    return _points([*ring, ring[0]])
