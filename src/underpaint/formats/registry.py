@@ -8,7 +8,7 @@ from pathlib import Path
 
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import DataError
-from underpaint.formats import coco, jsonl, label_png, labelme, scribblesup, tags_csv, voc_xml, whats_the_point
+from underpaint.formats import coco, jsonl, label_png, labelme, scribblesup, tags_csv, voc_xml, whats_the_point, yolo
 from underpaint.formats.parts import Part
 from underpaint.hints.types import Hints
 
@@ -111,6 +111,19 @@ FORMATS: tuple[Format, ...] = (
         write=lambda path, hints, writing: labelme.write_labelme(path, hints, writing.files),
         holds=frozenset({Part.POLYGONS, Part.BITMAPS, Part.BOXES, Part.CLICKS, Part.SCRIBBLES, Part.TAGS, Part.SIZES}),
         as_pixels=frozenset({Part.HOLES}),
+    ),
+    Format(
+        name="yolo",
+        title="YOLO labels",
+        layout="a .txt file an image, with data.yaml",
+        sniff=yolo.is_yolo,
+        read=lambda path, reading: yolo.read_yolo(
+            path, yolo.yolo_classes(path) or reading.classes.names, reading.images
+        ),
+        write=lambda path, hints, writing: yolo.write_yolo(path, hints, writing.classes),
+        holds=frozenset({Part.POLYGONS, Part.BOXES, Part.SIZES}),
+        as_pixels=frozenset({Part.HOLES, Part.BITMAPS}),
+        classes=yolo.yolo_classes,
     ),
     Format(
         name="whats-the-point",

@@ -1,0 +1,205 @@
+"""YOLO's text labels: one file an image, a box or a polygon a line, in shares of the image's sides."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import yaml
+
+from underpaint.core.atomic import atomic_folder, within
+from underpaint.core.classes import ClassTable
+from underpaint.core.errors import DataError, FormatError, HintError
+from underpaint.formats.fields import finite
+from underpaint.formats.folder import resolve_name
+from underpaint.formats.images import find_files, image_size
+from underpaint.formats.json_text import read_text
+from underpaint.hints.outline import bridged, outline
+from underpaint.hints.types import Bitmap, Box, Hints, Point, Polygon
+
+Size = tuple[int, int]
+
+SUFFIXES = frozenset({".txt"})
+
+LISTS = frozenset({"classes", "train", "val", "test", "README", "readme", "requirements"})
+"""Text files by these names hold no labels."""
+
+MAX_NAMES = 1 << 18
+"""Bytes of a file of class names; the longest known, of LVIS with 1,203 classes, has 30 kB."""
+
+BOX_COLUMNS = 5
+"""Class, centre and sides; a polygon has a class and three points or more: 7 columns or more."""
+
+_ROW = re.compile(r"\d+(\s+[-+.eE\d]+){4,}\s*")
+
+
+def is_yolo(path: Path) -> bool:
+    """Whether a folder has label files, whose first line is one of YOLO's, or a ``data.yaml`` with class names."""
+    if not path.is_dir():
+        return False
+    for file in _labels(path).values():
+        line = next(iter(read_text(file).splitlines()), "")
+        if line.strip():
+            return _ROW.fullmatch(line) is not None
+    return False
+
+
+def _labels(path: Path) -> dict[str, Path]:
+    """The label files below a folder: those in folders called ``labels``; without such folders all text files."""
+    found = {name: file for name, file in find_files(path, SUFFIXES).items() if PurePosixPath(name).name not in LISTS}
+    within_labels = {name: file for name, file in found.items() if "labels" in PurePosixPath(name).parent.parts}
+    return within_labels or found
+
+
+def yolo_classes(path: Path) -> tuple[str, ...]:
+    """The class names that go with label files.
+
+    They are the ``names`` of a YAML file in the folder or one of the two above it, or the lines of ``classes.txt``
+    among the labels; none where neither is there.
+
+    Raises:
+        FormatError: not YAML, or names that are no names.
+    """
+    for folder in (path, *path.resolve().parents[:2]):
+        for file in files_beside(folder, (".yaml", ".yml")):
+            names = _yaml_names(file)
+            if names:
+                return names
+    lines = (
+        read_text(path / "classes.txt", max_bytes=MAX_NAMES).splitlines() if (path / "classes.txt").is_file() else []
+    )
+    return tuple(line.strip() for line in lines if line.strip())
+
+
+def files_beside(folder: Path, endings: Sequence[str]) -> list[Path]:
+    """Files of a folder itself with one of the endings, in the order of names."""
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() in endings and file.is_file())
+
+
+def _yaml_names(file: Path) -> tuple[str, ...]:
+    """``names`` of a YAML file, a list or numbers with names; none where it has no such key."""
+    try:
+        content = yaml.safe_load(read_text(file, max_bytes=MAX_NAMES))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise FormatError(f"not YAML that can be read: {error}", where=file) from None
+    names: Any = content.get("names") if isinstance(content, dict) else None
+    if names is None:
+        return ()
+    if isinstance(names, dict) and all(type(key) is int for key in names):
+        names = [names[key] for key in sorted(names)] if sorted(names) == list(range(len(names))) else None
+    if not isinstance(names, list) or not all(isinstance(name, str | int | float) and str(name) for name in names):
+        raise FormatError("'names' are no class names", where=file, accepted="[cat, dog] or {0: cat, 1: dog}")
+    return tuple(str(name) for name in names)
+
+
+def read_yolo(path: Path, classes: Sequence[str], images: Mapping[str, Path]) -> dict[str, Hints]:
+    """Read label files. A line of 5 numbers is a box, one of 7 or more a polygon.
+
+    The image of ``labels/train/a.txt`` is ``images/train/a``. An image without a label file, or with an empty one, is
+    unknown, not free of objects. Of an image that is not at hand nothing is returned but its name.
+
+    Args:
+        path: The folder.
+        classes: Names by number.
+        images: The photographs by name, for their sizes.
+
+    Raises:
+        FormatError: a line of another structure, or a number without a class; names file and line.
+    """
+    found: dict[str, Hints] = {}
+    for name, file in _labels(path).items():
+        parts = PurePosixPath(name).parts
+        image = resolve_name("/".join("images" if part == "labels" else part for part in parts), images)
+        size = _size(images.get(image))
+        found[image] = Hints(image, source="YOLO") if size is None else _hints(image, size, file, classes)
+    return found
+
+
+def _size(photograph: Path | None) -> Size | None:
+    """(H, W); None for a photograph that is missing or cannot be read, which whoever uses it will report."""
+    try:
+        return None if photograph is None else image_size(photograph)
+    except DataError:
+        return None
+
+
+def _hints(image: str, size: Size, file: Path, classes: Sequence[str]) -> Hints:
+    boxes: list[Box] = []
+    regions: list[Polygon] = []
+    for number, line in enumerate(read_text(file).splitlines(), start=1):
+        if line.strip():
+            shape = _shape(line.split(), size, classes, f"{file}:{number}")
+            if isinstance(shape, Box):
+                boxes.append(shape)
+            else:
+                regions.append(shape)
+    return Hints(image, size=size, boxes=tuple(boxes), regions=tuple(regions), source="YOLO")
+
+
+def _shape(words: list[str], size: Size, classes: Sequence[str], where: str) -> Box | Polygon:
+    if not (len(words) == BOX_COLUMNS or (len(words) > BOX_COLUMNS + 1 and len(words) % 2)):
+        accepted = "'class x y width height', or 'class x1 y1 x2 y2 x3 y3 ...'"
+        raise FormatError(f"the line has {len(words)} columns", where=where, accepted=accepted)
+    if not words[0].isdecimal() or len(words[0]) > 9 or int(words[0]) >= len(classes):
+        raise FormatError(f"the class is {words[0][:20]!r}", where=where, accepted=f"0..{len(classes) - 1}")
+    name, numbers = classes[int(words[0])], [_number(word, where) for word in words[1:]]
+    height, width = size
+    if len(words) > BOX_COLUMNS:
+        return Polygon(name, tuple((x * width, y * height) for x, y in zip(numbers[::2], numbers[1::2], strict=True)))
+    x, y, w, h = numbers[0] * width, numbers[1] * height, numbers[2] * width, numbers[3] * height
+    if w <= 0 or h <= 0:
+        raise FormatError("the box is empty", where=where, accepted="a width and a height above 0")
+    return Box(name, x - w / 2, y - h / 2, x + w / 2, y + h / 2)
+
+
+def _number(word: str, where: str) -> float:
+    try:
+        number = finite(float(word))
+    except ValueError:
+        number = None
+    if number is None:
+        raise FormatError(f"{word[:20]!r} is no finite number", where=where)
+    return number
+
+
+def write_yolo(path: Path, hints: Sequence[Hints], classes: ClassTable) -> None:
+    """Write ``data.yaml`` and ``labels/NAME.txt``; bitmaps and holes become rings that cover the same pixels.
+
+    Args:
+        path: The folder; an older one is replaced at the end, whole.
+        hints: Of the images, each of known size.
+        classes: Numbered from 0 in the order of the table.
+
+    Raises:
+        HintError: an image of unknown size, or an unknown class.
+        DataError: the disk refuses.
+    """
+    with atomic_folder(path) as folder:
+        names = {"path": ".", "train": "images", "val": "images", "names": dict(enumerate(classes.names))}
+        (folder / "data.yaml").write_text(yaml.safe_dump(names, allow_unicode=True, sort_keys=False), encoding="utf-8")
+        for one in hints:
+            lines = [f"{row}\n" for row in _rows(one, classes)]
+            within(folder, f"labels/{one.image}.txt").write_text("".join(lines), encoding="utf-8")
+
+
+def _rows(hints: Hints, classes: ClassTable) -> list[str]:
+    where = f"hints of image {hints.image!r}"
+    if hints.size is None:
+        fix = "give the data set with its photographs"
+        raise HintError("YOLO's labels need the size of the image", where=where, fix=fix)
+    height, width = hints.size
+    rows = []
+    for region in hints.regions:
+        for polygon in outline(region) if isinstance(region, Bitmap) else [region]:
+            rows.append(_row(classes.index(region.name, where), bridged(polygon), hints.size))
+    for box in hints.boxes:
+        middle, sides = ((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2), (box.x1 - box.x0, box.y1 - box.y0)
+        rows.append(_row(classes.index(box.name, where), (middle, sides), (height, width)))
+    return rows
+
+
+def _row(label: int, points: Sequence[Point], size: Size) -> str:
+    """A line; floats are written so that they read back exactly."""
+    return " ".join([str(label), *(f"{x / size[1]!r} {y / size[0]!r}" for x, y in points)])

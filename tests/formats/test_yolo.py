@@ -1,0 +1,118 @@
+"""YOLO's labels: boxes and polygons in shares of the sides, class names, and every bad line named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from underpaint.core.classes import ClassTable
+from underpaint.core.errors import FormatError, HintError
+from underpaint.formats.images import find_images
+from underpaint.formats.yolo import is_yolo, read_yolo, write_yolo, yolo_classes
+from underpaint.hints.rasterise import paint_regions
+from underpaint.hints.types import Bitmap, Box, Hints, Polygon
+
+NAMES = ("cat", "dog")
+TABLE = ClassTable.of(["background", *NAMES])
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for name in ("images/train/a", "images/val/b"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        Image.new("RGB", (40, 20)).save(tmp_path / f"{name}.png")
+    (tmp_path / "labels/train").mkdir(parents=True)
+    return tmp_path
+
+
+def read(root: Path, text: str) -> Hints:
+    (root / "labels/train/a.txt").write_text(text)
+    return read_yolo(root, NAMES, find_images(root / "images"))["train/a"]
+
+
+def test_the_lines_of_the_docs(root: Path) -> None:
+    hints = read(root, "0 0.5 0.5 0.25 0.5\n\n1 0.1 0.1 0.4 0.1 0.4 0.3\n")
+    assert hints.boxes == (Box("cat", 15, 5, 25, 15),)
+    assert hints.regions == (Polygon("dog", ((4, 2), (16, 2), (16, 6))),)
+    assert hints.size == (20, 40)
+    assert is_yolo(root)
+    assert is_yolo(root / "labels")
+
+
+def test_names_are_found_beside_the_labels(root: Path) -> None:
+    assert yolo_classes(root / "labels") == ()
+    (root / "labels/classes.txt").write_text("elk\nowl\n")
+    assert yolo_classes(root / "labels") == ("elk", "owl")
+    (root / "data.yaml").write_text("names: [cat, dog]\n")
+    assert yolo_classes(root) == yolo_classes(root / "labels") == NAMES
+    (root / "data.yaml").write_text("train: x\nnames:\n  1: dog\n  0: cat\n")
+    assert yolo_classes(root) == NAMES
+    for bad in ("names: 3", "names: {0: a, 2: b}", "names: [[]]", "names: [a", "&a [*a"):
+        (root / "data.yaml").write_text(bad)
+        with pytest.raises(FormatError):
+            yolo_classes(root)
+
+
+def test_images_beside_their_label_folders(tmp_path: Path) -> None:
+    (tmp_path / "train/images").mkdir(parents=True)
+    (tmp_path / "train/labels").mkdir()
+    Image.new("RGB", (40, 20)).save(tmp_path / "train/images/a.png")
+    (tmp_path / "train/labels/a.txt").write_text("0 0.5 0.5 1 1")
+    (tmp_path / "README.txt").write_text("hello")
+    hints = read_yolo(tmp_path, NAMES, find_images(tmp_path))
+    assert hints["train/images/a"].boxes == (Box("cat", 0, 0, 40, 20),)
+
+
+def test_an_image_that_is_not_at_hand_has_no_hints(root: Path) -> None:
+    (root / "labels/train/c.txt").write_text("0 0.5 0.5 1 1")
+    assert read_yolo(root, NAMES, find_images(root / "images"))["images/train/c"] == Hints(
+        "images/train/c", source="YOLO"
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("0 0.5 0.5 0.25", "4 columns"),
+        ("0 0.5 0.5 0.25 0.5 0.9", "6 columns"),
+        ("2 0.5 0.5 0.25 0.5", "class is '2'"),
+        ("-1 0.5 0.5 0.25 0.5", "class is '-1'"),
+        ("99999999999 0.5 0.5 0.25 0.5", "class is"),
+        ("0 0.5 0.5 nan 0.5", "'nan' is no finite"),
+        ("0 0.5 0.5 1e999 0.5", "finite"),
+        ("0 0.5 0.5 0 0.5", "empty"),
+        ("0 a b c d", "finite"),
+    ],
+)
+def test_a_bad_line_is_named(root: Path, line: str, message: str) -> None:
+    with pytest.raises(FormatError, match=message) as caught:
+        read(root, f"0 0.5 0.5 0.25 0.5\n{line}\n")
+    assert "a.txt:2" in str(caught.value)
+
+
+def test_other_text_is_no_yolo(root: Path) -> None:
+    for text in ("hello", "train/a", "0 0.5 0.5", ""):
+        (root / "labels/train/a.txt").write_text(text)
+        assert not is_yolo(root)
+
+
+def test_holes_and_bitmaps_are_written_as_rings_of_the_same_pixels(root: Path) -> None:
+    frame = np.ones((6, 7), bool)
+    frame[2:4, 1:3] = False
+    frame[2, 5] = False
+    ring = ((20.0, 1.0), (38.0, 2.0), (30.0, 19.0))
+    regions = (
+        Bitmap("cat", 3, 4, 7, 6, (*np.diff([0, 0, 15, 17, 19, 20, 22, 24, 42]).tolist(),)),
+        Polygon("dog", ring, (((24.0, 4.0), (30.0, 4.0), (30.0, 9.0)),)),
+    )
+    write_yolo(root / "out", [Hints("train/a", size=(20, 40), regions=regions)], TABLE)
+    assert yolo_classes(root / "out") == TABLE.names
+    back = read_yolo(root / "out", TABLE.names, find_images(root / "images"))["train/a"].regions
+    painted = paint_regions([(TABLE.index(region.name), region) for region in back], (20, 40))
+    expected = paint_regions([(TABLE.index(region.name), region) for region in regions], (20, 40))
+    np.testing.assert_array_equal(painted, expected)
+    with pytest.raises(HintError, match="size of the image"):
+        write_yolo(root / "out", [Hints("train/a", regions=regions)], TABLE)
