@@ -20,5 +20,5 @@ def demo(
     from underpaint import workflows
     from underpaint.cli.progress import Bar
 
-    report = workflows.demo(out, reporter=Bar())
+    report = workflows.demo(out, command=f"underpaint demo -o {out}", reporter=Bar())
     typer.echo(f"report: {report}")
