@@ -1,10 +1,11 @@
 """Floor 6: the public verbs as Python. The command is a thin layer over these."""
 
 from underpaint.workflows.demo import demo
+from underpaint.workflows.doctor import doctor
 from underpaint.workflows.evaluate import evaluate
 from underpaint.workflows.gap import gap
 from underpaint.workflows.predict import predict
 from underpaint.workflows.simulate import simulate
 from underpaint.workflows.train import Plan, plan, train
 
-__all__ = ["Plan", "demo", "evaluate", "gap", "plan", "predict", "simulate", "train"]
+__all__ = ["Plan", "demo", "doctor", "evaluate", "gap", "plan", "predict", "simulate", "train"]

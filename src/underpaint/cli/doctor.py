@@ -1,0 +1,44 @@
+"""``underpaint doctor``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command()(doctor)
+
+
+def doctor(
+    data: Annotated[Path, typer.Argument(help="Data set, as `underpaint train` takes it.")],
+    hints: Annotated[
+        list[Path] | None,
+        typer.Option(help="Hints in any known format; may be repeated. Without it the data set's masks are learned."),
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Split to learn from; join several with +. Default: train, or everything.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
+) -> None:
+    """Say what a data set holds and what is wrong with it, before any minute of training.
+
+    Exit code 1 when something blocks.
+    """
+    # Not through underpaint.workflows, whose other verbs bring torch: seconds, and half of the memory.
+    from underpaint.cli.findings import DecodingBar, show
+    from underpaint.doctor import examine
+    from underpaint.doctor.estimate import usable_cores
+
+    with DecodingBar() as bar:
+        report = examine(data, hints=hints or [], split=split, workers=usable_cores(), progress=bar.advance)
+    if as_json:
+        typer.echo(json.dumps(report.to_json(), indent=1))
+    else:
+        show(report)
+    if report.blocks:
+        raise typer.Exit(1)

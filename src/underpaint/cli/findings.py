@@ -1,0 +1,87 @@
+"""The doctor's report on a terminal; names from files are shown as text, control characters as escapes."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from underpaint.doctor.findings import Finding, Level, printable
+from underpaint.doctor.report import Report
+
+STYLES = {Level.BLOCKS: "bold red", Level.WARNS: "yellow", Level.NOTES: "cyan"}
+
+
+class DecodingBar:
+    """A bar over the photographs on standard error; nothing where that is no terminal."""
+
+    def __init__(self) -> None:
+        console = Console(stderr=True)
+        columns = (TextColumn("photographs"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._progress = Progress(*columns, console=console, disable=not console.is_terminal)
+        self._task = self._progress.add_task("", total=None)
+
+    def __enter__(self) -> DecodingBar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._progress.stop()
+
+    def advance(self, done: int, total: int) -> None:
+        """Show that ``done`` of ``total`` are done."""
+        self._progress.update(self._task, completed=done, total=total)
+
+
+def show(report: Report) -> None:
+    """Print what is there, the findings from the gravest on, and what a training would need."""
+    console = Console()
+    for line in _summary(report):
+        console.print(Text(printable(line)))
+    if report.balance:
+        console.print(_balance(report))
+    for finding in report.findings:
+        console.print(_paragraph(finding))
+    counts = [sum(finding.level is level for finding in report.findings) for level in Level]
+    verdict = "a training would stop or go wrong" if report.blocks else "a training can start"
+    console.print(Text(f"{counts[0]} block, {counts[1]} warn, {counts[2]} note: {verdict}", style="bold"))
+
+
+def _summary(report: Report) -> list[str]:
+    if not report.images:
+        return [f"{report.data}: not opened"]
+    splits = ", ".join(f"{name} {count}" for name, count in report.splits.items())
+    lines = [f"{report.data}: {report.images} photographs; splits: {splits}; {len(report.classes)} classes"]
+    lines += [f"{path}: {form}" for path, form in report.sources]
+    mixtures = ", ".join(f"{count} with {kinds}" for kinds, count in report.mixtures.items()) or "none"
+    lines.append(f"labels of split {report.split}: {mixtures}")
+    if report.estimate is not None and report.labelled:
+        e = report.estimate
+        lines.append(
+            f"a training with default settings: about {e.minutes:g} minutes on {e.cores} cores without a GPU, "
+            f"{e.megabytes} MB of memory ({e.images} images, {e.epochs:g} epochs, crops of {e.crop[0]} x {e.crop[1]})"
+        )
+    return lines
+
+
+def _balance(report: Report) -> Table:
+    table = Table("class", "images", "known without", "labelled pixels")
+    for row in report.balance:
+        cells = (str(row["images"]), str(row["negatives"]), f"{row['share']:.1%}")
+        table.add_row(Text(printable(row["class"])), *cells)
+    return table
+
+
+def _paragraph(finding: Finding) -> Text:
+    text = Text.assemble((f"{finding.level.value:7s}", STYLES[finding.level]), printable(finding.what))
+    if finding.names:
+        rest = finding.count - len(finding.names)
+        names = ", ".join(map(printable, finding.names)) + (f" and {rest} more" if rest > 0 else "")
+        text.append(f"\n       {names}", style="dim")
+    for word, said in (("cause", finding.cause), ("fix", finding.fix)):
+        if said:
+            text.append(f"\n       {word}: {printable(said)}")
+    return text

@@ -1,0 +1,135 @@
+"""How often each class is shown, and by how many pixels: what a training would see of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from underpaint.core.classes import ClassTable
+from underpaint.doctor.findings import Finding, Group, Level
+from underpaint.hints.candidates import ImageKnowledge
+from underpaint.hints.types import Hints, Polygon, Region
+
+CONSTANT = 0.95
+"""Share of the images with known tags from which on a tag is nearly constant: of 100 images 5 or fewer differ, so that
+always saying the same is right 19 times of 20, and a classifier learns just that."""
+
+RARE = 5
+"""Images of a class below which it is called rare: with fewer, one unusual photograph is a fifth of all that is
+learned of it, and three splits cannot each have two."""
+
+Counts = npt.NDArray[np.int64]
+
+
+class Balance:
+    """Counts by class over the images of the training split."""
+
+    def __init__(self, classes: ClassTable) -> None:
+        self.classes = classes
+        self.images, self.negatives, self.pixels = (np.zeros(len(classes), np.int64) for _ in range(3))
+        self.labelled = 0
+
+    def add_mask(self, pixels: Counts) -> None:
+        """A full mask, as pixels of each class with void last: what it does not show is absent."""
+        shown = pixels[:-1] > 0
+        self._add(shown, ~shown)
+        self.pixels += pixels[:-1]
+
+    def add_hints(self, hints: Hints, masks: Counts | None) -> None:
+        """Hints of one image, and the pixels of their label file.
+
+        Raises:
+            HintError: a class outside the table, or one that is shown and absent at once.
+        """
+        known = ImageKnowledge.of(hints, self.classes)
+        shown = known.present.copy()
+        for region in hints.regions:
+            self.pixels[self.classes.index(region.name)] += region_pixels(region)
+        for scribble in hints.scribbles:
+            along = np.hypot(*np.diff(np.array(scribble.points), axis=0).T).sum() + scribble.width
+            self.pixels[self.classes.index(scribble.name)] += int(along * scribble.width)
+        for click in hints.clicks:
+            self.pixels[self.classes.index(click.name)] += 1
+        if masks is not None:
+            shown |= masks[:-1] > 0
+            self.pixels += masks[:-1]
+        self._add(shown, known.absent)
+
+    def _add(self, shown: npt.NDArray[np.bool_], absent: npt.NDArray[np.bool_]) -> None:
+        self.labelled += 1
+        self.images += shown
+        self.negatives += absent
+
+    def findings(self, *, where: bool) -> list[Finding]:
+        """What is to be said of the classes; ``where`` if hints say where classes are, not only that they are."""
+        if self.labelled == 0:
+            return []
+        names, things = self.classes.names, self.classes.foreground
+        known = self.images + self.negatives
+        constant = [
+            i for i in things if self.negatives[i] and self.images[i] >= CONSTANT * known[i] and known[i] >= 2 * RARE
+        ]
+        never = [i for i in range(len(names)) if self.images[i] == 0 and (where or i in things)]
+        always = [i for i in things if self.images[i] and not self.negatives[i]]
+        rare = [i for i in things if 0 < self.images[i] < RARE]
+        level = Level.NOTES if where else Level.WARNS
+        return [
+            *Group.of(names[i] for i in never).finding(
+                "class-never",
+                Level.WARNS,
+                "{n} classes are never shown by any label",
+                cause="no image has them, they are named otherwise, or (background) nobody drew them",
+                fix="label some; or take them out of the class table: the network cannot learn what it never sees",
+            ),
+            *Group.of(names[i] for i in always).finding(
+                "class-no-negatives",
+                level,
+                "of {n} classes no image is known to be without them",
+                cause="every image shows them, or the tags name only what is there",
+                fix="say of some images that they lack the class (0 in a table of tags); learning from tags needs both",
+            ),
+            *Group.of(names[i] for i in constant).finding(
+                "class-nearly-constant",
+                level,
+                f"{{n}} classes are in {CONSTANT:.0%} or more of the images, so that their tags say next to nothing",
+                cause="the scene is always the same, or the images were chosen by the class",
+                fix="learn from clicks, scribbles or boxes of these classes; or add images without them",
+            ),
+            *Group.of(f"{names[i]} ({self.images[i]})" for i in rare).finding(
+                "class-rare",
+                Level.WARNS,
+                f"{{n}} classes are shown by fewer than {RARE} images",
+                cause="few photographs of them, or few labels",
+                fix="label more images of them before anything else",
+            ),
+        ]
+
+    def table(self) -> list[dict[str, Any]]:
+        """A row a class: images that show it, images known to lack it, labelled pixels and their share."""
+        total = max(int(self.pixels.sum()), 1)
+        return [
+            {
+                "class": name,
+                "images": int(self.images[i]),
+                "negatives": int(self.negatives[i]),
+                "pixels": int(self.pixels[i]),
+                "share": int(self.pixels[i]) / total,
+            }
+            for i, name in enumerate(self.classes.names)
+        ]
+
+
+def region_pixels(region: Region) -> int:
+    """Pixels of a region; of a polygon its area, which is their number to the pixels on its border."""
+    if not isinstance(region, Polygon):
+        return sum(region.runs[1::2])
+    outer, *holes = (_area(np.array(ring)) for ring in (region.ring, *region.holes))
+    return max(round(outer - sum(holes)), 0)
+
+
+def _area(ring: npt.NDArray[np.float64]) -> float:
+    """By the shoelace formula; moved to the origin first, where the products are small and so exact."""
+    x, y = (ring - ring[0]).T
+    return abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2

@@ -1,0 +1,81 @@
+"""What a training with default settings will need: minutes on this machine's cores, and memory.
+
+Minutes: `benchmarks/training.py` trains 7.8 crops of 208 x 320 pixels a second on two cores (its result is
+`benchmarks/results/training.json`), which is 3.9 core seconds for a megapixel of crops. A run sees images x epochs:
+
+    minutes = images * epochs * crop megapixels * CORE_SECONDS / min(cores, MOST_CORES) / 60
+
+Memory: the peak of one process, measured for batches of 0.03, 0.13 and 0.52 megapixels (884, 1020 and 1552 MB), is a
+straight line; decoded photographs are kept besides, up to `ViewConfig.cache_mb`:
+
+    megabytes = 840 + 1360 * batch megapixels + min(cache, 3 bytes a pixel of all photographs)
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from typing import Any
+
+EPOCHS = 20.0
+BATCH = 8
+CROP = (256, 256)
+CACHE_MB = 1024
+"""Defaults of `RunConfig`, which is not imported here: it brings torch. A test compares them."""
+
+CORE_SECONDS = 3.9
+"""For a megapixel of crops, forward and backward, with loading; see above."""
+
+MOST_CORES = 8
+"""Cores from which on more are not counted on: operations on so small a batch do not split further."""
+
+BASE_MB, MB_A_MEGAPIXEL = 840, 1360
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Of a training with default settings on a CPU; within a factor of two, and methods with stages take longer.
+
+    Args:
+        images: Photographs that are learned from.
+        epochs, batch, crop, cores: What it was reckoned with.
+        minutes: Of training.
+        megabytes: Of memory at most.
+        available: Megabytes that the machine has, or None where it does not say.
+    """
+
+    images: int
+    epochs: float
+    batch: int
+    crop: tuple[int, int]
+    cores: int
+    minutes: float
+    megabytes: int
+    available: int | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON holds them."""
+        return asdict(self)
+
+
+def estimate(images: int, mean_pixels: float, *, cores: int | None = None) -> Estimate:
+    """Minutes and memory for so many photographs of so many pixels on average."""
+    used = cores or usable_cores()
+    megapixels = CROP[0] * CROP[1] / 1e6
+    minutes = images * EPOCHS * megapixels * CORE_SECONDS / min(used, MOST_CORES) / 60
+    cache = min(CACHE_MB * 2**20 / 1e6, 3 * images * mean_pixels / 1e6)
+    megabytes = round(BASE_MB + MB_A_MEGAPIXEL * BATCH * megapixels + cache)
+    return Estimate(images, EPOCHS, BATCH, CROP, used, round(minutes, 1), megabytes, _memory())
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _memory() -> int | None:
+    """Megabytes of the machine, where the system tells."""
+    try:
+        return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e6)
+    except (AttributeError, ValueError, OSError):
+        return None

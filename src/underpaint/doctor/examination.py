@@ -1,0 +1,101 @@
+"""The examination: one pass over the photographs, image by image, then the search for copies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from underpaint.core.errors import UnderpaintError
+from underpaint.doctor.copies import MANY, Copies
+from underpaint.doctor.estimate import estimate
+from underpaint.doctor.findings import Finding, Level
+from underpaint.doctor.labels import Labels, Sources, read_sources
+from underpaint.doctor.look import Job, crashed, look
+from underpaint.doctor.photographs import Photographs, other_files
+from underpaint.doctor.processes import stream
+from underpaint.doctor.report import Report
+from underpaint.doctor.splits import Chosen, choose
+from underpaint.formats.dataset import open_dataset
+from underpaint.formats.folder import DataFolder
+
+Progress = Callable[[int, int], None]
+"""Told after each photograph: how many are done, of how many."""
+
+
+def examine(
+    path: Path,
+    *,
+    hints: Sequence[Path] = (),
+    split: str | None = None,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> Report:
+    """Examine a data set and its hints before a training; nothing is written, no pixels are kept.
+
+    Args:
+        path: The data set, as `open_dataset` takes it.
+        hints: Files or folders of hints, as training takes them; without them the data set's masks are learned.
+        split: The split to learn from, several joined with '+'; ``train`` where there is one, else every image.
+        workers: Processes that decode. A script must then start from ``if __name__ == "__main__"``.
+        progress: Called after each photograph.
+
+    Returns:
+        The report; problems are findings in it, not errors.
+    """
+    try:
+        data = open_dataset(path)
+    except UnderpaintError as error:
+        return Report(str(path), split, [Finding.of_error("data-set", error)])
+    chosen, findings = choose(data, split)
+    sources = read_sources(data, hints)
+    labels, photographs, copies = Labels(data, sources, chosen.images), Photographs(), Copies(chosen.parts)
+    jobs = (Job(name, file, labels.files(name), data.classes) for name, file in data.images.items())
+    processes = workers if len(data.images) > MANY else 1
+    for done, seen in enumerate(stream(look, jobs, workers=processes, lost=crashed), start=1):
+        photographs.add(seen, trained=seen.name in chosen.images)
+        copies.add(seen)
+        labels.add(seen)
+        if progress is not None:
+            progress(done, len(data.images))
+    copies.compare(data, workers=processes)
+    findings += [*other_files(data), *photographs.findings(), *labels.findings(), *copies.findings()]
+    return _report(path, data, chosen, sources, labels, photographs, findings)
+
+
+def _report(
+    path: Path,
+    data: DataFolder,
+    chosen: Chosen,
+    sources: Sources,
+    labels: Labels,
+    photographs: Photographs,
+    findings: list[Finding],
+) -> Report:
+    expected = estimate(labels.balance.labelled, photographs.mean_pixels)
+    if chosen.images and photographs.usable == 0:
+        what = "no photograph of the split can be read"
+        findings.append(Finding("image-none", Level.BLOCKS, what, fix="see the photographs that cannot be decoded"))
+    elif labels.balance.labelled == 0 and chosen.images:
+        what = "no photograph of the split has a label that can be used: there is nothing to learn from"
+        fix = "give hints with --hints, masks in masks/, or another split with --split"
+        findings.append(Finding("labels-none", Level.BLOCKS, what, fix=fix))
+    if expected.available is not None and expected.megabytes > expected.available:
+        what = f"a training needs about {expected.megabytes} MB of memory, the machine has {expected.available} MB"
+        fix = "train with --set train.batch=4 --set views.cache_mb=256, or smaller crops"
+        findings.append(Finding("memory-short", Level.WARNS, what, fix=fix))
+    return Report(
+        data=str(path),
+        split=chosen.name,
+        findings=findings,
+        images=len(data.images),
+        splits={name: len(names) for name, names in data.splits.items()},
+        classes=data.classes.names,
+        background=None if data.classes.background is None else data.classes.names[data.classes.background],
+        sources=sources.titles,
+        kinds={kind.value: count for kind, count in sorted(labels.kinds.items())},
+        mixtures=dict(labels.mixtures.most_common()),
+        labelled=labels.balance.labelled,
+        sizes=photographs.summary(),
+        balance=labels.balance.table(),
+        estimate=expected,
+    )

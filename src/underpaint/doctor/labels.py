@@ -1,0 +1,280 @@
+"""Labels of the training split: where they come from, what is wrong with them, and what they add up to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from underpaint.core.errors import HintError, UnderpaintError
+from underpaint.doctor.balance import Balance
+from underpaint.doctor.findings import Finding, Group, Level, printable
+from underpaint.doctor.look import Fault, LabelFile, LabelsSeen, Seen
+from underpaint.formats.check import check_hints, fit_hints, geometry
+from underpaint.formats.folder import DataFolder, resolve_name
+from underpaint.formats.merge import merge_hints
+from underpaint.formats.registry import Reading, recognise
+from underpaint.formats.whats_the_point import background_file
+from underpaint.hints.types import Hints, Kind, Tags
+
+
+@dataclass
+class Sources:
+    """Hints as their files have them, by the data set's names.
+
+    Args:
+        given: Whether there are hints to learn from; without, the data set's masks are.
+        hints: Of the data set's photographs; taken out one by one as they are examined.
+        titles: Each file with the format that was recognised.
+        strays: Names without a photograph.
+        words: Classes outside the table, by how many hints of them there are.
+        contradictions: Images of which two sources say what cannot both be.
+        errors: Files that cannot be read at all.
+    """
+
+    given: bool
+    hints: dict[str, Hints] = field(default_factory=dict)
+    titles: list[tuple[str, str]] = field(default_factory=list)
+    strays: Group = field(default_factory=Group)
+    words: Counter[str] = field(default_factory=Counter)
+    contradictions: Group = field(default_factory=Group)
+    errors: list[Finding] = field(default_factory=list)
+
+
+def read_sources(data: DataFolder, paths: Sequence[Path]) -> Sources:
+    """Read every file or folder of hints, and go on past those that cannot be read."""
+    sources = Sources(given=bool(paths))
+    beside = [background_file(path) for path in paths if path.suffix.lower() == ".json"]
+    for path in dict.fromkeys([*paths, *(file for file in beside if file.is_file())]):
+        try:
+            form = recognise(path)
+            read = form.read(path, Reading(data.classes, data.root, data.images))
+        except UnderpaintError as error:
+            sources.errors.append(Finding.of_error("hints-unreadable", error))
+            continue
+        sources.titles.append((str(path), form.title))
+        for one in read.values():
+            _take(sources, data, one, path)
+    return sources
+
+
+def _take(sources: Sources, data: DataFolder, one: Hints, path: Path) -> None:
+    name = resolve_name(one.image, data.images)
+    if name not in data.images:
+        sources.strays.add(name)
+        return
+    known = _known(replace(one, image=name), set(data.classes.names), sources.words)
+    try:
+        check_hints(known, data.classes, f"{path}, image {name!r}")
+        sources.hints[name] = merge_hints(sources.hints[name], known) if name in sources.hints else known
+    except HintError as error:
+        sources.contradictions.add(name, error.what)
+
+
+def _known(hints: Hints, table: set[str], left_out: Counter[str]) -> Hints:
+    """The hints without those of classes outside the table, which are counted."""
+    if table.issuperset(hints.names()):
+        return hints
+    left_out.update(hint.name for hint in geometry(hints) if hint.name not in table)
+    if hints.tags is not None:
+        left_out.update(sorted((hints.tags.present | hints.tags.absent) - table))
+    return replace(
+        hints,
+        clicks=tuple(click for click in hints.clicks if click.name in table),
+        scribbles=tuple(scribble for scribble in hints.scribbles if scribble.name in table),
+        boxes=tuple(box for box in hints.boxes if box.name in table),
+        regions=tuple(region for region in hints.regions if region.name in table),
+        boxed=hints.boxed & table,
+        tags=Tags(hints.tags.present & table, hints.tags.absent & table) if hints.tags else None,
+    )
+
+
+class Labels:
+    """Labels met image by image: faults, kinds and balance."""
+
+    def __init__(self, data: DataFolder, sources: Sources, trained: frozenset[str]) -> None:
+        self.data, self.sources, self.trained = data, sources, trained
+        self.balance = Balance(data.classes)
+        self.kinds: Counter[Kind] = Counter()
+        self.mixtures: Counter[str] = Counter()
+        self.faults: dict[Fault, Group] = {}
+        self.blocking: set[Fault] = set()
+        self.bare, self.empty, self.outside, self.sizes = Group(), Group(), Group(), Group()
+        self.strays_outside = 0
+
+    def files(self, name: str) -> tuple[LabelFile, ...]:
+        """The label files of an image: the data set's own mask, then the one that its hints name."""
+        own = self.data.masks.get(name)
+        hints = self.sources.hints.get(name)
+        named = self.data.root / hints.mask if hints is not None and hints.mask is not None else None
+        files = [LabelFile(own, stated=False)] if own is not None else []
+        if named is not None:
+            files.append(LabelFile(named, stated=named != own))
+        return tuple(files)
+
+    def add(self, seen: Seen) -> None:
+        """Take in one photograph with its label files; its hints are let go."""
+        trained, own = seen.name in self.trained, seen.name in self.data.masks
+        hints = self.sources.hints.pop(seen.name, None)
+        if seen.fault is not None:
+            return
+        for i, labels in enumerate(seen.labels):
+            self._fault(seen.name, labels, blocks=trained and (not self.sources.given or i >= own))
+        if not trained:
+            return
+        if not self.sources.given:
+            self._mask(seen.name, seen.labels[0] if own else None)
+        elif hints is not None and hints.kinds():
+            self._hints(hints, seen, seen.labels[own] if hints.mask is not None and len(seen.labels) > own else None)
+        else:
+            self.bare.add(seen.name)
+
+    def _fault(self, name: str, labels: LabelsSeen, *, blocks: bool) -> None:
+        if labels.fault is not None:
+            self.faults.setdefault(labels.fault, Group()).add(name, labels.detail)
+            if blocks:
+                self.blocking.add(labels.fault)
+
+    def _mask(self, name: str, labels: LabelsSeen | None) -> None:
+        if labels is None:
+            self.bare.add(name)
+        elif labels.pixels is not None:
+            self._count({Kind.MASK})
+            self.balance.add_mask(labels.pixels)
+            if not labels.pixels[:-1].any():
+                self.empty.add(name)
+
+    def _hints(self, hints: Hints, seen: Seen, labels: LabelsSeen | None) -> None:
+        assert seen.size is not None  # the photograph has no fault
+        try:
+            fit = fit_hints(hints, seen.size, drop=True, where=hints.source)
+        except HintError as error:
+            self.sizes.add(seen.name, error.what)
+            return
+        if fit.dropped:
+            self.outside.add(seen.name)
+            self.strays_outside += fit.dropped
+        if not fit.hints.kinds():
+            self.bare.add(seen.name)
+            return
+        self._count(fit.hints.kinds())
+        try:
+            self.balance.add_hints(fit.hints, labels.pixels if labels is not None else None)
+        except HintError as error:
+            self.sources.contradictions.add(seen.name, error.what)
+
+    def _count(self, kinds: set[Kind] | frozenset[Kind]) -> None:
+        self.kinds.update(kinds)
+        self.mixtures[" + ".join(kind for kind in Kind if kind in kinds)] += 1
+
+    @property
+    def whole(self) -> bool:
+        """Whether full masks, and nothing else, are learned from."""
+        return not self.sources.given
+
+    def findings(self) -> list[Finding]:
+        """What is to be said of the labels; the classes' balance included."""
+        where = bool(set(self.kinds) - {Kind.TAG})
+        return [*_of_sources(self.sources), *_of_files(self), *_of_images(self), *self.balance.findings(where=where)]
+
+
+def _of_sources(sources: Sources) -> list[Finding]:
+    words = ", ".join(f"{printable(word)} ({count})" for word, count in sources.words.most_common(8))
+    return [
+        *sources.errors,
+        *Group.of(sources.words).finding(
+            "hints-unknown-class",
+            Level.BLOCKS,
+            f"hints of {{n}} classes that the class table lacks: {words}",
+            cause="another spelling, or classes that are not wanted",
+            fix="correct the words or add them to the class table; or leave these hints out with train --lenient",
+        ),
+        *sources.contradictions.finding(
+            "hints-contradict",
+            Level.BLOCKS,
+            "the hints of {n} images cannot all be true",
+            cause=printable(sources.contradictions.detail),
+            fix="correct them, or give one source of hints alone",
+        ),
+        *sources.strays.finding(
+            "hints-without-photograph",
+            Level.WARNS,
+            "{n} images with hints have no photograph in the data set",
+            cause="another name, another folder, or hints of another data set",
+            fix="names are matched without suffix and, from the front, without folders",
+        ),
+    ]
+
+
+_FILE_FAULTS = {
+    Fault.UNREADABLE: ("label-unreadable", "{n} label images cannot be decoded", "copy or export them again"),
+    Fault.SIZE: (
+        "label-size",
+        "{n} label images have another size than their photograph",
+        "export them again at the size of the upright photograph; labels are never stretched",
+    ),
+    Fault.VALUES: (
+        "label-values",
+        "{n} label images hold numbers or colours outside the class table",
+        "add the classes in the order of their numbers, or remap the images; see the first one's cause",
+    ),
+    Fault.AMBIGUOUS: (
+        "label-ambiguous",
+        "{n} label images hold the grey values 0 and 255 alone, where 255 may be the object, or void",
+        "write the object as its class number; if 255 is void, save a palette PNG",
+    ),
+}
+
+
+def _of_files(labels: Labels) -> list[Finding]:
+    findings: list[Finding] = []
+    for fault, (key, what, fix) in _FILE_FAULTS.items():
+        group = labels.faults.get(fault, Group())
+        level = Level.BLOCKS if fault in labels.blocking else Level.WARNS
+        findings += group.finding(key, level, what, cause=f"the first: {printable(group.detail)}", fix=fix)
+    names = (name for name in labels.data.masks if name not in labels.data.images)
+    findings += Group.of(names).finding(
+        "label-without-photograph",
+        Level.WARNS,
+        "{n} label images have no photograph",
+        cause="another name, or a photograph that was removed",
+        fix="a label image has the name of its photograph, but for the suffix",
+    )
+    return findings
+
+
+def _of_images(labels: Labels) -> list[Finding]:
+    every = labels.balance.labelled == 0
+    # Full supervision needs the mask of every image; hints may be missing.
+    level = Level.BLOCKS if every or labels.whole else Level.WARNS
+    return [
+        *labels.bare.finding(
+            "image-without-labels",
+            level,
+            "{n} photographs of the split have no " + ("mask" if labels.whole else "hint"),
+            cause="not labelled yet, or labels under another name",
+            fix="give hints with --hints, or take them out of the list" if labels.whole else "label more, or leave it",
+        ),
+        *labels.empty.finding(
+            "label-empty",
+            Level.WARNS,
+            "{n} label images say nothing: every pixel is void",
+            cause="saved before anything was drawn",
+            fix="draw, or remove them",
+        ),
+        *labels.sizes.finding(
+            "hints-size",
+            Level.BLOCKS,
+            "the hints of {n} images were made on another size than the photograph has",
+            cause=printable(labels.sizes.detail),
+            fix="give the photographs that were annotated; hints are never stretched",
+        ),
+        *labels.outside.finding(
+            "hints-outside",
+            Level.BLOCKS,
+            f"{{n}} images have hints outside the photograph ({labels.strays_outside} in all)",
+            cause="a slip of the hand, or hints of another size or rotation",
+            fix="correct them; or leave them out with train --lenient",
+        ),
+    ]

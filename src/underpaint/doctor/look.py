@@ -1,0 +1,208 @@
+"""One photograph and its label files, as far as their pixels must be seen for it. Runs in any process."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
+
+from underpaint.core.classes import VOID, ClassTable
+from underpaint.core.errors import DataError
+from underpaint.doctor.signature import SIDE, signature
+from underpaint.formats.decode import MAX_PIXELS, opened, orientation_of
+from underpaint.formats.images import FORMATS, image_size, read_rgb
+from underpaint.formats.masks import FORMATS as MASK_FORMATS
+from underpaint.formats.masks import mask_size, read_index_mask
+
+NO_LIMIT = 1 << 62
+"""Pixels; the size is compared here, to tell an oversized photograph from a broken one."""
+
+DIGEST = 16
+"""Bytes of a digest: two of 2**32 different files agree with a chance of 2**-65."""
+
+
+class Fault(StrEnum):
+    """Why a file cannot be used."""
+
+    UNREADABLE = "unreadable"
+    OVERSIZED = "oversized"
+    SIZE = "size"
+    VALUES = "values"
+    AMBIGUOUS = "ambiguous"
+
+
+@dataclass(frozen=True)
+class LabelFile:
+    """A label file to look at; ``stated`` where 255 is known to be void, as `read_index_mask` has it."""
+
+    path: Path
+    stated: bool
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to look at: a photograph by its name, and its label files."""
+
+    name: str
+    photograph: Path
+    labels: tuple[LabelFile, ...]
+    classes: ClassTable
+
+
+@dataclass(frozen=True)
+class LabelsSeen:
+    """A label file: what is wrong with it, or its pixels of each class, void last: (C + 1,)."""
+
+    fault: Fault | None = None
+    detail: str = ""
+    pixels: npt.NDArray[np.int64] | None = None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A photograph that was looked at.
+
+    Args:
+        name: Of the photograph.
+        labels: Its label files, in the order of the job.
+        fault: Why it cannot be used, or None.
+        detail: The fault in words.
+        size: (H, W) upright, where the header could be read.
+        turned: Whether its EXIF orientation turns or mirrors it.
+        stored: What the file holds where reading changes it, such as "CMYK"; "" for 8-bit RGB and grey.
+        digest: Of the file's bytes.
+        signature: Perceptual hash of the upright picture; None where it is flat, or could not be read.
+    """
+
+    name: str
+    labels: tuple[LabelsSeen, ...] = ()
+    fault: Fault | None = None
+    detail: str = ""
+    size: tuple[int, int] | None = None
+    turned: bool = False
+    stored: str = ""
+    digest: bytes = b""
+    signature: bytes | None = None
+
+
+def look(job: Job) -> Seen:
+    """Decode the photograph to its last byte, and its label files.
+
+    A JPEG is decoded at a reduced scale, in brightness alone: libjpeg then reads every coefficient, and so meets every
+    fault of the file, but skips most of the arithmetic. Other formats have no such way.
+    """
+    seen = _photograph(job.name, job.photograph)
+    labels = tuple(look_at_labels(file, job.classes, seen.size) for file in job.labels)
+    return Seen(**{**vars(seen), "labels": labels})
+
+
+def crashed(job: Job) -> Seen:
+    """What is said of a job on which a process died."""
+    return Seen(job.name, fault=Fault.UNREADABLE, detail="the process that decoded it died")
+
+
+def _photograph(name: str, path: Path) -> Seen:
+    size: tuple[int, int] | None = None
+    try:
+        size = image_size(path, max_pixels=NO_LIMIT)
+        if size[0] * size[1] > MAX_PIXELS:
+            return Seen(name, fault=Fault.OVERSIZED, detail=f"{size[1]} x {size[0]} pixels", size=size)
+        with opened(path, FORMATS, max_pixels=NO_LIMIT) as image:
+            orientation, stored = orientation_of(image), _stored(image)
+            # Draft mode decodes a JPEG whole, at the smallest scale that still has SIDE pixels each way.
+            grey = _small(image) if isinstance(image, JpegImageFile) else None
+        if grey is None:
+            # The one rule of training, for what it refuses; it is upright already.
+            grey, upright = _shrunk(Image.fromarray(read_rgb(path))), 1
+        else:
+            upright = orientation
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=DIGEST)).digest()
+    except DataError as error:
+        if isinstance(error.__cause__, Image.DecompressionBombError):
+            return Seen(name, fault=Fault.OVERSIZED, detail=str(error.__cause__))
+        return Seen(name, fault=Fault.UNREADABLE, detail=error.what, size=size)
+    except OSError as error:
+        return Seen(name, fault=Fault.UNREADABLE, detail=str(error.strerror or error), size=size)
+    square = turned(np.asarray(grey), upright)
+    return Seen(name, (), None, "", size, orientation != 1, stored, digest, signature(square))
+
+
+def _small(image: JpegImageFile) -> Image.Image:
+    image.draft("L", (SIDE, SIDE))
+    image.load()
+    return _shrunk(image)
+
+
+def _shrunk(image: Image.Image) -> Image.Image:
+    return image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
+
+
+def _stored(image: Image.Image) -> str:
+    """What reading as 8-bit RGB changes."""
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1:
+        return "several pictures in one file"
+    kinds = {"RGB": "", "L": "", "1": "1 bit", "P": "palette", "LA": "alpha", "RGBA": "alpha", "CMYK": "CMYK"}
+    return kinds.get(image.mode, "16 bits" if image.mode.startswith("I") else image.mode)
+
+
+def turned(square: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.uint8]:
+    """A square picture as EXIF orientation 1..8 has it upright."""
+    if orientation in (5, 6, 7, 8):
+        square = square.T
+    if orientation in (2, 3, 6, 7):
+        square = square[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        square = square[::-1]
+    return square
+
+
+def look_at_labels(file: LabelFile, classes: ClassTable, size: tuple[int, int] | None) -> LabelsSeen:
+    """Decode a label file by the rule of training, and count its pixels; what it refuses is named by its kind."""
+    try:
+        stored = mask_size(file.path)
+        if size is not None and stored != size:
+            detail = f"{stored[1]} x {stored[0]} pixels, the photograph {size[1]} x {size[0]} (width x height)"
+            return LabelsSeen(Fault.SIZE, f"{detail}, the sides swapped" if stored == size[::-1] else detail)
+        index = read_index_mask(file.path, classes, void_stated=file.stated)
+    except DataError as error:
+        return LabelsSeen(_why(file.path, classes), _in_one_line(error))
+    counts = np.bincount(index.ravel(), minlength=VOID + 1)
+    return LabelsSeen(pixels=counts[[*range(len(classes)), VOID]])
+
+
+def _why(path: Path, classes: ClassTable) -> Fault:
+    """Whether a refused label file is ambiguous, decodes to wrong values, or does not decode."""
+    try:
+        read_index_mask(path, classes, void_stated=True)
+        return Fault.AMBIGUOUS
+    except DataError:
+        pass
+    try:
+        with opened(path, MASK_FORMATS, max_pixels=MAX_PIXELS) as image:
+            image.load()
+        return Fault.VALUES
+    except DataError:
+        return Fault.UNREADABLE
+
+
+def _in_one_line(error: DataError) -> str:
+    """What is wrong and the fix, without the place, which the finding names."""
+    fix = [line.strip() for line in str(error).splitlines()[1:] if line.startswith("  fix: ")]
+    return "; ".join([error.what, *fix])
+
+
+def pixel_digest(path: Path) -> bytes:
+    """Digest of the upright pixels and their shape, which no re-packing of the file changes; b"" where unreadable."""
+    try:
+        pixels = read_rgb(path)
+    except DataError:
+        return b""
+    return hashlib.blake2b(pixels.tobytes() + str(pixels.shape).encode(), digest_size=DIGEST).digest()

@@ -1,0 +1,101 @@
+"""Which images a training would take, and what the split lists have wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from underpaint.doctor.findings import Finding, Group, Level
+from underpaint.formats.folder import ALL, DataFolder
+
+LEARNING = ("train", ALL)
+"""How the names of splits begin that are learned from: train, trainval, train_aug. The others are scored on."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The split that is examined as training data.
+
+    Args:
+        name: As the command has it; several are joined with '+'.
+        images: Its names that have a photograph.
+        parts: For each photograph in a split, the one that counts for leaks: ``name`` where it is trained on, else the
+            first that is scored on.
+    """
+
+    name: str
+    images: frozenset[str]
+    parts: Mapping[str, str]
+
+
+def choose(data: DataFolder, asked: str | None) -> tuple[Chosen, list[Finding]]:
+    """The split asked for; without one ``train``, or everything where there is none, and the faults of all lists."""
+    name = asked or ("train" if "train" in data.splits else "+".join(data.splits))
+    wanted = name.split("+")
+    unknown = [part for part in wanted if part not in data.splits]
+    listed = [image for part in wanted if part not in unknown for image in data.splits[part]]
+    images = frozenset(image for image in listed if image in data.images)
+    scored = {split: names for split, names in data.splits.items() if not split.startswith(LEARNING)}
+    parts = {
+        image: split for split, names in reversed(scored.items()) for image in names if split not in wanted
+    } | dict.fromkeys(images, name)
+    findings = [
+        *_unknown(unknown, data),
+        *_empty(listed, name),
+        *_without_photograph(data, wanted),
+        *_shared(images, scored, wanted, name),
+        *_unlisted(data),
+    ]
+    return Chosen(name, images, parts), findings
+
+
+def _unknown(unknown: list[str], data: DataFolder) -> list[Finding]:
+    what, fix = f"the data set has no split {', '.join(unknown)}", f"choose of: {', '.join(sorted(data.splits))}"
+    return Group.of(unknown).finding("split-unknown", Level.BLOCKS, what, fix=fix)
+
+
+def _empty(listed: list[str], name: str) -> list[Finding]:
+    if listed:
+        return []
+    return [Finding("split-empty", Level.BLOCKS, f"the split {name!r} names no image", fix="write names to its list")]
+
+
+def _without_photograph(data: DataFolder, wanted: list[str]) -> list[Finding]:
+    findings = []
+    for split, names in data.splits.items():
+        level = Level.BLOCKS if split in wanted else Level.WARNS
+        findings += Group.of(name for name in names if name not in data.images).finding(
+            "split-without-photograph",
+            level,
+            f"{{n}} of the {len(names)} names of split {split!r} have no photograph",
+            cause="files were moved or renamed, or the list belongs to another data set",
+            fix="correct the list; names are paths below the image folder",
+        )
+    return findings
+
+
+def _shared(
+    images: frozenset[str], scored: Mapping[str, tuple[str, ...]], wanted: list[str], name: str
+) -> list[Finding]:
+    findings = []
+    for split, names in scored.items():
+        if split in wanted:
+            continue
+        findings += Group.of(image for image in names if image in images).finding(
+            "split-overlap",
+            Level.WARNS,
+            f"{{n}} images of split {split!r} are in {name!r} as well",
+            cause="one list was made from the other",
+            fix="take them out of one of the two: scores on images that were learned from say nothing",
+        )
+    return findings
+
+
+def _unlisted(data: DataFolder) -> list[Finding]:
+    listed = {name for names in data.splits.values() for name in names}
+    return Group.of(name for name in data.images if name not in listed).finding(
+        "split-unlisted",
+        Level.NOTES,
+        "{n} photographs are in no split, and are not used",
+        fix="add them to a list if they should be",
+    )
