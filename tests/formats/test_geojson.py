@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from underpaint.core.errors import DataError, FormatError, HintError, UnderpaintError
 from underpaint.formats.geojson import read_geojson
-from underpaint.formats.geojson_write import inside, write_geojson
+from underpaint.formats.geojson_write import write_geojson
 from underpaint.hints.rasterise import paint_regions
 from underpaint.hints.types import Bitmap, Box, Click, Hints, Polygon, Scribble
 
@@ -170,16 +170,11 @@ def test_a_bitmap_is_written_as_its_outlines(tmp_path: Path) -> None:
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["a.geojson"]
 
 
-@pytest.mark.parametrize(
-    "name", ["", "/etc/x", "../x", "a/../../x", "a\\..\\x", "C:x", "a\nb", "\x1b[31m", "x" * 300, "\udc80", "<img>"]
-)
+@pytest.mark.parametrize("name", ["/etc/x", "../x", "a/../../x", "a\\..\\x", "\0", "x" * 300])
 def test_names_that_lead_elsewhere_are_refused_before_writing(tmp_path: Path, name: str) -> None:
-    if name:
-        with pytest.raises(HintError, match="name"):
-            write_geojson(tmp_path / "out", [Hints(name, clicks=(Click("cat", 1, 1),))])
-        assert not list(tmp_path.iterdir())
-    with pytest.raises(HintError, match="name"):
-        inside(tmp_path, name)
+    with pytest.raises(DataError, match="name"):
+        write_geojson(tmp_path / "out", [Hints(name, clicks=(Click("cat", 1, 1),))])
+    assert not list(tmp_path.iterdir())
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from underpaint.hints.outline import bridged, outline
 from underpaint.hints.rasterise import bitmap_of, paint_regions
@@ -49,6 +50,25 @@ def test_a_frame_and_its_island_by_hand() -> None:
 def test_pixels_that_touch_at_a_corner_are_two_areas() -> None:
     both = outline(Bitmap("a", 0, 0, 2, 2, (0, 1, 2, 1)))
     assert [len(polygon.ring) for polygon in both] == [4, 4]
+
+
+@settings(max_examples=100, deadline=None)
+@given(sizes, st.integers(0, 2**32 - 1), st.floats(0.1, 0.9))
+def test_each_polygon_is_one_connected_part(size: tuple[int, int], seed: int, share: float) -> None:
+    pixels = np.random.default_rng(seed).random(size) < share
+    bitmap = bitmap_of("a", pixels)
+    parts, count = ndimage.label(pixels)
+    polygons = outline(bitmap) if bitmap else []
+    assert len(polygons) == count
+    for number, polygon in enumerate(polygons, start=1):
+        np.testing.assert_array_equal(paint_regions([(1, polygon)], size) == 1, parts == number)
+
+
+def test_two_holes_that_touch_at_a_corner_belong_to_one_part() -> None:
+    pixels = np.ones((4, 4), bool)
+    pixels[1, 1] = pixels[2, 2] = False
+    (polygon,) = outline(bitmap_of("a", pixels) or Bitmap("a", 0, 0, 1, 1, (1,)))
+    assert sum(map(len, polygon.holes)) == 8
 
 
 @settings(max_examples=100, deadline=None)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-from underpaint.core.atomic import atomic_folder
+from underpaint.core.atomic import atomic_folder, within
 from underpaint.core.errors import DataError, HintError
 from underpaint.formats.check import check_hints
-from underpaint.formats.outline import outlines
+from underpaint.hints.outline import outline
 from underpaint.hints.types import Bitmap, Hints, Point
-
-LONGEST_PART = 200
-"""Characters of a file's or folder's name; file systems take 255 bytes."""
 
 
 def write_geojson(path: Path, hints: Iterable[Hints], *, file: Callable[[str], str] = str) -> None:
@@ -29,8 +26,8 @@ def write_geojson(path: Path, hints: Iterable[Hints], *, file: Callable[[str], s
         file: Gives the file name of an image.
 
     Raises:
-        HintError: an image given twice, a name that leads out of the folder, or hints that contradict themselves.
-        DataError: the folder holds files already, or the disk refuses. Nothing is left behind.
+        HintError: an image given twice, or hints that contradict themselves.
+        DataError: the folder holds files already, a name leads out of it, or the disk refuses. Nothing is left behind.
     """
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise DataError("the folder is not empty", where=path, fix="name a new one")
@@ -39,27 +36,12 @@ def write_geojson(path: Path, hints: Iterable[Hints], *, file: Callable[[str], s
             check_hints(one, None, f"{path}: image {one.image!r}")
             features = list(_features(one))
             if features:
-                target = inside(folder, f"{file(one.image)}.geojson")
+                target = within(folder, f"{file(one.image)}.geojson")
                 if target.exists():
                     raise HintError(f"the image {one.image!r} is given twice", where=path)
-                target.parent.mkdir(parents=True, exist_ok=True)
                 content = {"type": "FeatureCollection", "features": features}
                 text = json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False)
                 target.write_bytes(text.encode("utf-8", "backslashreplace") + b"\n")
-
-
-def inside(folder: Path, name: str) -> Path:
-    """The path of a file below a folder, from a name that came from elsewhere.
-
-    Raises:
-        HintError: an absolute path, ``..``, backslashes, a drive, control characters, or a part that is too long.
-    """
-    parts = PurePosixPath(name).parts
-    plain = name.isprintable() and not set(name) & set('\\:*?"<>|')
-    if not parts or name.startswith("/") or ".." in parts or not plain or max(map(len, parts)) > LONGEST_PART:
-        accepted = f"relative paths of printable characters without '..', parts of at most {LONGEST_PART}"
-        raise HintError(f"the image name {name[:80]!r} makes no file name", accepted=accepted, fix="rename the image")
-    return folder.joinpath(*parts)
 
 
 def _features(hints: Hints) -> Iterator[dict[str, Any]]:
@@ -68,7 +50,7 @@ def _features(hints: Hints) -> Iterator[dict[str, Any]]:
     for scribble in hints.scribbles:
         yield _feature(scribble.name, "LineString", _points(scribble.points))
     for region in hints.regions:
-        polygons = outlines(region) if isinstance(region, Bitmap) else [region]
+        polygons = outline(region) if isinstance(region, Bitmap) else [region]
         rings = [[_closed(polygon.ring), *map(_closed, polygon.holes)] for polygon in polygons]
         if len(rings) == 1:
             yield _feature(region.name, "Polygon", rings[0])

@@ -5,64 +5,73 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from underpaint.hints.rasterise import Area, bitmap_area
+from underpaint.hints.rasterise import Area, Pixels, bitmap_area
 from underpaint.hints.types import Bitmap, Point, Polygon
-
-Corner = tuple[int, int]
-"""(row, column) of a pixel's corner, or a unit step from one to the next."""
 
 
 def outline(bitmap: Bitmap) -> list[Polygon]:
-    """The polygons, with holes, of the areas of a bitmap; pixels that touch at a corner alone are two areas."""
-    areas, _ = ndimage.label(bitmap_area(bitmap))
-    found = []
-    for number, (rows, columns) in enumerate(ndimage.find_objects(areas), start=1):
-        rings = _rings(areas[rows, columns] == number, bitmap.x + columns.start, bitmap.y + rows.start)
-        found.append(Polygon(bitmap.name, rings[0], tuple(rings[1:])))
-    return found
+    """One polygon for each connected part of a bitmap (by sides, not corners), with its holes, exact to the pixel.
 
-
-def _rings(area: Area, x: int, y: int) -> list[tuple[Point, ...]]:
-    """The rings of one connected area, the outer one, which has the topmost corner, first."""
-    steps = _steps(area)
-    loops = [_loop(steps, corner) for corner in sorted(steps) if corner in steps]
-    return [tuple((float(x + column), float(y + row)) for row, column in loop) for loop in loops]
-
-
-def _steps(area: Area) -> dict[Corner, set[Corner]]:
-    """The unit steps along the borders from each corner, with the area on the right hand."""
-    padded = np.pad(area, 1).astype(np.int8)
-    across, down = np.diff(padded, axis=0)[:, 1:-1], np.diff(padded, axis=1)[1:-1]
-    steps: dict[Corner, set[Corner]] = {}
-    for here, start, step in (
-        (across == 1, (0, 0), (0, 1)),  # a pixel's top side, to the right
-        (across == -1, (0, 1), (0, -1)),  # its bottom side, to the left
-        (down == -1, (0, 0), (1, 0)),  # its right side, down
-        (down == 1, (1, 0), (-1, 0)),  # its left side, up
-    ):
-        for row, column in np.argwhere(here).tolist():
-            steps.setdefault((row + start[0], column + start[1]), set()).add(step)
-    return steps
-
-
-def _loop(steps: dict[Corner, set[Corner]], start: Corner) -> list[Corner]:
-    """The corners at which the loop from ``start`` turns; its steps are taken out of ``steps``.
-
-    Where two ways are open, the right one stays with the same pixel, and so keeps apart what touches at a corner.
+    Rings hold the corners alone; an outer ring starts at its topmost, then leftmost corner.
     """
-    corner, step, turns = start, min(steps[start]), [start]
-    while True:
-        steps[corner].remove(step)
-        if not steps[corner]:
-            del steps[corner]
-        corner = (corner[0] + step[0], corner[1] + step[1])
-        if corner not in steps:  # every corner is left as often as it is reached, so this is the start
-            return turns
-        right, left = (step[1], -step[0]), (-step[1], step[0])
-        turn = next(way for way in (right, step, left) if way in steps[corner])
-        if turn != step:
-            turns.append(corner)
-        step = turn
+    area = np.pad(bitmap_area(bitmap), 1)
+    parts, count = ndimage.label(area)
+    rings: list[tuple[Point, ...]] = [()] * count
+    holes: list[list[tuple[Point, ...]]] = [[] for _ in range(count)]
+    for corners in _loops(area):
+        x, y = corners[0]
+        points = tuple((float(bitmap.x + x - 1), float(bitmap.y + y - 1)) for x, y in corners)
+        if area[y, x]:  # the pixel below the first corner is inside: the outer ring
+            rings[parts[y, x] - 1] = points
+        else:
+            holes[parts[y - 1, x] - 1].append(points)
+    return [Polygon(bitmap.name, ring, tuple(inner)) for ring, inner in zip(rings, holes, strict=True)]
+
+
+def _loops(area: Area) -> list[list[tuple[int, int]]]:
+    """The closed outlines of an area with an empty border, as the x, y of their corners, topmost and leftmost first.
+
+    A corner is a lattice point around which 1 or 3 of the 4 pixels are inside; where 2 meet diagonally there are two
+    corners. In every row of the lattice the 1st and 2nd corner bound an edge, the 3rd and 4th, and so on; in every
+    column too. So an outline goes from corner to corner along rows and columns in turn.
+    """
+    y, x, rank = _corners(area)
+    column_order = np.lexsort((rank, y, x))
+    upright = np.empty(len(x), np.intp)
+    upright[column_order] = column_order.reshape(-1, 2)[:, ::-1].ravel()
+    beside, xs, ys = upright.tolist(), x.tolist(), y.tolist()
+    seen = bytearray(len(xs))
+    loops = []
+    for start in range(len(xs)):
+        loop: list[tuple[int, int]] = []
+        at = start
+        while not seen[at]:
+            across = at ^ 1  # the other end of the edge along the row
+            seen[at] = seen[across] = 1
+            loop += [(xs[at], ys[at]), (xs[across], ys[across])]
+            at = beside[across]
+        if loop:
+            loops.append(loop)
+    return loops
+
+
+def _corners(area: Area) -> tuple[Pixels, Pixels, Pixels]:
+    """Row and column of the corners, row by row, and, of two in one place, which comes first in its column.
+
+    Of the two the first belongs to the edge on the left and the second to that on the right. Where the upper left pixel
+    is inside, the left edge goes on upwards; where the lower left one is, downwards: so no two pixels are joined that
+    touch at a corner alone.
+    """
+    upper_left, upper_right, lower_left, lower_right = area[:-1, :-1], area[:-1, 1:], area[1:, :-1], area[1:, 1:]
+    odd = upper_left ^ upper_right ^ lower_left ^ lower_right
+    diagonal = (upper_left == lower_right) & (upper_right == lower_left) & (upper_left != upper_right)
+    row, column = np.nonzero(odd | diagonal)
+    double = diagonal[row, column]
+    repeats = np.where(double, 2, 1)
+    second = np.arange(repeats.sum()) - np.repeat(np.cumsum(repeats) - repeats, repeats)
+    turned = np.repeat(double & lower_left[row, column], repeats)
+    # A lattice point (row, column) of the four pixels is the corner (row + 1, column + 1) of the padded area.
+    return np.repeat(row, repeats) + 1, np.repeat(column, repeats) + 1, np.where(turned, 1 - second, second)
 
 
 def bridged(polygon: Polygon) -> tuple[Point, ...]:
