@@ -38,15 +38,28 @@ def coco_classes(path: Path) -> tuple[str, ...]:
     Raises:
         FormatError: no list of categories with names.
     """
-    text = read_text(path)
-    for match in re.finditer(r'"categories"\s*:\s*', text):
+    found = _list_of(path, "categories", "name")
+    if not found:
+        raise FormatError("no categories", where=path, accepted='"categories": [{"id": 1, "name": "cat"}]')
+    return tuple(dict.fromkeys(one["name"] for one in found))
+
+
+def _list_of(path: Path, key: str, text: str) -> list[dict[str, str]]:
+    """The first list under ``key`` whose every object has the string ``text``; an empty one where there is none."""
+    content = read_text(path)
+    for match in re.finditer(rf'"{key}"\s*:\s*', content):
         try:
-            found, _ = json.JSONDecoder().raw_decode(text, match.end())
+            found, _ = json.JSONDecoder().raw_decode(content, match.end())
         except (ValueError, RecursionError):
             continue
-        if isinstance(found, list) and all(isinstance(one, dict) and isinstance(one.get("name"), str) for one in found):
-            return tuple(dict.fromkeys(one["name"] for one in found))
-    raise FormatError("no categories", where=path, accepted='"categories": [{"id": 1, "name": "cat"}]')
+        if isinstance(found, list) and all(isinstance(one, dict) and isinstance(one.get(text), str) for one in found):
+            return found
+    return []
+
+
+def coco_images(path: Path) -> tuple[str, ...]:
+    """The file names of the images, without reading the annotations; none where they cannot be told."""
+    return tuple(one["file_name"] for one in _list_of(path, "images", "file_name"))
 
 
 def read_coco(path: Path) -> dict[str, Hints]:

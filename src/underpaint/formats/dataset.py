@@ -1,51 +1,65 @@
-"""Recognising a data set: the folder data set, or a PASCAL VOC devkit."""
+"""Recognising a data set: the folder data set, a PASCAL VOC devkit, or photographs with annotation files."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from underpaint.core.classes import ClassTable, read_classes
+from underpaint.core.classes import read_classes
 from underpaint.core.errors import DataError
+from underpaint.formats.annotated import find_annotations, open_annotated
 from underpaint.formats.folder import DataFolder, assemble, open_folder
-from underpaint.formats.masks import voc_palette
+from underpaint.formats.registry import accepted
+from underpaint.formats.voc import VOC
 
-VOC_NAMES = (
-    "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
-    "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
-)  # fmt: skip
-"""The classes of PASCAL VOC 2007 to 2012 in the order of their mask values."""
-
-VOC = ClassTable(VOC_NAMES, voc_palette(len(VOC_NAMES)), background=0)
-"""The class table of a VOC devkit without a ``classes.txt`` of its own."""
+__all__ = ["VOC", "open_dataset", "open_voc"]
 
 
-def open_dataset(path: Path) -> DataFolder:
+def open_dataset(path: Path, *, rest: str | None = None) -> DataFolder:
     """Open a data set in any layout that is known.
 
     The folder data set: ``images/`` and ``classes.txt``. The VOC devkit: ``JPEGImages/`` and ``ImageSets/``, in
-    the folder itself or in its only sub-folder of that kind (``VOCdevkit/VOC2012``).
+    the folder itself or in its only sub-folder of that kind (``VOCdevkit/VOC2012``). Anything else: photographs with
+    annotation files of a known format, whose classes they name; see `open_annotated`.
+
+    Args:
+        path: The data set's folder.
+        rest: Class of what no annotation covers, where the classes are those that the annotations name.
 
     Raises:
-        DataError: neither layout; the message lists what was looked for.
+        DataError: no known layout; the message lists what was looked for.
     """
     if not path.is_dir():
         raise DataError("the data set's folder is missing", where=path)
-    if (path / "images").is_dir():
-        return open_folder(path)
+    if (path / "images").is_dir() and (path / "classes.txt").is_file():
+        return _with_annotations(open_folder(path))
     devkits = [folder for folder in (path, *_inside(path)) if _is_devkit(folder)]
     if len(devkits) == 1:
-        return open_voc(devkits[0])
+        return _with_annotations(open_voc(devkits[0]))
     if devkits:
         names = ", ".join(folder.name for folder in devkits)
         raise DataError(f"{len(devkits)} VOC devkits in one folder: {names}", where=path, fix="name one of them")
+    annotated = open_annotated(path, rest)
+    if annotated is not None:
+        return annotated
+    if (path / "images").is_dir():
+        return open_folder(path)
     here = ", ".join(sorted(entry.name for entry in path.iterdir())[:8]) or "nothing"
     raise DataError(
         f"no data set recognised; the folder holds {here}",
         where=path,
         accepted="images/ with classes.txt (masks/ and splits/ as well, where there are some); "
-        "or a VOC devkit: JPEGImages/ with ImageSets/ or SegmentationClass/",
+        "or a VOC devkit: JPEGImages/ with ImageSets/ or SegmentationClass/; "
+        f"or photographs with annotations: {accepted()}",
         fix="put the photographs into images/ and write the class names, one a line, to classes.txt",
     )
+
+
+def _with_annotations(data: DataFolder) -> DataFolder:
+    """The data set with its annotation files, which count where it has no masks."""
+    if data.masks:
+        return data
+    return replace(data, annotations=tuple(path for path, _ in find_annotations(data.root)))
 
 
 def _inside(path: Path) -> list[Path]:

@@ -28,6 +28,7 @@ class DataFolder:
         images: Photographs by name (path below the image folder, without suffix).
         masks: Mask files by name; may be empty, hints are enough to train.
         splits: Names by split, in the order of the list, without repeats.
+        annotations: Files or folders of annotations that were found beside the photographs.
     """
 
     root: Path
@@ -35,6 +36,7 @@ class DataFolder:
     images: Mapping[str, Path]
     masks: Mapping[str, Path]
     splits: Mapping[str, tuple[str, ...]]
+    annotations: tuple[Path, ...] = ()
 
     def split(self, name: str) -> tuple[str, ...]:
         """The image names of a split.
@@ -138,10 +140,10 @@ LONGEST_NAME = 4096
 
 def resolve_name(line: str, images: Container[str]) -> str:
     """The image that a line names by the rule of `read_split`, or the line itself where there is none."""
-    return next((name for name in _spellings(line) if name in images), line)
+    return next((name for name in spellings(line) if name in images), line)
 
 
-def _spellings(line: str) -> Iterator[str]:
+def spellings(line: str) -> Iterator[str]:
     """The names that a line may stand for, the likeliest first."""
     yield line
     for column in (line, *line.split()[:1]) if len(line) <= LONGEST_NAME else ():

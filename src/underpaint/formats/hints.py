@@ -11,9 +11,10 @@ from underpaint.core.classes import ClassTable
 from underpaint.core.errors import DataError, HintError
 from underpaint.formats import voc_xml, whats_the_point
 from underpaint.formats.check import check_hints, fit_hints, geometry
-from underpaint.formats.folder import DataFolder, listing, resolve_name
+from underpaint.formats.folder import DataFolder, listing
 from underpaint.formats.images import image_size
 from underpaint.formats.merge import merge_hints
+from underpaint.formats.naming import Names
 from underpaint.formats.registry import ByImage, Reading, recognise
 from underpaint.hints.types import Hints, Tags
 
@@ -90,8 +91,9 @@ def read_any_hints(
     for path in _with_backgrounds(given):
         form = recognise(path)
         report.sources.append((path, form.title))
+        names = Names(data.images, path)
         for one in form.read(path, reading).values():
-            name = resolve_name(one.image, data.images)
+            name = names.resolve(one.image)
             known = _known(replace(one, image=name), data.classes, path, report.unknown, ignore=ignore_unknown)
             found[name] = merge_hints(found[name], known) if name in found else known
     _refuse_strangers(found, data, given)

@@ -68,6 +68,7 @@ class Format:
         holds: ``read(write(x)) == x`` for hints with these parts alone (to the rounding of numbers in text).
         as_pixels: Parts that are written as the pixels they cover.
         classes: The class names that a file declares, in its order; None where it declares none.
+        images: The images that a file lists, read without its annotations; None where that is not worth while.
     """
 
     name: str
@@ -79,6 +80,12 @@ class Format:
     holds: frozenset[Part] = frozenset()
     as_pixels: frozenset[Part] = frozenset()
     classes: Callable[[Path], tuple[str, ...]] | None = None
+    images: Callable[[Path], tuple[str, ...]] | None = None
+
+    @property
+    def one_file(self) -> bool:
+        """Whether one file holds the hints of many images; else a folder has a file for each."""
+        return self.layout.startswith("one ")
 
 
 FORMATS: tuple[Format, ...] = (
@@ -101,6 +108,7 @@ FORMATS: tuple[Format, ...] = (
         holds=frozenset({Part.POLYGONS, Part.BITMAPS, Part.BOXES, Part.CLICKS, Part.SIZES}),
         as_pixels=frozenset({Part.HOLES}),
         classes=coco.coco_classes,
+        images=coco.coco_images,
     ),
     Format(
         name="labelme",

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from underpaint.core.errors import FormatError
-from underpaint.formats.dataset import VOC_NAMES
 from underpaint.formats.fields import Fields
 from underpaint.formats.json_text import read_json
 from underpaint.formats.sniff import is_json
+from underpaint.formats.voc import VOC_NAMES
 from underpaint.hints.types import Click, Hints
 
 BACKGROUND_ENDING = "_bg_from_scribbles"

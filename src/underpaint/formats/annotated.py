@@ -1,0 +1,161 @@
+"""Data sets as annotation tools leave them: photographs, annotation files, and no list of classes or splits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from underpaint.core.classes import ClassTable, read_classes
+from underpaint.core.errors import DataError
+from underpaint.formats.folder import DataFolder
+from underpaint.formats.images import find_images
+from underpaint.formats.naming import Names
+from underpaint.formats.registry import FORMATS, Format, Reading
+from underpaint.formats.tags_csv import LIST_COLUMNS
+
+PHOTOGRAPHS = ("leftImg8bit", "images", "JPEGImages", "imgs", "img", "photos")
+"""Names of folders that hold photographs and nothing else; without one of them the whole data set is looked through."""
+
+ANNOTATIONS = ("annotations", "Annotations", "labels", "gtFine", "gtCoarse", "ann", "json")
+"""Names of folders in which annotation files lie."""
+
+PICTURES = frozenset(
+    {"masks", "gtFine", "gtCoarse", "SegmentationClass", "SegmentationObject", "annotations", "labels"}
+)
+"""Folders whose pictures are no photographs."""
+
+BACKGROUND = "background"
+
+_SPLIT = re.compile(r"(?:^|[^a-z])(train|val|test)(?:ing|id|idation)?(?:\d{4})?(?:$|[^a-z])", re.IGNORECASE)
+
+Found = list[tuple[Path, Format]]
+
+
+def find_annotations(root: Path) -> Found:
+    """The annotation files of a data set with their formats, or folders of a file an image.
+
+    Looked at are files in the folder itself, in the folders of `ANNOTATIONS`, and beside photographs one level down.
+    Where a COCO file is called ``instances...``, those called otherwise (key points of the same objects) are left out.
+
+    Raises:
+        DataError: files of several formats.
+    """
+    folders = [root, *(root / name for name in ANNOTATIONS if (root / name).is_dir())]
+    below = [folder for folder in sorted(root.iterdir()) if folder.is_dir() and not folder.name.startswith(".")]
+    found: Found = []
+    for folder in dict.fromkeys([*folders, *below]):
+        found += [(file, form) for file in _candidates(folder) for form in FORMATS if _holds(form, file)]
+    if not found:
+        found = next((hits for folder in folders if (hits := _folder(folder))), [])
+    titles = sorted({form.title for _, form in found})
+    if len(titles) > 1:
+        files = ", ".join(path.name for path, _ in found[:5])
+        fix = "say which to use with --hints"
+        raise DataError(f"annotations of several formats: {', '.join(titles)} ({files})", where=root, fix=fix)
+    instances = [hit for hit in found if hit[0].name.startswith("instances")]
+    return instances or found
+
+
+def _candidates(folder: Path) -> list[Path]:
+    """Files of a folder that may hold the annotations of many images; none where each image has its own file."""
+    files = [file for file in sorted(folder.iterdir()) if file.is_file() and not file.name.startswith(".")]
+    return [] if any(not form.one_file and _per_image(form) and form.sniff(folder) for form in FORMATS) else files
+
+
+def _per_image(form: Format) -> bool:
+    return not form.one_file and form.name != "masks"
+
+
+def _holds(form: Format, file: Path) -> bool:
+    """Whether a file is of a format with one file for many images; of tables, those called by a telling name."""
+    return form.one_file and (form.name != "tags" or file.stem in LIST_COLUMNS) and form.sniff(file)
+
+
+def _folder(folder: Path) -> Found:
+    return [(folder, form) for form in FORMATS if _per_image(form) and form.sniff(folder)]
+
+
+def open_annotated(root: Path, rest: str | None = None) -> DataFolder | None:
+    """Open a folder of photographs with annotations of any format; None where it has none.
+
+    The classes are those of ``classes.txt``, or else those that the annotations name, with a background class before
+    them unless they have one. The splits are those of the folders (``train2017/``, ``images/val/``) or of the
+    annotation files (``instances_val.json``); without them every photograph is of the split ``train``.
+
+    Args:
+        root: The data set's folder.
+        rest: Class of what no annotation covers, which takes the place of the background class.
+
+    Raises:
+        DataError: no photographs, or annotations of several formats.
+        FormatError: annotations that cannot be read.
+    """
+    found = find_annotations(root)
+    if not found:
+        return None
+    images = _photographs(root)
+    own = root / "classes.txt"
+    classes = read_classes(own) if own.is_file() else _classes(root, found, images, rest)
+    splits = split_by_folders(images) or _split_by_files(found, images) or {"train": tuple(images)}
+    return DataFolder(root, classes, images, {}, splits, tuple(path for path, _ in found))
+
+
+def _photographs(root: Path) -> dict[str, Path]:
+    folder = next((root / name for name in PHOTOGRAPHS if (root / name).is_dir()), root)
+    images = {
+        name: path for name, path in find_images(folder).items() if folder != root or name.split("/")[0] not in PICTURES
+    }
+    if not images:
+        raise DataError("annotations, but no photographs found", where=folder, fix="put the photographs into images/")
+    return images
+
+
+def _classes(root: Path, found: Found, images: Mapping[str, Path], rest: str | None) -> ClassTable:
+    names: dict[str, None] = {}
+    for path, form in found:
+        declared = form.classes(path) if form.classes is not None else ()
+        names |= dict.fromkeys(declared or _named(path, form, root, images))
+    background = rest if rest is not None and rest not in names else BACKGROUND
+    if rest not in names and background not in names:
+        names = {background: None} | names
+    if len(names) < 2 and BACKGROUND not in names:
+        names = {BACKGROUND: None} | names
+    return ClassTable.of(list(names), background)
+
+
+def _named(path: Path, form: Format, root: Path, images: Mapping[str, Path]) -> list[str]:
+    """The classes that hints name, in the order of the alphabet, for files that declare none."""
+    unknown = ClassTable.of([BACKGROUND, "\0"])
+    read = form.read(path, Reading(unknown, root, images))
+    return sorted({name for hints in read.values() for name in hints.names()} - {"\0", BACKGROUND})
+
+
+def split_by_folders(images: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """The splits that folders of photographs name, if any does; those in no such folder are of ``train``."""
+    words = {name: [split_word(part) for part in name.split("/")[:-1]] for name in images}
+    if not any(word for every in words.values() for word in every):
+        return {}
+    splits: dict[str, list[str]] = {}
+    for name, every in words.items():
+        splits.setdefault(next((word for word in every if word), "train"), []).append(name)
+    return {split: tuple(names) for split, names in splits.items()}
+
+
+def split_word(name: str) -> str | None:
+    """``train``, ``val`` or ``test`` where a folder's or a file's name says so, as ``train2017`` does."""
+    match = _SPLIT.search(name)
+    return match[1].lower() if match else None
+
+
+def _split_by_files(found: Sequence[tuple[Path, Format]], images: Mapping[str, Path]) -> dict[str, tuple[str, ...]]:
+    """The splits that several annotation files name, with the images that each lists."""
+    splits: dict[str, tuple[str, ...]] = {}
+    for path, form in found:
+        word = split_word(path.stem)
+        if len(found) < 2 or word is None or form.images is None:
+            return {}
+        names = Names(images, path)
+        listed = [names.resolve(name) for name in form.images(path)]
+        splits[word] = (*splits.get(word, ()), *(name for name in listed if name in images))
+    return splits

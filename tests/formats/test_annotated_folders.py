@@ -1,0 +1,168 @@
+"""Data sets as annotation tools leave them: recognised from their content, with classes and splits of their own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from underpaint.core.errors import DataError, FormatError
+from underpaint.formats.annotated import split_word
+from underpaint.formats.dataset import open_dataset
+from underpaint.formats.hints import read_any_hints
+from underpaint.formats.jsonl import write_hints
+from underpaint.formats.naming import Names
+from underpaint.hints.types import Click, Hints
+
+
+def photograph(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (40, 20)).save(path)
+
+
+def coco(path: Path, *files: str) -> None:
+    images = [{"id": i, "file_name": name, "width": 40, "height": 20} for i, name in enumerate(files)]
+    made = [{"id": i, "image_id": i, "category_id": 5, "segmentation": [[1, 1, 9, 1, 9, 9]]} for i in range(len(files))]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    categories = [{"id": 5, "name": "owl"}, {"id": 3, "name": "elk"}]
+    path.write_text(json.dumps({"images": images, "annotations": made, "categories": categories}))
+
+
+def labelme(path: Path, label: str = "owl") -> None:
+    shape: dict[str, Any] = {"label": label, "shape_type": "polygon", "points": [[1, 1], [9, 1], [9, 9]]}
+    path.write_text(json.dumps({"shapes": [shape], "imagePath": f"{path.stem}.jpg", "imageData": None}))
+
+
+def hinted(root: Path) -> list[str]:
+    data = open_dataset(root)
+    hints, _ = read_any_hints(data.annotations, data)
+    assert all(one.regions or one.boxes for one in hints.values())
+    return list(hints)
+
+
+def test_coco_with_a_file_a_split(tmp_path: Path) -> None:
+    """The layout of COCO itself; both splits have a photograph of the same name."""
+    for split in ("train2017", "val2017"):
+        photograph(tmp_path / split / "1.jpg")
+        coco(tmp_path / f"annotations/instances_{split}.json", "1.jpg")
+        coco(tmp_path / f"annotations/person_keypoints_{split}.json", "1.jpg")
+    data = open_dataset(tmp_path)
+    assert data.splits == {"train": ("train2017/1",), "val": ("val2017/1",)}
+    assert data.classes.names == ("background", "owl", "elk")
+    assert data.classes.background == 0
+    assert [path.name for path in data.annotations] == ["instances_train2017.json", "instances_val2017.json"]
+    assert hinted(tmp_path) == ["train2017/1", "val2017/1"]
+
+
+def test_coco_beside_its_photographs_as_roboflow_exports_it(tmp_path: Path) -> None:
+    for split in ("train", "valid"):
+        photograph(tmp_path / split / "a.jpg")
+        coco(tmp_path / split / "_annotations.coco.json", "a.jpg")
+    assert open_dataset(tmp_path).splits == {"train": ("train/a",), "val": ("valid/a",)}
+    assert hinted(tmp_path) == ["train/a", "valid/a"]
+
+
+def test_coco_in_one_folder_with_a_file_a_split(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        photograph(tmp_path / f"images/{name}.jpg")
+    coco(tmp_path / "train.json", "a.jpg", "b.jpg")
+    coco(tmp_path / "val.json", "c.jpg")
+    assert open_dataset(tmp_path).splits == {"train": ("a", "b"), "val": ("c",)}
+    (tmp_path / "val.json").unlink()
+    data = open_dataset(tmp_path)
+    assert data.splits == {"train": ("a", "b", "c")}
+    assert data.masks == {}
+
+
+def test_labelme_beside_the_photographs(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        photograph(tmp_path / f"{name}.png")
+        labelme(tmp_path / f"{name}.json", "owl" if name == "b" else "elk")
+    data = open_dataset(tmp_path)
+    assert data.classes.names == ("background", "elk", "owl")
+    assert data.splits == {"train": ("a", "b")}
+    assert hinted(tmp_path) == ["a", "b"]
+
+
+def test_yolo_with_folders_of_splits(tmp_path: Path) -> None:
+    for name in ("train/a", "val/b"):
+        photograph(tmp_path / f"images/{name}.jpg")
+        (tmp_path / f"labels/{name}.txt").parent.mkdir(parents=True)
+        (tmp_path / f"labels/{name}.txt").write_text("1 0.5 0.5 0.5 0.5\n")
+    (tmp_path / "data.yaml").write_text("names: [owl, elk]\n")
+    data = open_dataset(tmp_path)
+    assert data.splits == {"train": ("train/a",), "val": ("val/b",)}
+    assert data.classes.names == ("background", "owl", "elk")
+    hints, _ = read_any_hints(data.annotations, data)
+    assert [box.name for box in hints["val/b"].boxes] == ["elk"]
+
+
+def test_a_class_list_counts_more_than_the_annotations(tmp_path: Path) -> None:
+    photograph(tmp_path / "images/a.jpg")
+    coco(tmp_path / "coco.json", "a.jpg")
+    (tmp_path / "classes.txt").write_text("elk\nowl\nfox\n")
+    data = open_dataset(tmp_path)
+    assert data.classes.names == ("elk", "owl", "fox")
+    assert data.annotations == (tmp_path / "coco.json",)
+    assert data.splits == {"all": ("a",)}
+
+
+def test_the_rest_may_be_a_class(tmp_path: Path) -> None:
+    photograph(tmp_path / "images/a.jpg")
+    coco(tmp_path / "coco.json", "a.jpg")
+    ground = open_dataset(tmp_path, rest="ground").classes
+    assert (ground.names, ground.background) == (("ground", "owl", "elk"), 0)
+    owl = open_dataset(tmp_path, rest="owl").classes
+    assert (owl.names, owl.background) == (("owl", "elk"), None)
+
+
+def test_masks_leave_annotations_aside(tmp_path: Path) -> None:
+    photograph(tmp_path / "images/a.jpg")
+    photograph(tmp_path / "masks/a.png")
+    (tmp_path / "classes.txt").write_text("elk\nowl\n")
+    write_hints(tmp_path / "hints.jsonl", [Hints("a", clicks=(Click("elk", 1, 1),))])
+    assert open_dataset(tmp_path).annotations == ()
+    (tmp_path / "masks/a.png").unlink()
+    assert open_dataset(tmp_path).annotations == (tmp_path / "hints.jsonl",)
+
+
+def test_several_formats_are_refused(tmp_path: Path) -> None:
+    photograph(tmp_path / "images/a.jpg")
+    coco(tmp_path / "coco.json", "a.jpg")
+    write_hints(tmp_path / "hints.jsonl", [Hints("a", clicks=(Click("elk", 1, 1),))])
+    with pytest.raises(DataError, match="several formats: COCO JSON, hints file"):
+        open_dataset(tmp_path)
+
+
+def test_folders_without_annotations_or_photographs(tmp_path: Path) -> None:
+    coco(tmp_path / "coco.json", "a.jpg")
+    with pytest.raises(DataError, match="no photographs"):
+        open_dataset(tmp_path)
+    (tmp_path / "coco.json").unlink()
+    with pytest.raises(DataError, match="no data set recognised"):
+        open_dataset(tmp_path)
+    photograph(tmp_path / "images/a.jpg")
+    with pytest.raises(DataError, match="class list is missing"):
+        open_dataset(tmp_path)
+    coco(tmp_path / "coco.json")
+    (tmp_path / "coco.json").write_text('{"images": [], "annotations": [], "categories": 3}')
+    with pytest.raises(FormatError, match="no categories"):
+        open_dataset(tmp_path)
+
+
+def test_names_by_their_ends() -> None:
+    images = {name: Path("root") / f"{name}.jpg" for name in ("x/a", "y/a", "y/b", "c")}
+    names = Names(images, Path("elsewhere/hints.json"))
+    assert [names.resolve(line) for line in ("b.jpg", "a.jpg", "y/a", "somewhere/c.jpg", "q/b", "d")] == [
+        "y/b", "a.jpg", "y/a", "c", "y/b", "d",
+    ]  # fmt: skip
+    assert Names(images, Path("elsewhere/x_hints.json")).resolve("a.jpg") == "x/a"
+    assert Names(images, Path("root/y/hints.json")).resolve("a.jpg") == "y/a"
+
+
+def test_words_of_splits() -> None:
+    words = ["train2017", "instances_val2017", "Training", "validation", "test-a", "latest", "trainer", "contest"]
+    assert [split_word(word) for word in words] == ["train", "val", "train", "val", "test", None, None, None]
