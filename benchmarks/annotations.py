@@ -1,5 +1,6 @@
-"""How good the combined annotations of `local-global` are on the training images, setting by setting. For diagnosis
-only: nothing is chosen by it, since a user with hints alone has no masks to compare with.
+"""How good the combined annotations of `local-global` are on the training images, setting by setting.
+
+For diagnosis only: nothing is chosen by it, since a user with hints alone has no masks to compare with.
 
     python benchmarks/annotations.py DATA RUN --hints H.jsonl --split train+val --artifacts DIR [--every 4]
 

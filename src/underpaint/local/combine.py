@@ -11,8 +11,8 @@ from underpaint.hints.rasterise import UNKNOWN, Mask
 
 Average = Literal["arithmetic", "geometric"]
 Regulariser = Literal["none", "crf", "par"]
-"""``crf``: mean field of a dense CRF, with the parameters of PSA and RRM for pseudo labels. ``par``: pixel-adaptive
-refinement (AFA, Ru et al., CVPR 2022)."""
+"""``crf``: mean field of a dense CRF with narrow kernels (`AVERAGED_LABELS`). ``par``: pixel-adaptive refinement (AFA, Ru
+et al., CVPR 2022)."""
 
 Probabilities = npt.NDArray[np.float32]
 
@@ -65,9 +65,10 @@ def regularise(
     if kind == "none" or len(probabilities) == 1:
         return probabilities
     if kind == "crf":
-        from underpaint.kernels.meanfield import PSEUDO_LABELS, mean_field  # numba starts slowly, and few need it
+        from underpaint.kernels.crf_parameters import AVERAGED_LABELS
+        from underpaint.kernels.meanfield import mean_field  # numba starts slowly, and few need it
 
-        return clamp(np.asarray(mean_field(probabilities, rgb, PSEUDO_LABELS)), seeds)
+        return clamp(np.asarray(mean_field(probabilities, rgb, AVERAGED_LABELS)), seeds)
     import torch
 
     from underpaint.kernels.adaptive import pixel_adaptive_refinement
