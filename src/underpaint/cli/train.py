@@ -31,6 +31,9 @@ def train(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="A setting, as group.name=value; may be repeated.")
     ] = None,
+    artifacts: Annotated[
+        Path | None, typer.Option(help="Folder of trained stages that runs share; within the run if left out.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and stop.")] = False,
 ) -> None:
@@ -59,6 +62,7 @@ def train(
         recipes=config or [],
         overrides=set_ or [],
         resume=resume,
+        store=artifacts,
         reporter=bar,
     )
     typer.echo(f"trained: {out}\nnext: underpaint predict {out} IMAGES -o MASKS")

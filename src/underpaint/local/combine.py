@@ -11,8 +11,8 @@ from underpaint.hints.rasterise import UNKNOWN, Mask
 
 Average = Literal["arithmetic", "geometric"]
 Regulariser = Literal["none", "crf", "par"]
-"""``crf``: mean field of a dense CRF with narrow kernels (`AVERAGED_LABELS`). ``par``: pixel-adaptive refinement (AFA, Ru
-et al., CVPR 2022)."""
+"""``crf``: mean field of a dense CRF with narrow kernels (`AVERAGED_LABELS`). ``par``: pixel-adaptive refinement (AFA,
+Ru et al., CVPR 2022)."""
 
 Probabilities = npt.NDArray[np.float32]
 
