@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from underpaint.core.errors import DataError, FormatError, HintError, UnderpaintError
-from underpaint.formats.geojson import read_geojson
+from underpaint.formats.geojson import is_geojson, read_geojson
 from underpaint.formats.geojson_write import write_geojson
 from underpaint.hints.rasterise import paint_regions
 from underpaint.hints.types import Bitmap, Box, Click, Hints, Polygon, Scribble
@@ -141,19 +142,19 @@ NUMBERS = st.floats(0, 9)
 points = st.tuples(NUMBERS, NUMBERS)
 rings = st.lists(points, min_size=3, max_size=5).map(tuple).filter(lambda ring: ring[0] != ring[-1])
 polygons = st.builds(Polygon, NAMES, rings, st.lists(rings, max_size=2).map(tuple))
-WIDE = Scribble("wide", ((0.0, 0.0), (200.0, 1.0)))
+strokes = st.builds(Scribble, NAMES, st.lists(points, min_size=1, max_size=3, unique=True).map(tuple))
 everything = st.builds(
     Hints,
     image=st.sampled_from(["a", "pets/b", "d e", "猫"]),
     clicks=st.lists(st.builds(Click, NAMES, NUMBERS, NUMBERS), max_size=2).map(tuple),
-    scribbles=st.just((WIDE,)),
+    scribbles=st.lists(strokes, max_size=2).map(tuple),
     source=st.just("GeoJSON"),
     regions=st.lists(polygons, max_size=3).map(tuple),
 )
 
 
 @settings(deadline=None, max_examples=40)
-@given(everything)
+@given(everything.filter(lambda hints: bool(hints.kinds())))
 def test_what_is_written_reads_back(tmp_path_factory: pytest.TempPathFactory, hints: Hints) -> None:
     folder = tmp_path_factory.mktemp("geojson") / "out"
     write_geojson(folder, [hints], file=lambda image: f"{image}.jpg")
@@ -177,14 +178,26 @@ def test_names_that_lead_elsewhere_are_refused_before_writing(tmp_path: Path, na
     assert not list(tmp_path.iterdir())
 
 
-def test_nothing_is_overwritten(tmp_path: Path) -> None:
-    (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(DataError, match="not empty"):
-        write_geojson(tmp_path, [])
+def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
     one = Hints("a", clicks=(Click("cat", 1, 1),))
+    write_geojson(tmp_path / "out", [one])
     with pytest.raises(HintError, match="twice"):
-        write_geojson(tmp_path / "out", [one, one])
-    assert [file.name for file in tmp_path.iterdir()] == ["mine.txt"]
+        write_geojson(tmp_path / "out", [replace(one, image="b"), one, one])
+    assert list(read_geojson(tmp_path / "out")) == ["a"]
+    assert [file.name for file in tmp_path.iterdir()] == ["out"]
+
+
+def test_our_own_files_say_that_they_are_in_pixels(tmp_path: Path) -> None:
+    small = Hints("a", scribbles=(Scribble("cat", ((0.25, 0.5),)), Scribble("cat", ((0.1, 0.1), (0.2, 0.2)))))
+    write_geojson(tmp_path / "out", [small])
+    assert read_geojson(tmp_path / "out")["a"].scribbles == small.scribbles
+
+
+def test_geojson_is_recognised_by_its_content(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    for content, expected in (([feature("Point", [1, 1])], True), (feature("Point", [1, 1]), True), ({"a": 1}, False)):
+        path.write_text(json.dumps(content))
+        assert is_geojson(path) == is_geojson(tmp_path) == expected
 
 
 @settings(deadline=None, max_examples=80)

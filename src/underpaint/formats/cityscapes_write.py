@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from underpaint.core.atomic import atomic_folder, within
-from underpaint.core.errors import DataError, HintError
+from underpaint.core.errors import HintError
 from underpaint.formats.check import check_hints
 from underpaint.formats.cityscapes import CLASSES, LABEL_IDS, PHOTOGRAPHS
 from underpaint.formats.decode import Pixels
@@ -28,15 +28,13 @@ def write_cityscapes(path: Path, hints: Iterable[Hints]) -> None:
     all else: clicks, scribbles, boxes, tags, mask files, seconds and the source.
 
     Args:
-        path: The folder: a new or an empty one.
+        path: The folder; an older one under this name is replaced at the end.
         hints: Hints of one image each, of the classes of Cityscapes; ``_leftImg8bit`` is taken off the image's name.
 
     Raises:
         HintError: an image given twice or of unknown size, another class, or hints that contradict themselves.
-        DataError: the folder holds files already, a name leads out of it, or the disk refuses. Nothing is left behind.
+        DataError: a name leads out of the folder, or the disk refuses. Nothing is left behind.
     """
-    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-        raise DataError("the folder is not empty", where=path, fix="name a new one")
     ids = np.full(256, UNLABELED, np.uint8)
     ids[: len(CLASSES)] = LABEL_IDS
     with atomic_folder(path) as folder:

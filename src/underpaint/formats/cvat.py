@@ -18,6 +18,7 @@ from underpaint.formats.decode import MAX_PIXELS
 from underpaint.formats.images import SUFFIXES
 from underpaint.formats.json_text import MAX_BYTES
 from underpaint.formats.merge import merge_hints
+from underpaint.formats.sniff import is_xml
 from underpaint.formats.turned import ellipse, turned_box
 from underpaint.hints.types import Bitmap, Box, Click, Hints, Point, Polygon, Region, Scribble, Tags
 
@@ -31,6 +32,11 @@ MAX_ELEMENTS = 1_000_000
 
 MAX_POINTS = 1_000_000
 """Points of one shape, as for polygons of any format."""
+
+
+def is_cvat(path: Path) -> bool:
+    """Whether a file looks like CVAT's XML, for images or for video."""
+    return is_xml(path, "annotations")
 
 
 def read_cvat(path: Path, *, left_out: Counter[str] | None = None) -> dict[str, Hints]:

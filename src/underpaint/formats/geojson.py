@@ -18,6 +18,7 @@ from underpaint.formats.check import SLACK, check_hints
 from underpaint.formats.fields import finite
 from underpaint.formats.images import SUFFIXES, find_files
 from underpaint.formats.json_text import read_json
+from underpaint.formats.sniff import files_of, is_json
 from underpaint.hints.types import Click, Hints, Point, Polygon, Scribble
 
 SOURCE = "GeoJSON"
@@ -27,7 +28,16 @@ ENDINGS = frozenset({".geojson", ".json"})
 FARTHEST = 1_000_000.0
 """No picture has so many pixels a side; metres on a map (UTM, web mercator) mostly are beyond."""
 
+PIXELS = "pixelCoordinates"
+"""A member that our files have beside their features (RFC 7946, section 6.1, allows it), so that nothing is guessed."""
+
 PIXELS_FIX = "export pixel coordinates, or transform them by the affine transform of the raster, y down"
+
+
+def is_geojson(path: Path) -> bool:
+    """Whether a file, or the first one of a folder, looks like GeoJSON."""
+    first = files_of(path, ENDINGS)[:1]
+    return any(is_json(file, start, "type", "geometry") for file in first for start in "{[")
 
 
 def read_geojson(path: Path, *, left_out: Counter[str] | None = None) -> dict[str, Hints]:
@@ -68,7 +78,8 @@ class _Drawn:
 
 def _read(image: str, path: Path, left_out: Counter[str]) -> Hints:
     drawn = _Drawn(left_out)
-    for number, feature in enumerate(_features(read_json(path), path)):
+    content = read_json(path)
+    for number, feature in enumerate(_features(content, path)):
         where = f"{path}, feature {number}"
         if not isinstance(feature, dict):
             raise FormatError("the feature is not an object", where=where, accepted='{"type": "Feature", ...}')
@@ -77,7 +88,8 @@ def _read(image: str, path: Path, left_out: Counter[str]) -> Hints:
             left_out["shapes without a class" if name is None else "features without a shape"] += 1
         else:
             _add(drawn, name, geometry, where)
-    _refuse_map(drawn, path)
+    if not (isinstance(content, dict) and content.get(PIXELS) is True):
+        _refuse_map(drawn, path)
     hints = Hints(
         image=image,
         clicks=tuple(drawn.clicks),
@@ -120,9 +132,9 @@ def _add(drawn: _Drawn, name: str, geometry: dict[str, Any], where: str) -> None
     elif kind == "MultiPoint":
         drawn.clicks.extend(Click(name, *point) for point in _line(coordinates, where))
     elif kind == "LineString":
-        drawn.scribbles.append(Scribble(name, _line(coordinates, where)))
+        drawn.scribbles.append(_stroke(name, coordinates, where))
     elif kind == "MultiLineString":
-        drawn.scribbles.extend(Scribble(name, _line(line, where)) for line in _list(coordinates, where))
+        drawn.scribbles.extend(_stroke(name, line, where) for line in _list(coordinates, where))
     elif kind == "Polygon":
         drawn.regions.extend(_polygon(name, coordinates, drawn.left_out, where))
     elif kind == "MultiPolygon":
@@ -132,11 +144,19 @@ def _add(drawn: _Drawn, name: str, geometry: dict[str, Any], where: str) -> None
         drawn.left_out[f"shapes of type {kind[:20] if isinstance(kind, str) else None!r}"] += 1
 
 
+def _stroke(name: str, line: Any, where: str) -> Scribble:
+    """A stroke; two points at one place are a dot."""
+    points = _line(line, where)
+    return Scribble(name, points[:1] if len(points) == 2 and points[0] == points[1] else points)
+
+
 def _polygon(name: str, rings: Any, left_out: Counter[str], where: str) -> Iterator[Polygon]:
     """The polygon of an outer ring and its holes; none where it has fewer than three corners."""
     outer, *holes = [_ring(ring, where) for ring in _list(rings, where)] or [()]
     real = [hole for hole in holes if len(hole) >= 3]
-    left_out.update({"rings of fewer than three points": len(holes) - len(real) + (len(outer) < 3)})
+    short = len(holes) - len(real) + (len(outer) < 3)
+    if short:
+        left_out["rings of fewer than three points"] += short
     if len(outer) >= 3:
         yield Polygon(name, outer, tuple(real))
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from underpaint.core.atomic import atomic_folder, within
-from underpaint.core.errors import DataError, HintError
+from underpaint.core.errors import HintError
 from underpaint.formats.check import check_hints
+from underpaint.formats.geojson import PIXELS
 from underpaint.hints.outline import outline
 from underpaint.hints.types import Bitmap, Hints, Point
 
@@ -21,16 +22,14 @@ def write_geojson(path: Path, hints: Iterable[Hints], *, file: Callable[[str], s
     has no place for: boxes, tags, pen widths, mask files, sizes, seconds and the source.
 
     Args:
-        path: The folder: a new or an empty one.
+        path: The folder; an older one under this name is replaced at the end.
         hints: Hints of one image each.
         file: Gives the file name of an image.
 
     Raises:
         HintError: an image given twice, or hints that contradict themselves.
-        DataError: the folder holds files already, a name leads out of it, or the disk refuses. Nothing is left behind.
+        DataError: a name leads out of the folder, or the disk refuses. Nothing is left behind.
     """
-    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-        raise DataError("the folder is not empty", where=path, fix="name a new one")
     with atomic_folder(path) as folder:
         for one in hints:
             check_hints(one, None, f"{path}: image {one.image!r}")
@@ -39,7 +38,7 @@ def write_geojson(path: Path, hints: Iterable[Hints], *, file: Callable[[str], s
                 target = within(folder, f"{file(one.image)}.geojson")
                 if target.exists():
                     raise HintError(f"the image {one.image!r} is given twice", where=path)
-                content = {"type": "FeatureCollection", "features": features}
+                content = {"type": "FeatureCollection", PIXELS: True, "features": features}
                 text = json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False)
                 target.write_bytes(text.encode("utf-8", "backslashreplace") + b"\n")
 
@@ -48,7 +47,9 @@ def _features(hints: Hints) -> Iterator[dict[str, Any]]:
     for click in hints.clicks:
         yield _feature(click.name, "Point", [click.x, click.y])
     for scribble in hints.scribbles:
-        yield _feature(scribble.name, "LineString", _points(scribble.points))
+        # A line has two points at least, so a dot is written as two at one place.
+        points = scribble.points if len(scribble.points) > 1 else scribble.points * 2
+        yield _feature(scribble.name, "LineString", _points(points))
     for region in hints.regions:
         polygons = outline(region) if isinstance(region, Bitmap) else [region]
         rings = [[_closed(polygon.ring), *map(_closed, polygon.holes)] for polygon in polygons]

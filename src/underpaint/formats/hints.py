@@ -30,6 +30,7 @@ class HintsReport:
         unreadable: Images whose photograph cannot be opened, with the reason; their hints are left out.
         unknown: Hints left out by the class word that the table lacks.
         outside: Clicks, strokes, boxes and regions left out because they lie outside their photograph.
+        left_out: What the readers left out, by the reason.
     """
 
     sources: list[tuple[Path, str]] = field(default_factory=list)
@@ -38,6 +39,7 @@ class HintsReport:
     unreadable: dict[str, str] = field(default_factory=dict)
     unknown: Counter[str] = field(default_factory=Counter)
     outside: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
 
     def lines(self) -> list[str]:
         """The report as lines of text; what did not happen is not mentioned."""
@@ -52,6 +54,7 @@ class HintsReport:
             lines.append(f"{self.unknown.total()} hints of classes outside the table left out: {words}")
         if self.outside:
             lines.append(f"{self.outside} hints outside their photograph left out")
+        lines += [f"{count} left out: {reason}" for reason, count in self.left_out.most_common()]
         return lines
 
 
@@ -84,8 +87,15 @@ def read_any_hints(
         DataError: a path of no known format, or hints of which no image is in the data set.
         FormatError, HintError: as the readers, `fit_hints` and `merge_hints`.
     """
-    reading = Reading(data.classes, data.root, data.images, complete_tags=complete_tags, voc_base=voc_base)
     report = HintsReport()
+    reading = Reading(
+        data.classes,
+        data.root,
+        data.images,
+        complete_tags=complete_tags,
+        voc_base=voc_base,
+        left_out=report.left_out,
+    )
     found: ByImage = {}
     given = [paths] if isinstance(paths, Path) else list(paths)
     for path in _with_backgrounds(given):

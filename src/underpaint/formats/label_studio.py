@@ -25,6 +25,7 @@ from underpaint.formats.images import SUFFIXES
 from underpaint.formats.json_text import read_json
 from underpaint.formats.label_studio_rle import decode_brush
 from underpaint.formats.merge import merge_hints
+from underpaint.formats.sniff import holds, is_json
 from underpaint.formats.turned import ellipse, turned_box
 from underpaint.hints.types import Box, Click, Hints, Point, Polygon, Region, Tags
 
@@ -39,6 +40,11 @@ UNITS = 100.0
 
 UPLOAD = re.compile(r"(^|/)[0-9a-f]{8}-(?=[^/]+$)")
 """What Label Studio puts before the name of a file that was uploaded in the browser."""
+
+
+def is_label_studio(path: Path) -> bool:
+    """Whether a file looks like a list of annotated tasks."""
+    return is_json(path, "[", "data") and any(holds(path, rf'"{key}"\s*:') for key in ("annotations", "completions"))
 
 
 def read_label_studio(

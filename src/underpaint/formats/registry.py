@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import DataError
-from underpaint.formats import coco, jsonl, label_png, labelme, scribblesup, tags_csv, voc_xml, whats_the_point, yolo
+from underpaint.formats import (
+    cityscapes,
+    coco,
+    cvat,
+    geojson,
+    jsonl,
+    label_png,
+    label_studio,
+    labelme,
+    scribblesup,
+    tags_csv,
+    voc_xml,
+    whats_the_point,
+    yolo,
+)
+from underpaint.formats.cityscapes_write import write_cityscapes
+from underpaint.formats.cvat_write import write_cvat
+from underpaint.formats.geojson_write import write_geojson
+from underpaint.formats.label_studio_write import write_label_studio
 from underpaint.formats.parts import Part
 from underpaint.hints.types import Hints
 
@@ -25,6 +44,7 @@ class Reading:
         images: The photographs by name, for formats that need their sizes.
         complete_tags: A CSV that lists tags names all that are present.
         voc_base: Number of the first pixel in VOC XML.
+        left_out: Where readers count what they leave out, by the reason.
     """
 
     classes: ClassTable
@@ -32,6 +52,7 @@ class Reading:
     images: Mapping[str, Path] = field(default_factory=dict)
     complete_tags: bool = False
     voc_base: voc_xml.Base = "auto"
+    left_out: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True)
@@ -134,6 +155,52 @@ FORMATS: tuple[Format, ...] = (
         classes=yolo.yolo_classes,
     ),
     Format(
+        name="label-studio",
+        title="Label Studio tasks",
+        layout="one .json file",
+        sniff=label_studio.is_label_studio,
+        read=lambda path, reading: label_studio.read_label_studio(
+            path, images=reading.images, left_out=reading.left_out
+        ),
+        write=lambda path, hints, writing: write_label_studio(path, hints, file=writing.file),
+        holds=frozenset(
+            {Part.POLYGONS, Part.BITMAPS, Part.BOXES, Part.CLICKS, Part.TAGS, Part.SIZES, Part.SECONDS},
+        ),
+        as_pixels=frozenset({Part.HOLES}),
+    ),
+    Format(
+        name="cvat",
+        title="CVAT for images",
+        layout="one .xml file",
+        sniff=cvat.is_cvat,
+        read=lambda path, reading: cvat.read_cvat(path, left_out=reading.left_out),
+        write=lambda path, hints, writing: write_cvat(path, hints, classes=writing.classes.names, file=writing.file),
+        holds=frozenset({Part.POLYGONS, Part.BITMAPS, Part.BOXES, Part.CLICKS, Part.SCRIBBLES, Part.TAGS, Part.SIZES}),
+        as_pixels=frozenset({Part.HOLES}),
+        classes=cvat.declared_classes,
+    ),
+    Format(
+        name="geojson",
+        title="GeoJSON in pixels",
+        layout="a .geojson file an image",
+        sniff=geojson.is_geojson,
+        read=lambda path, reading: geojson.read_geojson(path, left_out=reading.left_out),
+        write=lambda path, hints, writing: write_geojson(path, hints, file=writing.file),
+        holds=frozenset({Part.POLYGONS, Part.HOLES, Part.CLICKS, Part.SCRIBBLES}),
+        as_pixels=frozenset({Part.BITMAPS}),
+    ),
+    Format(
+        name="cityscapes",
+        title="Cityscapes labels",
+        layout="a .png or .json file an image, in gtFine/",
+        sniff=cityscapes.is_cityscapes,
+        read=lambda path, reading: cityscapes.read_cityscapes(path, left_out=reading.left_out),
+        write=lambda path, hints, _: write_cityscapes(path, hints),
+        holds=frozenset({Part.SIZES}),
+        as_pixels=frozenset({Part.POLYGONS, Part.HOLES, Part.BITMAPS}),
+        classes=lambda _: cityscapes.CLASSES.names,
+    ),
+    Format(
         name="whats-the-point",
         title="What's the Point clicks",
         layout="one .json file",
@@ -165,7 +232,7 @@ FORMATS: tuple[Format, ...] = (
         name="masks",
         title="label images",
         layout="a .png file an image",
-        sniff=label_png.is_label_folder,
+        sniff=lambda path: label_png.is_label_folder(path) and not cityscapes.is_cityscapes(path),
         read=lambda path, reading: label_png.read_label_images(path, reading.classes, reading.root),
     ),
 )
