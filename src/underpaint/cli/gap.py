@@ -46,6 +46,9 @@ def gap(
     artifacts: Annotated[
         Path | None, typer.Option(help="Folder of trained stages that comparisons share; within OUT if left out.")
     ] = None,
+    one_look: Annotated[
+        bool, typer.Option("--one-look", help="Score at one scale alone, without scales and flips, and CRF.")
+    ] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Trainings at a time, each with its share of the cores.")] = 1,
     tuning: Annotated[
         str, typer.Option(help="Which settings were chosen on which masks; stands in the report.")
@@ -70,6 +73,7 @@ def gap(
         lenient=lenient,
         budgets=numbers(budget, "--budget"),
         store=artifacts,
+        four=not one_look,
         jobs=jobs,
         tuning=tuning,
         command=shlex.join(["underpaint", *sys.argv[1:]]),

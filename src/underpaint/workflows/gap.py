@@ -77,6 +77,7 @@ def gap(
     lenient: bool = False,
     budgets: Sequence[float] = (),
     store: Path | None = None,
+    four: bool = True,
     jobs: int = 1,
     tuning: str = "no setting was chosen on masks of this data set",
     command: str = "",
@@ -101,6 +102,7 @@ def gap(
         budgets: Multiples of the simulated hints, 1 is there already: each adds the floor and the methods, with the
             first seed, as a point of quality against effort.
         store: Folder of artifacts to share with other comparisons; within ``out`` if left out.
+        four: Whether the first seed is scored under all four ways of inference; about ten times the work of one.
         jobs: Trainings at a time.
         tuning: Which settings were chosen on which masks; stands in the report.
         command: What made the report; stands in it.
@@ -115,7 +117,7 @@ def gap(
     variants = [Variant.parse(text) for text in methods]
     rows = _rows(variants, given)
     protocol = Protocol(data, split, test, tuple(recipes), tuple(overrides), lenient, out, store or out / "artifacts")
-    cells = [Cell(row, seed, four=seed == seeds[0]) for seed in seeds for row in rows]
+    cells = [Cell(row, seed, four=four and seed == seeds[0]) for seed in seeds for row in rows]
     for budget in budgets:
         files = _hint_files(data, out, hints, split, budget=budget)
         cells += [Cell(row, seeds[0], four=False) for row in _budget_rows(variants, files, budget)]
