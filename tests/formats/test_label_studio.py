@@ -340,6 +340,7 @@ def test_the_mark_of_an_upload_goes_where_the_data_set_has_the_plain_name(tmp_pa
         ([task(result("rectanglelabels", x="1", y=2, width=3, height=4, rectanglelabels=["a"]))], "'x'"),
         ([task(result("rectanglelabels", x=1, y=2, width=-3, height=4, rectanglelabels=["a"]))], "'width'"),
         ([task(result("rectanglelabels", 0, 5, x=1, y=2, width=3, height=4, rectanglelabels=["a"]))], "original_width"),
+        ([task(result("keypointlabels", 10**400, 1, x=1, y=2, keypointlabels=["a"]))], "100000000 pixels"),
         ([task(result("brushlabels", rle=[1, 2, 300], brushlabels=["a"]))], "0..255"),
         ([task(result("brushlabels", rle="abc", brushlabels=["a"]))], "'rle'"),
         ([task(result("polygonlabels", points=[[1]], polygonlabels=["a"]))], "points"),

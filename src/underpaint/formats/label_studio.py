@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 from underpaint.core.errors import FormatError
 from underpaint.formats.bitmap_runs import tight_bitmap
 from underpaint.formats.check import check_hints
+from underpaint.formats.decode import MAX_PIXELS
 from underpaint.formats.fields import Fields, finite
 from underpaint.formats.folder import resolve_name
 from underpaint.formats.images import SUFFIXES
@@ -193,7 +194,7 @@ def _add(drawn: _Drawn, result: dict[str, Any], where: str) -> None:
     value = result.get("value")
     keys = set(value) if isinstance(value, dict) else set()
     if {"original_height", "original_width"} <= result.keys():
-        drawn.sizes.add(_size(Fields(result, where)))
+        drawn.sizes.add(_size(result, where))
     if "choices" in keys and not keys & {"x", "points", "rle"}:
         drawn.present |= set(labels)
         return
@@ -204,12 +205,15 @@ def _add(drawn: _Drawn, result: dict[str, Any], where: str) -> None:
     elif len(labels) != 1:
         drawn.left_out["regions with several labels" if labels else "regions without a label"] += 1
     else:
-        fields = Fields(result, where)
-        shape(drawn, labels[0], fields.inner("value"), _size(fields), where)
+        shape(drawn, labels[0], Fields(value, where), _size(result, where), where)
 
 
-def _size(fields: Fields) -> tuple[int, int]:
-    return fields.whole("original_height", low=1), fields.whole("original_width", low=1)
+def _size(result: dict[str, Any], where: str) -> tuple[int, int]:
+    fields = Fields(result, where)
+    height, width = fields.whole("original_height", low=1), fields.whole("original_width", low=1)
+    if height * width > MAX_PIXELS:
+        fields.refuse("original_width", f"images of at most {MAX_PIXELS} pixels")
+    return height, width
 
 
 def _pixels(percent: float, side: int) -> float:
