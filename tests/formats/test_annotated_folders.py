@@ -107,7 +107,7 @@ def test_a_class_list_counts_more_than_the_annotations(tmp_path: Path) -> None:
     data = open_dataset(tmp_path)
     assert data.classes.names == ("elk", "owl", "fox")
     assert data.annotations == (tmp_path / "coco.json",)
-    assert data.splits == {"all": ("a",)}
+    assert data.splits == {"train": ("a",)}
 
 
 def test_the_rest_may_be_a_class(tmp_path: Path) -> None:

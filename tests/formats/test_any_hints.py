@@ -159,7 +159,9 @@ def test_unknown_formats_are_refused(tmp_path: Path, data: DataFolder) -> None:
         read_any_hints(tmp_path / "empty", data)
     (tmp_path / "empty/a.xml").write_text(box_xml())
     (tmp_path / "empty/a.png").write_bytes(b"")
-    with pytest.raises(DataError, match="several formats at once: VOC boxes, label images"):
+    assert read_any_hints(tmp_path / "empty", data)[1].sources[0][1] == "VOC boxes"  # beside a photograph
+    (tmp_path / "empty/b.json").write_text('{"shapes": [], "imagePath": "b.png"}')
+    with pytest.raises(DataError, match="several formats at once: labelme JSON, VOC boxes"):
         read_any_hints(tmp_path / "empty", data)
     (tmp_path / "a.json").write_text("[]")
     with pytest.raises(DataError, match=r"unknown format: a\.json"):

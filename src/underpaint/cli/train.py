@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-Data = Annotated[Path, typer.Argument(help="Data set: a folder with images/ and classes.txt, or a VOC devkit.")]
+Data = Annotated[
+    Path, typer.Argument(help="Data set: images/ and classes.txt, a VOC devkit, or photographs with annotation files.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -20,11 +22,16 @@ def train(
     out: Annotated[Path, typer.Option("-o", "--out", help="Run folder to make.")],
     hints: Annotated[
         list[Path] | None,
-        typer.Option(help="Hints in any known format; may be repeated. Without it the data set's masks are learned."),
+        typer.Option(
+            help="Hints in any known format; may be repeated. Without it the data set's masks or annotations."
+        ),
     ] = None,
     lenient: Annotated[
         bool, typer.Option("--lenient", help="Leave out, and count, hints of unknown classes or outside their image.")
     ] = False,
+    rest: Annotated[
+        str | None, typer.Option(help="Class of what no annotation covers; without it that stays unknown.")
+    ] = None,
     split: Annotated[str, typer.Option(help="Split to learn from; join several with +.")] = "train",
     method: Annotated[str, typer.Option(help="A name from `underpaint methods`, or auto.")] = "auto",
     config: Annotated[list[Path] | None, typer.Option(help="Recipe: a YAML file of settings; may be repeated.")] = None,
@@ -43,7 +50,14 @@ def train(
 
     bar = Bar()
     planned = workflows.plan(
-        data, hints=hints or [], lenient=lenient, split=split, method=method, recipes=config or [], overrides=set_ or []
+        data,
+        hints=hints or [],
+        lenient=lenient,
+        rest=rest,
+        split=split,
+        method=method,
+        recipes=config or [],
+        overrides=set_ or [],
     )
     kinds = ", ".join(f"{count} with {kind}" for kind, count in planned.kinds.items())
     chosen = planned.config.method.name
@@ -57,6 +71,7 @@ def train(
         out,
         hints=hints or [],
         lenient=lenient,
+        rest=rest,
         split=split,
         method=method,
         recipes=config or [],

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from underpaint.core.classes import ClassTable, read_classes
 from underpaint.core.errors import DataError
-from underpaint.formats.folder import DataFolder
+from underpaint.formats.folder import ALL, DataFolder
 from underpaint.formats.images import find_images
 from underpaint.formats.naming import Names
 from underpaint.formats.registry import FORMATS, Format, Reading
@@ -97,8 +98,20 @@ def open_annotated(root: Path, rest: str | None = None) -> DataFolder | None:
     images = _photographs(root)
     own = root / "classes.txt"
     classes = read_classes(own) if own.is_file() else _classes(root, found, images, rest)
-    splits = split_by_folders(images) or _split_by_files(found, images) or {"train": tuple(images)}
-    return DataFolder(root, classes, images, {}, splits, tuple(path for path, _ in found))
+    return DataFolder(root, classes, images, {}, _splits(found, images), tuple(path for path, _ in found))
+
+
+def with_annotations(data: DataFolder) -> DataFolder:
+    """A data set without masks with its annotation files, and with their splits where it has no lists of its own."""
+    found = [] if data.masks else find_annotations(data.root)
+    if not found:
+        return data
+    splits = _splits(found, data.images) if set(data.splits) == {ALL} else data.splits
+    return replace(data, splits=splits, annotations=tuple(path for path, _ in found))
+
+
+def _splits(found: Found, images: Mapping[str, Path]) -> dict[str, tuple[str, ...]]:
+    return split_by_folders(images) or _split_by_files(found, images) or {"train": tuple(images)}
 
 
 def _photographs(root: Path) -> dict[str, Path]:

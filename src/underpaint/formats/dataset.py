@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from underpaint.core.classes import read_classes
 from underpaint.core.errors import DataError
-from underpaint.formats.annotated import find_annotations, open_annotated
+from underpaint.formats.annotated import open_annotated, with_annotations
 from underpaint.formats.folder import DataFolder, assemble, open_folder
 from underpaint.formats.registry import accepted
 from underpaint.formats.voc import VOC
@@ -32,10 +31,10 @@ def open_dataset(path: Path, *, rest: str | None = None) -> DataFolder:
     if not path.is_dir():
         raise DataError("the data set's folder is missing", where=path)
     if (path / "images").is_dir() and (path / "classes.txt").is_file():
-        return _with_annotations(open_folder(path))
+        return with_annotations(open_folder(path))
     devkits = [folder for folder in (path, *_inside(path)) if _is_devkit(folder)]
     if len(devkits) == 1:
-        return _with_annotations(open_voc(devkits[0]))
+        return with_annotations(open_voc(devkits[0]))
     if devkits:
         names = ", ".join(folder.name for folder in devkits)
         raise DataError(f"{len(devkits)} VOC devkits in one folder: {names}", where=path, fix="name one of them")
@@ -53,13 +52,6 @@ def open_dataset(path: Path, *, rest: str | None = None) -> DataFolder:
         f"or photographs with annotations: {accepted()}",
         fix="put the photographs into images/ and write the class names, one a line, to classes.txt",
     )
-
-
-def _with_annotations(data: DataFolder) -> DataFolder:
-    """The data set with its annotation files, which count where it has no masks."""
-    if data.masks:
-        return data
-    return replace(data, annotations=tuple(path for path, _ in find_annotations(data.root)))
 
 
 def _inside(path: Path) -> list[Path]:

@@ -256,6 +256,8 @@ def recognise(path: Path) -> Format:
     if not path.exists():
         raise DataError("the hints are missing", where=path, accepted=accepted())
     found = [one for one in FORMATS if one.sniff(path)]
+    if len(found) > 1:  # pictures beside annotation files are the photographs
+        found = [one for one in found if one.name != "masks"]
     if len(found) == 1:
         return found[0]
     if found:

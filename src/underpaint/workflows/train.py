@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from underpaint.core.classes import ClassTable
 from underpaint.core.config import Settings, load_yaml, merge, parse_overrides
 from underpaint.core.errors import ConfigError, DataError, HintError, RunError
 from underpaint.data.hinted import steps_in
@@ -16,6 +17,7 @@ from underpaint.formats.dataset import open_dataset
 from underpaint.formats.folder import DataFolder
 from underpaint.formats.hints import read_any_hints
 from underpaint.formats.jsonl import hint_record
+from underpaint.formats.rest import fill_rest
 from underpaint.hints.candidates import ImageKnowledge
 from underpaint.hints.types import Hints, Kind
 from underpaint.methods.registry import METHODS, make_method, method_class
@@ -57,6 +59,7 @@ def plan(
     *,
     hints: Sequence[Path] = (),
     lenient: bool = False,
+    rest: str | None = None,
     split: str = "train",
     method: str = "auto",
     recipes: Sequence[Path] = (),
@@ -66,10 +69,12 @@ def plan(
 
     Args:
         data: Data-set folder.
-        hints: Files or folders that `read_any_hints` reads, merged image by image; none takes the data set's own masks
-            as full supervision.
+        hints: Files or folders that `read_any_hints` reads, merged image by image; none takes what the data set has
+            itself: its masks as full supervision, or else the annotations beside its photographs.
         lenient: Leave out and count hints of classes that the data set lacks, or outside their image, instead of
             stopping.
+        rest: Class of the pixels that no annotation covers, in images with drawn areas or boxes; None leaves them
+            unknown. See `fill_rest`.
         split: Split to learn from; several are joined with '+'.
         method: A registry name, or ``auto``.
         recipes: YAML files of settings, a later one laid over an earlier.
@@ -78,9 +83,12 @@ def plan(
     Raises:
         UnderpaintError: with what, where and the fix, for anything that would keep the training from its end.
     """
-    opened = open_dataset(data)
+    opened = open_dataset(data, rest=rest)
     names = _names(opened, split)
     found, remarks = _hints(opened, names, hints, lenient=lenient)
+    if rest is not None:
+        found, filled = _filled(found, rest, opened.classes)
+        remarks.append(filled)
     settings: Settings = {}
     for layer in (*map(load_yaml, recipes), parse_overrides(list(overrides))):
         settings = merge(settings, layer)
@@ -96,7 +104,7 @@ def plan(
         "split": split,
         "images": len(found),
         "names": fingerprint(sorted(found)),
-        "hints": [str(path) for path in hints] or "masks of the data set",
+        "hints": [str(path) for path in hints] or [str(p) for p in opened.annotations] or "masks of the data set",
         "content": fingerprint([hint_record(found[name]) for name in sorted(found)]),
         "kinds": {kind.value: count for kind, count in kinds.items()},
     }
@@ -109,6 +117,7 @@ def train(
     *,
     hints: Sequence[Path] = (),
     lenient: bool = False,
+    rest: str | None = None,
     split: str = "train",
     method: str = "auto",
     recipes: Sequence[Path] = (),
@@ -124,6 +133,7 @@ def train(
         out: Run folder; new, or with ``resume`` the one of an interrupted run with the same arguments.
         hints: As in `plan`.
         lenient: As in `plan`.
+        rest: As in `plan`.
         split: As in `plan`.
         method: As in `plan`.
         recipes: As in `plan`.
@@ -136,7 +146,16 @@ def train(
         UnderpaintError: as `plan`; and `RunError` when there is nothing to resume, settings differ, or training fails.
     """
     reporter = reporter or Silent()
-    planned = plan(data, hints=hints, lenient=lenient, split=split, method=method, recipes=recipes, overrides=overrides)
+    planned = plan(
+        data,
+        hints=hints,
+        lenient=lenient,
+        rest=rest,
+        split=split,
+        method=method,
+        recipes=recipes,
+        overrides=overrides,
+    )
     for note in planned.notes:
         reporter.note(note)
     run = (
@@ -162,6 +181,7 @@ def _hints(
     data: DataFolder, names: Sequence[str], paths: Sequence[Path], *, lenient: bool
 ) -> tuple[dict[str, Hints], list[str]]:
     """Hints of the named images, and what a person should know of how they were read."""
+    paths = paths or data.annotations
     if not paths:
         data.require_masks(names)
         root = data.root
@@ -177,6 +197,13 @@ def _hints(
             fix="give the split that the hints were made for with --split",
         )
     return found, report.lines()
+
+
+def _filled(hints: Mapping[str, Hints], rest: str, classes: ClassTable) -> tuple[dict[str, Hints], str]:
+    """The hints with `fill_rest`, and how many images that changed."""
+    found = {name: fill_rest(hint, rest, classes) for name, hint in hints.items()}
+    changed = sum(found[name] != hints[name] for name in hints)
+    return found, f"{changed} images: what no annotation covers is {rest!r}"
 
 
 def _count(hints: Mapping[str, Hints]) -> dict[Kind, int]:

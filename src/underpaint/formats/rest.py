@@ -1,0 +1,68 @@
+"""What no annotation covers, where a person says that it is of one class. Nothing else turns unknown into a class."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from underpaint.core.classes import ClassTable
+from underpaint.hints.rasterise import Area, bitmap_of, box_slices, region_area, stroke_pixels
+from underpaint.hints.types import Hints, Polygon, Region
+
+
+def fill_rest(hints: Hints, rest: str, classes: ClassTable) -> Hints:
+    """The hints of an image, with all that no annotation covers stated to be of the class ``rest``.
+
+    Where areas are drawn, a region beneath them covers every pixel outside areas, boxes and strokes. Where only boxes
+    are drawn and ``rest`` is the background, the boxes are said to be complete, so that outside them nothing else is
+    possible. Other images are left as they are: one click does not make the rest of a picture known, and a label file
+    says itself which pixels it leaves open.
+
+    Args:
+        hints: With the size of the image; without it they are left as they are.
+        rest: Name of the class.
+        classes: The class table.
+
+    Raises:
+        HintError: the table has no such class.
+    """
+    index = classes.index(rest, "--rest")
+    if hints.size is None or hints.mask is not None:
+        return hints
+    if hints.regions:
+        below = _below(hints, rest, hints.size)
+        return hints if below is None else replace(hints, regions=(below, *hints.regions))
+    if hints.boxes and index == classes.background:
+        things = frozenset(classes.names[i] for i in classes.foreground) - set(hints.drawn())
+        return replace(hints, boxed=hints.boxed | things | {box.name for box in hints.boxes})
+    return hints
+
+
+def _below(hints: Hints, rest: str, size: tuple[int, int]) -> Region | None:
+    """A region of the pixels that nothing else covers; the whole image where areas alone, which lie above, cover it."""
+    covered = np.zeros(size, bool)
+    for box in hints.boxes:
+        covered[box_slices(np.array([box.x0, box.y0, box.x1, box.y1]), size)] = True
+    for points, width in _strokes(hints):
+        covered[stroke_pixels(np.array(points, np.float64), width, size)] = True
+    free = ~(covered | _areas(hints, size))
+    if not free.any():
+        return None
+    if covered.any():
+        return bitmap_of(rest, free)
+    bottom, right = (float(side) for side in size)
+    return Polygon(rest, ((0.0, 0.0), (right, 0.0), (right, bottom), (0.0, bottom)))
+
+
+def _areas(hints: Hints, size: tuple[int, int]) -> Area:
+    covered = np.zeros(size, bool)
+    for region in hints.regions:
+        window, inside = region_area(region, size)
+        covered[window] |= inside
+    return covered
+
+
+def _strokes(hints: Hints) -> list[tuple[list[tuple[float, float]], float]]:
+    lines = [(list(scribble.points), scribble.width) for scribble in hints.scribbles]
+    return lines + [([(click.x, click.y)], 0.0) for click in hints.clicks]
