@@ -1,0 +1,234 @@
+"""Fuzzing of every reader: damaged files must give a typed error or a result, in bounded time and memory.
+
+    python -m benchmarks.fuzz_formats [--inputs 1000000] [--seconds 600] [--seed 0] [--cores 1] [--save FOLDER]
+
+Each input is a sound file (`benchmarks/fuzz_seeds.py`) damaged in 1 to 3 ways (`benchmarks/mutations.py`). It goes the
+way of a user's file: recognition, class names, reading, the checks, fitting to the photograph, painting of its regions.
+Counted are results, typed errors (`UnderpaintError`), untyped errors, inputs that took longer than `SLOW`, and inputs
+that raised the process's peak memory by more than `LARGE`; the last three are saved, one of each place. Every reader
+has a process of its own, whose address space is limited. Prints JSON; the exit code is 1 where anything was saved.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import multiprocessing
+import os
+import platform
+import random
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from benchmarks.fuzz_seeds import IMAGES, SIZE, TABLE, make_root, write_seeds
+from benchmarks.mutations import mutate
+
+from underpaint.core.errors import UnderpaintError
+from underpaint.formats.check import check_hints, fit_hints
+from underpaint.formats.registry import FORMATS, Format, Reading, format_named
+from underpaint.hints.candidates import ImageKnowledge
+from underpaint.hints.rasterise import region_area
+
+DATA = Path(os.environ.get("UNDERPAINT_DATA", Path(__file__).resolve().parent.parent.parent / "shared" / "data"))
+
+SLOW = 2.0
+"""Seconds; the sound files take a millisecond."""
+
+LARGE = 256 << 20
+"""Bytes. The largest file that is made here has 300 kB."""
+
+LIKELY = 640
+"""Pixels of a side up to which a stated size is taken for the photograph's."""
+
+SPACE = 6 << 30
+"""Limit of the address space: a length that is believed fails with MemoryError instead of filling the machine."""
+
+
+class TooSlowError(BaseException):
+    """Raised by the timer; not an Exception, so that no reader takes it for a fault of the file."""
+
+
+@dataclass
+class Tally:
+    """What became of the inputs of one reader."""
+
+    reader: str
+    inputs: int = 0
+    results: int = 0
+    typed: int = 0
+    untyped: int = 0
+    timeouts: int = 0
+    over_memory: int = 0
+    peak_mb: int = 0
+    slowest_ms: float = 0.0
+    seconds: float = 0.0
+    core_seconds: float = 0.0
+    saved: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Bench:
+    """One reader's process: its seeds, and where it saves what went wrong."""
+
+    form: Format
+    reading: Reading
+    seeds: list[tuple[Path, Path, bytes]]
+    save: Path
+    tally: Tally
+
+    def run(self, rng: random.Random, inputs: int, seconds: float) -> None:
+        """Feed inputs until there were enough, or the time is over."""
+        began, spent = time.perf_counter(), time.process_time()
+        signal.signal(signal.SIGALRM, _ring)
+        while self.tally.inputs < inputs and time.perf_counter() - began < seconds:
+            whole, file, sound = rng.choice(self.seeds)
+            damaged = mutate(sound, rng)
+            file.write_bytes(damaged)
+            self._feed(whole, file, damaged)
+            file.write_bytes(sound)
+        self.tally.seconds = round(time.perf_counter() - began, 2)
+        self.tally.core_seconds = round(time.process_time() - spent, 2)
+        self.tally.peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+
+    def _feed(self, whole: Path, file: Path, damaged: bytes) -> None:
+        tally, before, began = self.tally, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+        tally.inputs += 1
+        signal.setitimer(signal.ITIMER_REAL, SLOW)
+        try:
+            self._read(whole)
+            tally.results += 1
+        except UnderpaintError:
+            tally.typed += 1
+        except TooSlowError as error:
+            tally.timeouts += 1
+            self._save(file, damaged, error)
+        except Exception as error:
+            tally.untyped += 1
+            self._save(file, damaged, error)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        took = time.perf_counter() - began
+        tally.slowest_ms = round(max(tally.slowest_ms, took * 1e3), 1)
+        if (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) << 10 > LARGE:
+            tally.over_memory += 1
+            self._save(file, damaged, MemoryError("peak"))
+
+    def _read(self, whole: Path) -> None:
+        """The way of a user's file."""
+        form = self.form
+        form.sniff(whole)
+        if form.classes is not None:
+            form.classes(whole)
+        if form.images is not None:
+            form.images(whole)
+        for one in form.read(whole, self.reading).values():
+            check_hints(one, None, whole)
+            # The photograph has the size that is stated, as far as a photograph of that size is likely.
+            size = one.size if one.size and max(one.size) <= LIKELY else SIZE
+            fit = fit_hints(one, size, drop=True, where=whole).hints
+            for region in fit.regions:
+                region_area(region, size)
+            if set(fit.names()) <= set(TABLE.names):
+                ImageKnowledge.of(fit, TABLE)
+
+    def _save(self, file: Path, damaged: bytes, error: BaseException) -> None:
+        """Keep one input of each place."""
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if "underpaint" in f.filename]
+        at = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "memory"
+        place = f"{type(error).__name__} at {at}: {str(error)[:80]}" if frames else f"{type(error).__name__} {at}"
+        key = f"{type(error).__name__} at {at}"
+        if any(known.startswith(key) for known in self.tally.saved):
+            return
+        name = f"{self.form.name}-{hashlib.blake2b(damaged, digest_size=4).hexdigest()}-{file.name}"
+        self.save.mkdir(parents=True, exist_ok=True)
+        (self.save / name).write_bytes(damaged)
+        self.tally.saved[place] = str(self.save / name)
+
+
+def _ring(number: int, frame: FrameType | None) -> None:
+    raise TooSlowError
+
+
+def fuzz(name: str, inputs: int, seconds: float, seed: int, save: Path) -> Tally:
+    """Feed one reader, in a process of its own."""
+    resource.setrlimit(resource.RLIMIT_AS, (SPACE, SPACE))
+    with _folder() as folder:
+        form, root = format_named(name), folder / "root"
+        make_root(root)
+        paths = write_seeds(form, folder / "seeds", root, DATA)
+        # A whole document, with each of its files in turn as the damaged one.
+        seeds = [(path, file) for path in paths for file in ([path] if path.is_file() else sorted(path.rglob("*")))]
+        images = {one: root / "images" / f"{one}.png" for one in IMAGES}
+        files = [(whole, file, file.read_bytes()) for whole, file in seeds if file.is_file() and file.stat().st_size]
+        bench = Bench(form, Reading(TABLE, root, images), files, save, Tally(name))
+        for whole, _, _ in files:
+            bench._read(whole)  # a seed that is not sound teaches nothing
+        bench.run(random.Random(f"{seed} {name}"), inputs, seconds)
+        return bench.tally
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """A temporary folder, in memory where the system has such."""
+    memory = Path("/dev/shm")
+    folder = Path(tempfile.mkdtemp(prefix="underpaint-fuzz-", dir=memory if os.access(memory, os.W_OK) else None))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def run(inputs: int, seconds: float, seed: int, cores: int, save: Path) -> dict[str, Any]:
+    """All readers; the inputs and the time are dealt to them in equal parts."""
+    share, time_each = -(-inputs // len(FORMATS)), seconds * cores / len(FORMATS)
+    began = time.perf_counter()
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["benchmarks.fuzz_formats"])
+    with ProcessPoolExecutor(cores, mp_context=context, max_tasks_per_child=1) as pool:
+        jobs = [pool.submit(fuzz, form.name, share, time_each, seed, save) for form in FORMATS]
+        tallies = [job.result() for job in jobs]
+    rows = [
+        {**asdict(tally), "inputs_a_core_second": round(tally.inputs / max(tally.core_seconds, 0.01))}
+        for tally in tallies
+    ]
+    counted = ("inputs", "results", "typed", "untyped", "timeouts", "over_memory")
+    return {
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "python": platform.python_version(),
+        "seed": seed,
+        "seconds": round(time.perf_counter() - began, 1),
+        **{word: sum(int(row[word]) for row in rows) for word in counted},
+        "peak_mb": max(int(row["peak_mb"]) for row in rows),
+        "readers": rows,
+    }
+
+
+def main() -> int:
+    """Fuzz, and print what became of it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--inputs", type=int, default=1_000_000)
+    parser.add_argument("--seconds", type=float, default=600.0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--cores", type=int, default=1)
+    parser.add_argument("--save", type=Path, default=Path(tempfile.gettempdir()) / "fuzz")
+    asked = parser.parse_args()
+    result = run(asked.inputs, asked.seconds, asked.seed, asked.cores, asked.save)
+    print(json.dumps(result, indent=1))
+    return int(any(row["saved"] for row in result["readers"]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
