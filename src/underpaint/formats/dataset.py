@@ -7,6 +7,7 @@ from pathlib import Path
 from underpaint.core.classes import read_classes
 from underpaint.core.errors import DataError
 from underpaint.formats.annotated import open_annotated, with_annotations
+from underpaint.formats.cityscapes import PHOTOGRAPHS, is_cityscapes, open_cityscapes
 from underpaint.formats.folder import DataFolder, assemble, open_folder
 from underpaint.formats.registry import accepted
 from underpaint.formats.voc import VOC
@@ -18,7 +19,8 @@ def open_dataset(path: Path, *, rest: str | None = None) -> DataFolder:
     """Open a data set in any layout that is known.
 
     The folder data set: ``images/`` and ``classes.txt``. The VOC devkit: ``JPEGImages/`` and ``ImageSets/``, in
-    the folder itself or in its only sub-folder of that kind (``VOCdevkit/VOC2012``). Anything else: photographs with
+    the folder itself or in its only sub-folder of that kind (``VOCdevkit/VOC2012``). Cityscapes as it
+    is downloaded: ``leftImg8bit/`` and ``gtFine/``. Anything else: photographs with
     annotation files of a known format, whose classes they name; see `open_annotated`.
 
     Args:
@@ -32,6 +34,8 @@ def open_dataset(path: Path, *, rest: str | None = None) -> DataFolder:
         raise DataError("the data set's folder is missing", where=path)
     if (path / "images").is_dir() and (path / "classes.txt").is_file():
         return with_annotations(open_folder(path))
+    if (path / PHOTOGRAPHS).is_dir() and is_cityscapes(path):
+        return with_annotations(open_cityscapes(path))
     devkits = [folder for folder in (path, *_inside(path)) if _is_devkit(folder)]
     if len(devkits) == 1:
         return with_annotations(open_voc(devkits[0]))

@@ -1,0 +1,83 @@
+"""Exports of annotation tools beside their photographs, as a user drops them into one folder: opened and read whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from underpaint.formats.cityscapes import CLASSES
+from underpaint.formats.cityscapes_write import write_cityscapes
+from underpaint.formats.cvat_write import write_cvat
+from underpaint.formats.dataset import open_dataset
+from underpaint.formats.geojson_write import write_geojson
+from underpaint.formats.hints import read_any_hints
+from underpaint.formats.label_studio_write import write_label_studio
+from underpaint.hints.types import Bitmap, Hints, Polygon
+
+SIZE = (6, 8)
+SQUARE = ((1.0, 1.0), (5.0, 1.0), (5.0, 4.0), (1.0, 4.0))
+HINTS = [
+    Hints("a", SIZE, regions=(Polygon("cat", SQUARE), Polygon("dog", SQUARE[:3]))),
+    Hints("b", SIZE, regions=(Polygon("dog", SQUARE),)),
+]
+
+
+def photograph(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.zeros((*SIZE, 3), np.uint8)).save(path)
+
+
+def upload(image: str) -> str:
+    return f"/data/upload/7/1a2b3c4d-{image}.png"
+
+
+def subset(image: str) -> str:
+    return f"train/{image}.png"
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda root: write_label_studio(root / "project-1-at-2026.json", HINTS, file=upload),
+        lambda root: write_cvat(root / "annotations.xml", HINTS, classes=["cat", "dog"], file=subset),
+        lambda root: write_geojson(root / "annotations", HINTS, file=lambda image: f"{image}.png"),
+    ],
+    ids=["label-studio", "cvat", "geojson"],
+)
+def test_an_export_and_its_photographs_are_a_data_set(tmp_path: Path, write: Callable[[Path], None]) -> None:
+    for name in ("a", "b", "c"):
+        photograph(tmp_path / "images" / f"{name}.png")
+    write(tmp_path)
+    data = open_dataset(tmp_path)
+    assert set(data.classes.names) == {"background", "cat", "dog"}
+    assert list(data.images) == ["a", "b", "c"]
+    found, report = read_any_hints(data.annotations, data)
+    assert {name: hints.regions for name, hints in found.items()} == {one.image: one.regions for one in HINTS}
+    assert not report.missing
+
+
+def test_the_download_of_cityscapes_is_a_data_set(tmp_path: Path) -> None:
+    names = [f"{split}/x/x_000000_00000{i}_leftImg8bit" for i, split in enumerate(("train", "train", "val"))]
+    for name in names:
+        photograph(tmp_path / "leftImg8bit" / f"{name}.png")
+    road = Bitmap("road", 0, 0, 8, 6, (0, 40, 8))
+    write_cityscapes(tmp_path / "gt", [Hints(name, SIZE, regions=(road,)) for name in names])
+    (tmp_path / "gt" / "gtFine").rename(tmp_path / "gtFine")
+    (tmp_path / "gt").rmdir()
+    data = open_dataset(tmp_path)
+    assert data.classes == CLASSES
+    assert set(data.masks) == set(names)
+    assert data.annotations == ()
+    for file in tmp_path.rglob("*_labelTrainIds.png"):
+        file.unlink()
+    data = open_dataset(tmp_path)
+    assert data.classes == CLASSES
+    assert {split: len(images) for split, images in data.splits.items()} == {"train": 2, "val": 1}
+    assert not data.masks
+    found, _ = read_any_hints(data.annotations, data)
+    assert list(found) == names
+    assert [region.name for hints in found.values() for region in hints.regions] == ["road"] * 3
