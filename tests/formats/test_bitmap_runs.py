@@ -52,3 +52,10 @@ def test_a_polygon_as_its_pixels() -> None:
     assert (bitmap.x, bitmap.y) == (1, 1)
     assert bitmap_area(bitmap).tolist() == [[True, False, True], [True, True, True]]
     assert as_bitmap(Polygon("cat", ((1.1, 1.1), (1.2, 1.1), (1.2, 1.2))), (5, 6)) is None
+
+
+def test_a_bitmap_that_sticks_out_is_cut_and_any_other_kept() -> None:
+    kept = Bitmap("cat", 4, 3, 2, 2, (1, 0, 0, 1, 2))
+    assert as_bitmap(kept, (5, 6)) is kept
+    assert as_bitmap(Bitmap("cat", -1, 4, 2, 2, (0, 4)), (5, 6)) == Bitmap("cat", 0, 4, 1, 1, (0, 1))
+    assert as_bitmap(Bitmap("cat", 10**30, 0, 1, 1, (0, 1)), (5, 6)) is None

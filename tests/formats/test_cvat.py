@@ -176,14 +176,14 @@ def test_elements_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_one_image_is_held_at_a_time(tmp_path: Path) -> None:
-    """3,000 images without labels to learn from: the tree of all would take 10 MB and more."""
+    """3,000 images that say nothing: the tree of them all takes 7 MB, one image 0.3 MB."""
     path = tmp_path / "annotations.xml"
-    images = (f'<image id="{i}" name="{i}.jpg" width="9" height="9">{"<cuboid/>" * 9}</image>' for i in range(3000))
+    images = (f'<image id="{i}" name="{i}.jpg" width="9" height="9">{"<cuboid/>" * 20}</image>' for i in range(3000))
     path.write_text("<annotations>" + "".join(images) + "</annotations>", encoding="utf-8")
     tracemalloc.start()
     try:
         assert read_cvat(path) == {}
-        assert tracemalloc.get_traced_memory()[1] < 1_500_000
+        assert tracemalloc.get_traced_memory()[1] < 4_000_000
     finally:
         tracemalloc.stop()
 

@@ -13,6 +13,7 @@ from underpaint.formats.cityscapes import CLASSES
 from underpaint.formats.cityscapes_write import write_cityscapes
 from underpaint.formats.cvat_write import write_cvat
 from underpaint.formats.dataset import open_dataset
+from underpaint.formats.folder import resolve_name
 from underpaint.formats.geojson_write import write_geojson
 from underpaint.formats.hints import read_any_hints
 from underpaint.formats.label_studio_write import write_label_studio
@@ -81,3 +82,8 @@ def test_the_download_of_cityscapes_is_a_data_set(tmp_path: Path) -> None:
     found, _ = read_any_hints(data.annotations, data)
     assert list(found) == names
     assert [region.name for hints in found.values() for region in hints.regions] == ["road"] * 3
+
+
+@pytest.mark.parametrize("name", [" ", "", "\t\n", "/", "..", "a/" * 500_000, "x" * 1_000_000])
+def test_names_that_are_none_resolve_to_no_image(name: str) -> None:
+    assert resolve_name(name, {"a", "b/a"}) == name

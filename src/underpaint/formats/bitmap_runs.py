@@ -72,8 +72,15 @@ def whole_image_runs(bitmap: Bitmap, size: tuple[int, int]) -> tuple[int, ...]:
 
 
 def as_bitmap(region: Region, size: tuple[int, int]) -> Bitmap | None:
-    """The pixels of a region on an image (H, W), by the rasterisation rule; None where it covers none."""
+    """The pixels of a region on an image (H, W), by the rasterisation rule; None where it covers none.
+
+    A bitmap within the image stays as it is.
+    """
     if isinstance(region, Bitmap):
-        return region
+        height, width = size
+        inside = min(region.x, region.y) >= 0 and region.x + region.width <= width
+        if inside and region.y + region.height <= height:
+            return region
+        return tight_bitmap(region.name, whole_image_runs(region, size), width)
     (rows, columns), area = region_area(region, size)
     return bitmap_of(region.name, area, x=columns.start, y=rows.start)
