@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
-from underpaint.cli import demo, doctor, evaluate, gap, methods, predict, simulate, train
+from underpaint.cli import convert, demo, doctor, evaluate, gap, methods, predict, simulate, train
 from underpaint.core.errors import UnderpaintError
 
 app = typer.Typer(
@@ -20,7 +20,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (demo, doctor, simulate, train, predict, evaluate, gap, methods):
+for verb in (demo, doctor, simulate, train, predict, evaluate, gap, convert, methods):
     verb.register(app)
 
 

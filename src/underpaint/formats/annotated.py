@@ -97,7 +97,7 @@ def open_annotated(root: Path, rest: str | None = None) -> DataFolder | None:
         return None
     images = _photographs(root)
     own = root / "classes.txt"
-    classes = read_classes(own) if own.is_file() else _classes(root, found, images, rest)
+    classes = read_classes(own) if own.is_file() else classes_of(root, found, images, rest)
     return DataFolder(root, classes, images, {}, _splits(found, images), tuple(path for path, _ in found))
 
 
@@ -124,7 +124,8 @@ def _photographs(root: Path) -> dict[str, Path]:
     return images
 
 
-def _classes(root: Path, found: Found, images: Mapping[str, Path], rest: str | None) -> ClassTable:
+def classes_of(root: Path, found: Found, images: Mapping[str, Path], rest: str | None = None) -> ClassTable:
+    """The classes that annotation files name, with a background class before them unless they have one."""
     names: dict[str, None] = {}
     for path, form in found:
         declared = form.classes(path) if form.classes is not None else ()

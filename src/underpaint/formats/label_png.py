@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from underpaint.core.atomic import atomic_folder, within
 from underpaint.core.classes import VOID, ClassTable
-from underpaint.core.errors import DataError
+from underpaint.core.errors import DataError, HintError
 from underpaint.formats.images import find_files
-from underpaint.formats.masks import SUFFIXES, read_index_mask
+from underpaint.formats.masks import SUFFIXES, read_index_mask, write_index_mask
 from underpaint.formats.sniff import files_of
+from underpaint.hints.rasterise import Mask, paint_regions, paint_seeds
 from underpaint.hints.types import Hints
 
 LOOKED_AT = 32
@@ -52,6 +55,42 @@ def read_label_images(folder: Path, classes: ClassTable, root: Path) -> dict[str
             fix=f"write the object as its class number (1, 2, ...) and {VOID} where nothing is known",
         )
     return {name: Hints(image=name, mask=_refer(file, root), source="label images") for name, file in files.items()}
+
+
+def write_label_images(path: Path, hints: Sequence[Hints], classes: ClassTable, root: Path) -> None:
+    """Write a folder of palette PNGs and the ``classes.txt`` that goes with their numbers.
+
+    Areas, strokes and clicks become the pixels that they label; a pixel that none of them labels is 255, unknown.
+
+    Args:
+        path: The folder; an older one is replaced at the end, whole.
+        hints: Of the images, each of known size.
+        classes: The class table.
+        root: The folder to which `Hints.mask` is relative.
+
+    Raises:
+        HintError: an image of unknown size, or an unknown class.
+        DataError: a label file that cannot be read, or of another size; the disk refuses.
+    """
+    with atomic_folder(path) as folder:
+        lines = (f"{name} {r} {g} {b}\n" for name, (r, g, b) in zip(classes.names, classes.colours, strict=True))
+        (folder / "classes.txt").write_text("".join(lines), encoding="utf-8")
+        for one in hints:
+            write_index_mask(within(folder, f"{one.image}.png"), _painted(one, classes, root), classes)
+
+
+def _painted(hints: Hints, classes: ClassTable, root: Path) -> Mask:
+    """(H, W) class indices of all that labels single pixels, as training sees them."""
+    where = f"hints of image {hints.image!r}"
+    if hints.size is None:
+        fix = "give the data set with its photographs"
+        raise HintError("label images need the size of the image", where=where, fix=fix)
+    held = read_index_mask(root / hints.mask, classes, size=hints.size, void_stated=True) if hints.mask else None
+    regions = [(classes.index(region.name, where), region) for region in hints.regions]
+    strokes = [(one.name, np.array(one.points, np.float64), one.width) for one in hints.scribbles]
+    strokes += [(one.name, np.array([(one.x, one.y)], np.float64), 0.0) for one in hints.clicks]
+    labelled = [(classes.index(name, where), points, width) for name, points, width in strokes]
+    return paint_seeds(labelled, hints.size, paint_regions(regions, hints.size, held))
 
 
 def _is_grey(file: Path) -> bool:

@@ -86,7 +86,8 @@ class Format:
         sniff: Whether a file or folder is of this format, from its content.
         read: Hints by image, names as they stand in the file.
         write: Writes whole or not at all, replaces nothing half; None where the format is only read.
-        holds: ``read(write(x)) == x`` for hints with these parts alone (to the rounding of numbers in text).
+        holds: The parts that it can state. Where it is written, ``read(write(x)) == x`` for hints with these parts
+            alone, to the rounding of numbers in text.
         as_pixels: Parts that are written as the pixels they cover.
         classes: The class names that a file declares, in its order; None where it declares none.
         images: The images that a file lists, read without its annotations; None where that is not worth while.
@@ -206,6 +207,7 @@ FORMATS: tuple[Format, ...] = (
         layout="one .json file",
         sniff=whats_the_point.is_clicks,
         read=lambda path, _: whats_the_point.read_clicks(path),
+        holds=frozenset({Part.CLICKS}),
     ),
     Format(
         name="scribblesup",
@@ -213,6 +215,7 @@ FORMATS: tuple[Format, ...] = (
         layout="an .xml file an image",
         sniff=scribblesup.is_scribblesup,
         read=lambda path, reading: scribblesup.read_scribblesup(path, reading.classes),
+        holds=frozenset({Part.SCRIBBLES, Part.TAGS, Part.ABSENT, Part.SIZES}),
     ),
     Format(
         name="voc",
@@ -220,6 +223,7 @@ FORMATS: tuple[Format, ...] = (
         layout="an .xml file an image",
         sniff=voc_xml.is_voc,
         read=lambda path, reading: voc_xml.read_voc_boxes(path, reading.classes, base=reading.voc_base),
+        holds=frozenset({Part.BOXES, Part.BOXED, Part.TAGS, Part.ABSENT, Part.SIZES}),
     ),
     Format(
         name="tags",
@@ -227,6 +231,8 @@ FORMATS: tuple[Format, ...] = (
         layout="one .csv or .tsv file",
         sniff=tags_csv.is_table,
         read=lambda path, reading: tags_csv.read_tags(path, reading.classes, complete=reading.complete_tags),
+        write=lambda path, hints, writing: tags_csv.write_tags(path, hints, writing.classes, writing.files),
+        holds=frozenset({Part.TAGS, Part.ABSENT}),
     ),
     Format(
         name="masks",
@@ -234,6 +240,10 @@ FORMATS: tuple[Format, ...] = (
         layout="a .png file an image",
         sniff=lambda path: label_png.is_label_folder(path) and not cityscapes.is_cityscapes(path),
         read=lambda path, reading: label_png.read_label_images(path, reading.classes, reading.root),
+        write=lambda path, hints, writing: label_png.write_label_images(path, hints, writing.classes, writing.root),
+        as_pixels=frozenset(
+            {Part.LABELS, Part.POLYGONS, Part.HOLES, Part.BITMAPS, Part.CLICKS, Part.SCRIBBLES, Part.WIDTHS}
+        ),
     ),
 )
 """In the order in which they are tried."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from underpaint.core.atomic import write_atomic
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import FormatError
 from underpaint.formats.json_text import read_text
@@ -68,6 +70,30 @@ def read_tags(path: Path, classes: ClassTable, *, complete: bool = False) -> dic
         tags = _listed(row[1], every if complete else frozenset()) if listed else _columns(heading, row, where)
         found[row[0]] = Hints(image=row[0], tags=tags, source="tags")
     return found
+
+
+def write_tags(path: Path, hints: Sequence[Hints], classes: ClassTable, files: Mapping[str, str]) -> None:
+    """Write a table with one column a class: 1 is present, 0 absent, a blank unknown.
+
+    Args:
+        path: The file, of which the ending .tsv makes the delimiter a tab.
+        hints: Of the images; those without tags are left out.
+        classes: The columns.
+        files: What the first column calls an image, by its name.
+
+    Raises:
+        DataError: the disk refuses.
+    """
+    text = io.StringIO()
+    table = csv.writer(text, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", lineterminator="\n")
+    table.writerow(["image", *classes.names])
+    for one in hints:
+        if one.tags is not None:
+            states = (
+                "1" if name in one.tags.present else "0" if name in one.tags.absent else "" for name in classes.names
+            )
+            table.writerow([files.get(one.image, one.image), *states])
+    write_atomic(path, text.getvalue().encode())
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:

@@ -1,5 +1,6 @@
 """Floor 6: the public verbs as Python. The command is a thin layer over these."""
 
+from underpaint.workflows.convert import convert
 from underpaint.workflows.demo import demo
 from underpaint.workflows.doctor import doctor
 from underpaint.workflows.evaluate import evaluate
@@ -8,4 +9,4 @@ from underpaint.workflows.predict import predict
 from underpaint.workflows.simulate import simulate
 from underpaint.workflows.train import Plan, plan, train
 
-__all__ = ["Plan", "demo", "doctor", "evaluate", "gap", "plan", "predict", "simulate", "train"]
+__all__ = ["Plan", "convert", "demo", "doctor", "evaluate", "gap", "plan", "predict", "simulate", "train"]
