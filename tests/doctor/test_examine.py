@@ -16,6 +16,7 @@ from underpaint.doctor import Level, Report, examine
 from underpaint.doctor.balance import Balance, region_pixels
 from underpaint.doctor.estimate import BATCH, CACHE_MB, CORE_SECONDS, CROP, EPOCHS, estimate
 from underpaint.doctor.findings import SHOWN, Finding, Group, printable
+from underpaint.formats.coco import write_coco
 from underpaint.formats.jsonl import write_hints
 from underpaint.hints.rasterise import region_area
 from underpaint.hints.types import Bitmap, Box, Click, Hints, Polygon, Scribble, Tags
@@ -361,3 +362,25 @@ def test_a_group_keeps_a_count_and_the_first_names() -> None:
 def test_control_characters_are_shown_as_escapes() -> None:
     assert printable("a\x1b[2Jb\nc\u202ed é") == "a\\x1b[2Jb\\nc\\u202ed é"
     assert printable("\udcff") == "\\udcff"
+
+
+def test_annotations_beside_the_photographs_are_learned_from(tmp_path: Path) -> None:
+    root = tmp_path / "coco"
+    (root / "images").mkdir(parents=True)
+    for i in range(6):
+        picture(i).save(root / "images" / f"p{i}.jpg")
+    square = (Polygon("cat", ((0.0, 0.0), (10.0, 0.0), (10.0, 10.0), (0.0, 10.0))),)
+    made = [Hints(f"p{i}", size=SIZE, regions=square) for i in range(5)] + [Hints("p9", size=SIZE, regions=square)]
+    files = {f"p{i}": f"p{i}.jpg" for i in range(10)}
+    write_coco(root / "annotations.json", made, ClassTable.of(["cat", "dog"]), files)
+    report = examine(root)
+    assert report.classes == ("background", "cat", "dog")
+    assert [form for _, form in report.sources] == ["COCO JSON"]
+    assert dict(report.kinds) == {"masks": 5}
+    rows = {row["class"]: row for row in report.balance}
+    assert (rows["cat"]["images"], rows["cat"]["pixels"], rows["background"]["pixels"]) == (5, 500, 0)
+    assert found(report)["hints-without-photograph"].names == ("p9.jpg",)
+    assert found(report)["image-without-labels"].names == ("p5",)
+    rows = {row["class"]: row for row in examine(root, rest="background").balance}
+    assert (rows["background"]["images"], rows["background"]["pixels"]) == (5, 5 * (48 * 64 - 100))
+    assert found(examine(root, rest="sky"))["class-never"].names == ("dog",)

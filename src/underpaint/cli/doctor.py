@@ -18,7 +18,12 @@ def doctor(
     data: Annotated[Path, typer.Argument(help="Data set, as `underpaint train` takes it.")],
     hints: Annotated[
         list[Path] | None,
-        typer.Option(help="Hints in any known format; may be repeated. Without it the data set's masks are learned."),
+        typer.Option(
+            help="Hints in any known format; may be repeated. Without it the data set's masks or annotations."
+        ),
+    ] = None,
+    rest: Annotated[
+        str | None, typer.Option(help="Class of what no annotation covers; without it that is unknown.")
     ] = None,
     split: Annotated[
         str | None, typer.Option(help="Split to learn from; join several with +. Default: train, or everything.")
@@ -35,7 +40,7 @@ def doctor(
     from underpaint.doctor.estimate import usable_cores
 
     with DecodingBar() as bar:
-        report = examine(data, hints=hints or [], split=split, workers=usable_cores(), progress=bar.advance)
+        report = examine(data, hints=hints or [], rest=rest, split=split, workers=usable_cores(), progress=bar.advance)
     if as_json:
         typer.echo(json.dumps(report.to_json(), indent=1))
     else:

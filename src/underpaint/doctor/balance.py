@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from underpaint.core.classes import ClassTable
+from underpaint.core.classes import VOID, ClassTable
 from underpaint.doctor.findings import Finding, Group, Level
 from underpaint.hints.candidates import ImageKnowledge
+from underpaint.hints.rasterise import paint_regions
 from underpaint.hints.types import Hints, Polygon, Region
 
 CONSTANT = 0.95
@@ -37,16 +38,25 @@ class Balance:
         self._add(shown, ~shown)
         self.pixels += pixels[:-1]
 
-    def add_hints(self, hints: Hints, masks: Counts | None) -> None:
+    def add_hints(self, hints: Hints, masks: Counts | None, *, exact: bool = False) -> None:
         """Hints of one image, and the pixels of their label file.
+
+        Args:
+            hints: With the size of the image.
+            masks: (C + 1,) pixels of each class in the label file, void last, or None.
+            exact: Paint the regions and count, where the sum of areas would not do since regions cover each other.
 
         Raises:
             HintError: a class outside the table, or one that is shown and absent at once.
         """
         known = ImageKnowledge.of(hints, self.classes)
         shown = known.present.copy()
-        for region in hints.regions:
-            self.pixels[self.classes.index(region.name)] += region_pixels(region)
+        if exact and hints.size is not None:
+            painted = paint_regions([(self.classes.index(one.name), one) for one in hints.regions], hints.size)
+            self.pixels += np.bincount(painted.ravel(), minlength=VOID + 1)[: len(self.classes)]
+        else:
+            for region in hints.regions:
+                self.pixels[self.classes.index(region.name)] += region_pixels(region)
         for scribble in hints.scribbles:
             along = np.hypot(*np.diff(np.array(scribble.points), axis=0).T).sum() + scribble.width
             self.pixels[self.classes.index(scribble.name)] += int(along * scribble.width)

@@ -26,6 +26,7 @@ def examine(
     path: Path,
     *,
     hints: Sequence[Path] = (),
+    rest: str | None = None,
     split: str | None = None,
     workers: int = 1,
     progress: Progress | None = None,
@@ -34,7 +35,9 @@ def examine(
 
     Args:
         path: The data set, as `open_dataset` takes it.
-        hints: Files or folders of hints, as training takes them; without them the data set's masks are learned.
+        hints: Files or folders of hints, as training takes them; without them the data set's masks are learned, or the
+            annotations beside its photographs.
+        rest: Class of what no annotation covers, as in training.
         split: The split to learn from, several joined with '+'; ``train`` where there is one, else every image.
         workers: Processes that decode. A script must then start from ``if __name__ == "__main__"``.
         progress: Called after each photograph.
@@ -43,12 +46,14 @@ def examine(
         The report; problems are findings in it, not errors.
     """
     try:
-        data = open_dataset(path)
+        data = open_dataset(path, rest=rest)
+        if rest is not None:
+            data.classes.index(rest, "--rest")
     except UnderpaintError as error:
         return Report(str(path), split, [Finding.of_error("data-set", error)])
     chosen, findings = choose(data, split)
     sources = read_sources(data, hints)
-    labels, photographs, copies = Labels(data, sources, chosen.images), Photographs(), Copies(chosen.parts)
+    labels, photographs, copies = Labels(data, sources, chosen.images, rest), Photographs(), Copies(chosen.parts)
     jobs = (Job(name, file, labels.files(name), data.classes) for name, file in data.images.items())
     processes = workers if len(data.images) > MANY else 1
     for done, seen in enumerate(stream(look, jobs, workers=processes, lost=crashed), start=1):

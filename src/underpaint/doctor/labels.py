@@ -12,9 +12,11 @@ from underpaint.doctor.balance import Balance
 from underpaint.doctor.findings import Finding, Group, Level, printable
 from underpaint.doctor.look import Fault, LabelFile, LabelsSeen, Seen
 from underpaint.formats.check import check_hints, fit_hints, geometry
-from underpaint.formats.folder import DataFolder, resolve_name
+from underpaint.formats.folder import DataFolder
 from underpaint.formats.merge import merge_hints
+from underpaint.formats.naming import Names
 from underpaint.formats.registry import Reading, recognise
+from underpaint.formats.rest import fill_rest
 from underpaint.formats.whats_the_point import background_file
 from underpaint.hints.types import Hints, Kind, Tags
 
@@ -30,6 +32,7 @@ class Sources:
         strays: Names without a photograph.
         words: Classes outside the table, by how many hints of them there are.
         contradictions: Images of which two sources say what cannot both be.
+        left_out: What the readers left out, by the reason.
         errors: Files that cannot be read at all.
     """
 
@@ -39,32 +42,40 @@ class Sources:
     strays: Group = field(default_factory=Group)
     words: Counter[str] = field(default_factory=Counter)
     contradictions: Group = field(default_factory=Group)
+    left_out: Counter[str] = field(default_factory=Counter)
     errors: list[Finding] = field(default_factory=list)
 
 
 def read_sources(data: DataFolder, paths: Sequence[Path]) -> Sources:
-    """Read every file or folder of hints, and go on past those that cannot be read."""
+    """Read every file or folder of hints, and go on past those that cannot be read.
+
+    Without ``paths`` the annotations beside the photographs are read, as training does.
+    """
+    paths = paths or data.annotations
     sources = Sources(given=bool(paths))
+    reading = Reading(data.classes, data.root, data.images, left_out=sources.left_out)
     beside = [background_file(path) for path in paths if path.suffix.lower() == ".json"]
     for path in dict.fromkeys([*paths, *(file for file in beside if file.is_file())]):
         try:
             form = recognise(path)
-            read = form.read(path, Reading(data.classes, data.root, data.images))
+            read = form.read(path, reading)
         except UnderpaintError as error:
             sources.errors.append(Finding.of_error("hints-unreadable", error))
             continue
         sources.titles.append((str(path), form.title))
-        for one in read.values():
-            _take(sources, data, one, path)
+        names = Names(data.images, path)
+        for image in list(read):
+            one = read.pop(image)  # so that hints which are changed are not held twice
+            _take(sources, data, replace(one, image=names.resolve(one.image)), path)
     return sources
 
 
 def _take(sources: Sources, data: DataFolder, one: Hints, path: Path) -> None:
-    name = resolve_name(one.image, data.images)
+    name = one.image
     if name not in data.images:
         sources.strays.add(name)
         return
-    known = _known(replace(one, image=name), set(data.classes.names), sources.words)
+    known = _known(one, set(data.classes.names), sources.words)
     try:
         check_hints(known, data.classes, f"{path}, image {name!r}")
         sources.hints[name] = merge_hints(sources.hints[name], known) if name in sources.hints else known
@@ -91,10 +102,10 @@ def _known(hints: Hints, table: set[str], left_out: Counter[str]) -> Hints:
 
 
 class Labels:
-    """Labels met image by image: faults, kinds and balance."""
+    """Labels met image by image: faults, kinds and balance; ``rest`` as `fill_rest` has it."""
 
-    def __init__(self, data: DataFolder, sources: Sources, trained: frozenset[str]) -> None:
-        self.data, self.sources, self.trained = data, sources, trained
+    def __init__(self, data: DataFolder, sources: Sources, trained: frozenset[str], rest: str | None) -> None:
+        self.data, self.sources, self.trained, self.rest = data, sources, trained, rest
         self.balance = Balance(data.classes)
         self.kinds: Counter[Kind] = Counter()
         self.mixtures: Counter[str] = Counter()
@@ -160,7 +171,8 @@ class Labels:
             return
         self._count(fit.hints.kinds())
         try:
-            self.balance.add_hints(fit.hints, labels.pixels if labels is not None else None)
+            full = fit.hints if self.rest is None else fill_rest(fit.hints, self.rest, self.data.classes)
+            self.balance.add_hints(full, labels.pixels if labels is not None else None, exact=self.rest is not None)
         except HintError as error:
             self.sources.contradictions.add(seen.name, error.what)
 
@@ -189,6 +201,10 @@ def _of_sources(sources: Sources) -> list[Finding]:
             f"hints of {{n}} classes that the class table lacks: {words}",
             cause="another spelling, or classes that are not wanted",
             fix="correct the words or add them to the class table; or leave these hints out with train --lenient",
+        ),
+        *(
+            Finding("hints-left-out", Level.WARNS, f"{count} left out: {printable(reason)}", count=count)
+            for reason, count in sources.left_out.most_common()
         ),
         *sources.contradictions.finding(
             "hints-contradict",
