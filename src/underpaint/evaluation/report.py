@@ -13,6 +13,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
+from underpaint.core.atomic import write_atomic
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import DataError
 from underpaint.evaluation import charts
@@ -21,7 +22,6 @@ from underpaint.evaluation.confusion import confusion, scores
 from underpaint.evaluation.gap import Estimate, Gap, estimate
 from underpaint.evaluation.pictures import Mask, Rgb, draw_hints, overlay
 from underpaint.evaluation.results import GapReport, MethodRow, PictureRow, Role
-from underpaint.formats.atomic import write_atomic
 
 __all__ = ["GapReport", "MethodRow", "PictureRow", "Role", "write_report"]
 

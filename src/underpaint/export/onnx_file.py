@@ -14,11 +14,11 @@ import torch
 from numpy.typing import NDArray
 
 from underpaint import __version__
+from underpaint.core.atomic import write_atomic
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import ConfigError, RunError
 from underpaint.core.rng import generator
 from underpaint.export.session import OnnxForward, extra
-from underpaint.formats.atomic import write_atomic
 from underpaint.models.inference import FullSize
 from underpaint.models.network import Network
 

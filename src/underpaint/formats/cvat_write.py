@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
+from underpaint.core.atomic import write_atomic
 from underpaint.core.errors import HintError
-from underpaint.formats.atomic import write_atomic
 from underpaint.formats.bitmap_runs import as_bitmap
 from underpaint.formats.check import check_hints
 from underpaint.hints.types import Hints, Point, Polygon

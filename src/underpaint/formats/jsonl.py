@@ -23,9 +23,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from underpaint.core.atomic import write_atomic
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import FormatError, HintError
-from underpaint.formats.atomic import write_atomic
 from underpaint.formats.check import check_hints
 from underpaint.formats.fields import Fields
 from underpaint.formats.json_text import parse_json

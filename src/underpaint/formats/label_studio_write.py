@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from underpaint.core.atomic import write_atomic
 from underpaint.core.errors import HintError
-from underpaint.formats.atomic import write_atomic
 from underpaint.formats.bitmap_runs import as_bitmap, whole_image_runs
 from underpaint.formats.check import check_hints
 from underpaint.formats.label_studio import UNITS

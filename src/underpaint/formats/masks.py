@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
+from underpaint.core.atomic import write_atomic
 from underpaint.core.classes import VOID, ClassTable
 from underpaint.core.errors import DataError
-from underpaint.formats.atomic import write_atomic
 from underpaint.formats.decode import MAX_PIXELS, Pixels, opened, orientation_of
 
 FORMATS = ("PNG", "BMP", "TIFF")

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from underpaint.core.atomic import write_atomic
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import ConfigError, DataError
-from underpaint.formats.atomic import write_atomic
 from underpaint.formats.folder import listing
 from underpaint.formats.images import SUFFIXES, find_images, read_rgb, write_index_mask
 from underpaint.predict.predictor import Coarse, Pixels, Predictor

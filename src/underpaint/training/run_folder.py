@@ -15,10 +15,10 @@ import yaml
 from safetensors.torch import load_file
 
 from underpaint import __version__
+from underpaint.core.atomic import write_atomic
 from underpaint.core.classes import ClassTable
 from underpaint.core.config import Settings, load_yaml
 from underpaint.core.errors import RunError
-from underpaint.formats.atomic import write_atomic
 from underpaint.methods.registry import method_class
 from underpaint.models.network import Network
 from underpaint.training.config import RunConfig

@@ -10,13 +10,12 @@ import torch
 from safetensors.torch import load_file
 
 from underpaint import __version__
-from underpaint.core.atomic import remove_leftovers
+from underpaint.core.atomic import remove_leftovers, write_atomic
 from underpaint.core.config import Config, Settings
 from underpaint.core.errors import RunError
 from underpaint.core.rng import derive
 from underpaint.data.hinted import HintedImages, steps_in
 from underpaint.data.pseudo import PseudoLabels
-from underpaint.formats.atomic import write_atomic
 from underpaint.formats.folder import DataFolder
 from underpaint.formats.jsonl import hint_record
 from underpaint.hints.types import Hints

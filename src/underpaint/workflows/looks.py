@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from underpaint.core.atomic import write_atomic
 from underpaint.evaluation.compare import Evaluation, ImageCounts, count_image, evaluation
 from underpaint.export import choose_forward
-from underpaint.formats.atomic import write_atomic
 from underpaint.formats.folder import DataFolder
 from underpaint.formats.images import read_rgb
 from underpaint.formats.masks import read_index_mask, write_index_mask

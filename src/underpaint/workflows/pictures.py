@@ -11,9 +11,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
+from underpaint.core.atomic import write_atomic
 from underpaint.data.hinted import HintedImages
 from underpaint.evaluation.pictures import draw_hints, overlay
-from underpaint.formats.atomic import write_atomic
 from underpaint.formats.folder import DataFolder
 from underpaint.hints.types import Hints
 from underpaint.predict import PredictConfig, Predictor
