@@ -203,6 +203,33 @@ def test_dense_energy_gradients() -> None:
     torch.testing.assert_close(reference, expected)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_exact_gradient_is_both_directions_at_once(dtype: torch.dtype) -> None:
+    """``-(A + A') P`` and ``-P' A P`` from a filter and a filter back; the compiled lattice makes them in one pass."""
+    rgb, p = photo_like(9, 11).to(dtype), soft(3, 9, 11, dtype).requires_grad_()
+    forth = bilateral_filter(p, rgb, **SIGMAS)
+    (back,) = torch.autograd.grad(forth, p, p.detach())
+    energy = dense_energy(p, rgb, **SIGMAS, gradient="exact")
+    (gradient,) = torch.autograd.grad(2 * energy, p)
+    torch.testing.assert_close(gradient, -2 * (forth + back).detach(), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(energy, -(p * forth).sum(), rtol=1e-5, atol=1e-5)
+    assert not torch.allclose(forth, back, rtol=1e-3)  # else this would not tell the two directions apart
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_pixels_that_are_not_valid_do_not_exist(dtype: torch.dtype) -> None:
+    """As if their probabilities were zero, which pixels without probability are by `test_zeroed_pixels...`."""
+    rgb, p = photo_like(6, 7).to(dtype), soft(3, 6, 7, dtype).requires_grad_()
+    valid = torch.rand(1, 6, 7, generator=torch.Generator().manual_seed(8)) > 0.3
+    energy = dense_energy(p, rgb, **SIGMAS, valid=valid, gradient="exact")
+    zeroed = dense_energy(p * valid, rgb, **SIGMAS, gradient="exact")
+    torch.testing.assert_close(energy, zeroed, rtol=1e-6, atol=0)
+    gradients = [torch.autograd.grad(value, p)[0] for value in (energy, zeroed)]
+    torch.testing.assert_close(*gradients, rtol=1e-5, atol=1e-6)
+    with pytest.raises(DataError, match="valid is"):
+        dense_energy(p, rgb, **SIGMAS, valid=valid.to(dtype))
+
+
 def padded(rgb: Tensor, p: Tensor) -> tuple[Tensor, Tensor]:
     """The same image with a random border that has no probabilities."""
     wide, zeros = torch.rand(1, 3, 12, 15, dtype=rgb.dtype), torch.zeros(1, p.shape[1], 12, 15, dtype=p.dtype)

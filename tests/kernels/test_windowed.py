@@ -103,9 +103,11 @@ def test_gradient_is_the_energys_in_double_precision(matrix: Tensor | None, case
 
 
 @pytest.mark.parametrize("matrix", [None, SKEWED], ids=["potts", "skewed"])
-@pytest.mark.parametrize(("height", "width", "radius"), [(5, 6, 2), (40, 33, 5), (33, 140, 3), (3, 2, 9), (1, 7, 2)])
+@pytest.mark.parametrize(
+    ("height", "width", "radius"), [(5, 6, 2), (40, 33, 5), (33, 140, 3), (3, 2, 9), (1, 7, 2), (34, 21, 11)]
+)
 def test_back_ends_agree_beyond_one_block(height: int, width: int, radius: int, matrix: Tensor | None) -> None:
-    """The compiled back end works in blocks of 32 x 128 pixels."""
+    """The compiled back end works in blocks of 32 x 128 pixels, and in strips of 8 rows."""
     y, rgb = scene(height=height, width=width)
     used = gates((2, height, width))
     found = {}
@@ -116,6 +118,18 @@ def test_back_ends_agree_beyond_one_block(height: int, width: int, radius: int, 
         found[backend] = energy.detach(), p.grad
     torch.testing.assert_close(found["numba"][0], found["torch"][0], rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(found["numba"][1], found["torch"][1], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("classes", [1, 2, 7, 11, 12, 21, 24, 30])
+def test_back_ends_agree_for_any_number_of_channels(classes: int) -> None:
+    """The compiled back end sums the channels, and one of ones, in equal groups of at most 12."""
+    y, rgb = scene(classes=classes, height=11, width=13)
+    found = []
+    for backend in BACKENDS:
+        p = y.clone().requires_grad_()
+        energy = windowed_energy(p, rgb, kernels=KERNELS, radius=3, backend=backend)
+        found.append((energy.detach(), torch.autograd.grad(energy, p)[0]))
+    torch.testing.assert_close(*found, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

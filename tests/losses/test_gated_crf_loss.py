@@ -123,6 +123,14 @@ def test_padding_changes_nothing(around: tuple[int, int, int, int]) -> None:
     torch.testing.assert_close(*slopes, rtol=1e-5, atol=1e-8)
 
 
+def test_an_image_of_the_wanted_size_stays_as_it_is() -> None:
+    _, rgb, valid = scene()
+    valid[0, 2, 3] = False
+    small, gate = shrink_image(rgb, valid, (rgb.shape[2], rgb.shape[3]))
+    assert torch.equal(small, rgb)
+    assert torch.equal(gate, valid)
+
+
 def test_sizes_that_do_not_divide() -> None:
     """Cells that share pixels still have the mean colour of what they touch, and close where padding touches."""
     rgb = torch.rand(1, 3, 10, 7, generator=torch.Generator().manual_seed(0))

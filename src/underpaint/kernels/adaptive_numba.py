@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from underpaint.kernels.jit import prepare
-from underpaint.kernels.windowed_numba import add_products
 
 Floats = NDArray[np.float32]
 
@@ -48,7 +47,7 @@ def _average(now: Floats, weights: Floats, offsets: NDArray[np.int64], reach: in
                 out = new[c, y, reach : reach + width]
                 out[:] = 0
                 for o in range(0, len(offsets), 4):
-                    add_products(
+                    _add_products(
                         out,
                         weights[o, y],
                         _shifted(now[c], y, offsets[o], reach, width),
@@ -67,3 +66,12 @@ def _average(now: Floats, weights: Floats, offsets: NDArray[np.int64], reach: in
 def _shifted(plane: Floats, y: int, offset: NDArray[np.int64], reach: int, width: int) -> Floats:
     start = reach + offset[1]
     return plane[min(max(y + offset[0], 0), len(plane) - 1), start : start + width]
+
+
+@njit(cache=True, fastmath={"contract"})
+def _add_products(
+    out: Floats, w: Floats, v: Floats, w2: Floats, v2: Floats, w3: Floats, v3: Floats, w4: Floats, v4: Floats
+) -> None:
+    """Add four products of rows of one length: few arrays, or the compiler gives up proving them apart."""
+    for p in range(out.size):
+        out[p] = out[p] + w[p] * v[p] + w2[p] * v2[p] + w3[p] * v3[p] + w4[p] * v4[p]

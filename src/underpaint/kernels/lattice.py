@@ -21,11 +21,14 @@ __all__ = ["Lattice", "bilateral_filter", "dense_energy", "normalised_cut"]
 _TINY = 1e-20
 """Added to a sum of affinities before dividing by it, as in Kraehenbuehl's code; a pixel's to itself is about 0.5."""
 
+Direction = Literal["forth", "back", "both"]
+"""The map, its transpose, or the sum of the two."""
+
 
 class PlaneFilter(Protocol):
     """What both lattices offer, on tensors."""
 
-    def __call__(self, planes: Tensor, out: Tensor, *, transpose: bool) -> None:
+    def __call__(self, planes: Tensor, out: Tensor, direction: Direction) -> None:
         """Filter (C, P) into (C, P)."""
 
 
@@ -65,13 +68,14 @@ def dense_energy(
     sigma_xy: float,
     sigma_rgb: float,
     gate: Tensor | None = None,
+    valid: Tensor | None = None,
     gradient: Literal["exact", "reference"] = "reference",
 ) -> Tensor:
     """Gated dense energy ``-sum_i S_i sum_k P_ik (A P)_ik``, as a sum that the caller weights and divides.
 
     A is the unnormalised lattice affinity of `bilateral_filter`, the own pixel included. Without a gate this is the
-    dense CRF loss of Tang et al. up to a constant. A pixel whose probabilities are all zero does not exist: it is not
-    put on the lattice, sends nothing, and gets no gradient (that is how padding is left out).
+    dense CRF loss of Tang et al. up to a constant. A pixel that is not valid does not exist: it is not put on the
+    lattice, sends nothing, and gets no gradient (that is how padding is left out).
 
     paper: Zhang et al., "Reliability Does Matter", AAAI 2020 (gate, reference gradient);
     Tang et al., "On Regularized Losses for Weakly-supervised CNN Segmentation", ECCV 2018 (gate of ones).
@@ -82,6 +86,7 @@ def dense_energy(
         sigma_xy: Pixels of this grid.
         sigma_rgb: In the units of ``rgb``.
         gate: S (N, H, W), a constant; None: ones.
+        valid: (N, H, W) bool, the pixels that exist; None: those with any probability above zero.
         gradient: "reference" is ``-2 S_i (A P)_i``, as in the authors' code; "exact" is ``-S_i (A P)_i - (A' S P)_i``,
             the gradient of the value, at the price of a second filter where there is a gate.
 
@@ -96,7 +101,11 @@ def dense_energy(
         raise ConfigError(f"gradient is {gradient!r}", accepted="exact, reference")
     if gate is not None and gate.shape != probabilities[:, 0].shape:
         raise DataError(f"gate is {tuple(gate.shape)}", accepted=tuple(probabilities[:, 0].shape))
-    filters = _filters(probabilities, rgb, _present(probabilities), sigma_xy, sigma_rgb)
+    if valid is not None and (valid.shape != probabilities[:, 0].shape or valid.dtype != torch.bool):
+        accepted = f"bool {tuple(probabilities[:, 0].shape)}"
+        raise DataError(f"valid is {tuple(valid.shape)} {valid.dtype}", accepted=accepted)
+    exists = _present(probabilities) if valid is None else valid
+    filters = _filters(probabilities, rgb, exists, sigma_xy, sigma_rgb)
     energy: Tensor = _DenseEnergy.apply(probabilities, filters, gate, gradient == "exact")
     return energy
 
@@ -146,7 +155,7 @@ class _Bilateral(torch.autograd.Function):
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         gradient = _working(upstream[0])
         gradient = gradient if ctx.total is None else gradient / ctx.total
-        return _apply(gradient, ctx.filters, transpose=True).to(upstream[0].dtype), None, None
+        return _apply(gradient, ctx.filters, "back").to(upstream[0].dtype), None, None
 
 
 class _DenseEnergy(torch.autograd.Function):
@@ -157,15 +166,16 @@ class _DenseEnergy(torch.autograd.Function):
         ctx: Any, probabilities: Tensor, filters: list[PlaneFilter], gate: Tensor | None, exact: bool
     ) -> Tensor:
         p = _working(probabilities)
-        weight = None if gate is None else gate.detach().to(p).unsqueeze(1)
-        affine = _apply(p, filters)
-        gated = affine if weight is None else affine * weight
-        energy = -torch.einsum("nchw,nchw->nhw", p, gated).sum(dtype=torch.float64)
-        gradient = gated
-        if exact:
-            gradient = gradient + _apply(p if weight is None else p * weight, filters, transpose=True)
+        if gate is None:
+            # P' A P = P' A' P, so that the exact gradient (A + A') P gives the value as well.
+            gradient, ctx.factor = (_apply(p, filters, "both"), -1) if exact else (_apply(p, filters), -2)
+            energy = _dot(p, gradient) * (-0.5 if exact else -1)
         else:
-            gradient = gradient * 2
+            weight = gate.detach().to(p).unsqueeze(1)
+            gradient, ctx.factor = _apply(p, filters).mul_(weight), -2
+            energy = -_dot(p, gradient)
+            if exact:
+                gradient, ctx.factor = gradient.add_(_apply(p * weight, filters, "back")), -1
         ctx.save_for_backward(gradient)
         ctx.dtype = probabilities.dtype
         return energy.to(p.dtype)
@@ -173,7 +183,7 @@ class _DenseEnergy(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,) = ctx.saved_tensors
-        return (gradient * -upstream[0]).to(ctx.dtype), None, None, None
+        return (gradient * (ctx.factor * upstream[0])).to(ctx.dtype), None, None, None
 
 
 def _filters(
@@ -197,15 +207,18 @@ def _filters(
 
 
 def _compiled(lattice: Lattice) -> PlaneFilter:
-    def filter_planes(planes: Tensor, out: Tensor, *, transpose: bool) -> None:
-        lattice.filter_planes(planes.numpy(), transpose=transpose, out=out.numpy())
+    def filter_planes(planes: Tensor, out: Tensor, direction: Direction) -> None:
+        back, both = direction == "back", direction == "both"
+        lattice.filter_planes(planes.numpy(), transpose=back, both=both, out=out.numpy())
 
     return filter_planes
 
 
 def _plain(lattice: TorchLattice) -> PlaneFilter:
-    def filter_planes(planes: Tensor, out: Tensor, *, transpose: bool) -> None:
-        out.copy_(lattice.filter_planes(planes, transpose=transpose))
+    def filter_planes(planes: Tensor, out: Tensor, direction: Direction) -> None:
+        out.copy_(lattice.filter_planes(planes, transpose=direction == "back"))
+        if direction == "both":
+            out.add_(lattice.filter_planes(planes, transpose=True))
 
     return filter_planes
 
@@ -219,16 +232,24 @@ def image_features(rgb: Tensor, *, sigma_xy: float, sigma_rgb: float | None) -> 
     return position if sigma_rgb is None else torch.cat([position, rgb.flatten(1) / sigma_rgb])
 
 
-def _apply(values: Tensor, filters: list[PlaneFilter], *, transpose: bool = False) -> Tensor:
+def _apply(values: Tensor, filters: list[PlaneFilter], direction: Direction = "forth") -> Tensor:
     filtered = torch.empty_like(values)
     for n, filter_planes in enumerate(filters):
-        filter_planes(values[n].flatten(1), filtered[n].flatten(1), transpose=transpose)  # both are views
+        filter_planes(values[n].flatten(1), filtered[n].flatten(1), direction)  # both are views
     return filtered
 
 
 def _ones(values: Tensor, filters: list[PlaneFilter]) -> Tensor:
     """``A 1`` (N, 1, H, W) in working precision."""
     return _apply(torch.ones_like(_working(values[:, :1])), filters)
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    """Sum of products over all axes; the classes of a pixel in working precision, the pixels in float64."""
+    total = torch.zeros_like(a[:, 0])
+    for channel in range(a.shape[1]):  # a product of all would be another tensor of that size, einsum a slow one
+        total.addcmul_(a[:, channel], b[:, channel])
+    return total.sum(dtype=torch.float64)
 
 
 def _present(probabilities: Tensor) -> Tensor:

@@ -115,20 +115,34 @@ class Lattice:
         planes = np.ascontiguousarray(values.T, dtype=np.float32)
         return np.ascontiguousarray(self.filter_planes(planes, transpose=transpose).T)
 
-    def filter_planes(self, planes: Floats, *, transpose: bool = False, out: Floats | None = None) -> Floats:
-        """As `filter`, from and to contiguous (C, P); ``out`` receives the result where given."""
+    def filter_planes(
+        self, planes: Floats, *, transpose: bool = False, both: bool = False, out: Floats | None = None
+    ) -> Floats:
+        """As `filter`, from and to contiguous (C, P); ``out`` receives the result where given.
+
+        ``both`` gives the sum of the map and its transpose, which differ in the order of the blurs alone: one splat and
+        one slice serve both.
+        """
         threads = prepare(passes.splat, purpose=PURPOSE, seconds=COMPILE_SECONDS)
         entries = empty_rows(len(self.vertex), len(planes))
         vertices, spare = (empty_rows(self.vertices + 1, len(planes)) for _ in range(2))
         passes.splat(planes, self.tiles, self.corners, self.weights, self.starts, threads, entries)
         passes.collect(entries, self.first, self.order, threads, vertices)
-        for axis in self.axes(transpose=transpose):
-            passes.blur(vertices, self.neighbours[axis], threads, spare)
-            vertices, spare = spare, vertices
+        backwards = vertices.copy() if both else None
+        vertices = self._blur(vertices, spare, threads, transpose=transpose)
+        if backwards is not None:
+            vertices = vertices + self._blur(backwards, np.empty_like(vertices), threads, transpose=not transpose)
         filtered = np.empty_like(planes) if out is None else out
         gather = (self.vertex, self.tiles, self.corners, self.weights, self.starts, self.factor, threads)
         passes.slice_back(vertices, *gather, filtered)
         return filtered
+
+    def _blur(self, vertices: Floats, spare: Floats, threads: int, *, transpose: bool) -> Floats:
+        """Blur along every axis; both arrays are overwritten and one of them returned."""
+        for axis in self.axes(transpose=transpose):
+            passes.blur(vertices, self.neighbours[axis], threads, spare)
+            vertices, spare = spare, vertices
+        return vertices
 
     def axes(self, *, transpose: bool = False) -> range:
         """The order in which the axes are blurred."""

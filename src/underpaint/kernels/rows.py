@@ -27,7 +27,7 @@ _LINE = 64
 _UNROLLED = 4
 """Vectors of a row up to which it stays in registers while several rows are summed: 32 channels."""
 
-_VECTOR = ir.VectorType(ir.FloatType(), LANES)
+VECTOR = ir.VectorType(ir.FloatType(), LANES)
 
 
 def padded(channels: int) -> int:
@@ -43,7 +43,7 @@ def empty_rows(count: int, channels: int) -> Floats:
     return spare[start : start + count * length].reshape(count, length)
 
 
-class _Matrix:
+class Matrix:
     """A C-contiguous matrix in the code being generated."""
 
     def __init__(self, context: Any, builder: Any, kind: Any, value: Any) -> None:
@@ -59,17 +59,18 @@ class _Matrix:
         """Pointers to ``count`` vectors of row i from element ``offset`` on."""
         start = self.builder.gep(self.row(i), [offset])
         places = [self.builder.gep(start, [ir.Constant(ir.IntType(64), LANES * g)]) for g in range(count)]
-        return [self.builder.bitcast(place, _VECTOR.as_pointer()) for place in places]
+        return [self.builder.bitcast(place, VECTOR.as_pointer()) for place in places]
 
 
 def _broadcast(builder: Any, scalar: Any) -> Any:
-    vector = ir.Constant(_VECTOR, ir.Undefined)
+    vector = ir.Constant(VECTOR, ir.Undefined)
     for lane in range(LANES):
         vector = builder.insert_element(vector, scalar, ir.Constant(ir.IntType(32), lane))
     return vector
 
 
-def _multiply_add(builder: Any, total: Any, factor: Any, values: Any) -> Any:
+def multiply_add(builder: Any, total: Any, factor: Any, values: Any) -> Any:
+    """``total + factor * values``, fused where the machine can."""
     product = builder.fmul(factor, values, flags=("contract",))
     return builder.fadd(total, product, flags=("contract",))
 
@@ -94,25 +95,24 @@ def _by_length(builder: Any, length: Any, emit: Callable[[Any, int], None]) -> N
     builder.position_at_end(after)
 
 
-def _is_matrix(array: Any, *dtypes: Any) -> bool:
+def is_matrix(array: Any, *dtypes: Any) -> bool:
+    """Whether a type of numba's is a C-contiguous matrix of one of these element types."""
     return isinstance(array, types.Array) and (array.ndim, array.layout) == (2, "C") and array.dtype in dtypes
 
 
 def _gather(typing: Any, target: Any, i: Any, scale: Any, source: Any, corners: Any, weights: Any, p: Any) -> Any:
-    if not all(_is_matrix(a, types.float32) for a in (target, source, weights)) or not _is_matrix(
-        corners, types.uint16
-    ):
+    if not all(is_matrix(a, types.float32) for a in (target, source, weights)) or not is_matrix(corners, types.uint16):
         return None
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kinds = signature.args
-        out, come, index, share = (_Matrix(context, builder, kinds[a], arguments[a]) for a in (0, 3, 4, 5))
+        out, come, index, share = (Matrix(context, builder, kinds[a], arguments[a]) for a in (0, 3, 4, 5))
         index_row, share_row = index.row(arguments[6]), share.row(arguments[6])
 
         def emit(offset: Any, count: int) -> None:
             places = out.vectors(arguments[1], offset, count)
             with builder.goto_entry_block():
-                sums = [builder.alloca(_VECTOR) for _ in range(count)]
+                sums = [builder.alloca(VECTOR) for _ in range(count)]
             for place, total in zip(places, sums, strict=True):
                 builder.store(builder.load(place, align=4), total)
             with cgutils.for_range(builder, index.length) as loop:
@@ -121,7 +121,7 @@ def _gather(typing: Any, target: Any, i: Any, scale: Any, source: Any, corners: 
                 factor = _broadcast(builder, weight)
                 for total, place in zip(sums, come.vectors(corner, offset, count), strict=True):
                     values = builder.load(place, align=4)
-                    builder.store(_multiply_add(builder, builder.load(total), factor, values), total)
+                    builder.store(multiply_add(builder, builder.load(total), factor, values), total)
             for place, total in zip(places, sums, strict=True):
                 builder.store(builder.load(total), place, align=4)
 
@@ -132,14 +132,12 @@ def _gather(typing: Any, target: Any, i: Any, scale: Any, source: Any, corners: 
 
 
 def _scatter(typing: Any, target: Any, corners: Any, weights: Any, p: Any, scale: Any, source: Any, j: Any) -> Any:
-    if not all(_is_matrix(a, types.float32) for a in (target, source, weights)) or not _is_matrix(
-        corners, types.uint16
-    ):
+    if not all(is_matrix(a, types.float32) for a in (target, source, weights)) or not is_matrix(corners, types.uint16):
         return None
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kinds = signature.args
-        out, index, share, come = (_Matrix(context, builder, kinds[a], arguments[a]) for a in (0, 1, 2, 5))
+        out, index, share, come = (Matrix(context, builder, kinds[a], arguments[a]) for a in (0, 1, 2, 5))
         index_row, share_row = index.row(arguments[3]), share.row(arguments[3])
 
         def emit(offset: Any, count: int) -> None:
@@ -149,7 +147,7 @@ def _scatter(typing: Any, target: Any, corners: Any, weights: Any, p: Any, scale
                 weight = builder.fmul(arguments[4], builder.load(builder.gep(share_row, [loop.index])))
                 factor = _broadcast(builder, weight)
                 for values, place in zip(given, out.vectors(corner, offset, count), strict=True):
-                    total = _multiply_add(builder, builder.load(place, align=4), factor, values)
+                    total = multiply_add(builder, builder.load(place, align=4), factor, values)
                     builder.store(total, place, align=4)
 
         _by_length(builder, out.length, emit)
@@ -160,12 +158,12 @@ def _scatter(typing: Any, target: Any, corners: Any, weights: Any, p: Any, scale
 
 def _row_operation(accumulate: bool, target: Any, source: Any) -> Any:
     """Typing and code of ``target[i] (+)= factor * source[j]``."""
-    if not (_is_matrix(target, types.float32) and _is_matrix(source, types.float32)):
+    if not (is_matrix(target, types.float32) and is_matrix(source, types.float32)):
         return None
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        out = _Matrix(context, builder, signature.args[0], arguments[0])
-        come = _Matrix(context, builder, signature.args[3], arguments[3])
+        out = Matrix(context, builder, signature.args[0], arguments[0])
+        come = Matrix(context, builder, signature.args[3], arguments[3])
         factor = _broadcast(builder, arguments[2])
 
         def emit(offset: Any, count: int) -> None:
@@ -173,7 +171,7 @@ def _row_operation(accumulate: bool, target: Any, source: Any) -> Any:
             for place, read in zip(places, come.vectors(arguments[4], offset, count), strict=True):
                 values = builder.load(read, align=4)
                 if accumulate:
-                    result = _multiply_add(builder, builder.load(place, align=4), factor, values)
+                    result = multiply_add(builder, builder.load(place, align=4), factor, values)
                 else:
                     result = builder.fmul(factor, values)
                 builder.store(result, place, align=4)

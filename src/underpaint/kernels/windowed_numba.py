@@ -1,8 +1,9 @@
 """Pair sums over a window on the CPU: float32, all cores, no memory that grows with the window.
 
 The image is cut into blocks that stay in a core's cache. A block and its margin are stored as one flat row per channel,
-so a neighbour at (dy, dx) is always the same ``shift`` away, every inner loop runs over thousands of floats, and the
-weight of a pair is computed once and used at both of its ends. Pixels outside the image have weight zero.
+so a neighbour at (dy, dx) is always the same ``shift`` away. The weights of all pairs of a strip of rows are made
+first, each once, and used at both ends of the pair, while the sums stay in registers. Pixels outside the image have
+weight zero.
 """
 
 from __future__ import annotations
@@ -18,10 +19,15 @@ from torch import Tensor
 from underpaint.kernels.exponential import exp2
 from underpaint.kernels.gaussian import HalfWindow
 from underpaint.kernels.jit import prepare
+from underpaint.kernels.products import group_size, sum_neighbours
+from underpaint.kernels.rows import LANES
 
 Floats = NDArray[np.float32]
 _BLOCK = (32, 128)
 """Height and width of a block at most: 21 channels with margins fill about half of a 1 MB second-level cache."""
+
+_STRIP = 8
+"""Rows of a block whose weights, with those of the margin above, are held at one time."""
 
 
 def filter_pairs(
@@ -29,7 +35,7 @@ def filter_pairs(
 ) -> tuple[Tensor, Tensor]:
     """As `windowed_torch.filter_pairs`, for contiguous float32 tensors on the CPU."""
     threads = prepare(_filter, purpose="windowed pair sums", seconds=8)
-    count, _, height, width = values.shape
+    count, channels, height, width = values.shape
     filtered, disagreement = torch.empty_like(values), values.new_empty(count, height, width)
     _filter(
         values.numpy(),
@@ -42,7 +48,8 @@ def filter_pairs(
         (window.decay * math.log2(math.e)).astype(np.float32),
         window.radius,
         _evenly(height, _BLOCK[0]),
-        _evenly(width, _BLOCK[1]),
+        LANES * _evenly(-(-width // LANES), _BLOCK[1] // LANES),
+        group_size(channels + 1),
         threads,
         filtered.numpy(),
         disagreement.numpy(),
@@ -72,6 +79,7 @@ def _filter(
     radius: int,
     rows: int,
     columns: int,
+    group: int,
     workers: int,
     filtered: Floats,
     disagreement: Floats,
@@ -79,21 +87,29 @@ def _filter(
     count, channels, height, width = values.shape
     down, across = (height + rows - 1) // rows, (width + columns - 1) // columns
     pitch = columns + 2 * radius
-    size = (rows + 2 * radius) * pitch + 2 * radius
+    size = (rows + 2 * radius) * pitch + 3 * radius
+    shifts = offsets[:, 0] * pitch + offsets[:, 1]
+    padded = (channels // group + 1) * group
     for worker in prange(workers):
         # Channel `channels` of the block is all ones: it collects the sum of the weights.
-        local = np.zeros((channels + 1, size), np.float32)
+        local = np.zeros((padded, size), np.float32)
         colours = np.zeros((3, size), np.float32)
         gates = np.zeros((2, size), np.float32)
-        weights = np.zeros((2, size), np.float32)
-        sums = np.zeros((channels + 1, rows * pitch), np.float32)
+        weights = np.zeros((len(offsets), (_STRIP + radius) * pitch + radius), np.float32)
+        sums = np.zeros((padded, columns), np.float32)
         for task in range(worker, count * down * across, workers):
             n, top, left = task // (down * across), task // across % down * rows, task % across * columns
             _load(values[n], rgb[n], top - radius, left - radius, radius, pitch, local, colours, gates)
             _gate(n, source, gates[0], top - radius, left - radius, radius, pitch)
             _gate(n, destination, gates[1], top - radius, left - radius, radius, pitch)
-            _sum_pairs(local, colours, gates, offsets, spatial, flat, decay, radius, pitch, weights, sums)
-            _store(local, sums, top, left, columns, radius, pitch, filtered[n], disagreement[n])
+            for start in range(top, min(height, top + rows), _STRIP):
+                strip = min(_STRIP, height - start, top + rows - start)
+                _weigh(
+                    colours, gates, offsets, shifts, spatial, flat, decay, radius, pitch, start - top, strip, weights
+                )
+                for row in range(start, start + strip):
+                    _sum_row(local, weights, shifts, group, radius, pitch, row - top, row - start, sums)
+                    _store(local, sums, row, row - top, left, radius, pitch, filtered[n], disagreement[n])
 
 
 @njit(cache=True)
@@ -136,61 +152,72 @@ def _gate(n: int, mask: NDArray[np.uint8], gate: Floats, top: int, left: int, ra
 
 
 @njit(cache=True)
-def _sum_pairs(
-    local: Floats,
+def _weigh(
     colours: Floats,
     gates: Floats,
     offsets: NDArray[np.int64],
+    shifts: NDArray[np.int64],
     spatial: Floats,
     flat: Floats,
     decay: Floats,
     radius: int,
     pitch: int,
+    above: int,
+    strip: int,
     weights: Floats,
+) -> None:
+    """Weights of the pairs that begin in a strip of rows or in the margin above it, which the last strip has made.
+
+    ``weights[o, q]`` belongs to the pixel ``q`` places after the first that can reach the strip's first pixel.
+    """
+    margin = radius * pitch + radius
+    kept = margin if above else 0
+    length = margin + strip * pitch
+    start = radius + above * pitch
+    distance = np.empty(length - kept, np.float32)
+    for o in range(len(offsets)):
+        weights[o, :kept] = weights[o, _STRIP * pitch : _STRIP * pitch + kept]
+        here = slice(start + kept, start + length)
+        there = slice(start + kept + shifts[o], start + length + shifts[o])
+        weight = weights[o, kept:length]
+        weight[:] = flat[o]
+        distance[:] = 0
+        for c in range(3 if decay.size else 0):
+            _add_squares(distance, colours[c, here], colours[c, there])
+        for m in range(decay.size):
+            _add_gaussian(weight, distance, spatial[o, m], decay[m])
+        _multiply_gates(weight, gates[0, here], gates[1, here], gates[0, there], gates[1, there])
+
+
+@njit(cache=True)
+def _sum_row(
+    local: Floats,
+    weights: Floats,
+    shifts: NDArray[np.int64],
+    group: int,
+    radius: int,
+    pitch: int,
+    row: int,
+    line: int,
     sums: Floats,
 ) -> None:
-    """Two offsets at a time (their number is even): weights for the block and the margin above, then every channel."""
-    length = sums.shape[1]
-    inner = radius + radius * pitch
-    reach = radius * pitch + length
-    distance = np.empty(reach, np.float32)
-    sums[:] = 0
-    for o in range(0, len(offsets), 2):
-        one, two = offsets[o, 0] * pitch + offsets[o, 1], offsets[o + 1, 0] * pitch + offsets[o + 1, 1]
-        for k, shift in ((0, one), (1, two)):
-            here, there = slice(radius, radius + reach), slice(radius + shift, radius + shift + reach)
-            weight = weights[k, here]
-            weight[:] = flat[o + k]
-            if decay.size:
-                _squared_distance(distance, colours[:, here], colours[:, there])
-            for m in range(decay.size):
-                _add_gaussian(weight, distance, spatial[o + k, m], decay[m])
-            _multiply_gates(weight, gates[0, here], gates[1, here], gates[0, there], gates[1, there])
-        for c in range(len(local)):
-            add_products(
-                sums[c],
-                weights[0, inner : inner + length],
-                local[c, inner + one : inner + one + length],
-                weights[0, inner - one : inner - one + length],
-                local[c, inner - one : inner - one + length],
-                weights[1, inner : inner + length],
-                local[c, inner + two : inner + two + length],
-                weights[1, inner - two : inner - two + length],
-                local[c, inner - two : inner - two + length],
-            )
+    """Sum the neighbours of row ``row`` of the block, which is row ``line`` of its strip."""
+    margin = radius * pitch + radius
+    for x in range(0, sums.shape[1], LANES):
+        q, p = margin + line * pitch + x, radius + margin + row * pitch + x
+        for first in range(0, len(local), group):
+            sum_neighbours(sums, x, weights, q, shifts, local, p, first, group)
 
 
-# The four loops below carry the time. Each touches few arrays, because the compiler gives up vectorising a loop when
+# The loops below make the weights. Each touches few arrays, because the compiler gives up vectorising a loop when
 # it has to prove too many pairs of arrays apart.
 
 
 @njit(cache=True, fastmath={"contract"})
-def _squared_distance(out: Floats, a: Floats, b: Floats) -> None:
-    red, green, blue = a[0], a[1], a[2]
-    red2, green2, blue2 = b[0], b[1], b[2]
+def _add_squares(out: Floats, a: Floats, b: Floats) -> None:
     for p in range(out.size):
-        dr, dg, db = red[p] - red2[p], green[p] - green2[p], blue[p] - blue2[p]
-        out[p] = dr * dr + dg * dg + db * db
+        difference = a[p] - b[p]
+        out[p] += difference * difference
 
 
 @njit(cache=True, fastmath={"contract"})
@@ -206,36 +233,24 @@ def _multiply_gates(out: Floats, send: Floats, receive: Floats, send2: Floats, r
 
 
 @njit(cache=True, fastmath={"contract"})
-def add_products(
-    out: Floats, w: Floats, v: Floats, w2: Floats, v2: Floats, w3: Floats, v3: Floats, w4: Floats, v4: Floats
-) -> None:
-    """Add four products of rows of one length."""
-    for p in range(out.size):
-        out[p] = out[p] + w[p] * v[p] + w2[p] * v2[p] + w3[p] * v3[p] + w4[p] * v4[p]
-
-
-@njit(cache=True, fastmath={"contract"})
 def _store(
     local: Floats,
     sums: Floats,
-    top: int,
+    row: int,
+    line: int,
     left: int,
-    columns: int,
     radius: int,
     pitch: int,
     filtered: Floats,
     disagreement: Floats,
 ) -> None:
-    channels, height, width = filtered.shape
-    stop = min(width, left + columns)
-    for row in range(top, min(height, top + sums.shape[1] // pitch)):
-        at = (row - top) * pitch + radius
-        unlike = disagreement[row, left:stop]
-        unlike[:] = sums[channels, at : at + stop - left]
-        for c in range(channels):
-            total = sums[c, at : at + stop - left]
-            own = local[c, at + radius + radius * pitch :]
-            out = filtered[c, row, left:stop]
-            for x in range(stop - left):
-                out[x] = total[x]
-                unlike[x] -= own[x] * total[x]
+    channels, _, width = filtered.shape
+    stop = min(width, left + sums.shape[1])
+    unlike = disagreement[row, left:stop]
+    unlike[:] = sums[channels, : stop - left]
+    at = 2 * radius + (radius + line) * pitch
+    for c in range(channels):
+        total, own, out = sums[c], local[c, at : at + stop - left], filtered[c, row, left:stop]
+        for x in range(stop - left):
+            out[x] = total[x]
+            unlike[x] -= own[x] * total[x]

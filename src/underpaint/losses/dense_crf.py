@@ -29,6 +29,5 @@ def dense_crf_loss(probabilities: Tensor, rgb: Tensor, valid: Tensor, *, sigma_x
         Scalar <= 0; a zero on the graph where nothing is valid.
     """
     small, inside = shrink_image(rgb, valid, (probabilities.shape[2], probabilities.shape[3]))
-    masked = probabilities * inside[:, None]
-    energy = dense_energy(masked, small, sigma_xy=sigma_xy, sigma_rgb=sigma_rgb, gate=None, gradient="exact")
+    energy = dense_energy(probabilities, small, sigma_xy=sigma_xy, sigma_rgb=sigma_rgb, valid=inside, gradient="exact")
     return energy / inside.sum().clamp(min=1)
