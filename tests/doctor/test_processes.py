@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
@@ -68,3 +71,21 @@ def test_leaving_early_ends_the_processes() -> None:
     began = time.perf_counter()
     results.close()
     assert time.perf_counter() - began < 10  # all of it would take 100 s
+
+
+def test_ctrl_c_is_the_callers_alone() -> None:
+    code = """
+import time
+from underpaint.doctor.processes import stream
+print("begun", flush=True)
+list(stream(time.sleep, [0.02] * 5000, workers=2, lost=print))
+"""
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"begun\n"
+        time.sleep(0.5)  # the processes are starting
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert said.count(b"Traceback") == 1
+    assert said.rstrip().endswith(b"KeyboardInterrupt")

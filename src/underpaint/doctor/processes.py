@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -91,10 +92,12 @@ def _one_by_one(work: Callable[[Item], Result], items: list[Item], lost: Callabl
 
 @contextmanager
 def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    pool = ProcessPoolExecutor(
-        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_leave_interrupts_to_the_caller
-    )
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_interrupts_to_the_caller)
     try:
+        with _interrupts_ignored():
+            for _ in range(workers):
+                pool.submit(int)  # each starts a process, which is deaf to Ctrl-C from its first moment on
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
@@ -102,3 +105,16 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
 
 def _leave_interrupts_to_the_caller() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Programs that are started meanwhile ignore Ctrl-C as well. Handlers belong to the main thread alone."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, held)
