@@ -28,9 +28,28 @@ def filter_pairs(
     Returns:
         ``q_i = sum_j w_ij v_j`` (N, C, H, W) and ``sum_j w_ij - <v_i, q_i>`` (N, H, W).
     """
-    filtered = torch.zeros_like(values)
-    total = torch.zeros_like(values[:, :1])
+    filtered, total = torch.zeros_like(values), torch.zeros_like(values[:, :1])
     gates = _gates(values, source, destination)
+    # Image by image on the CPU, where one fits the cache and a batch does not; together on a GPU, to launch less.
+    together = 1 if values.device.type == "cpu" else len(values)
+    for n in range(0, len(values), together):
+        part = slice(n, n + together)
+        gate = None if gates is None else (gates[0][part], gates[1][part])
+        _add_neighbours(values[part], rgb[part], window, gate, filtered[part], total[part])
+    for channel in range(values.shape[1]):  # one channel at a time: a product of all would double the memory
+        total[:, 0].addcmul_(values[:, channel], filtered[:, channel], value=-1)
+    return filtered, total[:, 0]
+
+
+def _add_neighbours(
+    values: Tensor,
+    rgb: Tensor,
+    window: HalfWindow,
+    gates: tuple[Tensor, Tensor] | None,
+    filtered: Tensor,
+    total: Tensor,
+) -> None:
+    """Add the weighted neighbours of every pixel to ``filtered``, and the weights to ``total``."""
     height, width = values.shape[-2:]
     for o, (dy, dx) in enumerate(window.offsets.tolist()):
         if dy >= height or abs(dx) >= width:
@@ -43,9 +62,6 @@ def filter_pairs(
         for here, there in ((near, far), (far, near)):
             filtered[(..., *here)].addcmul_(weight, values[(..., *there)])
             total[(..., *here)] += weight
-    for channel in range(values.shape[1]):  # one channel at a time: a product of all would double the memory
-        total[:, 0].addcmul_(values[:, channel], filtered[:, channel], value=-1)
-    return filtered, total[:, 0]
 
 
 def _pair_weights(rgb: Tensor, window: HalfWindow, o: int, near: Slices, far: Slices) -> Tensor:
