@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,15 @@ def test_classes_come_in_the_order_of_the_file(file: Path) -> None:
     file.write_text('{"categories": 3, "images": [], "annotations": []}')
     with pytest.raises(FormatError, match="no categories"):
         coco_classes(file)
+
+
+def test_any_order_of_the_members(file: Path) -> None:
+    """Categories that stand elsewhere first, under the same key, are not taken for the file's own."""
+    made = content({"segmentation": [[0, 0, 3, 0, 3, 2]], "extra": {"categories": [{"id": 18, "name": "elk"}]}})
+    expected = (Polygon("cat", ((0, 0), (3, 0), (3, 2))),)
+    for order in itertools.permutations(made):
+        file.write_text(json.dumps({key: made[key] for key in order}))
+        assert read_coco(file)["d/a.jpg"].regions == expected
 
 
 def test_images_without_annotations_say_nothing(file: Path) -> None:

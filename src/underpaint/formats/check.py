@@ -195,6 +195,10 @@ def _fit_region(region: Region, size: tuple[int, int]) -> Region | None:
 def _fit_ring(ring: tuple[Point, ...], size: tuple[int, int]) -> tuple[Point, ...] | None:
     """A ring moved to the image's border, on which, unlike a click, it may lie."""
     height, width = size
-    if not all(-SLACK <= x <= width + SLACK and -SLACK <= y <= height + SLACK for x, y in ring):
+    xs, ys = zip(*ring, strict=True)
+    left, right, top, bottom = min(xs), max(xs), min(ys), max(ys)
+    if not (left >= -SLACK and right <= width + SLACK and top >= -SLACK and bottom <= height + SLACK):
         return None
+    if left >= 0 and top >= 0 and right <= width and bottom <= height:
+        return ring  # the same object: large data sets are held once
     return tuple((min(max(x, 0.0), float(width)), min(max(y, 0.0), float(height))) for x, y in ring)

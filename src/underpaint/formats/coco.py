@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from underpaint.core.classes import ClassTable
 from underpaint.core.errors import FormatError, HintError
 from underpaint.formats.coco_rle import read_rle, rle_of
 from underpaint.formats.fields import Fields
-from underpaint.formats.json_text import read_json, read_text
+from underpaint.formats.json_text import collector_paused, members, read_text
 from underpaint.formats.sniff import is_json
 from underpaint.hints.types import Box, Click, Hints, Point, Polygon, Region
 
@@ -38,15 +38,14 @@ def coco_classes(path: Path) -> tuple[str, ...]:
     Raises:
         FormatError: no list of categories with names.
     """
-    found = _list_of(path, "categories", "name")
+    found = _list_of(read_text(path), "categories", "name")
     if not found:
         raise FormatError("no categories", where=path, accepted='"categories": [{"id": 1, "name": "cat"}]')
     return tuple(dict.fromkeys(one["name"] for one in found))
 
 
-def _list_of(path: Path, key: str, text: str) -> list[dict[str, str]]:
+def _list_of(content: str, key: str, text: str) -> list[dict[str, str]]:
     """The first list under ``key`` whose every object has the string ``text``; an empty one where there is none."""
-    content = read_text(path)
     for match in re.finditer(rf'"{key}"\s*:\s*', content):
         try:
             found, _ = json.JSONDecoder().raw_decode(content, match.end())
@@ -59,7 +58,7 @@ def _list_of(path: Path, key: str, text: str) -> list[dict[str, str]]:
 
 def coco_images(path: Path) -> tuple[str, ...]:
     """The file names of the images, without reading the annotations; none where they cannot be told."""
-    return tuple(one["file_name"] for one in _list_of(path, "images", "file_name"))
+    return tuple(one["file_name"] for one in _list_of(read_text(path), "images", "file_name"))
 
 
 def read_coco(path: Path) -> dict[str, Hints]:
@@ -72,27 +71,61 @@ def read_coco(path: Path) -> dict[str, Hints]:
     Raises:
         FormatError: not this structure; names the file and the annotation.
     """
-    content = read_json(path)
-    top = Fields(content, str(path))
-    names = {one.whole("id"): one.text("name") for one in top.items("categories")}
-    images = dict(_image(one) for one in top.items("images"))
-    held: dict[int, list[Hints]] = {number: [] for number in images}
-    annotations = top.value("annotations")
-    if not isinstance(annotations, list):
-        top.refuse("annotations", "a list")
-    for i, record in enumerate(annotations):
-        annotations[i] = None  # so that the parsed file shrinks while the hints grow
-        fields = Fields(record, f"{path}, annotations[{i}]")
+    text = read_text(path)
+    rest: dict[str, Any] = {}
+    held: _Held | None = None
+    with collector_paused():
+        for key, value in members(text, "annotations", path):
+            if key != "annotations":
+                rest[key] = value
+                continue
+            if held is None and "images" in rest:  # the usual order; the categories, which come last, are looked up
+                held = _Held.of({"categories": _list_of(text, "categories", "name"), **rest}, path)
+            if held is not None:
+                held.add(value)
+        known = _Held.of(rest, path)
+        if held is None or held.names != known.names:  # another order: once more, now that all the rest is known
+            held = known
+            for key, value in members(text, "annotations", path):
+                if key == "annotations":
+                    held.add(value)
+        return held.joined()
+
+
+@dataclass
+class _Held:
+    """The annotations read so far, by image number."""
+
+    path: Path
+    names: dict[int, str]
+    images: dict[int, Hints]
+    hints: dict[int, list[Hints]]
+    count: int = 0
+
+    @classmethod
+    def of(cls, top: dict[str, Any], path: Path) -> _Held:
+        fields = Fields(top, str(path))
+        for key in ("images", "categories"):
+            fields.value(key)  # a file without them is no COCO file
+        names = {one.whole("id"): one.text("name") for one in fields.items("categories")}
+        images = dict(_image(one) for one in fields.items("images"))
+        return cls(path, names, images, {number: [] for number in images})
+
+    def add(self, record: Any) -> None:
+        fields = Fields(record, f"{self.path}, annotations[{self.count}]")
+        self.count += 1
         number = fields.whole("image_id")
-        if number not in images:
+        if number not in self.images:
             fields.refuse("image_id", "the id of one of the images")
-        if fields.whole("category_id") not in names:
-            fields.refuse("category_id", f"one of the categories {sorted(names)[:20]}")
-        held[number].append(_annotation(fields, names[fields.whole("category_id")], images[number]))
-    found = {image.image: _joined(image, held[number]) for number, image in images.items()}
-    if len(found) < len(images):
-        raise FormatError("two images have one file name", where=path)
-    return found
+        if fields.whole("category_id") not in self.names:
+            fields.refuse("category_id", f"one of the categories {sorted(self.names)[:20]}")
+        self.hints[number].append(_annotation(fields, self.names[fields.whole("category_id")], self.images[number]))
+
+    def joined(self) -> dict[str, Hints]:
+        found = {image.image: _joined(image, self.hints.pop(number)) for number, image in self.images.items()}
+        if len(found) < len(self.images):
+            raise FormatError("two images have one file name", where=self.path)
+        return found
 
 
 def _image(fields: Fields) -> tuple[int, Hints]:

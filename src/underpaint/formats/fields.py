@@ -53,11 +53,10 @@ class Fields:
     def flat_points(self, key: str) -> Iterator[list[tuple[float, float]]]:
         """A list of lists ``[x1, y1, x2, y2, ...]`` of finite numbers."""
         for values in self._list(key):
-            numbers = [finite(value) for value in values] if isinstance(values, list) else [None]
-            if None in numbers or len(numbers) % 2:
+            numbers = _finite_numbers(values)
+            if numbers is None or len(numbers) % 2:
                 raise self._bad(key, values, "lists [x1, y1, x2, y2, ...] of finite numbers")
-            known = [number for number in numbers if number is not None]
-            yield list(zip(known[::2], known[1::2], strict=True))
+            yield list(zip(numbers[::2], numbers[1::2], strict=True))
 
     def refuse(self, key: str, accepted: str) -> NoReturn:
         """Raise `FormatError` for a field whose value the caller does not accept."""
@@ -152,6 +151,17 @@ def finite(value: Any) -> float | None:
     except OverflowError:
         return None
     return number if math.isfinite(number) else None
+
+
+def _finite_numbers(values: Any) -> list[float] | None:
+    """A list of finite numbers as floats, else None; for the millions of a large file, so without a call for each."""
+    if not isinstance(values, list) or not set(map(type, values)) <= {int, float}:
+        return None
+    try:
+        numbers = list(map(float, values))
+    except OverflowError:
+        return None
+    return numbers if all(map(math.isfinite, numbers)) else None
 
 
 def _shown(value: Any) -> str:
