@@ -140,6 +140,6 @@ def region_pixels(region: Region) -> int:
 
 
 def _area(ring: npt.NDArray[np.float64]) -> float:
-    """By the shoelace formula; moved to the origin first, where the products are small and so exact."""
+    """By the shoelace formula; from the first point, so that the terms which close the ring are 0."""
     x, y = (ring - ring[0]).T
-    return abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2
+    return abs(float(x[:-1] @ y[1:] - x[1:] @ y[:-1])) / 2
