@@ -200,6 +200,14 @@ FAULTS: list[tuple[Callable[[Path], None], str, Level, str]] = [
 ]
 
 
+def test_without_a_list_to_learn_from_everything_is(data: Path) -> None:
+    shutil.rmtree(data / "splits")
+    report = examine(data)
+    assert (report.split, report.labelled) == ("all", 12)
+    assert found(report)["split-no-train"].level is Level.NOTES
+    assert "split-no-train" not in found(examine(data, split="all"))
+
+
 @pytest.mark.parametrize(("damage", "key", "level", "name"), FAULTS)
 def test_each_fault_is_found_with_its_level_and_name(
     data: Path, damage: Callable[[Path], None], key: str, level: Level, name: str

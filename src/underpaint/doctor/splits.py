@@ -41,6 +41,7 @@ def choose(data: DataFolder, asked: str | None) -> tuple[Chosen, list[Finding]]:
     } | dict.fromkeys(images, name)
     findings = [
         *_unknown(unknown, data),
+        *_unnamed(name, asked, data),
         *_empty(listed, name),
         *_without_photograph(data, wanted),
         *_shared(images, scored, wanted, name),
@@ -52,6 +53,15 @@ def choose(data: DataFolder, asked: str | None) -> tuple[Chosen, list[Finding]]:
 def _unknown(unknown: list[str], data: DataFolder) -> list[Finding]:
     what, fix = f"the data set has no split {', '.join(unknown)}", f"choose of: {', '.join(sorted(data.splits))}"
     return Group.of(unknown).finding("split-unknown", Level.BLOCKS, what, fix=fix)
+
+
+def _unnamed(name: str, asked: str | None, data: DataFolder) -> list[Finding]:
+    """Where the split that a training takes by itself is missing."""
+    if asked is not None or "train" in data.splits:
+        return []
+    what = "there is no split 'train', so every image is examined as one to learn from"
+    fix = f"train with --split {name}, or list the images to learn from in splits/train.txt"
+    return [Finding("split-no-train", Level.NOTES, what, fix=fix, count=len(data.images))]
 
 
 def _empty(listed: list[str], name: str) -> list[Finding]:
