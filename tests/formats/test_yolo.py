@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from underpaint.core.classes import ClassTable
-from underpaint.core.errors import FormatError, HintError
+from underpaint.core.errors import FormatError, HintError, UnderpaintError
 from underpaint.formats.images import find_images
 from underpaint.formats.yolo import is_yolo, read_yolo, write_yolo, yolo_classes
 from underpaint.hints.rasterise import paint_regions
@@ -116,3 +118,22 @@ def test_holes_and_bitmaps_are_written_as_rings_of_the_same_pixels(root: Path) -
     np.testing.assert_array_equal(painted, expected)
     with pytest.raises(HintError, match="size of the image"):
         write_yolo(root / "out", [Hints("train/a", regions=regions)], TABLE)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_mutated_bytes_give_hints_or_a_typed_error(root: Path, data: st.DataObject) -> None:
+    images = find_images(root / "images")
+    for name, text in (
+        ("labels/train/a.txt", "0 0.5 0.5 0.25 0.5\n1 0.1 0.1 0.4 0.1 0.4 0.3\n"),
+        ("data.yaml", "names: [a, b]\n"),
+    ):
+        raw = bytearray(text.encode())
+        for _ in range(data.draw(st.integers(0, 3))):
+            raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+        (root / name).write_bytes(raw)
+    try:
+        is_yolo(root)
+        read_yolo(root, yolo_classes(root) or NAMES, images)
+    except UnderpaintError:
+        return
