@@ -196,7 +196,7 @@ def run(inputs: int, seconds: float, seed: int, cores: int, save: Path) -> dict[
     share, time_each = -(-inputs // len(FORMATS)), seconds * cores / len(FORMATS)
     began = time.perf_counter()
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["benchmarks.fuzz_formats"])
+    context.set_forkserver_preload(["benchmarks.fuzz_seeds"])
     with ProcessPoolExecutor(cores, mp_context=context, max_tasks_per_child=1) as pool:
         jobs = [pool.submit(fuzz, form.name, share, time_each, seed, save) for form in FORMATS]
         tallies = [job.result() for job in jobs]
