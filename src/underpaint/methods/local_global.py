@@ -37,7 +37,9 @@ class LocalGlobalConfig(CandidateConfig):
         average: Kind of average.
         regulariser: What sharpens the average along the photograph's edges.
         targets: ``hard`` trains on the most probable class at full size, ``soft`` on the probabilities at stride 4.
-        confidence: Pixels whose best class has a lower probability than this stay unknown (hard targets).
+        confidence: Pixels stay unknown where the averaged probability of their label, times what the network gives to
+            all hinted classes together, is below this. 0 labels every pixel (the paper). Where the network sees none of
+            the hinted classes is often something that nobody hinted: on MSRC-21 a fifth of all pixels.
         scales: At which the network looks at the training images.
         rounds: Times that averaging and training are repeated.
         gated_weight: Of the Gated CRF loss in the training on the combined annotation; 0 for none (the paper).
@@ -47,9 +49,9 @@ class LocalGlobalConfig(CandidateConfig):
     local: LocalModel = "colour"
     weight: float = Field(default=0.5, ge=0, le=1)
     average: Average = "arithmetic"
-    regulariser: Regulariser = "none"
+    regulariser: Regulariser = "crf"
     targets: Literal["hard", "soft"] = "hard"
-    confidence: float = Field(default=0.0, ge=0, lt=1)
+    confidence: float = Field(default=0.6, ge=0, lt=1)
     scales: tuple[float, ...] = (0.75, 1.0, 1.5)
     rounds: int = Field(default=1, ge=1, le=5)
     gated_weight: float = Field(default=0.0, ge=0)
@@ -114,7 +116,7 @@ class LocalGlobal(Method[LocalGlobalConfig]):
                 whole[classes] = probabilities
                 infer.write_soft(name, whole)
             else:
-                infer.write_labels(name, _hard(classes, probabilities, self.config.confidence))
+                infer.write_labels(name, _hard(classes, probabilities))
 
     def _jobs(self, infer: Inference) -> Iterator[_Job]:
         config = self.config
@@ -134,11 +136,15 @@ Annotated = tuple[str, npt.NDArray[np.uint8], npt.NDArray[np.float32]]
 
 
 def _annotated(job: _Job, *, config: LocalGlobalConfig) -> Annotated:
-    """Name, the K drawn classes, and (K, H, W) probabilities, or (K, h, w) at `SOFT_STRIDE` for soft targets."""
+    """Name, the K drawn classes, and (K, H, W) probabilities, all 0 where unknown; (K, h, w) for soft targets."""
     classes = np.unique(job.seeds[job.seeds != UNKNOWN])
     local = annotate(job.rgb, job.seeds, model=config.local, deep=job.features) if config.weight > 0 else None
-    combined = combine(job.network, local, weight=config.weight, average=config.average, seeds=job.seeds)
-    refined = regularise(combined, job.rgb, config.regulariser, seeds=job.seeds)
+    average = combine(job.network, local, weight=config.weight, average=config.average, seeds=job.seeds)
+    refined = regularise(average, job.rgb, config.regulariser, seeds=job.seeds)
+    sure = np.take_along_axis(average, refined.argmax(axis=0)[None], axis=0)[0]
+    if job.network is not None:
+        sure = sure * job.network.sum(axis=0)
+    refined = refined * ((sure >= config.confidence) | (job.seeds != UNKNOWN))
     if config.targets == "soft":
         refined = _pooled(refined, SOFT_STRIDE)
     return job.name, classes, refined
@@ -152,6 +158,6 @@ def _pooled(probabilities: npt.NDArray[np.float32], stride: int) -> npt.NDArray[
     return np.asarray(cells.mean(axis=(2, 4)), dtype=np.float32)
 
 
-def _hard(classes: npt.NDArray[np.uint8], probabilities: npt.NDArray[np.float32], confidence: float) -> Mask:
+def _hard(classes: npt.NDArray[np.uint8], probabilities: npt.NDArray[np.float32]) -> Mask:
     labels: Mask = classes[probabilities.argmax(axis=0)]
-    return np.where(probabilities.max(axis=0) >= confidence, labels, UNKNOWN).astype(np.uint8)
+    return np.where(probabilities.any(axis=0), labels, UNKNOWN).astype(np.uint8)
