@@ -12,10 +12,11 @@ import pytest
 from PIL import Image
 
 from underpaint.core.classes import ClassTable
+from underpaint.core.printable import printable
 from underpaint.doctor import Level, Report, examine
 from underpaint.doctor.balance import Balance, region_pixels
 from underpaint.doctor.estimate import BATCH, CACHE_MB, CORE_SECONDS, CROP, EPOCHS, estimate
-from underpaint.doctor.findings import SHOWN, Finding, Group, printable
+from underpaint.doctor.findings import SHOWN, Finding, Group
 from underpaint.formats.coco import write_coco
 from underpaint.formats.jsonl import write_hints
 from underpaint.hints.rasterise import region_area

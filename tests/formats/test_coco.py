@@ -141,6 +141,11 @@ def test_a_bad_annotation_is_named(file: Path, annotation: dict[str, Any], messa
     assert str(file) in str(caught.value)
 
 
+def test_run_lengths_without_a_size_are_refused(file: Path) -> None:
+    with pytest.raises(FormatError, match="size"):
+        read(file, {"segmentation": {"counts": [0, 4]}})
+
+
 def test_a_mask_of_a_huge_size_is_refused_before_it_is_made(file: Path) -> None:
     huge = {"segmentation": {"size": [100_000, 100_000], "counts": [10**10]}}
     with pytest.raises(FormatError, match="100000 x 100000 pixels"):

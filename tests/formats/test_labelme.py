@@ -83,6 +83,12 @@ def test_a_circle_is_its_disc(tmp_path: Path) -> None:
     assert region_area(region, (48, 64))[1].sum() == pytest.approx(100 * math.pi, rel=0.02)
 
 
+def test_a_circle_of_any_size_has_a_bounded_number_of_corners(tmp_path: Path) -> None:
+    (found,) = read(tmp_path, shape("circle", (0, 0), (1e300, 0))).regions
+    assert isinstance(found, Polygon)
+    assert len(found.ring) == 1000
+
+
 def test_the_image_is_named_by_its_file_or_its_path(tmp_path: Path) -> None:
     for name, inside in (("d/a", "..\\photos\\b.jpg"), ("d/c", "x.png")):
         (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -12,6 +12,7 @@ from rich.logging import RichHandler
 
 from underpaint.cli import convert, demo, doctor, evaluate, gap, methods, predict, simulate, train
 from underpaint.core.errors import UnderpaintError
+from underpaint.core.printable import printable
 
 app = typer.Typer(
     name="underpaint",
@@ -38,7 +39,7 @@ def main() -> None:
         app()
     except UnderpaintError as error:
         console.print("error: ", style="bold red", end="")
-        console.print(str(error), markup=False, highlight=False)
+        console.print(printable(str(error), lines=True), markup=False, highlight=False)
         sys.exit(130 if error.what.startswith("interrupted") else 1)
     except KeyboardInterrupt:
         console.print("interrupted", style="bold red")

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from underpaint.core.printable import printable
+
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
@@ -33,7 +35,7 @@ def convert(
     if not as_json:
         typer.echo(f"{len(planned.hints)} images, {planned.source} -> {planned.target.title}")
         for line in losses.lines():
-            typer.echo(line)
+            typer.echo(printable(line))
     planned.write(out)
     if as_json:
         counts = {"kept": losses.kept, "as_pixels": losses.as_pixels, "lost": losses.lost}

@@ -9,7 +9,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from underpaint.doctor.findings import Finding, Level, printable
+from underpaint.core.printable import printable
+from underpaint.doctor.findings import Finding, Level
 from underpaint.doctor.report import Report
 
 STYLES = {Level.BLOCKS: "bold red", Level.WARNS: "yellow", Level.NOTES: "cyan"}

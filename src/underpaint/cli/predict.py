@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from underpaint.core.errors import ConfigError
+from underpaint.core.printable import printable
 
 
 def register(app: typer.Typer) -> None:
@@ -50,6 +51,6 @@ def predict(
         )
     typer.echo(f"{summary.written} mask(s) in {out}")
     for name, reason in summary.skipped.items():
-        typer.echo(f"skipped {name}: {reason}", err=True)
+        typer.echo(printable(f"skipped {name}: {reason}"), err=True)
     if summary.skipped:
         raise typer.Exit(1)

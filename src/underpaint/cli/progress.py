@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from underpaint.core.printable import printable
+
 PLAIN_EVERY = 20.0
 """Seconds between two lines where the output is not a terminal."""
 
@@ -57,7 +59,7 @@ class Bar:
 
     def note(self, message: str) -> None:
         """Say something above the bar."""
-        self.console.print(f"note: {message}", markup=False, highlight=False)
+        self.console.print(f"note: {printable(message)}", markup=False, highlight=False)
 
     def finish(self) -> None:
         """Close the bar."""

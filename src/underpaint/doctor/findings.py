@@ -88,8 +88,3 @@ class Group:
         if self.count == 0:
             return []
         return [Finding(key, level, what.replace("{n}", str(self.count)), cause, fix, self.count, tuple(self.names))]
-
-
-def printable(text: str) -> str:
-    """Text from a file with everything that could steer a terminal shown as an escape, as Python writes it."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)

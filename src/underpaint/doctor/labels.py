@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from underpaint.core.errors import HintError, UnderpaintError
+from underpaint.core.printable import printable
 from underpaint.doctor.balance import Balance
-from underpaint.doctor.findings import Finding, Group, Level, printable
+from underpaint.doctor.findings import Finding, Group, Level
 from underpaint.doctor.look import Fault, LabelFile, LabelsSeen, Seen
 from underpaint.formats.check import check_hints, fit_hints, geometry
 from underpaint.formats.folder import DataFolder

@@ -6,7 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from statistics import median
 
-from underpaint.doctor.findings import Finding, Group, Level, printable
+from underpaint.core.printable import printable
+from underpaint.doctor.findings import Finding, Group, Level
 from underpaint.doctor.look import Fault, Seen
 from underpaint.formats.decode import MAX_PIXELS
 from underpaint.formats.folder import DataFolder

@@ -60,7 +60,7 @@ class Fields:
 
     def refuse(self, key: str, accepted: str) -> NoReturn:
         """Raise `FormatError` for a field whose value the caller does not accept."""
-        raise self._bad(key, self._record[key], accepted)
+        raise self._bad(key, self._record.get(key), accepted)
 
     def text(self, key: str, *, empty: bool = False) -> str:
         """A string; an empty one only where ``empty``."""

@@ -35,6 +35,9 @@ PIXEL_MODES = frozenset({"1", "L", "P"})
 CIRCLE_ERROR = 0.05
 """Pixels by which the polygon that a circle becomes may lie inside it."""
 
+MAX_CORNERS = 1000
+"""Of that polygon: what the error asks for up to a radius of 10,000 pixels."""
+
 
 def is_labelme(path: Path) -> bool:
     """Whether a file, or the first JSON file of a folder, looks like labelme's."""
@@ -116,8 +119,8 @@ def _shape(fields: Fields, file: Path) -> Iterable[Click | Scribble | Box | Regi
 def _circle(name: str, centre: Point, edge: Point) -> Polygon:
     """A regular polygon for a circle that is given by its centre and a point on it."""
     radius = math.dist(centre, edge)
-    corners = 8 if radius < 1 else math.ceil(math.pi / math.acos(1 - CIRCLE_ERROR / radius))
-    angles = [2 * math.pi * i / min(corners, 1000) for i in range(min(corners, 1000))]
+    corners = 8 if radius < 1 else math.ceil(math.pi / max(math.acos(1 - CIRCLE_ERROR / radius), math.pi / MAX_CORNERS))
+    angles = [2 * math.pi * i / corners for i in range(corners)]
     return Polygon(name, tuple((centre[0] + radius * math.cos(a), centre[1] + radius * math.sin(a)) for a in angles))
 
 
