@@ -44,6 +44,8 @@ class Batch:
         ids: Image names.
         mean, std: (3,) of the encoder's normalisation.
         soft: (N, C, H, W) soft labels of an earlier stage, or None. A pixel whose values are all 0 has none.
+        subtags: (N, C, K) int8, which of the K sub-categories of each class an image shows, as an earlier stage found
+            them: 1 this one, 0 not this one, -1 nothing known; or None.
     """
 
     rgb: Tensor
@@ -58,6 +60,7 @@ class Batch:
     mean: Tensor
     std: Tensor
     soft: Tensor | None = None
+    subtags: Tensor | None = None
 
     @property
     def image(self) -> Tensor:
@@ -98,6 +101,11 @@ class NetOutput:
         logits: (N, C, h, w) at the decoder's stride; bilinear upsampling to ``size`` is the prediction.
         size: (H, W) of the images.
         tag_logits: (N, C) or None.
+        tag_maps: (N, C, h', w') or None: the tag head at every cell of the deepest features. Where there is no padding
+            and no dropout, ``tag_logits`` are their means.
+        sub_logits: (N, C, K) or None: as ``tag_logits``, for K sub-categories of every class.
+        responses: (N, C, h, w) >= 0 or None: ``relu(tag_maps)`` summed over the scales of `Method.looks`, without
+            gradient.
         features: (N, F, h', w') last encoder features or None.
         variance: (N, 1, h, w), positive, or None.
         embedding: (N, E, h, w) or None.
@@ -106,6 +114,9 @@ class NetOutput:
     logits: Tensor
     size: tuple[int, int]
     tag_logits: Tensor | None = None
+    tag_maps: Tensor | None = None
+    sub_logits: Tensor | None = None
+    responses: Tensor | None = None
     features: Tensor | None = None
     variance: Tensor | None = None
     embedding: Tensor | None = None

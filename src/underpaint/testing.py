@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, replace
+from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,7 @@ from underpaint.core.errors import ConfigError
 from underpaint.data.samples import Sample, Still, collate
 from underpaint.hints.candidates import ImageKnowledge, build_candidates
 from underpaint.hints.types import Hints, Kind
-from underpaint.methods.base import Job, Method, Result
+from underpaint.methods.base import Job, Method, Result, Stage
 from underpaint.records import UNKNOWN, Batch, Head, NetOutput, Progress, Terms
 
 SIZE = 32
@@ -37,22 +39,27 @@ class ToyNetwork(nn.Module):
     Args:
         classes: C.
         needs: Heads to fill.
+        subclasses: K, sub-categories of every class.
     """
 
-    def __init__(self, classes: int, needs: frozenset[Head]) -> None:
+    def __init__(self, classes: int, needs: frozenset[Head], *, subclasses: int = 0) -> None:
         super().__init__()
-        self.needs = needs
+        self.needs, self.subclasses = needs, subclasses
         self.body = nn.Sequential(nn.Conv2d(3, 8, 4, stride=4), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1), nn.ReLU())
         self.head, self.tags = nn.Conv2d(8, classes, 1), nn.Linear(8, classes)
         self.variance = nn.Conv2d(8, 1, 1)
+        self.sub = nn.Linear(8, classes * subclasses) if subclasses else None
 
     def forward(self, image: Tensor) -> NetOutput:
         """Logits at stride 4 and the heads that are needed."""
         held = self.body(image)
+        pooled = held.mean(dim=(2, 3))
         return NetOutput(
             logits=self.head(held),
             size=(image.shape[2], image.shape[3]),
-            tag_logits=self.tags(held.mean(dim=(2, 3))) if Head.TAGS in self.needs else None,
+            tag_logits=self.tags(pooled) if Head.TAGS in self.needs else None,
+            tag_maps=self.tags(held.movedim(1, 3)).movedim(3, 1) if Head.TAGS in self.needs else None,
+            sub_logits=self.sub(pooled).view(len(pooled), -1, self.subclasses) if self.sub is not None else None,
             features=held if Head.FEATURES in self.needs else None,
             variance=nn.functional.softplus(self.variance(held)) if Head.VARIANCE in self.needs else None,
             embedding=held if Head.EMBEDDING in self.needs else None,
@@ -113,15 +120,21 @@ def _toy_seeds(kind: Kind | None, mask: np.ndarray) -> np.ndarray:
 
 
 class ToyInference:
-    """A network's view of one toy image, and a list of what a method made of it."""
+    """A network's view of one toy image, and a list of what a method made of it.
 
-    def __init__(self) -> None:
-        self.classes, self.folder = CLASSES, Path()
+    Args:
+        folder: For whatever the method keeps.
+        earlier: The folder of the stage before, or None.
+    """
+
+    def __init__(self, folder: Path, earlier: Path | None = None) -> None:
+        self.classes, self.folder, self.earlier = CLASSES, folder, earlier
         rng = np.random.default_rng(0)
         sample = _toy_sample(Kind.SCRIBBLE, rng, "toy")
         rgb = (sample.rgb.permute(1, 2, 0).numpy() * 255).astype(np.uint8)
         seeds = collate([sample], torch.zeros(3), torch.ones(3)).seeds()[0].numpy()
-        self._still = Still("toy", rgb, Hints("toy"), seeds, np.ones(len(CLASSES), bool))
+        every = np.ones(len(CLASSES), bool)
+        self._still = Still("toy", rgb, Hints("toy"), seeds, every, every)
         self._scores = rng.dirichlet(np.ones(len(CLASSES)), (SIZE, SIZE)).transpose(2, 0, 1).astype(np.float32)
         self.written: list[npt.NDArray[Any]] = []
 
@@ -137,6 +150,20 @@ class ToyInference:
         """Eight channels at stride 4."""
         return np.random.default_rng(1).normal(size=(8, SIZE // 4, SIZE // 4)).astype(np.float32)
 
+    def responses(self, image: Still, *, scales: tuple[float, ...], flip: bool) -> npt.NDArray[np.float32]:
+        """A hill for every class, in another place, of another height."""
+        rows, columns = np.mgrid[: SIZE // 4, : SIZE // 4]
+        hills = [np.exp(-((rows - 2 * c - 1) ** 2 + (columns - 2) ** 2) / 6.0) * (c + 1) for c in range(len(CLASSES))]
+        return np.stack(hills).astype(np.float32)
+
+    def pooled(self, image: Still) -> npt.NDArray[np.float32]:
+        """Eight numbers."""
+        return np.random.default_rng(2).normal(size=8).astype(np.float32)
+
+    def embedding(self, image: Still) -> npt.NDArray[np.float32]:
+        """Eight channels at stride 4."""
+        return self.features(image)
+
     def each(self, work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
         """One after the other."""
         return map(work, jobs)
@@ -148,6 +175,10 @@ class ToyInference:
     def write_soft(self, name: str, probabilities: npt.NDArray[np.float32]) -> None:
         """Keep them."""
         self.written.append(probabilities)
+
+    def write_subtags(self, name: str, subtags: npt.NDArray[np.int8]) -> None:
+        """Keep them."""
+        self.written.append(subtags)
 
 
 def check_method(method: type[Method[Config]]) -> None:
@@ -164,24 +195,43 @@ def check_method(method: type[Method[Config]]) -> None:
     Raises:
         AssertionError: naming the rule that is broken.
     """
-    settings = _settings(method)
-    made = method(settings, CLASSES)
-    names: set[frozenset[str]] = set()
-    reached = False
-    for kind in (*sorted(method.accepts), None):
-        batch = toy_batch(kind)
-        for part in (batch, _first(batch)):
-            terms, network = _terms(made, part)
-            names.add(frozenset(terms))
-            _check_terms(made, part, terms, kind)
-            reached |= kind is not None and _gradient(terms, network) > 0
-    assert reached, f"{method.name}: no accepted kind of hint sends a gradient to the network"
-    assert len(names) == 1, f"{method.name}: the names of the terms change with the batch: {sorted(map(sorted, names))}"
-    _check_padding(made)
-    _check_numbers(method)
+    made = method(_settings(method), CLASSES)
     stages = made.stages()
     assert stages, f"{method.name}: there must be one stage or more"
     assert len({stage.name for stage in stages}) == len(stages), f"{method.name}: stages need unique names"
+    for stage in _own(made):
+        _check_stage(made, stage)
+    _check_numbers(method)
+
+
+def _own(made: Method[Config]) -> list[Stage]:
+    """The stages that the method's own loss trains."""
+    return [stage for stage in made.stages() if stage.method is None]
+
+
+def _check_stage(made: Method[Config], stage: Stage) -> None:
+    said = f"{made.name}, stage {stage.name}"
+    names: set[frozenset[str]] = set()
+    reached = False
+    for kind in (*sorted(made.accepts), None):
+        batch = _staged(toy_batch(kind), stage)
+        for part in (batch, _first(batch)):
+            terms, network = _terms(made, stage, part)
+            names.add(frozenset(terms))
+            _check_terms(made, stage, part, terms, kind)
+            reached |= kind is not None and _gradient(terms, network) > 0
+    assert reached, f"{said}: no accepted kind of hint sends a gradient to the network"
+    assert len(names) == 1, f"{said}: the names of the terms change with the batch: {sorted(map(sorted, names))}"
+    _check_padding(made, stage)
+
+
+def _staged(batch: Batch, stage: Stage) -> Batch:
+    """The batch with sub-tags, where a stage learns from them: of every class the first."""
+    if not stage.subclasses:
+        return batch
+    subtags = torch.zeros((len(batch.ids), len(CLASSES), stage.subclasses), dtype=torch.int8)
+    subtags[:, :, 0] = 1
+    return replace(batch, subtags=subtags)
 
 
 def _settings(method: type[Method[Config]]) -> Config:
@@ -195,17 +245,18 @@ def _settings(method: type[Method[Config]]) -> Config:
     raise AssertionError(f"{method.name}: an unknown setting is accepted")
 
 
-def _terms(made: Method[Config], batch: Batch) -> tuple[Terms, nn.Module]:
+def _terms(made: Method[Config], stage: Stage, batch: Batch, progress: Progress = LATE) -> tuple[Terms, nn.Module]:
     torch.manual_seed(0)
-    network = ToyNetwork(len(CLASSES), made.needs)
-    return made.loss(network(batch.image), batch, LATE), network
+    heads = made.needs if stage.heads is None else frozenset(stage.heads)
+    network = ToyNetwork(len(CLASSES), heads, subclasses=stage.subclasses)
+    return made.loss(network(batch.image), batch, replace(progress, stage=stage.name)), network
 
 
-def _check_terms(made: Method[Config], batch: Batch, terms: Terms, kind: Kind | None) -> None:
-    said = f"{made.name} on {kind or 'no hints'}"
+def _check_terms(made: Method[Config], stage: Stage, batch: Batch, terms: Terms, kind: Kind | None) -> None:
+    said = f"{made.name}, stage {stage.name}, on {kind or 'no hints'}"
     before = {item.name: getattr(batch, item.name) for item in fields(batch)}
     copies = {name: value.clone() for name, value in before.items() if isinstance(value, Tensor)}
-    again, _ = _terms(made, batch)
+    again, _ = _terms(made, stage, batch)
     for name, value in copies.items():
         assert torch.equal(value, before[name]), f"{said}: the batch's {name} was changed"
     for name, term in terms.items():
@@ -222,12 +273,12 @@ def _gradient(terms: Terms, network: nn.Module) -> float:
     return max((float(value) for value in found), default=0.0)
 
 
-def _check_padding(made: Method[Config]) -> None:
+def _check_padding(made: Method[Config], stage: Stage) -> None:
     """What lies on padding must not matter: other candidates there give the same terms."""
     for kind in sorted(made.accepts):
-        batch = toy_batch(kind)
+        batch = _staged(toy_batch(kind), stage)
         scrambled = replace(batch, candidates=batch.candidates.masked_fill(~batch.valid, batch.sets.shape[1] - 1))
-        first, second = _terms(made, batch)[0], _terms(made, scrambled)[0]
+        first, second = _terms(made, stage, batch)[0], _terms(made, stage, scrambled)[0]
         for name in first:
             assert torch.equal(first[name], second[name]), f"{made.name} on {kind}: padding changes term {name!r}"
 
@@ -258,8 +309,9 @@ def _differs(method: type[Method[Config]], one: Config, other: Config) -> bool:
             sets = batch.sets.clone()
             sets[:, 0, 1] = False
             batch = replace(batch, sets=sets)
-        for progress in (Progress(0, 100), Progress(10, 100), LATE):
-            values = [_values(method(settings, CLASSES), batch, progress) for settings in (one, other)]
+        for stage, progress in product(_own(method(one, CLASSES)), (Progress(0, 100), Progress(10, 100), LATE)):
+            seen = _staged(batch, stage)
+            values = [_values(method(settings, CLASSES), stage, seen, progress) for settings in (one, other)]
             if values[0] != values[1]:
                 return True
     return False
@@ -267,16 +319,21 @@ def _differs(method: type[Method[Config]], one: Config, other: Config) -> bool:
 
 def _between(made: Method[Config]) -> tuple[object, ...]:
     """The stages and the bytes of what is made before each but the first."""
-    infer = ToyInference()
-    for stage in made.stages()[1:]:
-        made.prepare(stage, infer)
-    return made.stages(), [array.tobytes() for array in infer.written]
+    written: list[npt.NDArray[Any]] = []
+    earlier: Path | None = None
+    with TemporaryDirectory() as root:
+        for stage in made.stages()[1:]:
+            folder = Path(root, stage.name)
+            folder.mkdir()
+            infer = ToyInference(folder, earlier)
+            made.prepare(stage, infer)
+            written += infer.written
+            earlier = folder
+    return made.stages(), [array.tobytes() for array in written]
 
 
-def _values(made: Method[Config], batch: Batch, progress: Progress) -> list[float]:
-    torch.manual_seed(0)
-    network = ToyNetwork(len(CLASSES), made.needs)
-    return [float(term.detach()) for term in made.loss(network(batch.image), batch, progress).values()]
+def _values(made: Method[Config], stage: Stage, batch: Batch, progress: Progress) -> list[float]:
+    return [float(term.detach()) for term in _terms(made, stage, batch, progress)[0].values()]
 
 
 def _first(batch: Batch) -> Batch:

@@ -203,6 +203,7 @@ class HintedImages(Dataset[Sample]):
             box_classes=geometry.box_labels,
             image=name,
             soft=None if soft is None else view.image(soft).float().div_(255),
+            subtags=None if self.pseudo is None else self.pseudo.subtags(name),
         )
 
     def _image(self, name: str) -> np.ndarray:
@@ -249,7 +250,8 @@ class HintedImages(Dataset[Sample]):
         whole = View(0, 0, *size, size, (0, 0), size, flip=False)
         labels = self._seen(whole, self._mask(name))
         candidates = self.geometry[name].candidates(whole, size, self.data.classes, labels=labels, made=None)
-        return Still(name, rgb, self.hints[name], candidates.seeds(), ~self.geometry[name].knowledge.absent)
+        known = self.geometry[name].knowledge
+        return Still(name, rgb, self.hints[name], candidates.seeds(), ~known.absent, known.present)
 
     def stills(self) -> Iterator[Still]:
         """All images that can be read, in the order of their names; the others are noted as unreadable."""

@@ -1,4 +1,4 @@
-"""Labels that an earlier stage made: hard ones as index PNGs, soft ones in 8 bits at the network's stride."""
+"""Labels that an earlier stage made: hard ones as index PNGs, soft ones in 8 bits, sub-categories of tags."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from underpaint.formats.masks import read_index_mask, write_index_mask
 from underpaint.hints.rasterise import Mask
 
 Soft = npt.NDArray[np.float32]
+Subtags = npt.NDArray[np.int8]
 
 REMAKE = "remove the artifact's folder; the run makes it again when it goes on"
 
 
 class PseudoLabels:
-    """A folder with ``labels/NAME.png`` and ``soft/NAME.npz``; either may be missing for an image.
+    """A folder with ``labels/NAME.png``, ``soft/NAME.npz``, ``subtags/NAME.npy``; any may be missing for an image.
 
     Args:
         root: The folder.
@@ -45,6 +46,29 @@ class PseudoLabels:
         levels = np.rint(np.clip(probabilities, 0, 1) * 255).astype(np.uint8)
         kept = np.flatnonzero(levels.reshape(len(levels), -1).any(axis=1)).astype(np.uint8)
         np.savez_compressed(path, levels=levels[kept], classes=kept)
+
+    def write_subtags(self, name: str, subtags: Subtags) -> None:
+        """Write sub-categories: (C, K) of 1 (shown), 0 (not shown) and -1 (not known)."""
+        path = self.root / "subtags" / f"{name}.npy"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, subtags.astype(np.int8), allow_pickle=False)
+
+    def subtags(self, name: str) -> Subtags | None:
+        """(C, K) int8 sub-categories of an image, or None.
+
+        Raises:
+            DataError: the file is damaged.
+        """
+        path = self.root / "subtags" / f"{name}.npy"
+        if not path.is_file():
+            return None
+        try:
+            held: Subtags = np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise DataError(f"the sub-categories cannot be read: {error}", where=path, fix=REMAKE) from None
+        if held.dtype != np.int8 or held.ndim != 2 or len(held) != len(self.classes):
+            raise DataError("the sub-categories do not fit the class table", where=path, fix=REMAKE)
+        return held
 
     def labels(self, name: str, classes: ClassTable) -> Mask | None:
         """(H, W) uint8 hard labels of an image, or None."""

@@ -121,6 +121,7 @@ class Still:
         hints: What was said of it.
         seeds: (H, W) uint8, class of the pixels with one candidate, 255 elsewhere.
         allowed: (C,) bool, classes that the image may show.
+        present: (C,) bool, classes that it is known to show.
     """
 
     name: str
@@ -128,6 +129,7 @@ class Still:
     hints: Hints
     seeds: npt.NDArray[np.uint8]
     allowed: npt.NDArray[np.bool_]
+    present: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -144,17 +146,20 @@ class Sample:
     box_classes: tuple[int, ...]
     image: str
     soft: Tensor | None = None
+    subtags: npt.NDArray[np.int8] | None = None
 
 
 def collate(samples: Sequence[Sample], mean: Tensor, std: Tensor) -> Batch:
     """A batch; palettes are padded with copies of their set 0, to which no pixel points.
 
-    Where some of the images have soft labels, the others have all zeros: none.
+    Where some of the images have soft labels, the others have all zeros: none; and -1, nothing known, for sub-tags.
     """
     most = max(len(s.sets) for s in samples)
     sets = np.stack([np.concatenate([s.sets, np.repeat(s.sets[:1], most - len(s.sets), axis=0)]) for s in samples])
     held = next((s.soft for s in samples if s.soft is not None), None)
     soft = None if held is None else [torch.zeros_like(held) if s.soft is None else s.soft for s in samples]
+    shown = next((s.subtags for s in samples if s.subtags is not None), None)
+    subtags = None if shown is None else [np.full_like(shown, -1) if s.subtags is None else s.subtags for s in samples]
     return Batch(
         rgb=torch.stack([s.rgb for s in samples]),
         valid=torch.stack([s.valid for s in samples]),
@@ -168,4 +173,5 @@ def collate(samples: Sequence[Sample], mean: Tensor, std: Tensor) -> Batch:
         mean=mean,
         std=std,
         soft=None if soft is None else torch.stack(soft),
+        subtags=None if subtags is None else torch.from_numpy(np.stack(subtags)),
     )

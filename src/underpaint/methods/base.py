@@ -42,6 +42,9 @@ class Stage(Config):
         method: Registry name of another method whose loss trains this stage, or None. A stage that equals the only one
             of that method, in name too, is trained once for both where runs share their artifacts.
         settings: Of that method.
+        heads: Of the network in this stage; None for what the method that trains it `needs`.
+        subclasses: K, sub-categories of every class that the network tells apart; 0 for none.
+        rate: Factor on the recipe's learning rate.
     """
 
     name: str = Field(pattern=r"^[a-z0-9-]+$")
@@ -49,6 +52,9 @@ class Stage(Config):
     start: Literal["fresh", "previous"] = "fresh"
     method: str | None = None
     settings: Settings = Field(default_factory=dict)
+    heads: tuple[Head, ...] | None = None
+    subclasses: int = Field(default=0, ge=0)
+    rate: float = Field(default=1.0, gt=0)
 
 
 class Inference(Protocol):
@@ -57,6 +63,8 @@ class Inference(Protocol):
     classes: ClassTable
     folder: Path
     """Where the artifact is being written. It becomes visible when `prepare` returns, whole or not at all."""
+    earlier: Path | None
+    """What `prepare` made for the stage before, or None where it was not called."""
 
     def images(self) -> Iterator[Still]:
         """The training images, in order of their names."""
@@ -67,6 +75,15 @@ class Inference(Protocol):
     def features(self, image: Still) -> npt.NDArray[np.float32]:
         """(F, h, w): what the network's last layer, the classifier, works on."""
 
+    def responses(self, image: Still, *, scales: tuple[float, ...], flip: bool) -> npt.NDArray[np.float32]:
+        """(C, ceil(H/4), ceil(W/4)) `response_maps` of a network with a tag head; kept for whoever asks again."""
+
+    def pooled(self, image: Still) -> npt.NDArray[np.float32]:
+        """(F,): the deepest features averaged over the image, at its own scale."""
+
+    def embedding(self, image: Still) -> npt.NDArray[np.float32]:
+        """(E, h, w) of a network with an embedding head, at the decoder's stride."""
+
     def each(self, work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
         """``work(job)`` for every job, in their order, on all cores; ``work`` and jobs travel between processes."""
 
@@ -75,6 +92,9 @@ class Inference(Protocol):
 
     def write_soft(self, name: str, probabilities: npt.NDArray[np.float32]) -> None:
         """Keep soft labels (C, h, w) in 8 bits for the next stage: `Batch.soft`."""
+
+    def write_subtags(self, name: str, subtags: npt.NDArray[np.int8]) -> None:
+        """Keep sub-categories (C, K) of an image's classes for the next stage: `Batch.subtags`."""
 
 
 class CandidateConfig(Config):
@@ -125,6 +145,10 @@ class Method(ABC, Generic[ConfigT]):
     def stages(self) -> tuple[Stage, ...]:
         """The trainings in their order; one unless the method says otherwise."""
         return (Stage(name="train"),)
+
+    def looks(self, progress: Progress) -> tuple[float, ...]:
+        """Scales at which the loss wants `NetOutput.responses` at this step; none for no responses."""
+        return ()
 
     def prepare(self, stage: Stage, infer: Inference) -> None:
         """Make what ``stage`` learns from, with the network of the stage before. Not called for the first stage."""

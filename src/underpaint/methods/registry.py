@@ -5,12 +5,13 @@ from __future__ import annotations
 from underpaint.core.classes import ClassTable
 from underpaint.core.config import Config, Settings
 from underpaint.core.errors import ConfigError, nearest
-from underpaint.methods.base import Method
+from underpaint.methods.base import Method, Stage
 from underpaint.methods.dense_crf import DenseCrfLoss
 from underpaint.methods.gated_crf import GatedCrf
 from underpaint.methods.local_global import LocalGlobal
 from underpaint.methods.partial import Partial
 from underpaint.methods.supervised import Supervised
+from underpaint.records import Head
 
 METHODS: dict[str, type[Method[Config]]] = {
     "supervised": Supervised,
@@ -37,3 +38,13 @@ def make_method(name: str, settings: Settings, classes: ClassTable) -> Method[Co
     """A method with its settings checked."""
     kind = method_class(name)
     return kind(kind.Settings.parse(settings, f"settings of method {name}"), classes)
+
+
+def learner_of(method: Method[Config], stage: Stage) -> Method[Config]:
+    """The method whose loss trains a stage."""
+    return method if stage.method is None else make_method(stage.method, stage.settings, method.classes)
+
+
+def heads_of(method: Method[Config], stage: Stage) -> frozenset[Head]:
+    """The optional heads of the network in a stage."""
+    return learner_of(method, stage).needs if stage.heads is None else frozenset(stage.heads)

@@ -47,6 +47,9 @@ class ModelConfig(Config):
     freeze_to: Literal[0, 2, 4, 8] = 4
 
 
+TAG_DROPOUT = 0.5
+"""Share of the pooled features that the tag heads do without in training (PSA, RRM, SC-CAM)."""
+
 DIVISOR: dict[Architecture, int] = {"deeplabv3plus": 16, "fpn": 32, "unet": 32}
 """Height and width of the input must be multiples of this: the coarsest stride of the features."""
 
@@ -68,6 +71,7 @@ class Network(nn.Module):
         config: Architecture and encoder.
         classes: C, number of classes.
         needs: Optional heads to fill.
+        subclasses: K, sub-categories of every class that are told apart on the same pooled features; 0 for none.
         pretrained: Whether to load the encoder's weights; False where a checkpoint follows.
 
     Raises:
@@ -76,7 +80,13 @@ class Network(nn.Module):
     """
 
     def __init__(
-        self, config: ModelConfig, classes: int, *, needs: Set[Head] = frozenset(), pretrained: bool = True
+        self,
+        config: ModelConfig,
+        classes: int,
+        *,
+        needs: Set[Head] = frozenset(),
+        subclasses: int = 0,
+        pretrained: bool = True,
     ) -> None:
         super().__init__()
         self.config = config
@@ -96,6 +106,7 @@ class Network(nn.Module):
         self.tag_head = nn.Conv2d(deepest, classes, 1, bias=False) if Head.TAGS in self.needs else None
         self.variance_head = nn.Conv2d(width, 1, 1) if Head.VARIANCE in self.needs else None
         self.embedding_head = nn.Conv2d(width, width, 1) if Head.EMBEDDING in self.needs else None
+        self.sub_head = nn.Linear(deepest, classes * subclasses, bias=False) if subclasses else None
         if pretrained and not online and config.weights != "none":
             self._load_encoder()
         if config.freeze_to and config.weights != "none":
@@ -139,33 +150,81 @@ class Network(nn.Module):
                     module.requires_grad_(False)
         return self
 
-    def forward(self, image: Tensor) -> NetOutput:
-        """Logits and the needed heads for a (N, 3, H, W) image whose sides are multiples of `divisor`."""
-        height, width = image.shape[-2:]
-        if height % self.divisor or width % self.divisor:
-            raise ConfigError(f"the network was given {height}x{width} pixels", accepted=f"multiples of {self.divisor}")
+    def forward(self, image: Tensor, valid: Tensor | None = None) -> NetOutput:
+        """Logits and the needed heads for a (N, 3, H, W) image whose sides are multiples of `divisor`.
+
+        Args:
+            image: Normalised.
+            valid: (N, H, W) bool, the pixels over which tag scores are averaged; None: all.
+        """
+        size = self._checked(image)
         features = self.encoder(image)
         decoded = self.decoder(features)
         deepest = features[-1]
+        tagged = self.tag_head is not None or self.sub_head is not None
+        pooled = self._pooled(deepest, valid) if tagged else deepest
         return NetOutput(
             logits=self.head(decoded),
-            size=(height, width),
-            tag_logits=self._tags(deepest) if self.tag_head is not None else None,
+            size=size,
+            tag_logits=self.tag_head(pooled).flatten(1) if self.tag_head is not None else None,
+            tag_maps=self.tag_head(deepest) if self.tag_head is not None else None,
+            sub_logits=self._sub(pooled) if self.sub_head is not None else None,
             features=deepest if Head.FEATURES in self.needs else None,
             # Softplus keeps the variance positive; the shift starts it near 0.1, as good as certain (softplus(-2.25)).
             variance=F.softplus(self.variance_head(decoded) - 2.25) if self.variance_head is not None else None,
             embedding=self.embedding_head(decoded) if self.embedding_head is not None else None,
         )
 
-    def _tags(self, deepest: Tensor) -> Tensor:
-        assert self.tag_head is not None
-        scores: Tensor = self.tag_head(F.adaptive_avg_pool2d(deepest, 1))
-        return scores.flatten(1)
+    def tag_maps(self, image: Tensor) -> Tensor:
+        """(N, C, h', w') as in `NetOutput`, without the decoder's work.
+
+        Raises:
+            ConfigError: the network has no tag head, or sides that are no multiples of `divisor`.
+        """
+        self._checked(image)
+        if self.tag_head is None:
+            raise ConfigError("the network has no tag head", fix="train with a method for tags: cam, rrm or sc-cam")
+        maps: Tensor = self.tag_head(self.encoder(image)[-1])
+        return maps
+
+    def pooled(self, image: Tensor) -> Tensor:
+        """(N, F) means of the deepest features over the image, which the tag head works on."""
+        self._checked(image)
+        deepest: Tensor = self.encoder(image)[-1]
+        return deepest.mean(dim=(2, 3))
+
+    def normalised(self, rgb: Tensor) -> Tensor:
+        """(N, 3, H, W) RGB in [0, 1] as the encoder wants it."""
+        view = (1, 3, 1, 1)
+        return (rgb - self.mean.to(rgb).view(view)) / self.std.to(rgb).view(view)
+
+    def _checked(self, image: Tensor) -> tuple[int, int]:
+        height, width = image.shape[-2:]
+        if height % self.divisor or width % self.divisor:
+            raise ConfigError(f"the network was given {height}x{width} pixels", accepted=f"multiples of {self.divisor}")
+        return height, width
+
+    def _pooled(self, deepest: Tensor, valid: Tensor | None) -> Tensor:
+        """(N, F, 1, 1) mean of the deepest features over the cells that show the image, with dropout in training."""
+        if valid is None:
+            pooled = F.adaptive_avg_pool2d(deepest, 1)
+        else:  # a crop that is half padding must not have half the score
+            grid = (deepest.shape[2], deepest.shape[3])
+            share = F.adaptive_avg_pool2d(valid[:, None].to(deepest.dtype), grid)
+            total = share.sum(dim=(2, 3), keepdim=True).clamp(min=1e-6)
+            pooled = (deepest * share).sum(dim=(2, 3), keepdim=True) / total
+        # Dropping a channel of the whole map before the mean, as PSA and its successors do, is dropping its mean.
+        return F.dropout(pooled, TAG_DROPOUT, self.training)
+
+    def _sub(self, pooled: Tensor) -> Tensor:
+        assert self.sub_head is not None
+        scores: Tensor = self.sub_head(pooled.flatten(1))
+        return scores.view(len(scores), self.head.out_channels, -1)
 
     def on(self, batch: Batch) -> NetOutput:
         """The output for a batch."""
         image = batch.image.contiguous(memory_format=torch.channels_last)
-        output: NetOutput = self(image)
+        output: NetOutput = self(image, batch.valid)
         return output
 
 

@@ -8,6 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -16,6 +17,7 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
 from underpaint.core.config import Config
@@ -25,7 +27,8 @@ from underpaint.data.hinted import HintedImages, Key, Stream
 from underpaint.data.samples import Sample, collate
 from underpaint.methods.base import Method
 from underpaint.models.network import Network
-from underpaint.records import Batch, Progress, Terms
+from underpaint.models.responses import response_maps
+from underpaint.records import Batch, NetOutput, Progress, Terms
 from underpaint.training.checkpoint import (
     Checkpoint,
     Tensors,
@@ -86,8 +89,27 @@ class LossModule(nn.Module):
 
     def forward(self, fields: Mapping[str, Any], progress: tuple[int, int, str]) -> Terms:
         """Loss terms of a batch given as the fields of the record."""
-        batch = Batch(**fields)
-        return self.method.loss(self.network.on(batch), batch, Progress(*progress))
+        batch, at = Batch(**fields), Progress(*progress)
+        out = self.network.on(batch)
+        scales = self.method.looks(at)
+        if scales:
+            out = replace(out, responses=self._responses(out, batch, scales))
+        return self.method.loss(out, batch, at)
+
+    def _responses(self, out: NetOutput, batch: Batch, scales: tuple[float, ...]) -> Tensor:
+        """(N, C, h, w) on the grid of the logits; the look at scale 1 is the one that has been taken already."""
+        assert out.tag_maps is not None, f"{self.method.name} looks at responses without a tag head"
+        size = (out.logits.shape[2], out.logits.shape[3])
+        self.network.eval()  # no dropout, and no batch statistics from other scales
+        try:
+            others = tuple(scale for scale in scales if scale != 1)
+            total = response_maps(self.network, batch.image, scales=others, flip=False, size=size)
+        finally:
+            self.network.train()
+        if 1 in scales:
+            seen = out.tag_maps.detach().float().relu()
+            total += F.interpolate(seen, size, mode="bilinear", align_corners=False)
+        return total
 
 
 class Meter:

@@ -17,10 +17,12 @@ from safetensors.torch import load_file
 from underpaint import __version__
 from underpaint.core.atomic import write_atomic
 from underpaint.core.classes import ClassTable
-from underpaint.core.config import Settings, load_yaml
+from underpaint.core.config import Config, Settings, load_yaml
 from underpaint.core.errors import RunError
-from underpaint.methods.registry import method_class
+from underpaint.methods.base import Method, Stage
+from underpaint.methods.registry import heads_of, make_method
 from underpaint.models.network import Network
+from underpaint.records import Head
 from underpaint.training.config import RunConfig
 
 PACKAGES = ("torch", "torchvision", "timm", "segmentation-models-pytorch", "lightning-fabric", "numba", "numpy")
@@ -32,7 +34,8 @@ class RunFolder:
 
     Files: ``config.yaml`` (resolved settings), ``about.json`` (what was trained on, versions, commit),
     ``classes.json``, ``events.jsonl``, ``curves.png``, ``samples.png``, ``stages/NAME/`` (checkpoints),
-    ``artifacts/`` (what the stages left, unless a store was given),
+    ``artifacts/`` (what the stages left, unless a store was given), ``tags.safetensors`` (the last network with a tag
+    head, where the method trains one),
     ``weights.safetensors`` (the final network; its presence says that the run is complete).
     """
 
@@ -97,10 +100,37 @@ class RunFolder:
         """
         if not self.complete:
             raise RunError("the training is not finished", where=self.root, fix="underpaint train ... --resume")
+        method = self._method()
+        return self._built(method, method.stages()[-1], "weights.safetensors")
+
+    def tag_network(self) -> Network:
+        """The last network with a tag head, in evaluation mode.
+
+        Raises:
+            RunError: the training is not finished, or its method trains no tag head.
+        """
+        method = self._method()
+        tagged = [stage for stage in method.stages() if Head.TAGS in heads_of(method, stage)]
+        if not tagged:
+            raise RunError(
+                f"method {method.name!r} trains no tag head, so there are no response maps",
+                where=self.root,
+                fix="train with cam, rrm or sc-cam, which learn from tags",
+            )
+        return self._built(method, tagged[-1], "tags.safetensors")
+
+    def _method(self) -> Method[Config]:
+        if not self.complete:
+            raise RunError("the training is not finished", where=self.root, fix="underpaint train ... --resume")
         config = self.config
-        needs = method_class(config.method.name).needs
-        network = Network(config.model, len(self.classes), needs=needs, pretrained=False)
-        network.load_state_dict(load_file(self.root / "weights.safetensors"))
+        return make_method(config.method.name, config.method.settings, self.classes)
+
+    def _built(self, method: Method[Config], stage: Stage, weights: str) -> Network:
+        needs = heads_of(method, stage)
+        network = Network(
+            self.config.model, len(self.classes), needs=needs, subclasses=stage.subclasses, pretrained=False
+        )
+        network.load_state_dict(load_file(self._existing(weights)))
         return network.eval()
 
 

@@ -13,14 +13,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from underpaint.core.config import Settings
+from underpaint.core.errors import ConfigError
 from underpaint.data.hinted import HintedImages
 from underpaint.data.pseudo import PseudoLabels
 from underpaint.data.samples import Still
 from underpaint.methods.base import Job, Result
 from underpaint.models.inference import FullSize
 from underpaint.models.network import Network
+from underpaint.models.responses import looked_at
 from underpaint.predict import PredictConfig, Predictor
 from underpaint.predict.predictor import STRIDE
+from underpaint.predict.responses import Responder
 from underpaint.training.artifacts import make_artifact
 
 
@@ -33,11 +36,21 @@ class StageInference:
         folder: Where the labels go.
         store: Where predictions are kept, so that another setting of the method need not make them again.
         given: What predictions depend on: weights and images.
+        earlier: What was made for the stage before, or None.
     """
 
-    def __init__(self, network: Network, images: HintedImages, folder: Path, *, store: Path, given: Settings) -> None:
+    def __init__(
+        self,
+        network: Network,
+        images: HintedImages,
+        folder: Path,
+        *,
+        store: Path,
+        given: Settings,
+        earlier: Path | None = None,
+    ) -> None:
         self.classes = images.data.classes
-        self.folder = folder
+        self.folder, self.earlier = folder, earlier
         self._network, self._images, self._store, self._given = network, images, store, given
         self._pseudo = PseudoLabels(folder, self.classes)
 
@@ -61,22 +74,54 @@ class StageInference:
             path.parent.mkdir(parents=True, exist_ok=True)
             np.save(path, predictor.index_and_coarse(still.rgb)[1])
 
-    @torch.inference_mode()
     def features(self, image: Still) -> npt.NDArray[np.float32]:
         """(F, h, w) inputs of the network's last layer."""
+        return self._at(self._network.head, image, inputs=True)
+
+    def embedding(self, image: Still) -> npt.NDArray[np.float32]:
+        """(E, h, w) at the decoder's stride."""
+        if self._network.embedding_head is None:
+            raise ConfigError("the network has no embedding head", fix="name it among the stage's heads")
+        return self._at(self._network.embedding_head, image, inputs=False)
+
+    @torch.inference_mode()
+    def _at(self, layer: nn.Module, image: Still, *, inputs: bool) -> npt.NDArray[np.float32]:
+        """What goes into a layer, or comes out of it, without N."""
         seen: list[Tensor] = []
 
-        def look(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            seen.append(inputs[0])
+        def look(_: nn.Module, given: tuple[Tensor, ...], made: Tensor) -> None:
+            seen.append(given[0] if inputs else made)
 
-        hook = self._network.head.register_forward_pre_hook(look)
+        hook = layer.register_forward_hook(look)
         try:
-            pixels = torch.from_numpy(image.rgb.copy()).permute(2, 0, 1)[None].float() / 255
             whole = FullSize(self._network)
-            whole(pixels.to(whole.mean.device))
+            whole(_pixels(image).to(whole.mean.device))
         finally:
             hook.remove()
         return np.asarray(seen[0][0].float().cpu().numpy())
+
+    def responses(self, image: Still, *, scales: tuple[float, ...], flip: bool) -> npt.NDArray[np.float32]:
+        """(C, ceil(H/4), ceil(W/4)); those of all images are made when the first is asked for."""
+        inputs = {**self._given, "scales": scales, "flip": flip}
+        made = make_artifact(self._store, "responses", inputs, lambda folder: self._respond(folder, scales, flip))
+        held: npt.NDArray[np.float16] = np.load(made / f"{image.name}.npy", allow_pickle=False)
+        return held.astype(np.float32)
+
+    def _respond(self, folder: Path, scales: tuple[float, ...], flip: bool) -> None:
+        responder = Responder(self._network, scales=scales, flip=flip)
+        for still in self.images():
+            path = folder / f"{still.name}.npy"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.save(path, responder.coarse(still.rgb).astype(np.float16))
+
+    @torch.inference_mode()
+    def pooled(self, image: Still) -> npt.NDArray[np.float32]:
+        """(F,) averages of the deepest features."""
+        network = self._network
+        pixels = network.normalised(_pixels(image).to(next(network.parameters()).device))
+        size = looked_at(pixels, 1.0, network.divisor)
+        pooled = network.pooled(F.interpolate(pixels, size, mode="bilinear", align_corners=False))
+        return np.asarray(pooled[0].float().cpu().numpy())
 
     def each(self, work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
         """``work(job)`` for every job, in their order, in as many processes as torch may use threads."""
@@ -95,3 +140,12 @@ class StageInference:
     def write_soft(self, name: str, probabilities: npt.NDArray[np.float32]) -> None:
         """Keep soft labels for the next stage."""
         self._pseudo.write_soft(name, probabilities)
+
+    def write_subtags(self, name: str, subtags: npt.NDArray[np.int8]) -> None:
+        """Keep sub-categories for the next stage."""
+        self._pseudo.write_subtags(name, subtags)
+
+
+def _pixels(image: Still) -> Tensor:
+    """(1, 3, H, W) in [0, 1]."""
+    return torch.from_numpy(image.rgb.copy()).permute(2, 0, 1)[None].float() / 255

@@ -20,8 +20,9 @@ from underpaint.formats.folder import DataFolder
 from underpaint.formats.jsonl import hint_record
 from underpaint.hints.types import Hints
 from underpaint.methods.base import Method, Stage
-from underpaint.methods.registry import make_method
+from underpaint.methods.registry import heads_of, learner_of, make_method
 from underpaint.models.network import Network
+from underpaint.records import Head
 from underpaint.training.artifacts import artifact_path, file_digest, fingerprint, make_artifact
 from underpaint.training.checkpoint import Tensors, tensor_bytes
 from underpaint.training.loop import Loop
@@ -30,6 +31,8 @@ from underpaint.training.run_folder import EventLog, RunFolder
 from underpaint.training.stage_inference import StageInference
 
 WEIGHTS = "weights.safetensors"
+TAG_WEIGHTS = "tags.safetensors"
+"""The last network with a tag head, from which `predict --cam` draws response maps."""
 
 
 @dataclass
@@ -61,23 +64,21 @@ class StagedRun:
             remove_leftovers(self.store)
         method = make_method(config.method.name, config.method.settings, self.data.classes)
         weights: Path | None = None
-        before: Method[Config] | None = None
+        before: Stage | None = None
+        pseudo: PseudoLabels | None = None
         for number, stage in enumerate(method.stages()):
-            learner = self._learner(method, stage)
-            pseudo = None
             if before is not None and weights is not None:
-                pseudo = self._prepare(method, stage, before, weights)
-            weights = self._stage(learner, stage, number, weights, pseudo)
-            before = learner
+                pseudo = self._prepare(method, stage, before, weights, pseudo)
+            weights = self._stage(method, stage, number, weights, pseudo)
+            if Head.TAGS in heads_of(method, stage):
+                self._keep(weights, TAG_WEIGHTS)
+            before = stage
         if weights is None:
             raise RunError(f"method {method.name} has no stages")
-        write_atomic(self.run.root / WEIGHTS, weights.read_bytes())
+        self._keep(weights, WEIGHTS)
 
-    def _learner(self, method: Method[Config], stage: Stage) -> Method[Config]:
-        """The method whose loss trains a stage."""
-        if stage.method is None:
-            return method
-        return make_method(stage.method, stage.settings, self.data.classes)
+    def _keep(self, weights: Path, name: str) -> None:
+        write_atomic(self.run.root / name, weights.read_bytes())
 
     def _images(self, pseudo: PseudoLabels | None) -> HintedImages:
         config = self.run.config
@@ -85,19 +86,26 @@ class StagedRun:
             self.data, self.hints, config.views, seed=derive(config.seed, "views") % 2**32, pseudo=pseudo
         )
 
-    def _network(self, learner: Method[Config], *, pretrained: bool) -> Network:
-        return Network(self.run.config.model, len(self.data.classes), needs=learner.needs, pretrained=pretrained)
+    def _network(self, method: Method[Config], stage: Stage, *, pretrained: bool) -> Network:
+        return Network(
+            self.run.config.model,
+            len(self.data.classes),
+            needs=heads_of(method, stage),
+            subclasses=stage.subclasses,
+            pretrained=pretrained,
+        )
 
     def _stage(
-        self, learner: Method[Config], stage: Stage, number: int, before: Path | None, pseudo: PseudoLabels | None
+        self, method: Method[Config], stage: Stage, number: int, before: Path | None, pseudo: PseudoLabels | None
     ) -> Path:
         assert self.store is not None
+        learner = learner_of(method, stage)
         inputs = self._stage_inputs(learner, stage, before, pseudo)
         target = artifact_path(self.store, f"trained-{stage.name}", inputs)
         if target.is_dir():
             self.reporter.note(f"stage {stage.name} is trained already: {target}")
             return target / WEIGHTS
-        trained = self._trained(learner, stage, number, before, pseudo)
+        trained = self._trained(method, stage, number, before, pseudo)
         folder = make_artifact(
             self.store,
             f"trained-{stage.name}",
@@ -114,7 +122,7 @@ class StagedRun:
         return {
             "method": learner.name,
             "settings": learner.config.model_dump(mode="json"),
-            "stage": {"name": stage.name, "epochs": stage.epochs, "start": stage.start},
+            "stage": {"name": stage.name, "epochs": stage.epochs, "start": stage.start, **_changed(stage)},
             "model": config.model.model_dump(mode="json"),
             "views": config.views.model_dump(mode="json", exclude={"cache_mb"}),
             "train": config.train.model_dump(mode="json", exclude={"workers", "checkpoint_every"}),
@@ -133,19 +141,19 @@ class StagedRun:
         return fingerprint([hint_record(hint) for hint in said], masks)
 
     def _trained(
-        self, learner: Method[Config], stage: Stage, number: int, before: Path | None, pseudo: PseudoLabels | None
+        self, method: Method[Config], stage: Stage, number: int, before: Path | None, pseudo: PseudoLabels | None
     ) -> Tensors:
         config = self.run.config
         images = self._images(pseudo)
         torch.manual_seed(derive(config.seed, "weights", stage.name) % 2**63)
-        network = self._network(learner, pretrained=True)
+        network = self._network(method, stage, pretrained=True)
         if stage.start == "previous" and before is not None:
             network.load_state_dict(load_file(before))
         loop = Loop(
             network,
-            learner,
+            learner_of(method, stage),
             images,
-            config.train,
+            config.train.model_copy(update={"lr": config.train.lr * stage.rate}),
             stage=stage.name,
             steps=steps_in(len(images), config.train.epochs * stage.epochs, config.train.batch),
             seed=derive(config.seed, "stage", stage.name) % 2**63,
@@ -158,23 +166,37 @@ class StagedRun:
         finally:
             events.close()
 
-    def _prepare(self, method: Method[Config], stage: Stage, before: Method[Config], weights: Path) -> PseudoLabels:
+    def _prepare(
+        self, method: Method[Config], stage: Stage, before: Stage, weights: Path, earlier: PseudoLabels | None
+    ) -> PseudoLabels:
         assert self.store is not None
         store, images = self.store, self._images(None)
         given = {"weights": file_digest(weights), "images": images.names, "hints": self._hints_digest()}
         inputs = {
             "method": method.name,
             "settings": method.config.model_dump(mode="json"),
-            "stage": stage.model_dump(mode="json"),
+            "stage": {**stage.model_dump(mode="json", exclude=_LATER), **_changed(stage)},
             "model": self.run.config.model.model_dump(mode="json"),
             "underpaint": __version__,
             **given,
         }
-        network = self._network(before, pretrained=False)
+        network = self._network(method, before, pretrained=False)
         network.load_state_dict(load_file(weights))
 
         def make(folder: Path) -> None:
             self.reporter.note(f"making what stage {stage.name} learns from, over {len(images)} images")
-            method.prepare(stage, StageInference(network.eval(), images, folder, store=store, given=given))
+            root = None if earlier is None else earlier.root
+            method.prepare(
+                stage, StageInference(network.eval(), images, folder, store=store, given=given, earlier=root)
+            )
 
         return PseudoLabels(make_artifact(store, f"labels-{stage.name}", inputs, make), self.data.classes)
+
+
+_LATER = {"heads", "subclasses", "rate"}
+"""Fields of a stage that enter the name of an artifact only where they are set: a stage without them keeps the name
+that it had before these fields were there, and is not trained again."""
+
+
+def _changed(stage: Stage) -> Settings:
+    return stage.model_dump(mode="json", include=_LATER, exclude_defaults=True)
