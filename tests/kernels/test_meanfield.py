@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 
 from underpaint.core.errors import ConfigError, DataError
 from underpaint.kernels.lattice import image_features
-from underpaint.kernels.meanfield import LABEL_CLEANING, PSEUDO_LABELS, CrfParameters, from_labels, mean_field
+from underpaint.kernels.meanfield import (
+    LABEL_CLEANING,
+    PSEUDO_LABELS,
+    CrfParameters,
+    from_labels,
+    mean_field,
+    mean_fields,
+)
 from underpaint.kernels.meanfield_torch import mean_field_on
 from underpaint.kernels.permutohedral_torch import TorchLattice
 
@@ -185,3 +192,15 @@ def test_errors() -> None:
         from_labels(np.array([[0, 1]]), classes=3, confidence=1)
     with pytest.raises(ConfigError, match="bilateral_rgb is 0"):
         CrfParameters(3, 3, 80, 0, 10)
+
+
+def test_several_distributions_share_the_lattices_and_nothing_else() -> None:
+    p, image = scene()
+    other = p[::-1].copy()
+    found = mean_fields([p, other, p], image, PSEUDO_LABELS)
+    assert np.array_equal(found[0], mean_field(p, image, PSEUDO_LABELS))
+    assert np.array_equal(found[1], mean_field(other, image, PSEUDO_LABELS))
+    assert np.array_equal(found[2], found[0])
+    assert not np.array_equal(found[1], found[0])
+    with pytest.raises(DataError, match="shapes"):
+        mean_fields([p, p[:2]], image, PSEUDO_LABELS)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -35,6 +38,7 @@ __all__ = [
     "CrfParameters",
     "from_labels",
     "mean_field",
+    "mean_fields",
 ]
 
 Floats = NDArray[np.float32]
@@ -70,19 +74,53 @@ def mean_field(
     Raises:
         DataError: shapes or types that do not fit, probabilities that are not finite.
     """
-    _check(probabilities, image, compatibility)
+    return mean_fields([probabilities], image, parameters, compatibility=compatibility, device=device)[0]
+
+
+def mean_fields(
+    distributions: Sequence[Floats],
+    image: NDArray[np.uint8],
+    parameters: CrfParameters,
+    *,
+    compatibility: Floats | None = None,
+    device: str = "cpu",
+) -> list[Floats]:
+    """`mean_field` of several distributions over one image, whose lattices are built once.
+
+    Args:
+        distributions: Each (C, H, W), of one C.
+        image: (H, W, 3) uint8 RGB.
+        parameters: Kernels and iterations.
+        compatibility: As in `mean_field`.
+        device: As in `mean_field`.
+
+    Returns:
+        One (C, H, W) for each.
+
+    Raises:
+        DataError: as `mean_field`; distributions of different shapes.
+    """
+    shapes = {given.shape for given in distributions}
+    if len(shapes) != 1:
+        raise DataError(f"distributions of shapes {sorted(shapes)}", accepted="one or more, of one shape")
+    for given in distributions:
+        _check(given, image, compatibility)
     if device != "cpu":
-        return mean_field_on(device, probabilities, image, parameters, compatibility)
+        return [mean_field_on(device, given, image, parameters, compatibility) for given in distributions]
     threads = prepare(steps.step, purpose="mean-field inference", seconds=10)
-    classes, height, width = probabilities.shape
-    rows = empty_rows(height * width, classes)
-    planes = np.ascontiguousarray(probabilities, dtype=np.float32).reshape(classes, -1)
-    steps.load(planes, LEAST, threads, rows)
-    if parameters.iterations:
-        _iterate(rows, classes, image, parameters, _matrix(compatibility, rows.shape[1]), threads)
-    else:
-        rows /= rows.sum(axis=1, keepdims=True)
-    return np.moveaxis(rows.reshape(height, width, -1)[..., :classes], -1, 0)
+    classes, height, width = distributions[0].shape
+    kernels = _kernels(image, parameters, classes) if parameters.iterations else None
+    found = []
+    for given in distributions:
+        rows = empty_rows(height * width, classes)
+        planes = np.ascontiguousarray(given, dtype=np.float32).reshape(classes, -1)
+        steps.load(planes, LEAST, threads, rows)
+        if kernels is not None:
+            _iterate(rows, classes, kernels, parameters.iterations, _matrix(compatibility, rows.shape[1]), threads)
+        else:
+            rows /= rows.sum(axis=1, keepdims=True)
+        found.append(np.moveaxis(rows.reshape(height, width, -1)[..., :classes], -1, 0))
+    return found
 
 
 def from_labels(labels: NDArray[np.integer], *, classes: int, confidence: float, unknown: int | None = None) -> Floats:
@@ -115,27 +153,36 @@ def from_labels(labels: NDArray[np.integer], *, classes: int, confidence: float,
     return probabilities
 
 
-def _iterate(
-    rows: Floats,
-    classes: int,
-    image: NDArray[np.uint8],
-    parameters: CrfParameters,
-    matrix: Floats,
-    threads: int,
-) -> None:
-    """Replace the clipped unary probabilities by the distribution after all iterations."""
+class _Kernels(NamedTuple):
+    """Both kernels of an image: lattices, where the pixels lie in them, room for the sums, factors of the messages."""
+
+    lattices: tuple[Lattice, Lattice]
+    sides: tuple[steps.Side, steps.Side]
+    rooms: tuple[list[Floats], list[Floats]]
+    scales: tuple[float, float]
+
+
+def _kernels(image: NDArray[np.uint8], parameters: CrfParameters, classes: int) -> _Kernels:
     smoothness = _lattice(image, parameters.gaussian_xy, None)
     appearance = _lattice(image, parameters.bilateral_xy, parameters.bilateral_rgb)
-    tiles = smoothness.tiles
     one, two = _side(smoothness, classes), _side(appearance, classes)
     scales = parameters.gaussian_compat * smoothness.factor, parameters.bilateral_compat * appearance.factor
+    rooms = _room(smoothness, one.entries), _room(appearance, two.entries)
+    return _Kernels((smoothness, appearance), (one, two), rooms, scales)
+
+
+def _iterate(rows: Floats, classes: int, kernels: _Kernels, iterations: int, matrix: Floats, threads: int) -> None:
+    """Replace the clipped unary probabilities by the distribution after all iterations."""
+    (smoothness, appearance), (one, two) = kernels.lattices, kernels.sides
+    tiles, scales = smoothness.tiles, kernels.scales
     nothing = np.empty((0, rows.shape[1]), np.float32)
     steps.step(rows, classes, tiles, one, two, nothing, nothing, scales, nothing, False, threads)
-    room_one, room_two = _room(smoothness, one.entries), _room(appearance, two.entries)
-    for i in range(1, parameters.iterations + 1):
-        blurred = _blur(smoothness, one.entries, room_one, threads), _blur(appearance, two.entries, room_two, threads)
-        last = i == parameters.iterations
-        steps.step(rows, classes, tiles, one, two, blurred[0], blurred[1], scales, matrix, last, threads)
+    for i in range(1, iterations + 1):
+        blurred = (
+            _blur(smoothness, one.entries, kernels.rooms[0], threads),
+            _blur(appearance, two.entries, kernels.rooms[1], threads),
+        )
+        steps.step(rows, classes, tiles, one, two, *blurred, scales, matrix, i == iterations, threads)
 
 
 def _lattice(image: NDArray[np.uint8], sigma_xy: float, sigma_rgb: float | None) -> Lattice:
