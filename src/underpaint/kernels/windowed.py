@@ -6,6 +6,8 @@ Pixel-adaptive refinement, which sums over a sparse window, is exported here as 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -15,6 +17,8 @@ from underpaint.core.errors import ConfigError, DataError
 from underpaint.kernels import windowed_gpu, windowed_numba, windowed_torch
 from underpaint.kernels.adaptive import pixel_adaptive_refinement
 from underpaint.kernels.gaussian import GaussianKernel, HalfWindow
+from underpaint.kernels.quadratic import quadratic_energy
+from underpaint.kernels.upsampled import UpsampledSoftmax
 
 __all__ = ["Backend", "GaussianKernel", "pixel_adaptive_refinement", "windowed_energy", "windowed_filter"]
 
@@ -23,7 +27,7 @@ PairSum = Callable[[Tensor, Tensor, HalfWindow, Tensor | None, Tensor | None], t
 
 
 def windowed_energy(
-    probabilities: Tensor,
+    probabilities: Tensor | UpsampledSoftmax,
     rgb: Tensor,
     *,
     kernels: Sequence[GaussianKernel],
@@ -44,7 +48,8 @@ def windowed_energy(
     unlike the published code, zero padding adds no energy at the border.
 
     Args:
-        probabilities: (N, C, H, W), any layout; half precision is computed in float32.
+        probabilities: (N, C, H, W), any layout; half precision is computed in float32. An `UpsampledSoftmax` is
+            computed on the way, in less time and memory than outside.
         rgb: (N, 3, H, W) in any range; ``sigma_rgb`` counts in its units. Gets no gradient.
         kernels: Terms of K.
         radius: Reach of the window in pixels: ``2 radius + 1`` a side.
@@ -66,8 +71,7 @@ def windowed_energy(
     if compatibility is not None and tuple(compatibility.shape) != (channels, channels):
         raise DataError(f"compatibility is {tuple(compatibility.shape)}", accepted=f"({channels}, {channels})")
     pair_sum, window = _select(probabilities, kernels, radius, backend)
-    energy: Tensor = _Energy.apply(probabilities, rgb, window, source, destination, compatibility, pair_sum)
-    return energy
+    return quadratic_energy(probabilities, _PairForm(rgb, window, source, destination, compatibility, pair_sum))
 
 
 def windowed_filter(
@@ -97,37 +101,32 @@ def windowed_filter(
     return filtered
 
 
-class _Energy(torch.autograd.Function):
-    """Energy whose gradient is stored by the forward pass."""
+@dataclass(frozen=True)
+class _PairForm:
+    """The energy as a quadratic form."""
 
-    @staticmethod
-    def forward(
-        ctx: Any,
-        probabilities: Tensor,
-        rgb: Tensor,
-        window: HalfWindow,
-        source: Tensor | None,
-        destination: Tensor | None,
-        compatibility: Tensor | None,
-        pair_sum: PairSum,
-    ) -> Tensor:
-        y, colours = _working(probabilities), _working(rgb, like=probabilities)
-        with torch.autocast(y.device.type, enabled=False):
-            if compatibility is None:
-                filtered, disagreement = pair_sum(y, colours, window, source, destination)
-                energy, gradient, ctx.factor = disagreement.sum(dtype=torch.float64), filtered, -2
-            else:
-                matrix = compatibility.detach().to(y)
-                energy, gradient = _general(y, colours, window, source, destination, matrix, pair_sum)
-                ctx.factor = 1
-        ctx.save_for_backward(gradient)
-        ctx.dtype = probabilities.dtype
-        return energy.to(y.dtype)
+    rgb: Tensor
+    window: HalfWindow
+    source: Tensor | None
+    destination: Tensor | None
+    compatibility: Tensor | None
+    pair_sum: PairSum
 
-    @staticmethod
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
-        (gradient,) = ctx.saved_tensors
-        return (gradient * (ctx.factor * upstream[0])).to(ctx.dtype), None, None, None, None, None, None
+    @property
+    def factor(self) -> float:
+        return -2 if self.compatibility is None else 1
+
+    def __call__(self, probabilities: Tensor, images: slice, scratch: Tensor) -> tuple[Tensor, Tensor | None]:
+        rgb = _working(self.rgb[images], like=probabilities)
+        source, destination = (None if gate is None else gate[images] for gate in (self.source, self.destination))
+        if self.compatibility is not None:
+            matrix = self.compatibility.detach().to(probabilities)
+            return _general(probabilities, rgb, self.window, source, destination, matrix, self.pair_sum), None
+        pair_sum = self.pair_sum
+        if pair_sum is windowed_numba.filter_pairs:
+            pair_sum = partial(windowed_numba.filter_pairs, out=scratch)
+        filtered, disagreement = pair_sum(probabilities, rgb, self.window, source, destination)
+        return filtered, disagreement.sum(dtype=torch.float64)
 
 
 class _Filter(torch.autograd.Function):
@@ -153,31 +152,24 @@ def _general(
     destination: Tensor | None,
     matrix: Tensor,
     pair_sum: PairSum,
-) -> tuple[Tensor, Tensor]:
-    """Energy and gradient for a compatibility matrix.
+) -> Tensor:
+    """Gradient for a compatibility matrix.
 
     A pair is counted both ways round, so without gates only the symmetric part of the matrix counts, and with gates
     and a symmetric matrix both directions share one weight: one pass. Otherwise the directions are filtered apart.
     """
     if (source is None and destination is None) or torch.equal(matrix, matrix.T):
         filtered, _ = pair_sum(y, rgb, window, source, destination)
-        gradient = torch.einsum("ab,nbhw->nahw", matrix + matrix.T, filtered)
-        return _dot(y, gradient) / 2, gradient
+        return torch.einsum("ab,nbhw->nahw", matrix + matrix.T, filtered)
     send = y if source is None else y * source.unsqueeze(1)
     receive = y if destination is None else y * destination.unsqueeze(1)
     arriving, _ = pair_sum(send.contiguous(), rgb, window, None, None)
     leaving, _ = pair_sum(receive.contiguous(), rgb, window, None, None)
     forth = torch.einsum("ab,nbhw->nahw", matrix, arriving)
     back = torch.einsum("ba,nbhw->nahw", matrix, leaving)
-    energy = _dot(receive, forth)
     forth = forth if destination is None else forth * destination.unsqueeze(1)
     back = back if source is None else back * source.unsqueeze(1)
-    return energy, forth + back
-
-
-def _dot(a: Tensor, b: Tensor) -> Tensor:
-    """Sum of products over all axes; the classes of a pixel in working precision, the pixels in float64."""
-    return torch.einsum("nchw,nchw->nhw", a, b).sum(dtype=torch.float64)
+    return forth + back
 
 
 def _working(tensor: Tensor, like: Tensor | None = None) -> Tensor:
@@ -188,7 +180,7 @@ def _working(tensor: Tensor, like: Tensor | None = None) -> Tensor:
 
 
 def _select(
-    values: Tensor, kernels: Sequence[GaussianKernel], radius: int, backend: Backend
+    values: Tensor | UpsampledSoftmax, kernels: Sequence[GaussianKernel], radius: int, backend: Backend
 ) -> tuple[PairSum, HalfWindow]:
     single = values.dtype != torch.float64
     compiled = single and values.device.type == "cpu"
@@ -209,8 +201,8 @@ def _select(
     return (windowed_gpu if on_gpu else windowed_torch).filter_pairs, window
 
 
-def _check(values: Tensor, rgb: Tensor, source: Tensor | None, destination: Tensor | None) -> None:
-    if values.ndim != 4 or not values.is_floating_point() or values.numel() == 0:
+def _check(values: Tensor | UpsampledSoftmax, rgb: Tensor, source: Tensor | None, destination: Tensor | None) -> None:
+    if len(values.shape) != 4 or not values.dtype.is_floating_point or 0 in values.shape:
         raise DataError(f"values are {tuple(values.shape)} {values.dtype}", accepted="floating (N, C, H, W), not empty")
     count, _, height, width = values.shape
     if tuple(rgb.shape) != (count, 3, height, width):

@@ -31,12 +31,19 @@ _STRIP = 8
 
 
 def filter_pairs(
-    values: Tensor, rgb: Tensor, window: HalfWindow, source: Tensor | None, destination: Tensor | None
+    values: Tensor,
+    rgb: Tensor,
+    window: HalfWindow,
+    source: Tensor | None,
+    destination: Tensor | None,
+    *,
+    out: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """As `windowed_torch.filter_pairs`, for contiguous float32 tensors on the CPU."""
+    """As `windowed_torch.filter_pairs`, for contiguous float32 tensors on the CPU; ``out`` receives the sums."""
     threads = prepare(_filter, purpose="windowed pair sums", seconds=8)
     count, channels, height, width = values.shape
-    filtered, disagreement = torch.empty_like(values), values.new_empty(count, height, width)
+    filtered = torch.empty_like(values) if out is None else out
+    disagreement = values.new_empty(count, height, width)
     _filter(
         values.numpy(),
         rgb.numpy(),

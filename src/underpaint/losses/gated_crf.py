@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from underpaint.kernels.upsampled import UpsampledSoftmax
 from underpaint.kernels.windowed import GaussianKernel, windowed_energy
 from underpaint.losses.grid import shrink_image
 
 
 def gated_crf_loss(
-    probabilities: Tensor,
+    probabilities: Tensor | UpsampledSoftmax,
     rgb: Tensor,
     valid: Tensor,
     *,
@@ -28,7 +29,7 @@ def gated_crf_loss(
     what lies outside the image never enters (the published code pairs border pixels with zero features there).
 
     Args:
-        probabilities: (N, C, h, w), summing to 1 over C.
+        probabilities: (N, C, h, w), summing to 1 over C; at full size best an `UpsampledSoftmax`.
         rgb: (N, 3, H, W) in [0, 1]; averaged to (h, w).
         valid: (N, H, W) bool.
         kernels: Their ``sigma_xy`` in cells of the (h, w) grid, ``sigma_rgb`` in units of ``rgb``.
