@@ -1,9 +1,11 @@
 """What a pairwise loss adds to a training step of the default network, in one run.
 
-    python benchmarks/step_overhead.py [--json] [--rounds 7]
+    python benchmarks/step_overhead.py [--json] [--rounds 15]
 
 Batch 8, 208x320, scribbles on 2 % of the pixels, 21 classes. The losses run on the decoder's grid (stride 4), and at
-full size on upsampled probabilities. The steps take turns; medians over the rounds of (with - without) / without.
+full size on upsampled probabilities. Every step with a loss has a step without beside it, now before, now after it;
+the overhead is the median over the rounds of the differences of such a pair, over the median step without, so that
+what slows the machine for longer than two steps cancels. The quartiles of the differences say how far to trust it.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 import torch
 from torch import Tensor
 
+from underpaint.kernels.upsampled import UpsampledSoftmax
 from underpaint.kernels.windowed import GaussianKernel
 from underpaint.losses.candidates import candidate_terms
 from underpaint.losses.dense_crf import dense_crf_loss
@@ -35,21 +38,23 @@ KERNEL = GaussianKernel(weight=1.0, sigma_xy=6.0, sigma_rgb=0.0226)
 Loss = Callable[[NetOutput, Batch], Tensor]
 
 
+def probabilities(out: NetOutput, *, full: bool) -> Tensor | UpsampledSoftmax:
+    """On the decoder's grid, or at the images' size."""
+    return UpsampledSoftmax(out.logits, out.size) if full else out.logits.float().softmax(1)
+
+
 def gated(out: NetOutput, batch: Batch, *, full: bool) -> Tensor:
     """The Gated CRF loss of the method's defaults."""
-    logits = out.upsampled() if full else out.logits
-    return gated_crf_loss(logits.float().softmax(1), batch.rgb, batch.valid, kernels=[KERNEL], radius=5)
+    return gated_crf_loss(probabilities(out, full=full), batch.rgb, batch.valid, kernels=[KERNEL], radius=5)
 
 
 def dense(out: NetOutput, batch: Batch, *, full: bool) -> Tensor:
     """The dense CRF loss of the method's defaults."""
-    logits, stride = (out.upsampled(), 1) if full else (out.logits, 4)
-    probabilities = logits.float().softmax(1)
-    return dense_crf_loss(probabilities, batch.rgb, batch.valid, sigma_xy=100 / stride, sigma_rgb=15 / 255)
+    sigma_xy = 100 / (1 if full else 4)
+    return dense_crf_loss(probabilities(out, full=full), batch.rgb, batch.valid, sigma_xy=sigma_xy, sigma_rgb=15 / 255)
 
 
-LOSSES: dict[str, Loss | None] = {
-    "cross-entropy alone": None,
+LOSSES: dict[str, Loss] = {
     "gated-crf, stride 4": lambda out, batch: gated(out, batch, full=False),
     "gated-crf, full size": lambda out, batch: gated(out, batch, full=True),
     "dense-crf-loss, stride 4": lambda out, batch: dense(out, batch, full=False),
@@ -83,7 +88,7 @@ def make_batch() -> Batch:
 
 
 def measure(rounds: int) -> list[dict[str, Any]]:
-    """Median seconds and overheads of every loss."""
+    """Seconds of a step, and what every loss adds to it."""
     batch = make_batch()
     network = Network(ModelConfig(), CLASSES).train().to(memory_format=torch.channels_last)
     trained = [p for p in network.parameters() if p.requires_grad]
@@ -98,37 +103,50 @@ def measure(rounds: int) -> list[dict[str, Any]]:
         optimiser.step()
         return time.perf_counter() - began
 
-    for extra in LOSSES.values():
-        step(extra)
-    seconds: dict[str, list[float]] = {name: [] for name in LOSSES}
-    for _ in range(rounds):
+    for warm_up in (None, *LOSSES.values()):
+        step(warm_up)
+    plain: dict[str, list[float]] = {name: [] for name in LOSSES}
+    added: dict[str, list[float]] = {name: [] for name in LOSSES}
+    for turn in range(rounds):
         for name, extra in LOSSES.items():
-            seconds[name].append(step(extra))
-    plain = seconds["cross-entropy alone"]
-    return [
-        {
-            "name": name,
-            "shape": [BATCH, CLASSES, HEIGHT, WIDTH],
-            "seconds": statistics.median(values),
-            "step_overhead": statistics.median([(a - b) / b for a, b in zip(values, plain, strict=True)]),
-        }
-        for name, values in seconds.items()
-    ]
+            order = (None, extra) if turn % 2 else (extra, None)
+            seconds = {given is None: step(given) for given in order}
+            plain[name].append(seconds[True])
+            added[name].append(seconds[False] - seconds[True])
+    without = statistics.median(value for values in plain.values() for value in values)
+    rows: list[dict[str, Any]] = [{"name": "cross-entropy alone", "seconds": without}]
+    for name, values in added.items():
+        low, middle, high = statistics.quantiles(values, n=4)
+        rows.append(
+            {
+                "name": name,
+                "seconds": without + middle,
+                "added": middle,
+                "step_overhead": middle / without,
+                "step_overhead_quartiles": [low / without, high / without],
+            }
+        )
+    return rows
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=15)
     asked = parser.parse_args()
     machine = f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
     rows = measure(asked.rounds)
     if asked.json:
-        print(json.dumps({"machine": machine, "rows": rows}, indent=1))
+        shape = [BATCH, CLASSES, HEIGHT, WIDTH]
+        print(json.dumps({"machine": machine, "shape": shape, "rounds": asked.rounds, "rows": rows}, indent=1))
         return
     for row in rows:
-        print(f"{row['name']:28s} {row['seconds']:.3f} s a step   {row['step_overhead']:+.1%}")
+        print(f"{row['name']:28s} {row['seconds']:.3f} s a step", end="")
+        if "added" in row:
+            low, high = row["step_overhead_quartiles"]
+            print(f"   {row['step_overhead']:+.1%} (quartiles {low:+.1%} to {high:+.1%})", end="")
+        print()
 
 
 if __name__ == "__main__":
