@@ -164,10 +164,9 @@ def write_seeds(form: Format, folder: Path, root: Path, real: Path) -> list[Path
 
 def _written(form: Format, folder: Path, root: Path) -> Iterator[Path]:
     ending = re.search(r"\.\w+", form.layout)
-    for i, sample in enumerate(SAMPLES if form.write is not None else ()):
+    for i, sample in enumerate(SAMPLES):
         path = folder / f"written{i}{ending[0] if ending and form.layout.startswith('one ') else ''}"
         try:
-            assert form.write is not None
             form.write(path, [sample], Writing(TABLE, {name: f"{name}.png" for name in IMAGES}, root))
         except UnderpaintError:  # the format does not hold this
             continue

@@ -19,7 +19,7 @@ from underpaint.hints.rasterise import bitmap_of, paint_regions
 from underpaint.hints.types import Bitmap, Box, Hints, Kind, Region
 from underpaint.workflows.train import plan, train
 
-TRAINED = [form for form in FORMATS if form.write is not None and {Part.POLYGONS, Part.BITMAPS} & form.holds]
+TRAINED = [form for form in FORMATS if {Part.POLYGONS, Part.BITMAPS} & form.holds]
 THINGS = [i for i, name in enumerate(SCENE_CLASSES.names) if name != "background"]
 
 
@@ -41,7 +41,6 @@ def annotate(root: Path, scenes: Path, form: Format) -> None:
     shutil.copytree(scenes / "images", root / "images", ignore=shutil.ignore_patterns("test-*"))
     hints = [Hints(name, size=mask.shape, regions=areas(mask, form)) for name, mask in masks_of(scenes).items()]
     written = root.parent / f"export{form.layout.split()[1] if form.one_file else ''}"
-    assert form.write is not None
     form.write(written, hints, Writing(SCENE_CLASSES, {name: f"{name}.png" for name in masks_of(scenes)}))
     if written.is_dir():
         shutil.copytree(written, root if form.name == "yolo" else root / "annotations", dirs_exist_ok=True)
@@ -93,7 +92,6 @@ def test_boxes_are_complete_where_the_rest_is_background(scenes: Path, tmp_path:
         regions = [region for region in areas(mask, coco) if isinstance(region, Bitmap)]
         boxes = tuple(Box(r.name, r.x, r.y, r.x + r.width, r.y + r.height) for r in regions)
         boxed.append(Hints(name, size=mask.shape, boxes=boxes))
-    assert coco.write is not None
     coco.write(tmp_path / "data/export.json", boxed, Writing(SCENE_CLASSES))
     assert open_dataset(tmp_path / "data").annotations == (tmp_path / "data/export.json",)
     plain, filled = (plan(tmp_path / "data", rest=rest, overrides=small) for rest in (None, "background"))

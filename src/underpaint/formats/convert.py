@@ -13,8 +13,9 @@ from underpaint.formats.annotated import classes_of
 from underpaint.formats.check import check_hints
 from underpaint.formats.dataset import open_dataset
 from underpaint.formats.folder import DataFolder
-from underpaint.formats.hints import read_any_hints
+from underpaint.formats.hints import read_any_hints, with_backgrounds
 from underpaint.formats.images import image_size
+from underpaint.formats.merge import merge_hints
 from underpaint.formats.registry import FORMATS, Format, Reading, Writing, format_named, recognise
 from underpaint.formats.rest import fill_rest
 from underpaint.hints.types import Hints
@@ -52,7 +53,7 @@ class Conversion:
         files = {name: f"{name}{path.suffix}" for name, path in self.data.images.items()} if self.data else {}
         root = self.data.root if self.data else Path()
         said = [one for one in adapted if one.kinds()]
-        if self.target.write is None or not said:
+        if not said:
             fix = "choose another format, or see docs/formats.md for what each holds"
             raise DataError(f"{self.target.title} can hold nothing of these hints", where=out, fix=fix)
         self.target.write(out, said, Writing(self.classes, files, root))
@@ -67,13 +68,10 @@ def plan_conversion(source: Path, *, to: str, rest: str | None = None) -> Conver
         rest: Class of what no annotation covers; see `fill_rest`.
 
     Raises:
-        DataError: an unknown format, one that is only read, or nothing that can be read.
+        DataError: an unknown format, or nothing that can be read.
         FormatError, HintError: as the readers.
     """
     target = format_named(to)
-    if target.write is None:
-        written = ", ".join(form.name for form in FORMATS if form.write is not None)
-        raise DataError(f"{target.title} is read, but not written", accepted=written)
     form = None if _is_data(source) else recognise(source)
     data = open_dataset(source, rest=rest) if form is None else None
     if form is None and data is not None:
@@ -116,10 +114,13 @@ def _of_data(data: DataFolder) -> tuple[str, ClassTable, dict[str, Hints]]:
 def _alone(source: Path, form: Format, rest: str | None) -> tuple[str, ClassTable, dict[str, Hints]]:
     """Annotations without their photographs: names, classes and sizes are those that the file states."""
     root = source if source.is_dir() else source.parent
-    classes = classes_of(root, [(source, form)], {}, rest)
-    hints = form.read(source, Reading(classes, root))
-    for name, one in hints.items():
-        check_hints(one, classes, f"{source}, image {name!r}")
+    found = [(path, recognise(path)) for path in with_backgrounds([source])]
+    classes = classes_of(root, found, {}, rest)
+    hints: dict[str, Hints] = {}
+    for path, one_form in found:
+        for name, one in one_form.read(path, Reading(classes, root)).items():
+            check_hints(one, classes, f"{path}, image {name!r}")
+            hints[name] = merge_hints(hints[name], one) if name in hints else one
     if not any(one.kinds() for one in hints.values()):
         fix = "give the data set's folder: some formats need the photographs"
         raise DataError("the annotations by themselves say nothing", where=source, fix=fix)

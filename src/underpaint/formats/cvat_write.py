@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
@@ -11,10 +10,8 @@ from underpaint.core.atomic import write_atomic
 from underpaint.core.errors import HintError
 from underpaint.formats.bitmap_runs import as_bitmap
 from underpaint.formats.check import check_hints
+from underpaint.formats.xml_write import NO_XML
 from underpaint.hints.types import Hints, Point, Polygon
-
-NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that no XML file can hold, not even escaped."""
 
 Attributes = dict[str, object]
 

@@ -98,7 +98,7 @@ def read_any_hints(
     )
     found: ByImage = {}
     given = [paths] if isinstance(paths, Path) else list(paths)
-    for path in _with_backgrounds(given):
+    for path in with_backgrounds(given):
         form = recognise(path)
         report.sources.append((path, form.title))
         names = Names(data.images, path)
@@ -113,8 +113,8 @@ def read_any_hints(
     return fitted, report
 
 
-def _with_backgrounds(paths: Iterable[Path]) -> list[Path]:
-    """The paths, each click file followed by its background clicks, none twice."""
+def with_backgrounds(paths: Iterable[Path]) -> list[Path]:
+    """The paths, each file of What's the Point clicks followed by its background clicks, none twice."""
     every: list[Path] = []
     for path in paths:
         every.append(path)

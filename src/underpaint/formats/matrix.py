@@ -35,9 +35,8 @@ def tables() -> str:
     legend = ", ".join(f"{letter} {part}" for part, letter in LETTERS.items())
     holding = [_row("format", "`--to`", "files", "holds", "as pixels"), _row(*["---"] * 5)]
     holding += [_row(*_held(form)) for form in FORMATS]
-    written = [form for form in FORMATS if form.write is not None]
-    losing = [_row("from \\ to", *(form.name for form in written)), _row(*["---"] * (len(written) + 1))]
-    losing += [_row(form.name, *(_lost(form, target) for target in written)) for form in FORMATS]
+    losing = [_row("from \\ to", *(form.name for form in FORMATS)), _row(*["---"] * (len(FORMATS) + 1))]
+    losing += [_row(form.name, *(_lost(form, target) for target in FORMATS)) for form in FORMATS]
     between = (
         "What is lost from one format to another (letters as above; in brackets: kept as the pixels that it covers; "
         "empty: nothing is lost):"
@@ -50,8 +49,7 @@ def _row(*cells: str) -> str:
 
 
 def _held(form: Format) -> tuple[str, ...]:
-    name = f"`{form.name}`" if form.write is not None else "only read"
-    return form.title, name, form.layout, _letters(form.holds), _letters(form.as_pixels)
+    return form.title, f"`{form.name}`", form.layout, _letters(form.holds), _letters(form.as_pixels)
 
 
 def _lost(form: Format, target: Format) -> str:

@@ -85,9 +85,9 @@ class Format:
         layout: Where its files lie, for the documentation.
         sniff: Whether a file or folder is of this format, from its content.
         read: Hints by image, names as they stand in the file.
-        write: Writes whole or not at all, replaces nothing half; None where the format is only read.
-        holds: The parts that it can state. Where it is written, ``read(write(x)) == x`` for hints with these parts
-            alone, to the rounding of numbers in text.
+        write: Writes whole or not at all, replaces nothing half.
+        holds: The parts that it can state: ``read(write(x)) == x`` for hints with these parts alone, to the rounding of
+            numbers in text.
         as_pixels: Parts that are written as the pixels they cover.
         classes: The class names that a file declares, in its order; None where it declares none.
         images: The images that a file lists, read without its annotations; None where that is not worth while.
@@ -98,7 +98,7 @@ class Format:
     layout: str
     sniff: Callable[[Path], bool]
     read: Callable[[Path, Reading], ByImage]
-    write: Callable[[Path, Sequence[Hints], Writing], None] | None = None
+    write: Callable[[Path, Sequence[Hints], Writing], None]
     holds: frozenset[Part] = frozenset()
     as_pixels: frozenset[Part] = frozenset()
     classes: Callable[[Path], tuple[str, ...]] | None = None
@@ -207,6 +207,7 @@ FORMATS: tuple[Format, ...] = (
         layout="one .json file",
         sniff=whats_the_point.is_clicks,
         read=lambda path, _: whats_the_point.read_clicks(path),
+        write=lambda path, hints, _: whats_the_point.write_clicks(path, hints),
         holds=frozenset({Part.CLICKS}),
     ),
     Format(
@@ -215,6 +216,9 @@ FORMATS: tuple[Format, ...] = (
         layout="an .xml file an image",
         sniff=scribblesup.is_scribblesup,
         read=lambda path, reading: scribblesup.read_scribblesup(path, reading.classes),
+        write=lambda path, hints, writing: scribblesup.write_scribblesup(
+            path, hints, classes=writing.classes.names, file=writing.file
+        ),
         holds=frozenset({Part.SCRIBBLES, Part.TAGS, Part.ABSENT, Part.SIZES}),
     ),
     Format(
@@ -223,6 +227,7 @@ FORMATS: tuple[Format, ...] = (
         layout="an .xml file an image",
         sniff=voc_xml.is_voc,
         read=lambda path, reading: voc_xml.read_voc_boxes(path, reading.classes, base=reading.voc_base),
+        write=lambda path, hints, writing: voc_xml.write_voc_boxes(path, hints, file=writing.file),
         holds=frozenset({Part.BOXES, Part.BOXED, Part.TAGS, Part.ABSENT, Part.SIZES}),
     ),
     Format(

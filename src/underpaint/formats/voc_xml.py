@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -11,11 +11,15 @@ from underpaint.core.errors import FormatError
 from underpaint.formats.images import find_files
 from underpaint.formats.sniff import files_of, is_xml
 from underpaint.formats.xml_text import Element, number_of, read_xml, size_of, text_of
+from underpaint.formats.xml_write import Stated, child, number, read_stated, write_annotations
 from underpaint.hints.types import Box, Hints, Tags
 
 Base = Literal["auto", 0, 1]
 
 SUFFIXES = frozenset({".xml"})
+
+FIRST = 1
+"""Number of the first pixel in VOC's own files, and in ours."""
 
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 
@@ -41,10 +45,12 @@ def read_voc_boxes(path: Path, classes: ClassTable, *, base: Base = "auto") -> d
     ``auto`` they count from 0 if any number in any of the files is below 1, else from 1. A file that counts from 0 and
     is taken to count from 1 gives boxes that are one pixel off, and the other way round.
 
+    A file that `write_voc_boxes` made is taken at its word: it counts from 1, and states what is boxed and the tags.
+
     Args:
         path: A file, or a folder with files in any depth.
         classes: The class table, for what is boxed.
-        base: Number of the first pixel.
+        base: Number of the first pixel in files that are not ours.
 
     Raises:
         FormatError: unreadable XML, or an object without name or box; names the file.
@@ -52,42 +58,81 @@ def read_voc_boxes(path: Path, classes: ClassTable, *, base: Base = "auto") -> d
     files = find_files(path, SUFFIXES) if path.is_dir() else {path.stem: path}
     annotations = {name: (file, read_xml(file, "annotation")) for name, file in files.items()}
     objects = {name: _objects(root, file) for name, (file, root) in annotations.items()}
-    first = _first_pixel(objects) if base == "auto" else base
-    boxed = _boxed(objects, classes)
+    ours = {name: stated for name, (file, root) in annotations.items() if (stated := read_stated(root, file))}
+    foreign = {name: boxes for name, boxes in objects.items() if name not in ours}
+    first = _first_pixel(foreign) if base == "auto" else base
+    boxed = _boxed(foreign, classes)
     found: dict[str, Hints] = {}
     for name, (file, root) in annotations.items():
-        boxes = tuple(_half_open(box, first) for box in objects[name])
-        present = frozenset(box.name for box in boxes)
+        stated = ours.get(name) or _inferred(objects[name], boxed)
         found[name] = Hints(
             image=name,
             size=size_of(root, file),
-            boxes=boxes,
-            boxed=boxed,
-            tags=Tags(present, boxed - present),
+            boxes=tuple(_half_open(box, FIRST if name in ours else first) for box in objects[name]),
+            boxed=stated.boxed,
+            tags=stated.tags,
             source="VOC boxes",
         )
     return found
 
 
+def _inferred(boxes: Iterable[Box], boxed: frozenset[str]) -> Stated:
+    """What VOC's rule says of an image: its boxes are all that there are."""
+    present = frozenset(box.name for box in boxes)
+    return Stated(boxed, Tags(present, boxed - present))
+
+
+def write_voc_boxes(path: Path, hints: Iterable[Hints], *, file: Callable[[str], str] = str) -> None:
+    """Write a folder with a file ``IMAGE.xml`` for each image.
+
+    Pixels count from 1, both ends included, as in VOC's own files; coordinates that are no whole numbers are written
+    with their decimals. An element ``<underpaint>`` states which classes are boxed completely, and the tags, so that
+    `read_voc_boxes` infers nothing from our files; other programs pass over it, and take the boxes for complete.
+
+    Args:
+        path: The folder; an older one under this name is replaced at the end.
+        hints: Hints of one image each; what is neither boxes nor tags is left out.
+        file: Gives the file name of an image.
+
+    Raises:
+        HintError, DataError: as `write_annotations`.
+    """
+    write_annotations(path, hints, _elements, file=file)
+
+
+def _elements(hints: Hints) -> Iterator[Element]:
+    for box in hints.boxes:
+        item = Element("object")
+        child(item, "name", box.name)
+        # Nothing is known of these three, which programs look for; the words are VOC's for an ordinary object.
+        for tag, usual in (("pose", "Unspecified"), ("truncated", "0"), ("difficult", "0")):
+            child(item, tag, usual)
+        corners = child(item, "bndbox")
+        for side, value in zip(_SIDES, (box.x0 + FIRST, box.y0 + FIRST, box.x1, box.y1), strict=True):
+            child(corners, side, number(value))
+        yield item
+
+
 def _objects(root: Element, file: Path) -> list[Box]:
     """The boxes with the numbers of the file."""
     boxes = []
-    for number, item in enumerate(root.findall("object"), start=1):
-        where = f"{file}, object {number}"
+    for i, item in enumerate(root.findall("object"), start=1):
+        where = f"{file}, object {i}"
         corners = item.find("bndbox")
         if corners is None:
             raise FormatError("the object has no <bndbox>", where=where)
         box = Box(text_of(item, "name", where), *(number_of(corners, side, where) for side in _SIDES))
-        if box.x0 > box.x1 or box.y0 > box.y1:
+        # Both ends are included, so that a box is empty where it ends a pixel before it begins.
+        if box.x0 >= box.x1 + 1 or box.y0 >= box.y1 + 1:
             raise FormatError(f"the box is empty: {box}", where=where, accepted="xmin <= xmax and ymin <= ymax")
         boxes.append(box)
     return boxes
 
 
 def _first_pixel(objects: Mapping[str, list[Box]]) -> int:
-    """0 where any coordinate is below 1, else VOC's 1."""
+    """0 where any coordinate is below VOC's 1, else that."""
     least = min((min(box.x0, box.y0) for boxes in objects.values() for box in boxes), default=1.0)
-    return 0 if least < 1 else 1
+    return 0 if least < FIRST else FIRST
 
 
 def _half_open(box: Box, first: int) -> Box:
