@@ -10,10 +10,11 @@ from pathlib import Path
 from underpaint.core.classes import ClassTable, read_classes
 from underpaint.core.errors import DataError
 from underpaint.formats.folder import ALL, DataFolder
-from underpaint.formats.images import find_images
+from underpaint.formats.images import SUFFIXES, find_images
 from underpaint.formats.naming import Names
 from underpaint.formats.registry import FORMATS, Format, Reading
 from underpaint.formats.tags_csv import LIST_COLUMNS
+from underpaint.formats.walk import listing
 
 PHOTOGRAPHS = ("leftImg8bit", "images", "JPEGImages", "imgs", "img", "photos")
 """Names of folders that hold photographs and nothing else; without one of them the whole data set is looked through."""
@@ -59,8 +60,13 @@ def find_annotations(root: Path) -> Found:
 
 
 def _candidates(folder: Path) -> list[Path]:
-    """Files of a folder that may hold the annotations of many images; none where each image has its own file."""
-    files = [file for file in sorted(folder.iterdir()) if file.is_file() and not file.name.startswith(".")]
+    """Files of a folder that may hold the annotations of many images; none where each image has its own file.
+
+    Files named like photographs are passed over: each would be opened once a format.
+    """
+    by_ending = listing(folder).files
+    names = sorted(name for ending, names in by_ending.items() if ending not in SUFFIXES for name in names)
+    files = [folder / name for name in names]
     return [] if any(not form.one_file and _per_image(form) and form.sniff(folder) for form in FORMATS) else files
 
 

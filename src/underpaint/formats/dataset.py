@@ -11,10 +11,12 @@ from underpaint.formats.cityscapes import PHOTOGRAPHS, is_cityscapes, open_citys
 from underpaint.formats.folder import DataFolder, assemble, open_folder
 from underpaint.formats.registry import accepted
 from underpaint.formats.voc import VOC
+from underpaint.formats.walk import listed_once
 
 __all__ = ["VOC", "open_dataset", "open_voc"]
 
 
+@listed_once()
 def open_dataset(path: Path, *, rest: str | None = None) -> DataFolder:
     """Open a data set in any layout that is known.
 

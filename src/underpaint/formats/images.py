@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +11,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from underpaint.core.errors import DataError
 from underpaint.formats.decode import MAX_PIXELS, Pixels, opened, orientation_of
 from underpaint.formats.masks import read_index_mask, write_index_mask
+from underpaint.formats.walk import files_below
 
 __all__ = ["find_files", "find_images", "image_size", "read_index_mask", "read_rgb", "write_index_mask"]
 
@@ -112,10 +111,7 @@ def find_files(folder: Path, suffixes: frozenset[str]) -> dict[str, Path]:
         raise DataError("the folder is missing", where=folder)
     found: dict[str, Path] = {}
     doubles: list[str] = []
-    for path in _walk(folder):
-        if path.suffix.lower() not in suffixes:
-            continue
-        name = path.relative_to(folder).with_suffix("").as_posix()
+    for name, path in files_below(folder, suffixes):
         if name in found:
             doubles.append(f"{found[name].name} and {path.name}")
         found[name] = path
@@ -126,9 +122,3 @@ def find_files(folder: Path, suffixes: frozenset[str]) -> dict[str, Path]:
             fix="keep one file a name: hints and masks are matched by the name without suffix",
         )
     return dict(sorted(found.items()))
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    for root, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(root, name) for name in sorted(files) if not name.startswith("."))
