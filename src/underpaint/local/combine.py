@@ -23,14 +23,14 @@ FLOOR = 1e-4
 def combine(
     network: Probabilities | None, local: Probabilities | None, *, weight: float, average: Average, seeds: Mask
 ) -> Probabilities:
-    """The average of two annotations over the K hinted classes, with the hinted pixels set to their class.
+    """The average of two annotations over K classes, with the hinted pixels set to their class.
 
     Args:
         network: (K, H, W) probabilities, any scale; None with a weight of 1.
         local: (K, H, W) probabilities; None with a weight of 0.
         weight: Of the local one, 0 to 1.
         average: Arithmetic ``(1 - w) p + w q`` or geometric ``p^(1 - w) q^w``, normalised.
-        seeds: (H, W) class of the hinted pixels, 255 elsewhere; K different ones.
+        seeds: (H, W) number 0..K-1 of the hinted pixels' class, 255 elsewhere.
 
     Returns:
         (K, H, W), summing to 1 over the classes.
@@ -50,11 +50,10 @@ def _normalised(probabilities: Probabilities) -> Probabilities:
 
 
 def clamp(probabilities: Probabilities, seeds: Mask) -> Probabilities:
-    """A copy in which hinted pixels are certain; the K classes are those that ``seeds`` shows, in order."""
+    """A copy in which hinted pixels are certain of their class; ``seeds`` as in `combine`."""
     held = probabilities.copy()
     known = seeds != UNKNOWN
-    classes, place = np.unique(seeds[known], return_inverse=True)
-    held[:, known] = np.eye(len(classes), dtype=np.float32)[:, place]
+    held[:, known] = np.eye(len(held), dtype=np.float32)[:, seeds[known]]
     return held
 
 
