@@ -1,6 +1,6 @@
 """How good the combined annotations of `local-global` are on the training images, setting by setting.
 
-For diagnosis only: nothing is chosen by it, since a user with hints alone has no masks to compare with.
+For diagnosis: a user with hints alone has no masks to compare with. Images are taken to show hinted classes alone.
 
     python benchmarks/annotations.py DATA RUN --hints H.jsonl --split train+val --artifacts DIR [--every 4]
 
@@ -67,6 +67,7 @@ def main() -> None:
         if len(drawn) == 0:
             continue
         network = infer.probabilities(still, scales=scales, flip=True)[drawn]
+        seeds = np.append(np.searchsorted(drawn, np.arange(255)), 255).astype(np.uint8)[still.seeds]
         deep = infer.features(still)
         local = {}
         for name in LOCALS:
@@ -78,8 +79,8 @@ def main() -> None:
                 weight == 0 and name != LOCALS[0]
             ):
                 continue
-            mean = combine(network, local[name], weight=weight, average=average, seeds=still.seeds)
-            labels = drawn[regularise(mean, still.rgb, regulariser, seeds=still.seeds).argmax(axis=0)]
+            mean = combine(network, local[name], weight=weight, average=average, seeds=seeds)
+            labels = drawn[regularise(mean, still.rgb, regulariser, seeds=seeds).argmax(axis=0)]
             key = f"{name} w={weight} {average} {regulariser}"
             counts.setdefault(key, []).append(count_image(still.name, truth, labels.astype(np.uint8), data.classes))
     for key, found in counts.items():
