@@ -78,14 +78,11 @@ def files_beside(folder: Path, endings: Sequence[str]) -> list[Path]:
     return sorted(file for file in folder.iterdir() if file.suffix.lower() in endings and file.is_file())
 
 
-LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""Of plain values alone; the one in C, ten times as fast, where PyYAML was built with it."""
-
-
 def _yaml_names(file: Path) -> tuple[str, ...]:
     """``names`` of a YAML file, a list or numbers with names; none where it has no such key."""
     try:
-        content = yaml.load(read_text(file, max_bytes=MAX_NAMES), Loader=LOADER)  # a safe one
+        # Not the loader in C: deep brackets overflow its stack, which ends the process (found by fuzzing).
+        content = yaml.safe_load(read_text(file, max_bytes=MAX_NAMES))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise FormatError(f"not YAML that can be read: {error}", where=file) from None
     names: Any = content.get("names") if isinstance(content, dict) else None
