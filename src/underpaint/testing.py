@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,7 @@ from underpaint.hints.types import Hints, Kind
 from underpaint.methods.base import Job, Method, Result, Stage
 from underpaint.records import UNKNOWN, Batch, Head, NetOutput, Progress, Terms
 
-SIZE = 32
+SIZE = 40
 """Side of the toy images, in pixels; the toy network's stride is 4."""
 
 CLASSES = ClassTable.of(("background", "disc", "bar"))
@@ -119,6 +119,14 @@ def _toy_seeds(kind: Kind | None, mask: np.ndarray) -> np.ndarray:
     return seeds
 
 
+def toy_responses() -> npt.NDArray[np.float32]:
+    """(C, H, W): for every class of the toy images a hill, smaller than what shows it, as response maps have it."""
+    rows, columns = np.mgrid[:SIZE, :SIZE]
+    places = ((18, 25, 3.0, 3.0), (10, 10, 2.8, 2.8), (25, 12, 2.5, 5.0))  # middle, and spread in pixels
+    hills = [np.exp(-(((rows - y) / a) ** 2 + ((columns - x) / b) ** 2) / 2) for y, x, a, b in places]
+    return np.stack(hills).astype(np.float32)
+
+
 class ToyInference:
     """A network's view of one toy image, and a list of what a method made of it.
 
@@ -151,18 +159,17 @@ class ToyInference:
         return np.random.default_rng(1).normal(size=(8, SIZE // 4, SIZE // 4)).astype(np.float32)
 
     def responses(self, image: Still, *, scales: tuple[float, ...], flip: bool) -> npt.NDArray[np.float32]:
-        """A hill for every class, in another place, of another height."""
-        rows, columns = np.mgrid[: SIZE // 4, : SIZE // 4]
-        hills = [np.exp(-((rows - 2 * c - 1) ** 2 + (columns - 2) ** 2) / 6.0) * (c + 1) for c in range(len(CLASSES))]
-        return np.stack(hills).astype(np.float32)
+        """Hills, the same every time."""
+        return toy_responses()
 
     def pooled(self, image: Still) -> npt.NDArray[np.float32]:
         """Eight numbers."""
         return np.random.default_rng(2).normal(size=8).astype(np.float32)
 
     def embedding(self, image: Still) -> npt.NDArray[np.float32]:
-        """Eight channels at stride 4."""
-        return self.features(image)
+        """The colours at stride 4, far apart between the shapes and near within."""
+        cells = image.rgb.reshape(SIZE // 4, 4, SIZE // 4, 4, 3).mean(axis=(1, 3)) / 255
+        return np.asarray(8 * cells.transpose(2, 0, 1), dtype=np.float32)
 
     def each(self, work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
         """One after the other."""
@@ -206,7 +213,7 @@ def check_method(method: type[Method[Config]]) -> None:
 
 def _own(made: Method[Config]) -> list[Stage]:
     """The stages that the method's own loss trains."""
-    return [stage for stage in made.stages() if stage.method is None]
+    return [stage for stage in made.stages() if stage.method in (None, made.name)]
 
 
 def _check_stage(made: Method[Config], stage: Stage) -> None:
@@ -249,7 +256,11 @@ def _terms(made: Method[Config], stage: Stage, batch: Batch, progress: Progress 
     torch.manual_seed(0)
     heads = made.needs if stage.heads is None else frozenset(stage.heads)
     network = ToyNetwork(len(CLASSES), heads, subclasses=stage.subclasses)
-    return made.loss(network(batch.image), batch, replace(progress, stage=stage.name)), network
+    at = replace(progress, stage=stage.name)
+    out = network(batch.image)
+    if made.looks(at):
+        out = replace(out, responses=torch.from_numpy(toy_responses()).expand(len(batch.ids), -1, -1, -1))
+    return made.loss(out, batch, at), network
 
 
 def _check_terms(made: Method[Config], stage: Stage, batch: Batch, terms: Terms, kind: Kind | None) -> None:
@@ -284,13 +295,24 @@ def _check_padding(made: Method[Config], stage: Stage) -> None:
 
 
 def _check_numbers(method: type[Method[Config]]) -> None:
-    """Every numeric setting, changed alone, changes a stage, a label made between two, or some term at some time."""
-    base = method.Settings()
-    for name, value in base.model_dump().items():
+    """Every numeric setting, changed alone, changes a stage, a label made between two, or some term at some time.
+
+    Under the defaults, or under another choice of one setting that is a choice between words.
+    """
+    for name, value in method.Settings().model_dump().items():
         if isinstance(value, bool) or not isinstance(value, int | float):
             continue
-        changed = [base.model_copy(update={name: other}) for other in _others(value)]
-        assert any(_differs(method, base, settings) for settings in changed), f"{method.name}: {name} has no influence"
+        pairs = ((base, base.model_copy(update={name: new})) for base in _bases(method) for new in _others(value))
+        assert any(_differs(method, *pair) for pair in pairs), f"{method.name}: {name} has no influence"
+
+
+def _bases(method: type[Method[Config]]) -> Iterator[Config]:
+    base = method.Settings()
+    yield base
+    for name, field in method.Settings.model_fields.items():
+        for word in get_args(field.annotation):
+            if isinstance(word, str) and word != getattr(base, name):
+                yield base.model_copy(update={name: word})
 
 
 def _others(value: float) -> Iterator[float]:

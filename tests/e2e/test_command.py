@@ -112,4 +112,7 @@ def test_methods_lists_the_registry() -> None:
         "dense-crf-loss",
         "gated-crf",
         "local-global",
+        "cam",
+        "rrm",
+        "sc-cam",
     ]

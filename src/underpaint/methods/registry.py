@@ -6,10 +6,13 @@ from underpaint.core.classes import ClassTable
 from underpaint.core.config import Config, Settings
 from underpaint.core.errors import ConfigError, nearest
 from underpaint.methods.base import Method, Stage
+from underpaint.methods.cam import Cam
 from underpaint.methods.dense_crf import DenseCrfLoss
 from underpaint.methods.gated_crf import GatedCrf
 from underpaint.methods.local_global import LocalGlobal
 from underpaint.methods.partial import Partial
+from underpaint.methods.rrm import Rrm
+from underpaint.methods.sc_cam import ScCam
 from underpaint.methods.supervised import Supervised
 from underpaint.records import Head
 
@@ -19,6 +22,9 @@ METHODS: dict[str, type[Method[Config]]] = {
     "dense-crf-loss": DenseCrfLoss,
     "gated-crf": GatedCrf,
     "local-global": LocalGlobal,
+    "cam": Cam,
+    "rrm": Rrm,
+    "sc-cam": ScCam,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -79,10 +80,14 @@ class StageInference:
         return self._at(self._network.head, image, inputs=True)
 
     def embedding(self, image: Still) -> npt.NDArray[np.float32]:
-        """(E, h, w) at the decoder's stride."""
+        """(E, h, w) at the decoder's stride, of the image without the padding around it."""
         if self._network.embedding_head is None:
             raise ConfigError("the network has no embedding head", fix="name it among the stage's heads")
-        return self._at(self._network.embedding_head, image, inputs=False)
+        held = self._at(self._network.embedding_head, image, inputs=False)
+        divisor = self._network.divisor
+        shares = (side / (divisor * -(-side // divisor)) for side in image.rgb.shape[:2])  # the rest is padding
+        height, width = (math.ceil(cells * share) for cells, share in zip(held.shape[1:], shares, strict=True))
+        return held[:, :height, :width]
 
     @torch.inference_mode()
     def _at(self, layer: nn.Module, image: Still, *, inputs: bool) -> npt.NDArray[np.float32]:

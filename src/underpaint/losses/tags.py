@@ -1,0 +1,57 @@
+"""Losses on what an image shows as a whole."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from underpaint.losses.candidates import nothing
+
+
+def tag_loss(scores: Tensor, tags: Tensor, known: Tensor) -> Tensor:
+    """Multi-label soft margin ``-mean(y log s(x) + (1 - y) log(1 - s(x)))``, s the sigmoid, over what is known.
+
+    Where everything is known this is `torch.nn.functional.multilabel_soft_margin_loss`, which PSA, RRM and SC-CAM use.
+
+    Args:
+        scores: (N, T) logits of T tags.
+        tags: (N, T) bool, tags known to apply.
+        known: (N, T) bool, tags known to apply or not to.
+
+    Returns:
+        Scalar; a zero on the graph where nothing is known.
+    """
+    count = known.sum()
+    if int(count) == 0:
+        return nothing(scores)
+    each = F.binary_cross_entropy_with_logits(scores.float(), tags.float(), reduction="none")
+    return (each * known).sum() / count
+
+
+def class_tag_loss(scores: Tensor, tags: Tensor, known: Tensor, *, background: int | None) -> Tensor:
+    """`tag_loss` over the classes but the background, which nearly every image shows: nothing tells it from anything.
+
+    Args:
+        scores: (N, C).
+        tags: (N, C) bool.
+        known: (N, C) bool.
+        background: Index of the background class, or None.
+    """
+    if background is not None:
+        known = known.clone()
+        known[:, background] = False
+    return tag_loss(scores, tags, known)
+
+
+def subtag_loss(scores: Tensor, subtags: Tensor | None) -> Tensor:
+    """`tag_loss` over sub-categories.
+
+    paper: Chang et al., "Weakly-Supervised Semantic Segmentation via Sub-category Exploration", CVPR 2020.
+
+    Args:
+        scores: (N, C, K).
+        subtags: (N, C, K) int8 as in `Batch`, or None where no image has any.
+    """
+    if subtags is None:
+        return nothing(scores)
+    return tag_loss(scores.flatten(1), (subtags == 1).flatten(1), (subtags >= 0).flatten(1))
