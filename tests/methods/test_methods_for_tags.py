@@ -11,8 +11,9 @@ from PIL import Image
 
 from underpaint.core.errors import RunError
 from underpaint.formats.jsonl import read_hints
+from underpaint.predict import PredictConfig
 from underpaint.training.run_folder import RunFolder
-from underpaint.workflows import train
+from underpaint.workflows import responses, train
 from underpaint.workflows.simulate import simulate
 
 
@@ -63,12 +64,24 @@ def test_cam_trains_a_classifier_and_a_network_on_its_maps(
     assert run.network().tag_head is None
     assert run.tag_network().tag_head is not None
 
+    out = tmp_path / "maps"
+    summary = responses(run.root, scenes / "images", out, config=PredictConfig(scales=(0.5, 1.0), flip=True))
+    pictures = sorted(out.rglob("*.png"))
+    assert summary.written == len(pictures) >= 12
+    assert {path.parent.name for path in pictures} == {path.stem for path in (scenes / "images").iterdir()}
+    assert all(path.stem.partition("-")[2] in run.classes.names for path in pictures)
+    assert not any("background" in path.stem for path in pictures)
+    with Image.open(pictures[0]) as picture:
+        assert picture.size == (80, 64)
 
+
+@pytest.mark.slow  # five trainings
 def test_rrm_starts_from_the_classifier_that_cam_shares(
     scenes: Path, tags: Path, small: list[str], tmp_path: Path
 ) -> None:
     store = tmp_path / "store"
-    settings = [*small, "method.settings.steps=two", "method.settings.scales=[0.5,1.0]"]
+    settings = [*small, "method.settings.steps=two", "method.settings.scales=[0.5,1.0]", "train.epochs=1"]
+    small = [*small, "train.epochs=1"]
     run = train(scenes, tmp_path / "run", hints=[tags], method="rrm", overrides=settings, store=store)
     train(scenes, tmp_path / "cam", hints=[tags], method="cam", overrides=small, store=store)
     made = sorted(path.name.rpartition("-")[0] for path in store.iterdir())
@@ -98,4 +111,32 @@ def test_methods_without_a_tag_head_have_no_responses(
 ) -> None:
     run = train(scenes, tmp_path / "run", hints=[scribbles], method="partial", overrides=small)
     with pytest.raises(RunError, match=r"'partial' trains no tag head"):
-        run.tag_network()
+        responses(run.root, scenes / "images", tmp_path / "maps")
+
+
+@pytest.mark.slow  # six trainings: half a minute
+@pytest.mark.parametrize(("affinity", "targets"), [("feature", "hard"), ("boundary", "soft")])
+def test_sc_cam_from_clusters_over_affinities_to_a_network(
+    scenes: Path, tags: Path, small: list[str], tmp_path: Path, affinity: str, targets: str
+) -> None:
+    settings = [f"method.settings.affinity={affinity}", f"method.settings.targets={targets}", "train.epochs=1"]
+    rounds = ["method.settings.rounds=2", "method.settings.scales=[1.0]", "method.settings.walk_steps=8"]
+    run = train(scenes, tmp_path / "run", hints=[tags], method="sc-cam", overrides=[*small, *settings, *rounds])
+    assert artifacts(run) == [
+        "labels-affinity", "labels-retrain", "labels-subclass-1", "labels-subclass-2", "responses",
+        "trained-affinity", "trained-classify", "trained-retrain", "trained-subclass-1", "trained-subclass-2",
+    ]  # fmt: skip
+    for path in run.root.glob("artifacts/labels-subclass-1-*/subtags/*.npy"):
+        subtags = np.load(path)
+        said = read_hints(tags, run.classes)[path.stem].tags
+        assert said is not None
+        present = {run.classes.index(name) for name in said.present} - {run.classes.background}
+        assert {int(c) for c in np.flatnonzero((subtags == 1).sum(axis=1) == 1)} == present, "one cluster a class"
+    assert stage_terms(run, "subclass-2")["subtags"] > 0
+    assert stage_terms(run, "affinity")["affinity"] > 0
+    assert stage_terms(run, "retrain")["seeds" if targets == "hard" else "soft"] > 0
+    if targets == "hard":
+        assert labels_follow_the_tags(run, "retrain", tags) == 1
+    tagged = run.tag_network()
+    assert tagged.sub_head is not None
+    assert run.network().sub_head is None

@@ -24,6 +24,9 @@ def predict(
     flip: Annotated[bool, typer.Option("--flip", help="Average with the mirrored image.")] = False,
     crf: Annotated[bool, typer.Option("--crf", help="Sharpen borders with a dense CRF.")] = False,
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Also keep class probabilities.")] = False,
+    cam: Annotated[
+        bool, typer.Option("--cam", help="Instead of masks: what the classifier of tags looked at, class by class.")
+    ] = False,
 ) -> None:
     """Write a mask for every photograph, under its name and of its size, and summary.csv."""
     from rich.console import Console
@@ -39,17 +42,19 @@ def predict(
             f"not a list of numbers: {scales!r}", where="--scales", accepted="for example 0.5,1,1.5"
         ) from None
     config = PredictConfig.parse({"scales": factors, "flip": flip, "crf": crf}, "predict options")
+    if cam and (crf or probabilities):
+        raise ConfigError("--cam draws response maps", fix="leave --crf and --probabilities out")
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("predicting")
-        summary = workflows.predict(
-            run,
-            images,
-            out,
-            config=config,
-            probabilities=probabilities,
-            on_progress=lambda done, total: progress.update(task, completed=done, total=total),
-        )
-    typer.echo(f"{summary.written} mask(s) in {out}")
+
+        def show(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        if cam:
+            summary = workflows.responses(run, images, out, config=config, on_progress=show)
+        else:
+            summary = workflows.predict(run, images, out, config=config, probabilities=probabilities, on_progress=show)
+    typer.echo(f"{summary.written} {'picture' if cam else 'mask'}(s) in {out}")
     for name, reason in summary.skipped.items():
         typer.echo(printable(f"skipped {name}: {reason}"), err=True)
     if summary.skipped:

@@ -2,6 +2,7 @@
 
 from underpaint.predict.config import PredictConfig
 from underpaint.predict.folder import Summary, predict_folder
+from underpaint.predict.heat import draw_responses
 from underpaint.predict.predictor import Predictor
 
-__all__ = ["PredictConfig", "Predictor", "Summary", "predict_folder"]
+__all__ = ["PredictConfig", "Predictor", "Summary", "draw_responses", "predict_folder"]

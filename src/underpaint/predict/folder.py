@@ -74,9 +74,9 @@ def predict_folder(
     if len(classes) != predictor.classes:
         raise ConfigError(f"{len(classes)} classes for a network of {predictor.classes}", where="classes")
     found = find_photographs(images)
-    _check_apart(images, out)
+    check_apart(images, out)
     _check_targets(found, out)
-    _check_writable(out)
+    check_writable(out)
     rows: list[Row] = []
     skipped: dict[str, str] = {}
     for done, (name, path) in enumerate(found.items()):
@@ -145,7 +145,7 @@ def _image_folder(images: Path) -> Path:
     return images / "JPEGImages" if (images / "JPEGImages").is_dir() else images
 
 
-def _check_apart(images: Path, out: Path) -> None:
+def check_apart(images: Path, out: Path) -> None:
     """Refuse an output folder among the photographs: the next call would take its masks for photographs."""
     if images.is_dir() and out.resolve().is_relative_to(_image_folder(images).resolve()):
         raise DataError(
@@ -185,7 +185,7 @@ def _check_targets(found: Mapping[str, Path], out: Path) -> None:
         )
 
 
-def _check_writable(out: Path) -> None:
+def check_writable(out: Path) -> None:
     """Fail before the work and not after it."""
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from underpaint.export import choose_forward
-from underpaint.predict import PredictConfig, Predictor, Summary, predict_folder
+from underpaint.predict import PredictConfig, Predictor, Summary, draw_responses, predict_folder
+from underpaint.predict.responses import Responder
 from underpaint.training.run_folder import RunFolder
 
 
@@ -38,3 +39,29 @@ def predict(
     forward = choose_forward(network, run / "export", classes, engine=config.engine)
     predictor = Predictor(network, config, forward=forward)
     return predict_folder(predictor, images, out, classes, probabilities=probabilities, on_progress=on_progress)
+
+
+def responses(
+    run: Path,
+    images: Path,
+    out: Path,
+    *,
+    config: PredictConfig | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Summary:
+    """Draw what the classifier of a run looked at: a picture for every photograph and every class that it sees.
+
+    Args:
+        run: Folder of a finished training of a method for tags.
+        images: A photograph, a folder of them at any depth, or a data set.
+        out: Folder of pictures.
+        config: Scales and flip; CRF and tiles play no part.
+        on_progress: Called with (done, total).
+
+    Raises:
+        RunError: the run is not finished, or its method trains no classifier of tags.
+        DataError: no photograph, or the output cannot be written.
+    """
+    folder, config = RunFolder(run), config or PredictConfig()
+    responder = Responder(folder.tag_network(), scales=config.scales, flip=config.flip)
+    return draw_responses(responder, images, out, folder.classes, on_progress=on_progress)

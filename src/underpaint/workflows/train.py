@@ -27,6 +27,7 @@ from underpaint.training.reporter import Reporter, Silent
 from underpaint.training.run_folder import RunFolder
 from underpaint.training.stages import StagedRun
 from underpaint.workflows.pictures import draw_curves, draw_samples
+from underpaint.workflows.tags import check_tags
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +98,7 @@ def plan(
     settings = merge(settings, {"method": {"name": chosen}})
     config = RunConfig.parse(settings, ", ".join([*map(str, recipes), "--set"]))
     _check_kinds(chosen, kinds)
+    remarks += check_tags(found, opened.classes)
     trained = make_method(chosen, config.method.settings, opened.classes)
     steps = sum(steps_in(len(found), config.train.epochs * s.epochs, config.train.batch) for s in trained.stages())
     source = {
@@ -223,11 +225,7 @@ def _method(asked: str, settings: Settings, kinds: Mapping[Kind, int]) -> str:
     if set(kinds) == {Kind.MASK}:
         return "supervised"
     if set(kinds) == {Kind.TAG}:
-        raise ConfigError(
-            "tags alone say what an image shows, not where",
-            where="--method auto",
-            fix="add clicks, scribbles or boxes to some of the images; no method here learns from tags alone yet",
-        )
+        return "rrm"
     return "gated-crf"
 
 

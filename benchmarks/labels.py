@@ -1,0 +1,218 @@
+"""How good the labels are that methods for tags make on the training images, and what they cost.
+
+For diagnosis only: nothing is chosen by it, since a user with tags alone has no masks to compare with.
+
+    python benchmarks/labels.py quality DATA RUN --hints H [--split train] [--artifacts DIR] [--every 4]
+    python benchmarks/labels.py step [--threads 2] [--rounds 5] [--classes 7] [--no-background]
+
+``quality`` prints one line of JSON for every background score of the response maps (the classifier that the run kept),
+for every set of hard labels among the run's artifacts, and for every stage's minutes. ``step`` prints the parts of a
+training step of `rrm` at batch 8, crop 256: what a plain step takes, and what looks, labels and energy add.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+import numpy as np
+import torch
+
+from underpaint.cam.maps import resized, scored
+from underpaint.core.classes import ClassTable
+from underpaint.data.hinted import HintedImages
+from underpaint.data.pseudo import PseudoLabels
+from underpaint.evaluation.compare import ImageCounts, count_image, evaluation
+from underpaint.formats.masks import read_index_mask
+from underpaint.hints.rasterise import UNKNOWN, Mask
+from underpaint.losses.candidates import seed_cross_entropy
+from underpaint.losses.reliable import gated_dense_energy
+from underpaint.methods.rrm import Rrm, RrmConfig
+from underpaint.models.network import ModelConfig, Network
+from underpaint.models.responses import response_maps
+from underpaint.predict.responses import Responder
+from underpaint.records import Batch, Head
+from underpaint.training.run_folder import RunFolder, read_events
+from underpaint.workflows.train import plan
+
+CONSTANTS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5)
+POWERS = (2.0, 4.0, 8.0, 16.0, 32.0)
+SCALES = (0.5, 1.0, 1.5, 2.0)
+
+
+def main() -> None:
+    """Measure what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    quality = verbs.add_parser("quality")
+    quality.add_argument("data", type=Path)
+    quality.add_argument("run", type=Path)
+    quality.add_argument("--hints", type=Path, required=True)
+    quality.add_argument("--split", default="train")
+    quality.add_argument("--artifacts", type=Path, help="where the run kept its stages, if not in itself")
+    quality.add_argument("--every", type=int, default=1, help="score every so manieth image")
+    step = verbs.add_parser("step")
+    step.add_argument("--threads", type=int, default=torch.get_num_threads())
+    step.add_argument("--rounds", type=int, default=5)
+    step.add_argument("--classes", type=int, default=7)
+    step.add_argument("--no-background", action="store_true")
+    asked = parser.parse_args()
+    if asked.verb == "quality":
+        measure_quality(asked)
+    else:
+        measure_step(asked)
+
+
+def say(**values: object) -> None:
+    """One line of JSON."""
+    print(json.dumps(values), flush=True)
+
+
+def score(counts: list[ImageCounts], classes: ClassTable, split: str) -> dict[str, float | None]:
+    """Pooled mIoU and boundary IoU of labels."""
+    found = evaluation(classes, split, counts)
+    return {"miou": found.scores.miou, "boundary_iou": found.boundary.mean}
+
+
+def measure_quality(asked: argparse.Namespace) -> None:
+    """Response maps at every background score, then the labels of every artifact, then the time of every stage."""
+    run = RunFolder(asked.run)
+    planned = plan(asked.data, hints=[asked.hints], lenient=True, split=asked.split, method=run.config.method.name)
+    data, classes = planned.data, run.classes
+    images = HintedImages(data, planned.hints, run.config.views, seed=0)
+    responder = Responder(run.tag_network(), scales=SCALES, flip=True)
+    kinds = [("constant", level) for level in CONSTANTS] + [("power", level) for level in POWERS]
+    counts: dict[str, list[ImageCounts]] = defaultdict(list)
+    shares: dict[str, list[float]] = defaultdict(list)
+    store = asked.artifacts or asked.run / "artifacts"
+    made = {path.name: PseudoLabels(path, classes) for path in sorted(store.glob("labels-*"))}
+    for still in list(images.stills())[:: asked.every]:
+        truth = read_index_mask(data.masks[still.name], classes)
+        full = resized(responder.coarse(still.rgb), (truth.shape[0], truth.shape[1]))
+        for kind, level in kinds if classes.background is not None else kinds[:1]:
+            scores = scored(
+                full,
+                still.present,
+                background=classes.background,
+                kind="power" if kind == "power" else "constant",
+                level=level,
+            )
+            counts[f"cam {kind} {level}"].append(count_image(still.name, truth, scores.labels(), classes))
+        for name, held in made.items():
+            labels = held.labels(still.name, classes)
+            if labels is not None:
+                known: Mask = np.where(labels == UNKNOWN, UNKNOWN, truth).astype(np.uint8)
+                shares[name].append(float((labels != UNKNOWN).mean()))
+                counts[name].append(count_image(still.name, known, np.where(labels == UNKNOWN, 0, labels), classes))
+    for name, found in counts.items():
+        share = statistics.mean(shares[name]) if name in shares else 1.0
+        say(labels=name, share=share, images=len(found), **score(found, classes, asked.split))
+    for stage, seconds in stage_seconds(run).items():
+        say(stage=stage, minutes=round(seconds / 60, 2))
+
+
+def stage_seconds(run: RunFolder) -> dict[str, float]:
+    """Training time of every stage that the run trained itself, from the rates in its log."""
+    seconds: dict[str, float] = defaultdict(float)
+    done: dict[str, int] = defaultdict(int)
+    for event, _ in read_events(run.root / "events.jsonl"):
+        if event["event"] == "steps":
+            images = (event["step"] - done[event["stage"]]) * run.config.train.batch
+            seconds[event["stage"]] += images / event["images_per_second"]
+            done[event["stage"]] = event["step"]
+    return seconds
+
+
+def toy(classes: int, size: int, mean: torch.Tensor, std: torch.Tensor) -> Batch:
+    """Eight smooth images with two tagged classes each."""
+    draw = torch.Generator().manual_seed(0)
+    rgb = torch.rand(8, 3, size // 8, size // 8, generator=draw)
+    rgb = torch.nn.functional.interpolate(rgb, size=(size, size), mode="bilinear").clamp(0, 1)
+    tags = torch.zeros(8, classes, dtype=torch.bool)
+    for n in range(8):
+        tags[n, [1 + n % (classes - 1), 1 + (n + 2) % (classes - 1)]] = True
+    return Batch(
+        rgb=rgb,
+        valid=torch.ones(8, size, size, dtype=torch.bool),
+        candidates=torch.zeros(8, size, size, dtype=torch.uint8),
+        sets=torch.ones(8, 1, classes, dtype=torch.bool),
+        tags=tags,
+        tags_known=torch.ones_like(tags),
+        boxes=(torch.zeros(0, 4),) * 8,
+        box_classes=(torch.zeros(0, dtype=torch.long),) * 8,
+        ids=tuple(map(str, range(8))),
+        mean=mean,
+        std=std,
+    )
+
+
+def measure_step(asked: argparse.Namespace) -> None:
+    """Parts of a step, each the median over the rounds."""
+    torch.set_num_threads(asked.threads)
+    names = ("background", *(f"class{i}" for i in range(1, asked.classes)))
+    classes = ClassTable.of(names, None if asked.no_background else "background")
+    network = Network(ModelConfig(), asked.classes, needs=frozenset({Head.TAGS})).train()
+    network.to(memory_format=torch.channels_last)
+    batch = toy(asked.classes, 256, network.mean, network.std)
+    seeds = torch.randint(0, asked.classes, (8, 256, 256), generator=torch.Generator().manual_seed(1)).byte()
+
+    def plain() -> None:
+        network.zero_grad()
+        torch.autograd.backward(seed_cross_entropy(network.on(batch), seeds))
+
+    out = network.on(batch)
+    grid = (out.logits.shape[2], out.logits.shape[3])
+    others = tuple(scale for scale in SCALES if scale != 1)
+
+    def looks() -> None:
+        response_maps(network, batch.image, scales=others, flip=False, size=grid)
+
+    seen = replace(out, responses=response_maps(network, batch.image, scales=SCALES, flip=False, size=grid))
+    makers = {
+        f"labels {refiner} stride {stride}": Rrm(RrmConfig(refiner=refiner, label_stride=stride), classes)
+        for refiner in ("crf", "par")
+        for stride in (1, 2, 4)
+    }
+    coarse = makers["labels crf stride 2"].labels(seen, batch)
+
+    def energy() -> None:
+        logits = out.logits.detach().requires_grad_()
+        reach = 100 * logits.shape[2] / 256
+        torch.autograd.backward(
+            gated_dense_energy(
+                logits, batch.rgb, batch.valid, coarse, sigma_xy=reach, sigma_rgb=15 / 255, gradient="reference"
+            )
+        )
+
+    whole = timed(plain, asked.rounds)
+    say(part="plain step", seconds=round(whole, 3), threads=asked.threads)
+    works: dict[str, Callable[[], object]] = {f"looks at {others}": looks, "energy": energy}
+    for name, maker in makers.items():
+        works[name] = lambda maker=maker: maker.labels(seen, batch)  # type: ignore[misc]  # default binds the loop's
+    for name, work in works.items():
+        seconds = timed(work, asked.rounds)
+        say(part=name, seconds=round(seconds, 3), share_of_plain_step=round(seconds / whole, 3))
+
+
+def timed(work: Callable[[], object], rounds: int) -> float:
+    """Median seconds of a call, after one to warm up."""
+    work()
+    found = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        work()
+        found.append(time.perf_counter() - began)
+    return statistics.median(found)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""Response maps as pictures over the photograph: what a classifier looked at."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch.nn import functional as F
+
+from underpaint.core.atomic import write_atomic
+from underpaint.core.classes import ClassTable
+from underpaint.core.errors import DataError
+from underpaint.formats.images import read_rgb
+from underpaint.predict.folder import Summary, check_apart, check_writable, find_photographs
+from underpaint.predict.predictor import Pixels
+from underpaint.predict.responses import Responder
+
+SHOWN = 0.5
+"""Probability from which on a class is drawn: the classifier says that the image shows it."""
+
+STRENGTH = 0.8
+"""Of the colour where the response is strongest; where there is none the photograph stays, in grey."""
+
+
+def draw_responses(
+    responder: Responder,
+    images: Path,
+    out: Path,
+    classes: ClassTable,
+    *,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Summary:
+    """Write ``OUT/NAME/NN-CLASS.png`` for every photograph and every class that the network sees in it.
+
+    NN is the class's index. Where the network is sure of no class, the most probable one is drawn. The background is
+    no tag and has no map.
+
+    Args:
+        responder: Network, scales and flip.
+        images: As in `predict_folder`.
+        out: The output folder; older pictures of the same name are replaced.
+        classes: The network's classes.
+        on_progress: Called with (done, total).
+
+    Returns:
+        How many pictures were written, and which photographs were skipped because they cannot be read.
+
+    Raises:
+        DataError: no photographs, an output folder among them, or a disk that refuses.
+        ConfigError: the network has no tag head.
+    """
+    found = find_photographs(images)
+    check_apart(images, out)
+    check_writable(out)
+    skipped: dict[str, str] = {}
+    written = 0
+    for done, (name, path) in enumerate(found.items()):
+        if on_progress is not None:
+            on_progress(done, len(found))
+        try:
+            rgb = read_rgb(path)
+        except DataError as error:
+            skipped[name] = error.what
+            continue
+        maps = responder.coarse(rgb)
+        for label in shown(responder.scores(rgb), classes):
+            target = out / name / f"{label:02d}-{_plain(classes.names[label])}.png"
+            write_atomic(target, _png(heat(rgb, maps[label])))
+            written += 1
+    if on_progress is not None:
+        on_progress(len(found), len(found))
+    return Summary(written=written, skipped=skipped)
+
+
+def shown(scores: npt.NDArray[np.float32], classes: ClassTable) -> list[int]:
+    """Indices of the classes to draw, from probabilities (C,)."""
+    things = list(classes.foreground)
+    sure = [label for label in things if scores[label] >= SHOWN]
+    return sure or [max(things, key=lambda label: float(scores[label]))]
+
+
+def heat(rgb: Pixels, response: npt.NDArray[np.float32]) -> Pixels:
+    """A photograph (H, W, 3) in grey with a response map (h, w) >= 0 over it, divided by its maximum."""
+    from matplotlib import colormaps  # starts slowly
+
+    peak = float(response.max())
+    coarse = torch.from_numpy(response / peak if peak > 0 else np.zeros_like(response))[None, None]
+    full = F.interpolate(coarse, rgb.shape[:2], mode="bilinear", align_corners=False)[0, 0].numpy()
+    colours = colormaps["inferno"](full)[..., :3] * 255
+    grey = np.repeat(rgb.mean(axis=2, keepdims=True), 3, axis=2)
+    mixed = grey + STRENGTH * full[..., None] * (colours - grey)
+    return np.asarray(np.rint(mixed).clip(0, 255), dtype=np.uint8)
+
+
+def _plain(name: str) -> str:
+    """A class's name as part of a file's."""
+    return re.sub(r"[^\w-]+", "-", name)
+
+
+def _png(pixels: Pixels) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG")
+    return buffer.getvalue()
