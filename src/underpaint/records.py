@@ -46,6 +46,8 @@ class Batch:
         soft: (N, C, H, W) soft labels of an earlier stage, or None. A pixel whose values are all 0 has none.
         subtags: (N, C, K) int8, which of the K sub-categories of each class an image shows, as an earlier stage found
             them: 1 this one, 0 not this one, -1 nothing known; or None.
+        hinted: (N, H, W) bool, pixels whose seed a person gave, where an earlier stage labelled others; None where all
+            seeds are a person's.
     """
 
     rgb: Tensor
@@ -61,6 +63,7 @@ class Batch:
     std: Tensor
     soft: Tensor | None = None
     subtags: Tensor | None = None
+    hinted: Tensor | None = None
 
     @property
     def image(self) -> Tensor:

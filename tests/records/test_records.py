@@ -75,7 +75,11 @@ def test_image_is_normalised_and_padding_is_the_mean_colour() -> None:
 
 
 def test_moving_keeps_everything_else() -> None:
-    made = batch(soft=torch.rand(2, 3, 2, 2))
+    made = batch(
+        soft=torch.rand(2, 3, 2, 2),
+        subtags=torch.zeros(2, 3, 4, dtype=torch.int8),
+        hinted=torch.ones(2, 4, 5, dtype=torch.bool),
+    )
     moved = made.to(torch.device("meta"))
     for item in fields(Batch):
         before, after = getattr(made, item.name), getattr(moved, item.name)

@@ -51,6 +51,10 @@ class Twice(Method[Config]):
 
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
         seeds = batch.seeds()
+        assert (batch.hinted is not None) == (progress.stage == "hard")
+        if batch.hinted is not None:
+            assert 0 < float((batch.hinted & batch.valid).float().mean()) < 0.5, "scribbles, not what was made of them"
+            assert bool((seeds[batch.hinted & batch.valid] != 255).all())
         share = float((seeds != 255).float().sum() / batch.valid.sum())
         Twice.shares.setdefault(progress.stage, []).append(share)
         soft = nothing(out.logits)

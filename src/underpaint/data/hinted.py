@@ -204,6 +204,7 @@ class HintedImages(Dataset[Sample]):
             image=name,
             soft=None if soft is None else view.image(soft).float().div_(255),
             subtags=None if self.pseudo is None else self.pseudo.subtags(name),
+            hinted=None if made is None else geometry.seeds(view, source, labels) != UNKNOWN,
         )
 
     def _image(self, name: str) -> np.ndarray:

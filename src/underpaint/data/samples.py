@@ -81,6 +81,14 @@ class Geometry:
         middles = (self.boxes[:, :2] + self.boxes[:, 2:]) / 2
         return np.concatenate([self.points, middles])
 
+    def seeds(self, view: View, source: tuple[int, int], labels: Mask | None) -> Mask:
+        """(H, W) class of the pixels that a person labelled, 255 elsewhere; arguments as in `candidates`."""
+        points = self.points if len(self.points) == 0 else view.points(self.points, source)
+        cuts = np.cumsum(self.lengths)[:-1]
+        widths = [width * view.factor for width in self.widths]  # a pen paints on the image, not on the crop
+        strokes = zip(self.labels, np.split(points, cuts), widths, strict=True) if self.labels else ()
+        return paint_seeds(strokes, view.canvas, None if labels is None else labels.copy())
+
     def candidates(
         self, view: View, source: tuple[int, int], classes: ClassTable, *, labels: Mask | None, made: Mask | None
     ) -> Candidates:
@@ -93,11 +101,7 @@ class Geometry:
             labels: (H, W) of the view, from a person's mask, or None; strokes of another class contradict it.
             made: (H, W) of the view, from an earlier stage, or None; holds only where no person said anything.
         """
-        points = self.points if len(self.points) == 0 else view.points(self.points, source)
-        cuts = np.cumsum(self.lengths)[:-1]
-        widths = [width * view.factor for width in self.widths]  # a pen paints on the image, not on the crop
-        strokes = zip(self.labels, np.split(points, cuts), widths, strict=True) if self.labels else ()
-        seeds = paint_seeds(strokes, view.canvas, labels)
+        seeds = self.seeds(view, source, labels)
         if made is not None:
             seeds = np.where(seeds == UNKNOWN, made, seeds)
         boxes = view.boxes(self.boxes, source)
@@ -147,6 +151,7 @@ class Sample:
     image: str
     soft: Tensor | None = None
     subtags: npt.NDArray[np.int8] | None = None
+    hinted: npt.NDArray[np.bool_] | None = None
 
 
 def collate(samples: Sequence[Sample], mean: Tensor, std: Tensor) -> Batch:
@@ -174,4 +179,13 @@ def collate(samples: Sequence[Sample], mean: Tensor, std: Tensor) -> Batch:
         std=std,
         soft=None if soft is None else torch.stack(soft),
         subtags=None if subtags is None else torch.from_numpy(np.stack(subtags)),
+        hinted=_hinted(samples),
     )
+
+
+def _hinted(samples: Sequence[Sample]) -> Tensor | None:
+    """Where people labelled, if any image of the batch has labels of an earlier stage."""
+    if all(s.hinted is None for s in samples):
+        return None
+    none_made = np.ones_like(samples[0].candidates, dtype=bool)  # all labels of such an image are a person's
+    return torch.from_numpy(np.stack([none_made if s.hinted is None else s.hinted for s in samples]))

@@ -17,7 +17,7 @@ from underpaint.hints.types import Kind
 from underpaint.kernels.windowed import GaussianKernel
 from underpaint.local.annotator import LocalModel, annotate
 from underpaint.local.combine import Average, Regulariser, combine, regularise
-from underpaint.losses.candidates import candidate_terms, nothing
+from underpaint.losses.candidates import candidate_terms, nothing, seed_cross_entropy
 from underpaint.losses.gated_crf import gated_crf_loss
 from underpaint.losses.soft import soft_cross_entropy
 from underpaint.methods.base import CandidateConfig, Inference, Method, Reference, Stage
@@ -44,6 +44,8 @@ class LocalGlobalConfig(CandidateConfig):
         confidence: Pixels whose label has a lower averaged probability than this stay unknown; 0 keeps all.
         scales: At which the network looks at the training images.
         rounds: Times that averaging and training are repeated.
+        hint_weight: Of a second cross-entropy during retraining, over the hinted pixels alone. Strokes are of like
+            length on small things and large ones: it keeps a balance of classes that dense labels lack.
         gated_weight: Of the Gated CRF loss in the training on the combined annotation; 0 for none (the paper).
     """
 
@@ -57,6 +59,7 @@ class LocalGlobalConfig(CandidateConfig):
     confidence: float = Field(default=0.5, ge=0, lt=1)
     scales: tuple[float, ...] = (0.75, 1.0, 1.5)
     rounds: int = Field(default=1, ge=1, le=5)
+    hint_weight: float = Field(default=1.0, ge=0)
     gated_weight: float = Field(default=0.0, ge=0)
 
 
@@ -96,12 +99,15 @@ class LocalGlobal(Method[LocalGlobalConfig]):
         return (first, *(Stage(name=f"retrain-{number + 1}") for number in range(self.config.rounds)))
 
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
-        """``annotation`` for soft targets (hard ones are seeds), the terms of `partial`, and ``gated-crf``."""
+        """``seeds`` (hard labels) or ``annotation`` (soft ones), ``hints``, ``sets``, ``absent`` and ``gated-crf``."""
         config = self.config
         terms = candidate_terms(out, batch, set_weight=config.set_weight, absent_weight=config.absent_weight)
-        soft = batch.soft if config.targets == "soft" else None
+        seeds, soft = batch.seeds(), batch.soft if config.targets == "soft" else None
+        if batch.hinted is not None:
+            seeds = seeds.masked_fill(~batch.hinted, UNKNOWN)
+        terms["hints"] = config.hint_weight * seed_cross_entropy(out, seeds)
         terms["annotation"] = nothing(out.logits) if soft is None else soft_cross_entropy(out, soft, batch.valid)
-        if soft is not None:  # they hold the hints already, and would count twice
+        if soft is not None:  # they hold the hints already
             terms["seeds"] = nothing(out.logits)
         terms["gated-crf"] = nothing(out.logits)
         if config.gated_weight:
