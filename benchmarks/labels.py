@@ -7,7 +7,8 @@ For diagnosis only: nothing is chosen by it, since a user with tags alone has no
 
 ``quality`` prints one line of JSON for every background score of the response maps (the classifier that the run kept),
 for every set of hard labels among the run's artifacts, and for every stage's minutes. ``step`` prints the parts of a
-training step of `rrm` at batch 8, crop 256: what a plain step takes, and what looks, labels and energy add.
+training step of `rrm` at batch 8, crop 256: what a plain step takes, and what looks, labels and energy add. On a
+machine with other work the seconds of the cores say more than those of the clock.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -171,10 +173,9 @@ def measure_step(asked: argparse.Namespace) -> None:
 
     out = network.on(batch)
     grid = (out.logits.shape[2], out.logits.shape[3])
-    others = tuple(scale for scale in SCALES if scale != 1)
 
-    def looks() -> None:
-        response_maps(network, batch.image, scales=others, flip=False, size=grid)
+    def look(scale: float) -> None:
+        response_maps(network, batch.image, scales=(scale,), flip=False, size=grid)
 
     seen = replace(out, responses=response_maps(network, batch.image, scales=SCALES, flip=False, size=grid))
     makers = {
@@ -194,24 +195,29 @@ def measure_step(asked: argparse.Namespace) -> None:
         )
 
     whole = timed(plain, asked.rounds)
-    say(part="plain step", seconds=round(whole, 3), threads=asked.threads)
-    works: dict[str, Callable[[], object]] = {f"looks at {others}": looks, "energy": energy}
+    say(part="plain step", seconds=round(whole[0], 3), core_seconds=round(whole[1], 3), threads=asked.threads)
+    works: dict[str, Callable[[], object]] = {
+        f"look at {scale}": partial(look, scale) for scale in SCALES if scale != 1
+    }
+    works["energy"] = energy
     for name, maker in makers.items():
-        works[name] = lambda maker=maker: maker.labels(seen, batch)  # type: ignore[misc]  # default binds the loop's
+        works[name] = partial(maker.labels, seen, batch)
     for name, work in works.items():
-        seconds = timed(work, asked.rounds)
-        say(part=name, seconds=round(seconds, 3), share_of_plain_step=round(seconds / whole, 3))
+        clock, cores = timed(work, asked.rounds)
+        share = round(cores / whole[1], 3)
+        say(part=name, seconds=round(clock, 3), core_seconds=round(cores, 3), share_of_plain_step=share)
 
 
-def timed(work: Callable[[], object], rounds: int) -> float:
-    """Median seconds of a call, after one to warm up."""
+def timed(work: Callable[[], object], rounds: int) -> tuple[float, float]:
+    """Median seconds of a call, by the clock and of all cores together, after one call to warm up."""
     work()
-    found = []
+    clock, cores = [], []
     for _ in range(rounds):
-        began = time.perf_counter()
+        began = time.perf_counter(), time.process_time()
         work()
-        found.append(time.perf_counter() - began)
-    return statistics.median(found)
+        clock.append(time.perf_counter() - began[0])
+        cores.append(time.process_time() - began[1])
+    return statistics.median(clock), statistics.median(cores)
 
 
 if __name__ == "__main__":
