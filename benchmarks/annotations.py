@@ -25,8 +25,8 @@ from underpaint.core.rng import derive
 from underpaint.data.hinted import HintedImages
 from underpaint.evaluation.compare import ImageCounts, count_image, evaluation
 from underpaint.formats.masks import read_index_mask
-from underpaint.local.annotator import annotate
-from underpaint.local.combine import combine, regularise
+from underpaint.local.annotator import LocalModel, annotate
+from underpaint.local.combine import Average, Regulariser, combine, regularise
 from underpaint.training.artifacts import file_digest
 from underpaint.training.reporter import Silent
 from underpaint.training.run_folder import RunFolder
@@ -35,8 +35,9 @@ from underpaint.training.stages import StagedRun
 from underpaint.workflows.train import plan
 
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
-LOCALS = ("colour", "deep", "mixture")
-REGULARISERS = ("none", "crf", "par")
+LOCALS: tuple[LocalModel, ...] = ("colour", "deep", "mixture")
+AVERAGES: tuple[Average, ...] = ("arithmetic", "geometric")
+REGULARISERS: tuple[Regulariser, ...] = ("none", "crf", "par")
 
 
 def main() -> None:
@@ -74,7 +75,7 @@ def main() -> None:
             began = time.perf_counter()
             local[name] = annotate(still.rgb, still.seeds, model=name, deep=deep)
             seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - began
-        for name, weight, average, regulariser in product(LOCALS, WEIGHTS, ("arithmetic", "geometric"), REGULARISERS):
+        for name, weight, average, regulariser in product(LOCALS, WEIGHTS, AVERAGES, REGULARISERS):
             if (average == "geometric" and (weight, regulariser) != (0.5, "none")) or (
                 weight == 0 and name != LOCALS[0]
             ):
