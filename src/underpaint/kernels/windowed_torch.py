@@ -13,8 +13,8 @@ from underpaint.kernels.gaussian import HalfWindow
 Slices = tuple[slice, slice]
 
 SMALL = 2_000_000
-"""Values of an image (C H W) below which one thread is faster than two: 0.05 s against 0.12 s for 4 images of 21 x 128 x
-128, 0.22 against 0.32 for 256 x 256; at 512 x 512 two are faster."""
+"""Values of an image (C H W) below which one thread is faster than two: 0.05 s against 0.12 s for 4 images of 21 x 128
+x 128, 0.22 against 0.32 for 256 x 256; at 512 x 512 two are faster."""
 
 
 def filter_pairs(
