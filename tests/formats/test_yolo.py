@@ -137,3 +137,11 @@ def test_mutated_bytes_give_hints_or_a_typed_error(root: Path, data: st.DataObje
         read_yolo(root, yolo_classes(root) or NAMES, images)
     except UnderpaintError:
         return
+
+
+def test_deep_brackets_in_the_names_end_in_an_error(tmp_path: Path) -> None:
+    """The loader in C overflows its stack on these and takes the process along; found by fuzzing."""
+    (tmp_path / "data.yaml").write_text("path: " + '{"a":' * 20_000)
+    (tmp_path / "a.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+    with pytest.raises(FormatError):
+        yolo_classes(tmp_path)
