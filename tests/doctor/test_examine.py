@@ -205,8 +205,14 @@ def test_without_a_list_to_learn_from_everything_is(data: Path) -> None:
     shutil.rmtree(data / "splits")
     report = examine(data)
     assert (report.split, report.labelled) == ("all", 12)
+    assert "split-no-train" not in found(report), "a training takes everything then, too"
+
+
+def test_lists_without_one_to_learn_from_are_noted(data: Path) -> None:
+    (data / "splits" / "train.txt").rename(data / "splits" / "learn.txt")
+    report = examine(data)
     assert found(report)["split-no-train"].level is Level.NOTES
-    assert "split-no-train" not in found(examine(data, split="all"))
+    assert "split-no-train" not in found(examine(data, split="learn"))
 
 
 @pytest.mark.parametrize(("damage", "key", "level", "name"), FAULTS)

@@ -56,6 +56,24 @@ def test_a_split_keeps_its_order(root: Path) -> None:
     assert data.split("train") == ("deep/d", "a")
 
 
+def test_several_splits_are_joined_each_name_once(root: Path) -> None:
+    write_split(root, "train", "deep/d\na\n")
+    write_split(root, "val", "b c\na\n")
+    data = open_folder(root)
+    assert data.split("train+val") == ("deep/d", "a", "b c")
+    with pytest.raises(DataError, match="no split 'vall'"):
+        data.split("train+vall")
+
+
+def test_what_is_learned_from_is_never_guessed(root: Path) -> None:
+    assert open_folder(root).learning_split() == "all"
+    write_split(root, "test", "a\n")
+    with pytest.raises(DataError, match="no split 'train'"):
+        open_folder(root).learning_split()
+    write_split(root, "train", "b c\n")
+    assert open_folder(root).learning_split() == "train"
+
+
 def test_an_unknown_split_names_the_nearest(root: Path) -> None:
     write_split(root, "train", "a\n")
     with pytest.raises(DataError, match="did you mean 'train'"):

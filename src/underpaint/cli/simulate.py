@@ -28,7 +28,9 @@ def simulate(
     data: Annotated[Path, typer.Argument(help="Data set with masks.")],
     kind: Annotated[Simulated, typer.Option(help="What to draw.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="JSON Lines file to write.")],
-    split: Annotated[str, typer.Option(help="Split; join several with +.")] = "train",
+    split: Annotated[
+        str | None, typer.Option(help="Split; join several with +. By itself train, or all without split lists.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of every choice.")] = 0,
     budget: Annotated[float, typer.Option(min=0, help="Multiplies the labelled pixels.")] = 1.0,
 ) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from underpaint.doctor.findings import Finding, Group, Level
-from underpaint.formats.folder import ALL, DataFolder
+from underpaint.formats.folder import ALL, TRAIN, DataFolder
 
 LEARNING = ("train", ALL)
 """How the names of splits begin that are learned from: train, trainval, train_aug. The others are scored on."""
@@ -30,7 +30,7 @@ class Chosen:
 
 def choose(data: DataFolder, asked: str | None) -> tuple[Chosen, list[Finding]]:
     """The split asked for; without one ``train``, or everything where there is none, and the faults of all lists."""
-    name = asked or ("train" if "train" in data.splits else "+".join(data.splits))
+    name = asked or (TRAIN if TRAIN in data.splits else "+".join(data.splits))
     wanted = name.split("+")
     unknown = [part for part in wanted if part not in data.splits]
     listed = [image for part in wanted if part not in unknown for image in data.splits[part]]
@@ -57,7 +57,7 @@ def _unknown(unknown: list[str], data: DataFolder) -> list[Finding]:
 
 def _unnamed(name: str, asked: str | None, data: DataFolder) -> list[Finding]:
     """Where the split that a training takes by itself is missing."""
-    if asked is not None or "train" in data.splits:
+    if asked is not None or TRAIN in data.splits or set(data.splits) == {ALL}:
         return []
     what = "there is no split 'train', so every image is examined as one to learn from"
     fix = f"train with --split {name}, or list the images to learn from in splits/train.txt"

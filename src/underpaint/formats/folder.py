@@ -14,6 +14,9 @@ from underpaint.formats.images import SUFFIXES, find_files, find_images
 ALL = "all"
 """The one split of a data set that has no split lists."""
 
+TRAIN = "train"
+"""The split to learn from, where there are lists."""
+
 SHOWN = 5
 """How many names an error message lists before it goes on with a count."""
 
@@ -38,12 +41,25 @@ class DataFolder:
     splits: Mapping[str, tuple[str, ...]]
     annotations: tuple[Path, ...] = ()
 
+    def learning_split(self) -> str:
+        """The split to learn from where nobody named one: ``train``, or ``all`` where there are no split lists.
+
+        Raises:
+            DataError: split lists without a ``train`` among them; which may be learned from is not ours to guess.
+        """
+        if set(self.splits) == {ALL}:
+            return ALL
+        self.split(TRAIN)
+        return TRAIN
+
     def split(self, name: str) -> tuple[str, ...]:
-        """The image names of a split.
+        """The image names of a split, or of several joined with '+', each once.
 
         Raises:
             DataError: no such split, an empty one, or names without a photograph.
         """
+        if "+" in name and name not in self.splits:
+            return tuple(dict.fromkeys(image for part in name.split("+") for image in self.split(part)))
         if name not in self.splits:
             fix = nearest(name, self.splits) or "write the names, one a line, to splits/NAME.txt"
             raise DataError(f"no split {name!r}", where=self.root, accepted=", ".join(sorted(self.splits)), fix=fix)

@@ -38,7 +38,7 @@ def simulate(
 
     Args:
         data: The data set; every image of the split must have a mask.
-        split: Name of the split.
+        split: Name of the split, or several joined with '+'.
         kind: Kind of hint, or a mixture of kinds by ``fractions``.
         seed: Any whole number.
         budget: Multiple of the usual amount, for scribbles and clicks; 1 for other kinds and mixtures.

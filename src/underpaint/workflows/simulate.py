@@ -11,14 +11,14 @@ from underpaint.hints.types import Kind
 from underpaint.simulate.run import simulate as simulate_hints
 
 
-def simulate(data: Path, out: Path, *, kind: str, split: str = "train", seed: int = 0, budget: float = 1.0) -> int:
+def simulate(data: Path, out: Path, *, kind: str, split: str | None = None, seed: int = 0, budget: float = 1.0) -> int:
     """Write simulated hints of a split's images to a JSON Lines file.
 
     Args:
         data: Data-set folder with masks.
         out: The file.
         kind: scribbles, clicks, boxes, tags or mixture.
-        split: Split, or several joined with '+'.
+        split: Split, or several joined with '+'; None for the one that a training takes by itself.
         seed: Of every choice; a function of it and the image's name alone.
         budget: Multiplies the labelled pixels, with the balance of the classes kept.
 
@@ -27,8 +27,7 @@ def simulate(data: Path, out: Path, *, kind: str, split: str = "train", seed: in
     """
     opened = open_dataset(data)
     chosen: Kind | Literal["mixture"] = "mixture" if kind == "mixture" else Kind(kind)
-    hints = [
-        hint for part in split.split("+") for hint in simulate_hints(opened, part, chosen, seed=seed, budget=budget)
-    ]
+    names = split or opened.learning_split()
+    hints = list(simulate_hints(opened, names, chosen, seed=seed, budget=budget))
     write_hints(out, hints)
     return len(hints)
