@@ -97,7 +97,7 @@ def run_row(data: Path, table: Table, row: Row, seed: int, run: Path, runs: Path
         "reporter": Bar(),
     }
     began = time.perf_counter()
-    trained = workflows.train(data, run, **arguments, resume=run.is_dir())
+    trained = workflows.train(workflows.plan(data, **arguments), run, resume=run.is_dir())
     seconds = time.perf_counter() - began
     score: dict[str, Any] = {"train_seconds": seconds, "steps_per_second": pace(run)}
     masks = run / "masks" / table.test

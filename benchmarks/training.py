@@ -99,7 +99,7 @@ def whole(data: Path, hints: Path, folder: Path) -> float:
         f"train.batch={BATCH}",
         "train.checkpoint_every=20",
     ]
-    workflows.train(data, folder, hints=[hints], method="partial", overrides=overrides)
+    workflows.train(workflows.plan(data, hints=[hints], method="partial", overrides=overrides), folder)
     rates = [float(e["images_per_second"]) for e, _ in read_events(folder / "events.jsonl") if e["event"] == "steps"]
     return statistics.harmonic_mean(rates[1:])
 

@@ -69,7 +69,7 @@ def test_every_format_is_learned_from_as_it_lies(form: Format, scenes: Path, tmp
 )
 def test_every_format_trains(form: Format, scenes: Path, tmp_path: Path, small: list[str]) -> None:
     annotate(tmp_path / "data", scenes, form)
-    run = train(tmp_path / "data", tmp_path / "run", overrides=[*small, "train.epochs=0.5"])
+    run = train(plan(tmp_path / "data", overrides=[*small, "train.epochs=0.5"]), tmp_path / "run")
     assert run.complete
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from underpaint.core.config import load_yaml
-from underpaint.workflows import train
+from underpaint.workflows import plan, train
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
@@ -18,12 +18,8 @@ def test_recipe_trains(scenes: Path, scribbles: Path, small: list[str], tmp_path
     hints = [] if named == "supervised" else [scribbles]
     overrides = [setting for setting in small if not setting.startswith("train.epochs")]
     run = train(
-        scenes,
+        plan(scenes, hints=hints, method=named, recipes=[recipe], overrides=[*overrides, "train.epochs=0.5"]),
         tmp_path / "run",
-        hints=hints,
-        method=named,
-        recipes=[recipe],
-        overrides=[*overrides, "train.epochs=0.5"],
     )
     assert run.complete
     assert run.config.method.name == named

@@ -13,7 +13,7 @@ from underpaint.core.errors import RunError
 from underpaint.formats.jsonl import read_hints
 from underpaint.predict import PredictConfig
 from underpaint.training.run_folder import RunFolder
-from underpaint.workflows import responses, train
+from underpaint.workflows import plan, responses, train
 from underpaint.workflows.simulate import simulate
 
 
@@ -55,7 +55,7 @@ def labels_follow_the_tags(run: RunFolder, stage: str, tags: Path) -> float:
 def test_cam_trains_a_classifier_and_a_network_on_its_maps(
     scenes: Path, tags: Path, small: list[str], tmp_path: Path
 ) -> None:
-    run = train(scenes, tmp_path / "run", hints=[tags], method="cam", overrides=small)
+    run = train(plan(scenes, hints=[tags], method="cam", overrides=small), tmp_path / "run")
     assert artifacts(run) == ["labels-retrain", "responses", "trained-classify", "trained-retrain"]
     assert stage_terms(run, "classify")["tags"] > 0
     assert stage_terms(run, "classify")["seeds"] == 0
@@ -82,8 +82,8 @@ def test_rrm_starts_from_the_classifier_that_cam_shares(
     store = tmp_path / "store"
     settings = [*small, "method.settings.steps=two", "method.settings.scales=[0.5,1.0]", "train.epochs=1"]
     small = [*small, "train.epochs=1"]
-    run = train(scenes, tmp_path / "run", hints=[tags], method="rrm", overrides=settings, store=store)
-    train(scenes, tmp_path / "cam", hints=[tags], method="cam", overrides=small, store=store)
+    run = train(plan(scenes, hints=[tags], method="rrm", overrides=settings), tmp_path / "run", store=store)
+    train(plan(scenes, hints=[tags], method="cam", overrides=small), tmp_path / "cam", store=store)
     made = sorted(path.name.rpartition("-")[0] for path in store.iterdir())
     assert made.count("trained-classify") == 1
     assert made.count("trained-retrain") == 2
@@ -100,7 +100,7 @@ def test_rrm_from_scratch_learns_tags_alone_at_first(
     scenes: Path, tags: Path, small: list[str], tmp_path: Path
 ) -> None:
     settings = [*small, "method.settings.schedule=scratch", "method.settings.refiner=par"]
-    run = train(scenes, tmp_path / "run", hints=[tags], method="rrm", overrides=settings)
+    run = train(plan(scenes, hints=[tags], method="rrm", overrides=settings), tmp_path / "run")
     assert artifacts(run) == ["trained-train"]
     assert stage_terms(run, "train")["energy"] < 0
     assert run.tag_network().tag_head is not None
@@ -109,7 +109,7 @@ def test_rrm_from_scratch_learns_tags_alone_at_first(
 def test_methods_without_a_tag_head_have_no_responses(
     scenes: Path, scribbles: Path, small: list[str], tmp_path: Path
 ) -> None:
-    run = train(scenes, tmp_path / "run", hints=[scribbles], method="partial", overrides=small)
+    run = train(plan(scenes, hints=[scribbles], method="partial", overrides=small), tmp_path / "run")
     with pytest.raises(RunError, match=r"'partial' trains no tag head"):
         responses(run.root, scenes / "images", tmp_path / "maps")
 
@@ -121,7 +121,7 @@ def test_sc_cam_from_clusters_over_affinities_to_a_network(
 ) -> None:
     settings = [f"method.settings.affinity={affinity}", f"method.settings.targets={targets}", "train.epochs=1"]
     rounds = ["method.settings.rounds=2", "method.settings.scales=[1.0]", "method.settings.walk_steps=8"]
-    run = train(scenes, tmp_path / "run", hints=[tags], method="sc-cam", overrides=[*small, *settings, *rounds])
+    run = train(plan(scenes, hints=[tags], method="sc-cam", overrides=[*small, *settings, *rounds]), tmp_path / "run")
     assert artifacts(run) == [
         "labels-affinity", "labels-retrain", "labels-subclass-1", "labels-subclass-2", "responses",
         "trained-affinity", "trained-classify", "trained-retrain", "trained-subclass-1", "trained-subclass-2",

@@ -43,7 +43,7 @@ def test_a_few_bad_steps_are_skipped_and_counted(
 ) -> None:
     _break_loss(monkeypatch, range(3, 5))
     notes = Notes()
-    run = train(scenes, tmp_path / "run", hints=[scribbles], method="partial", overrides=small, reporter=notes)
+    run = train(plan(scenes, hints=[scribbles], method="partial", overrides=small), tmp_path / "run", reporter=notes)
     assert [line for line in notes.said if "not finite" in line] == [
         "step 3: seeds not finite; step skipped",
         "step 4: seeds not finite; step skipped",
@@ -56,7 +56,9 @@ def test_many_bad_steps_stop_with_the_last_good_checkpoint_kept(
 ) -> None:
     _break_loss(monkeypatch, range(5, 100))
     with pytest.raises(RunError, match="seeds was not finite 10 times in a row"):
-        train(scenes, tmp_path / "run", hints=[scribbles], method="partial", overrides=[*small, "train.epochs=10"])
+        train(
+            plan(scenes, hints=[scribbles], method="partial", overrides=[*small, "train.epochs=10"]), tmp_path / "run"
+        )
     held = load_checkpoint(tmp_path / "run" / "stages" / "0-train" / "checkpoints")
     assert held is not None
     assert held.step == 4
@@ -75,7 +77,7 @@ def test_full_disk_stops_with_a_message(
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(DataError, match="No space left on device"):
-        train(scenes, tmp_path / "run", hints=[scribbles], overrides=small)
+        train(plan(scenes, hints=[scribbles], overrides=small), tmp_path / "run")
     held = load_checkpoint(tmp_path / "run" / "stages" / "0-train" / "checkpoints")
     assert held is not None
     assert held.step == 2
@@ -130,7 +132,7 @@ def test_masks_in_grey_are_refused_with_counts_and_cause(scenes: Path, small: li
             grey = np.asarray(mask.convert("L"))
         Image.fromarray(grey).save(path)
     with pytest.raises(UnderpaintError, match="palette"):
-        train(data, tmp_path / "run", overrides=small)
+        train(plan(data, overrides=small), tmp_path / "run")
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -146,7 +148,7 @@ def test_unreadable_photographs_are_named_and_left_out(
     photo.write_bytes(photo.read_bytes()[:3000])  # the header is whole, the pixels are not
     notes = Notes()
     overrides = [*small, f"train.workers={workers}"]
-    train(data, tmp_path / "run", hints=[scribbles], method="partial", overrides=overrides, reporter=notes)
+    train(plan(data, hints=[scribbles], method="partial", overrides=overrides), tmp_path / "run", reporter=notes)
     assert any("1 unreadable image(s) were left out: train-0002" in note for note in notes.said)
     events = [json.loads(line) for line in (tmp_path / "run" / "events.jsonl").read_text().splitlines()]
     assert events[-1]["images"] == ["train-0002"]

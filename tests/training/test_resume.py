@@ -11,17 +11,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+import yaml
 
 from underpaint.core.errors import RunError
+from underpaint.methods.gated_crf import GatedCrfConfig
 from underpaint.training.reporter import Silent
 from underpaint.training.run_folder import RunFolder, read_events
-from underpaint.workflows import train
+from underpaint.workflows import plan, train
 
 SCRIPT = """
 import os, signal, sys
 from pathlib import Path
 from underpaint.training.loop import Loop
-from underpaint.workflows import train
+from underpaint.workflows import plan, train
 
 data, out, hints, die_at, resume, *overrides = sys.argv[1:]
 step = Loop._step
@@ -31,7 +33,7 @@ def deadly(self, parts, progress):
     return step(self, parts, progress)
 Loop._step = deadly
 if __name__ == "__main__":
-    train(Path(data), Path(out), hints=[Path(hints)], overrides=overrides, resume=resume == "resume")
+    train(plan(Path(data), hints=[Path(hints)], overrides=overrides), Path(out), resume=resume == "resume")
 """
 
 
@@ -50,13 +52,13 @@ def test_killed_run_resumes_to_identical_weights(
 ) -> None:
     overrides = [*small, f"train.workers={workers}", "train.ema=0.9"]
     whole = tmp_path / "whole"
-    train(scenes, whole, hints=[scribbles], overrides=overrides)
+    train(plan(scenes, hints=[scribbles], overrides=overrides), whole)
 
     cut = tmp_path / "cut"
     code = _run(scenes, cut, scribbles, overrides, die_at=5)  # after the checkpoint of step 4, in step 6 of 8
     assert code == -signal.SIGKILL
     assert not (cut / "weights.safetensors").exists()
-    train(scenes, cut, hints=[scribbles], overrides=overrides, resume=True)
+    train(plan(scenes, hints=[scribbles], overrides=overrides), cut, resume=True)
 
     assert _digest(cut) == _digest(whole)
     steps = [event["step"] for event, _ in read_events(cut / "events.jsonl") if event["event"] == "steps"]
@@ -65,13 +67,15 @@ def test_killed_run_resumes_to_identical_weights(
 
 def test_weights_do_not_depend_on_workers(scenes: Path, scribbles: Path, small: list[str], tmp_path: Path) -> None:
     for workers in (0, 1):
-        train(scenes, tmp_path / str(workers), hints=[scribbles], overrides=[*small, f"train.workers={workers}"])
+        train(plan(scenes, hints=[scribbles], overrides=[*small, f"train.workers={workers}"]), tmp_path / str(workers))
     assert _digest(tmp_path / "0") == _digest(tmp_path / "1")
 
 
 def test_seed_changes_weights(scenes: Path, scribbles: Path, small: list[str], tmp_path: Path) -> None:
     for seed in (0, 1):
-        train(scenes, tmp_path / str(seed), hints=[scribbles], overrides=[*small, "train.epochs=1", f"seed={seed}"])
+        train(
+            plan(scenes, hints=[scribbles], overrides=[*small, "train.epochs=1", f"seed={seed}"]), tmp_path / str(seed)
+        )
     assert _digest(tmp_path / "0") != _digest(tmp_path / "1")
 
 
@@ -82,34 +86,45 @@ def test_ctrl_c_leaves_a_run_that_resumes(scenes: Path, scribbles: Path, small: 
 
     overrides = [*small, "train.epochs=4", "train.checkpoint_every=100"]  # 16 steps; the first report is at 10
     with pytest.raises(RunError, match=r"interrupted after step 1[01] of 16"):
-        train(scenes, tmp_path / "cut", hints=[scribbles], overrides=overrides, reporter=Impatient())
-    train(scenes, tmp_path / "cut", hints=[scribbles], overrides=overrides, resume=True)
-    train(scenes, tmp_path / "whole", hints=[scribbles], overrides=overrides)
+        train(plan(scenes, hints=[scribbles], overrides=overrides), tmp_path / "cut", reporter=Impatient())
+    train(plan(scenes, hints=[scribbles], overrides=overrides), tmp_path / "cut", resume=True)
+    train(plan(scenes, hints=[scribbles], overrides=overrides), tmp_path / "whole")
     assert _digest(tmp_path / "cut") == _digest(tmp_path / "whole")
 
 
 def test_resume_with_nothing_there_is_an_error(scenes: Path, scribbles: Path, small: list[str], tmp_path: Path) -> None:
     with pytest.raises(RunError, match="nothing to resume"):
-        train(scenes, tmp_path / "none", hints=[scribbles], overrides=small, resume=True)
+        train(plan(scenes, hints=[scribbles], overrides=small), tmp_path / "none", resume=True)
 
 
 def test_resume_with_other_settings_names_them(scenes: Path, scribbles: Path, small: list[str], tmp_path: Path) -> None:
-    train(scenes, tmp_path / "run", hints=[scribbles], overrides=[*small, "train.epochs=1"])
+    train(plan(scenes, hints=[scribbles], overrides=[*small, "train.epochs=1"]), tmp_path / "run")
     with pytest.raises(RunError, match=r"train\.lr: 0\.001 -> 0\.5"):
         train(
-            scenes,
+            plan(scenes, hints=[scribbles], overrides=[*small, "train.epochs=1", "train.lr=0.5"]),
             tmp_path / "run",
-            hints=[scribbles],
-            overrides=[*small, "train.epochs=1", "train.lr=0.5"],
             resume=True,
         )
+
+
+def test_a_run_keeps_all_settings_of_its_method(
+    scenes: Path, scribbles: Path, small: list[str], tmp_path: Path
+) -> None:
+    planned = plan(scenes, hints=[scribbles], method="gated-crf", overrides=[*small, "train.epochs=1"])
+    run = train(planned, tmp_path / "run")
+    assert run.config.method.settings == GatedCrfConfig().model_dump(mode="json")
+
+    shortened = yaml.safe_load((run.root / "config.yaml").read_text())
+    shortened["method"]["settings"] = {}  # as earlier versions left it
+    (run.root / "config.yaml").write_text(yaml.safe_dump(shortened))
+    assert train(planned, tmp_path / "run", resume=True).complete
 
 
 def test_a_folder_in_use_is_not_overwritten(scenes: Path, scribbles: Path, small: list[str], tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.txt").write_text("mine")
     with pytest.raises(RunError, match="not empty"):
-        train(scenes, tmp_path / "run", hints=[scribbles], overrides=small)
+        train(plan(scenes, hints=[scribbles], overrides=small), tmp_path / "run")
     assert (tmp_path / "run" / "thesis.txt").read_text() == "mine"
 
 

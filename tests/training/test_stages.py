@@ -16,7 +16,7 @@ from underpaint.methods.base import Inference, Method, Reference, Stage
 from underpaint.methods.registry import METHODS
 from underpaint.records import Batch, NetOutput, Progress, Terms
 from underpaint.training.artifacts import fingerprint, make_artifact
-from underpaint.workflows import train
+from underpaint.workflows import plan, train
 
 
 class Twice(Method[Config]):
@@ -75,7 +75,7 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_stages_learn_from_what_the_one_before_made(
     scenes: Path, scribbles: Path, small: list[str], tmp_path: Path
 ) -> None:
-    run = train(scenes, tmp_path / "run", hints=[scribbles], method="twice", overrides=small)
+    run = train(plan(scenes, hints=[scribbles], method="twice", overrides=small), tmp_path / "run")
     assert Twice.prepared == ["hard", "soft"]
     assert max(Twice.shares["first"]) < 0.5, "scribbles label few pixels"
     assert min(Twice.shares["hard"]) == 1, "hard labels label every valid pixel"
@@ -95,15 +95,15 @@ def test_interrupted_between_stages_nothing_is_made_twice(
 ) -> None:
     Twice.fail = True
     with pytest.raises(RuntimeError, match="in the middle"):
-        train(scenes, tmp_path / "run", hints=[scribbles], method="twice", overrides=small)
+        train(plan(scenes, hints=[scribbles], method="twice", overrides=small), tmp_path / "run")
     made = [path.name.rpartition("-")[0] for path in (tmp_path / "run" / "artifacts").iterdir()]
     assert sorted(made) == ["predictions", "trained-first"], "half a set of labels is visible"
 
     Twice.fail, Twice.shares = False, {}
-    train(scenes, tmp_path / "run", hints=[scribbles], method="twice", overrides=small, resume=True)
+    train(plan(scenes, hints=[scribbles], method="twice", overrides=small), tmp_path / "run", resume=True)
     assert "first" not in Twice.shares, "a finished stage was trained again"
 
-    whole = train(scenes, tmp_path / "whole", hints=[scribbles], method="twice", overrides=small)
+    whole = train(plan(scenes, hints=[scribbles], method="twice", overrides=small), tmp_path / "whole")
     assert (whole.root / "weights.safetensors").read_bytes() == (tmp_path / "run" / "weights.safetensors").read_bytes()
 
 
@@ -111,10 +111,12 @@ def test_runs_that_share_a_store_train_a_common_stage_once(
     scenes: Path, scribbles: Path, small: list[str], tmp_path: Path
 ) -> None:
     store = tmp_path / "store"
-    floor = train(scenes, tmp_path / "floor", hints=[scribbles], method="partial", overrides=small, store=store)
+    floor = train(plan(scenes, hints=[scribbles], method="partial", overrides=small), tmp_path / "floor", store=store)
     for run, settings in (("one", []), ("two", ["method.settings.weight=0.0"])):
         train(
-            scenes, tmp_path / run, hints=[scribbles], method="local-global", overrides=[*small, *settings], store=store
+            plan(scenes, hints=[scribbles], method="local-global", overrides=[*small, *settings]),
+            tmp_path / run,
+            store=store,
         )
     made = sorted(path.name.rpartition("-")[0] for path in store.iterdir())
     assert made == [

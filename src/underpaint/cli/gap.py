@@ -30,7 +30,10 @@ def gap(
         typer.Option(help="A method with settings: NAME=METHOD:setting=value,setting=value; may be repeated."),
     ] = None,
     seeds: Annotated[str, typer.Option(help="Seeds of the trainings, joined with ','.")] = "0",
-    split: Annotated[str, typer.Option(help="Split to learn from; join several with +.")] = "train",
+    split: Annotated[
+        str | None,
+        typer.Option(help="Split to learn from; join several with +. By itself train."),
+    ] = None,
     test: Annotated[str, typer.Option(help="Split to score on.")] = "test",
     config: Annotated[list[Path] | None, typer.Option(help="Recipe that all rows share; may be repeated.")] = None,
     set_: Annotated[

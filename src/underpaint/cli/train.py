@@ -32,7 +32,10 @@ def train(
     rest: Annotated[
         str | None, typer.Option(help="Class of what no annotation covers; without it that stays unknown.")
     ] = None,
-    split: Annotated[str, typer.Option(help="Split to learn from; join several with +.")] = "train",
+    split: Annotated[
+        str | None,
+        typer.Option(help="Split to learn from; join several with +. By itself train, or all without split lists."),
+    ] = None,
     method: Annotated[str, typer.Option(help="A name from `underpaint methods`, or auto.")] = "auto",
     config: Annotated[list[Path] | None, typer.Option(help="Recipe: a YAML file of settings; may be repeated.")] = None,
     set_: Annotated[
@@ -66,18 +69,5 @@ def train(
         for note in planned.notes:
             bar.note(note)
         return
-    workflows.train(
-        data,
-        out,
-        hints=hints or [],
-        lenient=lenient,
-        rest=rest,
-        split=split,
-        method=method,
-        recipes=config or [],
-        overrides=set_ or [],
-        resume=resume,
-        store=artifacts,
-        reporter=bar,
-    )
+    workflows.train(planned, out, resume=resume, store=artifacts, reporter=bar)
     typer.echo(f"trained: {out}\nnext: underpaint predict {out} IMAGES -o MASKS")

@@ -12,10 +12,9 @@ import torch
 
 from underpaint.core.errors import RunError, UnderpaintError
 from underpaint.evaluation.results import Role
-from underpaint.formats.dataset import open_dataset
 from underpaint.training.reporter import Reporter, Silent
 from underpaint.workflows.looks import Scored, score_run
-from underpaint.workflows.train import train
+from underpaint.workflows.train import plan, train
 
 
 @dataclass(frozen=True)
@@ -128,19 +127,16 @@ def _apart(protocol: Protocol, cell: Cell, threads: int) -> str | None:
 
 def _run(protocol: Protocol, cell: Cell, reporter: Reporter) -> Scored:
     row, folder = cell.row, protocol.run(cell.row, cell.seed)
-    held = train(
+    planned = plan(
         protocol.data,
-        folder,
         hints=row.hints,
         lenient=protocol.lenient,
         split=protocol.split,
         method=row.method,
         recipes=protocol.recipes,
         overrides=[*protocol.overrides, *row.overrides, f"seed={cell.seed}"],
-        resume=folder.is_dir(),
-        store=protocol.store,
-        reporter=reporter,
     )
+    held = train(planned, folder, resume=folder.is_dir(), store=protocol.store, reporter=reporter)
     kept = protocol.out / "scores" / f"{row.label}-{cell.seed}.npz"
     masks = protocol.masks(row, cell.seed)
-    return score_run(held, open_dataset(protocol.data), protocol.test, masks, kept, four=cell.four)
+    return score_run(held, planned.data, protocol.test, masks, kept, four=cell.four)

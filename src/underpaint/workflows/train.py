@@ -22,7 +22,7 @@ from underpaint.hints.candidates import ImageKnowledge
 from underpaint.hints.types import Hints, Kind
 from underpaint.methods.registry import METHODS, make_method, method_class
 from underpaint.training.artifacts import fingerprint
-from underpaint.training.config import RunConfig
+from underpaint.training.config import MethodConfig, RunConfig
 from underpaint.training.reporter import Reporter, Silent
 from underpaint.training.run_folder import RunFolder
 from underpaint.training.stages import StagedRun
@@ -61,7 +61,7 @@ def plan(
     hints: Sequence[Path] = (),
     lenient: bool = False,
     rest: str | None = None,
-    split: str = "train",
+    split: str | None = None,
     method: str = "auto",
     recipes: Sequence[Path] = (),
     overrides: Sequence[str] = (),
@@ -76,7 +76,8 @@ def plan(
             stopping.
         rest: Class of the pixels that no annotation covers, in images with drawn areas or boxes; None leaves them
             unknown. See `fill_rest`.
-        split: Split to learn from; several are joined with '+'.
+        split: Split to learn from; several are joined with '+'. None for ``train``, or for everything where the data
+            set has no split lists.
         method: A registry name, or ``auto``.
         recipes: YAML files of settings, a later one laid over an earlier.
         overrides: ``name=value`` laid over the recipes.
@@ -85,7 +86,8 @@ def plan(
         UnderpaintError: with what, where and the fix, for anything that would keep the training from its end.
     """
     opened = open_dataset(data, rest=rest)
-    names = _names(opened, split)
+    split = split or opened.learning_split()
+    names = sorted(opened.split(split))
     found, remarks = _hints(opened, names, hints, lenient=lenient)
     if rest is not None:
         found, filled = _filled(found, rest, opened.classes)
@@ -100,6 +102,8 @@ def plan(
     _check_kinds(chosen, kinds)
     remarks += check_tags(found, opened.classes)
     trained = make_method(chosen, config.method.settings, opened.classes)
+    resolved = {"name": chosen, "settings": trained.config.model_dump(mode="json")}
+    config = config.model_copy(update={"method": MethodConfig.parse(resolved, "method")})
     steps = sum(steps_in(len(found), config.train.epochs * s.epochs, config.train.batch) for s in trained.stages())
     source = {
         "data": str(data),
@@ -114,50 +118,26 @@ def plan(
 
 
 def train(
-    data: Path,
+    planned: Plan,
     out: Path,
     *,
-    hints: Sequence[Path] = (),
-    lenient: bool = False,
-    rest: str | None = None,
-    split: str = "train",
-    method: str = "auto",
-    recipes: Sequence[Path] = (),
-    overrides: Sequence[str] = (),
     resume: bool = False,
     store: Path | None = None,
     reporter: Reporter | None = None,
 ) -> RunFolder:
-    """Train a network and leave it in the run folder ``out``; other arguments as in `plan`.
+    """Train a network and leave it in the run folder ``out``.
 
     Args:
-        data: Data-set folder.
-        out: Run folder; new, or with ``resume`` the one of an interrupted run with the same arguments.
-        hints: As in `plan`.
-        lenient: As in `plan`.
-        rest: As in `plan`.
-        split: As in `plan`.
-        method: As in `plan`.
-        recipes: As in `plan`.
-        overrides: As in `plan`.
+        planned: What to train, from `plan`.
+        out: Run folder; new, or with ``resume`` the one of an interrupted run with the same plan.
         resume: Go on with an interrupted run; on a CPU the weights are those of an uninterrupted one, bit for bit.
         store: Folder of artifacts to share with other runs: a stage that one of them has trained is not trained again.
         reporter: Watches; None for nobody.
 
     Raises:
-        UnderpaintError: as `plan`; and `RunError` when there is nothing to resume, settings differ, or training fails.
+        UnderpaintError: when there is nothing to resume, settings differ, or training fails.
     """
     reporter = reporter or Silent()
-    planned = plan(
-        data,
-        hints=hints,
-        lenient=lenient,
-        rest=rest,
-        split=split,
-        method=method,
-        recipes=recipes,
-        overrides=overrides,
-    )
     for note in planned.notes:
         reporter.note(note)
     run = (
@@ -172,11 +152,6 @@ def train(
     draw_curves(run)
     draw_samples(run, planned.data, planned.hints)
     return run
-
-
-def _names(data: DataFolder, split: str) -> list[str]:
-    names = [name for part in split.split("+") for name in data.split(part)]
-    return sorted(set(names))
 
 
 def _hints(
@@ -263,7 +238,7 @@ def _resumed(out: Path, planned: Plan) -> RunFolder:
     run = RunFolder(out)
     if not out.is_dir():
         raise RunError("there is nothing to resume", where=out, fix="leave --resume out to start a new run")
-    held, asked = run.config.model_dump(mode="json"), planned.config.model_dump(mode="json")
+    held, asked = _resolved(run.config, planned.data.classes), planned.config.model_dump(mode="json")
     changed = _differences(held, asked)
     about = run.about
     changed += [
@@ -278,6 +253,15 @@ def _resumed(out: Path, planned: Plan) -> RunFolder:
             fix="repeat the command of the first start with --resume added, or start a new run",
         )
     return run
+
+
+def _resolved(config: RunConfig, classes: ClassTable) -> Settings:
+    """All settings of a run, the defaults of its method among them, which runs of earlier versions did not write."""
+    found = config.model_dump(mode="json")
+    found["method"]["settings"] = make_method(config.method.name, config.method.settings, classes).config.model_dump(
+        mode="json"
+    )
+    return found
 
 
 def _differences(held: Settings, asked: Settings, prefix: str = "") -> list[str]:
