@@ -34,6 +34,8 @@ PICTURES = 6
 """Test photographs in the report: those on which the methods differ most."""
 
 Results = dict[Row, dict[int, Scored]]
+Efforts = Mapping[tuple[Path, ...], float | None]
+"""Minutes of a person's time by files of hints; no files are the masks."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def gap(
     hints: Sequence[str] = ("scribbles",),
     methods: Sequence[str] = ("gated-crf", "local-global"),
     seeds: Sequence[int] = (0,),
-    split: str = "train",
+    split: str | None = None,
     test: str = "test",
     recipes: Sequence[Path] = (),
     overrides: Sequence[str] = (),
@@ -94,7 +96,7 @@ def gap(
         hints: A kind to simulate (scribbles, clicks, boxes, tags, mixture), or files of hints.
         methods: Registry names, or variants as `Variant` reads them.
         seeds: Of the trainings; simulated hints are the same for all.
-        split: Split to learn from; several are joined with '+'.
+        split: Split to learn from; several are joined with '+'. None for ``train``.
         test: Split to score on.
         recipes: YAML files of settings that all rows share.
         overrides: ``name=value`` settings that all rows share.
@@ -113,6 +115,7 @@ def gap(
     """
     reporter = reporter or Silent()
     opened = open_dataset(data)
+    split = split or opened.learning_split()
     given = _hint_files(data, out, hints, split)
     variants = [Variant.parse(text) for text in methods]
     rows = _rows(variants, given)
@@ -121,11 +124,12 @@ def gap(
     for budget in budgets:
         files = _hint_files(data, out, hints, split, budget=budget)
         cells += [Cell(row, seeds[0], four=False) for row in _budget_rows(variants, files, budget)]
+    efforts = {files: _minutes(opened, protocol, files) for files in {cell.row.hints for cell in cells}}
     results: Results = {}
     report: GapReport | None = None
     for cell, scored in run_cells(protocol, cells, jobs=jobs, reporter=reporter):
         results.setdefault(cell.row, {})[cell.seed] = scored
-        report = _report(protocol, opened, results, hints, tuning, command)
+        report = _report(protocol, opened, results, efforts, hints, tuning, command)
         write_report(report, out / "report.html")
     if report is None:
         raise ConfigError("no seed was given", accepted="one seed or more")
@@ -163,13 +167,18 @@ def _budget_rows(variants: Sequence[Variant], hints: tuple[Path, ...], budget: f
 
 
 def _report(
-    protocol: Protocol, data: DataFolder, results: Results, hints: Sequence[str], tuning: str, command: str
+    protocol: Protocol,
+    data: DataFolder,
+    results: Results,
+    efforts: Efforts,
+    hints: Sequence[str],
+    tuning: str,
+    command: str,
 ) -> GapReport:
     usual = [row for row in results if row.budget == 1]
     first = usual[0]
     seeds = sorted(results[first])
     config = RunFolder(protocol.run(first, seeds[0])).config
-    efforts = {row.hints: _minutes(data, protocol, row.hints) for row in results}
     rows = []
     for row in usual:
         runs = {seed: scored.evaluation for seed, scored in results[row].items()}
@@ -207,8 +216,7 @@ def _inference(runs: Mapping[int, Scored]) -> dict[str, float]:
 def _minutes(data: DataFolder, protocol: Protocol, files: tuple[Path, ...]) -> float | None:
     """Minutes of a person's time for hints from files, or for the masks of the split; None where it is not known."""
     if not files:
-        names = {name for part in protocol.split.split("+") for name in data.split(part)}
-        return sum(_mask_seconds(data, name) for name in names) / 60
+        return sum(_mask_seconds(data, name) for name in data.split(protocol.split)) / 60
     found: Mapping[str, Hints] = read_any_hints(
         list(files), data, ignore_unknown=protocol.lenient, ignore_outside=protocol.lenient
     )[0]
@@ -222,7 +230,7 @@ def _mask_seconds(data: DataFolder, name: str) -> float:
     return mask_seconds(len(data.classes), int((shown != data.classes.background).sum()))
 
 
-def _budget(results: Results, efforts: Mapping[tuple[Path, ...], float | None]) -> list[BudgetPoint]:
+def _budget(results: Results, efforts: Efforts) -> list[BudgetPoint]:
     """The floor and the methods at every budget, with the first seed; empty where only one budget was measured."""
     if all(row.budget == 1 for row in results):
         return []

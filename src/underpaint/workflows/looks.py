@@ -46,7 +46,9 @@ class Scored:
 
 
 def score_run(run: RunFolder, data: DataFolder, split: str, masks: Path, kept: Path, *, four: bool) -> Scored:
-    """Predict a split, keep the masks of the single look, and score all looks; again only if the weights changed.
+    """Predict a split, keep the masks of the single look, and score all looks.
+
+    Done again only if the weights changed or masks are gone.
 
     Args:
         run: A complete run.
@@ -61,7 +63,7 @@ def score_run(run: RunFolder, data: DataFolder, split: str, masks: Path, kept: P
     stamp = file_digest(run.root / "weights.safetensors")
     looks = FOUR if four else FOUR[:1]
     held = _read(kept, stamp, looks)
-    if held is None:
+    if held is None or not all((masks / f"{name}.png").is_file() for name in names):
         held = _counted(run, data, names, masks, looks)
         _write(kept, stamp, held)
     single, *rest = (_evaluation(data, split, names, held[look]) for look in looks)
