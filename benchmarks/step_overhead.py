@@ -25,15 +25,14 @@ import torch
 from torch import Tensor
 
 from underpaint.kernels.upsampled import UpsampledSoftmax
-from underpaint.kernels.windowed import GaussianKernel
 from underpaint.losses.candidates import candidate_terms
 from underpaint.losses.dense_crf import dense_crf_loss
-from underpaint.losses.gated_crf import gated_crf_loss
+from underpaint.losses.gated_crf import PUBLISHED, RADIUS, gated_crf_loss
 from underpaint.models.network import ModelConfig, Network
 from underpaint.records import Batch, NetOutput
 
 BATCH, HEIGHT, WIDTH, CLASSES = 8, 208, 320, 21
-KERNEL = GaussianKernel(weight=1.0, sigma_xy=6.0, sigma_rgb=0.0226)
+
 
 Loss = Callable[[NetOutput, Batch], Tensor]
 
@@ -45,7 +44,7 @@ def probabilities(out: NetOutput, *, full: bool) -> Tensor | UpsampledSoftmax:
 
 def gated(out: NetOutput, batch: Batch, *, full: bool) -> Tensor:
     """The Gated CRF loss of the method's defaults."""
-    return gated_crf_loss(probabilities(out, full=full), batch.rgb, batch.valid, kernels=[KERNEL], radius=5)
+    return gated_crf_loss(probabilities(out, full=full), batch.rgb, batch.valid, kernels=[PUBLISHED], radius=RADIUS)
 
 
 def dense(out: NetOutput, batch: Batch, *, full: bool) -> Tensor:

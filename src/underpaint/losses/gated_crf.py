@@ -10,6 +10,17 @@ from underpaint.kernels.upsampled import UpsampledSoftmax
 from underpaint.kernels.windowed import GaussianKernel, windowed_energy
 from underpaint.losses.grid import shrink_image
 
+SIGMA_XY = 6.0
+"""Of the authors' code, as the others here: reach in cells of the decoder's grid."""
+
+SIGMA_RGB = 0.0226
+"""Colour tolerance on RGB in [0, 1]: 0.1 on colours divided by ImageNet's standard deviation of about 0.226."""
+
+RADIUS = 5
+"""Of the window, in cells."""
+
+PUBLISHED = GaussianKernel(weight=1.0, sigma_xy=SIGMA_XY, sigma_rgb=SIGMA_RGB)
+
 
 def gated_crf_loss(
     probabilities: Tensor | UpsampledSoftmax,

@@ -10,7 +10,7 @@ from underpaint.core.config import Config
 from underpaint.hints.types import Kind
 from underpaint.kernels.windowed import GaussianKernel
 from underpaint.losses.candidates import candidate_terms, nothing
-from underpaint.losses.gated_crf import gated_crf_loss
+from underpaint.losses.gated_crf import RADIUS, SIGMA_RGB, SIGMA_XY, gated_crf_loss
 from underpaint.methods.base import CandidateConfig, Method, Reference
 from underpaint.records import Batch, NetOutput, Progress, Terms
 
@@ -21,16 +21,15 @@ class GatedCrfConfig(CandidateConfig):
     Attributes:
         weight: Of the loss beside the cross-entropy.
         sigma_xy: Reach in cells of the decoder's grid (a quarter of the image's size with DeepLabV3+).
-        sigma_rgb: Colour tolerance on RGB in [0, 1]. The authors use 0.1 on an image divided by ImageNet's standard
-            deviation of about 0.226, hence 0.0226.
+        sigma_rgb: Colour tolerance on RGB in [0, 1].
         radius: Of the window, in cells.
         start: Share of the training after which the loss sets in.
     """
 
     weight: float = Field(default=0.1, ge=0)
-    sigma_xy: float = Field(default=6.0, gt=0)
-    sigma_rgb: float = Field(default=0.0226, gt=0)
-    radius: int = Field(default=5, ge=1, le=32)
+    sigma_xy: float = Field(default=SIGMA_XY, gt=0)
+    sigma_rgb: float = Field(default=SIGMA_RGB, gt=0)
+    radius: int = Field(default=RADIUS, ge=1, le=32)
     start: float = Field(default=0.005, ge=0, lt=1)
 
 

@@ -14,11 +14,10 @@ from pydantic import Field
 from underpaint.core.config import Config, Settings
 from underpaint.hints.rasterise import UNKNOWN, Mask
 from underpaint.hints.types import Kind
-from underpaint.kernels.windowed import GaussianKernel
 from underpaint.local.annotator import LocalModel, annotate
 from underpaint.local.combine import Average, Regulariser, combine, regularise
 from underpaint.losses.candidates import candidate_terms, nothing, seed_cross_entropy
-from underpaint.losses.gated_crf import gated_crf_loss
+from underpaint.losses.gated_crf import PUBLISHED, RADIUS, gated_crf_loss
 from underpaint.losses.soft import soft_cross_entropy
 from underpaint.methods.base import CandidateConfig, Inference, Method, Reference, Stage
 from underpaint.records import Batch, NetOutput, Progress, Terms
@@ -61,10 +60,6 @@ class LocalGlobalConfig(CandidateConfig):
     rounds: int = Field(default=1, ge=1, le=5)
     hint_weight: float = Field(default=1.0, ge=0)
     gated_weight: float = Field(default=0.0, ge=0)
-
-
-GATED = GaussianKernel(weight=1.0, sigma_xy=6.0, sigma_rgb=0.0226)
-"""Kernel of the Gated CRF loss, as in `gated-crf`."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +107,7 @@ class LocalGlobal(Method[LocalGlobalConfig]):
         terms["gated-crf"] = nothing(out.logits)
         if config.gated_weight:
             probabilities = out.logits.float().softmax(dim=1)
-            energy = gated_crf_loss(probabilities, batch.rgb, batch.valid, kernels=[GATED], radius=5)
+            energy = gated_crf_loss(probabilities, batch.rgb, batch.valid, kernels=[PUBLISHED], radius=RADIUS)
             terms["gated-crf"] = config.gated_weight * energy
         return terms
 
