@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,21 +77,37 @@ def predict_folder(
     check_apart(images, out)
     _check_targets(found, out)
     check_writable(out)
-    rows: list[Row] = []
     skipped: dict[str, str] = {}
+    rows = [
+        _predict_one(predictor, rgb, out, name, classes, probabilities=probabilities)
+        for name, rgb in read_each(found, skipped, on_progress)
+    ]
+    write_atomic(out / "summary.csv", summary_csv(rows, classes))
+    stale = {name: why + _stale(_mask(out, name)) for name, why in skipped.items()}
+    return Summary(written=len(rows), skipped=stale)
+
+
+def read_each(
+    found: Mapping[str, Path], skipped: dict[str, str], on_progress: Callable[[int, int], None] | None
+) -> Iterator[tuple[str, Pixels]]:
+    """Name and pixels of every photograph that can be read.
+
+    Args:
+        found: Photographs by name.
+        skipped: Takes the others, with the reasons.
+        on_progress: Called with (done, total), first with 0 done.
+    """
     for done, (name, path) in enumerate(found.items()):
         if on_progress is not None:
             on_progress(done, len(found))
         try:
             rgb = read_rgb(path)
         except DataError as error:
-            skipped[name] = error.what + _stale(_mask(out, name))
+            skipped[name] = error.what
             continue
-        rows.append(_predict_one(predictor, rgb, out, name, classes, probabilities=probabilities))
-    write_atomic(out / "summary.csv", summary_csv(rows, classes))
+        yield name, rgb
     if on_progress is not None:
         on_progress(len(found), len(found))
-    return Summary(written=len(rows), skipped=skipped)
 
 
 def _predict_one(

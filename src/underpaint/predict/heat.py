@@ -15,9 +15,7 @@ from torch.nn import functional as F
 
 from underpaint.core.atomic import write_atomic
 from underpaint.core.classes import ClassTable
-from underpaint.core.errors import DataError
-from underpaint.formats.images import read_rgb
-from underpaint.predict.folder import Summary, check_apart, check_writable, find_photographs
+from underpaint.predict.folder import Summary, check_apart, check_writable, find_photographs, read_each
 from underpaint.predict.predictor import Pixels
 from underpaint.predict.responses import Responder
 
@@ -60,21 +58,12 @@ def draw_responses(
     check_writable(out)
     skipped: dict[str, str] = {}
     written = 0
-    for done, (name, path) in enumerate(found.items()):
-        if on_progress is not None:
-            on_progress(done, len(found))
-        try:
-            rgb = read_rgb(path)
-        except DataError as error:
-            skipped[name] = error.what
-            continue
+    for name, rgb in read_each(found, skipped, on_progress):
         maps = responder.coarse(rgb)
         for label in shown(responder.scores(rgb), classes):
             target = out / name / f"{label:02d}-{_plain(classes.names[label])}.png"
             write_atomic(target, _png(heat(rgb, maps[label])))
             written += 1
-    if on_progress is not None:
-        on_progress(len(found), len(found))
     return Summary(written=written, skipped=skipped)
 
 
