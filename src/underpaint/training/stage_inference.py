@@ -27,6 +27,9 @@ from underpaint.predict.predictor import STRIDE
 from underpaint.predict.responses import Responder
 from underpaint.training.artifacts import make_artifact
 
+Make = Callable[[Path, tuple[float, ...], bool], None]
+"""Writes something of every image into a folder, seen at these scales, mirrored or not."""
+
 
 class StageInference:
     """See `underpaint.methods.base.Inference`, the form in which a method knows it.
@@ -54,6 +57,7 @@ class StageInference:
         self.folder, self.earlier = folder, earlier
         self._network, self._images, self._store, self._given = network, images, store, given
         self._pseudo = PseudoLabels(folder, self.classes)
+        self._held: dict[tuple[str, tuple[float, ...], bool], Path] = {}
 
     def images(self) -> Iterator[Still]:
         """The training images that can be read."""
@@ -61,12 +65,18 @@ class StageInference:
 
     def probabilities(self, image: Still, *, scales: tuple[float, ...], flip: bool) -> npt.NDArray[np.float32]:
         """(C, H, W) probabilities of the stage's network; those of all images are made when the first is asked for."""
-        inputs = {**self._given, "scales": scales, "flip": flip}
-        store = self._store
-        predictions = make_artifact(store, "predictions", inputs, lambda folder: self._predict(folder, scales, flip))
+        predictions = self._made("predictions", scales, flip, self._predict)
         coarse = torch.from_numpy(np.load(predictions / f"{image.name}.npy", allow_pickle=False)).float()
         full = F.interpolate(coarse[None], scale_factor=STRIDE, mode="bilinear", align_corners=False)[0]
         return np.asarray(full[:, : image.rgb.shape[0], : image.rgb.shape[1]].numpy())
+
+    def _made(self, name: str, scales: tuple[float, ...], flip: bool, make: Make) -> Path:
+        """The artifact of all images; where it lies is worked out once, since its name takes in those of all images."""
+        key = (name, scales, flip)
+        if key not in self._held:
+            inputs = {**self._given, "scales": scales, "flip": flip}
+            self._held[key] = make_artifact(self._store, name, inputs, lambda folder: make(folder, scales, flip))
+        return self._held[key]
 
     def _predict(self, folder: Path, scales: tuple[float, ...], flip: bool) -> None:
         predictor = Predictor(self._network, PredictConfig(scales=scales, flip=flip))
@@ -107,8 +117,7 @@ class StageInference:
 
     def responses(self, image: Still, *, scales: tuple[float, ...], flip: bool) -> npt.NDArray[np.float32]:
         """(C, ceil(H/4), ceil(W/4)); those of all images are made when the first is asked for."""
-        inputs = {**self._given, "scales": scales, "flip": flip}
-        made = make_artifact(self._store, "responses", inputs, lambda folder: self._respond(folder, scales, flip))
+        made = self._made("responses", scales, flip, self._respond)
         held: npt.NDArray[np.float16] = np.load(made / f"{image.name}.npy", allow_pickle=False)
         return held.astype(np.float32)
 
