@@ -19,7 +19,7 @@ from underpaint.core.classes import ClassTable
 from underpaint.core.config import Config
 from underpaint.core.errors import ConfigError
 from underpaint.data.samples import Sample, Still, collate
-from underpaint.hints.candidates import ImageKnowledge, build_candidates
+from underpaint.hints.candidates import Candidates, ImageKnowledge, build_candidates
 from underpaint.hints.types import Hints, Kind
 from underpaint.methods.base import Job, Method, Result, Stage
 from underpaint.records import UNKNOWN, Batch, Head, NetOutput, Progress, Terms
@@ -140,9 +140,8 @@ class ToyInference:
         rng = np.random.default_rng(0)
         sample = _toy_sample(Kind.SCRIBBLE, rng, "toy")
         rgb = (sample.rgb.permute(1, 2, 0).numpy() * 255).astype(np.uint8)
-        seeds = collate([sample], torch.zeros(3), torch.ones(3)).seeds()[0].numpy()
         every = np.ones(len(CLASSES), bool)
-        self._still = Still("toy", rgb, Hints("toy"), seeds, every, every)
+        self._still = Still("toy", rgb, Hints("toy"), Candidates(sample.sets, sample.candidates), every, every)
         self._scores = rng.dirichlet(np.ones(len(CLASSES)), (SIZE, SIZE)).transpose(2, 0, 1).astype(np.float32)
         self.written: list[npt.NDArray[Any]] = []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -123,7 +124,7 @@ class Still:
         name: Its name in the data set.
         rgb: (H, W, 3) uint8.
         hints: What was said of it.
-        seeds: (H, W) uint8, class of the pixels with one candidate, 255 elsewhere.
+        candidates: Of every pixel.
         allowed: (C,) bool, classes that the image may show.
         present: (C,) bool, classes that it is known to show.
     """
@@ -131,9 +132,14 @@ class Still:
     name: str
     rgb: npt.NDArray[np.uint8]
     hints: Hints
-    seeds: npt.NDArray[np.uint8]
+    candidates: Candidates
     allowed: npt.NDArray[np.bool_]
     present: npt.NDArray[np.bool_]
+
+    @cached_property
+    def seeds(self) -> Mask:
+        """(H, W) uint8, class of the pixels with one candidate, 255 elsewhere."""
+        return self.candidates.seeds()
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import fields
 from functools import partial
 from typing import ClassVar, Literal
 
@@ -12,10 +12,12 @@ import numpy.typing as npt
 from pydantic import Field
 
 from underpaint.core.config import Config, Settings
-from underpaint.hints.rasterise import UNKNOWN, Mask
+from underpaint.data.samples import Still
+from underpaint.hints.rasterise import UNKNOWN
 from underpaint.hints.types import Kind
-from underpaint.local.annotator import LocalModel, annotate
-from underpaint.local.combine import Average, Regulariser, combine, regularise
+from underpaint.local.annotation import Job, Rule, annotated, hard, pooled
+from underpaint.local.annotator import LocalModel
+from underpaint.local.combine import Average, Regulariser
 from underpaint.losses.candidates import candidate_terms, nothing, seed_cross_entropy
 from underpaint.losses.gated_crf import PUBLISHED, RADIUS, gated_crf_loss
 from underpaint.losses.soft import soft_cross_entropy
@@ -62,17 +64,6 @@ class LocalGlobalConfig(CandidateConfig):
     gated_weight: float = Field(default=0.0, ge=0)
 
 
-@dataclass(frozen=True)
-class _Job:
-    """One training image, with what the network says of its hinted classes."""
-
-    name: str
-    rgb: npt.NDArray[np.uint8]
-    seeds: Mask
-    network: npt.NDArray[np.float32] | None
-    features: npt.NDArray[np.float32] | None
-
-
 class LocalGlobal(Method[LocalGlobalConfig]):
     """A network trained on hints and a model fitted on each image's own hints annotate the training images together."""
 
@@ -83,7 +74,7 @@ class LocalGlobal(Method[LocalGlobalConfig]):
         2018,
         "https://arxiv.org/abs/1808.01625",
     )
-    accepts: ClassVar[frozenset[Kind]] = frozenset({Kind.SCRIBBLE, Kind.CLICK, Kind.MASK, Kind.TAG})
+    accepts: ClassVar[frozenset[Kind]] = frozenset(Kind)
     summary: ClassVar[str] = "network and per-image model annotate the images together; a fresh network learns that"
     Settings: ClassVar[type[Config]] = LocalGlobalConfig
 
@@ -113,69 +104,40 @@ class LocalGlobal(Method[LocalGlobalConfig]):
 
     def prepare(self, stage: Stage, infer: Inference) -> None:
         """Annotate every training image by network and local model together."""
-        work = partial(_annotated, config=self.config)
-        for name, classes, probabilities in infer.each(work, self._jobs(infer)):
-            if self.config.targets == "soft":
-                whole = np.zeros((len(self.classes), *probabilities.shape[1:]), np.float32)
-                whole[classes] = probabilities
+        config = self.config
+        rule = Rule(**config.model_dump(include={field.name for field in fields(Rule)}))
+        for name, classes, probabilities in infer.each(partial(_annotated, rule=rule), self._jobs(infer)):
+            if config.targets == "soft":
+                coarse = pooled(probabilities, SOFT_STRIDE)
+                whole = np.zeros((len(self.classes), *coarse.shape[1:]), np.float32)
+                whole[classes] = coarse
                 infer.write_soft(name, whole)
             else:
-                infer.write_labels(name, _hard(classes, probabilities))
+                infer.write_labels(name, hard(classes, probabilities))
 
-    def _jobs(self, infer: Inference) -> Iterator[_Job]:
+    def _jobs(self, infer: Inference) -> Iterator[Job]:
         config = self.config
         for still in infer.images():
-            drawn = np.unique(still.seeds[still.seeds != UNKNOWN])
-            if len(drawn) == 0:  # nobody pointed at anything: tags alone say nothing of a pixel
+            classes = self._named(still)
+            if len(classes) == 0 or still.hints.mask is not None:  # nothing is known of it, or all
                 continue
             network = features = None
-            if config.weight < 1:
-                network = infer.probabilities(still, scales=config.scales, flip=True)[drawn]
+            if config.weight < 1 or not np.isin(classes, still.seeds).all():
+                network = infer.probabilities(still, scales=config.scales, flip=True)[classes]
             if config.weight > 0 and config.local == "deep":
                 features = infer.features(still)
-            yield _Job(still.name, still.rgb, still.seeds, network, features)
+            yield Job(still.name, still.rgb, still.candidates, classes, network, features)
+
+    def _named(self, still: Still) -> npt.NDArray[np.intp]:
+        """Classes that the hints of an image speak of; with tags or boxes, the background lies behind them."""
+        named = np.isin(np.arange(len(self.classes)), still.seeds)
+        if still.hints.tags is not None or still.hints.boxes:
+            named |= still.present
+            if self.classes.background is not None:
+                named[self.classes.background] = True
+            named &= still.allowed
+        return np.flatnonzero(named)
 
 
-Annotated = tuple[str, npt.NDArray[np.uint8], npt.NDArray[np.float32]]
-
-
-def _annotated(job: _Job, *, config: LocalGlobalConfig) -> Annotated:
-    """Name, the K hinted classes, and (K, H, W) probabilities, all 0 where unknown; (K, h, w) for soft targets."""
-    known = job.seeds != UNKNOWN
-    classes, numbers = np.unique(job.seeds[known], return_inverse=True)
-    seeds = np.full_like(job.seeds, UNKNOWN)
-    seeds[known] = numbers
-    network, shown = job.network, seeds
-    if network is not None and config.other > 0:
-        network, shown = _with_other(network, seeds, config.other)
-    local = annotate(job.rgb, shown, model=config.local, deep=job.features) if config.weight > 0 else None
-    if local is not None and network is not None and len(local) < len(network):  # nothing else was found to show
-        local = np.concatenate([local, np.zeros_like(local[:1])])
-    average = combine(network, local, weight=config.weight, average=config.average, seeds=seeds)
-    refined = regularise(average, job.rgb, config.regulariser, seeds=seeds)
-    best = refined.argmax(axis=0)
-    sure = np.take_along_axis(average, best[None], axis=0)[0] >= config.confidence
-    refined = refined[: len(classes)] * (known | (sure & (best < len(classes))))
-    if config.targets == "soft":
-        refined = _pooled(refined, SOFT_STRIDE)
-    return job.name, classes, refined
-
-
-def _with_other(network: npt.NDArray[np.float32], seeds: Mask, least: float) -> tuple[npt.NDArray[np.float32], Mask]:
-    """(K + 1, H, W) probabilities, the last of "something else", and the seeds with K where that is likely."""
-    mass = network.sum(axis=0)
-    shown = np.where((mass < least) & (seeds == UNKNOWN), len(network), seeds).astype(np.uint8)
-    return np.concatenate([network, np.maximum(1 - mass, 0)[None]]), shown
-
-
-def _pooled(probabilities: npt.NDArray[np.float32], stride: int) -> npt.NDArray[np.float32]:
-    """Means over cells of stride x stride pixels; the last cells repeat the border."""
-    _, height, width = probabilities.shape
-    padded = np.pad(probabilities, ((0, 0), (0, -height % stride), (0, -width % stride)), mode="edge")
-    cells = padded.reshape(len(padded), padded.shape[1] // stride, stride, padded.shape[2] // stride, stride)
-    return np.asarray(cells.mean(axis=(2, 4)), dtype=np.float32)
-
-
-def _hard(classes: npt.NDArray[np.uint8], probabilities: npt.NDArray[np.float32]) -> Mask:
-    labels: Mask = classes[probabilities.argmax(axis=0)]
-    return np.where(probabilities.any(axis=0), labels, UNKNOWN).astype(np.uint8)
+def _annotated(job: Job, *, rule: Rule) -> tuple[str, npt.NDArray[np.intp], npt.NDArray[np.float32]]:
+    return job.name, job.classes, annotated(job, rule=rule)
