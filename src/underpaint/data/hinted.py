@@ -252,7 +252,7 @@ class HintedImages(Dataset[Sample]):
         labels = self._seen(whole, self._mask(name))
         candidates = self.geometry[name].candidates(whole, size, self.data.classes, labels=labels, made=None)
         known = self.geometry[name].knowledge
-        return Still(name, rgb, self.hints[name], candidates.seeds(), ~known.absent, known.present)
+        return Still(name, rgb, self.hints[name], candidates, ~known.absent, known.present)
 
     def stills(self) -> Iterator[Still]:
         """All images that can be read, in the order of their names; the others are noted as unreadable."""
