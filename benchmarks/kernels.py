@@ -237,6 +237,24 @@ def meanfield_row(shape: Shape, rounds: int) -> Row:
     return row
 
 
+def agreement_row() -> Row:
+    """Share of equal labels on every photograph of VOC's sample, each at its own size."""
+    shares = {}
+    for path in sorted((DATA / "voc_sample" / "VOC2012" / "JPEGImages").glob("*.jpg")):
+        image = np.array(Image.open(path).convert("RGB"))
+        probabilities = smooth_probabilities((21, *image.shape[:2]))
+        peer = peer_mean_field(probabilities, image, PSEUDO_LABELS.iterations)
+        shares[path.stem] = float((peer.argmax(0) == mean_field(probabilities, image, PSEUDO_LABELS).argmax(0)).mean())
+    least = min(shares, key=shares.__getitem__)
+    median = float(np.median(list(shares.values())))
+    return {
+        "name": "meanfield-agreement",
+        "photographs": len(shares),
+        "median": median,
+        "least": {least: shares[least]},
+    }
+
+
 def lattice_row(shape: Shape, rounds: int) -> Row:
     """One size of the filter alone."""
     calls = {"ours": lattice_call(shape)}
@@ -301,6 +319,8 @@ def main() -> None:
     plan: list[Call] = [partial(windowed_row, *case, options.rounds) for case in WINDOWED[:last]]
     plan += [partial(meanfield_row, shape, options.rounds) for shape in MEANFIELD[:last]]
     plan += [partial(lattice_row, shape, options.rounds) for shape in LATTICE[:last]]
+    if densecrf and not options.quick and DATA.is_dir():
+        plan.append(agreement_row)
     rows: list[Row] = []
     for measure in plan:
         rows.append(measure())
