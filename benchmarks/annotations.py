@@ -57,7 +57,7 @@ def main() -> None:
     images = HintedImages(data, planned.hints, config.views, seed=derive(config.seed, "views") % 2**32)
     staged = StagedRun(run, data, planned.hints, Silent(), asked.artifacts)
     given = {"weights": file_digest(run.root / "weights.safetensors"), "images": images.names}
-    given["hints"] = staged._hints_digest()
+    given["hints"] = staged._hints_digest
     infer = StageInference(run.network(), images, asked.artifacts, store=asked.artifacts, given=given)
     scales = tuple(map(float, asked.scales.split(",")))
     counts: dict[str, list[ImageCounts]] = {}
