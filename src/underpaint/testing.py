@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import yaml
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from underpaint.core.classes import ClassTable
@@ -322,8 +323,11 @@ def _others(value: float) -> Iterator[float]:
 
 
 def _differs(method: type[Method[Config]], one: Config, other: Config) -> bool:
-    if _between(method(one, CLASSES)) != _between(method(other, CLASSES)):
-        return True
+    try:
+        if _between(method(one, CLASSES)) != _between(method(other, CLASSES)):
+            return True
+    except ValidationError:  # a number beyond what the settings accept, which a stage refuses
+        return False
     for kind in sorted(method.accepts):
         batch = toy_batch(kind)
         if kind in (Kind.SCRIBBLE, Kind.TAG):  # with a class that the image does not show, for terms on absent classes

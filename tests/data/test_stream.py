@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
 from itertools import pairwise
 
 import pytest
@@ -56,6 +58,77 @@ def test_epochs_and_seeds_have_orders_of_their_own() -> None:
     assert len(orders) == 18
     assert all(a != b for a, b in pairwise(sorted(orders)))
     assert [len(keys) for keys in Stream(3, 8, (0, 2), seed=0)] == [8, 8]
+
+
+shares = st.sampled_from([0.1, 0.25, 0.3, 0.5, 0.75, 1.0])
+"""As a person writes them: none but the quarters is a binary fraction."""
+
+
+@st.composite
+def mixtures(draw: st.DrawFn) -> tuple[int, set[int]]:
+    """A number of images, and which of them have masks: some, not all."""
+    images = draw(st.integers(2, 17))
+    masked = draw(st.sets(st.integers(0, images - 1), min_size=1, max_size=images - 1))
+    return images, masked
+
+
+@settings(deadline=None)
+@given(mixtures(), counts, shares, st.integers(0, 20), st.integers(0, 20), st.integers(0, 3))
+def test_with_a_share_of_masks_it_is_the_tail_of_the_whole(
+    mixture: tuple[int, set[int]], batch: int, share: float, first: int, more: int, seed: int
+) -> None:
+    images, masked = mixture
+    whole = list(Stream(images, batch, (0, first + more), seed=seed, masked=masked, mask_share=share))
+    tail = Stream(images, batch, (first, first + more), seed=seed, masked=masked, mask_share=share)
+    assert list(tail) == whole[first:]
+    assert len(tail) == more
+    assert all(len(keys) == batch for keys in whole)
+
+
+@settings(deadline=None)
+@given(mixtures(), counts, shares, st.integers(0, 3))
+def test_images_with_masks_have_their_share(mixture: tuple[int, set[int]], batch: int, share: float, seed: int) -> None:
+    images, masked = mixture
+    steps = list(Stream(images, batch, (0, 12), seed=seed, masked=masked, mask_share=share))
+    least = max(Fraction(str(share)), Fraction(len(masked), images))
+    held = [sum(index in masked for _, index in keys) for keys in steps]
+    for k in range(1, 13):
+        assert sum(held[:k]) == math.ceil(k * batch * least)
+    assert min(held) > batch * least - 1, "a batch is short by less than one image"
+    if (batch * least).denominator == 1:
+        assert set(held) == {batch * least}
+    if least < 1:
+        assert sum(held) < 12 * batch or 12 * batch * (1 - least) < 1
+
+
+@settings(deadline=None)
+@given(mixtures(), counts, shares, st.integers(0, 3))
+def test_each_deck_is_dealt_in_whole_passes(mixture: tuple[int, set[int]], batch: int, share: float, seed: int) -> None:
+    images, masked = mixture
+    drawn = [key for keys in Stream(images, batch, (0, 20), seed=seed, masked=masked, mask_share=share) for key in keys]
+    for deck in (masked, set(range(images)) - masked):
+        keys = [key for key in drawn if key[1] in deck]
+        for number in range(len(keys) // len(deck)):
+            part = keys[number * len(deck) : (number + 1) * len(deck)]
+            assert {epoch for epoch, _ in part} == {number}
+            assert {index for _, index in part} == deck
+
+
+@settings(deadline=None)
+@given(counts, counts, st.booleans())
+def test_a_share_changes_nothing_where_all_images_are_alike(images: int, batch: int, all_masked: bool) -> None:
+    masked = range(images) if all_masked else ()
+    alike = Stream(images, batch, (0, 6), seed=1, masked=masked, mask_share=0.5)
+    assert list(alike) == list(Stream(images, batch, (0, 6), seed=1))
+
+
+def test_no_share_is_the_plain_stream() -> None:
+    assert list(Stream(9, 4, (0, 6), seed=1, masked=(2, 3))) == list(Stream(9, 4, (0, 6), seed=1))
+
+
+def test_a_batch_of_one_sees_both_kinds_in_turn() -> None:
+    drawn = [keys[0][1] for keys in Stream(4, 1, (0, 8), seed=0, masked=(1,), mask_share=0.5)]
+    assert [index == 1 for index in drawn] == [True, False] * 4
 
 
 def test_it_can_be_read_twice() -> None:

@@ -45,6 +45,8 @@ class Stage(Config):
         heads: Of the network in this stage; None for what the method that trains it `needs`.
         subclasses: K, sub-categories of every class that the network tells apart; 0 for none.
         rate: Factor on the recipe's learning rate.
+        mask_share: Least share of every batch that comes from images with a mask, where some have one and some not. A
+            pass has as many steps as without it.
     """
 
     name: str = Field(pattern=r"^[a-z0-9-]+$")
@@ -55,6 +57,7 @@ class Stage(Config):
     heads: tuple[Head, ...] | None = None
     subclasses: int = Field(default=0, ge=0)
     rate: float = Field(default=1.0, gt=0)
+    mask_share: float = Field(default=0.0, ge=0, le=1)
 
 
 class Inference(Protocol):

@@ -157,6 +157,7 @@ class Loop:
         seed: Of order and dropout.
         folder: Of the stage; checkpoints go to ``folder/checkpoints``.
         reporter: Watches.
+        mask_share: As in `Stage`.
     """
 
     def __init__(
@@ -171,7 +172,9 @@ class Loop:
         seed: int,
         folder: Path,
         reporter: Reporter,
+        mask_share: float = 0.0,
     ) -> None:
+        self.mask_share = mask_share
         self.network, self.method, self.images, self.config = network, method, images, config
         self.stage, self.steps, self.seed, self.folder, self.reporter = stage, steps, seed, folder, reporter
         self.fabric = Fabric(accelerator="auto", devices=1, precision=_precision(config))
@@ -235,6 +238,8 @@ class Loop:
             config.batch // parts,
             (self.first * parts, self.steps * parts),
             seed=derive(self.seed, "order"),
+            masked=self.images.masked,
+            mask_share=self.mask_share,
         )
         loader = DataLoader(
             Guarded(self.images),

@@ -159,6 +159,7 @@ class StagedRun:
             seed=derive(config.seed, "stage", stage.name) % 2**63,
             folder=self.run.root / "stages" / f"{number}-{stage.name}",
             reporter=self.reporter,
+            mask_share=stage.mask_share,
         )
         events = EventLog(self.run.root / "events.jsonl", stage.name, loop.first)
         try:
@@ -193,7 +194,7 @@ class StagedRun:
         return PseudoLabels(make_artifact(store, f"labels-{stage.name}", inputs, make), self.data.classes)
 
 
-_LATER = {"heads", "subclasses", "rate"}
+_LATER = {"heads", "subclasses", "rate", "mask_share"}
 """Fields of a stage that enter the name of an artifact only where they are set: a stage without them keeps the name
 that it had before these fields were there, and is not trained again."""
 
