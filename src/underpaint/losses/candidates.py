@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from underpaint.losses.grid import at_centres
 from underpaint.records import UNKNOWN, Batch, NetOutput, Terms
 
 DENSE_SHARE = 0.2
@@ -75,7 +76,7 @@ def seed_cross_entropy(out: NetOutput, seeds: Tensor, *, weight: Tensor | None =
     return F.cross_entropy(logits, seeds[labelled].long(), weight=weight)
 
 
-def set_cross_entropy(out: NetOutput, batch: Batch, *, whole_image: bool) -> Tensor:
+def set_cross_entropy(out: NetOutput, batch: Batch, *, whole_image: bool, skip: Tensor | None = None) -> Tensor:
     """Mean of ``-log sum_{c in set} p_c`` over the pixels that are no seeds and have not all classes as candidates.
 
     Computed at the decoder's stride, with the candidates of the pixel under each cell's centre: sets with several
@@ -87,19 +88,20 @@ def set_cross_entropy(out: NetOutput, batch: Batch, *, whole_image: bool) -> Ten
         whole_image: True takes the pixels that carry only what is known of the whole image (set 0): the absent-class
             loss, which punishes probability on classes that the image does not show. False takes all others: the
             pixels that a hint left with several candidates, such as the inside of a box.
+        skip: (N, h, w) bool, cells that another loss takes, or None.
 
     Returns:
         Scalar; a zero on the graph when no pixel has such a set.
     """
-    h, w = out.logits.shape[-2:]
-    rows = _centres(h, out.size[0], out.logits.device)
-    columns = _centres(w, out.size[1], out.logits.device)
-    index = batch.candidates[:, rows][:, :, columns].long()  # (N, h, w)
+    grid = (out.logits.shape[2], out.logits.shape[3])
+    index = at_centres(batch.candidates, grid).long()  # (N, h, w)
     size = batch.sets.sum(dim=2)  # (N, S)
     several = (size > 1) & (size < batch.classes)
     several[:, 0] = size[:, 0] < batch.classes
     (several[:, 1:] if whole_image else several[:, :1]).zero_()
-    use = several.gather(1, index.flatten(1)).view_as(index) & batch.valid[:, rows][:, :, columns]
+    use = several.gather(1, index.flatten(1)).view_as(index) & at_centres(batch.valid, grid)
+    if skip is not None:
+        use &= ~skip
     if not bool(use.any()):
         return nothing(out.logits)
     image = use.nonzero()[:, 0]
@@ -109,11 +111,9 @@ def set_cross_entropy(out: NetOutput, batch: Batch, *, whole_image: bool) -> Ten
     return (logits.logsumexp(dim=1) - inside).mean()
 
 
-def _centres(cells: int, pixels: int, device: torch.device) -> Tensor:
-    return ((torch.arange(cells, device=device) + 0.5) * (pixels / cells)).long().clamp(max=pixels - 1)
-
-
-def candidate_terms(out: NetOutput, batch: Batch, *, set_weight: float, absent_weight: float) -> Terms:
+def candidate_terms(
+    out: NetOutput, batch: Batch, *, set_weight: float, absent_weight: float, skip: Tensor | None = None
+) -> Terms:
     """The terms that every method for hints on pixels stands on.
 
     Args:
@@ -121,11 +121,14 @@ def candidate_terms(out: NetOutput, batch: Batch, *, set_weight: float, absent_w
         batch: Candidates and sets.
         set_weight: Of the pixels that a hint left with several candidates.
         absent_weight: Of the pixels that carry only what is known of the whole image.
+        skip: (N, h, w) bool, cells of the decoder's grid whose sets another loss takes, or None.
 
     Returns:
         ``seeds``, ``sets`` and ``absent``, weighted; each a zero on the graph where it has nothing to learn.
     """
     terms = {"seeds": seed_cross_entropy(out, batch.seeds())}
     for name, weight, whole_image in (("sets", set_weight, False), ("absent", absent_weight, True)):
-        terms[name] = weight * set_cross_entropy(out, batch, whole_image=whole_image) if weight else nothing(out.logits)
+        terms[name] = nothing(out.logits)
+        if weight:
+            terms[name] = weight * set_cross_entropy(out, batch, whole_image=whole_image, skip=skip)
     return terms
