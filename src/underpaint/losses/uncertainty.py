@@ -7,6 +7,10 @@ import math
 import torch
 from torch import Tensor
 
+MASK_SHARE = 0.5
+"""Least share of a batch from images with masks. Where box and mask contradict each other on pixels that look alike,
+the box wins with under about a quarter of the weight on masks (tests/losses/test_uncertainty_loss.py); half is safe."""
+
 
 def expected_logits(mean: Tensor, variance: Tensor | None) -> Tensor:
     """Logits whose softmax stands for the expected softmax: ``mean / sqrt(1 + pi variance / 8)``, in float32 or better.

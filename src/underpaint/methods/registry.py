@@ -6,6 +6,7 @@ from underpaint.core.classes import ClassTable
 from underpaint.core.config import Config, Settings
 from underpaint.core.errors import ConfigError, nearest
 from underpaint.methods.base import Method, Stage
+from underpaint.methods.box_uncertainty import BoxUncertainty
 from underpaint.methods.cam import Cam
 from underpaint.methods.dense_crf import DenseCrfLoss
 from underpaint.methods.gated_crf import GatedCrf
@@ -25,6 +26,7 @@ METHODS: dict[str, type[Method[Config]]] = {
     "cam": Cam,
     "rrm": Rrm,
     "sc-cam": ScCam,
+    "box-uncertainty": BoxUncertainty,
 }
 
 
