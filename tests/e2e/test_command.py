@@ -76,8 +76,9 @@ def test_perfect_masks_score_100(scenes: Path) -> None:
 
 def test_masks_are_full_supervision_by_default(scenes: Path, tmp_path: Path) -> None:
     said = run("train", scenes, "-o", tmp_path / "run", "--dry-run").stderr
-    assert "method supervised" in said
-    assert "8 with masks" in said
+    assert "method supervised: all images have masks" in said
+    assert "8 image(s) with masks" in said
+    assert "minutes on" in said
     assert not (tmp_path / "run").exists()
 
 

@@ -77,7 +77,7 @@ def test_full_disk_stops_with_a_message(
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(DataError, match="No space left on device"):
-        train(plan(scenes, hints=[scribbles], overrides=small), tmp_path / "run")
+        train(plan(scenes, hints=[scribbles], method="partial", overrides=small), tmp_path / "run")
     held = load_checkpoint(tmp_path / "run" / "stages" / "0-train" / "checkpoints")
     assert held is not None
     assert held.step == 2

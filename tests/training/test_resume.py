@@ -33,7 +33,8 @@ def deadly(self, parts, progress):
     return step(self, parts, progress)
 Loop._step = deadly
 if __name__ == "__main__":
-    train(plan(Path(data), hints=[Path(hints)], overrides=overrides), Path(out), resume=resume == "resume")
+    planned = plan(Path(data), hints=[Path(hints)], method="gated-crf", overrides=overrides)
+    train(planned, Path(out), resume=resume == "resume")
 """
 
 
@@ -52,13 +53,13 @@ def test_killed_run_resumes_to_identical_weights(
 ) -> None:
     overrides = [*small, f"train.workers={workers}", "train.ema=0.9"]
     whole = tmp_path / "whole"
-    train(plan(scenes, hints=[scribbles], overrides=overrides), whole)
+    train(plan(scenes, hints=[scribbles], method="gated-crf", overrides=overrides), whole)
 
     cut = tmp_path / "cut"
     code = _run(scenes, cut, scribbles, overrides, die_at=5)  # after the checkpoint of step 4, in step 6 of 8
     assert code == -signal.SIGKILL
     assert not (cut / "weights.safetensors").exists()
-    train(plan(scenes, hints=[scribbles], overrides=overrides), cut, resume=True)
+    train(plan(scenes, hints=[scribbles], method="gated-crf", overrides=overrides), cut, resume=True)
 
     assert _digest(cut) == _digest(whole)
     steps = [event["step"] for event, _ in read_events(cut / "events.jsonl") if event["event"] == "steps"]
@@ -67,14 +68,18 @@ def test_killed_run_resumes_to_identical_weights(
 
 def test_weights_do_not_depend_on_workers(scenes: Path, scribbles: Path, small: list[str], tmp_path: Path) -> None:
     for workers in (0, 1):
-        train(plan(scenes, hints=[scribbles], overrides=[*small, f"train.workers={workers}"]), tmp_path / str(workers))
+        train(
+            plan(scenes, hints=[scribbles], method="gated-crf", overrides=[*small, f"train.workers={workers}"]),
+            tmp_path / str(workers),
+        )
     assert _digest(tmp_path / "0") == _digest(tmp_path / "1")
 
 
 def test_seed_changes_weights(scenes: Path, scribbles: Path, small: list[str], tmp_path: Path) -> None:
     for seed in (0, 1):
         train(
-            plan(scenes, hints=[scribbles], overrides=[*small, "train.epochs=1", f"seed={seed}"]), tmp_path / str(seed)
+            plan(scenes, hints=[scribbles], method="gated-crf", overrides=[*small, "train.epochs=1", f"seed={seed}"]),
+            tmp_path / str(seed),
         )
     assert _digest(tmp_path / "0") != _digest(tmp_path / "1")
 
@@ -86,22 +91,26 @@ def test_ctrl_c_leaves_a_run_that_resumes(scenes: Path, scribbles: Path, small: 
 
     overrides = [*small, "train.epochs=4", "train.checkpoint_every=100"]  # 16 steps; the first report is at 10
     with pytest.raises(RunError, match=r"interrupted after step 1[01] of 16"):
-        train(plan(scenes, hints=[scribbles], overrides=overrides), tmp_path / "cut", reporter=Impatient())
-    train(plan(scenes, hints=[scribbles], overrides=overrides), tmp_path / "cut", resume=True)
-    train(plan(scenes, hints=[scribbles], overrides=overrides), tmp_path / "whole")
+        train(
+            plan(scenes, hints=[scribbles], method="gated-crf", overrides=overrides),
+            tmp_path / "cut",
+            reporter=Impatient(),
+        )
+    train(plan(scenes, hints=[scribbles], method="gated-crf", overrides=overrides), tmp_path / "cut", resume=True)
+    train(plan(scenes, hints=[scribbles], method="gated-crf", overrides=overrides), tmp_path / "whole")
     assert _digest(tmp_path / "cut") == _digest(tmp_path / "whole")
 
 
 def test_resume_with_nothing_there_is_an_error(scenes: Path, scribbles: Path, small: list[str], tmp_path: Path) -> None:
     with pytest.raises(RunError, match="nothing to resume"):
-        train(plan(scenes, hints=[scribbles], overrides=small), tmp_path / "none", resume=True)
+        train(plan(scenes, hints=[scribbles], method="gated-crf", overrides=small), tmp_path / "none", resume=True)
 
 
 def test_resume_with_other_settings_names_them(scenes: Path, scribbles: Path, small: list[str], tmp_path: Path) -> None:
-    train(plan(scenes, hints=[scribbles], overrides=[*small, "train.epochs=1"]), tmp_path / "run")
+    train(plan(scenes, hints=[scribbles], method="gated-crf", overrides=[*small, "train.epochs=1"]), tmp_path / "run")
     with pytest.raises(RunError, match=r"train\.lr: 0\.001 -> 0\.5"):
         train(
-            plan(scenes, hints=[scribbles], overrides=[*small, "train.epochs=1", "train.lr=0.5"]),
+            plan(scenes, hints=[scribbles], method="gated-crf", overrides=[*small, "train.epochs=1", "train.lr=0.5"]),
             tmp_path / "run",
             resume=True,
         )
@@ -124,7 +133,7 @@ def test_a_folder_in_use_is_not_overwritten(scenes: Path, scribbles: Path, small
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.txt").write_text("mine")
     with pytest.raises(RunError, match="not empty"):
-        train(plan(scenes, hints=[scribbles], overrides=small), tmp_path / "run")
+        train(plan(scenes, hints=[scribbles], method="gated-crf", overrides=small), tmp_path / "run")
     assert (tmp_path / "run" / "thesis.txt").read_text() == "mine"
 
 

@@ -62,9 +62,8 @@ def train(
         recipes=config or [],
         overrides=set_ or [],
     )
-    kinds = ", ".join(f"{count} with {kind}" for kind, count in planned.kinds.items())
-    chosen = planned.config.method.name
-    bar.console.print(f"{len(planned.hints)} images ({kinds}); method {chosen}; {planned.steps} steps", markup=False)
+    for line in planned.words():
+        bar.console.print(line, markup=False)
     if dry_run:
         for note in planned.notes:
             bar.note(note)

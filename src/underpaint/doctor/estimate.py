@@ -34,7 +34,7 @@ BASE_MB, MB_A_MEGAPIXEL = 840, 1360
 
 @dataclass(frozen=True)
 class Estimate:
-    """Of a training with default settings on a CPU; within a factor of two, and methods with stages take longer.
+    """Of a training on a CPU, within a factor of two; what a method does between its stages is not in it.
 
     Args:
         images: Photographs that are learned from.
@@ -58,14 +58,33 @@ class Estimate:
         return asdict(self)
 
 
-def estimate(images: int, mean_pixels: float, *, cores: int | None = None) -> Estimate:
-    """Minutes and memory for so many photographs of so many pixels on average."""
+def estimate(
+    images: int,
+    mean_pixels: float,
+    *,
+    cores: int | None = None,
+    epochs: float = EPOCHS,
+    batch: int = BATCH,
+    crop: tuple[int, int] = CROP,
+    cache_mb: int = CACHE_MB,
+) -> Estimate:
+    """Minutes and memory for so many photographs of so many pixels on average.
+
+    Args:
+        images: Photographs that are learned from.
+        mean_pixels: Of one.
+        cores: None for those that this process may use.
+        epochs: Passes over the photographs, in all stages together.
+        batch: Crops a step.
+        crop: (height, width) of a crop.
+        cache_mb: Room for decoded photographs, in MiB.
+    """
     used = cores or usable_cores()
-    megapixels = CROP[0] * CROP[1] / 1e6
-    minutes = images * EPOCHS * megapixels * CORE_SECONDS / min(used, MOST_CORES) / 60
-    cache = min(CACHE_MB * 2**20 / 1e6, 3 * images * mean_pixels / 1e6)
-    megabytes = round(BASE_MB + MB_A_MEGAPIXEL * BATCH * megapixels + cache)
-    return Estimate(images, EPOCHS, BATCH, CROP, used, round(minutes, 1), megabytes, _memory())
+    megapixels = crop[0] * crop[1] / 1e6
+    minutes = images * epochs * megapixels * CORE_SECONDS / min(used, MOST_CORES) / 60
+    cache = min(cache_mb * 2**20 / 1e6, 3 * images * mean_pixels / 1e6)
+    megabytes = round(BASE_MB + MB_A_MEGAPIXEL * batch * megapixels + cache)
+    return Estimate(images, epochs, batch, crop, used, round(minutes, 1), megabytes, _memory())
 
 
 def usable_cores() -> int:

@@ -21,6 +21,7 @@ from underpaint.local.combine import Average, Regulariser
 from underpaint.losses.candidates import candidate_terms, nothing, seed_cross_entropy
 from underpaint.losses.gated_crf import PUBLISHED, RADIUS, gated_crf_loss
 from underpaint.losses.soft import soft_cross_entropy
+from underpaint.losses.uncertainty import MASK_SHARE
 from underpaint.methods.base import CandidateConfig, Inference, Method, Reference, Stage
 from underpaint.records import Batch, NetOutput, Progress, Terms
 
@@ -32,7 +33,7 @@ class LocalGlobalConfig(CandidateConfig):
     """Settings of local-global. The paper's own are not public; see the page of the method for what is measured.
 
     Attributes:
-        baseline: Method that trains the first network, on the hints.
+        baseline: Method that trains the first network, on the hints; ``box-uncertainty`` where there are boxes.
         local: Local model; see `underpaint.local.annotator`.
         weight: Of the local prediction in the average; 0 leaves it out (plain self-training), 1 leaves the network out.
         average: Kind of average.
@@ -50,7 +51,7 @@ class LocalGlobalConfig(CandidateConfig):
         gated_weight: Of the Gated CRF loss in the training on the combined annotation; 0 for none (the paper).
     """
 
-    baseline: Literal["partial", "gated-crf", "dense-crf-loss"] = "partial"
+    baseline: Literal["partial", "gated-crf", "dense-crf-loss", "box-uncertainty"] = "partial"
     local: LocalModel = "colour"
     weight: float = Field(default=0.5, ge=0, le=1)
     average: Average = "arithmetic"
@@ -80,8 +81,12 @@ class LocalGlobal(Method[LocalGlobalConfig]):
 
     def stages(self) -> tuple[Stage, ...]:
         """The baseline, and a fresh network for every round."""
-        own: Settings = {"set_weight": self.config.set_weight, "absent_weight": self.config.absent_weight}
-        first = Stage(name="train", method=self.config.baseline, settings=own)
+        own: Settings = {"absent_weight": self.config.absent_weight}
+        boxes = self.config.baseline == "box-uncertainty"
+        if not boxes:
+            own["set_weight"] = self.config.set_weight
+        share = MASK_SHARE if boxes else 0.0
+        first = Stage(name="train", method=self.config.baseline, settings=own, mask_share=share)
         return (first, *(Stage(name=f"retrain-{number + 1}") for number in range(self.config.rounds)))
 
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:

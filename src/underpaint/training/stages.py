@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -128,12 +129,13 @@ class StagedRun:
             "train": config.train.model_dump(mode="json", exclude={"workers", "checkpoint_every"}),
             "seed": config.seed,
             "classes": list(self.data.classes.names),
-            "hints": self._hints_digest(),
+            "hints": self._hints_digest,
             "labels": None if pseudo is None else pseudo.root.name,
             "before": file_digest(before) if before is not None and stage.start == "previous" else None,
             "underpaint": __version__,
         }
 
+    @cached_property
     def _hints_digest(self) -> str:
         """Of what the hints say; of masks the content, not the name alone."""
         said = [self.hints[name] for name in sorted(self.hints)]
@@ -172,7 +174,7 @@ class StagedRun:
     ) -> PseudoLabels:
         assert self.store is not None
         store, images = self.store, self._images(None)
-        given = {"weights": file_digest(weights), "images": images.names, "hints": self._hints_digest()}
+        given = {"weights": file_digest(weights), "images": images.names, "hints": self._hints_digest}
         inputs = {
             "method": method.name,
             "settings": method.config.model_dump(mode="json"),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,23 +15,30 @@ from underpaint.core.classes import ClassTable
 from underpaint.core.config import Settings, load_yaml, merge, parse_overrides
 from underpaint.core.errors import ConfigError, DataError, HintError, RunError
 from underpaint.data.hinted import steps_in
+from underpaint.doctor.estimate import Estimate, estimate
 from underpaint.formats.dataset import open_dataset
 from underpaint.formats.folder import DataFolder
 from underpaint.formats.hints import read_any_hints
+from underpaint.formats.images import image_size
 from underpaint.formats.jsonl import hint_record
 from underpaint.formats.rest import fill_rest
 from underpaint.hints.candidates import ImageKnowledge
 from underpaint.hints.types import Hints, Kind
-from underpaint.methods.registry import METHODS, make_method, method_class
+from underpaint.methods.base import Stage
+from underpaint.methods.registry import METHODS, learner_of, make_method, method_class
 from underpaint.training.artifacts import fingerprint
 from underpaint.training.config import MethodConfig, RunConfig
 from underpaint.training.reporter import Reporter, Silent
 from underpaint.training.run_folder import RunFolder
 from underpaint.training.stages import StagedRun
+from underpaint.workflows.choice import Choice, choose, counted
 from underpaint.workflows.pictures import draw_curves, draw_samples
 from underpaint.workflows.tags import check_tags
 
 log = logging.getLogger(__name__)
+
+SIZES = 64
+"""Photographs whose size is read for an estimate of memory."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,9 @@ class Plan:
         config: All settings.
         kinds: Images with each kind of hint.
         steps: Optimiser steps of all stages.
+        stages: Names of the stages, with the methods that train them.
+        choice: The method, and why it was taken.
+        expected: Minutes and memory.
         notes: What a person should know before it starts.
         source: Where the hints came from, for the run folder.
     """
@@ -51,8 +63,22 @@ class Plan:
     config: RunConfig
     kinds: Mapping[Kind, int]
     steps: int
+    stages: tuple[str, ...]
+    choice: Choice
+    expected: Estimate
     notes: tuple[str, ...]
     source: Settings
+
+    def words(self) -> list[str]:
+        """What will be done, why, and what it will cost, in lines for a person."""
+        expected, choice = self.expected, self.choice
+        return [
+            f"method {choice.method}: {choice.why}",
+            *counted(self.kinds, choice),
+            f"{len(self.hints)} images, {self.steps} steps in {len(self.stages)} stage(s): {', '.join(self.stages)}",
+            f"about {expected.minutes:g} minutes on {expected.cores} core(s) without a GPU, within a factor of two, "
+            f"and {expected.megabytes} MB of memory",
+        ]
 
 
 def plan(
@@ -96,15 +122,17 @@ def plan(
     for layer in (*map(load_yaml, recipes), parse_overrides(list(overrides))):
         settings = merge(settings, layer)
     kinds = _count(found)
-    chosen = _method(method, settings, kinds)
-    settings = merge(settings, {"method": {"name": chosen}})
+    choice = _choice(method, settings, kinds)
+    chosen = choice.method
+    settings = merge({"method": {"settings": choice.settings}}, merge(settings, {"method": {"name": chosen}}))
     config = RunConfig.parse(settings, ", ".join([*map(str, recipes), "--set"]))
     _check_kinds(chosen, kinds)
     remarks += check_tags(found, opened.classes)
     trained = make_method(chosen, config.method.settings, opened.classes)
     resolved = {"name": chosen, "settings": trained.config.model_dump(mode="json")}
     config = config.model_copy(update={"method": MethodConfig.parse(resolved, "method")})
-    steps = sum(steps_in(len(found), config.train.epochs * s.epochs, config.train.batch) for s in trained.stages())
+    stages = trained.stages()
+    steps = sum(steps_in(len(found), config.train.epochs * s.epochs, config.train.batch) for s in stages)
     source = {
         "data": str(data),
         "split": split,
@@ -114,7 +142,18 @@ def plan(
         "content": fingerprint([hint_record(found[name]) for name in sorted(found)]),
         "kinds": {kind.value: count for kind, count in kinds.items()},
     }
-    return Plan(opened, found, config, kinds, steps, (*remarks, *_notes(opened, found, names)), source)
+    return Plan(
+        data=opened,
+        hints=found,
+        config=config,
+        kinds=kinds,
+        steps=steps,
+        stages=tuple(f"{stage.name} ({learner_of(trained, stage).name})" for stage in stages),
+        choice=choice,
+        expected=_expected(opened, found, config, stages),
+        notes=(*remarks, *_notes(opened, found, names)),
+        source=source,
+    )
 
 
 def train(
@@ -188,20 +227,33 @@ def _count(hints: Mapping[str, Hints]) -> dict[Kind, int]:
     return {kind: every.count(kind) for kind in Kind if kind in every}
 
 
-def _method(asked: str, settings: Settings, kinds: Mapping[Kind, int]) -> str:
+def _choice(asked: str, settings: Settings, kinds: Mapping[Kind, int]) -> Choice:
     held = settings.get("method")
     named = held.get("name") if isinstance(held, dict) else None
     if asked != "auto":
         if named is not None and named != asked:
             raise ConfigError(f"--method {asked}, but the recipe is for {named!r}", fix="leave one of them out")
-        return method_class(asked).name
+        return Choice(method_class(asked).name, "it was asked for")
     if named is not None:
-        return method_class(str(named)).name
-    if set(kinds) == {Kind.MASK}:
-        return "supervised"
-    if set(kinds) == {Kind.TAG}:
-        return "rrm"
-    return "gated-crf"
+        return Choice(method_class(str(named)).name, "the recipe says so")
+    return choose(kinds)
+
+
+def _expected(data: DataFolder, hints: Mapping[str, Hints], config: RunConfig, stages: Sequence[Stage]) -> Estimate:
+    """Minutes and memory, from the sizes of some of the photographs."""
+    some = [data.images[name] for name in sorted(hints) if name in data.images][:: -(-len(hints) // SIZES) or 1]
+    pixels = []
+    for path in some:
+        with suppress(DataError):  # an unreadable photograph is left out of the training, with a note
+            pixels.append(math.prod(image_size(path)))
+    return estimate(
+        len(hints),
+        sum(pixels) / max(len(pixels), 1),
+        epochs=config.train.epochs * sum(stage.epochs for stage in stages),
+        batch=config.train.batch // config.train.accumulate,
+        crop=config.views.crop,
+        cache_mb=config.views.cache_mb,
+    )
 
 
 def _check_kinds(method: str, kinds: Mapping[Kind, int]) -> None:

@@ -1,0 +1,73 @@
+"""What `--method auto` takes, and why, in words for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from underpaint.core.config import Settings
+from underpaint.hints.types import Kind
+
+DRAWN = frozenset({Kind.SCRIBBLE, Kind.CLICK})
+
+LEARNT = {
+    Kind.MASK: "every labelled pixel teaches its class",
+    Kind.SCRIBBLE: "the pixels under the strokes teach their class",
+    Kind.CLICK: "the pixels clicked on teach their class",
+    Kind.BOX: "a pixel in a box is of its class or what lies behind, a pixel outside all boxes is not of a boxed class",
+    Kind.TAG: "classes that an image does not show are unlearned in all of it",
+}
+"""What the losses take from each kind of hint, where kinds are mixed."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A method for the hints that are there.
+
+    Args:
+        method: Registry name.
+        why: A sentence.
+        learnt: What each kind of hint teaches, where that is not the method's plain name.
+        settings: Of the method, where its defaults are for other hints.
+    """
+
+    method: str
+    why: str
+    learnt: Mapping[Kind, str] = field(default_factory=dict)
+    settings: Settings = field(default_factory=dict)
+
+
+def choose(kinds: Mapping[Kind, int]) -> Choice:
+    """The method that makes the most of these kinds of hints, by what `underpaint gap` measured (docs/gap.md).
+
+    Args:
+        kinds: Images with each kind.
+    """
+    given = frozenset(kinds)
+    if given == {Kind.MASK}:
+        return Choice("supervised", "all images have masks")
+    if given == {Kind.TAG}:
+        return Choice("rrm", "there are image tags alone: a classifier finds where the classes are")
+    if given <= {Kind.BOX, Kind.MASK}:
+        why = "boxes leave open which of their pixels show the object"
+        return Choice("box-uncertainty", f"{why}; {_with_boxes(given)}", LEARNT)
+    why = "a first network learns what the hints say, annotates all images within their hints, and a second learns that"
+    settings: Settings = {}
+    if Kind.TAG in given:
+        settings["absent_weight"] = 1.0
+    if Kind.BOX in given:
+        settings["baseline"] = "box-uncertainty"
+        why = f"{why}; in boxes {_with_boxes(given)}"
+    return Choice("local-global", why, LEARNT, settings)
+
+
+def _with_boxes(given: frozenset[Kind]) -> str:
+    if Kind.MASK in given:
+        return "the network learns from the masks how far to trust them"
+    return "colours and the boxes' sides tell object from background"
+
+
+def counted(kinds: Mapping[Kind, int], choice: Choice) -> list[str]:
+    """A line for every kind of hint: how many images have it, and what it teaches."""
+    said = {kind: f": {choice.learnt[kind]}" if kind in choice.learnt else "" for kind in kinds}
+    return [f"{count} image(s) with {kind.value}{said[kind]}" for kind, count in kinds.items()]

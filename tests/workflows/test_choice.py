@@ -1,0 +1,90 @@
+"""What `--method auto` chooses, and how it says so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from underpaint.core.config import Settings
+from underpaint.formats.jsonl import read_hints, write_hints
+from underpaint.hints.types import Kind
+from underpaint.workflows.choice import choose
+from underpaint.workflows.simulate import simulate
+from underpaint.workflows.train import Plan, plan
+
+DRAWN = [{Kind.SCRIBBLE}, {Kind.CLICK}, {Kind.CLICK, Kind.SCRIBBLE}, {Kind.SCRIBBLE, Kind.MASK}]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "method", "settings"),
+    [
+        ({Kind.MASK}, "supervised", {}),
+        ({Kind.TAG}, "rrm", {}),
+        ({Kind.BOX}, "box-uncertainty", {}),
+        ({Kind.BOX, Kind.MASK}, "box-uncertainty", {}),
+        *((kinds, "local-global", {}) for kinds in DRAWN),
+        ({Kind.SCRIBBLE, Kind.TAG}, "local-global", {"absent_weight": 1.0}),
+        ({Kind.SCRIBBLE, Kind.BOX}, "local-global", {"baseline": "box-uncertainty"}),
+        (set(Kind), "local-global", {"absent_weight": 1.0, "baseline": "box-uncertainty"}),
+    ],
+)
+def test_the_method_for_each_mixture(kinds: set[Kind], method: str, settings: Settings) -> None:
+    chosen = choose(dict.fromkeys(kinds, 1))
+    assert (chosen.method, chosen.settings) == (method, settings)
+    assert chosen.why
+
+
+@pytest.fixture
+def planned(scenes: Path, small: list[str], tmp_path: Path) -> Callable[..., Plan]:
+    def of(kind: str, *overrides: str, method: str = "auto") -> Plan:
+        hints = tmp_path / f"{kind}.jsonl"
+        simulate(scenes, hints, kind=kind, seed=1)
+        return plan(scenes, hints=[hints], method=method, overrides=[*small, *overrides])
+
+    return of
+
+
+def test_a_mixture_is_planned_in_words(planned: Callable[..., Plan]) -> None:
+    made = planned("mixture")
+    assert made.config.method.name == "local-global"
+    assert made.config.method.settings["absent_weight"] == 1.0
+    first, *lines = made.words()
+    assert first.startswith("method local-global: a first network learns what the hints say")
+    for kind, count in made.kinds.items():
+        assert any(line.startswith(f"{count} image(s) with {kind.value}: ") for line in lines)
+    assert lines[-2] == f"8 images, {made.steps} steps in 2 stage(s): train (box-uncertainty), retrain-1 (local-global)"
+    assert re.fullmatch(r"about [\d.]+ minutes on \d+ core\(s\) without a GPU, .* \d+ MB of memory", lines[-1])
+
+
+def test_settings_win_over_what_auto_would_set(planned: Callable[..., Plan]) -> None:
+    assert planned("mixture", "method.settings.absent_weight=0.5").config.method.settings["absent_weight"] == 0.5
+    asked = planned("mixture", method="partial")
+    assert asked.choice.why == "it was asked for"
+    assert asked.config.method.settings["absent_weight"] == 0
+
+
+def test_minutes_grow_with_passes_and_stages(planned: Callable[..., Plan]) -> None:
+    one = planned("scribbles", "train.epochs=100", "views.crop=[256,256]", method="partial").expected
+    two = planned("scribbles", "train.epochs=100", "views.crop=[256,256]", method="local-global").expected
+    assert two.minutes == pytest.approx(2 * one.minutes, abs=0.1)
+    assert two.epochs == 200
+
+
+def test_any_mixture_reaches_the_network(scenes: Path, small: list[str], tmp_path: Path) -> None:
+    from underpaint.workflows import train
+
+    simulate(scenes, tmp_path / "boxes.jsonl", kind="boxes")
+    simulate(scenes, tmp_path / "tags.jsonl", kind="tags")
+    simulate(scenes, tmp_path / "strokes.jsonl", kind="scribbles")
+    strokes, boxes, tags = (
+        list(read_hints(tmp_path / f"{kind}.jsonl").values()) for kind in ("strokes", "boxes", "tags")
+    )
+    write_hints(tmp_path / "mixed.jsonl", [*strokes[:3], *boxes[3:6], *tags[6:]])
+    made = plan(scenes, hints=[tmp_path / "mixed.jsonl"], overrides=[*small, "method.settings.scales=[1.0]"])
+    assert made.kinds.keys() >= {Kind.SCRIBBLE, Kind.BOX, Kind.TAG}
+    run = train(made, tmp_path / "run")
+    labels = sorted((run.root / "artifacts").glob("labels-retrain-1-*/labels/*.png"))
+    assert len(labels) == 8, "images with tags or boxes alone are annotated as well"
