@@ -27,6 +27,9 @@ def predict(
     cam: Annotated[
         bool, typer.Option("--cam", help="Instead of masks: what the classifier of tags looked at, class by class.")
     ] = False,
+    uncertainty: Annotated[
+        bool, typer.Option("--uncertainty", help="Instead of masks: where the network is unsure (box-uncertainty).")
+    ] = False,
 ) -> None:
     """Write a mask for every photograph, under its name and of its size, and summary.csv."""
     from rich.console import Console
@@ -42,8 +45,8 @@ def predict(
             f"not a list of numbers: {scales!r}", where="--scales", accepted="for example 0.5,1,1.5"
         ) from None
     config = PredictConfig.parse({"scales": factors, "flip": flip, "crf": crf}, "predict options")
-    if cam and (crf or probabilities):
-        raise ConfigError("--cam draws response maps", fix="leave --crf and --probabilities out")
+    if cam + uncertainty + (crf or probabilities) > 1:
+        raise ConfigError("--cam and --uncertainty draw maps", fix="one at a time, without --crf and --probabilities")
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("predicting")
 
@@ -52,9 +55,11 @@ def predict(
 
         if cam:
             summary = workflows.responses(run, images, out, config=config, on_progress=show)
+        elif uncertainty:
+            summary = workflows.doubts(run, images, out, config=config, on_progress=show)
         else:
             summary = workflows.predict(run, images, out, config=config, probabilities=probabilities, on_progress=show)
-    typer.echo(f"{summary.written} {'picture' if cam else 'mask'}(s) in {out}")
+    typer.echo(f"{summary.written} {'picture' if cam or uncertainty else 'mask'}(s) in {out}")
     for name, reason in summary.skipped.items():
         typer.echo(printable(f"skipped {name}: {reason}"), err=True)
     if summary.skipped:

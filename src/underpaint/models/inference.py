@@ -38,8 +38,18 @@ class FullSize(nn.Module):
         The right and lower border are repeated up to the next multiple of the network's divisor: no edge appears there
         that is not in the photograph.
         """
-        height, width = rgb.shape[2], rgb.shape[3]
-        padding = (0, -width % self.divisor, 0, -height % self.divisor)
+        return self.output(rgb).upsampled().float()[:, :, : rgb.shape[2], : rgb.shape[3]]
+
+    def variance(self, rgb: Tensor) -> Tensor:
+        """(N, 1, H, W) float32 variance, as `forward`; of a network with that head."""
+        output = self.output(rgb)
+        assert output.variance is not None
+        full = F.interpolate(output.variance.float(), output.size, mode="bilinear", align_corners=False)
+        return full[:, :, : rgb.shape[2], : rgb.shape[3]]
+
+    def output(self, rgb: Tensor) -> NetOutput:
+        """What the network says of the padded image."""
+        padding = (0, -rgb.shape[3] % self.divisor, 0, -rgb.shape[2] % self.divisor)
         image = F.pad((rgb - self.mean) / self.std, padding, mode="replicate")
         output: NetOutput = self.network(image.contiguous(memory_format=torch.channels_last))
-        return output.upsampled().float()[:, :, :height, :width]
+        return output

@@ -1,8 +1,17 @@
 """From a trained network and photographs of any size to masks and probabilities, in bounded memory."""
 
 from underpaint.predict.config import PredictConfig
+from underpaint.predict.doubts import Doubter, draw_doubts
 from underpaint.predict.folder import Summary, predict_folder
 from underpaint.predict.heat import draw_responses
 from underpaint.predict.predictor import Predictor
 
-__all__ = ["PredictConfig", "Predictor", "Summary", "draw_responses", "predict_folder"]
+__all__ = [
+    "Doubter",
+    "PredictConfig",
+    "Predictor",
+    "Summary",
+    "draw_doubts",
+    "draw_responses",
+    "predict_folder",
+]

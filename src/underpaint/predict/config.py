@@ -51,6 +51,11 @@ class PredictConfig(Config):
         return self
 
     @property
+    def looks(self) -> list[tuple[float, bool]]:
+        """(scale, mirrored) of each pass over the image."""
+        return [(scale, mirrored) for scale in self.scales for mirrored in (False, True)[: 1 + self.flip]]
+
+    @property
     def image_tile(self) -> tuple[int, int]:
         """Tile and overlap in pixels of the image: smaller by the largest scale, so that memory stays bounded.
 

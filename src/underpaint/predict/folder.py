@@ -75,7 +75,7 @@ def predict_folder(
         raise ConfigError(f"{len(classes)} classes for a network of {predictor.classes}", where="classes")
     found = find_photographs(images)
     check_apart(images, out)
-    _check_targets(found, out)
+    check_targets(found, out)
     check_writable(out)
     skipped: dict[str, str] = {}
     rows = [
@@ -171,7 +171,7 @@ def check_apart(images: Path, out: Path) -> None:
         )
 
 
-def _check_targets(found: Mapping[str, Path], out: Path) -> None:
+def check_targets(found: Mapping[str, Path], out: Path) -> None:
     """Refuse outputs that would be written over each other, over a photograph, or outside the output folder."""
     root = out.resolve()
     targets = {name: _mask(out, name) for name in found}

@@ -62,7 +62,7 @@ def draw_responses(
         maps = responder.coarse(rgb)
         for label in shown(responder.scores(rgb), classes):
             target = out / name / f"{label:02d}-{_plain(classes.names[label])}.png"
-            write_atomic(target, _png(heat(rgb, maps[label])))
+            write_atomic(target, png(heat(rgb, maps[label])))
             written += 1
     return Summary(written=written, skipped=skipped)
 
@@ -92,7 +92,8 @@ def _plain(name: str) -> str:
     return re.sub(r"[^\w-]+", "-", name)
 
 
-def _png(pixels: Pixels) -> bytes:
+def png(pixels: Pixels) -> bytes:
+    """A picture (H, W, 3) as a file."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format="PNG")
     return buffer.getvalue()

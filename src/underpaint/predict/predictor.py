@@ -103,28 +103,28 @@ class Predictor:
         """(C, H, W) probabilities averaged over scales and mirror images, sharpened where the CRF is asked for."""
         image = torch.from_numpy(np.ascontiguousarray(rgb)).to(self.device).permute(2, 0, 1)[None].float() / 255
         # The mirror image goes through on its own: a batch of two took 1.0 to 1.15 times as long on a CPU.
-        looks = [
-            (scale, mirrored) for scale in self.config.scales for mirrored in (False, True)[: 1 + self.config.flip]
-        ]
+        looks = self.config.looks
         if ranks and len(looks) == 1 and not self.config.crf:
-            return self._look(image, *looks[0])[0]  # the softmax keeps the order, and costs a tenth of the pass
-        total = self._look(image, *looks[0]).softmax(1)
-        for look in looks[1:]:
-            total += self._look(image, *look).softmax(1)
+            # The softmax keeps the order, and costs a tenth of the pass.
+            return look(self._forward, image, *looks[0])[0]
+        total = look(self._forward, image, *looks[0]).softmax(1)
+        for other in looks[1:]:
+            total += look(self._forward, image, *other).softmax(1)
         mean = total[0] / len(looks)
         return _sharpened(mean, rgb) if self.config.crf else mean
 
-    def _look(self, image: Tensor, scale: float, mirrored: bool) -> Tensor:
-        """(1, C, H, W) logits from the image seen at a scale, perhaps mirrored, brought back to its size."""
-        size = (image.shape[2], image.shape[3])
-        scaled = (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
-        seen = image.flip(3) if mirrored else image
-        if scaled != size:
-            seen = F.interpolate(seen, size=scaled, mode="bilinear", antialias=True, align_corners=False)
-        logits = self._forward(seen)
-        if scaled != size:
-            logits = F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
-        return logits.flip(3) if mirrored else logits
+
+def look(forward: Forward, image: Tensor, scale: float, mirrored: bool) -> Tensor:
+    """(1, K, H, W) that ``forward`` gives for the image seen at a scale, perhaps mirrored, brought back to its size."""
+    size = (image.shape[2], image.shape[3])
+    scaled = (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
+    seen = image.flip(3) if mirrored else image
+    if scaled != size:
+        seen = F.interpolate(seen, size=scaled, mode="bilinear", antialias=True, align_corners=False)
+    found = forward(seen)
+    if scaled != size:
+        found = F.interpolate(found, size=size, mode="bilinear", align_corners=False)
+    return found.flip(3) if mirrored else found
 
 
 def _keep_index(index: Pixels, tile: Tile, part: Tensor) -> None:

@@ -103,6 +103,21 @@ class RunFolder:
         method = self._method()
         return self._built(method, method.stages()[-1], "weights.safetensors")
 
+    def doubting_network(self) -> Network:
+        """The final network, which must have a variance head, in evaluation mode.
+
+        Raises:
+            RunError: the training is not finished, or has no such head at its end.
+        """
+        network = self.network()
+        if network.variance_head is None:
+            raise RunError(
+                f"the final network of method {self.config.method.name!r} learned no uncertainty",
+                where=self.root,
+                fix="train with --method box-uncertainty, which does unless its setting uncertainty is false",
+            )
+        return network
+
     def tag_network(self) -> Network:
         """The last network with a tag head, in evaluation mode.
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from underpaint.export import choose_forward
-from underpaint.predict import PredictConfig, Predictor, Summary, draw_responses, predict_folder
+from underpaint.predict import Doubter, PredictConfig, Predictor, Summary, draw_doubts, draw_responses, predict_folder
 from underpaint.predict.responses import Responder
 from underpaint.training.run_folder import RunFolder
 
@@ -65,3 +65,28 @@ def responses(
     folder, config = RunFolder(run), config or PredictConfig()
     responder = Responder(folder.tag_network(), scales=config.scales, flip=config.flip)
     return draw_responses(responder, images, out, folder.classes, on_progress=on_progress)
+
+
+def doubts(
+    run: Path,
+    images: Path,
+    out: Path,
+    *,
+    config: PredictConfig | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Summary:
+    """Draw where the network of a run is unsure: a picture and a map of numbers for every photograph.
+
+    Args:
+        run: Folder of a finished training that learned a variance.
+        images: A photograph, a folder of them at any depth, or a data set.
+        out: Folder of pictures and maps; see `draw_doubts`.
+        config: Scales, flip and tiles; the CRF plays no part.
+        on_progress: Called with (done, total).
+
+    Raises:
+        RunError: the run is not finished, or its final network has no variance head.
+        DataError: no photograph, or the output cannot be written.
+    """
+    doubter = Doubter(RunFolder(run).doubting_network(), config or PredictConfig())
+    return draw_doubts(doubter, images, out, on_progress=on_progress)

@@ -1,0 +1,96 @@
+"""Where a network that learned label uncertainty is unsure: numbers, and pictures over the photograph."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn import functional as F
+
+from underpaint.core.atomic import write_atomic
+from underpaint.core.errors import ConfigError
+from underpaint.models.inference import FullSize
+from underpaint.models.network import Network
+from underpaint.predict.config import PredictConfig
+from underpaint.predict.folder import Summary, check_apart, check_targets, check_writable, find_photographs, read_each
+from underpaint.predict.heat import heat, png
+from underpaint.predict.predictor import STRIDE, Pixels, look
+from underpaint.predict.tiles import tiles
+
+
+class Doubter:
+    """Looks at single images through the variance head of a network.
+
+    Args:
+        network: Put into evaluation mode.
+        config: Scales, flip and tiles; the CRF and the engine play no part.
+
+    Raises:
+        ConfigError: the network has no variance head.
+    """
+
+    def __init__(self, network: Network, config: PredictConfig) -> None:
+        if network.variance_head is None:
+            raise ConfigError("the network has no variance head", fix="train with box-uncertainty")
+        self.config = config
+        self._whole = FullSize(network)
+
+    @torch.inference_mode()
+    def coarse(self, rgb: Pixels) -> npt.NDArray[np.float32]:
+        """(ceil(H/4), ceil(W/4)) variance of an (H, W, 3) image, >= 0: means over cells of 4 x 4 pixels and looks."""
+        height, width = rgb.shape[:2]
+        coarse = np.empty((-(-height // STRIDE), -(-width // STRIDE)), np.float32)
+        side, overlap = self.config.image_tile
+        looks = self.config.looks
+        for tile in tiles((height, width), tile=side, overlap=overlap):
+            row0, row1, column0, column1 = tile.seen
+            part = torch.from_numpy(np.ascontiguousarray(rgb[row0:row1, column0:column1])).to(self._whole.mean.device)
+            image = part.permute(2, 0, 1)[None].float() / 255
+            mean = torch.stack([look(self._whole.variance, image, *each)[0] for each in looks]).mean(dim=0)
+            top, bottom, left, right = tile.kept
+            kept = mean[:, top - row0 : bottom - row0, left - column0 : right - column0]
+            cells = F.avg_pool2d(kept, STRIDE, ceil_mode=True)[0].cpu().numpy()
+            row, column = top // STRIDE, left // STRIDE
+            coarse[row : row + cells.shape[0], column : column + cells.shape[1]] = cells
+        return coarse
+
+
+def draw_doubts(
+    doubter: Doubter, images: Path, out: Path, *, on_progress: Callable[[int, int], None] | None = None
+) -> Summary:
+    """Write ``OUT/NAME.png`` and ``OUT/NAME.npy`` for every photograph.
+
+    The picture shows the variance over the photograph, divided by its maximum there; the other file holds it as it is,
+    (ceil(H/4), ceil(W/4)) float32, and is read by `numpy.load` without pickle. 16 bits would need a scale, and the
+    variance has no upper end.
+
+    Args:
+        doubter: Network and settings.
+        images: As in `predict_folder`.
+        out: The output folder; older files of the same name are replaced.
+        on_progress: Called with (done, total).
+
+    Returns:
+        How many photographs were drawn, and which were skipped because they cannot be read.
+
+    Raises:
+        DataError: as `predict_folder`.
+    """
+    found = find_photographs(images)
+    check_apart(images, out)
+    check_targets(found, out)
+    check_writable(out)
+    skipped: dict[str, str] = {}
+    written = 0
+    for name, rgb in read_each(found, skipped, on_progress):
+        variance = doubter.coarse(rgb)
+        buffer = io.BytesIO()
+        np.save(buffer, variance, allow_pickle=False)
+        write_atomic(out / f"{name}.npy", buffer.getvalue())
+        write_atomic(out / f"{name}.png", png(heat(rgb, variance)))
+        written += 1
+    return Summary(written=written, skipped=skipped)

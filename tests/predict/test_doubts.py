@@ -1,0 +1,87 @@
+"""Maps of doubt: the variance head through tiles, scales and mirror images, against one plain pass."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.nn import functional as F
+
+from underpaint.core.errors import ConfigError
+from underpaint.models.network import ModelConfig, Network
+from underpaint.predict import Doubter, PredictConfig, draw_doubts
+from underpaint.records import Head
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    torch.manual_seed(0)
+    return Network(ModelConfig(weights="none", width=32), 3, needs={Head.VARIANCE}).eval()
+
+
+def plain(network: Network, rgb: np.ndarray) -> np.ndarray:
+    """(H, W): one pass over the image, its border repeated to multiples of 16."""
+    height, width = rgb.shape[:2]
+    wide = np.pad(rgb, ((0, -height % 16), (0, -width % 16), (0, 0)), mode="edge")
+    image = network.normalised(torch.from_numpy(wide).permute(2, 0, 1)[None].float() / 255)
+    with torch.inference_mode():
+        variance = network(image).variance
+    return np.asarray(F.interpolate(variance, scale_factor=4, mode="bilinear")[0, 0, :height, :width])
+
+
+def cells(full: np.ndarray) -> np.ndarray:
+    height, width = full.shape
+    rows, columns = range(0, height, 4), range(0, width, 4)
+    return np.array([[full[i : i + 4, j : j + 4].mean() for j in columns] for i in rows])
+
+
+def test_it_is_the_mean_of_one_pass_over_cells(network: Network, photo: np.ndarray) -> None:
+    rgb = photo[:90, :71]
+    found = Doubter(network, PredictConfig()).coarse(rgb)
+    assert found.shape == (23, 18)
+    assert found.dtype == np.float32
+    assert (found > 0).all()
+    np.testing.assert_allclose(found, cells(plain(network, rgb)), rtol=1e-4)
+
+
+def test_looks_are_averaged(network: Network, photo: np.ndarray) -> None:
+    rgb = photo[:64, :96]
+    found = Doubter(network, PredictConfig(flip=True)).coarse(rgb)
+    mirrored = plain(network, np.ascontiguousarray(rgb[:, ::-1]))[:, ::-1]
+    np.testing.assert_allclose(found, cells((plain(network, rgb) + mirrored) / 2), rtol=1e-4)
+
+
+def test_tiles_leave_no_cell_out(network: Network, photo: np.ndarray) -> None:
+    """The network sees the whole image in its pooled features, so that tiles change its numbers, but little."""
+    tiled = Doubter(network, PredictConfig(tile=256, overlap=64)).coarse(photo)
+    whole = Doubter(network, PredictConfig()).coarse(photo)
+    assert tiled.shape == whole.shape == (128, 88)
+    np.testing.assert_allclose(tiled, whole, rtol=0.2)
+
+
+def test_a_picture_and_numbers_for_every_photograph(network: Network, photo: np.ndarray, tmp_path: Path) -> None:
+    album, out = tmp_path / "album", tmp_path / "out"
+    for name, rgb in (("b.v2.png", photo[:20, :30]), ("trip/a.png", photo[40:57, :9])):
+        (album / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rgb).save(album / name)
+    (album / "broken.jpg").write_bytes(b"no photograph")
+    doubter = Doubter(network, PredictConfig())
+    calls: list[tuple[int, int]] = []
+    summary = draw_doubts(doubter, album, out, on_progress=lambda done, total: calls.append((done, total)))
+    assert summary.written == 2
+    assert list(summary.skipped) == ["broken"]
+    assert calls == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    written = sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
+    assert written == ["b.v2.npy", "b.v2.png", "trip/a.npy", "trip/a.png"]
+    np.testing.assert_array_equal(np.load(out / "trip/a.npy", allow_pickle=False), doubter.coarse(photo[40:57, :9]))
+    with Image.open(out / "b.v2.png") as picture:
+        assert picture.size == (30, 20)
+
+
+def test_another_network_is_an_error() -> None:
+    other = Network(ModelConfig(weights="none", width=32), 3)
+    with pytest.raises(ConfigError, match=r"no variance head\n.*box-uncertainty"):
+        Doubter(other, PredictConfig())
