@@ -101,7 +101,7 @@ class Unlabelled:
 
 
 def projection_loss(probabilities: Tensor, grid: BoxGrid, valid: Tensor) -> Tensor:
-    """Every row and column of a tight box shows its object: ``mean (1 - m)^2 / (1 + m^2)``-like dice on the maxima m.
+    """How far from 1 the largest probability is in some row or column of a tight box, which all show its object.
 
     For each box, m is the largest probability of its class in each row of its cells, and in each column. Of both, the
     dice loss against ones, ``1 - 2 sum m / (sum m^2 + sum 1)``, is averaged over the boxes. A box that the crop cuts at
