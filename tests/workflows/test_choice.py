@@ -10,8 +10,8 @@ import pytest
 
 from underpaint.core.config import Settings
 from underpaint.formats.jsonl import read_hints, write_hints
-from underpaint.hints.types import Kind
-from underpaint.workflows.choice import choose
+from underpaint.hints.types import Click, Hints, Kind, Tags
+from underpaint.workflows.choice import choose, main_kinds
 from underpaint.workflows.simulate import simulate
 from underpaint.workflows.train import Plan, plan
 
@@ -37,6 +37,13 @@ def test_the_method_for_each_mixture(kinds: set[Kind], method: str, settings: Se
     assert chosen.why
 
 
+def test_tags_count_where_they_stand_alone() -> None:
+    tags = Tags(present=frozenset({"cat"}))
+    both = Hints("a", clicks=(Click("cat", 1.0, 1.0),), tags=tags)
+    assert main_kinds([both, Hints("b", tags=tags), Hints("c", tags=tags)]) == {Kind.CLICK: 1, Kind.TAG: 2}
+    assert main_kinds([both]) == {Kind.CLICK: 1}
+
+
 @pytest.fixture
 def planned(scenes: Path, small: list[str], tmp_path: Path) -> Callable[..., Plan]:
     def of(kind: str, *overrides: str, method: str = "auto") -> Plan:
@@ -53,7 +60,7 @@ def test_a_mixture_is_planned_in_words(planned: Callable[..., Plan]) -> None:
     assert made.config.method.settings["absent_weight"] == 1.0
     first, *lines = made.words()
     assert first.startswith("method local-global: a first network learns what the hints say")
-    for kind, count in made.kinds.items():
+    for kind, count in main_kinds(made.hints.values()).items():
         assert any(line.startswith(f"{count} image(s) with {kind.value}: ") for line in lines)
     assert lines[-2] == f"8 images, {made.steps} steps in 2 stage(s): train (box-uncertainty), retrain-1 (local-global)"
     assert re.fullmatch(r"about [\d.]+ minutes on \d+ core\(s\) without a GPU, .* \d+ MB of memory", lines[-1])

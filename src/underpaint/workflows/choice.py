@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from underpaint.core.config import Settings
-from underpaint.hints.types import Kind
+from underpaint.hints.types import Hints, Kind
 
 DRAWN = frozenset({Kind.SCRIBBLE, Kind.CLICK})
 
@@ -15,7 +15,7 @@ LEARNT = {
     Kind.SCRIBBLE: "the pixels under the strokes teach their class",
     Kind.CLICK: "the pixels clicked on teach their class",
     Kind.BOX: "a pixel in a box is of its class or what lies behind, a pixel outside all boxes is not of a boxed class",
-    Kind.TAG: "classes that an image does not show are unlearned in all of it",
+    Kind.TAG: "and nothing else: classes that the image does not show are unlearned in all of it",
 }
 """What the losses take from each kind of hint, where kinds are mixed."""
 
@@ -37,11 +37,17 @@ class Choice:
     settings: Settings = field(default_factory=dict)
 
 
+def main_kinds(hints: Iterable[Hints]) -> dict[Kind, int]:
+    """Images with each kind of hint, tags counted only where they stand alone: beside strokes they add little."""
+    every = [kind for hint in hints for kind in hint.kinds() - {Kind.TAG} or hint.kinds()]
+    return {kind: every.count(kind) for kind in Kind if kind in every}
+
+
 def choose(kinds: Mapping[Kind, int]) -> Choice:
     """The method that makes the most of these kinds of hints, by what `underpaint gap` measured (docs/gap.md).
 
     Args:
-        kinds: Images with each kind.
+        kinds: Images with each, as `main_kinds` counts.
     """
     given = frozenset(kinds)
     if given == {Kind.MASK}:

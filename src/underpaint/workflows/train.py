@@ -31,7 +31,7 @@ from underpaint.training.config import MethodConfig, RunConfig
 from underpaint.training.reporter import Reporter, Silent
 from underpaint.training.run_folder import RunFolder
 from underpaint.training.stages import StagedRun
-from underpaint.workflows.choice import Choice, choose, counted
+from underpaint.workflows.choice import Choice, choose, counted, main_kinds
 from underpaint.workflows.pictures import draw_curves, draw_samples
 from underpaint.workflows.tags import check_tags
 
@@ -74,7 +74,7 @@ class Plan:
         expected, choice = self.expected, self.choice
         return [
             f"method {choice.method}: {choice.why}",
-            *counted(self.kinds, choice),
+            *counted(main_kinds(self.hints.values()), choice),
             f"{len(self.hints)} images, {self.steps} steps in {len(self.stages)} stage(s): {', '.join(self.stages)}",
             f"about {expected.minutes:g} minutes on {expected.cores} core(s) without a GPU, within a factor of two, "
             f"and {expected.megabytes} MB of memory",
@@ -122,7 +122,7 @@ def plan(
     for layer in (*map(load_yaml, recipes), parse_overrides(list(overrides))):
         settings = merge(settings, layer)
     kinds = _count(found)
-    choice = _choice(method, settings, kinds)
+    choice = _choice(method, settings, main_kinds(found.values()))
     chosen = choice.method
     settings = merge({"method": {"settings": choice.settings}}, merge(settings, {"method": {"name": chosen}}))
     config = RunConfig.parse(settings, ", ".join([*map(str, recipes), "--set"]))
