@@ -18,10 +18,10 @@ from underpaint.core.classes import ClassTable
 from underpaint.core.errors import ConfigError, DataError
 from underpaint.formats.folder import DataFolder, open_folder
 from underpaint.formats.masks import write_index_mask
-from underpaint.hints.types import Box, Kind
+from underpaint.hints.types import Box, Click, Hints, Kind, Scribble
 from underpaint.simulate.boxes import simulate_boxes
 from underpaint.simulate.clicks import simulate_clicks
-from underpaint.simulate.effort import box_seconds, click_seconds, mask_seconds, scribble_seconds, tag_seconds
+from underpaint.simulate.effort import Effort
 from underpaint.simulate.mixture import pick_kind, simulate_kind, simulate_mixture
 from underpaint.simulate.regions import find_regions
 from underpaint.simulate.run import simulate
@@ -163,11 +163,23 @@ def test_a_mixture_must_sum_to_one(fractions: dict[Kind, float]) -> None:
 
 def test_annotation_seconds_of_the_papers_image() -> None:
     """A VOC image of Bearman et al.: 20 classes, 1.5 of them present, 2.8 instances; their totals for it."""
-    assert tag_seconds(20) == 20.0
-    assert abs(click_seconds(20, [1]) - 22.1) < 0.5
-    assert abs((scribble_seconds(20, 1) + scribble_seconds(20, 2)) / 2 - 34.9) < 0.6
-    assert abs(mask_seconds(20, 3) * 0.8 + mask_seconds(20, 2) * 0.2 - 239.7) < 2
-    assert box_seconds(20, 2) == 34.0
+    one = Effort()
+    assert one.tags(20) == 20.0
+    assert abs(one.clicks(20, [1]) - 22.1) < 0.5
+    assert abs((one.scribbles(20, 1) + one.scribbles(20, 2)) / 2 - 34.9) < 0.6
+    assert abs(one.masks(20, 3) * 0.8 + one.masks(20, 2) * 0.2 - 239.7) < 2
+    assert one.boxes(20, 2) == 34.0
+
+
+def test_hints_without_a_time_are_reckoned() -> None:
+    cat, dog = TABLE.names[TABLE.foreground[0]], TABLE.names[TABLE.foreground[1]]
+    clicks = tuple(Click(name, 1.0, 1.0) for name in (cat, cat, cat, dog))
+    hints = Hints("a", clicks=clicks, boxes=(Box(cat, 0, 0, 2, 2),))
+    assert Effort().of(hints, TABLE) == pytest.approx(len(TABLE.foreground) + 2 * 2.4 + 2 * 0.9 + 7)
+    strokes = tuple(Scribble(name, ((1.0, 1.0), (2.0, 2.0)), 3.0) for name in (cat, cat, dog))
+    timed = Effort(tag=0, scribble=5)
+    assert timed.of(Hints("a", scribbles=strokes), TABLE, budget=4) == 40
+    assert Effort().of(Hints("a", mask="masks/a.png"), TABLE) is None
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,6 +13,8 @@ from underpaint.core.errors import ConfigError
 from underpaint.evaluation.compare import evaluate_folder
 from underpaint.evaluation.gap import measure_gap
 from underpaint.formats.dataset import open_dataset
+from underpaint.formats.masks import read_index_mask
+from underpaint.simulate.effort import Effort
 from underpaint.workflows import gap
 from underpaint.workflows.gap import Variant
 
@@ -45,7 +48,7 @@ def test_the_report_says_what_the_masks_say(scenes: Path, small: list[str], tmp_
 
 
 def test_what_is_there_is_not_trained_again(scenes: Path, small: list[str], tmp_path: Path) -> None:
-    out = tmp_path / "gap"
+    out, data = tmp_path / "gap", open_dataset(scenes)
     first = quick(scenes, out, small, methods=[])
     times = {path: path.stat().st_mtime_ns for path in out.glob("runs/*/weights.safetensors")}
     second = quick(scenes, out, small, methods=["again=partial", "w0=local-global:weight=0,scales=[1.0]"])
@@ -56,6 +59,13 @@ def test_what_is_there_is_not_trained_again(scenes: Path, small: list[str], tmp_
     config = (out / "runs" / "w0-0" / "config.yaml").read_text()
     assert "weight: 0" in config
     assert "- 1.0" in config
+    slow = quick(scenes, out, small, methods=[], effort=Effort(tag=0, scribble=0, mask=60))
+    assert slow["rows"][0]["minutes"] == 0  # type: ignore[index]
+    shown = [
+        np.unique(read_index_mask(path, data.classes)) for path in map(data.masks.__getitem__, data.split("train"))
+    ]
+    objects = sum(len(set(each.tolist()) - {255, data.classes.background}) for each in shown)
+    assert slow["rows"][1]["minutes"] == objects  # type: ignore[index]
     trained = [path for path in (out / "artifacts").iterdir() if path.name.startswith("trained-")]
     assert len(trained) == 3, "floor, ceiling, and the second network of w0"
 

@@ -53,6 +53,12 @@ def gap(
         bool, typer.Option("--one-look", help="Score at one scale alone, without scales and flips, and CRF.")
     ] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Trainings at a time, each with its share of the cores.")] = 1,
+    seconds: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Seconds a hint takes, as box=35 (tag, click, next_click, scribble, box, mask); may be repeated."
+        ),
+    ] = None,
     tuning: Annotated[
         str, typer.Option(help="Which settings were chosen on which masks; stands in the report.")
     ] = "no setting was chosen on masks of this data set",
@@ -61,6 +67,8 @@ def gap(
     from underpaint import workflows
     from underpaint.cli.numbers import numbers
     from underpaint.cli.progress import Bar
+    from underpaint.core.config import parse_overrides
+    from underpaint.simulate.effort import Effort
 
     chosen = [name for name in methods.split(",") if name] + (variant or [])
     report = workflows.gap(
@@ -78,6 +86,7 @@ def gap(
         store=artifacts,
         four=not one_look,
         jobs=jobs,
+        effort=Effort.parse(parse_overrides(seconds or [], option="--seconds"), "--seconds"),
         tuning=tuning,
         command=shlex.join(["underpaint", *sys.argv[1:]]),
         reporter=Bar(),

@@ -77,19 +77,19 @@ def merge(base: Settings, over: Settings) -> Settings:
     return merged
 
 
-def parse_overrides(assignments: list[str]) -> Settings:
+def parse_overrides(assignments: list[str], *, option: str = "--set") -> Settings:
     """``["train.epochs=3", "seed=1"]`` as nested settings; the values are read as YAML scalars."""
     settings: Settings = {}
     for assignment in assignments:
         key, equals, value = assignment.partition("=")
         if not equals or not key.strip():
             raise ConfigError(
-                f"not an override: {assignment!r}", where="--set", accepted="name=value or group.name=value"
+                f"not an override: {assignment!r}", where=option, accepted="name=value or group.name=value"
             )
         try:
             parsed: Any = yaml.safe_load(value)
         except yaml.YAMLError as error:
-            raise ConfigError(f"not a value: {value!r} ({error})", where=f"--set {key}") from None
+            raise ConfigError(f"not a value: {value!r} ({error})", where=f"{option} {key}") from None
         for part in reversed(key.strip().split(".")):
             parsed = {part: parsed}
         settings = merge(settings, parsed)

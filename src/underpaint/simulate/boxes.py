@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from underpaint.core.classes import ClassTable
 from underpaint.hints.types import Box, Hints
-from underpaint.simulate.effort import box_seconds
+from underpaint.simulate.effort import USUAL
 from underpaint.simulate.regions import Mask, Region, all_regions
 from underpaint.simulate.tags import complete_tags
 
@@ -42,7 +42,7 @@ def simulate_boxes(mask: Mask, classes: ClassTable, *, image: str) -> Hints:
         boxed=frozenset(classes.names[i] for i in classes.foreground) if tags else frozenset(),
         tags=tags,
         source="simulated boxes",
-        seconds=box_seconds(len(classes.foreground), len(boxes)),
+        seconds=USUAL.boxes(len(classes.foreground), len(boxes)),
     )
 
 

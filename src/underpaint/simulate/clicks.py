@@ -11,7 +11,7 @@ from underpaint.core.classes import ClassTable
 from underpaint.core.errors import ConfigError
 from underpaint.core.rng import generator
 from underpaint.hints.types import Click, Hints
-from underpaint.simulate.effort import click_seconds
+from underpaint.simulate.effort import USUAL
 from underpaint.simulate.regions import Mask, Region, find_regions
 from underpaint.simulate.tags import complete_tags
 
@@ -69,7 +69,7 @@ def simulate_clicks(mask: Mask, classes: ClassTable, *, image: str, seed: int, b
         clicks=clicks,
         tags=complete_tags(mask, classes),
         source=f"simulated clicks, seed {seed}, budget {budget:g}",
-        seconds=click_seconds(len(classes.foreground), sorted(a_class.values())),
+        seconds=USUAL.clicks(len(classes.foreground), sorted(a_class.values())),
     )
 
 

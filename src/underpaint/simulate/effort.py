@@ -8,51 +8,79 @@ click a class, 34.9 s for free-form strokes and 239.7 s for full masks. Checked 
 
 from __future__ import annotations
 
-SOURCES = (
-    "simulated hints and masks cost what Bearman et al. (ECCV 2016) measured on VOC: 1 s a class to tag, 2.4 s for the "
-    "first click of a class, 10.2 s to scribble on one, 79 s to outline an object; 7 s a box (Papadopoulos et al. 2017)"
-)
-"""In words, for reports."""
+from collections import Counter
 
-TAG = 1.0
-"""Seconds to say whether an image shows a class, for each class of the table (Bearman: 20 s for 20 classes)."""
+from pydantic import Field
 
-FIRST_CLICK = 2.4
-"""Seconds for the first click of a class in an image (Bearman)."""
-
-NEXT_CLICK = 0.9
-"""Seconds for each further instance of that class (Bearman)."""
-
-SCRIBBLE = 10.2
-"""Seconds of drawing for each class of an image (Bearman: 34.9 s for tags and 1.5 classes)."""
-
-BOX = 7.0
-"""Seconds a box by extreme clicking (Papadopoulos)."""
-
-MASK = 79.0
-"""Seconds to outline an instance (Bearman: 239.7 s for tags and 2.8 instances)."""
+from underpaint.core.classes import ClassTable
+from underpaint.core.config import Config
+from underpaint.hints.types import Hints
 
 
-def tag_seconds(classes: int) -> float:
-    """Seconds to tag one image with every class of a table of ``classes``."""
-    return TAG * classes
+class Effort(Config):
+    """Seconds of a person's time for each kind of hint. Whoever has timed their own people sets them.
+
+    Attributes:
+        tag: To say whether an image shows a class, for each class of the table (Bearman: 20 s for 20 classes).
+        click: For the first click of a class in an image (Bearman).
+        next_click: For each further one (Bearman, for each further instance).
+        scribble: Of drawing for each class of an image (Bearman: 34.9 s for tags and 1.5 classes).
+        box: By extreme clicking (Papadopoulos); 35 with the usual corners.
+        mask: To outline an instance (Bearman: 239.7 s for tags and 2.8 instances).
+    """
+
+    tag: float = Field(default=1.0, ge=0)
+    click: float = Field(default=2.4, ge=0)
+    next_click: float = Field(default=0.9, ge=0)
+    scribble: float = Field(default=10.2, ge=0)
+    box: float = Field(default=7.0, ge=0)
+    mask: float = Field(default=79.0, ge=0)
+
+    def tags(self, classes: int) -> float:
+        """Seconds to tag one image with every class of a table of ``classes``."""
+        return self.tag * classes
+
+    def clicks(self, classes: int, clicks_a_class: list[int]) -> float:
+        """Seconds to tag an image and click ``clicks_a_class[i]`` times on its i-th class."""
+        return self.tags(classes) + sum(self.click + self.next_click * (count - 1) for count in clicks_a_class)
+
+    def scribbles(self, classes: int, drawn: int, *, budget: float = 1.0) -> float:
+        """Seconds to tag an image and scribble on ``drawn`` of its classes, ``budget`` times as much as people do."""
+        return self.tags(classes) + self.scribble * drawn * budget
+
+    def boxes(self, classes: int, boxes: int) -> float:
+        """Seconds to tag an image and draw ``boxes`` boxes."""
+        return self.tags(classes) + self.box * boxes
+
+    def masks(self, classes: int, regions: int) -> float:
+        """Seconds to tag an image and outline ``regions`` instances."""
+        return self.tags(classes) + self.mask * regions
+
+    def of(self, hints: Hints, classes: ClassTable, *, budget: float = 1.0) -> float | None:
+        """Seconds for hints that came without a time; None where a label file hides what was outlined.
+
+        Every class that was scribbled on counts ``budget`` times, however many strokes it got.
+        """
+        if hints.mask is not None:
+            return None
+        clicks = Counter(click.name for click in hints.clicks)
+        return (
+            self.clicks(len(classes.foreground), list(clicks.values()))
+            + self.scribble * budget * len({scribble.name for scribble in hints.scribbles})
+            + self.box * len(hints.boxes)
+            + self.mask * len(hints.regions)
+        )
+
+    def words(self) -> str:
+        """What was reckoned with, for reports."""
+        first = (
+            f"{self.tag:g} s a class to tag, {self.click:g} s for the first click of a class, {self.next_click:g} s "
+            f"for the next, {self.scribble:g} s to scribble on a class, {self.mask:g} s to outline an object, "
+            f"{self.box:g} s a box"
+        )
+        source = "as Bearman et al. (ECCV 2016) measured on VOC, boxes Papadopoulos et al. (2017)"
+        return f"{first}; {source if self == USUAL else 'given with --seconds'}"
 
 
-def click_seconds(classes: int, clicks_a_class: list[int]) -> float:
-    """Seconds to tag an image and click ``clicks_a_class[i]`` times on its i-th class."""
-    return tag_seconds(classes) + sum(FIRST_CLICK + NEXT_CLICK * (count - 1) for count in clicks_a_class)
-
-
-def scribble_seconds(classes: int, drawn: int, *, budget: float = 1.0) -> float:
-    """Seconds to tag an image and scribble on ``drawn`` of its classes, ``budget`` times as much as people do."""
-    return tag_seconds(classes) + SCRIBBLE * drawn * budget
-
-
-def box_seconds(classes: int, boxes: int) -> float:
-    """Seconds to tag an image and draw ``boxes`` boxes."""
-    return tag_seconds(classes) + BOX * boxes
-
-
-def mask_seconds(classes: int, regions: int) -> float:
-    """Seconds to tag an image and outline ``regions`` instances."""
-    return tag_seconds(classes) + MASK * regions
+USUAL = Effort()
+"""What simulated hints are said to have cost."""

@@ -11,7 +11,7 @@ from underpaint.core.rng import generator
 from underpaint.hints.types import Hints, Kind
 from underpaint.simulate.boxes import simulate_boxes
 from underpaint.simulate.clicks import simulate_clicks
-from underpaint.simulate.effort import mask_seconds
+from underpaint.simulate.effort import USUAL
 from underpaint.simulate.regions import Mask, find_regions
 from underpaint.simulate.scribbles import simulate_scribbles
 from underpaint.simulate.tags import simulate_tags
@@ -48,7 +48,7 @@ def simulate_kind(
         return simulate_boxes(mask, classes, image=image)
     if kind is Kind.TAG:
         return simulate_tags(mask, classes, image=image)
-    seconds = mask_seconds(len(classes.foreground), len(find_regions(mask, classes, image=image)))
+    seconds = USUAL.masks(len(classes.foreground), len(find_regions(mask, classes, image=image)))
     size = (mask.shape[0], mask.shape[1])
     return Hints(image=image, size=size, mask=mask_file, source="the data set's mask", seconds=seconds)
 

@@ -10,7 +10,7 @@ from underpaint.core.classes import ClassTable
 from underpaint.core.errors import ConfigError
 from underpaint.core.rng import generator
 from underpaint.hints.types import Hints, Scribble
-from underpaint.simulate.effort import mask_seconds, scribble_seconds
+from underpaint.simulate.effort import USUAL
 from underpaint.simulate.hatching import hatch
 from underpaint.simulate.regions import Flags, Mask, Region, find_regions, present
 from underpaint.simulate.strokes import Line, Sketch
@@ -67,8 +67,8 @@ def simulate_scribbles(mask: Mask, classes: ClassTable, *, image: str, seed: int
         for label in present(mask):
             mine = [drawing for drawing in drawings if drawing.sketch.region.label == label]
             strokes += _draw_more(mask == label, mine, classes, rng, budget=budget)
-    outlining = mask_seconds(len(classes.foreground), len(regions))
-    drawing = scribble_seconds(len(classes.foreground), len(present(mask)), budget=budget)
+    outlining = USUAL.masks(len(classes.foreground), len(regions))
+    drawing = USUAL.scribbles(len(classes.foreground), len(present(mask)), budget=budget)
     return Hints(
         image=image,
         size=(mask.shape[0], mask.shape[1]),

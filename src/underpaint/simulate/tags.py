@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from underpaint.core.classes import ClassTable
 from underpaint.hints.types import Hints, Tags
-from underpaint.simulate.effort import tag_seconds
+from underpaint.simulate.effort import USUAL
 from underpaint.simulate.regions import Mask, check_mask, present
 
 
@@ -31,5 +31,5 @@ def simulate_tags(mask: Mask, classes: ClassTable, *, image: str) -> Hints:
         size=(mask.shape[0], mask.shape[1]),
         tags=complete_tags(mask, classes),
         source="simulated tags",
-        seconds=tag_seconds(len(classes.foreground)),
+        seconds=USUAL.tags(len(classes.foreground)),
     )

@@ -21,7 +21,7 @@ from underpaint.formats.images import read_rgb
 from underpaint.formats.masks import read_index_mask
 from underpaint.hints.types import Hints, Kind
 from underpaint.methods.registry import method_class
-from underpaint.simulate.effort import SOURCES, mask_seconds
+from underpaint.simulate.effort import USUAL, Effort
 from underpaint.training.reporter import Reporter, Silent
 from underpaint.training.run_folder import RunFolder, commit
 from underpaint.workflows.cells import Cell, Protocol, Row, run_cells
@@ -81,6 +81,7 @@ def gap(
     store: Path | None = None,
     four: bool = True,
     jobs: int = 1,
+    effort: Effort = USUAL,
     tuning: str = "no setting was chosen on masks of this data set",
     command: str = "",
     reporter: Reporter | None = None,
@@ -106,6 +107,7 @@ def gap(
         store: Folder of artifacts to share with other comparisons; within ``out`` if left out.
         four: Whether the first seed is scored under all four ways of inference; about ten times the work of one.
         jobs: Trainings at a time.
+        effort: Seconds of a person's time for each kind of hint, where the hints do not say.
         tuning: Which settings were chosen on which masks; stands in the report.
         command: What made the report; stands in it.
         reporter: Watches; None for nobody.
@@ -124,12 +126,16 @@ def gap(
     for budget in budgets:
         files = _hint_files(data, out, hints, split, budget=budget)
         cells += [Cell(row, seeds[0], four=False) for row in _budget_rows(variants, files, budget)]
-    efforts = {files: _minutes(opened, protocol, files) for files in {cell.row.hints for cell in cells}}
+    names = opened.split(split)
+    efforts = {
+        files: _minutes(opened, names, files, effort, budget=budget, lenient=lenient)
+        for files, budget in {cell.row.hints: cell.row.budget for cell in cells}.items()
+    }
     results: Results = {}
     report: GapReport | None = None
     for cell, scored in run_cells(protocol, cells, jobs=jobs, reporter=reporter):
         results.setdefault(cell.row, {})[cell.seed] = scored
-        report = _report(protocol, opened, results, efforts, hints, tuning, command)
+        report = _report(protocol, opened, results, efforts, hints, tuning, command, effort)
         write_report(report, out / "report.html")
     if report is None:
         raise ConfigError("no seed was given", accepted="one seed or more")
@@ -174,6 +180,7 @@ def _report(
     hints: Sequence[str],
     tuning: str,
     command: str,
+    effort: Effort,
 ) -> GapReport:
     usual = [row for row in results if row.budget == 1]
     first = usual[0]
@@ -202,7 +209,7 @@ def _report(
             "schedule": f"{config.train.epochs:g} passes a stage, batch {config.train.batch}, rate {config.train.lr:g}",
             "views": f"crops of {config.views.crop[0]} x {config.views.crop[1]}, scales {config.views.scales}",
             "arithmetic": config.train.precision,
-            "seconds of annotation": SOURCES,
+            "seconds of annotation": effort.words(),
         },
     )
 
@@ -213,21 +220,29 @@ def _inference(runs: Mapping[int, Scored]) -> dict[str, float]:
     return {SINGLE: scored.evaluation.scores.miou, **scored.others} if scored.others else {}
 
 
-def _minutes(data: DataFolder, protocol: Protocol, files: tuple[Path, ...]) -> float | None:
-    """Minutes of a person's time for hints from files, or for the masks of the split; None where it is not known."""
+def _minutes(
+    data: DataFolder, names: Sequence[str], files: tuple[Path, ...], effort: Effort, *, budget: float, lenient: bool
+) -> float | None:
+    """Minutes of a person's time for hints from files, or for the masks of the images; None where it is not known."""
     if not files:
-        return sum(_mask_seconds(data, name) for name in data.split(protocol.split)) / 60
-    found: Mapping[str, Hints] = read_any_hints(
-        list(files), data, ignore_unknown=protocol.lenient, ignore_outside=protocol.lenient
-    )[0]
-    known = [hint.seconds for hint in found.values() if hint.seconds is not None]
-    return sum(known) / 60 if len(known) == len(found) else None
+        return sum(_mask_seconds(data, name, effort) for name in names) / 60
+    found: Mapping[str, Hints] = read_any_hints(list(files), data, ignore_unknown=lenient, ignore_outside=lenient)[0]
+    seconds = [_seconds(hints, data, effort, budget) for name, hints in found.items() if name in set(names)]
+    known = [each for each in seconds if each is not None]
+    return sum(known) / 60 if len(known) == len(seconds) else None
 
 
-def _mask_seconds(data: DataFolder, name: str) -> float:
+def _seconds(hints: Hints, data: DataFolder, effort: Effort, budget: float) -> float | None:
+    """As timed, where a person was; simulated times are the default effort's, and hold for that alone."""
+    if hints.seconds is not None and (effort == USUAL or not hints.source.startswith("simulated")):
+        return hints.seconds
+    return effort.of(hints, data.classes, budget=budget)
+
+
+def _mask_seconds(data: DataFolder, name: str, effort: Effort) -> float:
     index = read_index_mask(data.masks[name], data.classes)
     shown = np.unique(index[index != 255])
-    return mask_seconds(len(data.classes), int((shown != data.classes.background).sum()))
+    return effort.masks(len(data.classes), int((shown != data.classes.background).sum()))
 
 
 def _budget(results: Results, efforts: Efforts) -> list[BudgetPoint]:
