@@ -116,4 +116,5 @@ def test_methods_lists_the_registry() -> None:
         "cam",
         "rrm",
         "sc-cam",
+        "box-uncertainty",
     ]
