@@ -142,7 +142,9 @@ def _known(hints: Hints, classes: ClassTable, where: Path, left_out: Counter[str
         check_hints(hints, classes, f"{where}, image {hints.image!r}")
     except HintError as error:
         if strange and not ignore:
-            raise HintError(f"{error}\n  or: ask for hints of unknown classes to be left out and counted") from None
+            raise HintError(
+                f"{error}\n  or: leave out hints of unknown classes, and count them, with --lenient"
+            ) from None
         raise
     return hints
 
