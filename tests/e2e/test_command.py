@@ -78,7 +78,7 @@ def test_masks_are_full_supervision_by_default(scenes: Path, tmp_path: Path) -> 
     said = run("train", scenes, "-o", tmp_path / "run", "--dry-run").stderr
     assert "method supervised: all images have masks" in said
     assert "8 image(s) with masks" in said
-    assert "minutes on" in said
+    assert "minute(s) on" in said
     assert not (tmp_path / "run").exists()
 
 

@@ -63,7 +63,7 @@ def test_a_mixture_is_planned_in_words(planned: Callable[..., Plan]) -> None:
     for kind, count in main_kinds(made.hints.values()).items():
         assert any(line.startswith(f"{count} image(s) with {kind.value}: ") for line in lines)
     assert lines[-2] == f"8 images, {made.steps} steps in 2 stage(s): train (box-uncertainty), retrain-1 (local-global)"
-    assert re.fullmatch(r"about [\d.]+ minutes on \d+ core\(s\) without a GPU, .* \d+ MB of memory", lines[-1])
+    assert re.fullmatch(r"about [\d.]+ minute\(s\) on \d+ core\(s\) without a GPU, .* \d+ MB of memory", lines[-1])
 
 
 def test_settings_win_over_what_auto_would_set(planned: Callable[..., Plan]) -> None:

@@ -33,7 +33,8 @@ class LocalGlobalConfig(CandidateConfig):
     """Settings of local-global. The paper's own are not public; see the page of the method for what is measured.
 
     Attributes:
-        baseline: Method that trains the first network, on the hints; ``box-uncertainty`` where there are boxes.
+        baseline: Method that trains the first network, on the hints; ``box-uncertainty`` where there are boxes, whose
+            own weights then take the place of ``set_weight`` in that training.
         local: Local model; see `underpaint.local.annotator`.
         weight: Of the local prediction in the average; 0 leaves it out (plain self-training), 1 leaves the network out.
         average: Kind of average.

@@ -16,7 +16,7 @@ from underpaint.core.errors import ConfigError
 from underpaint.models.inference import FullSize
 from underpaint.models.network import Network
 from underpaint.predict.config import PredictConfig
-from underpaint.predict.folder import Summary, check_apart, check_targets, check_writable, find_photographs, read_each
+from underpaint.predict.folder import Summary, open_output, read_each
 from underpaint.predict.heat import heat, png
 from underpaint.predict.predictor import STRIDE, Pixels, look
 from underpaint.predict.tiles import tiles
@@ -80,10 +80,7 @@ def draw_doubts(
     Raises:
         DataError: as `predict_folder`.
     """
-    found = find_photographs(images)
-    check_apart(images, out)
-    check_targets(found, out)
-    check_writable(out)
+    found = open_output(images, out)
     skipped: dict[str, str] = {}
     written = 0
     for name, rgb in read_each(found, skipped, on_progress):

@@ -73,10 +73,7 @@ def predict_folder(
     """
     if len(classes) != predictor.classes:
         raise ConfigError(f"{len(classes)} classes for a network of {predictor.classes}", where="classes")
-    found = find_photographs(images)
-    check_apart(images, out)
-    check_targets(found, out)
-    check_writable(out)
+    found = open_output(images, out)
     skipped: dict[str, str] = {}
     rows = [
         _predict_one(predictor, rgb, out, name, classes, probabilities=probabilities)
@@ -85,6 +82,19 @@ def predict_folder(
     write_atomic(out / "summary.csv", summary_csv(rows, classes))
     stale = {name: why + _stale(_mask(out, name)) for name, why in skipped.items()}
     return Summary(written=len(rows), skipped=stale)
+
+
+def open_output(images: Path, out: Path) -> dict[str, Path]:
+    """The photographs by name, and an output folder in which a PNG can be written for each.
+
+    Raises:
+        DataError: as `predict_folder`.
+    """
+    found = find_photographs(images)
+    _check_apart(images, out)
+    _check_targets(found, out)
+    _check_writable(out)
+    return found
 
 
 def read_each(
@@ -161,7 +171,7 @@ def _image_folder(images: Path) -> Path:
     return images / "JPEGImages" if (images / "JPEGImages").is_dir() else images
 
 
-def check_apart(images: Path, out: Path) -> None:
+def _check_apart(images: Path, out: Path) -> None:
     """Refuse an output folder among the photographs: the next call would take its masks for photographs."""
     if images.is_dir() and out.resolve().is_relative_to(_image_folder(images).resolve()):
         raise DataError(
@@ -171,7 +181,7 @@ def check_apart(images: Path, out: Path) -> None:
         )
 
 
-def check_targets(found: Mapping[str, Path], out: Path) -> None:
+def _check_targets(found: Mapping[str, Path], out: Path) -> None:
     """Refuse outputs that would be written over each other, over a photograph, or outside the output folder."""
     root = out.resolve()
     targets = {name: _mask(out, name) for name in found}
@@ -201,7 +211,7 @@ def check_targets(found: Mapping[str, Path], out: Path) -> None:
         )
 
 
-def check_writable(out: Path) -> None:
+def _check_writable(out: Path) -> None:
     """Fail before the work and not after it."""
     try:
         out.mkdir(parents=True, exist_ok=True)

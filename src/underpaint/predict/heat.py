@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from underpaint.core.atomic import write_atomic
 from underpaint.core.classes import ClassTable
-from underpaint.predict.folder import Summary, check_apart, check_writable, find_photographs, read_each
+from underpaint.predict.folder import Summary, open_output, read_each
 from underpaint.predict.predictor import Pixels
 from underpaint.predict.responses import Responder
 
@@ -53,9 +53,7 @@ def draw_responses(
         DataError: no photographs, an output folder among them, or a disk that refuses.
         ConfigError: the network has no tag head.
     """
-    found = find_photographs(images)
-    check_apart(images, out)
-    check_writable(out)
+    found = open_output(images, out)
     skipped: dict[str, str] = {}
     written = 0
     for name, rgb in read_each(found, skipped, on_progress):

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from underpaint.core.config import Settings
 from underpaint.hints.types import Hints, Kind
 
-DRAWN = frozenset({Kind.SCRIBBLE, Kind.CLICK})
-
 LEARNT = {
     Kind.MASK: "every labelled pixel teaches its class",
     Kind.SCRIBBLE: "the pixels under the strokes teach their class",
@@ -44,7 +42,10 @@ def main_kinds(hints: Iterable[Hints]) -> dict[Kind, int]:
 
 
 def choose(kinds: Mapping[Kind, int]) -> Choice:
-    """The method that makes the most of these kinds of hints, by what `underpaint gap` measured (docs/gap.md).
+    """The method for these kinds of hints.
+
+    For scribbles and clicks it is the best of those that `underpaint gap` measured (README); the others are not yet
+    measured against each other.
 
     Args:
         kinds: Images with each, as `main_kinds` counts.

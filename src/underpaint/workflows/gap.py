@@ -227,7 +227,7 @@ def _minutes(
     if not files:
         return sum(_mask_seconds(data, name, effort) for name in names) / 60
     found: Mapping[str, Hints] = read_any_hints(list(files), data, ignore_unknown=lenient, ignore_outside=lenient)[0]
-    seconds = [_seconds(hints, data, effort, budget) for name, hints in found.items() if name in set(names)]
+    seconds = [_seconds(found[name], data, effort, budget) for name in names if name in found]
     known = [each for each in seconds if each is not None]
     return sum(known) / 60 if len(known) == len(seconds) else None
 
@@ -242,7 +242,7 @@ def _seconds(hints: Hints, data: DataFolder, effort: Effort, budget: float) -> f
 def _mask_seconds(data: DataFolder, name: str, effort: Effort) -> float:
     index = read_index_mask(data.masks[name], data.classes)
     shown = np.unique(index[index != 255])
-    return effort.masks(len(data.classes), int((shown != data.classes.background).sum()))
+    return effort.masks(len(data.classes.foreground), int((shown != data.classes.background).sum()))
 
 
 def _budget(results: Results, efforts: Efforts) -> list[BudgetPoint]:

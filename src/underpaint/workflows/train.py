@@ -76,7 +76,7 @@ class Plan:
             f"method {choice.method}: {choice.why}",
             *counted(main_kinds(self.hints.values()), choice),
             f"{len(self.hints)} images, {self.steps} steps in {len(self.stages)} stage(s): {', '.join(self.stages)}",
-            f"about {expected.minutes:g} minutes on {expected.cores} core(s) without a GPU, within a factor of two, "
+            f"about {expected.minutes:g} minute(s) on {expected.cores} core(s) without a GPU, within a factor of two, "
             f"and {expected.megabytes} MB of memory",
         ]
 
