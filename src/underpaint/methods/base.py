@@ -47,6 +47,8 @@ class Stage(Config):
         rate: Factor on the recipe's learning rate.
         mask_share: Least share of every batch that comes from images with a mask, where some have one and some not. A
             pass has as many steps as without it.
+        decodes: Whether the decoder runs. A classifier of images, which has no use for it, trains in two thirds of the
+            time without.
     """
 
     name: str = Field(pattern=r"^[a-z0-9-]+$")
@@ -58,6 +60,7 @@ class Stage(Config):
     subclasses: int = Field(default=0, ge=0)
     rate: float = Field(default=1.0, gt=0)
     mask_share: float = Field(default=0.0, ge=0, le=1)
+    decodes: bool = True
 
 
 class Inference(Protocol):

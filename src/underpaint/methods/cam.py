@@ -47,7 +47,7 @@ class Cam(Method[CamConfig]):
 
     def stages(self) -> tuple[Stage, ...]:
         """A classifier, the same whatever the settings, and a fresh network on the labels."""
-        return (Stage(name="classify", method=self.name), Stage(name="retrain", heads=()))
+        return (Stage(name="classify", method=self.name, decodes=False), Stage(name="retrain", heads=()))
 
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
         """``tags`` where the network has a tag head, else ``seeds``."""

@@ -85,7 +85,7 @@ class Rrm(Method[RrmConfig]):
     def stages(self) -> tuple[Stage, ...]:
         """The classifier where asked for, the training itself, and a fresh network on its predictions where asked."""
         config = self.config
-        first = (Stage(name="classify", method="cam"),) if config.schedule == "classified" else ()
+        first = (Stage(name="classify", method="cam", decodes=False),) if config.schedule == "classified" else ()
         last = (Stage(name="retrain", heads=()),) if config.steps == "two" else ()
         return (*first, Stage(name="train", start="previous" if first else "fresh"), *last)
 

@@ -91,12 +91,12 @@ class ScCam(Method[ScCamConfig]):
         """A classifier; one of sub-categories a round; affinities; the network. Each from pre-trained weights."""
         config = self.config
         rounds = [
-            Stage(name=f"subclass-{number + 1}", heads=(Head.TAGS,), subclasses=config.subclasses)
+            Stage(name=f"subclass-{number + 1}", heads=(Head.TAGS,), subclasses=config.subclasses, decodes=False)
             for number in range(config.rounds)
         ]
         affinity = Stage(name="affinity", epochs=config.affinity_epochs, heads=(Head.EMBEDDING,))
         last = Stage(name="retrain", heads=(), rate=config.retrain_rate)
-        return (Stage(name="classify", method="cam"), *rounds, affinity, last)
+        return (Stage(name="classify", method="cam", decodes=False), *rounds, affinity, last)
 
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
         """``tags`` and ``subtags``, or ``affinity``, or ``seeds`` and ``soft``, by the heads that the stage has."""

@@ -72,6 +72,8 @@ class Network(nn.Module):
         classes: C, number of classes.
         needs: Optional heads to fill.
         subclasses: K, sub-categories of every class that are told apart on the same pooled features; 0 for none.
+        decodes: False for a classifier of images: decoder and logits keep their initial weights and are left out of the
+            forward pass, whose logits are one cell of zeros.
         pretrained: Whether to load the encoder's weights; False where a checkpoint follows.
 
     Raises:
@@ -86,10 +88,12 @@ class Network(nn.Module):
         *,
         needs: Set[Head] = frozenset(),
         subclasses: int = 0,
+        decodes: bool = True,
         pretrained: bool = True,
     ) -> None:
         super().__init__()
         self.config = config
+        self.decodes = decodes
         self.needs = frozenset(needs)
         if not timm.is_model(config.encoder):
             near = nearest(config.encoder, timm.list_models())
@@ -111,6 +115,9 @@ class Network(nn.Module):
             self._load_encoder()
         if config.freeze_to and config.weights != "none":
             _freeze(self.encoder.model, config.freeze_to)
+        if not decodes:
+            self.decoder.requires_grad_(False)
+            self.head.requires_grad_(False)
         self.mean, self.std = normalisation(config.encoder)
         self.divisor = DIVISOR[config.architecture]
 
@@ -159,20 +166,24 @@ class Network(nn.Module):
         """
         size = self._checked(image)
         features = self.encoder(image)
-        decoded = self.decoder(features)
         deepest = features[-1]
+        decoded = self.decoder(features) if self.decodes else None
         tagged = self.tag_head is not None or self.sub_head is not None
         pooled = self._pooled(deepest, valid) if tagged else deepest
         return NetOutput(
-            logits=self.head(decoded),
+            logits=deepest.new_zeros(len(image), self.head.out_channels, 1, 1)
+            if decoded is None
+            else self.head(decoded),
             size=size,
             tag_logits=self.tag_head(pooled).flatten(1) if self.tag_head is not None else None,
             tag_maps=self.tag_head(deepest) if self.tag_head is not None else None,
             sub_logits=self._sub(pooled) if self.sub_head is not None else None,
             features=deepest if Head.FEATURES in self.needs else None,
             # Softplus keeps the variance positive; the shift starts it near 0.1, as good as certain (softplus(-2.25)).
-            variance=F.softplus(self.variance_head(decoded) - 2.25) if self.variance_head is not None else None,
-            embedding=self.embedding_head(decoded) if self.embedding_head is not None else None,
+            variance=F.softplus(self.variance_head(decoded) - 2.25)
+            if self.variance_head and decoded is not None
+            else None,
+            embedding=self.embedding_head(decoded) if self.embedding_head and decoded is not None else None,
         )
 
     def tag_maps(self, image: Tensor) -> Tensor:

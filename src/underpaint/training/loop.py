@@ -177,7 +177,7 @@ class Loop:
         self.mask_share = mask_share
         self.network, self.method, self.images, self.config = network, method, images, config
         self.stage, self.steps, self.seed, self.folder, self.reporter = stage, steps, seed, folder, reporter
-        self.fabric = Fabric(accelerator="auto", devices=1, precision=_precision(config))
+        self.fabric = make_fabric(config)
         self.network.to(memory_format=torch.channels_last)
         self.optimiser = make_optimiser(network, config)
         self.average = WeightAverage(network, config.ema) if config.ema else None
@@ -314,7 +314,14 @@ class Loop:
             self.reporter.note(f"{len(skipped)} unreadable image(s) were left out: {', '.join(sorted(skipped)[:5])}")
 
 
-def _precision(config: TrainConfig) -> Any:
+def make_fabric(config: TrainConfig) -> Fabric:
+    """The device and the arithmetic of a recipe."""
+    precision: Any = precision_of(config)
+    return Fabric(accelerator="auto", devices=1, precision=precision)
+
+
+def precision_of(config: TrainConfig) -> str:
+    """The arithmetic that ``auto`` stands for on this machine, or the one asked for."""
     if config.precision != "auto":
         return config.precision
     return "bf16-mixed" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "32-true"

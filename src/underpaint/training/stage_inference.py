@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,7 @@ class StageInference:
         store: Where predictions are kept, so that another setting of the method need not make them again.
         given: What predictions depend on: weights and images.
         earlier: What was made for the stage before, or None.
+        autocast: Gives the context in which the network runs: the arithmetic of the training.
     """
 
     def __init__(
@@ -52,9 +54,11 @@ class StageInference:
         store: Path,
         given: Settings,
         earlier: Path | None = None,
+        autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self.classes = images.data.classes
         self.folder, self.earlier = folder, earlier
+        self._autocast = autocast
         self._network, self._images, self._store, self._given = network, images, store, given
         self._pseudo = PseudoLabels(folder, self.classes)
         self._held: dict[tuple[str, tuple[float, ...], bool], Path] = {}
@@ -83,7 +87,9 @@ class StageInference:
         for still in self.images():
             path = folder / f"{still.name}.npy"
             path.parent.mkdir(parents=True, exist_ok=True)
-            np.save(path, predictor.index_and_coarse(still.rgb)[1])
+            with self._autocast():
+                coarse = predictor.index_and_coarse(still.rgb)[1]
+            np.save(path, coarse)
 
     def features(self, image: Still) -> npt.NDArray[np.float32]:
         """(F, h, w) inputs of the network's last layer."""
@@ -110,7 +116,8 @@ class StageInference:
         hook = layer.register_forward_hook(look)
         try:
             whole = FullSize(self._network)
-            whole(_pixels(image).to(whole.mean.device))
+            with self._autocast():
+                whole(_pixels(image).to(whole.mean.device))
         finally:
             hook.remove()
         return np.asarray(seen[0][0].float().cpu().numpy())
@@ -126,7 +133,9 @@ class StageInference:
         for still in self.images():
             path = folder / f"{still.name}.npy"
             path.parent.mkdir(parents=True, exist_ok=True)
-            np.save(path, responder.coarse(still.rgb).astype(np.float16))
+            with self._autocast():
+                coarse = responder.coarse(still.rgb)
+            np.save(path, coarse.astype(np.float16))
 
     @torch.inference_mode()
     def pooled(self, image: Still) -> npt.NDArray[np.float32]:
@@ -134,7 +143,8 @@ class StageInference:
         network = self._network
         pixels = network.normalised(_pixels(image).to(next(network.parameters()).device))
         size = looked_at(pixels, 1.0, network.divisor)
-        pooled = network.pooled(F.interpolate(pixels, size, mode="bilinear", align_corners=False))
+        with self._autocast():
+            pooled = network.pooled(F.interpolate(pixels, size, mode="bilinear", align_corners=False))
         return np.asarray(pooled[0].float().cpu().numpy())
 
     def each(self, work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:

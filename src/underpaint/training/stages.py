@@ -26,7 +26,7 @@ from underpaint.models.network import Network
 from underpaint.records import Head
 from underpaint.training.artifacts import artifact_path, file_digest, fingerprint, make_artifact
 from underpaint.training.checkpoint import Tensors, tensor_bytes
-from underpaint.training.loop import Loop
+from underpaint.training.loop import Loop, make_fabric, precision_of
 from underpaint.training.reporter import Reporter
 from underpaint.training.run_folder import EventLog, RunFolder
 from underpaint.training.stage_inference import StageInference
@@ -93,6 +93,7 @@ class StagedRun:
             len(self.data.classes),
             needs=heads_of(method, stage),
             subclasses=stage.subclasses,
+            decodes=stage.decodes,
             pretrained=pretrained,
         )
 
@@ -173,8 +174,10 @@ class StagedRun:
         self, method: Method[Config], stage: Stage, before: Stage, weights: Path, earlier: PseudoLabels | None
     ) -> PseudoLabels:
         assert self.store is not None
-        store, images = self.store, self._images(None)
+        store, images, fabric = self.store, self._images(None), make_fabric(self.run.config.train)
         given = {"weights": file_digest(weights), "images": images.names, "hints": self._hints_digest}
+        if (precision := precision_of(self.run.config.train)) != "32-true":
+            given["precision"] = precision
         inputs = {
             "method": method.name,
             "settings": method.config.model_dump(mode="json"),
@@ -185,18 +188,20 @@ class StagedRun:
         }
         network = self._network(method, before, pretrained=False)
         network.load_state_dict(load_file(weights))
+        network.to(fabric.device)
 
         def make(folder: Path) -> None:
             self.reporter.note(f"making what stage {stage.name} learns from, over {len(images)} images")
             root = None if earlier is None else earlier.root
-            method.prepare(
-                stage, StageInference(network.eval(), images, folder, store=store, given=given, earlier=root)
+            infer = StageInference(
+                network.eval(), images, folder, store=store, given=given, earlier=root, autocast=fabric.autocast
             )
+            method.prepare(stage, infer)
 
         return PseudoLabels(make_artifact(store, f"labels-{stage.name}", inputs, make), self.data.classes)
 
 
-_LATER = {"heads", "subclasses", "rate", "mask_share"}
+_LATER = {"heads", "subclasses", "rate", "mask_share", "decodes"}
 """Fields of a stage that enter the name of an artifact only where they are set: a stage without them keeps the name
 that it had before these fields were there, and is not trained again."""
 

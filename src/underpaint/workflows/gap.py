@@ -25,10 +25,14 @@ from underpaint.simulate.effort import USUAL, Effort
 from underpaint.training.reporter import Reporter, Silent
 from underpaint.training.run_folder import RunFolder, commit
 from underpaint.workflows.cells import Cell, Protocol, Row, run_cells
+from underpaint.workflows.choice import main_kinds
 from underpaint.workflows.looks import SINGLE, Scored
 from underpaint.workflows.simulate import simulate
 
 FLOOR, CEILING = "partial", "supervised"
+
+TAGS_FLOOR = "cam"
+"""The floor where hints are tags alone, which name no pixel that `partial` could learn from."""
 
 PICTURES = 6
 """Test photographs in the report: those on which the methods differ most."""
@@ -95,7 +99,8 @@ def gap(
         data: Data-set folder with masks for both splits (the ceiling learns from those of ``split``).
         out: Folder to make.
         hints: A kind to simulate (scribbles, clicks, boxes, tags, mixture), or files of hints.
-        methods: Registry names, or variants as `Variant` reads them.
+        methods: Registry names, or variants as `Variant` reads them. One named like the floor (``partial``, or ``cam``
+            for tags alone) gives the floor its settings.
         seeds: Of the trainings; simulated hints are the same for all.
         split: Split to learn from; several are joined with '+'. None for ``train``.
         test: Split to score on.
@@ -120,13 +125,14 @@ def gap(
     split = split or opened.learning_split()
     given = _hint_files(data, out, hints, split)
     variants = [Variant.parse(text) for text in methods]
-    rows = _rows(variants, given)
+    names = opened.split(split)
+    floor, variants = _floor(variants, _lowest(opened, names, given, lenient=lenient))
+    rows = _rows(floor, variants, given)
     protocol = Protocol(data, split, test, tuple(recipes), tuple(overrides), lenient, out, store or out / "artifacts")
     cells = [Cell(row, seed, four=four and seed == seeds[0]) for seed in seeds for row in rows]
     for budget in budgets:
         files = _hint_files(data, out, hints, split, budget=budget)
-        cells += [Cell(row, seeds[0], four=False) for row in _budget_rows(variants, files, budget)]
-    names = opened.split(split)
+        cells += [Cell(row, seeds[0], four=False) for row in _budget_rows([floor, *variants], files, budget)]
     efforts = {
         files: _minutes(opened, names, files, effort, budget=budget, lenient=lenient)
         for files, budget in {cell.row.hints: cell.row.budget for cell in cells}.items()
@@ -158,18 +164,29 @@ def _hint_files(data: Path, out: Path, hints: Sequence[str], split: str, *, budg
     return (path,)
 
 
-def _rows(variants: Sequence[Variant], hints: tuple[Path, ...]) -> list[Row]:
-    labels = [FLOOR, CEILING, *(variant.label for variant in variants)]
+def _lowest(data: DataFolder, names: Sequence[str], files: tuple[Path, ...], *, lenient: bool) -> str:
+    """The method that is the floor for these hints."""
+    found = read_any_hints(list(files), data, ignore_unknown=lenient, ignore_outside=lenient)[0]
+    return TAGS_FLOOR if set(main_kinds(found[name] for name in names if name in found)) == {Kind.TAG} else FLOOR
+
+
+def _floor(variants: Sequence[Variant], method: str) -> tuple[Variant, list[Variant]]:
+    """The floor, with its settings where the caller gives some under its own name, and the other variants."""
+    given = [variant for variant in variants if variant.label == variant.method == method]
+    return (given or [Variant(method, method)])[0], [variant for variant in variants if variant not in given[:1]]
+
+
+def _rows(floor: Variant, variants: Sequence[Variant], hints: tuple[Path, ...]) -> list[Row]:
+    labels = [floor.label, CEILING, *(variant.label for variant in variants)]
     if len(set(labels)) < len(labels):
         raise ConfigError(f"the rows are {', '.join(labels)}", accepted="each name once; floor and ceiling are there")
-    floor = Row(FLOOR, FLOOR, Role.FLOOR, hints)
+    lowest = Row(floor.label, floor.method, Role.FLOOR, hints, floor.overrides)
     ceiling = Row(CEILING, CEILING, Role.CEILING, ())
-    return [floor, ceiling, *(Row(v.label, v.method, Role.METHOD, hints, v.overrides) for v in variants)]
+    return [lowest, ceiling, *(Row(v.label, v.method, Role.METHOD, hints, v.overrides) for v in variants)]
 
 
 def _budget_rows(variants: Sequence[Variant], hints: tuple[Path, ...], budget: float) -> list[Row]:
-    every = [Variant(FLOOR, FLOOR), *variants]
-    return [Row(f"{v.label}-x{budget:g}", v.method, Role.METHOD, hints, v.overrides, budget) for v in every]
+    return [Row(f"{v.label}-x{budget:g}", v.method, Role.METHOD, hints, v.overrides, budget) for v in variants]
 
 
 def _report(
