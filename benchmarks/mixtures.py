@@ -1,0 +1,166 @@
+"""What mixing kinds of hints is worth: the tables of docs/mixtures.md.
+
+    python benchmarks/mixtures.py hour VOC_ANIMALS -o DIR [--minutes 60]    # an hour of one kind, or of all five
+    python benchmarks/mixtures.py tags MSRC21 -o DIR [--share 0.25]         # scribbles on some images, tags on the rest
+
+Hints are simulated from the training masks, and cost what `underpaint.simulate.effort` says. ``hour`` goes through the
+training images in one shuffled order and hints them until the minutes are spent: with one kind, or a fifth of the
+minutes on each. ``tags`` scribbles on a share of the images, drawn from their names; in the second row the others have
+their tags. Every row takes the method that ``auto`` takes, and the same number of steps a stage, whatever its number of
+images. Results are those of one scale on the test split. Interrupted, the same command goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from underpaint.core.atomic import write_atomic
+from underpaint.core.rng import generator
+from underpaint.formats.dataset import open_dataset
+from underpaint.formats.folder import DataFolder
+from underpaint.formats.jsonl import write_hints
+from underpaint.formats.masks import read_index_mask
+from underpaint.hints.types import Hints, Kind
+from underpaint.simulate.mixture import simulate_kind
+from underpaint.training.reporter import Reporter, Silent
+from underpaint.training.run_folder import commit
+from underpaint.workflows.looks import score_run
+from underpaint.workflows.train import plan, train
+
+KINDS = (Kind.TAG, Kind.CLICK, Kind.SCRIBBLE, Kind.BOX, Kind.MASK)
+
+Rows = dict[str, list[Hints]]
+
+
+class Printed(Silent):
+    """Says on the terminal what a long training does."""
+
+    def note(self, text: str) -> None:
+        """One line."""
+        print(text, flush=True)
+
+
+def main() -> None:
+    """Draw the hints, train every row and write ``report.json``."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("which", choices=("hour", "tags"))
+    parser.add_argument("data", type=Path)
+    parser.add_argument("-o", "--out", type=Path, required=True)
+    parser.add_argument("--split", default="train", help="split to learn from")
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--share", type=float, default=0.25)
+    parser.add_argument("--steps", type=int, default=220, help="of every stage")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--config", type=Path, action="append", default=[])
+    parser.add_argument("--set", action="append", default=[], dest="settings", help="setting that all rows share")
+    parser.add_argument("--row-set", action="append", default=[], help="setting of one row, as ROW:name=value")
+    asked = parser.parse_args()
+    data = open_dataset(asked.data)
+    names = shuffled(data.split(asked.split), asked.seed)
+    if asked.which == "hour":
+        rows = hours(data, names, 60 * asked.minutes, asked.seed)
+    else:
+        rows = shares(data, names, asked.share, asked.seed)
+    results = []
+    for label, hints in rows.items():
+        results.append(measured(label, hints, asked, Printed()))
+        print(json.dumps(results[-1]), flush=True)
+        report = {
+            "command": shlex.join(["python", *sys.argv]),
+            "commit": commit(),
+            "split": asked.split,
+            "steps a stage": asked.steps,
+            "seed": asked.seed,
+            "rows": results,
+        }
+        write_atomic(asked.out / "report.json", (json.dumps(report, indent=1) + "\n").encode())
+
+
+def shuffled(names: Iterable[str], seed: int) -> list[str]:
+    """The names in the order in which a person comes to them."""
+    ordered = sorted(names)
+    return [ordered[i] for i in generator(seed, "order of annotation").permutation(len(ordered))]
+
+
+def drawn(data: DataFolder, seed: int) -> Callable[[str, Kind], Hints]:
+    """Simulated hints of one kind for an image."""
+
+    def draw(name: str, kind: Kind) -> Hints:
+        mask = read_index_mask(data.masks[name], data.classes)
+        file = data.masks[name].relative_to(data.root).as_posix()
+        return simulate_kind(mask, data.classes, kind=kind, image=name, seed=seed, mask_file=file)
+
+    return draw
+
+
+def hours(data: DataFolder, names: list[str], seconds: float, seed: int) -> Rows:
+    """One row a kind, and one that spends the same on all."""
+    draw = drawn(data, seed)
+    rows = {kind.value: list(until_spent(iter(names), kind, seconds, draw)) for kind in KINDS}
+    left = iter(names)
+    rows["mixture"] = [hint for kind in KINDS for hint in until_spent(left, kind, seconds / len(KINDS), draw)]
+    return rows
+
+
+def until_spent(
+    names: Iterator[str], kind: Kind, seconds: float, draw: Callable[[str, Kind], Hints]
+) -> Iterator[Hints]:
+    """Hints of a kind for as many of the images as the seconds allow; the one that no longer fits is left out."""
+    for name in names:
+        hint = draw(name, kind)
+        assert hint.seconds is not None
+        seconds -= hint.seconds
+        if seconds < 0:
+            return
+        yield hint
+
+
+def shares(data: DataFolder, names: list[str], share: float, seed: int) -> Rows:
+    """Scribbles on the first images, without and with tags on the rest."""
+    draw = drawn(data, seed)
+    count = round(share * len(names))
+    scribbled = [draw(name, Kind.SCRIBBLE) for name in names[:count]]
+    return {"scribbles": scribbled, "scribbles+tags": scribbled + [draw(name, Kind.TAG) for name in names[count:]]}
+
+
+def measured(label: str, hints: list[Hints], asked: argparse.Namespace, reporter: Reporter) -> dict[str, object]:
+    """Train what ``auto`` chooses for the hints, and score it."""
+    file = asked.out / "hints" / f"{label}.jsonl"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_hints(file, sorted(hints, key=lambda hint: hint.image))
+    reporter.note(f"{label}: {len(hints)} images")
+    planned = plan(asked.data, hints=[file], split=asked.split, recipes=asked.config, overrides=[f"seed={asked.seed}"])
+    batch = planned.config.train.batch
+    own = [text.partition(":")[2] for text in asked.row_set if text.partition(":")[0] == label]
+    planned = plan(
+        asked.data,
+        hints=[file],
+        split=asked.split,
+        recipes=asked.config,
+        overrides=[*asked.settings, *own, f"seed={asked.seed}", f"train.epochs={asked.steps * batch / len(hints)!r}"],
+    )
+    for line in planned.words():
+        reporter.note(line)
+    folder = asked.out / "runs" / label
+    run = train(planned, folder, resume=folder.is_dir(), store=asked.out / "artifacts", reporter=reporter)
+    kept = asked.out / "scores" / f"{label}.npz"
+    scores = score_run(run, planned.data, "test", asked.out / "masks" / label, kept, four=False).evaluation.scores
+    return {
+        "row": label,
+        "images": len(hints),
+        "minutes": round(sum(hint.seconds or 0 for hint in hints) / 60, 1),
+        "kinds": planned.source["kinds"],
+        "method": planned.config.method.name,
+        "miou": round(scores.miou, 2),
+        "mean class accuracy": round(scores.mean_accuracy, 2),
+        "pixel accuracy": round(scores.pixel_accuracy, 2),
+    }
+
+
+if __name__ == "__main__":
+    main()
