@@ -39,6 +39,23 @@ def test_without_needs_there_are_logits_alone() -> None:
     assert {name.split(".")[0] for name in made.state_dict()} == {"encoder", "decoder", "head"}
 
 
+def test_a_classifier_leaves_the_decoder_out_and_alone() -> None:
+    """Its tag scores are those of the whole network, and no gradient reaches what it leaves out."""
+    torch.manual_seed(0)
+    config = ModelConfig(width=32, weights="none")
+    made = Network(config, CLASSES, needs={Head.TAGS}, decodes=False)
+    whole = Network(config, CLASSES, needs={Head.TAGS})
+    whole.load_state_dict(made.state_dict())
+    made.eval(), whole.eval()
+    out = made(image())
+    assert out.logits.shape == (2, CLASSES, 1, 1)
+    assert not out.logits.any()
+    assert torch.equal(out.tag_logits, whole(image()).tag_logits)
+    (out.tag_logits.sum() + out.logits.sum()).backward()
+    left = {name.split(".")[0] for name, parameter in made.named_parameters() if parameter.requires_grad}
+    assert left == {"encoder", "tag_head"}
+
+
 @pytest.mark.parametrize("head", Head)
 def test_each_need_fills_its_output_and_no_other(head: Head) -> None:
     out = network(head).eval()(image())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,12 +12,15 @@ import pytest
 import torch
 
 from underpaint.core.config import Config
+from underpaint.data.hinted import HintedImages
 from underpaint.hints.types import Kind
 from underpaint.losses.candidates import nothing, seed_cross_entropy
 from underpaint.methods.base import Inference, Method, Reference, Stage
 from underpaint.methods.registry import METHODS
-from underpaint.records import Batch, NetOutput, Progress, Terms
+from underpaint.models.network import Network
+from underpaint.records import Batch, Head, NetOutput, Progress, Terms
 from underpaint.training.artifacts import fingerprint, make_artifact
+from underpaint.training.stage_inference import StageInference
 from underpaint.workflows import plan, train
 
 
@@ -145,3 +150,23 @@ def test_an_artifact_is_made_once_for_the_same_inputs(tmp_path: Path) -> None:
 def test_fingerprint_depends_on_content_not_on_order_of_keys() -> None:
     assert fingerprint({"a": 1, "b": [2.5]}) == fingerprint({"b": [2.5], "a": 1})
     assert fingerprint({"a": 1}) != fingerprint({"a": 2})
+
+
+def test_labels_are_made_in_the_arithmetic_of_the_training(scenes: Path, scribbles: Path, tmp_path: Path) -> None:
+    """What a network sees in 16 bits is near what it sees in 32, and is not the same."""
+    planned = plan(scenes, hints=[scribbles], method="cam")
+    images = HintedImages(planned.data, planned.hints, planned.config.views, seed=0)
+    torch.manual_seed(0)
+    network = Network(planned.config.model, len(planned.data.classes), needs={Head.TAGS}).eval()
+    seen = {}
+    for name, autocast in (("32", nullcontext), ("16", partial(torch.autocast, "cpu", torch.bfloat16))):
+        folder = tmp_path / name
+        infer = StageInference(network, images, folder / "labels", store=folder, given={}, autocast=autocast)
+        still = next(infer.images())
+        seen[name] = (
+            infer.responses(still, scales=(1.0,), flip=False),
+            infer.probabilities(still, scales=(1.0,), flip=False),
+            infer.pooled(still),
+        )
+    for full, half in zip(seen["32"], seen["16"], strict=True):
+        assert 0 < np.abs(full - half).max() < 0.05 * np.abs(full).max()

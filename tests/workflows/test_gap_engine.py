@@ -8,15 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from underpaint.core.errors import ConfigError
 from underpaint.evaluation.compare import evaluate_folder
 from underpaint.evaluation.gap import measure_gap
 from underpaint.formats.dataset import open_dataset
 from underpaint.formats.masks import read_index_mask
+from underpaint.hints.types import Kind
 from underpaint.simulate.effort import Effort
 from underpaint.workflows import gap
-from underpaint.workflows.gap import Variant
+from underpaint.workflows.gap import Variant, usual_variants
 
 
 def quick(scenes: Path, out: Path, small: list[str], **arguments: object) -> dict[str, object]:
@@ -104,6 +106,32 @@ def test_variants() -> None:
     for bad in ("no-such-method", "a=gated-crf:weight", "a/b=gated-crf"):
         with pytest.raises(ConfigError):
             Variant.parse(bad)
+
+
+def test_tags_alone_have_a_floor_that_learns_from_tags(scenes: Path, small: list[str], tmp_path: Path) -> None:
+    """And its settings, where a variant has its name."""
+    plain = {"hints": ["tags"], "four": False}
+    held = quick(scenes, tmp_path / "gap", small, methods=["cam=cam:scales=[1.0]"], **plain)
+    roles = {row["method"]: row["role"] for row in held["rows"]}  # type: ignore[attr-defined]
+    assert roles == {"cam": "floor", "supervised": "ceiling"}
+    written = yaml.safe_load((tmp_path / "gap" / "runs" / "cam-0" / "config.yaml").read_text())
+    assert written["method"]["settings"]["scales"] == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "labels"),
+    [
+        ({Kind.SCRIBBLE: 3}, ["gated-crf", "local-global"]),
+        ({Kind.TAG: 3}, ["rrm"]),
+        ({Kind.BOX: 2, Kind.MASK: 1}, ["box-uncertainty"]),
+        ({Kind.BOX: 2, Kind.CLICK: 1}, ["local-global"]),
+        ({Kind.MASK: 3}, []),
+    ],
+)
+def test_what_is_measured_where_nobody_says(kinds: dict[Kind, int], labels: list[str]) -> None:
+    assert [variant.label for variant in usual_variants(kinds)] == labels
+    for variant in usual_variants({Kind.BOX: 2, Kind.TAG: 1}):
+        assert variant.overrides == ("method.settings.absent_weight=1.0", "method.settings.baseline=box-uncertainty")
 
 
 def test_a_budget_of_given_hints_is_refused(scenes: Path, scribbles: Path, small: list[str], tmp_path: Path) -> None:

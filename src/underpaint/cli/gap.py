@@ -23,8 +23,12 @@ def gap(
         typer.Option(help="A kind to simulate (scribbles, clicks, boxes, tags, mixture), or a file; may be repeated."),
     ] = None,
     methods: Annotated[
-        str, typer.Option(help="Methods joined with ',': how far each gets between floor and ceiling.")
-    ] = "gated-crf,local-global",
+        str | None,
+        typer.Option(
+            help="Methods joined with ',': how far each gets between floor and ceiling. By itself the one that "
+            "train's auto takes, and gated-crf for scribbles and clicks."
+        ),
+    ] = None,
     variant: Annotated[
         list[str] | None,
         typer.Option(help="A method with settings: NAME=METHOD:setting=value,setting=value; may be repeated."),
@@ -70,12 +74,12 @@ def gap(
     from underpaint.core.config import parse_overrides
     from underpaint.simulate.effort import Effort
 
-    chosen = [name for name in methods.split(",") if name] + (variant or [])
+    named = [name for name in (methods or "").split(",") if name] + (variant or [])
     report = workflows.gap(
         data,
         out,
         hints=hints or ["scribbles"],
-        methods=chosen,
+        methods=None if methods is None and not variant else named,
         seeds=[int(seed) for seed in numbers(seeds, "--seeds", whole=True)],
         split=split,
         test=test,

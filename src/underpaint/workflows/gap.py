@@ -25,7 +25,7 @@ from underpaint.simulate.effort import USUAL, Effort
 from underpaint.training.reporter import Reporter, Silent
 from underpaint.training.run_folder import RunFolder, commit
 from underpaint.workflows.cells import Cell, Protocol, Row, run_cells
-from underpaint.workflows.choice import main_kinds
+from underpaint.workflows.choice import choose, main_kinds
 from underpaint.workflows.looks import SINGLE, Scored
 from underpaint.workflows.simulate import simulate
 
@@ -74,7 +74,7 @@ def gap(
     out: Path,
     *,
     hints: Sequence[str] = ("scribbles",),
-    methods: Sequence[str] = ("gated-crf", "local-global"),
+    methods: Sequence[str] | None = None,
     seeds: Sequence[int] = (0,),
     split: str | None = None,
     test: str = "test",
@@ -99,7 +99,8 @@ def gap(
         data: Data-set folder with masks for both splits (the ceiling learns from those of ``split``).
         out: Folder to make.
         hints: A kind to simulate (scribbles, clicks, boxes, tags, mixture), or files of hints.
-        methods: Registry names, or variants as `Variant` reads them. One named like the floor (``partial``, or ``cam``
+        methods: Registry names, or variants as `Variant` reads them; None for the method that ``auto`` takes, beside
+            gated-crf where hints are strokes and clicks. One named like the floor (``partial``, or ``cam``
             for tags alone) gives the floor its settings.
         seeds: Of the trainings; simulated hints are the same for all.
         split: Split to learn from; several are joined with '+'. None for ``train``.
@@ -124,9 +125,10 @@ def gap(
     opened = open_dataset(data)
     split = split or opened.learning_split()
     given = _hint_files(data, out, hints, split)
-    variants = [Variant.parse(text) for text in methods]
     names = opened.split(split)
-    floor, variants = _floor(variants, _lowest(opened, names, given, lenient=lenient))
+    kinds = _kinds(opened, names, given, lenient=lenient)
+    variants = usual_variants(kinds) if methods is None else [Variant.parse(text) for text in methods]
+    floor, variants = _floor(variants, TAGS_FLOOR if set(kinds) == {Kind.TAG} else FLOOR)
     rows = _rows(floor, variants, given)
     protocol = Protocol(data, split, test, tuple(recipes), tuple(overrides), lenient, out, store or out / "artifacts")
     cells = [Cell(row, seed, four=four and seed == seeds[0]) for seed in seeds for row in rows]
@@ -164,10 +166,19 @@ def _hint_files(data: Path, out: Path, hints: Sequence[str], split: str, *, budg
     return (path,)
 
 
-def _lowest(data: DataFolder, names: Sequence[str], files: tuple[Path, ...], *, lenient: bool) -> str:
-    """The method that is the floor for these hints."""
+def _kinds(data: DataFolder, names: Sequence[str], files: tuple[Path, ...], *, lenient: bool) -> dict[Kind, int]:
     found = read_any_hints(list(files), data, ignore_unknown=lenient, ignore_outside=lenient)[0]
-    return TAGS_FLOOR if set(main_kinds(found[name] for name in names if name in found)) == {Kind.TAG} else FLOOR
+    return main_kinds(found[name] for name in names if name in found)
+
+
+def usual_variants(kinds: Mapping[Kind, int]) -> list[Variant]:
+    """What is measured where nobody asked for anything."""
+    choice = choose(kinds)
+    if choice.method == CEILING:
+        return []
+    settings = tuple(f"method.settings.{name}={value}" for name, value in choice.settings.items())
+    other = [Variant("gated-crf", "gated-crf")] if set(kinds) <= {Kind.SCRIBBLE, Kind.CLICK} else []
+    return [*other, Variant(choice.method, choice.method, settings)]
 
 
 def _floor(variants: Sequence[Variant], method: str) -> tuple[Variant, list[Variant]]:
