@@ -63,6 +63,24 @@ TWO = box_batch(
     seeds={(0, 10, 10): 0, (0, 6, 14): 2},
 )
 
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 1.0])
+def test_a_cell_is_explained_where_its_rows_and_columns_show_the_class(share: float) -> None:
+    """In every box over it; against a loop over boxes and cells."""
+    grid = BoxGrid.of(TWO, (12, 16))
+    seen = torch.randint(0, 4, (2, 12, 16), generator=torch.Generator().manual_seed(1))
+    seen[torch.rand(2, 12, 16, generator=torch.Generator().manual_seed(2)) >= share] = 0
+    wanted = torch.ones(2, 12, 16, dtype=torch.bool)
+    for image, label, rows, columns in zip(grid.image, grid.label, grid.rows, grid.columns, strict=True):
+        held = [(int(i), int(j)) for i in rows.nonzero() for j in columns.nonzero()]
+        hits = [(i, j) for i, j in held if seen[image, i, j] == label]
+        for i, j in held:
+            if i not in {row for row, _ in hits} or j not in {column for _, column in hits}:
+                wanted[image, i, j] = False
+    assert torch.equal(grid.explained(seen), wanted)
+    assert bool(wanted.all()) is False
+
+
 sides = st.tuples(st.integers(-60, 160), st.integers(1, 160)).map(lambda p: (p[0] / 4, (p[0] + p[1]) / 4))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 import torch
@@ -15,7 +16,8 @@ from underpaint.models.network import ModelConfig, Network
 from underpaint.models.responses import response_maps
 from underpaint.records import Batch, Head, NetOutput, Progress, Terms
 from underpaint.testing import toy_batch
-from underpaint.training.loop import LossModule
+from underpaint.training.config import TrainConfig
+from underpaint.training.loop import Given, LossModule, make_fabric
 
 
 class Looker(Method[Config]):
@@ -36,21 +38,37 @@ class Looker(Method[Config]):
         return {"all": out.logits.mean()}
 
 
+class Keeper(Looker):
+    """Keeps the batch, and looks at nothing else."""
+
+    batch: Batch | None = None
+
+    def looks(self, progress: Progress) -> tuple[float, ...]:
+        return ()
+
+    def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
+        self.batch = batch
+        return {"all": out.logits.float().mean()}
+
+
+def wide_batch() -> Batch:
+    """Two toy photographs of 64 x 64 pixels, which the network accepts."""
+    toy = toy_batch(Kind.TAG)
+    return replace(toy, rgb=toy.rgb.repeat(1, 1, 2, 2)[:, :, :64, :64], valid=toy.valid.repeat(1, 2, 2)[:, :64, :64])
+
+
 def test_looks_are_taken_where_asked_for() -> None:
     torch.manual_seed(0)
     config = ModelConfig.parse({"width": 32, "weights": "none", "freeze_batch_norm": True})
     network = Network(config, 3, needs={Head.TAGS}).train()
     method = Looker(Config(), ClassTable.of(("background", "disc", "bar")))
     module = LossModule(network, method)
-    toy = toy_batch(Kind.TAG)
-    fields = {**vars(toy), "rgb": toy.rgb.repeat(1, 1, 2, 2)[:, :, :64, :64], "valid": toy.valid.repeat(1, 2, 2)}
-    fields["valid"] = fields["valid"][:, :64, :64]
-    batch = Batch(**fields)
-    module(fields, (0, 10, "train"))
+    batch = wide_batch()
+    module(Given(batch, Progress(0, 10)))
     assert method.given is None, "no look before it is asked for"
 
     before = {name: value.clone() for name, value in network.state_dict().items() if "running" in name}
-    module(fields, (1, 10, "train"))
+    module(Given(batch, Progress(1, 10)))
     given: Tensor | None = method.given
     assert given is not None
     assert not given.requires_grad
@@ -60,3 +78,15 @@ def test_looks_are_taken_where_asked_for() -> None:
     assert all(torch.equal(before[name], network.state_dict()[name]) for name in encoder)
     expected = response_maps(network, batch.image, scales=(1.0, 0.5), flip=False, size=(16, 16))
     torch.testing.assert_close(given, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_a_batch_is_not_rounded_to_the_arithmetic_of_the_training() -> None:
+    """In bfloat16 a box's corner at 301 pixels would be at 300 or 302."""
+    fabric = make_fabric(TrainConfig(precision="bf16-mixed"))
+    network = Network(ModelConfig(width=32, weights="none"), 3)
+    method = Keeper(Config(), ClassTable.of(("background", "disc", "bar")))
+    batch = replace(wide_batch(), boxes=(torch.tensor([[0.3, 1.7, 301.0, 40.0]]),) * 2)
+    fabric.setup(LossModule(network, method))(Given(batch, Progress(0, 1)))
+    assert method.batch is not None
+    for name in ("rgb", "image", "boxes"):
+        torch.testing.assert_close(getattr(method.batch, name), getattr(batch, name), rtol=0, atol=0)

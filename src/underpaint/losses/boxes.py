@@ -59,6 +59,20 @@ class BoxGrid:
         counts.index_add_(0, self.image * classes + self.label, self.inside.int())
         return counts.view(images, classes, *counts.shape[1:]) > 0
 
+    @torch.no_grad()
+    def explained(self, seen: Tensor) -> Tensor:
+        """(N, h, w) bool: cells whose row and whose column, in every box that covers them, show a cell of its class.
+
+        A box is tight: where a whole row of it shows nothing, the network has missed a part of the object, or all.
+
+        Args:
+            seen: (N, h, w) class of each cell.
+        """
+        inside = self.inside
+        hit = inside & (seen[self.image] == self.label[:, None, None])
+        missed = inside & ~(hit.any(dim=2, keepdim=True) & hit.any(dim=1, keepdim=True))
+        return torch.zeros_like(seen, dtype=torch.int32).index_add_(0, self.image, missed.int()) == 0
+
 
 def _between(start: Tensor, stop: Tensor, pixels: Tensor) -> Tensor:
     centres = pixels + 0.5

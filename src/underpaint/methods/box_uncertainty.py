@@ -24,8 +24,9 @@ class BoxUncertaintyConfig(Config):
         uncertainty: Learn a variance inside boxes. Off, a box is a mask: plain cross-entropy with its class.
         box_weight: Of a pixel in a box, as a factor on the weight of a labelled pixel; never more than the mean over
             either. 0 leaves what boxes say of the pixels outside them.
-        bootstrap: ``hard`` makes the background of pixels that the network holds for it and is unsure of; ``soft``
-            mixes label and prediction (Reed et al. 2014); ``none`` keeps the boxes to the end.
+        bootstrap: ``hard`` makes background of pixels that the network holds for it and is unsure of, where it sees the
+            object in their row and column of the box; ``soft`` mixes label and prediction (Reed et al. 2014); ``none``
+            keeps the boxes to the end.
         bootstrap_start: Share of the training before it; the network must first know objects from ground.
         label_share: Of the label in a soft target; Reed et al. have 0.8 for the hard form and 0.95 for the soft one.
         projection_weight: Of the loss by which every row and column of a tight box shows its object (BoxInst).
@@ -85,7 +86,7 @@ class BoxUncertainty(Method[BoxUncertaintyConfig]):
         terms |= dict.fromkeys(("boxes", "projection", "pairwise"), nothing(out.logits))
         if len(inside.label) and config.box_weight:
             labelled = float((seeds != UNKNOWN).float().mean()) * inside.where.numel()  # in cells
-            each = self._inside(out, inside, progress)
+            each = self._inside(out, inside, grid, progress)
             terms["boxes"] = config.box_weight * each.sum() / max(len(each), labelled)
         if config.projection_weight:
             probabilities = expected_logits(out.logits, None).softmax(dim=1)
@@ -95,7 +96,7 @@ class BoxUncertainty(Method[BoxUncertaintyConfig]):
             terms["pairwise"] = config.pairwise_weight * pairs
         return terms
 
-    def _inside(self, out: NetOutput, inside: Unlabelled, progress: Progress) -> Tensor:
+    def _inside(self, out: NetOutput, inside: Unlabelled, grid: BoxGrid, progress: Progress) -> Tensor:
         """(P,) losses of the cells that lie in boxes and have no label of their own."""
         config = self.config
         mean = out.logits.movedim(1, 3)[inside.where]
@@ -107,4 +108,7 @@ class BoxUncertainty(Method[BoxUncertaintyConfig]):
                 target = soft_targets(mean, inside.label, inside.rest, share=config.label_share)
             elif config.bootstrap == "hard" and variance is not None:
                 target = hard_targets(mean, variance[:, 0], inside.label, inside.rest)
+                # What the network does not see yet must not become background for good.
+                explained = grid.explained(out.logits.argmax(dim=1))[inside.where]
+                target = target.where(explained, 1.0)
         return group_cross_entropy(expected_logits(mean, variance), inside.label, inside.rest, target)
