@@ -33,6 +33,11 @@ class PseudoLabels:
     def __init__(self, root: Path, classes: ClassTable) -> None:
         self.root, self.classes = root, classes
 
+    def files(self) -> list[Path]:
+        """All that was written, in order of its names."""
+        folders = (self.root / kind for kind in ("labels", "soft", "subtags"))
+        return sorted(path for folder in folders for path in folder.rglob("*") if path.is_file())
+
     def write_labels(self, name: str, index: Mask) -> None:
         """Write hard labels: (H, W) uint8, 255 where unknown."""
         path = self.root / "labels" / f"{name}.png"

@@ -27,7 +27,7 @@ class CamConfig(Config):
 
     background: Background = "constant"
     level: float = Field(default=0.15, ge=0)
-    scales: tuple[float, ...] = (0.5, 1.0, 1.5, 2.0)
+    scales: tuple[float, ...] = (1.0, 2.0)
 
 
 class Cam(Method[CamConfig]):

@@ -58,7 +58,7 @@ class ScCamConfig(Config):
     sub_weight: float = Field(default=5.0, ge=0)
     rounds: int = Field(default=3, ge=1, le=5)
     normalise: bool = False
-    scales: tuple[float, ...] = (0.5, 1.0, 1.5, 2.0)
+    scales: tuple[float, ...] = (1.0, 2.0)
     foreground_alpha: float = Field(default=4.0, gt=0)
     background_alpha: float = Field(default=32.0, gt=0)
     affinity: Form = "feature"
@@ -91,7 +91,14 @@ class ScCam(Method[ScCamConfig]):
         """A classifier; one of sub-categories a round; affinities; the network. Each from pre-trained weights."""
         config = self.config
         rounds = [
-            Stage(name=f"subclass-{number + 1}", heads=(Head.TAGS,), subclasses=config.subclasses, decodes=False)
+            Stage(
+                name=f"subclass-{number + 1}",
+                method=self.name,
+                settings={"sub_weight": config.sub_weight},  # what comes later does not ask for another training
+                heads=(Head.TAGS,),
+                subclasses=config.subclasses,
+                decodes=False,
+            )
             for number in range(config.rounds)
         ]
         affinity = Stage(name="affinity", epochs=config.affinity_epochs, heads=(Head.EMBEDDING,))

@@ -131,7 +131,7 @@ class StagedRun:
             "seed": config.seed,
             "classes": list(self.data.classes.names),
             "hints": self._hints_digest,
-            "labels": None if pseudo is None else pseudo.root.name,
+            "labels": None if pseudo is None else _content(pseudo),
             "before": file_digest(before) if before is not None and stage.start == "previous" else None,
             "underpaint": __version__,
         }
@@ -208,3 +208,9 @@ that it had before these fields were there, and is not trained again."""
 
 def _changed(stage: Stage) -> Settings:
     return stage.model_dump(mode="json", include=_LATER, exclude_defaults=True)
+
+
+def _content(pseudo: PseudoLabels) -> str | None:
+    """A fingerprint of labels: the same ones are the same to learn from, however they were made. None without any."""
+    files = [(path.relative_to(pseudo.root).as_posix(), file_digest(path)) for path in pseudo.files()]
+    return fingerprint(files) if files else None
