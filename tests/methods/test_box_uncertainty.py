@@ -98,20 +98,26 @@ def test_in_boxes_the_loss_is_that_of_a_loop_over_cells() -> None:
         losses.append(-np.log(sum(float(p[c]) for c in cover)))
     seeds = int((batch.seeds() != UNKNOWN).sum()) / 16  # in cells
     assert seeds > len(cells)
-    found = terms_of(out, batch, box_weight=0.5)
+    found = terms_of(out, batch, LATE, box_weight=0.5, bootstrap="none")
     assert float(found["boxes"].detach()) == pytest.approx(0.5 * sum(losses) / seeds, rel=1e-5)
     assert float(found["sets"].detach()) == 0, "cells in boxes are not counted twice"
 
 
-def test_the_variance_is_felt_in_boxes_alone() -> None:
+def test_the_variance_is_felt_in_boxes_alone_and_not_while_they_are_trusted() -> None:
     out, batch = output(), mixed()
     assert out.variance is not None
-    (slope,) = torch.autograd.grad(total(terms_of(out, batch)), out.variance)
+    (slope,) = torch.autograd.grad(total(terms_of(out, batch, LATE, bootstrap="none")), out.variance)
     assert not slope[0].any()
     felt = {(int(i), int(j)) for i, j in slope[1, 0].nonzero()}
     assert felt == {(i, j) for i, j, _ in in_boxes()}
     other = replace(out, variance=torch.where(slope == 0, 50.0, out.variance))
-    assert float(total(terms_of(out, batch)).detach()) == float(total(terms_of(other, batch)).detach())
+    one, two = (float(total(terms_of(each, batch, LATE, bootstrap="none")).detach()) for each in (out, other))
+    assert one == two
+    trusting = terms_of(out, batch, EARLY)["boxes"]
+    (slope,) = torch.autograd.grad(trusting, out.variance)
+    assert not slope.any()
+    plain = terms_of(replace(out, variance=None), batch, uncertainty=False, bootstrap="none")["boxes"]
+    assert float(trusting.detach()) == pytest.approx(float(plain.detach()))
 
 
 def test_pixels_outside_boxes_are_background_by_plain_cross_entropy() -> None:

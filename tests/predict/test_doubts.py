@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,10 @@ from PIL import Image
 from torch.nn import functional as F
 
 from underpaint.core.errors import ConfigError
+from underpaint.losses.uncertainty import expected_logits
 from underpaint.models.network import ModelConfig, Network
 from underpaint.predict import Doubter, PredictConfig, draw_doubts
+from underpaint.predict.doubts import doubt
 from underpaint.records import Head
 
 
@@ -79,6 +82,27 @@ def test_a_picture_and_numbers_for_every_photograph(network: Network, photo: np.
     np.testing.assert_array_equal(np.load(out / "trip/a.npy", allow_pickle=False), doubter.coarse(photo[40:57, :9]))
     with Image.open(out / "b.v2.png") as picture:
         assert picture.size == (30, 20)
+
+
+def test_doubt_is_what_the_expected_softmax_takes_from_the_logits() -> None:
+    variance = torch.tensor([0.0, 0.3, 1.0, 10.0, 1e6]).view(-1, 1)
+    mean = torch.full((5, 2), 3.0)
+    kept = expected_logits(mean, variance)[:, 0] / mean[:, 0]
+    np.testing.assert_allclose(doubt(variance[:, 0].numpy()), 1 - kept.numpy(), atol=1e-6)
+    np.testing.assert_allclose(doubt(np.float32([1, 10])), [0.153, 0.550], atol=1e-3)
+
+
+def test_the_picture_has_one_scale_for_all_photographs(network: Network, photo: np.ndarray, tmp_path: Path) -> None:
+    """Without doubt it is the photograph in grey; not the brightest spot of a flat map, as if there were some."""
+    (tmp_path / "album").mkdir()
+    Image.fromarray(photo[:32, :48]).save(tmp_path / "album" / "a.png")
+    sure = copy.deepcopy(network)
+    assert sure.variance_head is not None
+    torch.nn.init.constant_(sure.variance_head.bias, -30.0)
+    draw_doubts(Doubter(sure, PredictConfig()), tmp_path / "album", tmp_path / "out")
+    grey = photo[:32, :48].mean(axis=2)
+    with Image.open(tmp_path / "out" / "a.png") as picture:
+        np.testing.assert_allclose(np.asarray(picture).mean(axis=2), grey, atol=1)
 
 
 def test_another_network_is_an_error() -> None:

@@ -23,7 +23,7 @@ DRAWN = [{Kind.SCRIBBLE}, {Kind.CLICK}, {Kind.CLICK, Kind.SCRIBBLE}, {Kind.SCRIB
     [
         ({Kind.MASK}, "supervised", {}),
         ({Kind.TAG}, "rrm", {}),
-        ({Kind.BOX}, "box-uncertainty", {}),
+        ({Kind.BOX}, "box-uncertainty", {"projection_weight": 0.1, "pairwise_weight": 0.1}),
         ({Kind.BOX, Kind.MASK}, "box-uncertainty", {}),
         *((kinds, "local-global", {}) for kinds in DRAWN),
         ({Kind.SCRIBBLE, Kind.TAG}, "local-global", {"absent_weight": 1.0}),

@@ -27,7 +27,9 @@ class BoxUncertaintyConfig(Config):
         bootstrap: ``hard`` makes background of pixels that the network holds for it and is unsure of, where it sees the
             object in their row and column of the box; ``soft`` mixes label and prediction (Reed et al. 2014); ``none``
             keeps the boxes to the end.
-        bootstrap_start: Share of the training before it; the network must first know objects from ground.
+        trusted: Share of the training in which boxes are taken for masks, before doubt and bootstrapping set in: the
+            network must first know objects from ground, and a rare class that it has not found yet would be doubted
+            away.
         label_share: Of the label in a soft target; Reed et al. have 0.8 for the hard form and 0.95 for the soft one.
         projection_weight: Of the loss by which every row and column of a tight box shows its object (BoxInst).
         pairwise_weight: Of the loss by which neighbours of one colour agree (BoxInst, whose weight is 1).
@@ -39,10 +41,10 @@ class BoxUncertaintyConfig(Config):
     uncertainty: bool = True
     box_weight: float = Field(default=1.0, ge=0)
     bootstrap: Literal["hard", "soft", "none"] = "hard"
-    bootstrap_start: float = Field(default=0.2, ge=0, lt=1)
+    trusted: float = Field(default=0.2, ge=0, lt=1)
     label_share: float = Field(default=0.8, ge=0, le=1)
-    projection_weight: float = Field(default=0.1, ge=0)
-    pairwise_weight: float = Field(default=0.1, ge=0)
+    projection_weight: float = Field(default=0.0, ge=0)
+    pairwise_weight: float = Field(default=0.0, ge=0)
     absent_weight: float = Field(default=0.0, ge=0)
     mask_share: float = Field(default=MASK_SHARE, ge=0, le=1)
 
@@ -98,17 +100,16 @@ class BoxUncertainty(Method[BoxUncertaintyConfig]):
 
     def _inside(self, out: NetOutput, inside: Unlabelled, grid: BoxGrid, progress: Progress) -> Tensor:
         """(P,) losses of the cells that lie in boxes and have no label of their own."""
-        config = self.config
+        config, trusted = self.config, progress.fraction < self.config.trusted
         mean = out.logits.movedim(1, 3)[inside.where]
         doubt = out.variance if config.uncertainty else None
-        variance = None if doubt is None else doubt.movedim(1, 3)[inside.where]
+        variance = None if doubt is None else doubt.movedim(1, 3)[inside.where] * (not trusted)
         target = mean.new_ones(len(mean))
-        if progress.fraction >= config.bootstrap_start:
-            if config.bootstrap == "soft":
-                target = soft_targets(mean, inside.label, inside.rest, share=config.label_share)
-            elif config.bootstrap == "hard" and variance is not None:
-                target = hard_targets(mean, variance[:, 0], inside.label, inside.rest)
-                # What the network does not see yet must not become background for good.
-                explained = grid.explained(out.logits.argmax(dim=1))[inside.where]
-                target = target.where(explained, 1.0)
+        if not trusted and config.bootstrap == "soft":
+            target = soft_targets(mean, inside.label, inside.rest, share=config.label_share)
+        elif not trusted and config.bootstrap == "hard" and variance is not None:
+            target = hard_targets(mean, variance[:, 0], inside.label, inside.rest)
+            # What the network does not see yet must not become background for good.
+            explained = grid.explained(out.logits.argmax(dim=1))[inside.where]
+            target = target.where(explained, 1.0)
         return group_cross_entropy(expected_logits(mean, variance), inside.label, inside.rest, target)

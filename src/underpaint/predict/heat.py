@@ -72,11 +72,11 @@ def shown(scores: npt.NDArray[np.float32], classes: ClassTable) -> list[int]:
     return sure or [max(things, key=lambda label: float(scores[label]))]
 
 
-def heat(rgb: Pixels, response: npt.NDArray[np.float32]) -> Pixels:
-    """A photograph (H, W, 3) in grey with a response map (h, w) >= 0 over it, divided by its maximum."""
+def heat(rgb: Pixels, response: npt.NDArray[np.float32], *, peak: float | None = None) -> Pixels:
+    """A photograph (H, W, 3) in grey, over it a response map (h, w) >= 0 divided by its maximum, or by ``peak``."""
     from matplotlib import colormaps  # starts slowly
 
-    peak = float(response.max())
+    peak = float(response.max()) if peak is None else peak
     coarse = torch.from_numpy(response / peak if peak > 0 else np.zeros_like(response))[None, None]
     full = F.interpolate(coarse, rgb.shape[:2], mode="bilinear", align_corners=False)[0, 0].numpy()
     colours = colormaps["inferno"](full)[..., :3] * 255

@@ -57,9 +57,10 @@ def choose(kinds: Mapping[Kind, int]) -> Choice:
         return Choice("rrm", "there are image tags alone: a classifier finds where the classes are")
     if given <= {Kind.BOX, Kind.MASK}:
         why = "boxes leave open which of their pixels show the object"
-        return Choice("box-uncertainty", f"{why}; {_with_boxes(given)}", LEARNT)
+        settings: Settings = {} if Kind.MASK in given else {"projection_weight": 0.1, "pairwise_weight": 0.1}
+        return Choice("box-uncertainty", f"{why}; {_with_boxes(given)}", LEARNT, settings)
     why = "a first network learns what the hints say, annotates all images within their hints, and a second learns that"
-    settings: Settings = {}
+    settings = {}
     if Kind.TAG in given:
         settings["absent_weight"] = 1.0
     if Kind.BOX in given:
@@ -69,9 +70,9 @@ def choose(kinds: Mapping[Kind, int]) -> Choice:
 
 
 def _with_boxes(given: frozenset[Kind]) -> str:
-    if Kind.MASK in given:
-        return "the network learns from the masks how far to trust them"
-    return "colours and the boxes' sides tell object from background"
+    if given == {Kind.BOX}:
+        return "colours and the boxes' sides tell object from background"
+    return f"the network learns from the {'masks' if Kind.MASK in given else 'other hints'} how far to trust them"
 
 
 def counted(kinds: Mapping[Kind, int], choice: Choice) -> list[str]:
