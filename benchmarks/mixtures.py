@@ -32,7 +32,7 @@ from underpaint.training.run_folder import commit
 from underpaint.workflows.looks import score_run
 from underpaint.workflows.train import plan, train
 
-KINDS = (Kind.TAG, Kind.CLICK, Kind.SCRIBBLE, Kind.BOX, Kind.MASK)
+KINDS = (Kind.MASK, Kind.BOX, Kind.SCRIBBLE, Kind.CLICK, Kind.TAG)
 
 Rows = dict[str, list[Hints]]
 
@@ -101,10 +101,9 @@ def drawn(data: DataFolder, seed: int) -> Callable[[str, Kind], Hints]:
 def hours(data: DataFolder, names: list[str], seconds: float, seed: int) -> Rows:
     """One row a kind, and one that spends the same on all."""
     draw = drawn(data, seed)
-    rows = {kind.value: list(until_spent(iter(names), kind, seconds, draw)) for kind in KINDS}
     left = iter(names)
-    rows["mixture"] = [hint for kind in KINDS for hint in until_spent(left, kind, seconds / len(KINDS), draw)]
-    return rows
+    rows = {"mixture": [hint for kind in KINDS for hint in until_spent(left, kind, seconds / len(KINDS), draw)]}
+    return rows | {kind.value: list(until_spent(iter(names), kind, seconds, draw)) for kind in KINDS}
 
 
 def until_spent(
