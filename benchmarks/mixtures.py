@@ -58,6 +58,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--config", type=Path, action="append", default=[])
     parser.add_argument("--set", action="append", default=[], dest="settings", help="setting that all rows share")
+    parser.add_argument("--row", action="append", help="measure this row alone; the others stay in the report")
     parser.add_argument("--row-set", action="append", default=[], help="setting of one row, as ROW:name=value")
     asked = parser.parse_args()
     data = open_dataset(asked.data)
@@ -66,19 +67,21 @@ def main() -> None:
         rows = hours(data, names, 60 * asked.minutes, asked.seed)
     else:
         rows = shares(data, names, asked.share, asked.seed)
-    results = []
-    for label, hints in rows.items():
-        results.append(measured(label, hints, asked, Printed()))
-        print(json.dumps(results[-1]), flush=True)
+    for label in asked.row or rows:
+        made = measured(label, rows[label], asked, Printed())
+        print(json.dumps(made), flush=True)
+        held = asked.out / "report.json"
+        before = json.loads(held.read_text())["rows"] if held.is_file() else []
+        results = {row["row"]: row for row in (*before, made)}
         report = {
             "command": shlex.join(["python", *sys.argv]),
             "commit": commit(),
             "split": asked.split,
             "steps a stage": asked.steps,
             "seed": asked.seed,
-            "rows": results,
+            "rows": [results[row] for row in rows if row in results],
         }
-        write_atomic(asked.out / "report.json", (json.dumps(report, indent=1) + "\n").encode())
+        write_atomic(held, (json.dumps(report, indent=1) + "\n").encode())
 
 
 def shuffled(names: Iterable[str], seed: int) -> list[str]:
