@@ -171,6 +171,13 @@ def test_annotation_seconds_of_the_papers_image() -> None:
     assert one.boxes(20, 2) == 34.0
 
 
+def test_a_mask_takes_the_time_that_the_ceiling_is_reckoned_with() -> None:
+    """Each class that it shows is outlined once; nobody outlines the background."""
+    made = simulate_kind(two_cats(), TABLE, kind=Kind.MASK, image="a", seed=0, mask_file="masks/a.png")
+    shown = set(np.unique(two_cats()).tolist()) - {255, TABLE.background}
+    assert made.seconds == Effort().masks(len(TABLE.foreground), len(shown))
+
+
 def test_hints_without_a_time_are_reckoned() -> None:
     cat, dog = TABLE.names[TABLE.foreground[0]], TABLE.names[TABLE.foreground[1]]
     clicks = tuple(Click(name, 1.0, 1.0) for name in (cat, cat, cat, dog))

@@ -48,7 +48,8 @@ def simulate_kind(
         return simulate_boxes(mask, classes, image=image)
     if kind is Kind.TAG:
         return simulate_tags(mask, classes, image=image)
-    seconds = USUAL.masks(len(classes.foreground), len(find_regions(mask, classes, image=image)))
+    things = {region.label for region in find_regions(mask, classes, image=image)} - {classes.background}
+    seconds = USUAL.masks(len(classes.foreground), len(things))
     size = (mask.shape[0], mask.shape[1])
     return Hints(image=image, size=size, mask=mask_file, source="the data set's mask", seconds=seconds)
 
