@@ -5,10 +5,10 @@ For diagnosis only: nothing is chosen by it, since a user with tags alone has no
     python benchmarks/labels.py quality DATA RUN --hints H [--split train] [--artifacts DIR] [--every 4]
     python benchmarks/labels.py step [--threads 2] [--rounds 5] [--classes 7] [--no-background]
 
-``quality`` prints one line of JSON for every background score of the response maps (the classifier that the run kept),
-for every set of hard labels among the run's artifacts, and for every stage's minutes. ``step`` prints the parts of a
-training step of `rrm` at batch 8, crop 256: what a plain step takes, and what looks, labels and energy add. On a
-machine with other work the seconds of the cores say more than those of the clock.
+``quality`` prints one line of JSON for every background score of the response maps (the classifier that the run kept,
+at the scales of its method), for every set of hard labels among the run's artifacts, and for every stage's minutes.
+``step`` prints the parts of a training step of `rrm` at batch 8, crop 256: what a plain step takes, and what looks,
+labels and energy add. On a machine with other work the seconds of the cores say more than those of the clock.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from underpaint.workflows.train import plan
 
 CONSTANTS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5)
 POWERS = (2.0, 4.0, 8.0, 16.0, 32.0)
-SCALES = (0.5, 1.0, 1.5, 2.0)
+LOOKS = (0.5, 1.0, 1.5, 2.0)
 
 
 def main() -> None:
@@ -91,7 +91,8 @@ def measure_quality(asked: argparse.Namespace) -> None:
     planned = plan(asked.data, hints=[asked.hints], lenient=True, split=asked.split, method=run.config.method.name)
     data, classes = planned.data, run.classes
     images = HintedImages(data, planned.hints, run.config.views, seed=0)
-    responder = Responder(run.tag_network(), scales=SCALES, flip=True)
+    scales = tuple(run.config.method.settings["scales"])
+    responder = Responder(run.tag_network(), scales=scales, flip=True)
     kinds = [("constant", level) for level in CONSTANTS] + [("power", level) for level in POWERS]
     counts: dict[str, list[ImageCounts]] = defaultdict(list)
     shares: dict[str, list[float]] = defaultdict(list)
@@ -177,7 +178,7 @@ def measure_step(asked: argparse.Namespace) -> None:
     def look(scale: float) -> None:
         response_maps(network, batch.image, scales=(scale,), flip=False, size=grid)
 
-    seen = replace(out, responses=response_maps(network, batch.image, scales=SCALES, flip=False, size=grid))
+    seen = replace(out, responses=response_maps(network, batch.image, scales=RrmConfig().scales, flip=False, size=grid))
     makers = {
         f"labels {refiner} stride {stride}": Rrm(RrmConfig(refiner=refiner, label_stride=stride), classes)
         for refiner in ("crf", "par")
@@ -196,9 +197,7 @@ def measure_step(asked: argparse.Namespace) -> None:
 
     whole = timed(plain, asked.rounds)
     say(part="plain step", seconds=round(whole[0], 3), core_seconds=round(whole[1], 3), threads=asked.threads)
-    works: dict[str, Callable[[], object]] = {
-        f"look at {scale}": partial(look, scale) for scale in SCALES if scale != 1
-    }
+    works: dict[str, Callable[[], object]] = {f"look at {scale}": partial(look, scale) for scale in LOOKS if scale != 1}
     works["energy"] = energy
     for name, maker in makers.items():
         works[name] = partial(maker.labels, seen, batch)
