@@ -13,6 +13,7 @@ import torch
 
 from underpaint.core.config import Config
 from underpaint.data.hinted import HintedImages
+from underpaint.formats.jsonl import read_hints, write_hints
 from underpaint.hints.types import Kind
 from underpaint.losses.candidates import nothing, seed_cross_entropy
 from underpaint.methods.base import Inference, Method, Reference, Stage
@@ -20,8 +21,11 @@ from underpaint.methods.registry import METHODS
 from underpaint.models.network import Network
 from underpaint.records import Batch, Head, NetOutput, Progress, Terms
 from underpaint.training.artifacts import fingerprint, make_artifact
+from underpaint.training.reporter import Silent
 from underpaint.training.stage_inference import StageInference
+from underpaint.training.stages import StagedRun
 from underpaint.workflows import plan, train
+from underpaint.workflows.simulate import simulate
 
 
 class Twice(Method[Config]):
@@ -170,3 +174,29 @@ def test_labels_are_made_in_the_arithmetic_of_the_training(scenes: Path, scribbl
         )
     for full, half in zip(seen["32"], seen["16"], strict=True):
         assert 0 < np.abs(full - half).max() < 0.05 * np.abs(full).max()
+
+
+def test_images_with_tags_alone_wait_for_the_second_network(
+    scenes: Path, scribbles: Path, small: list[str], tmp_path: Path
+) -> None:
+    """The first learns from the others, in as many steps; the second from annotations of all."""
+    tags = tmp_path / "tags.jsonl"
+    simulate(scenes, tags, kind="tags", split="train")
+    tagged = list(read_hints(tags).values())[5:]
+    write_hints(tmp_path / "mixed.jsonl", [*list(read_hints(scribbles).values())[:5], *tagged])
+    planned = plan(scenes, hints=[tmp_path / "mixed.jsonl"], method="local-global", overrides=small)
+    seen: dict[str, int] = {}
+
+    class Watching(Silent):
+        def start(self, stage: str, steps: int, done: int) -> None:
+            seen[stage] = steps
+
+    run = train(planned, tmp_path / "run", reporter=Watching())
+    assert seen == {"train": 8, "retrain-1": 8}
+    labels = {path.stem for path in (run.root / "artifacts").glob("labels-*/labels/*.png")}
+    assert {hint.image for hint in tagged} <= labels
+    staged = StagedRun(run, planned.data, planned.hints, Silent(), None)
+    assert len(staged._images(None)) == 8
+    assert len(staged._images(None, tagged=False)) == 5
+    alone = StagedRun(run, planned.data, {hint.image: hint for hint in tagged}, Silent(), None)
+    assert len(alone._images(None, tagged=False)) == 3, "tags alone are better than nothing"

@@ -26,9 +26,9 @@ DRAWN = [{Kind.SCRIBBLE}, {Kind.CLICK}, {Kind.CLICK, Kind.SCRIBBLE}, {Kind.SCRIB
         ({Kind.BOX}, "box-uncertainty", {"projection_weight": 0.1, "pairwise_weight": 0.1}),
         ({Kind.BOX, Kind.MASK}, "box-uncertainty", {}),
         *((kinds, "local-global", {}) for kinds in DRAWN),
-        ({Kind.SCRIBBLE, Kind.TAG}, "local-global", {"absent_weight": 1.0}),
+        ({Kind.SCRIBBLE, Kind.TAG}, "local-global", {}),
         ({Kind.SCRIBBLE, Kind.BOX}, "local-global", {"baseline": "box-uncertainty"}),
-        (set(Kind), "local-global", {"absent_weight": 1.0, "baseline": "box-uncertainty"}),
+        (set(Kind), "local-global", {"baseline": "box-uncertainty"}),
     ],
 )
 def test_the_method_for_each_mixture(kinds: set[Kind], method: str, settings: Settings) -> None:
@@ -57,7 +57,7 @@ def planned(scenes: Path, small: list[str], tmp_path: Path) -> Callable[..., Pla
 def test_a_mixture_is_planned_in_words(planned: Callable[..., Plan]) -> None:
     made = planned("mixture")
     assert made.config.method.name == "local-global"
-    assert made.config.method.settings["absent_weight"] == 1.0
+    assert made.config.method.settings["baseline"] == "box-uncertainty"
     first, *lines = made.words()
     assert first.startswith("method local-global: a first network learns what the hints say")
     for kind, count in main_kinds(made.hints.values()).items():
@@ -67,10 +67,11 @@ def test_a_mixture_is_planned_in_words(planned: Callable[..., Plan]) -> None:
 
 
 def test_settings_win_over_what_auto_would_set(planned: Callable[..., Plan]) -> None:
-    assert planned("mixture", "method.settings.absent_weight=0.5").config.method.settings["absent_weight"] == 0.5
+    held = planned("mixture", "method.settings.baseline=partial").config.method.settings
+    assert held["baseline"] == "partial"
     asked = planned("mixture", method="partial")
     assert asked.choice.why == "it was asked for"
-    assert asked.config.method.settings["absent_weight"] == 0
+    assert "baseline" not in asked.config.method.settings
 
 
 def test_minutes_grow_with_passes_and_stages(planned: Callable[..., Plan]) -> None:

@@ -131,7 +131,7 @@ def test_tags_alone_have_a_floor_that_learns_from_tags(scenes: Path, small: list
 def test_what_is_measured_where_nobody_says(kinds: dict[Kind, int], labels: list[str]) -> None:
     assert [variant.label for variant in usual_variants(kinds)] == labels
     for variant in usual_variants({Kind.BOX: 2, Kind.TAG: 1}):
-        assert variant.overrides == ("method.settings.absent_weight=1.0", "method.settings.baseline=box-uncertainty")
+        assert variant.overrides == ("method.settings.baseline=box-uncertainty",)
 
 
 def test_a_budget_of_given_hints_is_refused(scenes: Path, scribbles: Path, small: list[str], tmp_path: Path) -> None:

@@ -87,7 +87,13 @@ class LocalGlobal(Method[LocalGlobalConfig]):
         if not boxes:
             own["set_weight"] = self.config.set_weight
         share = MASK_SHARE if boxes else 0.0
-        first = Stage(name="train", method=self.config.baseline, settings=own, mask_share=share)
+        first = Stage(
+            name="train",
+            method=self.config.baseline,
+            settings=own,
+            mask_share=share,
+            tagged=self.config.absent_weight > 0,  # else they teach nothing yet, and would take the others' place
+        )
         return (first, *(Stage(name=f"retrain-{number + 1}") for number in range(self.config.rounds)))
 
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:

@@ -19,7 +19,7 @@ from underpaint.data.hinted import HintedImages, steps_in
 from underpaint.data.pseudo import PseudoLabels
 from underpaint.formats.folder import DataFolder
 from underpaint.formats.jsonl import hint_record
-from underpaint.hints.types import Hints
+from underpaint.hints.types import Hints, Kind
 from underpaint.methods.base import Method, Stage
 from underpaint.methods.registry import heads_of, learner_of, make_method
 from underpaint.models.network import Network
@@ -81,11 +81,16 @@ class StagedRun:
     def _keep(self, weights: Path, name: str) -> None:
         write_atomic(self.run.root / name, weights.read_bytes())
 
-    def _images(self, pseudo: PseudoLabels | None) -> HintedImages:
+    def _images(self, pseudo: PseudoLabels | None, *, tagged: bool = True) -> HintedImages:
         config = self.run.config
-        return HintedImages(
-            self.data, self.hints, config.views, seed=derive(config.seed, "views") % 2**32, pseudo=pseudo
-        )
+        hints = self.hints if tagged else self._placed
+        return HintedImages(self.data, hints, config.views, seed=derive(config.seed, "views") % 2**32, pseudo=pseudo)
+
+    @cached_property
+    def _placed(self) -> Mapping[str, Hints]:
+        """The hints without those of images that have tags alone; all where there are no others."""
+        placed = {name: hint for name, hint in self.hints.items() if hint.kinds() != {Kind.TAG}}
+        return placed or self.hints
 
     def _network(self, method: Method[Config], stage: Stage, *, pretrained: bool) -> Network:
         return Network(
@@ -120,11 +125,13 @@ class StagedRun:
         self, learner: Method[Config], stage: Stage, before: Path | None, pseudo: PseudoLabels | None
     ) -> Settings:
         """All that the weights of a stage depend on, and nothing else."""
-        config = self.run.config
+        config, changed = self.run.config, _changed(stage)
+        if len(self._placed) == len(self.hints):  # no image is left out
+            changed.pop("tagged", None)
         return {
             "method": learner.name,
             "settings": learner.config.model_dump(mode="json"),
-            "stage": {"name": stage.name, "epochs": stage.epochs, "start": stage.start, **_changed(stage)},
+            "stage": {"name": stage.name, "epochs": stage.epochs, "start": stage.start, **changed},
             "model": config.model.model_dump(mode="json"),
             "views": config.views.model_dump(mode="json", exclude={"cache_mb"}),
             "train": config.train.model_dump(mode="json", exclude={"workers", "checkpoint_every"}),
@@ -147,7 +154,7 @@ class StagedRun:
         self, method: Method[Config], stage: Stage, number: int, before: Path | None, pseudo: PseudoLabels | None
     ) -> Tensors:
         config = self.run.config
-        images = self._images(pseudo)
+        images = self._images(pseudo, tagged=stage.tagged)
         torch.manual_seed(derive(config.seed, "weights", stage.name) % 2**63)
         network = self._network(method, stage, pretrained=True)
         if stage.start == "previous" and before is not None:
@@ -158,7 +165,7 @@ class StagedRun:
             images,
             config.train.model_copy(update={"lr": config.train.lr * stage.rate}),
             stage=stage.name,
-            steps=steps_in(len(images), config.train.epochs * stage.epochs, config.train.batch),
+            steps=steps_in(len(self.hints), config.train.epochs * stage.epochs, config.train.batch),
             seed=derive(config.seed, "stage", stage.name) % 2**63,
             folder=self.run.root / "stages" / f"{number}-{stage.name}",
             reporter=self.reporter,
@@ -201,7 +208,7 @@ class StagedRun:
         return PseudoLabels(make_artifact(store, f"labels-{stage.name}", inputs, make), self.data.classes)
 
 
-_LATER = {"heads", "subclasses", "rate", "mask_share", "decodes"}
+_LATER = {"heads", "subclasses", "rate", "mask_share", "tagged", "decodes"}
 """Fields of a stage that enter the name of an artifact only where they are set: a stage without them keeps the name
 that it had before these fields were there, and is not trained again."""
 

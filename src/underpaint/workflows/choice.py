@@ -13,7 +13,7 @@ LEARNT = {
     Kind.SCRIBBLE: "the pixels under the strokes teach their class",
     Kind.CLICK: "the pixels clicked on teach their class",
     Kind.BOX: "a pixel in a box is of its class or what lies behind, a pixel outside all boxes is not of a boxed class",
-    Kind.TAG: "and nothing else: classes that the image does not show are unlearned in all of it",
+    Kind.TAG: "and nothing else: the first network annotates them, within their tags, for the second",
 }
 """What the losses take from each kind of hint, where kinds are mixed."""
 
@@ -61,8 +61,6 @@ def choose(kinds: Mapping[Kind, int]) -> Choice:
         return Choice("box-uncertainty", f"{why}; {_with_boxes(given)}", LEARNT, settings)
     why = "a first network learns what the hints say, annotates all images within their hints, and a second learns that"
     settings = {}
-    if Kind.TAG in given:
-        settings["absent_weight"] = 1.0
     if Kind.BOX in given:
         settings["baseline"] = "box-uncertainty"
         why = f"{why}; in boxes {_with_boxes(given)}"
