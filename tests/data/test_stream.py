@@ -78,8 +78,8 @@ def test_with_a_share_of_masks_it_is_the_tail_of_the_whole(
     mixture: tuple[int, set[int]], batch: int, share: float, first: int, more: int, seed: int
 ) -> None:
     images, masked = mixture
-    whole = list(Stream(images, batch, (0, first + more), seed=seed, masked=masked, mask_share=share))
-    tail = Stream(images, batch, (first, first + more), seed=seed, masked=masked, mask_share=share)
+    whole = list(Stream(images, batch, (0, first + more), seed=seed, often=masked, share_of_often=share))
+    tail = Stream(images, batch, (first, first + more), seed=seed, often=masked, share_of_often=share)
     assert list(tail) == whole[first:]
     assert len(tail) == more
     assert all(len(keys) == batch for keys in whole)
@@ -89,7 +89,7 @@ def test_with_a_share_of_masks_it_is_the_tail_of_the_whole(
 @given(mixtures(), counts, shares, st.integers(0, 3))
 def test_images_with_masks_have_their_share(mixture: tuple[int, set[int]], batch: int, share: float, seed: int) -> None:
     images, masked = mixture
-    steps = list(Stream(images, batch, (0, 12), seed=seed, masked=masked, mask_share=share))
+    steps = list(Stream(images, batch, (0, 12), seed=seed, often=masked, share_of_often=share))
     least = max(Fraction(str(share)), Fraction(len(masked), images))
     held = [sum(index in masked for _, index in keys) for keys in steps]
     for k in range(1, 13):
@@ -105,7 +105,9 @@ def test_images_with_masks_have_their_share(mixture: tuple[int, set[int]], batch
 @given(mixtures(), counts, shares, st.integers(0, 3))
 def test_each_deck_is_dealt_in_whole_passes(mixture: tuple[int, set[int]], batch: int, share: float, seed: int) -> None:
     images, masked = mixture
-    drawn = [key for keys in Stream(images, batch, (0, 20), seed=seed, masked=masked, mask_share=share) for key in keys]
+    drawn = [
+        key for keys in Stream(images, batch, (0, 20), seed=seed, often=masked, share_of_often=share) for key in keys
+    ]
     for deck in (masked, set(range(images)) - masked):
         keys = [key for key in drawn if key[1] in deck]
         for number in range(len(keys) // len(deck)):
@@ -118,16 +120,16 @@ def test_each_deck_is_dealt_in_whole_passes(mixture: tuple[int, set[int]], batch
 @given(counts, counts, st.booleans())
 def test_a_share_changes_nothing_where_all_images_are_alike(images: int, batch: int, all_masked: bool) -> None:
     masked = range(images) if all_masked else ()
-    alike = Stream(images, batch, (0, 6), seed=1, masked=masked, mask_share=0.5)
+    alike = Stream(images, batch, (0, 6), seed=1, often=masked, share_of_often=0.5)
     assert list(alike) == list(Stream(images, batch, (0, 6), seed=1))
 
 
 def test_no_share_is_the_plain_stream() -> None:
-    assert list(Stream(9, 4, (0, 6), seed=1, masked=(2, 3))) == list(Stream(9, 4, (0, 6), seed=1))
+    assert list(Stream(9, 4, (0, 6), seed=1, often=(2, 3))) == list(Stream(9, 4, (0, 6), seed=1))
 
 
 def test_a_batch_of_one_sees_both_kinds_in_turn() -> None:
-    drawn = [keys[0][1] for keys in Stream(4, 1, (0, 8), seed=0, masked=(1,), mask_share=0.5)]
+    drawn = [keys[0][1] for keys in Stream(4, 1, (0, 8), seed=0, often=(1,), share_of_often=0.5)]
     assert [index == 1 for index in drawn] == [True, False] * 4
 
 

@@ -197,6 +197,8 @@ def test_images_with_tags_alone_wait_for_the_second_network(
     assert {hint.image for hint in tagged} <= labels
     staged = StagedRun(run, planned.data, planned.hints, Silent(), None)
     assert len(staged._images(None)) == 8
+    assert {staged._images(None).names[i] for i in staged._images(None).placed}.isdisjoint(h.image for h in tagged)
+    assert len(staged._images(None).placed) == 5
     assert len(staged._images(None, tagged=False)) == 5
     alone = StagedRun(run, planned.data, {hint.image: hint for hint in tagged}, Silent(), None)
     assert len(alone._images(None, tagged=False)) == 3, "tags alone are better than nothing"

@@ -158,6 +158,11 @@ class HintedImages(Dataset[Sample]):
         """Indices of the images with a mask or filled areas."""
         return tuple(i for i, name in enumerate(self.names) if Kind.MASK in self.hints[name].kinds())
 
+    @property
+    def placed(self) -> tuple[int, ...]:
+        """Indices of the images of which a hint says more than which classes they show."""
+        return tuple(i for i, name in enumerate(self.names) if self.hints[name].kinds() != {Kind.TAG})
+
     def label_path(self, mask: str) -> Path:
         """Where a label file lies: `Hints.mask` is relative to the data set's folder."""
         return self.data.root / mask
@@ -303,8 +308,8 @@ class Stream(Sampler[list[Key]]):
         steps: First step and the step before which to stop.
         seed: Of the permutations.
         share: (rank, world size): this process takes every batch's rank-th part.
-        masked: Indices of the images with a mask.
-        mask_share: Least share of them, 0 to 1; without effect where all images have a mask or none has.
+        often: Indices of the images of which every batch has a share at least.
+        share_of_often: That share, 0 to 1; without effect where they are all images or none.
 
     Raises:
         ConfigError: a batch that cannot be dealt to the processes in equal parts.
@@ -318,8 +323,8 @@ class Stream(Sampler[list[Key]]):
         *,
         seed: int,
         share: tuple[int, int] = (0, 1),
-        masked: Collection[int] = (),
-        mask_share: float = 0.0,
+        often: Collection[int] = (),
+        share_of_often: float = 0.0,
     ) -> None:
         self.batch, self.steps = batch, steps
         self.rank, self.world = share
@@ -328,13 +333,13 @@ class Stream(Sampler[list[Key]]):
                 f"a batch of {batch} images for {self.world} processes", accepted=f"multiples of {self.world}"
             )
         every = np.arange(images)
-        chosen = np.isin(every, list(masked))
+        chosen = np.isin(every, list(often))
         self.decks: tuple[Deck, ...] = (Deck(every, seed, ("order",)),)
         self.first_share = Fraction(1)
-        if mask_share and 0 < chosen.sum() < images:
+        if share_of_often and 0 < chosen.sum() < images:
             self.decks = (Deck(every[chosen], seed, ("order", "masks")), Deck(every[~chosen], seed, ("order", "rest")))
             # As written, not as stored: in binary 0.3 lies a little below three tenths.
-            self.first_share = max(Fraction(str(mask_share)), Fraction(int(chosen.sum()), images))
+            self.first_share = max(Fraction(str(share_of_often)), Fraction(int(chosen.sum()), images))
 
     def __len__(self) -> int:
         return self.steps[1] - self.steps[0]

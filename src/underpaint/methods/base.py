@@ -47,6 +47,7 @@ class Stage(Config):
         rate: Factor on the recipe's learning rate.
         mask_share: Least share of every batch that comes from images with a mask, where some have one and some not. A
             pass has as many steps as without it.
+        placed_share: The same for images of which a hint says more than tags do; ``mask_share`` goes before it.
         tagged: Whether images that have tags and nothing else take part; without them a pass still has as many steps.
         decodes: Whether the decoder runs. A classifier of images, which has no use for it, trains in two thirds of the
             time without.
@@ -61,6 +62,7 @@ class Stage(Config):
     subclasses: int = Field(default=0, ge=0)
     rate: float = Field(default=1.0, gt=0)
     mask_share: float = Field(default=0.0, ge=0, le=1)
+    placed_share: float = Field(default=0.0, ge=0, le=1)
     tagged: bool = True
     decodes: bool = True
 

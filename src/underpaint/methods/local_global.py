@@ -28,6 +28,10 @@ from underpaint.records import Batch, NetOutput, Progress, Terms
 SOFT_STRIDE = 4
 """Pixels a side of a cell of soft annotations: the stride of the default network."""
 
+PLACED_SHARE = 0.5
+"""Least share of a batch from images that someone marked in, where others have tags alone: what a network made of those
+must not outnumber what a person said."""
+
 
 class LocalGlobalConfig(CandidateConfig):
     """Settings of local-global. The paper's own are not public; see the page of the method for what is measured.
@@ -94,7 +98,7 @@ class LocalGlobal(Method[LocalGlobalConfig]):
             mask_share=share,
             tagged=self.config.absent_weight > 0,  # else they teach nothing yet, and would take the others' place
         )
-        return (first, *(Stage(name=f"retrain-{number + 1}") for number in range(self.config.rounds)))
+        return (first, *(Stage(name=f"retrain-{n + 1}", placed_share=PLACED_SHARE) for n in range(self.config.rounds)))
 
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
         """``seeds`` (hard labels) or ``annotation`` (soft ones), ``hints``, ``sets``, ``absent`` and ``gated-crf``."""

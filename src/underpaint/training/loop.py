@@ -169,6 +169,7 @@ class Loop:
         folder: Of the stage; checkpoints go to ``folder/checkpoints``.
         reporter: Watches.
         mask_share: As in `Stage`.
+        placed_share: As in `Stage`.
     """
 
     def __init__(
@@ -184,8 +185,9 @@ class Loop:
         folder: Path,
         reporter: Reporter,
         mask_share: float = 0.0,
+        placed_share: float = 0.0,
     ) -> None:
-        self.mask_share = mask_share
+        self.often = (images.masked, mask_share) if mask_share else (images.placed, placed_share)
         self.network, self.method, self.images, self.config = network, method, images, config
         self.stage, self.steps, self.seed, self.folder, self.reporter = stage, steps, seed, folder, reporter
         self.fabric = make_fabric(config)
@@ -249,8 +251,8 @@ class Loop:
             config.batch // parts,
             (self.first * parts, self.steps * parts),
             seed=derive(self.seed, "order"),
-            masked=self.images.masked,
-            mask_share=self.mask_share,
+            often=self.often[0],
+            share_of_often=self.often[1],
         )
         loader = DataLoader(
             Guarded(self.images),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -126,8 +126,8 @@ class StagedRun:
     ) -> Settings:
         """All that the weights of a stage depend on, and nothing else."""
         config, changed = self.run.config, _changed(stage)
-        if len(self._placed) == len(self.hints):  # no image is left out
-            changed.pop("tagged", None)
+        if len(self._placed) == len(self.hints):  # neither has an effect
+            changed = _without(changed, _DRAWN)
         return {
             "method": learner.name,
             "settings": learner.config.model_dump(mode="json"),
@@ -170,6 +170,7 @@ class StagedRun:
             folder=self.run.root / "stages" / f"{number}-{stage.name}",
             reporter=self.reporter,
             mask_share=stage.mask_share,
+            placed_share=stage.placed_share,
         )
         events = EventLog(self.run.root / "events.jsonl", stage.name, loop.first)
         try:
@@ -188,7 +189,7 @@ class StagedRun:
         inputs = {
             "method": method.name,
             "settings": method.config.model_dump(mode="json"),
-            "stage": {**stage.model_dump(mode="json", exclude=_LATER), **_changed(stage)},
+            "stage": {**stage.model_dump(mode="json", exclude=_LATER), **_without(_changed(stage), _DRAWN)},
             "model": self.run.config.model.model_dump(mode="json"),
             "underpaint": __version__,
             **given,
@@ -208,9 +209,17 @@ class StagedRun:
         return PseudoLabels(make_artifact(store, f"labels-{stage.name}", inputs, make), self.data.classes)
 
 
-_LATER = {"heads", "subclasses", "rate", "mask_share", "tagged", "decodes"}
+_LATER = {"heads", "subclasses", "rate", "mask_share", "placed_share", "tagged", "decodes"}
 """Fields of a stage that enter the name of an artifact only where they are set: a stage without them keeps the name
 that it had before these fields were there, and is not trained again."""
+
+
+_DRAWN = {"placed_share", "tagged"}
+"""Fields that say how often images with tags alone are drawn: labels do not depend on them."""
+
+
+def _without(fields: Settings, names: Set[str]) -> Settings:
+    return {name: value for name, value in fields.items() if name not in names}
 
 
 def _changed(stage: Stage) -> Settings:
