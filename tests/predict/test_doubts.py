@@ -89,7 +89,7 @@ def test_doubt_is_what_the_expected_softmax_takes_from_the_logits() -> None:
     mean = torch.full((5, 2), 3.0)
     kept = expected_logits(mean, variance)[:, 0] / mean[:, 0]
     np.testing.assert_allclose(doubt(variance[:, 0].numpy()), 1 - kept.numpy(), atol=1e-6)
-    np.testing.assert_allclose(doubt(np.float32([1, 10])), [0.153, 0.550], atol=1e-3)
+    np.testing.assert_allclose(doubt(np.array([1, 10], np.float32)), np.array([0.153, 0.550]), atol=1e-3)
 
 
 def test_the_picture_has_one_scale_for_all_photographs(network: Network, photo: np.ndarray, tmp_path: Path) -> None:
@@ -98,6 +98,7 @@ def test_the_picture_has_one_scale_for_all_photographs(network: Network, photo: 
     Image.fromarray(photo[:32, :48]).save(tmp_path / "album" / "a.png")
     sure = copy.deepcopy(network)
     assert sure.variance_head is not None
+    assert sure.variance_head.bias is not None
     torch.nn.init.constant_(sure.variance_head.bias, -30.0)
     draw_doubts(Doubter(sure, PredictConfig()), tmp_path / "album", tmp_path / "out")
     grey = photo[:32, :48].mean(axis=2)
