@@ -5,7 +5,7 @@
 
 Hints are simulated from the training masks, and cost what `underpaint.simulate.effort` says. ``hour`` goes through the
 training images in one shuffled order and hints them until the minutes are spent: with one kind, or a fifth of the
-minutes on each. ``tags`` scribbles on a share of the images, drawn from their names; in the second row the others have
+minutes on each. ``tags`` scribbles on the first share of that order; in the second row the others have
 their tags. Every row takes the method that ``auto`` takes, and the same number of steps a stage, whatever its number of
 images. Results are those of one scale on the test split. Interrupted, the same command goes on.
 """
