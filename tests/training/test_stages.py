@@ -22,6 +22,7 @@ from underpaint.models.network import Network
 from underpaint.records import Batch, Head, NetOutput, Progress, Terms
 from underpaint.training.artifacts import fingerprint, make_artifact
 from underpaint.training.reporter import Silent
+from underpaint.training.run_folder import read_events
 from underpaint.training.stage_inference import StageInference
 from underpaint.training.stages import StagedRun
 from underpaint.workflows import plan, train
@@ -95,8 +96,10 @@ def test_stages_learn_from_what_the_one_before_made(
         "labels-hard", "labels-soft", "predictions", "predictions", "trained-first", "trained-hard", "trained-soft"
     ]  # fmt: skip
     assert {path.name for path in (run.root / "stages").iterdir()} == {"0-first", "1-hard", "2-soft"}
-    events = (run.root / "events.jsonl").read_text()
-    assert all(f'"stage": "{name}"' in events for name in ("first", "hard", "soft"))
+    events = [event for event, _ in read_events(run.root / "events.jsonl")]
+    costs = [(event["stage"], event["event"]) for event in events if event["event"] != "steps"]
+    assert costs == [(name, kind) for name in ("first", "hard", "soft") for kind in ("labels", "trained")][1:]
+    assert all(event["seconds"] > 0 for event in events if event["event"] != "steps")
 
 
 def test_interrupted_between_stages_nothing_is_made_twice(

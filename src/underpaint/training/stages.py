@@ -26,6 +26,7 @@ from underpaint.models.network import Network
 from underpaint.records import Head
 from underpaint.training.artifacts import artifact_path, file_digest, fingerprint, make_artifact
 from underpaint.training.checkpoint import Tensors, tensor_bytes
+from underpaint.training.cost import Cost
 from underpaint.training.loop import Loop, make_fabric, precision_of
 from underpaint.training.reporter import Reporter
 from underpaint.training.run_folder import EventLog, RunFolder
@@ -172,11 +173,16 @@ class StagedRun:
             mask_share=stage.mask_share,
             placed_share=stage.placed_share,
         )
-        events = EventLog(self.run.root / "events.jsonl", stage.name, loop.first)
+        events, cost = self._events(stage, loop.first), Cost()
         try:
-            return loop.run(events)
+            trained = loop.run(events)
+            events.write("trained", loop.steps, **cost.figures(), steps=loop.steps - loop.first)
         finally:
             events.close()
+        return trained
+
+    def _events(self, stage: Stage, first: int) -> EventLog:
+        return EventLog(self.run.root / "events.jsonl", stage.name, first)
 
     def _prepare(
         self, method: Method[Config], stage: Stage, before: Stage, weights: Path, earlier: PseudoLabels | None
@@ -204,7 +210,11 @@ class StagedRun:
             infer = StageInference(
                 network.eval(), images, folder, store=store, given=given, earlier=root, autocast=fabric.autocast
             )
+            cost = Cost()
             method.prepare(stage, infer)
+            events = self._events(stage, 0)
+            events.write("labels", 0, **cost.figures(), images=len(images))
+            events.close()
 
         return PseudoLabels(make_artifact(store, f"labels-{stage.name}", inputs, make), self.data.classes)
 
