@@ -7,7 +7,8 @@ Hints are simulated from the training masks, and cost what `underpaint.simulate.
 training images in one shuffled order and hints them until the minutes are spent: with one kind, or a fifth of the
 minutes on each. ``tags`` scribbles on the first share of that order; in the second row the others have
 their tags. Every row takes the method that ``auto`` takes, and the same number of steps a stage, whatever its number of
-images. Results are those of one scale on the test split. Interrupted, the same command goes on.
+images. Results are those of one scale on the test split; --on val is for choosing. Interrupted, the same command
+goes on.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("-o", "--out", type=Path, required=True)
     parser.add_argument("--split", default="train", help="split to learn from")
+    parser.add_argument("--on", default="test", help="split to score on")
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--share", type=float, default=0.25)
     parser.add_argument("--steps", type=int, default=220, help="of every stage")
@@ -77,6 +79,7 @@ def main() -> None:
             "command": shlex.join(["python", *sys.argv]),
             "commit": commit(),
             "split": asked.split,
+            "scored on": asked.on,
             "steps a stage": asked.steps,
             "seed": asked.seed,
             "rows": [results[row] for row in rows if row in results],
@@ -150,8 +153,8 @@ def measured(label: str, hints: list[Hints], asked: argparse.Namespace, reporter
         reporter.note(line)
     folder = asked.out / "runs" / label
     run = train(planned, folder, resume=folder.is_dir(), store=asked.out / "artifacts", reporter=reporter)
-    kept = asked.out / "scores" / f"{label}.npz"
-    scores = score_run(run, planned.data, "test", asked.out / "masks" / label, kept, four=False).evaluation.scores
+    kept = asked.out / "scores" / f"{label}-{asked.on}.npz"
+    scores = score_run(run, planned.data, asked.on, asked.out / "masks" / label, kept, four=False).evaluation.scores
     return {
         "row": label,
         "images": len(hints),

@@ -63,6 +63,13 @@ def mixture() -> dict[str, Hints]:
     }
 
 
+def test_images_beyond_doubt_have_a_mask_or_strokes_and_no_box(data: DataFolder) -> None:
+    boxed = Hints("im2", boxes=(Box("cat", 4, 4, 30, 30),), clicks=(Click("cat", 9, 9),))
+    held = images(data, mixture() | {"im2": boxed})
+    assert [held.names[i] for i in held.sure] == ["im0", "im1", "im4", "im5"]
+    assert [held.names[i] for i in held.placed] == ["im0", "im1", "im2", "im4", "im5"]
+
+
 def images(data: DataFolder, hints: Mapping[str, Hints] | None = None, **changes: Any) -> HintedImages:
     settings: dict[str, Any] = {"seed": 0} | changes
     views = settings.pop("views", VIEWS)

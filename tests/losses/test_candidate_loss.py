@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from underpaint.losses.candidates import (
     DENSE_SHARE,
+    Balance,
     candidate_terms,
     nothing,
     sample_logits,
@@ -50,10 +51,13 @@ def random_seeds(size: tuple[int, int], share: float, *, images: int = 2, classe
     return labels.masked_fill(torch.rand(images, *size, generator=draw) >= share, UNKNOWN)
 
 
-def reference(logits: Tensor, seeds: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Upsample everything in double precision, then cross-entropy."""
+def reference(logits: Tensor, seeds: Tensor, balance: Balance = "pixels") -> Tensor:
+    """Upsample everything in double precision, then cross-entropy: of all images at once, or the mean of each one's."""
     full = F.interpolate(logits.double(), size=seeds.shape[1:], mode="bilinear", align_corners=False)
-    return F.cross_entropy(full, seeds.long(), weight=None if weight is None else weight.double(), ignore_index=UNKNOWN)
+    if balance == "pixels":
+        return F.cross_entropy(full, seeds.long(), ignore_index=UNKNOWN)
+    each = [reference(logits[n : n + 1], seeds[n : n + 1]) for n in range(len(seeds)) if (seeds[n] != UNKNOWN).any()]
+    return torch.stack(each).mean()
 
 
 def gradient(loss: Tensor, logits: Tensor) -> Tensor:
@@ -89,19 +93,31 @@ def test_sampling_any_layout_and_half_precision() -> None:
 
 @pytest.mark.parametrize(("cells", "pixels"), [SIZES[0], SIZES[1], SIZES[5]])
 @pytest.mark.parametrize("share", [0.08, 0.6])
-@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("balance", ["pixels", "images"])
 def test_seed_cross_entropy_equals_the_dense_form(
-    cells: tuple[int, int], pixels: tuple[int, int], share: float, weighted: bool, monkeypatch: pytest.MonkeyPatch
+    cells: tuple[int, int], pixels: tuple[int, int], share: float, balance: Balance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert 0.08 < DENSE_SHARE < 0.5
     if share < DENSE_SHARE:
         monkeypatch.delattr(NetOutput, "upsampled")  # the sparse path must not make the full map
-    weight = torch.tensor([0.5, 1.0, 3.0, 0.1]) if weighted else None
     logits, seeds = random_logits(cells), random_seeds(pixels, share)
-    loss = seed_cross_entropy(NetOutput(logits, pixels), seeds, weight=weight)
-    expected = reference(logits, seeds, weight)
+    seeds[0, ::2] = UNKNOWN  # as many labels in all images would make both means one
+    loss = seed_cross_entropy(NetOutput(logits, pixels), seeds, balance=balance)
+    expected = reference(logits, seeds, balance)
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
     torch.testing.assert_close(gradient(loss, logits), gradient(expected, logits), rtol=1e-4, atol=1e-7)
+
+
+def test_beside_a_mask_a_click_counts_as_an_image_and_not_as_a_pixel() -> None:
+    """Three images, uniform but for one class each: a mask, one pixel, nothing."""
+    logits = torch.zeros(3, 2, 4, 4)
+    logits[0, 0], logits[1, 0] = 2.0, 2.0
+    seeds = torch.full((3, 16, 16), UNKNOWN, dtype=torch.uint8)
+    seeds[0], seeds[1, 3, 5] = 0, 1
+    right, wrong = math.log1p(math.exp(-2.0)), math.log1p(math.exp(2.0))
+    out = NetOutput(logits, (16, 16))
+    assert seed_cross_entropy(out, seeds).item() == pytest.approx((256 * right + wrong) / 257)
+    assert seed_cross_entropy(out, seeds, balance="images").item() == pytest.approx((right + wrong) / 2)
 
 
 def test_a_single_seed_by_hand() -> None:

@@ -101,6 +101,10 @@ def test_in_boxes_the_loss_is_that_of_a_loop_over_cells() -> None:
     found = terms_of(out, batch, LATE, box_weight=0.5, bootstrap="none")
     assert float(found["boxes"].detach()) == pytest.approx(0.5 * sum(losses) / seeds, rel=1e-5)
     assert float(found["sets"].detach()) == 0, "cells in boxes are not counted twice"
+    own = int((batch.seeds()[1] != UNKNOWN).sum()) / 16
+    found = terms_of(out, batch, LATE, bootstrap="none", balance="images")
+    assert own != seeds, "the other image has labels too"
+    assert float(found["boxes"].detach()) == pytest.approx(sum(losses) / max(own, len(cells)) / 2, rel=1e-5)
 
 
 def test_the_variance_is_felt_in_boxes_alone_and_not_while_they_are_trusted() -> None:

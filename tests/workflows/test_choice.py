@@ -15,8 +15,6 @@ from underpaint.workflows.choice import choose, main_kinds
 from underpaint.workflows.simulate import simulate
 from underpaint.workflows.train import Plan, plan
 
-DRAWN = [{Kind.SCRIBBLE}, {Kind.CLICK}, {Kind.CLICK, Kind.SCRIBBLE}, {Kind.SCRIBBLE, Kind.MASK}]
-
 
 @pytest.mark.parametrize(
     ("kinds", "method", "settings"),
@@ -25,10 +23,11 @@ DRAWN = [{Kind.SCRIBBLE}, {Kind.CLICK}, {Kind.CLICK, Kind.SCRIBBLE}, {Kind.SCRIB
         ({Kind.TAG}, "rrm", {}),
         ({Kind.BOX}, "box-uncertainty", {"projection_weight": 0.1, "pairwise_weight": 0.1}),
         ({Kind.BOX, Kind.MASK}, "box-uncertainty", {}),
-        *((kinds, "local-global", {}) for kinds in DRAWN),
+        *(({kind}, "local-global", {}) for kind in (Kind.SCRIBBLE, Kind.CLICK)),
         ({Kind.SCRIBBLE, Kind.TAG}, "local-global", {}),
-        ({Kind.SCRIBBLE, Kind.BOX}, "local-global", {"baseline": "box-uncertainty"}),
-        (set(Kind), "local-global", {"baseline": "box-uncertainty"}),
+        *(({Kind.SCRIBBLE, kind}, "local-global", {"balance": "images"}) for kind in (Kind.CLICK, Kind.MASK)),
+        ({Kind.SCRIBBLE, Kind.BOX}, "local-global", {"baseline": "box-uncertainty", "balance": "images"}),
+        (set(Kind), "local-global", {"baseline": "box-uncertainty", "balance": "images"}),
     ],
 )
 def test_the_method_for_each_mixture(kinds: set[Kind], method: str, settings: Settings) -> None:

@@ -154,9 +154,12 @@ class HintedImages(Dataset[Sample]):
         self.geometry[name], self._sizes[name] = geometry, size
 
     @property
-    def masked(self) -> tuple[int, ...]:
-        """Indices of the images with a mask or filled areas."""
-        return tuple(i for i, name in enumerate(self.names) if Kind.MASK in self.hints[name].kinds())
+    def sure(self) -> tuple[int, ...]:
+        """Indices of the images whose labelled pixels are beyond doubt: with a mask, or with strokes and no box."""
+        kinds = [self.hints[name].kinds() for name in self.names]
+        return tuple(
+            i for i, k in enumerate(kinds) if Kind.MASK in k or (k & {Kind.SCRIBBLE, Kind.CLICK} and Kind.BOX not in k)
+        )
 
     @property
     def placed(self) -> tuple[int, ...]:
@@ -296,10 +299,10 @@ class Stream(Sampler[list[Key]]):
     The order of an epoch is a permutation drawn from (seed, epoch). A run that resumes at step k draws the batches that
     an uninterrupted one would have drawn from step k on.
 
-    With ``mask_share``, images with a mask and images without are two decks, each dealt in passes of its own: of the
-    first k batches of b images, ``ceil(k b share)`` come from the first deck, for every k. So every batch has that
+    With ``share_of_often``, the images of ``often`` and the others are two decks, each dealt in passes of its own: of
+    the first k batches of b images, ``ceil(k b share)`` come from the first deck, for every k. So every batch has that
     share where b times the share is whole, and is one image short in some where it is not; no deck is ever left out but
-    by a share of 0 or 1. Where more of the images have masks, their own share of the data is dealt. The number of
+    by a share of 0 or 1. Where more of the images are in ``often``, their own share of the data is dealt. The number of
     images drawn, and with it of steps, stays as it is.
 
     Args:

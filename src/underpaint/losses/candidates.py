@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from underpaint.losses.grid import at_centres
 from underpaint.records import UNKNOWN, Batch, NetOutput, Terms
+
+Balance = Literal["pixels", "images"]
+"""What counts the same in a mean over a batch: every labelled pixel, or every image that has some."""
 
 DENSE_SHARE = 0.2
 """Above this share of labelled pixels, upsampling the whole map costs less than sampling it at the pixels."""
@@ -51,29 +56,36 @@ def nothing(logits: Tensor) -> Tensor:
     return (logits * 0.0).sum()  # in this order: in half precision the sum may be infinite, and infinity times 0 is NaN
 
 
-def seed_cross_entropy(out: NetOutput, seeds: Tensor, *, weight: Tensor | None = None) -> Tensor:
+def seed_cross_entropy(out: NetOutput, seeds: Tensor, *, balance: Balance = "pixels") -> Tensor:
     """Mean cross-entropy over the labelled pixels of a batch (partial cross-entropy; Tang et al., CVPR 2018).
 
-    ``-(1/P) sum_{p labelled} log softmax(z_p)[y_p]`` with z the logits at full size. With ``weight`` the weighted mean,
-    as in `torch.nn.functional.cross_entropy`.
+    ``-(1/P) sum_{p labelled} log softmax(z_p)[y_p]`` with z the logits at full size. Balanced by images it is the mean
+    of every image's own mean: beside one mask, a thousand times as many pixels, clicks would teach nothing.
 
     Args:
         out: Network output; ``out.logits`` (N, C, h, w).
         seeds: (N, H, W) uint8, class index, or 255 where unknown or padded.
-        weight: (C,) class weights or None.
+        balance: What counts the same.
 
     Returns:
         Scalar; a zero on the graph when no pixel is labelled.
     """
     labelled = seeds != UNKNOWN
-    count = int(labelled.sum())
+    counts = labelled.flatten(1).sum(dim=1)  # (N,)
+    count = int(counts.sum())
     if count == 0:
         return nothing(out.logits)
+    reduction = "mean" if balance == "pixels" else "none"
     if count > DENSE_SHARE * seeds.numel():
-        return F.cross_entropy(out.upsampled().float(), seeds.long(), weight=weight, ignore_index=UNKNOWN)
-    image, row, column = labelled.nonzero(as_tuple=True)
-    logits = sample_logits(out.logits, image, row, column, out.size)
-    return F.cross_entropy(logits, seeds[labelled].long(), weight=weight)
+        each = F.cross_entropy(out.upsampled().float(), seeds.long(), ignore_index=UNKNOWN, reduction=reduction)
+        if reduction == "none":
+            each = each[labelled]
+    else:
+        logits = sample_logits(out.logits, *labelled.nonzero(as_tuple=True), out.size)
+        each = F.cross_entropy(logits, seeds[labelled].long(), reduction=reduction)
+    if reduction == "mean":
+        return each
+    return (each / counts.repeat_interleave(counts)).sum() / (counts > 0).sum()
 
 
 def set_cross_entropy(out: NetOutput, batch: Batch, *, whole_image: bool, skip: Tensor | None = None) -> Tensor:
@@ -112,7 +124,13 @@ def set_cross_entropy(out: NetOutput, batch: Batch, *, whole_image: bool, skip: 
 
 
 def candidate_terms(
-    out: NetOutput, batch: Batch, *, set_weight: float, absent_weight: float, skip: Tensor | None = None
+    out: NetOutput,
+    batch: Batch,
+    *,
+    set_weight: float,
+    absent_weight: float,
+    balance: Balance = "pixels",
+    skip: Tensor | None = None,
 ) -> Terms:
     """The terms that every method for hints on pixels stands on.
 
@@ -121,12 +139,13 @@ def candidate_terms(
         batch: Candidates and sets.
         set_weight: Of the pixels that a hint left with several candidates.
         absent_weight: Of the pixels that carry only what is known of the whole image.
+        balance: Of the labelled pixels.
         skip: (N, h, w) bool, cells of the decoder's grid whose sets another loss takes, or None.
 
     Returns:
         ``seeds``, ``sets`` and ``absent``, weighted; each a zero on the graph where it has nothing to learn.
     """
-    terms = {"seeds": seed_cross_entropy(out, batch.seeds())}
+    terms = {"seeds": seed_cross_entropy(out, batch.seeds(), balance=balance)}
     for name, weight, whole_image in (("sets", set_weight, False), ("absent", absent_weight, True)):
         terms[name] = nothing(out.logits)
         if weight:

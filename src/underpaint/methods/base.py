@@ -16,6 +16,7 @@ from underpaint.core.classes import ClassTable
 from underpaint.core.config import Config, Settings
 from underpaint.data.samples import Still
 from underpaint.hints.types import Kind
+from underpaint.losses.candidates import Balance
 from underpaint.records import Batch, Head, NetOutput, Progress, Terms
 
 Job = TypeVar("Job")
@@ -45,8 +46,8 @@ class Stage(Config):
         heads: Of the network in this stage; None for what the method that trains it `needs`.
         subclasses: K, sub-categories of every class that the network tells apart; 0 for none.
         rate: Factor on the recipe's learning rate.
-        mask_share: Least share of every batch that comes from images with a mask, where some have one and some not. A
-            pass has as many steps as without it.
+        mask_share: Least share of every batch that comes from images whose hints leave no doubt (`HintedImages.sure`),
+            where only some are. A pass has as many steps as without it.
         placed_share: The same for images of which a hint says more than tags do; ``mask_share`` goes before it.
         tagged: Whether images that have tags and nothing else take part; without them a pass still has as many steps.
         decodes: Whether the decoder runs. A classifier of images, which has no use for it, trains in two thirds of the
@@ -115,10 +116,13 @@ class CandidateConfig(Config):
         absent_weight: Of the pixels that carry only the image's tags; above 0, classes that the image does not show
             are unlearned everywhere in it (methods such as AGMM, CVPR 2023, add such a term). 0 keeps the floor
             honest: hint pixels alone.
+        balance: What counts the same: every labelled ``pixels`` of a batch, or every one of its ``images``, whether a
+            mask labels it or a click.
     """
 
     set_weight: float = Field(default=1.0, ge=0)
     absent_weight: float = Field(default=0.0, ge=0)
+    balance: Balance = "pixels"
 
 
 ConfigT = TypeVar("ConfigT", bound=Config, covariant=True)

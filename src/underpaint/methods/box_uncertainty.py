@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
 from underpaint.core.config import Config
 from underpaint.hints.types import Kind
 from underpaint.losses.boxes import BoxGrid, Unlabelled, projection_loss
-from underpaint.losses.candidates import candidate_terms, nothing
+from underpaint.losses.candidates import Balance, candidate_terms, nothing
 from underpaint.losses.colour_pairs import same_label_loss
 from underpaint.losses.uncertainty import MASK_SHARE, expected_logits, group_cross_entropy, hard_targets, soft_targets
 from underpaint.methods.base import Method, Reference, Stage
@@ -34,8 +35,9 @@ class BoxUncertaintyConfig(Config):
         projection_weight: Of the loss by which every row and column of a tight box shows its object (BoxInst).
         pairwise_weight: Of the loss by which neighbours of one colour agree (BoxInst, whose weight is 1).
         absent_weight: Of the pixels that carry only the image's tags, as in `partial`.
-        mask_share: Least share of a batch that comes from images with masks, where there are both kinds; 1 leaves the
-            images without masks out. See `MASK_SHARE`.
+        balance: As in `partial`; a pixel in a box counts like a labelled one of its image.
+        mask_share: Least share of a batch that comes from images with masks, or with strokes or clicks and no box; 1
+            leaves the others out. See `MASK_SHARE`.
     """
 
     uncertainty: bool = True
@@ -46,6 +48,7 @@ class BoxUncertaintyConfig(Config):
     projection_weight: float = Field(default=0.0, ge=0)
     pairwise_weight: float = Field(default=0.0, ge=0)
     absent_weight: float = Field(default=0.0, ge=0)
+    balance: Balance = "pixels"
     mask_share: float = Field(default=MASK_SHARE, ge=0, le=1)
 
     @model_validator(mode="after")
@@ -84,12 +87,13 @@ class BoxUncertainty(Method[BoxUncertaintyConfig]):
         grid = BoxGrid.of(batch, (out.logits.shape[2], out.logits.shape[3]))
         inside = Unlabelled.of(grid, batch, seeds)
         skip = inside.where if config.box_weight else None
-        terms = candidate_terms(out, batch, set_weight=1.0, absent_weight=config.absent_weight, skip=skip)
+        terms = candidate_terms(
+            out, batch, set_weight=1.0, absent_weight=config.absent_weight, balance=config.balance, skip=skip
+        )
         terms |= dict.fromkeys(("boxes", "projection", "pairwise"), nothing(out.logits))
         if len(inside.label) and config.box_weight:
-            labelled = float((seeds != UNKNOWN).float().mean()) * inside.where.numel()  # in cells
             each = self._inside(out, inside, grid, progress)
-            terms["boxes"] = config.box_weight * each.sum() / max(len(each), labelled)
+            terms["boxes"] = config.box_weight * _mean(each, inside.where, seeds != UNKNOWN, config.balance)
         if config.projection_weight:
             probabilities = expected_logits(out.logits, None).softmax(dim=1)
             terms["projection"] = config.projection_weight * projection_loss(probabilities, grid, batch.valid)
@@ -113,3 +117,20 @@ class BoxUncertainty(Method[BoxUncertaintyConfig]):
             explained = grid.explained(out.logits.argmax(dim=1))[inside.where]
             target = target.where(explained, 1.0)
         return group_cross_entropy(expected_logits(mean, variance), inside.label, inside.rest, target)
+
+
+def _mean(each: Tensor, where: Tensor, labelled: Tensor, balance: Balance) -> Tensor:
+    """Of the losses in boxes, weighing a cell like one of the labelled cells, and never more than the mean does.
+
+    Args:
+        each: (P,) losses of the cells ``where``, in their order.
+        where: (N, h, w) bool.
+        labelled: (N, H, W) bool, pixels with a label.
+        balance: Labelled cells of the batch, or of the cell's own image.
+    """
+    cells = where.flatten(1).sum(dim=1)  # (N,)
+    known = labelled.flatten(1).float().mean(dim=1) * where[0].numel()
+    if balance == "pixels":
+        return each.sum() / torch.maximum(cells.sum(), known.sum())
+    weight = 1 / torch.maximum(cells, known)
+    return (each * weight.repeat_interleave(cells)).sum() / ((cells > 0) | (known > 0)).sum()

@@ -48,7 +48,9 @@ class DenseCrfLoss(Method[DenseCrfConfig]):
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
         """The terms of `partial` and ``dense-crf``."""
         config = self.config
-        terms = candidate_terms(out, batch, set_weight=config.set_weight, absent_weight=config.absent_weight)
+        terms = candidate_terms(
+            out, batch, set_weight=config.set_weight, absent_weight=config.absent_weight, balance=config.balance
+        )
         if progress.fraction < config.start:
             return {**terms, "dense-crf": nothing(out.logits)}
         stride = out.size[0] / out.logits.shape[2]

@@ -50,7 +50,9 @@ class GatedCrf(Method[GatedCrfConfig]):
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
         """The terms of `partial` and ``gated-crf``."""
         config = self.config
-        terms = candidate_terms(out, batch, set_weight=config.set_weight, absent_weight=config.absent_weight)
+        terms = candidate_terms(
+            out, batch, set_weight=config.set_weight, absent_weight=config.absent_weight, balance=config.balance
+        )
         if progress.fraction < config.start:
             return {**terms, "gated-crf": nothing(out.logits)}
         kernel = GaussianKernel(weight=1.0, sigma_xy=config.sigma_xy, sigma_rgb=config.sigma_rgb)

@@ -86,7 +86,7 @@ class LocalGlobal(Method[LocalGlobalConfig]):
 
     def stages(self) -> tuple[Stage, ...]:
         """The baseline, and a fresh network for every round."""
-        own: Settings = {"absent_weight": self.config.absent_weight}
+        own: Settings = {"absent_weight": self.config.absent_weight, "balance": self.config.balance}
         boxes = self.config.baseline == "box-uncertainty"
         if not boxes:
             own["set_weight"] = self.config.set_weight
@@ -103,11 +103,13 @@ class LocalGlobal(Method[LocalGlobalConfig]):
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
         """``seeds`` (hard labels) or ``annotation`` (soft ones), ``hints``, ``sets``, ``absent`` and ``gated-crf``."""
         config = self.config
-        terms = candidate_terms(out, batch, set_weight=config.set_weight, absent_weight=config.absent_weight)
+        terms = candidate_terms(
+            out, batch, set_weight=config.set_weight, absent_weight=config.absent_weight, balance=config.balance
+        )
         seeds, soft = batch.seeds(), batch.soft if config.targets == "soft" else None
         if batch.hinted is not None:
             seeds = seeds.masked_fill(~batch.hinted, UNKNOWN)
-        terms["hints"] = config.hint_weight * seed_cross_entropy(out, seeds)
+        terms["hints"] = config.hint_weight * seed_cross_entropy(out, seeds, balance=config.balance)
         terms["annotation"] = nothing(out.logits) if soft is None else soft_cross_entropy(out, soft, batch.valid)
         if soft is not None:  # they hold the hints already
             terms["seeds"] = nothing(out.logits)

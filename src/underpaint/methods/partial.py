@@ -27,4 +27,7 @@ class Partial(Method[CandidateConfig]):
 
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
         """Terms ``seeds``, ``sets`` (inside boxes) and ``absent`` (the rest of a tagged image)."""
-        return candidate_terms(out, batch, set_weight=self.config.set_weight, absent_weight=self.config.absent_weight)
+        config = self.config
+        return candidate_terms(
+            out, batch, set_weight=config.set_weight, absent_weight=config.absent_weight, balance=config.balance
+        )

@@ -187,7 +187,7 @@ class Loop:
         mask_share: float = 0.0,
         placed_share: float = 0.0,
     ) -> None:
-        self.often = (images.masked, mask_share) if mask_share else (images.placed, placed_share)
+        self.often = (images.sure, mask_share) if mask_share else (images.placed, placed_share)
         self.network, self.method, self.images, self.config = network, method, images, config
         self.stage, self.steps, self.seed, self.folder, self.reporter = stage, steps, seed, folder, reporter
         self.fabric = make_fabric(config)

@@ -60,7 +60,8 @@ def choose(kinds: Mapping[Kind, int]) -> Choice:
         settings: Settings = {} if Kind.MASK in given else {"projection_weight": 0.1, "pairwise_weight": 0.1}
         return Choice("box-uncertainty", f"{why}; {_with_boxes(given)}", LEARNT, settings)
     why = "a first network learns what the hints say, annotates all images within their hints, and a second learns that"
-    settings = {}
+    # A mask has a thousand times the pixels of a click, and what lies outside boxes as well.
+    settings = {"balance": "images"} if len(given - {Kind.TAG}) > 1 else {}
     if Kind.BOX in given:
         settings["baseline"] = "box-uncertainty"
         why = f"{why}; in boxes {_with_boxes(given)}"
