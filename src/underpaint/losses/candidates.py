@@ -81,7 +81,8 @@ def seed_cross_entropy(out: NetOutput, seeds: Tensor, *, balance: Balance = "pix
         if reduction == "none":
             each = each[labelled]
     else:
-        logits = sample_logits(out.logits, *labelled.nonzero(as_tuple=True), out.size)
+        image, row, column = labelled.nonzero(as_tuple=True)
+        logits = sample_logits(out.logits, image, row, column, out.size)
         each = F.cross_entropy(logits, seeds[labelled].long(), reduction=reduction)
     if reduction == "mean":
         return each
