@@ -3,10 +3,13 @@
 For diagnosis only: nothing is chosen by it, since a user with tags alone has no masks to compare with.
 
     python benchmarks/labels.py quality DATA RUN --hints H [--split train] [--artifacts DIR] [--every 4]
+    python benchmarks/labels.py walk DATA RUN --split val [--artifacts DIR] [--every 4]
     python benchmarks/labels.py step [--threads 2] [--rounds 5] [--classes 7] [--no-background]
 
 ``quality`` prints one line of JSON for every background score of the response maps (the classifier that the run kept,
 at the scales of its method), for every set of hard labels among the run's artifacts, and for every stage's minutes.
+``walk`` prints the labels' score for every background score, sharpening and length of `sc-cam`'s random walk: on
+photographs that nothing was trained on and nothing is tested on, where they may be chosen.
 ``step`` prints the parts of a training step of `rrm` at batch 8, crop 256: what a plain step takes, and what looks,
 labels and energy add. On a machine with other work the seconds of the cores say more than those of the clock.
 """
@@ -28,26 +31,32 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 
 from underpaint.cam.maps import resized, scored
 from underpaint.core.classes import ClassTable
 from underpaint.data.hinted import HintedImages
 from underpaint.data.pseudo import PseudoLabels
 from underpaint.evaluation.compare import ImageCounts, count_image, evaluation
+from underpaint.formats.dataset import open_dataset
 from underpaint.formats.masks import read_index_mask
 from underpaint.hints.rasterise import UNKNOWN, Mask
 from underpaint.losses.candidates import seed_cross_entropy
 from underpaint.losses.reliable import gated_dense_energy
 from underpaint.methods.rrm import Rrm, RrmConfig
+from underpaint.methods.sc_cam import ScCam, ScCamConfig
 from underpaint.models.network import ModelConfig, Network
 from underpaint.models.responses import response_maps
 from underpaint.predict.responses import Responder
 from underpaint.records import Batch, Head
+from underpaint.simulate.tags import simulate_tags
 from underpaint.training.run_folder import RunFolder, read_events
+from underpaint.training.stage_inference import StageInference
 from underpaint.workflows.train import plan
 
 CONSTANTS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5)
 POWERS = (2.0, 4.0, 8.0, 16.0, 32.0)
+WALKS = [(alpha, 8.0, steps) for alpha in (4.0, 8.0, 16.0) for steps in (0, 8, 16, 32, 64, 256)]
 LOOKS = (0.5, 1.0, 1.5, 2.0)
 
 
@@ -62,6 +71,12 @@ def main() -> None:
     quality.add_argument("--split", default="train")
     quality.add_argument("--artifacts", type=Path, help="where the run kept its stages, if not in itself")
     quality.add_argument("--every", type=int, default=1, help="score every so manieth image")
+    walk = verbs.add_parser("walk")
+    walk.add_argument("data", type=Path)
+    walk.add_argument("run", type=Path)
+    walk.add_argument("--split", default="val")
+    walk.add_argument("--artifacts", type=Path, help="where the run kept its stages, if not in itself")
+    walk.add_argument("--every", type=int, default=1, help="score every so manieth image")
     step = verbs.add_parser("step")
     step.add_argument("--threads", type=int, default=torch.get_num_threads())
     step.add_argument("--rounds", type=int, default=5)
@@ -70,6 +85,8 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.verb == "quality":
         measure_quality(asked)
+    elif asked.verb == "walk":
+        measure_walk(asked)
     else:
         measure_step(asked)
 
@@ -121,6 +138,36 @@ def measure_quality(asked: argparse.Namespace) -> None:
         say(labels=name, share=share, images=len(found), **score(found, classes, asked.split))
     for stage, seconds in stage_seconds(run).items():
         say(stage=stage, minutes=round(seconds / 60, 2))
+
+
+def measure_walk(asked: argparse.Namespace) -> None:
+    """Labels of the walk on a split whose tags are read off its masks."""
+    run = RunFolder(asked.run)
+    data, classes = open_dataset(asked.data), run.classes
+    (held,) = (asked.artifacts or asked.run / "artifacts").glob("trained-affinity-*/weights.safetensors")
+    network = Network(run.config.model, len(classes), needs=frozenset({Head.EMBEDDING}), pretrained=False)
+    network.load_state_dict(load_file(held))
+    truths = {
+        name: read_index_mask(data.masks[name], classes) for name in sorted(data.split(asked.split))[:: asked.every]
+    }
+    hints = {name: simulate_tags(truth, classes, image=name) for name, truth in truths.items()}
+    images = HintedImages(data, hints, run.config.views, seed=0)
+    infer = StageInference(network.eval(), images, asked.run, store=asked.run, given={})
+    settings = run.config.method.settings
+    responder = Responder(run.tag_network(), scales=tuple(settings["scales"]), flip=True)
+    counts: dict[str, list[ImageCounts]] = defaultdict(list)
+    for still in images.stills():
+        responses, embedding = responder.coarse(still.rgb), infer.embedding(still)
+        truth = truths[still.name]
+        for alpha, exponent, steps in WALKS:
+            changed = {"walk_alpha": alpha, "walk_exponent": exponent, "walk_steps": steps}
+            method = ScCam(ScCamConfig.parse(settings | changed), classes)
+            labels = method.labelled(responses, still.present, embedding, still.rgb.shape)
+            counts[f"alpha {alpha} exponent {exponent} steps {steps}"].append(
+                count_image(still.name, truth, labels, classes)
+            )
+    for name, found in counts.items():
+        say(walk=name, images=len(found), **score(found, classes, asked.split))
 
 
 def stage_seconds(run: RunFolder) -> dict[str, float]:

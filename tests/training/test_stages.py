@@ -29,21 +29,28 @@ from underpaint.workflows import plan, train
 from underpaint.workflows.simulate import simulate
 
 
-class Twice(Method[Config]):
+class TwiceConfig(Config):
+    """``late`` is felt in the last stage alone."""
+
+    late: int = 0
+
+
+class Twice(Method[TwiceConfig]):
     """Learns from scribbles, labels every pixel, and learns again from that: hard labels and soft ones."""
 
     name: ClassVar[str] = "twice"
     reference: ClassVar[Reference | None] = None
     accepts: ClassVar[frozenset[Kind]] = frozenset({Kind.SCRIBBLE, Kind.TAG})
     summary: ClassVar[str] = "for tests"
-    Settings: ClassVar[type[Config]] = Config
+    Settings: ClassVar[type[Config]] = TwiceConfig
 
     prepared: ClassVar[list[str]] = []
     shares: ClassVar[dict[str, list[float]]] = {}
     fail: ClassVar[bool] = False
 
     def stages(self) -> tuple[Stage, ...]:
-        return (Stage(name="first"), Stage(name="hard"), Stage(name="soft", epochs=0.5, start="previous"))
+        early = [Stage(name=name, ignores=("late",)) for name in ("first", "hard")]
+        return (*early, Stage(name="soft", epochs=0.5, start="previous"))
 
     def prepare(self, stage: Stage, infer: Inference) -> None:
         Twice.prepared.append(stage.name)
@@ -137,6 +144,23 @@ def test_runs_that_share_a_store_train_a_common_stage_once(
     trained = next(path for path in store.iterdir() if path.name.startswith("trained-train"))
     assert (trained / "weights.safetensors").read_bytes() == (floor.root / "weights.safetensors").read_bytes()
     assert not (floor.root / "artifacts").exists()
+
+
+def test_a_setting_of_the_last_stage_makes_nothing_before_it_again(
+    scenes: Path, scribbles: Path, small: list[str], tmp_path: Path
+) -> None:
+    for late in (0, 1):
+        settings = [*small, f"method.settings.late={late}"]
+        train(
+            plan(scenes, hints=[scribbles], method="twice", overrides=settings),
+            tmp_path / str(late),
+            store=tmp_path / "store",
+        )
+    assert Twice.prepared == ["hard", "soft", "soft"]
+    made = sorted(path.name.rpartition("-")[0] for path in (tmp_path / "store").iterdir())
+    assert [name for name in made if name.startswith("trained")] == [
+        "trained-first", "trained-hard", "trained-soft", "trained-soft"
+    ]  # fmt: skip
 
 
 def test_an_artifact_is_made_once_for_the_same_inputs(tmp_path: Path) -> None:

@@ -50,6 +50,8 @@ class Stage(Config):
             where only some are. A pass has as many steps as without it.
         placed_share: The same for images of which a hint says more than tags do; ``mask_share`` goes before it.
         tagged: Whether images that have tags and nothing else take part; without them a pass still has as many steps.
+        ignores: Settings of the method that are felt in later stages alone: a change of them makes and trains nothing
+            again up to here.
         decodes: Whether the decoder runs. A classifier of images, which has no use for it, trains in two thirds of the
             time without.
     """
@@ -65,6 +67,7 @@ class Stage(Config):
     mask_share: float = Field(default=0.0, ge=0, le=1)
     placed_share: float = Field(default=0.0, ge=0, le=1)
     tagged: bool = True
+    ignores: tuple[str, ...] = ()
     decodes: bool = True
 
 

@@ -28,9 +28,12 @@ from underpaint.losses.tags import class_tag_loss, subtag_loss
 from underpaint.methods.base import Inference, Method, Reference, Stage
 from underpaint.records import Batch, Head, NetOutput, Progress, Terms
 
+LATER = ("walk_alpha", "walk_exponent", "walk_steps", "targets", "confidence", "retrain_rate")
+"""Settings that are not felt before the walk."""
+
 
 class ScCamConfig(Config):
-    """Settings of SC-CAM; those of affinity and walk are PSA's (Ahn and Kwak, CVPR 2018).
+    """Settings of SC-CAM; those of affinity and walk are PSA's (Ahn and Kwak, CVPR 2018) where nothing else is said.
 
     Attributes:
         subclasses: K, sub-categories of every class; fewer where a class has under 5 K images (ours).
@@ -45,9 +48,10 @@ class ScCamConfig(Config):
             classifier's.
         radius: Reach of the pairs in cells.
         walk_stride: Pixels a side of a cell of the walk.
-        walk_alpha: Power of the background score that the walk starts from.
+        walk_alpha: Power of the background score that the walk starts from (PSA: 16).
         walk_exponent: Sharpens the affinities.
-        walk_steps: Length of the walk.
+        walk_steps: Length of the walk. PSA's is 256; affinities learned from some hundred photographs leak, and over so
+            long a walk classes flow into what lies around them.
         targets: ``hard`` labels, or ``soft`` ones: shares of the scores after the walk.
         confidence: Share of the scores below which a pixel stays unknown (hard targets); ours: 0 labels all.
         retrain_rate: Factor on the learning rate of the last training. The authors use "a slightly lower learning rate
@@ -65,9 +69,9 @@ class ScCamConfig(Config):
     affinity_epochs: float = Field(default=0.5, gt=0)
     radius: int = Field(default=5, ge=2)
     walk_stride: Literal[4, 8] = 8
-    walk_alpha: float = Field(default=16.0, gt=0)
+    walk_alpha: float = Field(default=8.0, gt=0)
     walk_exponent: float = Field(default=8.0, gt=0)
-    walk_steps: int = Field(default=256, ge=0)
+    walk_steps: int = Field(default=32, ge=0)
     targets: Literal["hard", "soft"] = "hard"
     confidence: float = Field(default=0.0, ge=0, lt=1)
     retrain_rate: float = Field(default=0.5, gt=0, le=1)
@@ -98,10 +102,11 @@ class ScCam(Method[ScCamConfig]):
                 heads=(Head.TAGS,),
                 subclasses=config.subclasses,
                 decodes=False,
+                ignores=LATER,
             )
             for number in range(config.rounds)
         ]
-        affinity = Stage(name="affinity", epochs=config.affinity_epochs, heads=(Head.EMBEDDING,))
+        affinity = Stage(name="affinity", epochs=config.affinity_epochs, heads=(Head.EMBEDDING,), ignores=LATER)
         last = Stage(name="retrain", heads=(), rate=config.retrain_rate)
         return (Stage(name="classify", method="cam", decodes=False), *rounds, affinity, last)
 
@@ -162,13 +167,38 @@ class ScCam(Method[ScCamConfig]):
         config = self.config
         for still in infer.images():
             responses = np.load(_kept(infer.earlier, still.name), allow_pickle=False).astype(np.float32)
-            scores = self._walked(responses, still.present, infer.embedding(still), still.rgb.shape)
+            given = (responses, still.present, infer.embedding(still), still.rgb.shape)
             if config.targets == "hard":
-                infer.write_labels(still.name, _hard(scores, still.rgb.shape, config.confidence))
-            elif len(scores.classes):
+                infer.write_labels(still.name, self.labelled(*given))
+            elif len((scores := self._walked(*given)).classes):
                 whole = np.zeros((len(self.classes), *scores.values.shape[1:]), np.float32)
                 whole[scores.classes] = scores.values
                 infer.write_soft(still.name, whole)
+
+    def labelled(
+        self,
+        responses: npt.NDArray[np.float32],
+        present: npt.NDArray[np.bool_],
+        embedding: npt.NDArray[np.float32],
+        shape: tuple[int, ...],
+    ) -> Mask:
+        """Labels after the walk: the largest share of every pixel, 255 where it is below the confidence.
+
+        Args:
+            responses: (C, h, w) response maps.
+            present: (C,) the image's tags.
+            embedding: (E, h, w) of the network of affinities.
+            shape: (H, W, ...) of the image.
+
+        Returns:
+            (H, W).
+        """
+        scores = self._walked(responses, present, embedding, shape)
+        full = Scores(scores.classes, resized(scores.values, (shape[0], shape[1])), background=scores.background)
+        labels = full.labels()
+        if len(scores.classes):
+            labels[full.values.max(axis=0) < self.config.confidence] = UNKNOWN
+        return labels
 
     def _walked(
         self,
@@ -223,13 +253,3 @@ def _paired(seen: _Seen, *, config: ScCamConfig) -> tuple[str, Mask]:
         return seen.name, np.full(size, classes[0], np.uint8)
     objects, ground = refine([each.values for each in given], seen.rgb, refiner="crf", stride=1)
     return seen.name, affinity_labels(objects, ground, classes, seen.background)
-
-
-def _hard(scores: Scores, shape: tuple[int, ...], confidence: float) -> Mask:
-    """Labels (H, W) of the largest share, 255 where it is below the confidence."""
-    size = (shape[0], shape[1])
-    full = Scores(scores.classes, resized(scores.values, size), background=scores.background)
-    labels = full.labels()
-    if len(scores.classes):
-        labels[full.values.max(axis=0) < confidence] = UNKNOWN
-    return labels

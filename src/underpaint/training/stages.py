@@ -131,7 +131,7 @@ class StagedRun:
             changed = _without(changed, _DRAWN)
         return {
             "method": learner.name,
-            "settings": learner.config.model_dump(mode="json"),
+            "settings": learner.config.model_dump(mode="json", exclude=set(stage.ignores)),
             "stage": {"name": stage.name, "epochs": stage.epochs, "start": stage.start, **changed},
             "model": config.model.model_dump(mode="json"),
             "views": config.views.model_dump(mode="json", exclude={"cache_mb"}),
@@ -194,8 +194,11 @@ class StagedRun:
             given["precision"] = precision
         inputs = {
             "method": method.name,
-            "settings": method.config.model_dump(mode="json"),
-            "stage": {**stage.model_dump(mode="json", exclude=_LATER), **_without(_changed(stage), _DRAWN)},
+            "settings": method.config.model_dump(mode="json", exclude=set(stage.ignores)),
+            "stage": {
+                **stage.model_dump(mode="json", exclude=_LATER | {"ignores"}),
+                **_without(_changed(stage), _DRAWN),
+            },
             "model": self.run.config.model.model_dump(mode="json"),
             "underpaint": __version__,
             **given,
