@@ -5,10 +5,10 @@
 
 Hints are simulated from the training masks, and cost what `underpaint.simulate.effort` says. ``hour`` goes through the
 training images in one shuffled order and hints them until the minutes are spent: with one kind, or a fifth of the
-minutes on each. ``tags`` scribbles on the first share of that order; in the second row the others have
-their tags. Every row takes the method that ``auto`` takes, and the same number of steps a stage, whatever its number of
-images. Results are those of one scale on the test split; --on val is for choosing. Interrupted, the same command
-goes on.
+minutes on each; then the mixture without one of its kinds. ``tags`` scribbles on the first share of that order; in the
+second row the others have their tags. Every row takes the method that ``auto`` takes, and the same number of steps a
+stage, whatever its number of images. Results are those of one scale on the test split; --on val is for choosing.
+Interrupted, the same command goes on.
 """
 
 from __future__ import annotations
@@ -105,11 +105,15 @@ def drawn(data: DataFolder, seed: int) -> Callable[[str, Kind], Hints]:
 
 
 def hours(data: DataFolder, names: list[str], seconds: float, seed: int) -> Rows:
-    """One row a kind, and one that spends the same on all."""
+    """One row a kind, one that spends the same on all, and that one again without each kind."""
     draw = drawn(data, seed)
     left = iter(names)
-    rows = {"mixture": [hint for kind in KINDS for hint in until_spent(left, kind, seconds / len(KINDS), draw)]}
-    return rows | {kind.value: list(until_spent(iter(names), kind, seconds, draw)) for kind in KINDS}
+    parts = {kind: list(until_spent(left, kind, seconds / len(KINDS), draw)) for kind in KINDS}
+    rows = {"mixture": [hint for part in parts.values() for hint in part]}
+    rows |= {kind.value: list(until_spent(iter(names), kind, seconds, draw)) for kind in KINDS}
+    for without in KINDS:
+        rows[f"without-{without.value}"] = [hint for kind in KINDS if kind != without for hint in parts[kind]]
+    return rows
 
 
 def until_spent(
