@@ -34,7 +34,7 @@ def a_job(candidates: Candidates, classes: tuple[int, ...]) -> Job:
     rgb = rng.integers(0, 255, (H, W, 3)).astype(np.uint8)
     network = rng.dirichlet(np.ones(C), (H, W)).transpose(2, 0, 1).astype(np.float32)
     named = np.array(classes)
-    return Job("a", rgb, candidates, named, network[named], None)
+    return Job("a", rgb, candidates, named, np.ones(len(named), bool), network[named], None)
 
 
 def in_a_loop(job: Job, *, other: float, confidence: float) -> npt.NDArray[np.uint8]:
@@ -71,6 +71,26 @@ def test_the_network_chooses_within_tags_and_boxes(
     job = a_job(candidates, classes)
     labels = hard(job.classes, annotated(job, rule=replace(PLAIN, other=other, confidence=confidence)))
     np.testing.assert_array_equal(labels, in_a_loop(job, other=other, confidence=confidence))
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_where_a_class_that_is_there_is_not_found_nothing_is_believed(shown: bool) -> None:
+    """All of a tagged image but its strokes; of a boxed one, its boxes of that class."""
+    tagged = a_job(some_candidates(absent=(3,)), (0, 1, 2))
+    boxed = a_job(some_candidates(boxes=((3.0, 2.0, 11.0, 9.0), (8.0, 4.0, 16.0, 12.0)), labels=(2, 1)), (0, 1, 2))
+    inside = np.zeros((H, W), bool)
+    inside[2:9, 3:11] = True
+    strokes = np.zeros((H, W), bool)
+    strokes[0, :2] = True
+    for job, doubtful in ((tagged, ~strokes), (boxed, inside)):
+        assert job.network is not None
+        job.network[2] = 0
+        job.present[2] = shown
+        labels = hard(job.classes, annotated(job, rule=PLAIN))
+        np.testing.assert_array_equal(labels == 255, doubtful & shown)
+        job.network[2, 6, 5] = 1.0
+        job.network[[0, 1], 6, 5] = 0
+        assert (hard(job.classes, annotated(job, rule=PLAIN)) != 255).all(), "one pixel is enough"
 
 
 def test_no_regulariser_carries_a_class_out_of_its_box() -> None:

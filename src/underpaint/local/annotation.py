@@ -43,6 +43,7 @@ class Job:
         rgb: (H, W, 3) uint8.
         candidates: What the hints leave every pixel.
         classes: (K,) indices of the classes that its hints speak of, in order.
+        present: (K,) bool, those of them that it shows for certain.
         network: (K, H, W) the network's probabilities of these; None where the rule leaves the network out.
         features: (F, h, w) of the network, for a local model that wants them.
     """
@@ -51,6 +52,7 @@ class Job:
     rgb: npt.NDArray[np.uint8]
     candidates: Candidates
     classes: npt.NDArray[np.intp]
+    present: npt.NDArray[np.bool_]
     network: npt.NDArray[np.float32] | None
     features: npt.NDArray[np.float32] | None
 
@@ -61,6 +63,10 @@ def annotated(job: Job, *, rule: Rule) -> Probabilities:
     The network's part is cut down to every pixel's candidates: the tagged classes, and in a box its class or what lies
     behind. The local model takes part where every class has a hinted pixel; of a class that is only tagged or boxed it
     knows nothing. Hinted pixels are certain.
+
+    Where nothing is found of a class that the image shows, what was found in its place is not believed: of all pixels
+    that may have that class, those hinted alone keep their label. A network that has hardly learned a rare class would
+    else unlearn it from every image that is tagged with it.
     """
     given = job.candidates.seeds()
     known = given != UNKNOWN
@@ -81,7 +87,10 @@ def annotated(job: Job, *, rule: Rule) -> Probabilities:
     refined[: len(may)] *= may
     best = refined.argmax(axis=0)
     sure = np.take_along_axis(average, best[None], axis=0)[0] >= rule.confidence
-    return np.asarray(refined[: len(may)] * (known | (sure & (best < len(may)))), dtype=np.float32)
+    found = sure & (best < len(may))
+    missed = job.present & ~drawn & ~np.isin(np.arange(len(may)), best[found])
+    found &= ~may[missed].any(axis=0)
+    return np.asarray(refined[: len(may)] * (known | found), dtype=np.float32)
 
 
 def _with_other(network: Probabilities, seeds: Mask, least: float) -> tuple[Probabilities, Mask]:

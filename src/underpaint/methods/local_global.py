@@ -144,7 +144,7 @@ class LocalGlobal(Method[LocalGlobalConfig]):
                 network = infer.probabilities(still, scales=config.scales, flip=True)[classes]
             if config.weight > 0 and config.local == "deep":
                 features = infer.features(still)
-            yield Job(still.name, still.rgb, still.candidates, classes, network, features)
+            yield Job(still.name, still.rgb, still.candidates, classes, still.present[classes], network, features)
 
     def _named(self, still: Still) -> npt.NDArray[np.intp]:
         """Classes that the hints of an image speak of; with tags or boxes, the background lies behind them."""
