@@ -4,12 +4,15 @@ For diagnosis only: nothing is chosen by it, since a user with tags alone has no
 
     python benchmarks/labels.py quality DATA RUN --hints H [--split train] [--artifacts DIR] [--every 4]
     python benchmarks/labels.py walk DATA RUN --split val [--artifacts DIR] [--every 4]
+    python benchmarks/labels.py reliable DATA RUN --split val [--every 4]
     python benchmarks/labels.py step [--threads 2] [--rounds 5] [--classes 7] [--no-background]
 
 ``quality`` prints one line of JSON for every background score of the response maps (the classifier that the run kept,
 at the scales of its method), for every set of hard labels among the run's artifacts, and for every stage's minutes.
 ``walk`` prints the labels' score for every background score, sharpening and length of `sc-cam`'s random walk: on
 photographs that nothing was trained on and nothing is tested on, where they may be chosen.
+``reliable`` compares the reliable pixels of `rrm` by its two refiners: their share, how many of them are right, and the
+seconds a photograph.
 ``step`` prints the parts of a training step of `rrm` at batch 8, crop 256: what a plain step takes, and what looks,
 labels and energy add. On a machine with other work the seconds of the cores say more than those of the clock.
 """
@@ -21,7 +24,7 @@ import json
 import os
 import statistics
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -31,14 +34,17 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import numpy as np
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 from underpaint.cam.maps import resized, scored
+from underpaint.cam.reliable import Refiner, reliable_labels
 from underpaint.core.classes import ClassTable
 from underpaint.data.hinted import HintedImages
 from underpaint.data.pseudo import PseudoLabels
 from underpaint.evaluation.compare import ImageCounts, count_image, evaluation
 from underpaint.formats.dataset import open_dataset
+from underpaint.formats.folder import DataFolder
 from underpaint.formats.masks import read_index_mask
 from underpaint.hints.rasterise import UNKNOWN, Mask
 from underpaint.losses.candidates import seed_cross_entropy
@@ -71,12 +77,13 @@ def main() -> None:
     quality.add_argument("--split", default="train")
     quality.add_argument("--artifacts", type=Path, help="where the run kept its stages, if not in itself")
     quality.add_argument("--every", type=int, default=1, help="score every so manieth image")
-    walk = verbs.add_parser("walk")
-    walk.add_argument("data", type=Path)
-    walk.add_argument("run", type=Path)
-    walk.add_argument("--split", default="val")
-    walk.add_argument("--artifacts", type=Path, help="where the run kept its stages, if not in itself")
-    walk.add_argument("--every", type=int, default=1, help="score every so manieth image")
+    for name in ("walk", "reliable"):
+        verb = verbs.add_parser(name)
+        verb.add_argument("data", type=Path)
+        verb.add_argument("run", type=Path)
+        verb.add_argument("--split", default="val")
+        verb.add_argument("--artifacts", type=Path, help="where the run kept its stages, if not in itself")
+        verb.add_argument("--every", type=int, default=1, help="score every so manieth image")
     step = verbs.add_parser("step")
     step.add_argument("--threads", type=int, default=torch.get_num_threads())
     step.add_argument("--rounds", type=int, default=5)
@@ -87,6 +94,8 @@ def main() -> None:
         measure_quality(asked)
     elif asked.verb == "walk":
         measure_walk(asked)
+    elif asked.verb == "reliable":
+        measure_reliable(asked)
     else:
         measure_step(asked)
 
@@ -140,18 +149,66 @@ def measure_quality(asked: argparse.Namespace) -> None:
         say(stage=stage, minutes=round(seconds / 60, 2))
 
 
+def tagged_images(data: DataFolder, run: RunFolder, asked: argparse.Namespace) -> tuple[HintedImages, dict[str, Mask]]:
+    """Images of a split with the tags that their masks show, and the masks."""
+    names = sorted(data.split(asked.split))[:: asked.every]
+    truths = {name: read_index_mask(data.masks[name], run.classes) for name in names}
+    hints = {name: simulate_tags(truth, run.classes, image=name) for name, truth in truths.items()}
+    return HintedImages(data, hints, run.config.views, seed=0), truths
+
+
+def measure_reliable(asked: argparse.Namespace) -> None:
+    """Reliable pixels of the last classifier's maps, by CRF and by PAR."""
+    run = RunFolder(asked.run)
+    images, truths = tagged_images(open_dataset(asked.data), run, asked)
+    behind = run.classes.background
+    refiners: tuple[Refiner, ...] = ("crf", "par")
+    rules = {name: Rrm(RrmConfig(refiner=name), run.classes).rule() for name in refiners}
+    stride = RrmConfig().label_stride
+    responder = Responder(run.tag_network(), scales=RrmConfig().scales, flip=False)
+    sums: dict[str, Counter[str]] = {name: Counter() for name in rules}
+    seconds: dict[str, float] = dict.fromkeys(rules, 0.0)
+    for still in images.stills():
+        responses = responder.coarse(still.rgb)
+        size = (still.rgb.shape[1] // stride, still.rgb.shape[0] // stride)
+        small = np.array(Image.fromarray(still.rgb).resize(size, Image.Resampling.BOX))
+        truth = truths[still.name][stride // 2 :: stride, stride // 2 :: stride][: size[1], : size[0]]
+        valid = np.ones(truth.shape, bool)
+        for name, rule in rules.items():
+            began = time.process_time()
+            labels = reliable_labels(responses, still.present, small, valid, background=behind, rule=rule)
+            seconds[name] += time.process_time() - began
+            known, right = (labels != UNKNOWN) & (truth != UNKNOWN), labels == truth
+            ground, thing = known & (labels == behind), known & (labels != behind)
+            sums[name].update(
+                pixels=int((truth != UNKNOWN).sum()),
+                behind=int((truth == behind).sum()),
+                ground=int(ground.sum()),
+                thing=int(thing.sum()),
+                ground_right=int((ground & right).sum()),
+                thing_right=int((thing & right).sum()),
+            )
+    for name, count in sums.items():
+        say(
+            refiner=name,
+            images=len(truths),
+            labelled=round((count["ground"] + count["thing"]) / count["pixels"], 3),
+            background_found=round(count["ground_right"] / count["behind"], 3),
+            background_right=round(count["ground_right"] / count["ground"], 3),
+            objects_right=round(count["thing_right"] / count["thing"], 3),
+            core_seconds=round(seconds[name] / len(truths), 3),
+        )
+
+
 def measure_walk(asked: argparse.Namespace) -> None:
     """Labels of the walk on a split whose tags are read off its masks."""
     run = RunFolder(asked.run)
     data, classes = open_dataset(asked.data), run.classes
-    (held,) = (asked.artifacts or asked.run / "artifacts").glob("trained-affinity-*/weights.safetensors")
+    store = asked.artifacts or asked.run / "artifacts"
+    held = max(store.glob("trained-affinity-*/weights.safetensors"), key=lambda path: path.stat().st_mtime)
     network = Network(run.config.model, len(classes), needs=frozenset({Head.EMBEDDING}), pretrained=False)
     network.load_state_dict(load_file(held))
-    truths = {
-        name: read_index_mask(data.masks[name], classes) for name in sorted(data.split(asked.split))[:: asked.every]
-    }
-    hints = {name: simulate_tags(truth, classes, image=name) for name, truth in truths.items()}
-    images = HintedImages(data, hints, run.config.views, seed=0)
+    images, truths = tagged_images(data, run, asked)
     infer = StageInference(network.eval(), images, asked.run, store=asked.run, given={})
     settings = run.config.method.settings
     responder = Responder(run.tag_network(), scales=tuple(settings["scales"]), flip=True)

@@ -77,7 +77,6 @@ def main() -> None:
         results = {row["row"]: row for row in (*before, made)}
         report = {
             "command": shlex.join(["python", *sys.argv]),
-            "commit": commit(),
             "split": asked.split,
             "scored on": asked.on,
             "steps a stage": asked.steps,
@@ -161,6 +160,7 @@ def measured(label: str, hints: list[Hints], asked: argparse.Namespace, reporter
     scores = score_run(run, planned.data, asked.on, asked.out / "masks" / label, kept, four=False).evaluation.scores
     return {
         "row": label,
+        "commit": commit(),
         "images": len(hints),
         "minutes": round(sum(hint.seconds or 0 for hint in hints) / 60, 1),
         "kinds": planned.source["kinds"],

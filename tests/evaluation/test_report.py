@@ -213,6 +213,7 @@ def test_a_row_from_evaluations() -> None:
     row = MethodRow.of("crf", Role.METHOD, runs, minutes=3.0)
     assert row.miou == {0: 25.0, 1: 25.0}
     assert row.class_iou == (50.0, 0.0, 0.0)
+    assert (row.mean_accuracy, row.pixel_accuracy) == (50.0, 50.0)
     assert row.boundary_iou == {seed: run.boundary.mean for seed, run in runs.items()}
     with pytest.raises(DataError, match="'crf' has no run"):
         MethodRow.of("crf", Role.METHOD, {})

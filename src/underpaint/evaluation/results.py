@@ -35,6 +35,8 @@ class MethodRow:
         boundary_iou: Boundary IoU (0..100) by seed.
         class_iou: IoU a class, mean over seeds; None where the ground truth does not show the class.
         minutes: Minutes of a person's time that the annotation of the training images took, where known.
+        mean_accuracy: Mean class accuracy (0..100), mean over seeds.
+        pixel_accuracy: Share of the pixels that are right (0..100), mean over seeds.
         inference: Mean mIoU under other ways of inference ("scales and flips", "CRF", ...); never mixed with ``miou``.
     """
 
@@ -44,6 +46,8 @@ class MethodRow:
     boundary_iou: Mapping[int, float]
     class_iou: tuple[float | None, ...]
     minutes: float | None = None
+    mean_accuracy: float | None = None
+    pixel_accuracy: float | None = None
     inference: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
@@ -58,6 +62,8 @@ class MethodRow:
             {seed: run.boundary.mean for seed, run in runs.items()},
             tuple(map(_mean, zip(*(run.scores.iou for run in runs.values()), strict=True))),
             minutes,
+            _mean(tuple(run.scores.mean_accuracy for run in runs.values())),
+            _mean(tuple(run.scores.pixel_accuracy for run in runs.values())),
         )
 
 
@@ -220,6 +226,8 @@ class GapReport:
             "share_of_full_interval": gap and _ends(gap.share),
             "boundary_iou": outline and outline.mean,
             "boundary_iou_interval": _ends(outline),
+            "mean_class_accuracy": row.mean_accuracy,
+            "pixel_accuracy": row.pixel_accuracy,
             "minutes": row.minutes,
             "inference": dict(row.inference),
             "class_iou": dict(zip(self.classes.names, row.class_iou, strict=True)),

@@ -141,11 +141,12 @@ class Rrm(Method[RrmConfig]):
             responses = out.tag_maps.relu()
         pixels = (small * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
         parts = (responses.float().cpu().numpy(), batch.tags.cpu().numpy(), pixels, inside.cpu().numpy())
-        work = partial(reliable_labels, background=self.classes.background, rule=self._rule())
+        work = partial(reliable_labels, background=self.classes.background, rule=self.rule())
         labels = [work(*each) for each in zip(*parts, strict=True)]
         return torch.from_numpy(np.stack(labels)).to(out.logits.device)
 
-    def _rule(self) -> Reliability:
+    def rule(self) -> Reliability:
+        """Which pixels are reliable."""
         config = self.config
         return Reliability(
             foreground_alpha=config.foreground_alpha,
