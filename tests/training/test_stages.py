@@ -203,15 +203,17 @@ def test_labels_are_made_in_the_arithmetic_of_the_training(scenes: Path, scribbl
         assert 0 < np.abs(full - half).max() < 0.05 * np.abs(full).max()
 
 
-def test_images_with_tags_alone_wait_for_the_second_network(
-    scenes: Path, scribbles: Path, small: list[str], tmp_path: Path
+@pytest.mark.parametrize("used", [False, True])
+def test_images_with_tags_alone_wait_for_the_second_network_or_are_left_out(
+    scenes: Path, scribbles: Path, small: list[str], tmp_path: Path, used: bool
 ) -> None:
-    """The first learns from the others, in as many steps; the second from annotations of all."""
+    """The first learns from the others, in as many steps; the second from annotations of all, or of the others."""
     tags = tmp_path / "tags.jsonl"
     simulate(scenes, tags, kind="tags", split="train")
     tagged = list(read_hints(tags).values())[5:]
     write_hints(tmp_path / "mixed.jsonl", [*list(read_hints(scribbles).values())[:5], *tagged])
-    planned = plan(scenes, hints=[tmp_path / "mixed.jsonl"], method="local-global", overrides=small)
+    settings = [*small, f"method.settings.tagged={used}".lower()]
+    planned = plan(scenes, hints=[tmp_path / "mixed.jsonl"], method="local-global", overrides=settings)
     seen: dict[str, int] = {}
 
     class Watching(Silent):
@@ -221,7 +223,8 @@ def test_images_with_tags_alone_wait_for_the_second_network(
     run = train(planned, tmp_path / "run", reporter=Watching())
     assert seen == {"train": 8, "retrain-1": 8}
     labels = {path.stem for path in (run.root / "artifacts").glob("labels-*/labels/*.png")}
-    assert {hint.image for hint in tagged} <= labels
+    assert len(labels) == (8 if used else 5)
+    assert labels.isdisjoint(hint.image for hint in tagged) != used
     staged = StagedRun(run, planned.data, planned.hints, Silent(), None)
     assert len(staged._images(None)) == 8
     assert {staged._images(None).names[i] for i in staged._images(None).placed}.isdisjoint(h.image for h in tagged)

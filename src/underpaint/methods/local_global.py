@@ -53,6 +53,8 @@ class LocalGlobalConfig(CandidateConfig):
         rounds: Times that averaging and training are repeated.
         hint_weight: Of a second cross-entropy during retraining, over the hinted pixels alone. Strokes are of like
             length on small things and large ones: it keeps a balance of classes that dense labels lack.
+        tagged: Whether images that have tags alone are annotated and learned from too, where others have more. What a
+            network finds in them lacks the classes that it is weak in, and teaches it to leave them out.
         gated_weight: Of the Gated CRF loss in the training on the combined annotation; 0 for none (the paper).
     """
 
@@ -67,6 +69,7 @@ class LocalGlobalConfig(CandidateConfig):
     scales: tuple[float, ...] = (0.75, 1.0, 1.5)
     rounds: int = Field(default=1, ge=1, le=5)
     hint_weight: float = Field(default=1.0, ge=0)
+    tagged: bool = False
     gated_weight: float = Field(default=0.0, ge=0)
 
 
@@ -98,7 +101,9 @@ class LocalGlobal(Method[LocalGlobalConfig]):
             mask_share=share,
             tagged=self.config.absent_weight > 0,  # else they teach nothing yet, and would take the others' place
         )
-        return (first, *(Stage(name=f"retrain-{n + 1}", placed_share=PLACED_SHARE) for n in range(self.config.rounds)))
+        tagged = self.config.tagged
+        rounds = range(1, self.config.rounds + 1)
+        return (first, *(Stage(name=f"retrain-{n}", placed_share=PLACED_SHARE, tagged=tagged) for n in rounds))
 
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
         """``seeds`` (hard labels) or ``annotation`` (soft ones), ``hints``, ``sets``, ``absent`` and ``gated-crf``."""

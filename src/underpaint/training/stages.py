@@ -188,7 +188,8 @@ class StagedRun:
         self, method: Method[Config], stage: Stage, before: Stage, weights: Path, earlier: PseudoLabels | None
     ) -> PseudoLabels:
         assert self.store is not None
-        store, images, fabric = self.store, self._images(None), make_fabric(self.run.config.train)
+        fabric = make_fabric(self.run.config.train)
+        store, images = self.store, self._images(None, tagged=stage.tagged)
         given = {"weights": file_digest(weights), "images": images.names, "hints": self._hints_digest}
         if (precision := precision_of(self.run.config.train)) != "32-true":
             given["precision"] = precision
@@ -228,7 +229,7 @@ that it had before these fields were there, and is not trained again."""
 
 
 _DRAWN = {"placed_share", "tagged"}
-"""Fields that say how often images with tags alone are drawn: labels do not depend on them."""
+"""Fields that say how often images with tags alone are drawn; of which images labels are made is named beside them."""
 
 
 def _without(fields: Settings, names: Set[str]) -> Settings:

@@ -13,7 +13,7 @@ LEARNT = {
     Kind.SCRIBBLE: "the pixels under the strokes teach their class",
     Kind.CLICK: "the pixels clicked on teach their class",
     Kind.BOX: "a pixel in a box is of its class or what lies behind, a pixel outside all boxes is not of a boxed class",
-    Kind.TAG: "and nothing else: the first network annotates them, within their tags, for the second",
+    Kind.TAG: "and nothing else: left out, since beside other hints they cost more than they give (tagged=true: used)",
 }
 """What the losses take from each kind of hint, where kinds are mixed."""
 
