@@ -188,15 +188,15 @@ def measure_reliable(asked: argparse.Namespace) -> None:
                 ground_right=int((ground & right).sum()),
                 thing_right=int((thing & right).sum()),
             )
-    for name, count in sums.items():
+    for refiner, count in sums.items():
         say(
-            refiner=name,
+            refiner=refiner,
             images=len(truths),
             labelled=round((count["ground"] + count["thing"]) / count["pixels"], 3),
             background_found=round(count["ground_right"] / count["behind"], 3),
             background_right=round(count["ground_right"] / count["ground"], 3),
             objects_right=round(count["thing_right"] / count["thing"], 3),
-            core_seconds=round(seconds[name] / len(truths), 3),
+            core_seconds=round(seconds[refiner] / len(truths), 3),
         )
 
 
