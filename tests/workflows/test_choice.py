@@ -20,7 +20,7 @@ from underpaint.workflows.train import Plan, plan
     ("kinds", "method", "settings"),
     [
         ({Kind.MASK}, "supervised", {}),
-        ({Kind.TAG}, "rrm", {}),
+        ({Kind.TAG}, "sc-cam", {"rounds": 2}),
         ({Kind.BOX}, "box-uncertainty", {"projection_weight": 0.1, "pairwise_weight": 0.1}),
         ({Kind.BOX, Kind.MASK}, "box-uncertainty", {}),
         *(({kind}, "local-global", {}) for kind in (Kind.SCRIBBLE, Kind.CLICK)),
@@ -31,9 +31,11 @@ from underpaint.workflows.train import Plan, plan
     ],
 )
 def test_the_method_for_each_mixture(kinds: set[Kind], method: str, settings: Settings) -> None:
-    chosen = choose(dict.fromkeys(kinds, 1))
+    chosen = choose(dict.fromkeys(kinds, 1), background=True)
     assert (chosen.method, chosen.settings) == (method, settings)
     assert chosen.why
+    other = choose(dict.fromkeys(kinds, 1), background=False)
+    assert other.method == ("cam" if kinds == {Kind.TAG} else method)
 
 
 def test_tags_count_where_they_stand_alone() -> None:

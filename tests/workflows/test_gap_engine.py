@@ -122,15 +122,16 @@ def test_tags_alone_have_a_floor_that_learns_from_tags(scenes: Path, small: list
     ("kinds", "labels"),
     [
         ({Kind.SCRIBBLE: 3}, ["gated-crf", "local-global"]),
-        ({Kind.TAG: 3}, ["rrm"]),
+        ({Kind.TAG: 3}, ["sc-cam"]),
         ({Kind.BOX: 2, Kind.MASK: 1}, ["box-uncertainty"]),
         ({Kind.BOX: 2, Kind.CLICK: 1}, ["local-global"]),
         ({Kind.MASK: 3}, []),
     ],
 )
 def test_what_is_measured_where_nobody_says(kinds: dict[Kind, int], labels: list[str]) -> None:
-    assert [variant.label for variant in usual_variants(kinds)] == labels
-    for variant in usual_variants({Kind.BOX: 2, Kind.TAG: 1}):
+    assert [variant.label for variant in usual_variants(kinds, background=True)] == labels
+    assert [variant.label for variant in usual_variants({Kind.TAG: 3}, background=False)] == ["rrm", "cam"]
+    for variant in usual_variants({Kind.BOX: 2, Kind.TAG: 1}, background=True):
         assert variant.overrides == ("method.settings.baseline=box-uncertainty",)
 
 

@@ -64,7 +64,7 @@ def test_hints_on_pixels_lift_every_objection() -> None:
     assert check_tags(found, WITH) == []
 
 
-def test_auto_chooses_rrm_for_tags_alone(scenes: Path, tmp_path: Path) -> None:
+def test_auto_chooses_sc_cam_for_tags_alone(scenes: Path, tmp_path: Path) -> None:
     path = tmp_path / "tags.jsonl"
     simulate(scenes, path, kind="tags")
-    assert plan(scenes, hints=[path]).config.method.name == "rrm"
+    assert plan(scenes, hints=[path]).config.method.name == "sc-cam"

@@ -41,20 +41,21 @@ def main_kinds(hints: Iterable[Hints]) -> dict[Kind, int]:
     return {kind: every.count(kind) for kind in Kind if kind in every}
 
 
-def choose(kinds: Mapping[Kind, int]) -> Choice:
-    """The method for these kinds of hints.
-
-    For scribbles and clicks it is the best of those that `underpaint gap` measured (README); the others are not yet
-    measured against each other.
+def choose(kinds: Mapping[Kind, int], *, background: bool) -> Choice:
+    """The method for these kinds of hints: the best of those that `underpaint gap` measured for them (README).
 
     Args:
         kinds: Images with each, as `main_kinds` counts.
+        background: Whether the class table has a background, which tags do not name.
     """
     given = frozenset(kinds)
     if given == {Kind.MASK}:
         return Choice("supervised", "all images have masks")
     if given == {Kind.TAG}:
-        return Choice("rrm", "there are image tags alone: a classifier finds where the classes are")
+        why = "there are image tags alone: a classifier finds where the classes are"
+        if not background:
+            return Choice("cam", f"{why}; without a background class its maps themselves were the best labels")
+        return Choice("sc-cam", f"{why}, and affinities part them from the background", settings={"rounds": 2})
     if given <= {Kind.BOX, Kind.MASK}:
         why = "boxes leave open which of their pixels show the object"
         settings: Settings = {} if Kind.MASK in given else {"projection_weight": 0.1, "pairwise_weight": 0.1}

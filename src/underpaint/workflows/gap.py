@@ -127,7 +127,11 @@ def gap(
     given = _hint_files(data, out, hints, split)
     names = opened.split(split)
     kinds = _kinds(opened, names, given, lenient=lenient)
-    variants = usual_variants(kinds) if methods is None else [Variant.parse(text) for text in methods]
+    variants = (
+        usual_variants(kinds, background=opened.classes.background is not None)
+        if methods is None
+        else [Variant.parse(text) for text in methods]
+    )
     floor, variants = _floor(variants, TAGS_FLOOR if set(kinds) == {Kind.TAG} else FLOOR)
     rows = _rows(floor, variants, given)
     protocol = Protocol(data, split, test, tuple(recipes), tuple(overrides), lenient, out, store or out / "artifacts")
@@ -171,13 +175,14 @@ def _kinds(data: DataFolder, names: Sequence[str], files: tuple[Path, ...], *, l
     return main_kinds(found[name] for name in names if name in found)
 
 
-def usual_variants(kinds: Mapping[Kind, int]) -> list[Variant]:
-    """What is measured where nobody asked for anything."""
-    choice = choose(kinds)
+def usual_variants(kinds: Mapping[Kind, int], *, background: bool) -> list[Variant]:
+    """What is measured where nobody asked for anything: what ``auto`` takes, and beside it a cheaper or another way."""
+    choice = choose(kinds, background=background)
     if choice.method == CEILING:
         return []
     settings = tuple(f"method.settings.{name}={value}" for name, value in choice.settings.items())
-    other = [Variant("gated-crf", "gated-crf")] if set(kinds) <= {Kind.SCRIBBLE, Kind.CLICK} else []
+    name = "gated-crf" if set(kinds) <= {Kind.SCRIBBLE, Kind.CLICK} else "rrm" if choice.method == TAGS_FLOOR else None
+    other = [] if name is None else [Variant(name, name)]
     return [*other, Variant(choice.method, choice.method, settings)]
 
 

@@ -122,7 +122,8 @@ def plan(
     for layer in (*map(load_yaml, recipes), parse_overrides(list(overrides))):
         settings = merge(settings, layer)
     kinds = _count(found)
-    choice = _choice(method, settings, main_kinds(found.values()))
+    background = opened.classes.background is not None
+    choice = _choice(method, settings, main_kinds(found.values()), background=background)
     chosen = choice.method
     settings = merge({"method": {"settings": choice.settings}}, merge(settings, {"method": {"name": chosen}}))
     config = RunConfig.parse(settings, ", ".join([*map(str, recipes), "--set"]))
@@ -227,7 +228,7 @@ def _count(hints: Mapping[str, Hints]) -> dict[Kind, int]:
     return {kind: every.count(kind) for kind in Kind if kind in every}
 
 
-def _choice(asked: str, settings: Settings, kinds: Mapping[Kind, int]) -> Choice:
+def _choice(asked: str, settings: Settings, kinds: Mapping[Kind, int], *, background: bool) -> Choice:
     held = settings.get("method")
     named = held.get("name") if isinstance(held, dict) else None
     if asked != "auto":
@@ -236,7 +237,7 @@ def _choice(asked: str, settings: Settings, kinds: Mapping[Kind, int]) -> Choice
         return Choice(method_class(asked).name, "it was asked for")
     if named is not None:
         return Choice(method_class(str(named)).name, "the recipe says so")
-    return choose(kinds)
+    return choose(kinds, background=background)
 
 
 def _expected(data: DataFolder, hints: Mapping[str, Hints], config: RunConfig, stages: Sequence[Stage]) -> Estimate:
