@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
+from multiprocessing import resource_tracker
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -95,7 +95,7 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_interrupts_to_the_caller)
     try:
-        with _interrupts_ignored():
+        with _interrupts_held():
             for _ in range(workers):
                 pool.submit(int)  # each starts a process, which is deaf to Ctrl-C from its first moment on
         yield pool
@@ -108,13 +108,14 @@ def _leave_interrupts_to_the_caller() -> None:
 
 
 @contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    """Programs that are started meanwhile ignore Ctrl-C as well. Handlers belong to the main thread alone."""
-    if threading.current_thread() is not threading.main_thread():
+def _interrupts_held() -> Iterator[None]:
+    """Ctrl-C waits until the block ends; programs that are started meanwhile never hear it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    held = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource_tracker.ensure_running()  # starting it later would let the signal through again
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, held)
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
