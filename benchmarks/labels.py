@@ -1,16 +1,16 @@
 """How good the labels are that methods for tags make on the training images, and what they cost.
 
-For diagnosis only: nothing is chosen by it, since a user with tags alone has no masks to compare with.
+A user with tags alone has no masks to compare with: on training images it is for diagnosis, and nothing is chosen by
+it; ``walk`` and ``reliable`` are for choosing on a split that is neither trained nor tested on.
 
     python benchmarks/labels.py quality DATA RUN --hints H [--split train] [--artifacts DIR] [--every 4]
-    python benchmarks/labels.py walk DATA RUN --split val [--artifacts DIR] [--every 4]
-    python benchmarks/labels.py reliable DATA RUN --split val [--every 4]
+    python benchmarks/labels.py walk DATA RUN [--split val] [--artifacts DIR] [--every 4]
+    python benchmarks/labels.py reliable DATA RUN [--split val] [--every 4]
     python benchmarks/labels.py step [--threads 2] [--rounds 5] [--classes 7] [--no-background]
 
 ``quality`` prints one line of JSON for every background score of the response maps (the classifier that the run kept,
 at the scales of its method), for every set of hard labels among the run's artifacts, and for every stage's minutes.
-``walk`` prints the labels' score for every background score, sharpening and length of `sc-cam`'s random walk: on
-photographs that nothing was trained on and nothing is tested on, where they may be chosen.
+``walk`` prints the labels' score for every background score, sharpening and length of `sc-cam`'s random walk.
 ``reliable`` compares the reliable pixels of `rrm` by its two refiners: their share, how many of them are right, and the
 seconds a photograph.
 ``step`` prints the parts of a training step of `rrm` at batch 8, crop 256: what a plain step takes, and what looks,
@@ -82,8 +82,9 @@ def main() -> None:
         verb.add_argument("data", type=Path)
         verb.add_argument("run", type=Path)
         verb.add_argument("--split", default="val")
-        verb.add_argument("--artifacts", type=Path, help="where the run kept its stages, if not in itself")
         verb.add_argument("--every", type=int, default=1, help="score every so manieth image")
+        if name == "walk":
+            verb.add_argument("--artifacts", type=Path, help="where the run kept its stages, if not in itself")
     step = verbs.add_parser("step")
     step.add_argument("--threads", type=int, default=torch.get_num_threads())
     step.add_argument("--rounds", type=int, default=5)
@@ -219,7 +220,7 @@ def measure_walk(asked: argparse.Namespace) -> None:
         for alpha, exponent, steps in WALKS:
             changed = {"walk_alpha": alpha, "walk_exponent": exponent, "walk_steps": steps}
             method = ScCam(ScCamConfig.parse(settings | changed), classes)
-            labels = method.labelled(responses, still.present, embedding, still.rgb.shape)
+            labels = method.labelled(method.walked(responses, still.present, embedding, truth.shape), truth.shape)
             counts[f"alpha {alpha} exponent {exponent} steps {steps}"].append(
                 count_image(still.name, truth, labels, classes)
             )

@@ -167,49 +167,45 @@ class ScCam(Method[ScCamConfig]):
         config = self.config
         for still in infer.images():
             responses = np.load(_kept(infer.earlier, still.name), allow_pickle=False).astype(np.float32)
-            given = (responses, still.present, infer.embedding(still), still.rgb.shape)
+            size = still.rgb.shape[:2]
+            scores = self.walked(responses, still.present, infer.embedding(still), size)
             if config.targets == "hard":
-                infer.write_labels(still.name, self.labelled(*given))
-            elif len((scores := self._walked(*given)).classes):
+                infer.write_labels(still.name, self.labelled(scores, size))
+            elif len(scores.classes):
                 whole = np.zeros((len(self.classes), *scores.values.shape[1:]), np.float32)
                 whole[scores.classes] = scores.values
                 infer.write_soft(still.name, whole)
 
-    def labelled(
-        self,
-        responses: npt.NDArray[np.float32],
-        present: npt.NDArray[np.bool_],
-        embedding: npt.NDArray[np.float32],
-        shape: tuple[int, ...],
-    ) -> Mask:
-        """Labels after the walk: the largest share of every pixel, 255 where it is below the confidence.
+    def labelled(self, scores: Scores, size: tuple[int, int]) -> Mask:
+        """(H, W) labels after the walk: the largest share of every pixel, 255 where it is below the confidence.
 
         Args:
-            responses: (C, h, w) response maps.
-            present: (C,) the image's tags.
-            embedding: (E, h, w) of the network of affinities.
-            shape: (H, W, ...) of the image.
-
-        Returns:
-            (H, W).
+            scores: As `walked` returns them.
+            size: (H, W) of the image.
         """
-        scores = self._walked(responses, present, embedding, shape)
-        full = Scores(scores.classes, resized(scores.values, (shape[0], shape[1])), background=scores.background)
+        full = Scores(scores.classes, resized(scores.values, size), background=scores.background)
         labels = full.labels()
         if len(scores.classes):
             labels[full.values.max(axis=0) < self.config.confidence] = UNKNOWN
         return labels
 
-    def _walked(
+    def walked(
         self,
         responses: npt.NDArray[np.float32],
         present: npt.NDArray[np.bool_],
         embedding: npt.NDArray[np.float32],
-        shape: tuple[int, ...],
+        size: tuple[int, int],
     ) -> Scores:
-        """Scores on the walk's grid after it, summing to 1 over the classes."""
+        """Scores on the walk's grid after it, summing to 1 over the classes.
+
+        Args:
+            responses: (C, h, w) response maps.
+            present: (C,) the image's tags.
+            embedding: (E, h, w) of the network of affinities.
+            size: (H, W) of the image.
+        """
         config = self.config
-        cells = (-(-shape[0] // config.walk_stride), -(-shape[1] // config.walk_stride))
+        cells = (-(-size[0] // config.walk_stride), -(-size[1] // config.walk_stride))
         start = scored(responses, present, background=self.classes.background, kind="power", level=config.walk_alpha)
         if len(start.classes) == 0:
             return Scores(start.classes, np.zeros((0, *cells), np.float32), background=False)
