@@ -70,6 +70,14 @@ def test_images_beyond_doubt_have_a_mask_or_strokes_and_no_box(data: DataFolder)
     assert [held.names[i] for i in held.placed] == ["im0", "im1", "im2", "im4", "im5"]
 
 
+def test_a_lesson_is_worth_what_is_hinted(data: DataFolder) -> None:
+    held = images(data)
+    strokes = int((held.still("im1").seeds != UNKNOWN).sum())
+    assert strokes > 50
+    expected = [2 / 12, strokes / (strokes + 10), 1, 0, 1, 1 / 11]  # clicks, strokes, a box, tags, a mask, a click
+    np.testing.assert_allclose(held.worth(), expected)
+
+
 def images(data: DataFolder, hints: Mapping[str, Hints] | None = None, **changes: Any) -> HintedImages:
     settings: dict[str, Any] = {"seed": 0} | changes
     views = settings.pop("views", VIEWS)

@@ -6,6 +6,8 @@ import math
 from fractions import Fraction
 from itertools import pairwise
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -131,6 +133,57 @@ def test_no_share_is_the_plain_stream() -> None:
 def test_a_batch_of_one_sees_both_kinds_in_turn() -> None:
     drawn = [keys[0][1] for keys in Stream(4, 1, (0, 8), seed=0, often=(1,), share_of_often=0.5)]
     assert [index == 1 for index in drawn] == [True, False] * 4
+
+
+weighings = st.lists(st.sampled_from([1.0, 0.95, 0.5, 0.3, 1 / 7, 0.03]), min_size=1, max_size=17).map(np.array)
+
+
+@settings(deadline=None)
+@given(weighings, counts, st.integers(0, 20), st.integers(0, 20), st.integers(0, 3))
+def test_with_weights_it_is_the_tail_of_the_whole(
+    weights: npt.NDArray[np.float64], batch: int, first: int, more: int, seed: int
+) -> None:
+    whole = list(Stream(len(weights), batch, (0, first + more), seed=seed, weights=weights))
+    assert list(Stream(len(weights), batch, (first, first + more), seed=seed, weights=weights)) == whole[first:]
+
+
+@settings(deadline=None)
+@given(weighings, st.integers(0, 3), st.sampled_from([1.0, 0.25]))
+def test_images_are_drawn_as_often_as_they_weigh(weights: npt.NDArray[np.float64], seed: int, unit: float) -> None:
+    """In n passes of the heaviest an image of rate r is drawn n r times, but for one more: no luck involved."""
+    rate, passes = weights / weights.max(), 60
+    heaviest = int(weights.argmax())
+    seen: list[list[int]] = [[] for _ in weights]
+    for [(time, index)] in Stream(len(weights), 1, (0, 10**6), seed=seed, weights=unit * weights):
+        if index == heaviest and time == passes:
+            break
+        seen[index].append(time)
+    for times, each in zip(seen, rate, strict=True):
+        assert times == list(range(len(times))), "an image's times follow each other"
+        assert math.floor(passes * each) <= len(times) <= math.floor((passes + 1) * each) + 1
+
+
+def test_of_weight_0_none_is_drawn_unless_all_are() -> None:
+    drawn = {index for keys in Stream(3, 2, (0, 9), seed=0, weights=np.array([0, 0.1, 0])) for _, index in keys}
+    assert drawn == {1}
+    assert list(Stream(3, 2, (0, 9), seed=0, weights=np.zeros(3))) == list(Stream(3, 2, (0, 9), seed=0))
+
+
+@settings(deadline=None)
+@given(counts, counts, st.sampled_from([1.0, 0.3]))
+def test_equal_weights_are_the_plain_stream(images: int, batch: int, weight: float) -> None:
+    assert list(Stream(images, batch, (0, 9), seed=1, weights=np.full(images, weight))) == list(
+        Stream(images, batch, (0, 9), seed=1)
+    )
+
+
+def test_a_deck_keeps_its_share_whatever_its_images_weigh() -> None:
+    weights = np.array([0.03, 0.03, 1.0, 1.0, 0.5])
+    steps = list(Stream(5, 4, (0, 50), seed=0, often=(0, 2), share_of_often=0.5, weights=weights))
+    assert all(sum(index in (0, 2) for _, index in keys) == 2 for keys in steps)
+    drawn = [index for keys in steps for _, index in keys]
+    assert drawn.count(0) < 5 < 90 < drawn.count(2), "rare within its deck"
+    assert drawn.count(3) == pytest.approx(2 * drawn.count(4), abs=2)
 
 
 def test_it_can_be_read_twice() -> None:

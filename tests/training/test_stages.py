@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 import torch
 
 from underpaint.core.config import Config
-from underpaint.data.hinted import HintedImages
+from underpaint.data.hinted import HintedImages, Key
+from underpaint.data.samples import Sample
 from underpaint.formats.jsonl import read_hints, write_hints
 from underpaint.hints.types import Kind
 from underpaint.losses.candidates import nothing, seed_cross_entropy
@@ -232,3 +234,30 @@ def test_images_with_tags_alone_wait_for_the_second_network_or_are_left_out(
     assert len(staged._images(None, tagged=False)) == 5
     alone = StagedRun(run, planned.data, {hint.image: hint for hint in tagged}, Silent(), None)
     assert len(alone._images(None, tagged=False)) == 3, "tags alone are better than nothing"
+
+
+def test_the_networks_of_a_mixture_draw_images_by_what_their_hints_are_worth(
+    scenes: Path, scribbles: Path, small: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clicks = tmp_path / "clicks.jsonl"
+    simulate(scenes, clicks, kind="clicks", split="train")
+    clicked = {hint.image for hint in list(read_hints(clicks).values())[4:]}
+    some = [hint for hint in read_hints(clicks).values() if hint.image in clicked]
+    write_hints(tmp_path / "mixed.jsonl", [*list(read_hints(scribbles).values())[:4], *some])
+    planned = plan(scenes, hints=[tmp_path / "mixed.jsonl"], overrides=small)
+    drawn: dict[str, Counter[str]] = defaultdict(Counter)
+    stages: list[str] = []
+    read = HintedImages.__getitem__
+
+    def counted(self: HintedImages, key: Key) -> Sample:
+        drawn[stages[-1]][self.names[key[1]]] += 1
+        return read(self, key)
+
+    class Watching(Silent):
+        def start(self, stage: str, steps: int, done: int) -> None:
+            stages.append(stage)
+
+    monkeypatch.setattr(HintedImages, "__getitem__", counted)
+    train(planned, tmp_path / "run", reporter=Watching())
+    often = {stage: sum(drawn[stage][name] for name in clicked) / drawn[stage].total() for stage in stages}
+    assert all(0 < share < 0.35 for share in often.values()), "half of the images, drawn a fourth as often"

@@ -62,6 +62,10 @@ DENSE_SHARE = 0.5
 """Above this share of labelled pixels nearly any window shows some, and none is put around them."""
 
 
+FEW = 10
+"""Hinted pixels that make half a lesson: more than the clicks on an image, fewer than its shortest stroke."""
+
+
 @dataclass
 class Cache:
     """Decoded images, as many as fit; what does not fit is decoded each time.
@@ -166,6 +170,21 @@ class HintedImages(Dataset[Sample]):
         """Indices of the images of which a hint says more than which classes they show."""
         return tuple(i for i, name in enumerate(self.names) if self.hints[name].kinds() != {Kind.TAG})
 
+    def worth(self) -> npt.NDArray[np.float64]:
+        """(N,) what each image's hints are worth as a lesson, 0 to 1: n / (n + `FEW`) of n pixels hinted by hand.
+
+        1 with a mask or boxes, outside which all pixels are known; nearly 1 with strokes, 0.23 with three clicks, 0
+        with tags alone.
+        """
+        return np.array([self._worth(name) for name in self.names])
+
+    def _worth(self, name: str) -> float:
+        if self.hints[name].kinds() & {Kind.MASK, Kind.BOX}:
+            return 1.0
+        size = self._sizes[name]
+        drawn = int((self.geometry[name].seeds(_whole(size), size, None) != UNKNOWN).sum())
+        return drawn / (drawn + FEW)
+
     def label_path(self, mask: str) -> Path:
         """Where a label file lies: `Hints.mask` is relative to the data set's folder."""
         return self.data.root / mask
@@ -264,7 +283,7 @@ class HintedImages(Dataset[Sample]):
         """An image as it lies on disk, with its hints rasterised on it: no view, no jitter."""
         rgb = self._image(name)
         size = (rgb.shape[0], rgb.shape[1])
-        whole = View(0, 0, *size, size, (0, 0), size, flip=False)
+        whole = _whole(size)
         labels = self._seen(whole, self._mask(name))
         candidates = self.geometry[name].candidates(whole, size, self.data.classes, labels=labels, made=None)
         known = self.geometry[name].knowledge
@@ -279,6 +298,11 @@ class HintedImages(Dataset[Sample]):
                 self.unreadable[name] = str(error)
                 continue
             yield self.still(name)
+
+
+def _whole(size: tuple[int, int]) -> View:
+    """The (H, W) image as it is."""
+    return View(0, 0, *size, size, (0, 0), size, flip=False)
 
 
 def _anchors(geometry: Geometry, *layers: Mask | None) -> Coordinates:
@@ -313,6 +337,7 @@ class Stream(Sampler[list[Key]]):
         share: (rank, world size): this process takes every batch's rank-th part.
         often: Indices of the images of which every batch has a share at least.
         share_of_often: That share, 0 to 1; without effect where they are all images or none.
+        weights: (images,) how often each is drawn beside the others of its deck, see `Deck`; None: all alike.
 
     Raises:
         ConfigError: a batch that cannot be dealt to the processes in equal parts.
@@ -328,6 +353,7 @@ class Stream(Sampler[list[Key]]):
         share: tuple[int, int] = (0, 1),
         often: Collection[int] = (),
         share_of_often: float = 0.0,
+        weights: npt.NDArray[np.float64] | None = None,
     ) -> None:
         self.batch, self.steps = batch, steps
         self.rank, self.world = share
@@ -337,10 +363,12 @@ class Stream(Sampler[list[Key]]):
             )
         every = np.arange(images)
         chosen = np.isin(every, list(often))
-        self.decks: tuple[Deck, ...] = (Deck(every, seed, ("order",)),)
+        weights = np.ones(images) if weights is None else weights
+        self.decks: tuple[Deck, ...] = (Deck(every, weights, seed, ("order",)),)
         self.first_share = Fraction(1)
         if share_of_often and 0 < chosen.sum() < images:
-            self.decks = (Deck(every[chosen], seed, ("order", "masks")), Deck(every[~chosen], seed, ("order", "rest")))
+            first = Deck(every[chosen], weights[chosen], seed, ("order", "masks"))
+            self.decks = (first, Deck(every[~chosen], weights[~chosen], seed, ("order", "rest")))
             # As written, not as stored: in binary 0.3 lies a little below three tenths.
             self.first_share = max(Fraction(str(share_of_often)), Fraction(int(chosen.sum()), images))
 
@@ -366,26 +394,50 @@ class Stream(Sampler[list[Key]]):
 class Deck:
     """Images in shuffled passes without end.
 
+    Those of the greatest weight are in every pass, others in as many of many passes as their weight is of the greatest,
+    as evenly as chance allows: the k-th time lies anywhere in the k-th of equal stretches of passes.
+
     Args:
         images: (M,) indices.
+        weights: (M,), 0 or more; where all are 0, all images are alike.
         seed: Of the permutations.
-        name: Keys of the permutations' randomness, beside the pass.
+        name: Keys of the permutations' randomness, beside the time.
+        number, first, held: The pass read last: its number, its first position, its images.
     """
 
     images: npt.NDArray[np.intp]
+    weights: npt.NDArray[np.float64]
     seed: int
     name: tuple[str, ...]
-    epoch: int = -1
-    order: npt.NDArray[np.intp] = field(default_factory=lambda: np.empty(0, np.intp))
+    number: int = -1
+    first: int = 0
+    held: list[Key] = field(default_factory=list)
 
     def cards(self, start: int, stop: int) -> Iterator[Key]:
-        """(pass, index) of the images at positions ``start`` to ``stop`` of the endless order."""
+        """(time, index) of the images at positions ``start`` to ``stop`` of the endless order."""
         for position in range(start, stop):
-            epoch, place = divmod(position, len(self.images))
-            if epoch != self.epoch:
-                self.epoch = epoch
-                self.order = self.images[generator(self.seed, *self.name, epoch).permutation(len(self.images))]
-            yield epoch, int(self.order[place])
+            if position < self.first:  # read again from an earlier position on
+                self.number, self.first, self.held = -1, 0, []
+            while position >= self.first + len(self.held):
+                self.first += len(self.held)
+                self.number += 1
+                self.held = self._pass(self.number)
+            yield self.held[position - self.first]
+
+    def _pass(self, number: int) -> list[Key]:
+        """The images whose k-th time, for any k, lies in this pass, in order."""
+        top = self.weights.max()
+        rate = self.weights / top if top > 0 else np.ones(len(self.weights))
+        found: list[tuple[float, Key]] = []
+        for time in np.union1d(np.floor(number * rate), np.floor((number + 1) * rate)).astype(int).tolist():
+            order = generator(self.seed, *self.name, time).permutation(len(self.images))
+            place = np.empty(len(order))
+            place[order] = np.arange(len(order)) / len(order)
+            with np.errstate(divide="ignore", invalid="ignore"):  # of weight 0: never
+                at = (time + place) / rate
+            here = np.flatnonzero((at >= number) & (at < number + 1))
+            found += [(float(at[i]), (time, int(self.images[i]))) for i in here]
+        return [key for _, key in sorted(found)]
 
 
 def steps_in(images: int, epochs: float, batch: int) -> int:

@@ -49,6 +49,8 @@ class Stage(Config):
         mask_share: Least share of every batch that comes from images whose hints leave no doubt (`HintedImages.sure`),
             where only some are. A pass has as many steps as without it.
         placed_share: The same for images of which a hint says more than tags do; ``mask_share`` goes before it.
+        by_worth: Whether images are drawn as often as what is hinted in them is worth (`HintedImages.worth`), two or
+            three clicks a fifth as often as strokes: in as many steps they would take their place.
         tagged: Whether images that have tags and nothing else take part; without them a pass still has as many steps.
         ignores: Settings of the method that are felt in later stages alone: a change of them makes and trains nothing
             again up to here.
@@ -66,6 +68,7 @@ class Stage(Config):
     rate: float = Field(default=1.0, gt=0)
     mask_share: float = Field(default=0.0, ge=0, le=1)
     placed_share: float = Field(default=0.0, ge=0, le=1)
+    by_worth: bool = False
     tagged: bool = True
     ignores: tuple[str, ...] = ()
     decodes: bool = True

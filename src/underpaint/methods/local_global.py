@@ -90,20 +90,22 @@ class LocalGlobal(Method[LocalGlobalConfig]):
     def stages(self) -> tuple[Stage, ...]:
         """The baseline, and a fresh network for every round."""
         own: Settings = {"absent_weight": self.config.absent_weight, "balance": self.config.balance}
-        boxes = self.config.baseline == "box-uncertainty"
+        boxes, by_worth = self.config.baseline == "box-uncertainty", self.config.balance == "images"
         if not boxes:
             own["set_weight"] = self.config.set_weight
         share = MASK_SHARE if boxes else 0.0
+        tagged = self.config.absent_weight > 0  # else they teach nothing yet, and would take the others' place
         first = Stage(
             name="train",
             method=self.config.baseline,
             settings=own,
             mask_share=share,
-            tagged=self.config.absent_weight > 0,  # else they teach nothing yet, and would take the others' place
+            by_worth=by_worth and not tagged,
+            tagged=tagged,
         )
-        tagged = self.config.tagged
+        again = Stage(name="again", placed_share=PLACED_SHARE, by_worth=by_worth, tagged=self.config.tagged)
         rounds = range(1, self.config.rounds + 1)
-        return (first, *(Stage(name=f"retrain-{n}", placed_share=PLACED_SHARE, tagged=tagged) for n in rounds))
+        return (first, *(again.model_copy(update={"name": f"retrain-{n}"}) for n in rounds))
 
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
         """``seeds`` (hard labels) or ``annotation`` (soft ones), ``hints``, ``sets``, ``absent`` and ``gated-crf``."""

@@ -170,6 +170,7 @@ class Loop:
         reporter: Watches.
         mask_share: As in `Stage`.
         placed_share: As in `Stage`.
+        by_worth: As in `Stage`.
     """
 
     def __init__(
@@ -186,8 +187,10 @@ class Loop:
         reporter: Reporter,
         mask_share: float = 0.0,
         placed_share: float = 0.0,
+        by_worth: bool = False,
     ) -> None:
         self.often = (images.sure, mask_share) if mask_share else (images.placed, placed_share)
+        self.weights = images.worth() if by_worth else None
         self.network, self.method, self.images, self.config = network, method, images, config
         self.stage, self.steps, self.seed, self.folder, self.reporter = stage, steps, seed, folder, reporter
         self.fabric = make_fabric(config)
@@ -253,6 +256,7 @@ class Loop:
             seed=derive(self.seed, "order"),
             often=self.often[0],
             share_of_often=self.often[1],
+            weights=self.weights,
         )
         loader = DataLoader(
             Guarded(self.images),

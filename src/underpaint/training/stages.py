@@ -172,6 +172,7 @@ class StagedRun:
             reporter=self.reporter,
             mask_share=stage.mask_share,
             placed_share=stage.placed_share,
+            by_worth=stage.by_worth,
         )
         events, cost = self._events(stage, loop.first), Cost()
         try:
@@ -223,7 +224,7 @@ class StagedRun:
         return PseudoLabels(make_artifact(store, f"labels-{stage.name}", inputs, make), self.data.classes)
 
 
-_LATER = {"heads", "subclasses", "rate", "mask_share", "placed_share", "tagged", "decodes"}
+_LATER = {"heads", "subclasses", "rate", "mask_share", "placed_share", "by_worth", "tagged", "decodes"}
 """Fields of a stage that enter the name of an artifact only where they are set: a stage without them keeps the name
 that it had before these fields were there, and is not trained again."""
 
