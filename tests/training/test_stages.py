@@ -21,6 +21,7 @@ from underpaint.losses.candidates import nothing, seed_cross_entropy
 from underpaint.methods.base import Inference, Method, Reference, Stage
 from underpaint.methods.registry import METHODS
 from underpaint.models.network import Network
+from underpaint.predict.responses import Responder
 from underpaint.records import Batch, Head, NetOutput, Progress, Terms
 from underpaint.training.artifacts import fingerprint, make_artifact
 from underpaint.training.reporter import Silent
@@ -203,6 +204,35 @@ def test_labels_are_made_in_the_arithmetic_of_the_training(scenes: Path, scribbl
         )
     for full, half in zip(seen["32"], seen["16"], strict=True):
         assert 0 < np.abs(full - half).max() < 0.05 * np.abs(full).max()
+
+
+def test_a_classifier_that_sees_nothing_of_a_tagged_class_is_named(
+    scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tags = tmp_path / "tags.jsonl"
+    simulate(scenes, tags, kind="tags", split="train")
+    planned = plan(scenes, hints=[tags], method="cam")
+    classes = planned.data.classes
+    images = HintedImages(planned.data, planned.hints, planned.config.views, seed=0)
+    network = Network(planned.config.model, len(classes), needs={Head.TAGS}).eval()
+    stills = list(images.stills())
+    often, lost = (int(c) for c in np.argsort(-np.sum([still.present for still in stills], axis=0))[:2])
+    assert classes.background == often == 0
+
+    def said(*, seen: float) -> str | None:
+        answers = np.zeros((len(classes), 3, 4), np.float32)
+        answers[1:, 0, 0] = 1
+        answers[lost, 0, 0] = seen
+        monkeypatch.setattr(Responder, "coarse", lambda self, rgb: answers)
+        infer = StageInference(network, images, tmp_path / "labels", store=tmp_path / f"{seen}", given={})
+        assert infer.unseen() is None, "nothing was asked for"
+        for still in stills:
+            infer.responses(still, scales=(1.0,), flip=False)
+        return infer.unseen()
+
+    tagged = sum(bool(still.present[lost]) for still in stills)
+    assert f": {classes.names[lost]} in {tagged} of {tagged}. Their labels" in (said(seen=0) or "")
+    assert said(seen=0.1) is None
 
 
 @pytest.mark.parametrize("used", [False, True])

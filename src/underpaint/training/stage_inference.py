@@ -28,6 +28,8 @@ from underpaint.predict.predictor import STRIDE
 from underpaint.predict.responses import Responder
 from underpaint.training.artifacts import make_artifact
 
+Flags = npt.NDArray[np.bool_]
+
 Make = Callable[[Path, tuple[float, ...], bool], None]
 """Writes something of every image into a folder, seen at these scales, mirrored or not."""
 
@@ -62,6 +64,7 @@ class StageInference:
         self._network, self._images, self._store, self._given = network, images, store, given
         self._pseudo = PseudoLabels(folder, self.classes)
         self._held: dict[tuple[str, tuple[float, ...], bool], Path] = {}
+        self._answers: dict[str, tuple[Flags, Flags]] = {}
 
     def images(self) -> Iterator[Still]:
         """The training images that can be read."""
@@ -126,7 +129,28 @@ class StageInference:
         """(C, ceil(H/4), ceil(W/4)); those of all images are made when the first is asked for."""
         made = self._made("responses", scales, flip, self._respond)
         held: npt.NDArray[np.float16] = np.load(made / f"{image.name}.npy", allow_pickle=False)
+        self._answers[image.name] = image.present, held.reshape(len(held), -1).max(axis=1) > 0
         return held.astype(np.float32)
+
+    def unseen(self) -> str | None:
+        """What to say where maps lack what the tags name: a class that is nowhere likely has no positive response.
+
+        Labels made from such maps lack it too. None where every class is seen in nine of ten images tagged with it.
+        """
+        if not self._answers:
+            return None
+        present, seen = (np.stack(flags) for flags in zip(*self._answers.values(), strict=True))
+        if self.classes.background is not None:
+            present[:, self.classes.background] = False  # behind everything, not answered for by the tag head
+        tagged, missed = present.sum(axis=0), (present & ~seen).sum(axis=0)
+        rare = np.flatnonzero(missed > tagged / 10)
+        if len(rare) == 0:
+            return None
+        listed = ", ".join(f"{self.classes.names[c]} in {missed[c]} of {tagged[c]}" for c in rare)
+        return (
+            f"the classifier sees nothing of a class in images tagged with it: {listed}. "
+            "Their labels lack it; a longer training (train.epochs) may mend that"
+        )
 
     def _respond(self, folder: Path, scales: tuple[float, ...], flip: bool) -> None:
         responder = Responder(self._network, scales=scales, flip=flip)

@@ -217,6 +217,8 @@ class StagedRun:
             )
             cost = Cost()
             method.prepare(stage, infer)
+            if (unseen := infer.unseen()) is not None:
+                self.reporter.note(unseen)
             events = self._events(stage, 0)
             events.write("labels", 0, **cost.figures(), images=len(images))
             events.close()
