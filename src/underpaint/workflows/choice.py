@@ -61,8 +61,10 @@ def choose(kinds: Mapping[Kind, int], *, background: bool) -> Choice:
         settings: Settings = {} if Kind.MASK in given else {"projection_weight": 0.1, "pairwise_weight": 0.1}
         return Choice("box-uncertainty", f"{why}; {_with_boxes(given)}", LEARNT, settings)
     why = "a first network learns what the hints say, annotates all images within their hints, and a second learns that"
-    # A mask has a thousand times the pixels of a click, and what lies outside boxes as well.
-    settings = {"balance": "images"} if len(given - {Kind.TAG}) > 1 else {}
+    settings = {}
+    if len(given - {Kind.TAG}) > 1:  # a mask has a thousand times the pixels of a click, and so has a box outside
+        settings["balance"] = "images"
+        why = f"{why}; every image counts the same, but those with a few clicks are drawn less often"
     if Kind.BOX in given:
         settings["baseline"] = "box-uncertainty"
         why = f"{why}; in boxes {_with_boxes(given)}"
