@@ -7,8 +7,9 @@ Hints are simulated from the training masks, and cost what `underpaint.simulate.
 training images in one shuffled order and hints them until the minutes are spent: with one kind, or a fifth of the
 minutes on each; then the mixture without one of its kinds. ``tags`` scribbles on the first share of that order; in the
 second row the others have their tags. Every row takes the method that ``auto`` takes, and the same number of steps a
-stage, whatever its number of images. Results are those of one scale on the test split; --on val is for choosing.
-Interrupted, the same command goes on.
+stage, whatever its number of images. Results are those of one scale on the test split. For choosing there are --on val
+and --on unhinted: the images to learn from that neither the mixture nor the row hints. Interrupted, the same command
+goes on.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import json
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from underpaint.core.atomic import write_atomic
@@ -37,6 +39,8 @@ KINDS = (Kind.MASK, Kind.BOX, Kind.SCRIBBLE, Kind.CLICK, Kind.TAG)
 
 Rows = dict[str, list[Hints]]
 
+UNHINTED = "unhinted"
+
 
 class Printed(Silent):
     """Says on the terminal what a long training does."""
@@ -47,7 +51,7 @@ class Printed(Silent):
 
 
 def main() -> None:
-    """Draw the hints, train every row and write ``report.json``."""
+    """Draw the hints, train every row and write ``report.json``, or ``report-SPLIT.json`` of another than test."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("which", choices=("hour", "tags"))
     parser.add_argument("data", type=Path)
@@ -70,9 +74,11 @@ def main() -> None:
     else:
         rows = shares(data, names, asked.share, asked.seed)
     for label in asked.row or rows:
-        made = measured(label, rows[label], asked, Printed())
+        hinted = {hint.image for row in (label, next(iter(rows))) for hint in rows[row]}
+        unhinted = tuple(name for name in names if name not in hinted)
+        made = measured(label, rows[label], replace(data, splits={**data.splits, UNHINTED: unhinted}), asked, Printed())
         print(json.dumps(made), flush=True)
-        held = asked.out / "report.json"
+        held = asked.out / ("report.json" if asked.on == "test" else f"report-{asked.on}.json")
         before = json.loads(held.read_text())["rows"] if held.is_file() else []
         results = {row["row"]: row for row in (*before, made)}
         report = {
@@ -136,8 +142,10 @@ def shares(data: DataFolder, names: list[str], share: float, seed: int) -> Rows:
     return {"scribbles": scribbled, "scribbles+tags": scribbled + [draw(name, Kind.TAG) for name in names[count:]]}
 
 
-def measured(label: str, hints: list[Hints], asked: argparse.Namespace, reporter: Reporter) -> dict[str, object]:
-    """Train what ``auto`` chooses for the hints, and score it."""
+def measured(
+    label: str, hints: list[Hints], data: DataFolder, asked: argparse.Namespace, reporter: Reporter
+) -> dict[str, object]:
+    """Train what ``auto`` chooses for the hints, and score it on one of the splits of ``data``."""
     file = asked.out / "hints" / f"{label}.jsonl"
     file.parent.mkdir(parents=True, exist_ok=True)
     write_hints(file, sorted(hints, key=lambda hint: hint.image))
@@ -157,7 +165,7 @@ def measured(label: str, hints: list[Hints], asked: argparse.Namespace, reporter
     folder = asked.out / "runs" / label
     run = train(planned, folder, resume=folder.is_dir(), store=asked.out / "artifacts", reporter=reporter)
     kept = asked.out / "scores" / f"{label}-{asked.on}.npz"
-    scores = score_run(run, planned.data, asked.on, asked.out / "masks" / label, kept, four=False).evaluation.scores
+    scores = score_run(run, data, asked.on, asked.out / "masks" / label, kept, four=False).evaluation.scores
     return {
         "row": label,
         "commit": commit(),
