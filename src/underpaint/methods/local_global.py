@@ -56,6 +56,7 @@ class LocalGlobalConfig(CandidateConfig):
         tagged: Whether images that have tags alone are annotated and learned from too, where others have more. What a
             network finds in them lacks the classes that it is weak in, and teaches it to leave them out.
         gated_weight: Of the Gated CRF loss in the training on the combined annotation; 0 for none (the paper).
+        balance: As in `partial`; with ``images`` they are also drawn by what is hinted in them (`Stage.by_worth`).
     """
 
     baseline: Literal["partial", "gated-crf", "dense-crf-loss", "box-uncertainty"] = "partial"
