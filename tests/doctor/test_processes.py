@@ -75,8 +75,9 @@ def test_leaving_early_ends_the_processes() -> None:
 
 def test_ctrl_c_is_the_callers_alone() -> None:
     code = """
-import time
+import signal, time
 from underpaint.doctor.processes import stream
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job inherits that it is ignored
 print("begun", flush=True)
 list(stream(time.sleep, [0.02] * 5000, workers=2, lost=print))
 """
