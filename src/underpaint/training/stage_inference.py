@@ -14,6 +14,7 @@ from joblib import Parallel, delayed, parallel_config  # type: ignore[import-unt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from underpaint.cam.maps import Flags
 from underpaint.core.config import Settings
 from underpaint.core.errors import ConfigError
 from underpaint.data.hinted import HintedImages
@@ -27,8 +28,6 @@ from underpaint.predict import PredictConfig, Predictor
 from underpaint.predict.predictor import STRIDE
 from underpaint.predict.responses import Responder
 from underpaint.training.artifacts import make_artifact
-
-Flags = npt.NDArray[np.bool_]
 
 Make = Callable[[Path, tuple[float, ...], bool], None]
 """Writes something of every image into a folder, seen at these scales, mirrored or not."""
