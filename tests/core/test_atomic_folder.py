@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from underpaint.core import atomic
-from underpaint.core.atomic import atomic_folder, remove_leftovers, within
+from underpaint.core.atomic import atomic_folder, remove_leftovers, within, write_atomic
 from underpaint.core.errors import DataError
 
 
@@ -128,11 +129,81 @@ def test_a_killed_process_leaves_no_half_folder(tmp_path: Path, when: str) -> No
 
 
 def test_leftovers_are_told_from_other_things(tmp_path: Path) -> None:
-    for name in (".x.tmp", "kept", ".hidden"):
+    """Only names that this module gives, and of those only what no living process writes."""
+    dead = [".a.png.0123456789ab.underpaint.tmp", ".store.0123456789ab.old.underpaint.tmp"]
+    theirs = [".x.tmp", ".hidden", "kept", ".a.0123456789ab.tmp", "a.0123456789ab.underpaint.tmp"]
+    for name in (*dead, *theirs):
         (tmp_path / name).mkdir()
-    (tmp_path / ".file.tmp").write_text("a file")
+        (tmp_path / name / "inside.txt").write_text("mine")
+    (tmp_path / ".file.ba9876543210.underpaint.tmp").write_text("half")
+    (tmp_path / ".link.0123456789ab.underpaint.tmp").symlink_to(tmp_path / "kept")
     remove_leftovers(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".file.tmp", ".hidden", "kept"]
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == sorted([*theirs, ".link.0123456789ab.underpaint.tmp"])
+    assert (tmp_path / "kept" / "inside.txt").read_text() == "mine"
+
+
+WRITING = """
+import os, sys
+from pathlib import Path
+from underpaint.core import atomic
+target, kind = Path(sys.argv[1]), sys.argv[2]
+def wait(*_):
+    print("writing", flush=True)
+    sys.stdin.read()
+if kind == "file":
+    os.fsync = wait
+    atomic.write_atomic(target, b"whole")
+else:
+    with atomic.atomic_folder(target):
+        wait()
+"""
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_only_what_a_dead_process_wrote_is_removed(tmp_path: Path, kind: str) -> None:
+    command = [sys.executable, "-c", WRITING, str(tmp_path / "out"), kind]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        (half,) = tmp_path.iterdir()
+        remove_leftovers(tmp_path)
+        assert half.exists(), "a living process writes it"
+        writer.kill()
+        writer.wait()
+    assert half.exists()
+    write_atomic(tmp_path / "other", b"")
+    assert [path.name for path in tmp_path.iterdir()] == ["other"]
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
+def test_the_umask_is_kept(tmp_path: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        write_atomic(tmp_path / "new" / "file", b"")
+        with atomic_folder(tmp_path / "store") as folder:
+            (folder / "inside").write_text("")
+    finally:
+        os.umask(before)
+    modes = {name: (tmp_path / name).stat().st_mode & 0o777 for name in ("new", "new/file", "store", "store/inside")}
+    folder_mode, file_mode = 0o777 & ~mask, 0o666 & ~mask
+    assert modes == {"new": folder_mode, "new/file": file_mode, "store": folder_mode, "store/inside": file_mode}
+
+
+@pytest.mark.parametrize("depth", [".", "farm/field"])
+def test_an_output_folder_that_was_removed_is_not_made_again(tmp_path: Path, depth: str) -> None:
+    root = tmp_path / "out"
+    root.mkdir()
+    write_atomic(root / depth / "a", b"first", root=root)
+    assert (root / depth / "a").read_bytes() == b"first"
+    shutil.rmtree(root)
+    with pytest.raises(DataError, match=r"was removed while(.|\n)*out(.|\n)*run the command again"):
+        write_atomic(root / depth / "b", b"second", root=root)
+    with pytest.raises(DataError, match="was removed while"), atomic_folder(root / depth / "c", root=root):
+        pass
+    with pytest.raises(DataError, match="was removed while"):
+        within(root, "farm/a.txt")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_everything_is_flushed_before_the_rename(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

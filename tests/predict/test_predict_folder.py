@@ -2,6 +2,7 @@ import csv
 import errno
 import io
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -274,3 +275,18 @@ def test_a_full_disk_keeps_what_is_whole(
     with pytest.raises(DataError, match="No space left"):
         predict_folder(predictor, album, out, TABLE)
     assert {name: (out / name).read_bytes() for name in _written(out)} == before
+
+
+@pytest.mark.parametrize("probabilities", [False, True])
+def test_an_output_folder_removed_in_the_middle_ends_the_prediction(
+    predictor: Predictor, album: Path, tmp_path: Path, probabilities: bool
+) -> None:
+    out = tmp_path / "masks"
+
+    def remove(done: int, _: int) -> None:
+        if done == 2:
+            shutil.rmtree(out)
+
+    with pytest.raises(DataError, match=r"was removed while(.|\n)*masks"):
+        predict_folder(predictor, album, out, TABLE, probabilities=probabilities, on_progress=remove)
+    assert not out.exists()

@@ -80,7 +80,7 @@ def test_full_disk_keeps_what_was_there(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_leftovers_of_a_killed_process_are_removed(tmp_path: Path) -> None:
-    left = tmp_path / ".step-00000005.abc.tmp"
+    left = tmp_path / ".step-00000005.0123456789ab.underpaint.tmp"
     left.mkdir()
     (left / "weights.safetensors").write_bytes(b"half")
     save_checkpoint(tmp_path, _at(1))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from underpaint import __version__
-from underpaint.core.atomic import write_atomic
+from underpaint.core.atomic import scratch_folder, write_atomic
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import ConfigError, RunError
 from underpaint.core.rng import generator
@@ -68,7 +67,7 @@ def export_onnx(network: Network, path: Path, *, classes: ClassTable) -> ExportR
     if len(classes) != network.head.out_channels:
         raise ConfigError(f"{len(classes)} classes for a network of {network.head.out_channels}", where="classes")
     whole = FullSize(copy.deepcopy(network).cpu())
-    model = onnx.load_from_string(_traced(whole))
+    model = onnx.load_from_string(_traced(whole, path))
     onnx.helper.set_model_props(model, metadata(classes))
     onnx.checker.check_model(model)
     content: bytes = model.SerializeToString()
@@ -77,14 +76,14 @@ def export_onnx(network: Network, path: Path, *, classes: ClassTable) -> ExportR
     return report
 
 
-def _traced(whole: FullSize) -> bytes:
+def _traced(whole: FullSize, target: Path) -> bytes:
     """The bytes of torch's TorchScript exporter; its successor needs one more package, onnxscript."""
     axes = {0: "N", 2: "H", 3: "W"}
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
+    with scratch_folder(target) as folder, warnings.catch_warnings(), torch.no_grad():
         # One says that the exporter is the older one. One that the divisor's check is not traced, as it should be: the
         # padding fulfils it at any size.
         warnings.simplefilter("ignore")
-        path = Path(folder, "network.onnx")
+        path = folder / "network.onnx"
         try:
             torch.onnx.export(
                 whole,

@@ -182,13 +182,14 @@ def _channel(index: int, bit: int) -> int:
     return sum((index >> (bit + 3 * step) & 1) << (7 - step) for step in range(3))
 
 
-def write_index_mask(path: Path, index: Pixels, classes: ClassTable) -> None:
+def write_index_mask(path: Path, index: Pixels, classes: ClassTable, *, root: Path | None = None) -> None:
     """Write a mask as a palette PNG in the table's colours, whole or not at all.
 
     Args:
         path: The file, with the suffix .png; an older one is replaced at the end.
         index: (H, W) class indices, 255 for void.
         classes: The table that the indices belong to.
+        root: As in `write_atomic`.
 
     Raises:
         DataError: not a (H, W) array of bytes, an index outside the table, or the disk refuses.
@@ -200,4 +201,4 @@ def write_index_mask(path: Path, index: Pixels, classes: ClassTable) -> None:
     image.putpalette(classes.flat_palette())
     buffer = io.BytesIO()
     image.save(buffer, format="PNG")
-    write_atomic(path, buffer.getvalue())
+    write_atomic(path, buffer.getvalue(), root=root)

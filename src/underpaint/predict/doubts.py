@@ -95,7 +95,7 @@ def draw_doubts(
         variance = doubter.coarse(rgb)
         buffer = io.BytesIO()
         np.save(buffer, variance, allow_pickle=False)
-        write_atomic(out / f"{name}.npy", buffer.getvalue())
-        write_atomic(out / f"{name}.png", png(heat(rgb, doubt(variance), peak=1.0)))
+        write_atomic(out / f"{name}.npy", buffer.getvalue(), root=out)
+        write_atomic(out / f"{name}.png", png(heat(rgb, doubt(variance), peak=1.0)), root=out)
         written += 1
     return Summary(written=written, skipped=skipped)

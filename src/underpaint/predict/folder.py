@@ -79,7 +79,7 @@ def predict_folder(
         _predict_one(predictor, rgb, out, name, classes, probabilities=probabilities)
         for name, rgb in read_each(found, skipped, on_progress)
     ]
-    write_atomic(out / "summary.csv", summary_csv(rows, classes))
+    write_atomic(out / "summary.csv", summary_csv(rows, classes), root=out)
     stale = {name: why + _stale(_mask(out, name)) for name, why in skipped.items()}
     return Summary(written=len(rows), skipped=stale)
 
@@ -125,10 +125,10 @@ def _predict_one(
 ) -> Row:
     if probabilities:
         index, coarse = predictor.index_and_coarse(rgb)
-        write_atomic(out / PROBABILITIES / f"{name}.npz", _npz(coarse, index.shape, classes))
+        write_atomic(out / PROBABILITIES / f"{name}.npz", _npz(coarse, index.shape, classes), root=out)
     else:
         index = predictor.index(rgb)
-    write_index_mask(_mask(out, name), index, classes)
+    write_index_mask(_mask(out, name), index, classes, root=out)
     counts = np.bincount(index.ravel(), minlength=len(classes))
     return Row(name, index.shape[0], index.shape[1], tuple(counts / index.size))
 

@@ -60,7 +60,7 @@ def draw_responses(
         maps = responder.coarse(rgb)
         for label in shown(responder.scores(rgb), classes):
             target = out / name / f"{label:02d}-{_plain(classes.names[label])}.png"
-            write_atomic(target, png(heat(rgb, maps[label])))
+            write_atomic(target, png(heat(rgb, maps[label])), root=out)
             written += 1
     return Summary(written=written, skipped=skipped)
 
