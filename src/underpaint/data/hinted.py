@@ -24,7 +24,7 @@ from underpaint.data.views import Coordinates, View, draw_view, jitter_colours
 from underpaint.formats.folder import DataFolder
 from underpaint.formats.images import image_size, read_rgb
 from underpaint.formats.masks import mask_size, read_index_mask
-from underpaint.hints.rasterise import UNKNOWN, Mask, paint_regions
+from underpaint.hints.rasterise import UNKNOWN, Mask, covered_by, numbered, paint_regions
 from underpaint.hints.types import Hints, Kind
 
 log = logging.getLogger(__name__)
@@ -225,7 +225,8 @@ class HintedImages(Dataset[Sample]):
         if views.colour_jitter:
             pixels = jitter_colours(pixels, rng, views.colour_jitter) * valid
         labels, made = self._seen(view, drawn), self._seen(view, learnt)
-        candidates = geometry.candidates(view, source, self.data.classes, labels=labels, made=made)
+        ignored = self._seen(view, self._ignored(name))
+        candidates = geometry.candidates(view, source, self.data.classes, labels=labels, made=made, ignored=ignored)
         knowledge = geometry.knowledge
         return Sample(
             rgb=pixels,
@@ -258,11 +259,17 @@ class HintedImages(Dataset[Sample]):
         held = self._cache.items.get(key)
         if held is None:
             held = None if hints.mask is None else self._label_file(name, hints.mask)
-            where = f"hints of image {name!r}"
-            regions = [(self.data.classes.index(region.name, where), region) for region in hints.regions]
+            regions = numbered(hints.regions, self.data.classes, f"hints of image {name!r}")
             held = paint_regions(regions, self._sizes[name], held)
             self._cache.put(key, held)
         return held
+
+    def _ignored(self, name: str) -> Mask | None:
+        """(H, W) uint8, 1 on the ignored areas of an image; None where it has none, or no boxes that they matter to."""
+        ignored, geometry = self.hints[name].ignored(), self.geometry[name]
+        if not ignored or not (len(geometry.boxes) or geometry.knowledge.boxed.any()):
+            return None
+        return covered_by(ignored, self._sizes[name]).astype(np.uint8)
 
     def _label_file(self, name: str, mask: str) -> Mask:
         path = self.label_path(mask)
@@ -284,8 +291,10 @@ class HintedImages(Dataset[Sample]):
         rgb = self._image(name)
         size = (rgb.shape[0], rgb.shape[1])
         whole = _whole(size)
-        labels = self._seen(whole, self._mask(name))
-        candidates = self.geometry[name].candidates(whole, size, self.data.classes, labels=labels, made=None)
+        labels, ignored = self._seen(whole, self._mask(name)), self._ignored(name)
+        candidates = self.geometry[name].candidates(
+            whole, size, self.data.classes, labels=labels, made=None, ignored=ignored
+        )
         known = self.geometry[name].knowledge
         return Still(name, rgb, self.hints[name], candidates, ~known.absent, known.present)
 

@@ -91,7 +91,14 @@ class Geometry:
         return paint_seeds(strokes, view.canvas, None if labels is None else labels.copy())
 
     def candidates(
-        self, view: View, source: tuple[int, int], classes: ClassTable, *, labels: Mask | None, made: Mask | None
+        self,
+        view: View,
+        source: tuple[int, int],
+        classes: ClassTable,
+        *,
+        labels: Mask | None,
+        made: Mask | None,
+        ignored: Mask | None = None,
     ) -> Candidates:
         """Candidate sets of the view: labels, strokes and boxes rasterised after the geometry was moved.
 
@@ -101,12 +108,14 @@ class Geometry:
             classes: The class table.
             labels: (H, W) of the view, from a person's mask, or None; strokes of another class contradict it.
             made: (H, W) of the view, from an earlier stage, or None; holds only where no person said anything.
+            ignored: (H, W) of the view, 1 where boxes say nothing, or None.
         """
         seeds = self.seeds(view, source, labels)
         if made is not None:
             seeds = np.where(seeds == UNKNOWN, made, seeds)
         boxes = view.boxes(self.boxes, source)
-        return build_candidates(self.knowledge, seeds, boxes, self.box_labels, classes.background)
+        nothing = None if ignored is None else ignored == 1  # 255 on padding
+        return build_candidates(self.knowledge, seeds, boxes, self.box_labels, classes.background, nothing)
 
 
 def _extent(region: Region) -> tuple[float, float, float, float]:

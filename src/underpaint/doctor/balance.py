@@ -10,8 +10,8 @@ import numpy.typing as npt
 from underpaint.core.classes import VOID, ClassTable
 from underpaint.doctor.findings import Finding, Group, Level
 from underpaint.hints.candidates import ImageKnowledge
-from underpaint.hints.rasterise import paint_regions
-from underpaint.hints.types import Hints, Polygon, Region
+from underpaint.hints.rasterise import numbered, paint_regions
+from underpaint.hints.types import IGNORED, Hints, Polygon, Region
 
 CONSTANT = 0.95
 """Share of the images with known tags from which on a tag is nearly constant: of 100 images 5 or fewer differ, so that
@@ -51,11 +51,11 @@ class Balance:
         """
         known = ImageKnowledge.of(hints, self.classes)
         shown = known.present.copy()
-        if exact and hints.size is not None:
-            painted = paint_regions([(self.classes.index(one.name), one) for one in hints.regions], hints.size)
+        if (exact or hints.ignored()) and hints.size is not None:
+            painted = paint_regions(numbered(hints.regions, self.classes), hints.size)
             self.pixels += np.bincount(painted.ravel(), minlength=VOID + 1)[: len(self.classes)]
         else:
-            for region in hints.regions:
+            for region in (one for one in hints.regions if one.name != IGNORED):
                 self.pixels[self.classes.index(region.name)] += region_pixels(region)
         for scribble in hints.scribbles:
             along = np.hypot(*np.diff(np.array(scribble.points), axis=0).T).sum() + scribble.width

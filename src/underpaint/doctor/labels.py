@@ -12,14 +12,14 @@ from underpaint.core.printable import printable
 from underpaint.doctor.balance import Balance
 from underpaint.doctor.findings import Finding, Group, Level
 from underpaint.doctor.look import Fault, LabelFile, LabelsSeen, Seen
-from underpaint.formats.check import check_hints, fit_hints, geometry
+from underpaint.formats.check import check_hints, fit_hints, of_table
 from underpaint.formats.folder import DataFolder
 from underpaint.formats.merge import merge_hints
 from underpaint.formats.naming import Names
 from underpaint.formats.registry import Reading, recognise
 from underpaint.formats.rest import fill_rest
 from underpaint.formats.whats_the_point import background_file
-from underpaint.hints.types import Hints, Kind, Tags
+from underpaint.hints.types import Hints, Kind
 
 
 @dataclass
@@ -59,7 +59,7 @@ def read_sources(data: DataFolder, paths: Sequence[Path]) -> Sources:
     for path in dict.fromkeys([*paths, *(file for file in beside if file.is_file())]):
         try:
             form = recognise(path)
-            read = form.read(path, reading)
+            read = form.hints(path, reading)
         except UnderpaintError as error:
             sources.errors.append(Finding.of_error("hints-unreadable", error))
             continue
@@ -76,30 +76,12 @@ def _take(sources: Sources, data: DataFolder, one: Hints, path: Path) -> None:
     if name not in data.images:
         sources.strays.add(name)
         return
-    known = _known(one, set(data.classes.names), sources.words)
+    known = of_table(one, data.classes.names, sources.words)
     try:
         check_hints(known, data.classes, f"{path}, image {name!r}")
         sources.hints[name] = merge_hints(sources.hints[name], known) if name in sources.hints else known
     except HintError as error:
         sources.contradictions.add(name, error.what)
-
-
-def _known(hints: Hints, table: set[str], left_out: Counter[str]) -> Hints:
-    """The hints without those of classes outside the table, which are counted."""
-    if table.issuperset(hints.names()):
-        return hints
-    left_out.update(hint.name for hint in geometry(hints) if hint.name not in table)
-    if hints.tags is not None:
-        left_out.update(sorted((hints.tags.present | hints.tags.absent) - table))
-    return replace(
-        hints,
-        clicks=tuple(click for click in hints.clicks if click.name in table),
-        scribbles=tuple(scribble for scribble in hints.scribbles if scribble.name in table),
-        boxes=tuple(box for box in hints.boxes if box.name in table),
-        regions=tuple(region for region in hints.regions if region.name in table),
-        boxed=hints.boxed & table,
-        tags=Tags(hints.tags.present & table, hints.tags.absent & table) if hints.tags else None,
-    )
 
 
 class Labels:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,7 +15,7 @@ from underpaint.formats.parts import PEN, Part, parts
 from underpaint.formats.registry import Format
 from underpaint.hints.outline import bridged, outline
 from underpaint.hints.rasterise import bitmap_of, region_area
-from underpaint.hints.types import Bitmap, Hints, Polygon, Region, Tags
+from underpaint.hints.types import IGNORED, Bitmap, Hints, Polygon, Region, Tags
 
 AREAS = frozenset({Part.POLYGONS, Part.BITMAPS})
 
@@ -54,7 +54,8 @@ def adapt(hints: Hints, form: Format, data: DataFolder | None) -> Hints:
     """The hints of one image in the parts that a format holds; what it cannot hold is left out.
 
     A label file becomes a bitmap for each of its classes, below the other areas, where the format has areas and no
-    label files. Bitmaps become outlines, and polygons or their holes bitmaps, where it has only the other form.
+    label files. Bitmaps become outlines, and polygons or their holes bitmaps, where it has only the other form. Where
+    it has no ignored areas, they are cut out of what lies below them: their pixels are in no area, and so unknown.
 
     Raises:
         HintError: a form of area that needs the size of the image, which is not known.
@@ -64,7 +65,9 @@ def adapt(hints: Hints, form: Format, data: DataFolder | None) -> Hints:
     regions: tuple[Region, ...] = ()
     if AREAS & can:
         below = _label_regions(hints, data) if Part.LABELS not in can else ()
-        regions = tuple(made for region in (*below, *hints.regions) for made in _formed(region, hints, can))
+        every = (*below, *hints.regions)
+        stated = every if Part.IGNORED in can else _cut_away(every, hints)
+        regions = tuple(made for region in stated for made in _formed(region, hints, can))
     tags = hints.tags if Part.TAGS in can else None
     if tags is not None and Part.ABSENT not in can:
         tags = Tags(tags.present) if tags.present else None
@@ -81,7 +84,28 @@ def adapt(hints: Hints, form: Format, data: DataFolder | None) -> Hints:
         source=hints.source if Part.SOURCES in can else "",
         seconds=hints.seconds if Part.SECONDS in can else None,
         regions=regions,
+        unplaced=hints.unplaced if Part.UNPLACED in can else 0,
     )
+
+
+def _cut_away(regions: Sequence[Region], hints: Hints) -> list[Region]:
+    """The regions without the ignored ones, and without the pixels that these take from those below them."""
+    if not hints.ignored():
+        return list(regions)
+    if hints.size is None:
+        fix = "give the data set with its photographs"
+        raise HintError("an area is cut out in an image of unknown size", where=f"image {hints.image!r}", fix=fix)
+    gone = np.zeros(hints.size, bool)
+    kept: list[Region] = []
+    for region in reversed(regions):
+        window, area = region_area(region, hints.size)
+        if region.name == IGNORED:
+            gone[window] |= area
+        elif not (area & gone[window]).any():
+            kept.append(region)
+        elif made := bitmap_of(region.name, area & ~gone[window], x=window[1].start, y=window[0].start):
+            kept.append(made)
+    return kept[::-1]
 
 
 def _label_regions(hints: Hints, data: DataFolder | None) -> Iterator[Region]:

@@ -15,6 +15,7 @@ from underpaint.formats.naming import Names
 from underpaint.formats.registry import FORMATS, Format, Reading
 from underpaint.formats.tags_csv import LIST_COLUMNS
 from underpaint.formats.walk import listing
+from underpaint.formats.words import class_words
 
 PHOTOGRAPHS = ("leftImg8bit", "images", "JPEGImages", "imgs", "img", "photos")
 """Names of folders that hold photographs and nothing else; without one of them the whole data set is looked through."""
@@ -135,7 +136,7 @@ def classes_of(root: Path, found: Found, images: Mapping[str, Path], rest: str |
     names: dict[str, None] = {}
     for path, form in found:
         declared = form.classes(path) if form.classes is not None else ()
-        names |= dict.fromkeys(declared or _named(path, form, root, images))
+        names |= dict.fromkeys(class_words(declared, BACKGROUND) or _named(path, form, root, images))
     background = rest if rest is not None and rest not in names else BACKGROUND
     if rest not in names and background not in names:
         names = {background: None} | names
@@ -147,7 +148,7 @@ def classes_of(root: Path, found: Found, images: Mapping[str, Path], rest: str |
 def _named(path: Path, form: Format, root: Path, images: Mapping[str, Path]) -> list[str]:
     """The classes that hints name, in the order of the alphabet, for files that declare none."""
     unknown = ClassTable.of([BACKGROUND, "\0"])
-    read = form.read(path, Reading(unknown, root, images))
+    read = form.hints(path, Reading(unknown, root, images))
     return sorted({name for hints in read.values() for name in hints.names()} - {"\0", BACKGROUND})
 
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import HintError
 from underpaint.formats.decode import MAX_PIXELS
-from underpaint.hints.types import Bitmap, Box, Click, Hints, Point, Polygon, Region, Scribble
+from underpaint.hints.ignore import Drawn, ignore_where
+from underpaint.hints.types import Bitmap, Box, Click, Hints, Point, Polygon, Region, Scribble, Tags
 
 SLACK = 1.0
 """Pixels by which geometry may leave the photograph and is moved back: what rounding and the choice between 0- and
 1-based pixels can do. Anything farther out belongs to another photograph."""
-
-
-Drawn = Click | Scribble | Box | Region
 
 MAX_POINTS = 1_000_000
 """Limit of the points of one polygon, far above what a person or a tracing tool draws."""
@@ -25,6 +24,26 @@ MAX_POINTS = 1_000_000
 def geometry(hints: Hints) -> tuple[Drawn, ...]:
     """Clicks, strokes, boxes and regions, in this order."""
     return (*hints.clicks, *hints.scribbles, *hints.boxes, *hints.regions)
+
+
+def of_table(hints: Hints, table: Collection[str], left_out: Counter[str]) -> Hints:
+    """The hints of the classes of a table. What others cover becomes ignored areas, and stays unknown.
+
+    Args:
+        hints: Of one image.
+        table: The names of the classes.
+        left_out: Counts here the hints of other classes, by their word.
+    """
+    strange = {name for name in hints.names() if name not in table}
+    if not strange:
+        return hints
+    left_out.update(hint.name for hint in geometry(hints) if hint.name in strange)
+    tags = hints.tags
+    if tags is not None:
+        left_out.update(sorted((tags.present | tags.absent) & strange))
+        tags = Tags(tags.present - strange, tags.absent - strange)
+    kept = ignore_where(hints, lambda hint: hint.name in strange, boxes_below=True)
+    return replace(kept, boxed=hints.boxed - strange, tags=tags)
 
 
 def check_hints(hints: Hints, classes: ClassTable | None, where: object) -> None:
@@ -48,7 +67,7 @@ def check_hints(hints: Hints, classes: ClassTable | None, where: object) -> None
     for region in hints.regions:
         _check_region(region, where)
     if hints.tags is not None:
-        drawn = {hint.name for hint in geometry(hints)}
+        drawn = set(hints.drawn())
         both = (hints.tags.present | drawn) & hints.tags.absent
         if both:
             what = f"absent, and tagged or drawn as present, at once: {', '.join(sorted(both))}"

@@ -14,7 +14,7 @@ from underpaint.core.errors import HintError
 from underpaint.formats.check import check_hints
 from underpaint.formats.cityscapes import CLASSES, LABEL_IDS, PHOTOGRAPHS
 from underpaint.formats.decode import Pixels
-from underpaint.hints.rasterise import paint_regions
+from underpaint.hints.rasterise import numbered, paint_regions
 from underpaint.hints.types import Hints
 
 UNLABELED = 0
@@ -55,7 +55,7 @@ def _labels(hints: Hints, where: str) -> Pixels:
     check_hints(hints, None, where)
     if hints.size is None:
         raise HintError("the size of the image is not known", where=where, fix="give the data set's photographs")
-    return paint_regions([(CLASSES.index(region.name, where), region) for region in hints.regions], hints.size)
+    return paint_regions(numbered(hints.regions, CLASSES, where), hints.size)
 
 
 def _png(pixels: Pixels) -> bytes:

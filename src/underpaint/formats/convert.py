@@ -118,7 +118,7 @@ def _alone(source: Path, form: Format, rest: str | None) -> tuple[str, ClassTabl
     classes = classes_of(root, found, {}, rest)
     hints: dict[str, Hints] = {}
     for path, one_form in found:
-        for name, one in one_form.read(path, Reading(classes, root)).items():
+        for name, one in one_form.hints(path, Reading(classes, root)).items():
             check_hints(one, classes, f"{path}, image {name!r}")
             hints[name] = merge_hints(hints[name], one) if name in hints else one
     if not any(one.kinds() for one in hints.values()):

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from underpaint.core.errors import FormatError
+from underpaint.formats import words
 from underpaint.formats.check import SLACK, check_hints
 from underpaint.formats.fields import finite
 from underpaint.formats.images import SUFFIXES, find_files
@@ -31,6 +32,12 @@ FARTHEST = 1_000_000.0
 PIXELS = "pixelCoordinates"
 """A member that our files have beside their features (RFC 7946, section 6.1, allows it), so that nothing is guessed."""
 
+IGNORE = "Ignore*"
+"""QuPath's own class for what is to be ignored."""
+
+STAR = "*"
+"""Classes whose names end so are left out of every training by QuPath (``PathClassTools.isIgnoredClass``)."""
+
 PIXELS_FIX = "export pixel coordinates, or transform them by the affine transform of the raster, y down"
 
 
@@ -44,8 +51,9 @@ def read_geojson(path: Path, *, left_out: Counter[str] | None = None) -> dict[st
     """Read a GeoJSON file, or a folder of them in any depth: hints by the name of the file, which is the image's.
 
     The class is ``properties.classification.name`` (QuPath), or the text ``properties.classification``, ``class`` or
-    ``label``. Polygons with their holes and multi-polygons become regions, points clicks, lines scribbles of the usual
-    pen. Taken are a FeatureCollection, one Feature, and a bare list of features.
+    ``label``; shapes of a class that ends in a star are to be ignored. Polygons with their holes and multi-polygons
+    become regions, points clicks, lines scribbles of the usual pen. Taken are a FeatureCollection, one Feature, and a
+    bare list of features.
 
     Args:
         path: The file or folder.
@@ -122,7 +130,9 @@ def _class(properties: Any) -> str | None:
         names = said.get("names")
         texts = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
         said = ": ".join(texts) or said.get("name")
-    return said if isinstance(said, str) and said else None
+    if not (isinstance(said, str) and said):
+        return None
+    return words.IGNORE if any(part.endswith(STAR) for part in said.split(": ")) else said
 
 
 def _add(drawn: _Drawn, name: str, geometry: dict[str, Any], where: str) -> None:

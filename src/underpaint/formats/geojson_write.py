@@ -10,9 +10,9 @@ from typing import Any
 from underpaint.core.atomic import atomic_folder, within
 from underpaint.core.errors import HintError
 from underpaint.formats.check import check_hints
-from underpaint.formats.geojson import PIXELS
+from underpaint.formats.geojson import IGNORE, PIXELS
 from underpaint.hints.outline import outline
-from underpaint.hints.types import Bitmap, Hints, Point
+from underpaint.hints.types import IGNORED, Bitmap, Hints, Point
 
 
 def write_geojson(path: Path, hints: Iterable[Hints], *, file: Callable[[str], str] = str) -> None:
@@ -51,12 +51,13 @@ def _features(hints: Hints) -> Iterator[dict[str, Any]]:
         points = scribble.points if len(scribble.points) > 1 else scribble.points * 2
         yield _feature(scribble.name, "LineString", _points(points))
     for region in hints.regions:
+        name = IGNORE if region.name == IGNORED else region.name
         polygons = outline(region) if isinstance(region, Bitmap) else [region]
         rings = [[_closed(polygon.ring), *map(_closed, polygon.holes)] for polygon in polygons]
         if len(rings) == 1:
-            yield _feature(region.name, "Polygon", rings[0])
+            yield _feature(name, "Polygon", rings[0])
         elif rings:
-            yield _feature(region.name, "MultiPolygon", rings)
+            yield _feature(name, "MultiPolygon", rings)
 
 
 def _feature(name: str, kind: str, coordinates: list[Any]) -> dict[str, Any]:

@@ -10,13 +10,13 @@ from pathlib import Path
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import DataError, HintError
 from underpaint.formats import voc_xml, whats_the_point
-from underpaint.formats.check import check_hints, fit_hints, geometry
+from underpaint.formats.check import check_hints, fit_hints, of_table
 from underpaint.formats.folder import DataFolder, listing
 from underpaint.formats.images import image_size
 from underpaint.formats.merge import merge_hints
 from underpaint.formats.naming import Names
 from underpaint.formats.registry import ByImage, Reading, recognise
-from underpaint.hints.types import Hints, Tags
+from underpaint.hints.types import Hints
 
 
 @dataclass
@@ -102,7 +102,7 @@ def read_any_hints(
         form = recognise(path)
         report.sources.append((path, form.title))
         names = Names(data.images, path)
-        for one in form.read(path, reading).values():
+        for one in form.hints(path, reading).values():
             name = names.resolve(one.image)
             known = _known(replace(one, image=name), data.classes, path, report.unknown, ignore=ignore_unknown)
             found[name] = merge_hints(found[name], known) if name in found else known
@@ -127,17 +127,8 @@ def with_backgrounds(paths: Iterable[Path]) -> list[Path]:
 def _known(hints: Hints, classes: ClassTable, where: Path, left_out: Counter[str], *, ignore: bool) -> Hints:
     """The hints if the table has all their classes; those of known classes where ``ignore``."""
     strange = set(hints.names()) - set(classes.names)
-    if strange and ignore:
-        left_out.update(hint.name for hint in geometry(hints) if hint.name in strange)
-        hints = replace(
-            hints,
-            clicks=tuple(click for click in hints.clicks if click.name not in strange),
-            scribbles=tuple(scribble for scribble in hints.scribbles if scribble.name not in strange),
-            boxes=tuple(box for box in hints.boxes if box.name not in strange),
-            regions=tuple(region for region in hints.regions if region.name not in strange),
-            boxed=hints.boxed - strange,
-            tags=Tags(hints.tags.present - strange, hints.tags.absent - strange) if hints.tags else None,
-        )
+    if ignore:
+        hints = of_table(hints, classes.names, left_out)
     try:
         check_hints(hints, classes, f"{where}, image {hints.image!r}")
     except HintError as error:

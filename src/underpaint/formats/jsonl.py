@@ -7,10 +7,13 @@ was said of that image; what was not said is left out::
      "image": "pets/a", "scribbles": [{"class": "cat", "points": [[3.5, 3.5], [6.0, 4.0]], "width": 3.0}], "width": 320,
      "clicks": [{"class": "cat", "x": 4.5, "y": 5.5}], "mask": "labels/a.png", "seconds": 21.0, "source": "anna",
      "regions": [{"class": "cat", "points": [[1.0, 1.0], [8.0, 1.0], [8.0, 7.0]], "holes": []},
-                 {"class": "owl", "x": 3, "y": 2, "width": 4, "height": 2, "runs": [1, 3, 4]}],
+                 {"class": "owl", "x": 3, "y": 2, "width": 4, "height": 2, "runs": [1, 3, 4]},
+                 {"ignored": true, "points": [[2.0, 2.0], [4.0, 2.0], [4.0, 4.0]]}],
      "tags": {"absent": ["owl"], "present": ["cat"]}}
 
 A region is a polygon (``points``, and ``holes`` where it has some) or a bitmap (``runs``, row by row, outside first).
+One that is ``ignored`` has no class: its pixels are unknown, whatever lies below it. ``unplaced`` counts shapes of an
+image that were left out and of which it is not known where they lay.
 Coordinates are those of `underpaint.hints.types`. The classes are not repeated in the header: a hint carries its
 class by name, so the file holds with any class table that has these names, in any order. Keys are sorted and numbers
 written so that they read back exactly, so that equal hints give equal bytes.
@@ -30,7 +33,7 @@ from underpaint.formats.check import check_hints
 from underpaint.formats.fields import Fields
 from underpaint.formats.json_text import parse_json
 from underpaint.formats.sniff import is_json
-from underpaint.hints.types import Bitmap, Box, Click, Hints, Point, Polygon, Region, Scribble, Tags
+from underpaint.hints.types import IGNORED, Bitmap, Box, Click, Hints, Point, Polygon, Region, Scribble, Tags
 
 VERSION = 1
 HEADER = {"underpaint": "hints", "version": VERSION}
@@ -110,6 +113,7 @@ def _hints(fields: Fields) -> Hints:
         source=fields.text("source", empty=True) if "source" in fields else "",
         seconds=fields.number("seconds", low=0) if "seconds" in fields else None,
         regions=tuple(_region(item) for item in fields.items("regions")),
+        unplaced=fields.whole("unplaced", low=1) if "unplaced" in fields else 0,
     )
     fields.refuse_rest()
     return hints
@@ -141,7 +145,7 @@ def _box(fields: Fields) -> Box:
 
 
 def _region(fields: Fields) -> Region:
-    name = fields.text("class")
+    name = _region_name(fields)
     region: Region
     if "runs" in fields:
         corner = (fields.whole("x"), fields.whole("y"))
@@ -151,6 +155,15 @@ def _region(fields: Fields) -> Region:
         region = Polygon(name, tuple(fields.pairs("points")), tuple(map(tuple, fields.rings("holes"))))
     fields.refuse_rest()
     return region
+
+
+def _region_name(fields: Fields) -> str:
+    """The class of a region, or `IGNORED`."""
+    if "ignored" not in fields:
+        return fields.text("class")
+    if fields.value("ignored") is not True:
+        fields.refuse("ignored", "true, in place of a class")
+    return IGNORED
 
 
 def _tags(fields: Fields) -> Tags | None:
@@ -189,6 +202,7 @@ def hint_record(hints: Hints) -> dict[str, Any]:
         "boxed": sorted(hints.boxed),
         "regions": [_region_record(region) for region in hints.regions],
         "source": hints.source,
+        "unplaced": hints.unplaced,
     }
     record = {"image": hints.image} | {key: value for key, value in said.items() if value}
     if hints.size is not None:
@@ -200,11 +214,12 @@ def hint_record(hints: Hints) -> dict[str, Any]:
 
 
 def _region_record(region: Region) -> dict[str, Any]:
+    said = {"ignored": True} if region.name == IGNORED else {"class": region.name}
     if isinstance(region, Bitmap):
         place = {"x": region.x, "y": region.y, "width": region.width, "height": region.height}
-        return {"class": region.name, **place, "runs": list(region.runs)}
+        return {**said, **place, "runs": list(region.runs)}
     holes = {"holes": [_points(hole) for hole in region.holes]} if region.holes else {}
-    return {"class": region.name, "points": _points(region.ring), **holes}
+    return {**said, "points": _points(region.ring), **holes}
 
 
 def _points(points: Iterable[Point]) -> list[list[float]]:

@@ -14,7 +14,7 @@ from underpaint.core.errors import DataError, HintError
 from underpaint.formats.images import find_files
 from underpaint.formats.masks import SUFFIXES, read_index_mask, write_index_mask
 from underpaint.formats.sniff import files_of
-from underpaint.hints.rasterise import Mask, paint_regions, paint_seeds
+from underpaint.hints.rasterise import Mask, numbered, paint_regions, paint_seeds
 from underpaint.hints.types import Hints
 
 LOOKED_AT = 32
@@ -86,11 +86,10 @@ def _painted(hints: Hints, classes: ClassTable, root: Path) -> Mask:
         fix = "give the data set with its photographs"
         raise HintError("label images need the size of the image", where=where, fix=fix)
     held = read_index_mask(root / hints.mask, classes, size=hints.size, void_stated=True) if hints.mask else None
-    regions = [(classes.index(region.name, where), region) for region in hints.regions]
     strokes = [(one.name, np.array(one.points, np.float64), one.width) for one in hints.scribbles]
     strokes += [(one.name, np.array([(one.x, one.y)], np.float64), 0.0) for one in hints.clicks]
     labelled = [(classes.index(name, where), points, width) for name, points, width in strokes]
-    return paint_seeds(labelled, hints.size, paint_regions(regions, hints.size, held))
+    return paint_seeds(labelled, hints.size, paint_regions(numbered(hints.regions, classes, where), hints.size, held))
 
 
 def _is_grey(file: Path) -> bool:

@@ -22,8 +22,9 @@ from underpaint.formats.folder import resolve_name
 from underpaint.formats.images import find_files
 from underpaint.formats.json_text import read_json
 from underpaint.formats.sniff import files_of, is_json
+from underpaint.formats.words import IGNORE
 from underpaint.hints.rasterise import Area, bitmap_area, bitmap_of, region_area
-from underpaint.hints.types import Bitmap, Box, Click, Hints, Point, Polygon, Region, Scribble, Tags
+from underpaint.hints.types import IGNORED, Bitmap, Box, Click, Hints, Point, Polygon, Region, Scribble, Tags
 
 SUFFIXES = frozenset({".json"})
 
@@ -113,6 +114,8 @@ def _shape(fields: Fields, file: Path) -> Iterable[Click | Scribble | Box | Regi
     if kind == "mask":
         return [mask for mask in (_mask(name, fields, points, file),) if mask is not None]
     (x0, x1), (y0, y1) = (sorted(axis) for axis in zip(*points, strict=True))
+    if name == IGNORE:  # an area in its place among the others; a box has none
+        return [Polygon(name, ((x0, y0), (x1, y0), (x1, y1), (x0, y1)))]
     return [Box(name, x0, y0, x1, y1)] if x0 < x1 and y0 < y1 else []
 
 
@@ -186,14 +189,15 @@ def _plain(name: str, kind: str, points: Iterable[Point]) -> dict[str, Any]:
 
 
 def _region(region: Region, hints: Hints) -> dict[str, Any]:
+    name = IGNORE if region.name == IGNORED else region.name
     if isinstance(region, Bitmap):
-        return _masked(region.name, bitmap_area(region), region.x, region.y)
+        return _masked(name, bitmap_area(region), region.x, region.y)
     if not region.holes:
-        return _plain(region.name, "polygon", region.ring)
+        return _plain(name, "polygon", region.ring)
     if hints.size is None:
         raise HintError("an area with holes needs the size of the image", where=f"image {hints.image!r}")
     (rows, columns), area = region_area(region, hints.size)
-    return _masked(region.name, area, columns.start, rows.start)
+    return _masked(name, area, columns.start, rows.start)
 
 
 def _masked(name: str, area: Area, x: int, y: int) -> dict[str, Any]:

@@ -26,6 +26,7 @@ LETTERS = {
     Part.HOLES: "H",
     Part.BITMAPS: "M",
     Part.LABELS: "L",
+    Part.IGNORED: "I",
 }
 """Letters of the parts that say something of an image; who said it, how long it took and the size are left aside."""
 

@@ -35,6 +35,7 @@ def merge_hints(first: Hints, second: Hints) -> Hints:
         source="; ".join(filter(None, dict.fromkeys(f"{first.source}; {second.source}".split("; ")))),
         seconds=sum(seconds) if seconds else None,
         regions=first.regions + second.regions,
+        unplaced=first.unplaced + second.unplaced,
     )
     check_hints(merged, None, f"{where}, {merged.source}")
     return merged

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from enum import StrEnum
 
-from underpaint.hints.types import Bitmap, Hints, Polygon, Scribble
+from underpaint.hints.types import IGNORED, Bitmap, Hints, Polygon, Scribble
 
 PEN = Scribble("", ()).width
 """Pen width that a scribble has where a format says nothing of it."""
@@ -24,10 +24,12 @@ class Part(StrEnum):
     POLYGONS = "polygons"
     HOLES = "holes"
     BITMAPS = "bitmaps"
+    IGNORED = "ignored areas"
     LABELS = "label files"
     SIZES = "image sizes"
     SOURCES = "sources"
     SECONDS = "seconds"
+    UNPLACED = "left-out shapes of unknown place"
 
 
 def parts(hints: Hints) -> Counter[Part]:
@@ -35,7 +37,8 @@ def parts(hints: Hints) -> Counter[Part]:
 
     A hole counts beside its polygon, a pen width where it is not the usual `PEN`.
     """
-    polygons = [region for region in hints.regions if isinstance(region, Polygon)]
+    areas = [region for region in hints.regions if region.name != IGNORED]
+    polygons = [region for region in areas if isinstance(region, Polygon)]
     tags = hints.tags
     counts = {
         Part.CLICKS: len(hints.clicks),
@@ -47,10 +50,12 @@ def parts(hints: Hints) -> Counter[Part]:
         Part.ABSENT: len(tags.absent) if tags else 0,
         Part.POLYGONS: len(polygons),
         Part.HOLES: sum(len(polygon.holes) for polygon in polygons),
-        Part.BITMAPS: sum(isinstance(region, Bitmap) for region in hints.regions),
+        Part.BITMAPS: sum(isinstance(region, Bitmap) for region in areas),
+        Part.IGNORED: len(hints.ignored()),
         Part.LABELS: int(hints.mask is not None),
         Part.SIZES: int(hints.size is not None),
         Part.SOURCES: int(bool(hints.source)),
         Part.SECONDS: int(hints.seconds is not None),
+        Part.UNPLACED: hints.unplaced,
     }
     return Counter({part: count for part, count in counts.items() if count})

@@ -29,6 +29,7 @@ from underpaint.formats.cvat_write import write_cvat
 from underpaint.formats.geojson_write import write_geojson
 from underpaint.formats.label_studio_write import write_label_studio
 from underpaint.formats.parts import Part
+from underpaint.formats.words import understood
 from underpaint.hints.types import Hints
 
 ByImage = dict[str, Hints]
@@ -104,6 +105,10 @@ class Format:
     classes: Callable[[Path], tuple[str, ...]] | None = None
     images: Callable[[Path], tuple[str, ...]] | None = None
 
+    def hints(self, path: Path, reading: Reading) -> ByImage:
+        """What ``read`` returns, with the words of tools that stand for no class understood (`words.understood`)."""
+        return {name: understood(one, reading.classes) for name, one in self.read(path, reading).items()}
+
     @property
     def one_file(self) -> bool:
         """Whether one file holds the hints of many images; else a folder has a file for each."""
@@ -139,7 +144,18 @@ FORMATS: tuple[Format, ...] = (
         sniff=labelme.is_labelme,
         read=lambda path, reading: labelme.read_labelme(path, reading.images),
         write=lambda path, hints, writing: labelme.write_labelme(path, hints, writing.files),
-        holds=frozenset({Part.POLYGONS, Part.BITMAPS, Part.BOXES, Part.CLICKS, Part.SCRIBBLES, Part.TAGS, Part.SIZES}),
+        holds=frozenset(
+            {
+                Part.POLYGONS,
+                Part.BITMAPS,
+                Part.BOXES,
+                Part.CLICKS,
+                Part.SCRIBBLES,
+                Part.TAGS,
+                Part.SIZES,
+                Part.IGNORED,
+            }
+        ),
         as_pixels=frozenset({Part.HOLES}),
     ),
     Format(
@@ -187,7 +203,7 @@ FORMATS: tuple[Format, ...] = (
         sniff=geojson.is_geojson,
         read=lambda path, reading: geojson.read_geojson(path, left_out=reading.left_out),
         write=lambda path, hints, writing: write_geojson(path, hints, file=writing.file),
-        holds=frozenset({Part.POLYGONS, Part.HOLES, Part.CLICKS, Part.SCRIBBLES}),
+        holds=frozenset({Part.POLYGONS, Part.HOLES, Part.CLICKS, Part.SCRIBBLES, Part.IGNORED}),
         as_pixels=frozenset({Part.BITMAPS}),
     ),
     Format(
@@ -198,7 +214,7 @@ FORMATS: tuple[Format, ...] = (
         read=lambda path, reading: cityscapes.read_cityscapes(path, left_out=reading.left_out),
         write=lambda path, hints, _: write_cityscapes(path, hints),
         holds=frozenset({Part.SIZES}),
-        as_pixels=frozenset({Part.POLYGONS, Part.HOLES, Part.BITMAPS}),
+        as_pixels=frozenset({Part.POLYGONS, Part.HOLES, Part.BITMAPS, Part.IGNORED}),
         classes=lambda _: cityscapes.CLASSES.names,
     ),
     Format(
@@ -247,7 +263,16 @@ FORMATS: tuple[Format, ...] = (
         read=lambda path, reading: label_png.read_label_images(path, reading.classes, reading.root),
         write=lambda path, hints, writing: label_png.write_label_images(path, hints, writing.classes, writing.root),
         as_pixels=frozenset(
-            {Part.LABELS, Part.POLYGONS, Part.HOLES, Part.BITMAPS, Part.CLICKS, Part.SCRIBBLES, Part.WIDTHS}
+            {
+                Part.LABELS,
+                Part.POLYGONS,
+                Part.HOLES,
+                Part.BITMAPS,
+                Part.IGNORED,
+                Part.CLICKS,
+                Part.SCRIBBLES,
+                Part.WIDTHS,
+            }
         ),
     ),
 )

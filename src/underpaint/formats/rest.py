@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from underpaint.core.classes import ClassTable
-from underpaint.hints.rasterise import Area, bitmap_of, box_slices, region_area, stroke_pixels
-from underpaint.hints.types import Hints, Polygon, Region
+from underpaint.hints.rasterise import bitmap_of, box_slices, covered_by, stroke_pixels
+from underpaint.hints.types import Hints, Kind, Polygon, Region
 
 
 def fill_rest(hints: Hints, rest: str, classes: ClassTable) -> Hints:
@@ -16,8 +16,9 @@ def fill_rest(hints: Hints, rest: str, classes: ClassTable) -> Hints:
 
     Where areas are drawn, a region beneath them covers every pixel outside areas, boxes and strokes. Where only boxes
     are drawn and ``rest`` is the background, the boxes are said to be complete, so that outside them nothing else is
-    possible. Other images are left as they are: one click does not make the rest of a picture known, and a label file
-    says itself which pixels it leaves open.
+    possible. Ignored areas stay unknown. Other images are left as they are: one click does not make the rest of a
+    picture known, a label file says itself which pixels it leaves open, and where shapes were left out whose place is
+    not known, they may lie anywhere.
 
     Args:
         hints: With the size of the image; without it they are left as they are.
@@ -28,9 +29,9 @@ def fill_rest(hints: Hints, rest: str, classes: ClassTable) -> Hints:
         HintError: the table has no such class.
     """
     index = classes.index(rest, "--rest")
-    if hints.size is None or hints.mask is not None:
+    if hints.size is None or hints.mask is not None or hints.unplaced:
         return hints
-    if hints.regions:
+    if Kind.MASK in hints.kinds():
         below = _below(hints, rest, hints.size)
         return hints if below is None else replace(hints, regions=(below, *hints.regions))
     if hints.boxes and index == classes.background:
@@ -46,21 +47,13 @@ def _below(hints: Hints, rest: str, size: tuple[int, int]) -> Region | None:
         covered[box_slices(np.array([box.x0, box.y0, box.x1, box.y1]), size)] = True
     for points, width in _strokes(hints):
         covered[stroke_pixels(np.array(points, np.float64), width, size)] = True
-    free = ~(covered | _areas(hints, size))
+    free = ~(covered | covered_by(hints.regions, size))
     if not free.any():
         return None
     if covered.any():
         return bitmap_of(rest, free)
     bottom, right = (float(side) for side in size)
     return Polygon(rest, ((0.0, 0.0), (right, 0.0), (right, bottom), (0.0, bottom)))
-
-
-def _areas(hints: Hints, size: tuple[int, int]) -> Area:
-    covered = np.zeros(size, bool)
-    for region in hints.regions:
-        window, inside = region_area(region, size)
-        covered[window] |= inside
-    return covered
 
 
 def _strokes(hints: Hints) -> list[tuple[list[tuple[float, float]], float]]:

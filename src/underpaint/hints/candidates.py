@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import HintError
-from underpaint.hints.rasterise import UNKNOWN, Mask, box_slices
+from underpaint.hints.rasterise import UNKNOWN, Area, Mask, box_slices
 from underpaint.hints.types import Hints
 
 MAX_SETS = 256
@@ -64,6 +64,8 @@ class ImageKnowledge:
     def of(cls, hints: Hints, classes: ClassTable) -> ImageKnowledge:
         """Read tags, and what geometry implies: a class that is drawn occurs; a boxed class without a box does not.
 
+        Where areas are ignored, a boxed class without a box may still occur in them.
+
         Raises:
             HintError: an unknown class, or a class that is both drawn or tagged and said to be absent.
         """
@@ -71,7 +73,7 @@ class ImageKnowledge:
         present, absent, boxed = (np.zeros(len(classes), bool) for _ in range(3))
         present[classes.indices(hints.drawn(), where)] = True
         boxed[classes.indices(sorted(hints.boxed), where)] = True
-        without_box = hints.boxed - {box.name for box in hints.boxes}
+        without_box = frozenset() if hints.ignored() else hints.boxed - {box.name for box in hints.boxes}
         absent[classes.indices(sorted(without_box), where)] = True
         if hints.tags is not None:
             present[classes.indices(sorted(hints.tags.present), where)] = True
@@ -94,13 +96,15 @@ def build_candidates(
     boxes: Boxes,
     box_classes: Sequence[int],
     background: int | None,
+    ignored: Area | None = None,
 ) -> Candidates:
     """Combine what is known of the image, its boxes and its seeds into candidate sets.
 
     Inside boxes a pixel may have the class of any box that covers it, or the background; where the table has no
     background, anything that is not completely boxed. Outside the boxes of a completely boxed class it has not that
     class. A seed leaves exactly its class. Combinations of boxes beyond 256 sets fall back to set 0, and so do pixels
-    that boxes and tags together leave without a class: less is said, nothing false.
+    that boxes and tags together leave without a class: less is said, nothing false. On ignored pixels boxes say
+    nothing.
 
     Args:
         knowledge: Of the whole image; not of the crop.
@@ -108,6 +112,7 @@ def build_candidates(
         boxes: (B, 4) x0 y0 x1 y1 in the pixel coordinates of ``seeds``; they may leave the image.
         box_classes: (B,) class indices.
         background: Index of the background class or None.
+        ignored: (H, W) bool, or None: pixels of which only seeds and tags say something.
     """
     rest = ~knowledge.absent
     sets = [rest]
@@ -116,12 +121,13 @@ def build_candidates(
     for label in np.unique(seeds[labelled]):  # before the boxes: one set a class always has room
         _append(sets, index, seeds == label, np.arange(len(rest)) == label)
     if knowledge.boxed.any() or len(boxes):
+        free = ~labelled if ignored is None else ~(labelled | ignored)
         covered, codes = _cover(seeds.shape, boxes, box_classes)
         for code, cover in enumerate(covered):
             allowed = _box_set(rest, knowledge.boxed, cover, background)
             # Inside a box a set is a hint on the pixel even where the tags alone say the same.
             if allowed.any() and (cover or not np.array_equal(allowed, rest)):
-                _append(sets, index, (codes == code) & ~labelled, allowed)
+                _append(sets, index, (codes == code) & free, allowed)
     return Candidates(np.stack(sets), index)
 
 

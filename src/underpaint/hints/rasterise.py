@@ -15,8 +15,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from underpaint.core.classes import VOID
-from underpaint.hints.types import Bitmap, Polygon, Region
+from underpaint.core.classes import VOID, ClassTable
+from underpaint.hints.types import IGNORED, Bitmap, Polygon, Region
 from underpaint.hints.types import Point as Vertex
 
 UNKNOWN = VOID
@@ -113,7 +113,8 @@ def paint_regions(regions: Iterable[tuple[int, Region]], size: tuple[int, int], 
     """Label map (H, W) uint8 of filled areas: the class index of the last region that covers a pixel, or `UNKNOWN`.
 
     Args:
-        regions: (class index, region), from the lowest to the topmost; what lies outside the image is cut off.
+        regions: (class index, region), from the lowest to the topmost; what lies outside the image is cut off. A region
+            with the number `UNKNOWN` takes away what lies below it.
         size: (H, W).
         labels: A map to paint on, changed in place, such as the labels of a mask file.
     """
@@ -123,6 +124,24 @@ def paint_regions(regions: Iterable[tuple[int, Region]], size: tuple[int, int], 
         window, inside = region_area(region, size)
         labels[window][inside] = label
     return labels
+
+
+def numbered(regions: Iterable[Region], classes: ClassTable, where: object = None) -> list[tuple[int, Region]]:
+    """Regions with the numbers of their classes, as `paint_regions` takes them; `UNKNOWN` for ignored ones.
+
+    Raises:
+        HintError: a class that the table lacks.
+    """
+    return [(UNKNOWN if one.name == IGNORED else classes.index(one.name, where), one) for one in regions]
+
+
+def covered_by(regions: Iterable[Region], size: tuple[int, int]) -> Area:
+    """(H, W) bool: the pixels that any of the regions covers."""
+    covered = np.zeros(size, bool)
+    for region in regions:
+        window, inside = region_area(region, size)
+        covered[window] |= inside
+    return covered
 
 
 def region_area(region: Region, size: tuple[int, int]) -> tuple[Window, Area]:

@@ -84,6 +84,9 @@ class Bitmap:
 Region = Polygon | Bitmap
 """Every pixel of a region is of its class. Of pixels outside all regions nothing is said."""
 
+IGNORED = ""
+"""The name of a region whose pixels are unknown: it takes away what lies below it. No class has this name."""
+
 
 @dataclass(frozen=True)
 class Tags:
@@ -117,7 +120,10 @@ class Hints:
             other hints or nothing speak of them.
         source: Who or what made the hints.
         seconds: Seconds of a person's time, where known.
-        regions: Filled areas; a later one lies above an earlier one.
+        regions: Filled areas; a later one lies above an earlier one. One that is named `IGNORED` makes its pixels
+            unknown.
+        unplaced: Shapes that were left out and of which nobody knows where they lay, so that what no annotation covers
+            may be theirs.
     """
 
     image: str
@@ -131,11 +137,12 @@ class Hints:
     source: str = ""
     seconds: float | None = field(default=None)
     regions: tuple[Region, ...] = ()
+    unplaced: int = 0
 
     def kinds(self) -> frozenset[Kind]:
         """The kinds of hints that this image carries."""
         present = {
-            Kind.MASK: self.mask is not None or bool(self.regions),
+            Kind.MASK: self.mask is not None or any(region.name != IGNORED for region in self.regions),
             Kind.SCRIBBLE: bool(self.scribbles),
             Kind.CLICK: bool(self.clicks),
             Kind.BOX: bool(self.boxes or self.boxed),
@@ -144,8 +151,13 @@ class Hints:
         return frozenset(kind for kind, here in present.items() if here)
 
     def drawn(self) -> list[str]:
-        """The class of every click, scribble, box and region, in this order."""
-        return [hint.name for hint in (*self.clicks, *self.scribbles, *self.boxes, *self.regions)]
+        """The class of every click, scribble, box and region, in this order; ignored regions have none."""
+        every = (*self.clicks, *self.scribbles, *self.boxes, *self.regions)
+        return [hint.name for hint in every if hint.name != IGNORED]
+
+    def ignored(self) -> tuple[Region, ...]:
+        """The regions whose pixels are unknown."""
+        return tuple(region for region in self.regions if region.name == IGNORED)
 
     def names(self) -> Iterator[str]:
         """Every class name that is mentioned, with repeats, in a fixed order."""
