@@ -5,22 +5,41 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
+from underpaint import __version__
 from underpaint.cli import convert, demo, doctor, evaluate, gap, methods, predict, simulate, train
 from underpaint.core.errors import UnderpaintError
 from underpaint.core.printable import printable
 
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"underpaint {__version__}")
+        raise typer.Exit
+
+
 app = typer.Typer(
     name="underpaint",
-    help="From cheap hints on images to a segmentation network, masks, and the gap to full supervision.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version, and stop.")
+    ] = False,
+) -> None:
+    """From cheap hints on images to a segmentation network, masks, and the gap to full supervision."""
+
+
 for verb in (demo, doctor, simulate, train, predict, evaluate, gap, convert, methods):
     verb.register(app)
 

@@ -26,7 +26,6 @@ def convert(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
 ) -> None:
     """Turn annotations into another format: says first what it cannot hold, then writes whole or not at all."""
-    # Not through underpaint.workflows, whose other verbs bring torch, which is seconds.
     from underpaint.formats.convert import check_target, plan_conversion
 
     planned = plan_conversion(source, to=to, rest=rest)

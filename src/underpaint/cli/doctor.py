@@ -34,7 +34,6 @@ def doctor(
 
     Exit code 1 when something blocks.
     """
-    # Not through underpaint.workflows, whose other verbs bring torch: seconds, and half of the memory.
     from underpaint.cli.findings import DecodingBar, show
     from underpaint.doctor import examine
     from underpaint.doctor.estimate import usable_cores

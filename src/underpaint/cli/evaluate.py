@@ -21,10 +21,10 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
 ) -> None:
     """Score masks: pooled mIoU, mean class accuracy, pixel accuracy, boundary IoU, and each class."""
-    from underpaint import workflows
     from underpaint.cli.tables import evaluation_table
+    from underpaint.workflows.evaluate import evaluate as run
 
-    result = workflows.evaluate(masks, data, split=split)
+    result = run(masks, data, split=split)
     if as_json:
         typer.echo(json.dumps(result.to_json(), indent=1, sort_keys=True))
     else:

@@ -68,11 +68,19 @@ def gap(
     ] = "no setting was chosen on masks of this data set",
 ) -> None:
     """Measure how far hints get between hint pixels alone and full masks. Interrupted, the same command goes on."""
-    from underpaint import workflows
     from underpaint.cli.numbers import numbers
     from underpaint.cli.progress import Bar
     from underpaint.core.config import parse_overrides
+    from underpaint.core.paths import existing
     from underpaint.simulate.effort import Effort
+
+    # What is wrong with the call is said before torch is imported, which takes seconds.
+    existing(data, "the data set's folder")
+    every_seed = [int(seed) for seed in numbers(seeds, "--seeds", whole=True)]
+    every_budget = numbers(budget, "--budget")
+    effort = Effort.parse(parse_overrides(seconds or [], option="--seconds"), "--seconds")
+
+    from underpaint import workflows
 
     named = [name for name in (methods or "").split(",") if name] + (variant or [])
     report = workflows.gap(
@@ -80,17 +88,17 @@ def gap(
         out,
         hints=hints or ["scribbles"],
         methods=None if methods is None and not variant else named,
-        seeds=[int(seed) for seed in numbers(seeds, "--seeds", whole=True)],
+        seeds=every_seed,
         split=split,
         test=test,
         recipes=config or [],
         overrides=set_ or [],
         lenient=lenient,
-        budgets=numbers(budget, "--budget"),
+        budgets=every_budget,
         store=artifacts,
         four=not one_look,
         jobs=jobs,
-        effort=Effort.parse(parse_overrides(seconds or [], option="--seconds"), "--seconds"),
+        effort=effort,
         tuning=tuning,
         command=shlex.join(["underpaint", *sys.argv[1:]]),
         reporter=Bar(),

@@ -35,18 +35,24 @@ def predict(
     from rich.console import Console
     from rich.progress import Progress
 
-    from underpaint import workflows
-    from underpaint.predict import PredictConfig
+    from underpaint.core.paths import existing
 
+    # What is wrong with the call is said before torch is imported, which takes seconds.
+    existing(run, "the run folder")
+    existing(images, "the photograph, folder or data set to predict")
     try:
         factors = tuple(float(scale) for scale in scales.split(","))
     except ValueError:
         raise ConfigError(
             f"not a list of numbers: {scales!r}", where="--scales", accepted="for example 0.5,1,1.5"
         ) from None
-    config = PredictConfig.parse({"scales": factors, "flip": flip, "crf": crf}, "predict options")
     if cam + uncertainty + (crf or probabilities) > 1:
         raise ConfigError("--cam and --uncertainty draw maps", fix="one at a time, without --crf and --probabilities")
+
+    from underpaint import workflows
+    from underpaint.predict import PredictConfig
+
+    config = PredictConfig.parse({"scales": factors, "flip": flip, "crf": crf}, "predict options")
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("predicting")
 

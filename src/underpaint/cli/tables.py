@@ -1,16 +1,12 @@
-"""Tables on the terminal."""
+"""The table of scores on the terminal."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from underpaint.core.config import Config
 from underpaint.evaluation.compare import Evaluation
-from underpaint.methods.base import Method
 
 
 def evaluation_table(result: Evaluation) -> None:
@@ -30,12 +26,3 @@ def evaluation_table(result: Evaluation) -> None:
     if scores.absent:
         names = ", ".join(result.classes.names[i] for i in scores.absent)
         console.print(f"not in the ground truth, so in no mean: {escape(names)}")
-
-
-def method_table(methods: Mapping[str, type[Method[Config]]]) -> None:
-    """Print what each method accepts and where it comes from."""
-    table = Table("method", "hints", "what it does", "paper")
-    for name, kind in methods.items():
-        paper = f"{kind.reference.authors.split(',')[0]} et al. {kind.reference.year}" if kind.reference else ""
-        table.add_row(name, ", ".join(sorted(kind.accepts)), kind.summary, paper)
-    Console().print(table)

@@ -48,25 +48,24 @@ def train(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and stop.")] = False,
 ) -> None:
     """Train a network on hints. Ctrl-C leaves a run that --resume goes on with."""
-    from underpaint import workflows
     from underpaint.cli.progress import Bar
+    from underpaint.workflows.training_data import read_settings, read_training_data
+
+    # What is wrong with the call or the data is said before torch is imported, which takes seconds.
+    recipes = config or []
+    settings = read_settings(recipes, set_ or [])
+    learnt = read_training_data(data, hints=hints or [], lenient=lenient, rest=rest, split=split)
+
+    from underpaint.workflows.train import plan_training
+    from underpaint.workflows.train import train as run
 
     bar = Bar()
-    planned = workflows.plan(
-        data,
-        hints=hints or [],
-        lenient=lenient,
-        rest=rest,
-        split=split,
-        method=method,
-        recipes=config or [],
-        overrides=set_ or [],
-    )
+    planned = plan_training(learnt, settings, method, recipes=recipes)
     for line in planned.words():
         bar.console.print(line, markup=False)
     if dry_run:
         for note in planned.notes:
             bar.note(note)
         return
-    workflows.train(planned, out, resume=resume, store=artifacts, reporter=bar)
+    run(planned, out, resume=resume, store=artifacts, reporter=bar)
     typer.echo(f"trained: {out}\nnext: underpaint predict {out} IMAGES -o MASKS")

@@ -12,16 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from underpaint.core.classes import ClassTable
-from underpaint.core.config import Settings, load_yaml, merge, parse_overrides
-from underpaint.core.errors import ConfigError, DataError, HintError, RunError
+from underpaint.core.config import Settings, merge
+from underpaint.core.errors import ConfigError, DataError, RunError
 from underpaint.data.hinted import steps_in
 from underpaint.doctor.estimate import Estimate, estimate
-from underpaint.formats.dataset import open_dataset
 from underpaint.formats.folder import DataFolder
-from underpaint.formats.hints import read_any_hints
 from underpaint.formats.images import image_size
 from underpaint.formats.jsonl import hint_record
-from underpaint.formats.rest import fill_rest
 from underpaint.hints.candidates import ImageKnowledge
 from underpaint.hints.types import Hints, Kind
 from underpaint.methods.base import Stage
@@ -34,6 +31,7 @@ from underpaint.training.stages import StagedRun
 from underpaint.workflows.choice import Choice, choose, counted, main_kinds
 from underpaint.workflows.pictures import draw_curves, draw_samples
 from underpaint.workflows.tags import check_tags
+from underpaint.workflows.training_data import TrainingData, read_settings, read_training_data
 
 log = logging.getLogger(__name__)
 
@@ -111,50 +109,61 @@ def plan(
     Raises:
         UnderpaintError: with what, where and the fix, for anything that would keep the training from its end.
     """
-    opened = open_dataset(data, rest=rest)
-    split = split or opened.learning_split()
-    names = sorted(opened.split(split))
-    found, remarks = _hints(opened, names, hints, lenient=lenient)
-    if rest is not None:
-        found, filled = _filled(found, rest, opened.classes)
-        remarks.append(filled)
-    settings: Settings = {}
-    for layer in (*map(load_yaml, recipes), parse_overrides(list(overrides))):
-        settings = merge(settings, layer)
-    kinds = _count(found)
-    background = opened.classes.background is not None
-    choice = _choice(method, settings, main_kinds(found.values()), background=background)
-    chosen = choice.method
-    settings = merge({"method": {"settings": choice.settings}}, merge(settings, {"method": {"name": chosen}}))
+    learnt = read_training_data(data, hints=hints, lenient=lenient, rest=rest, split=split)
+    return plan_training(learnt, read_settings(recipes, overrides), method, recipes=recipes)
+
+
+def plan_training(
+    learnt: TrainingData, settings: Settings, method: str = "auto", *, recipes: Sequence[Path] = ()
+) -> Plan:
+    """`plan` for data and settings that have been read already.
+
+    Args:
+        learnt: Data set and hints.
+        settings: Of the recipes and overrides.
+        method: A registry name, or ``auto``.
+        recipes: Where the settings come from, for messages.
+
+    Raises:
+        UnderpaintError: as `plan`.
+    """
+    data, hints, classes = learnt.data, learnt.hints, learnt.data.classes
+    choice = _choice(method, settings, main_kinds(hints.values()), background=classes.background is not None)
+    settings = merge({"method": {"settings": choice.settings}}, merge(settings, {"method": {"name": choice.method}}))
     config = RunConfig.parse(settings, ", ".join([*map(str, recipes), "--set"]))
-    _check_kinds(chosen, kinds)
-    remarks += check_tags(found, opened.classes)
-    trained = make_method(chosen, config.method.settings, opened.classes)
-    resolved = {"name": chosen, "settings": trained.config.model_dump(mode="json")}
+    kinds = _count(hints)
+    _check_kinds(choice.method, kinds)
+    tags = check_tags(hints, classes)
+    trained = make_method(choice.method, config.method.settings, classes)
+    resolved = {"name": choice.method, "settings": trained.config.model_dump(mode="json")}
     config = config.model_copy(update={"method": MethodConfig.parse(resolved, "method")})
     stages = trained.stages()
-    steps = sum(steps_in(len(found), config.train.epochs * s.epochs, config.train.batch) for s in stages)
-    source = {
-        "data": str(data),
-        "split": split,
-        "images": len(found),
-        "names": fingerprint(sorted(found)),
-        "hints": [str(path) for path in hints] or [str(p) for p in opened.annotations] or "masks of the data set",
-        "content": fingerprint([hint_record(found[name]) for name in sorted(found)]),
-        "kinds": {kind.value: count for kind, count in kinds.items()},
-    }
     return Plan(
-        data=opened,
-        hints=found,
+        data=data,
+        hints=hints,
         config=config,
         kinds=kinds,
-        steps=steps,
+        steps=sum(steps_in(len(hints), config.train.epochs * s.epochs, config.train.batch) for s in stages),
         stages=tuple(f"{stage.name} ({learner_of(trained, stage).name})" for stage in stages),
         choice=choice,
-        expected=_expected(opened, found, config, stages),
-        notes=(*remarks, *_notes(opened, found, names)),
-        source=source,
+        expected=_expected(data, hints, config, stages),
+        notes=(*learnt.remarks, *tags, *_notes(data, hints, data.split(learnt.split))),
+        source=_source(learnt, kinds),
     )
+
+
+def _source(learnt: TrainingData, kinds: Mapping[Kind, int]) -> Settings:
+    """Where the hints came from, as the run folder keeps it."""
+    hints = learnt.hints
+    return {
+        "data": str(learnt.path),
+        "split": learnt.split,
+        "images": len(hints),
+        "names": fingerprint(sorted(hints)),
+        "hints": [str(path) for path in learnt.sources] or "masks of the data set",
+        "content": fingerprint([hint_record(hints[name]) for name in sorted(hints)]),
+        "kinds": {kind.value: count for kind, count in kinds.items()},
+    }
 
 
 def train(
@@ -192,35 +201,6 @@ def train(
     draw_curves(run)
     draw_samples(run, planned.data, planned.hints)
     return run
-
-
-def _hints(
-    data: DataFolder, names: Sequence[str], paths: Sequence[Path], *, lenient: bool
-) -> tuple[dict[str, Hints], list[str]]:
-    """Hints of the named images, and what a person should know of how they were read."""
-    paths = paths or data.annotations
-    if not paths:
-        data.require_masks(names)
-        root = data.root
-        masks = {name: data.masks[name].relative_to(root).as_posix() for name in names}
-        return {name: Hints(name, mask=path, source="masks") for name, path in masks.items()}, []
-    read, report = read_any_hints(paths, data, ignore_unknown=lenient, ignore_outside=lenient)
-    wanted = set(names)
-    found = {name: hint for name, hint in read.items() if name in wanted and hint.kinds()}
-    if not found:
-        raise HintError(
-            f"no image of the split has a hint; {len(read)} other image(s) have",
-            where=", ".join(map(str, paths)),
-            fix="give the split that the hints were made for with --split",
-        )
-    return found, report.lines()
-
-
-def _filled(hints: Mapping[str, Hints], rest: str, classes: ClassTable) -> tuple[dict[str, Hints], str]:
-    """The hints with `fill_rest`, and how many images that changed."""
-    found = {name: fill_rest(hint, rest, classes) for name, hint in hints.items()}
-    changed = sum(found[name] != hints[name] for name in hints)
-    return found, f"{changed} images: what no annotation covers is {rest!r}"
 
 
 def _count(hints: Mapping[str, Hints]) -> dict[Kind, int]:
