@@ -53,8 +53,8 @@ def test_a_name_near_nothing_lists_the_known_ones_of_its_group() -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"inner": {"rate": -3}}, "inner.rate: Input should be greater than 0 (got -3)"),
-        ({"seed": "seven"}, "(got 'seven')"),
+        ({"inner": {"rate": -3}}, "inner.rate: must be more than 0 (got -3)"),
+        ({"seed": "seven"}, "seed: must be a whole number (got 'seven')"),
         ({"inner": {"rate": float("nan")}}, "inner.rate"),
         ({"inner": {"rate": float("inf")}}, "inner.rate"),
         ({"inner": {"crop": [1, "x"]}}, "inner.crop.1"),
@@ -83,7 +83,7 @@ def test_recipes(tmp_path: Path) -> None:
     [
         (b"- a\n- b\n", "not a mapping"),
         (b"a: [1\n", "not valid YAML"),
-        (b"a: \xff", "not valid YAML"),
+        (b"a: \xff", "not UTF-8"),
         (b"7", "not a mapping"),
     ],
 )

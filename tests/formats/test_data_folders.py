@@ -130,7 +130,7 @@ def test_jpeg_masks_are_refused(root: Path) -> None:
 def test_a_split_that_is_no_text_is_refused(root: Path) -> None:
     (root / "splits").mkdir()
     (root / "splits" / "train.txt").write_bytes(b"\xff\xfe\x00a")
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="not UTF-8"):
         open_folder(root)
 
 

@@ -101,7 +101,7 @@ def test_floating_point_and_stacks_are_refused(tmp_path: Path) -> None:
         read_rgb(tmp_path / "a.tif")
     pages = [Image.new("L", (4, 4)), Image.new("L", (4, 4))]
     pages[0].save(tmp_path / "b.tif", save_all=True, append_images=pages[1:])
-    with pytest.raises(DataError, match="stack of 2 pages"):
+    with pytest.raises(DataError, match="stack of pages"):
         read_rgb(tmp_path / "b.tif")
 
 
@@ -115,7 +115,7 @@ def png_header(width: int, height: int) -> bytes:
 def test_a_huge_image_is_refused_from_its_header(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(png_header(60_000, 60_000))
-    with pytest.raises(DataError, match="bomb") as caught:
+    with pytest.raises(DataError, match="more pixels than") as caught:
         read_rgb(path)
     assert str(path) in str(caught.value)
     path.write_bytes(png_header(10_001, 10_000))  # below Pillow's own bound

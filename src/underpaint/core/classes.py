@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import colorsys
-import re
+import string
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from underpaint.core.errors import DataError, HintError, nearest
+from underpaint.core.regular import TEXT_BYTES, read_regular_text
 
 VOID = 255
 """Value of a pixel without ground truth in a mask file: left out of every loss and every score."""
@@ -112,7 +113,10 @@ def palette(count: int, background: int | None = None) -> tuple[Colour, ...]:
     return tuple(colours)
 
 
-_COLOUR = re.compile(r"^(?P<name>.*?)[\s,;]+(?P<r>\d{1,3})[\s,]+(?P<g>\d{1,3})[\s,]+(?P<b>\d{1,3})$")
+MAX_NAME = 1000
+"""Characters of a line in a class list: a name is shown in tables and pictures."""
+
+_BLANK = string.whitespace + ","
 
 
 def read_classes(path: Path) -> ClassTable:
@@ -124,7 +128,7 @@ def read_classes(path: Path) -> ClassTable:
         DataError: no such file, unreadable, not UTF-8, or a table that `ClassTable` refuses.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_regular_text(path, max_bytes=TEXT_BYTES)
     except FileNotFoundError:
         raise DataError(
             "the class list is missing", where=path, fix="write classes.txt: one class name a line"
@@ -136,13 +140,29 @@ def read_classes(path: Path) -> ClassTable:
     names: list[str] = []
     colours: dict[int, Colour] = {}
     for line in text.strip().splitlines():
-        match = _COLOUR.match(line.strip())
-        if match:
-            rgb = (int(match["r"]), int(match["g"]), int(match["b"]))
+        if len(line) > MAX_NAME:
+            what = f"line {len(names) + 1} of the class list has {len(line)} characters"
+            raise DataError(what, where=path, accepted=f"at most {MAX_NAME}: a name, and a colour where it has one")
+        name, rgb = _name_and_colour(line.strip())
+        if rgb is not None:
             if max(rgb) > 255:
                 raise DataError(f"colour {rgb} is out of range", where=f"{path}: {line!r}", accepted="0..255")
             colours[len(names)] = rgb
-        names.append(match["name"].strip() if match else line.strip())
+        names.append(name)
     table = ClassTable.of(names)
     merged = tuple(colours.get(i, colour) for i, colour in enumerate(table.colours))
     return ClassTable(table.names, merged, table.background)
+
+
+def _name_and_colour(line: str) -> tuple[str, Colour | None]:
+    """A line's name and the three numbers at its end, if it has them: from the end on, so in one pass."""
+    name, numbers = line, []
+    for blank in (_BLANK, _BLANK, _BLANK + ";"):
+        head = name.rstrip(string.digits)
+        digits = name[len(head) :]
+        name = head.rstrip(blank)
+        if not 1 <= len(digits) <= 3 or name == head:
+            return line, None
+        numbers.append(int(digits))
+    blue, green, red = numbers
+    return name, (red, green, blue)

@@ -5,12 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 
 from underpaint.core.errors import ConfigError, nearest
+from underpaint.core.regular import read_regular_text
+from underpaint.core.yaml_text import MAX_DEPTH, YamlTextError, parse_yaml
 
 Settings = dict[str, Any]
+
+RECIPE_BYTES = 1 << 16
+"""Limit of a recipe; one with every setting has 3 kB."""
 
 
 class Config(BaseModel):
@@ -33,14 +38,57 @@ def _explain(model: type[BaseModel], error: ValidationError) -> str:
     lines = []
     for problem in error.errors():
         path = [str(part) for part in problem["loc"]]
-        line = f"{'.'.join(path)}: {problem['msg']}"
         if problem["type"] == "extra_forbidden":
             known = _fields(model, path[:-1])
-            line = f"{'.'.join(path)}: no such setting; {nearest(path[-1], known) or 'known: ' + ', '.join(known)}"
-        elif not isinstance(problem.get("input"), dict):
-            line += f" (got {problem.get('input')!r})"
-        lines.append(line)
+            line = f"no such setting; {nearest(path[-1], known) or 'known: ' + ', '.join(known)}"
+        else:
+            line = _words(problem)
+        lines.append(f"{'.'.join(path)[:120]}: {line}" if path else line)
     return "; ".join(lines)
+
+
+WORDS = {
+    "greater_than": "more than {gt:g}",
+    "greater_than_equal": "{ge:g} or more",
+    "less_than": "less than {lt:g}",
+    "less_than_equal": "{le:g} or less",
+    "finite_number": "a finite number",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "string": "a text",
+    "string_too_short": "a text of {min_length} characters or more",
+    "literal": "{expected}",
+    "enum": "{expected}",
+    "tuple": "a list",
+    "list": "a list",
+    "set": "a list",
+    "frozen": "a list",
+    "dict": "a group of settings, such as {{name: value}}",
+    "mapping": "a group of settings, such as {{name: value}}",
+    "model": "a group of settings, such as {{name: value}}",
+    "too_long": "at most {max_length} values",
+    "too_short": "at least {min_length} values",
+    "none": "null",
+}
+"""What a setting must be, by pydantic's name of the problem, or the part of the name before its first underscore."""
+
+
+def _words(problem: ErrorDetails) -> str:
+    """What is wrong with one setting, in words for a person."""
+    kind, context = problem["type"], problem.get("ctx", {})
+    if kind == "value_error":  # a check of ours: its own words, which show the value
+        return str(context["error"])
+    if kind == "missing":
+        return "the setting is missing"
+    wanted = WORDS.get(kind) or WORDS.get(kind.partition("_")[0])
+    text = f"must be {wanted.format(**context)}" if wanted else problem["msg"]
+    return text if isinstance(problem["input"], Config) else f"{text} (got {_shown(problem['input'])})"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _fields(model: type[BaseModel], path: list[str]) -> list[str]:
@@ -54,12 +102,15 @@ def _fields(model: type[BaseModel], path: list[str]) -> list[str]:
 
 
 def load_yaml(path: Path) -> Settings:
-    """Read a YAML recipe. Raises `ConfigError` when it is missing, not YAML or not a mapping."""
+    """Read a YAML recipe. Raises `ConfigError` when it is missing, no regular file, not YAML or not a mapping."""
     try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+        loaded = parse_yaml(read_regular_text(path, max_bytes=RECIPE_BYTES))
     except FileNotFoundError:
         raise ConfigError("the recipe is missing", where=path) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a name with a zero byte
+        what = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else getattr(error, "strerror", error)
+        raise ConfigError(f"the recipe cannot be read: {what}", where=path, fix="give a YAML file") from None
+    except YamlTextError as error:
         raise ConfigError(f"the recipe is not valid YAML: {error}", where=path) from None
     if loaded is None:
         return {}
@@ -86,11 +137,15 @@ def parse_overrides(assignments: list[str], *, option: str = "--set") -> Setting
             raise ConfigError(
                 f"not an override: {assignment!r}", where=option, accepted="name=value or group.name=value"
             )
+        parts = key.strip().split(".")
+        if len(value) > RECIPE_BYTES or len(parts) > MAX_DEPTH:
+            what = f"{len(parts)} names and a value of {len(value)} characters"
+            raise ConfigError(what, where=option, accepted=f"{MAX_DEPTH} names, {RECIPE_BYTES} characters")
         try:
-            parsed: Any = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"not a value: {value!r} ({error})", where=f"{option} {key}") from None
-        for part in reversed(key.strip().split(".")):
+            parsed: Any = parse_yaml(value)
+        except YamlTextError as error:
+            raise ConfigError(f"not a value: {value[:60]!r} ({error})", where=f"{option} {key[:60]}") from None
+        for part in reversed(parts):
             parsed = {part: parsed}
         settings = merge(settings, parsed)
     return settings

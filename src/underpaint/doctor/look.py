@@ -14,8 +14,9 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from underpaint.core.classes import VOID, ClassTable
 from underpaint.core.errors import DataError
+from underpaint.core.regular import open_regular
 from underpaint.doctor.signature import SIDE, signature
-from underpaint.formats.decode import MAX_PIXELS, opened, orientation_of
+from underpaint.formats.decode import MAX_BYTES, MAX_PIXELS, opened, orientation_of
 from underpaint.formats.images import FORMATS, image_size, read_rgb
 from underpaint.formats.masks import FORMATS as MASK_FORMATS
 from underpaint.formats.masks import mask_size, read_index_mask
@@ -122,7 +123,7 @@ def _photograph(name: str, path: Path) -> Seen:
             grey, upright = _shrunk(Image.fromarray(read_rgb(path))), 1
         else:
             upright = orientation
-        with path.open("rb") as file:
+        with open_regular(path, max_bytes=MAX_BYTES) as file:
             digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=DIGEST)).digest()
     except DataError as error:
         if isinstance(error.__cause__, Image.DecompressionBombError):
@@ -146,8 +147,7 @@ def _shrunk(image: Image.Image) -> Image.Image:
 
 def _stored(image: Image.Image) -> str:
     """What reading as 8-bit RGB changes."""
-    frames = getattr(image, "n_frames", 1)
-    if frames > 1:
+    if getattr(image, "is_animated", False):
         return "several pictures in one file"
     kinds = {"RGB": "", "L": "", "1": "1 bit", "P": "palette", "LA": "alpha", "RGBA": "alpha", "CMYK": "CMYK"}
     return kinds.get(image.mode, "16 bits" if image.mode.startswith("I") else image.mode)

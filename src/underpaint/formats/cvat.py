@@ -13,6 +13,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
 from underpaint.core.errors import FormatError
+from underpaint.core.regular import open_regular
 from underpaint.formats.check import check_hints
 from underpaint.formats.decode import MAX_PIXELS
 from underpaint.formats.images import SUFFIXES
@@ -84,10 +85,7 @@ def _images(path: Path) -> Iterator[Element]:
 def _children(path: Path) -> Iterator[Element]:
     """The children of the outermost element, each with all that is in it, and freed when the next one is asked for."""
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise FormatError(f"the file has {size} bytes", where=path, accepted=f"at most {MAX_BYTES} bytes")
-        with path.open("rb") as file:
+        with open_regular(path, max_bytes=MAX_BYTES) as file:
             root: Element | None = None
             depth = elements = 0
             for event, element in iterparse(file, events=("start", "end"), forbid_dtd=True):

@@ -7,18 +7,26 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from underpaint.core.errors import DataError
+from underpaint.core.regular import open_regular
 
 Pixels = NDArray[np.uint8]
 
 MAX_PIXELS = 100_000_000
 """Default limit of width times height: 300 MB as RGB, above every common camera. Pillow's own bound, 179 million
 pixels, stays in force above it."""
+
+MAX_SIDE = 1 << 18
+"""Limit of a side, four times that of JPEG: rows are decoded one by one, and 100 million of one pixel take minutes."""
+
+MAX_BYTES = 2 << 30
+"""Limit of a file: above what `MAX_PIXELS` pixels of four channels of 32 bits take without compression."""
 
 ORIENTATION = 0x0112
 """The EXIF tag that says how the camera was held."""
@@ -36,8 +44,11 @@ def opened(
         with warnings.catch_warnings():
             # The limit below takes the place of Pillow's warning; other warnings speak of metadata that is not used.
             warnings.simplefilter("ignore")
-            with Image.open(path if content is None else io.BytesIO(content), formats=formats) as image:
+            with _stream(path, content) as stream, Image.open(stream, formats=formats) as image:
                 width, height = image.size
+                if max(width, height) > MAX_SIDE:
+                    what = f"the image has {width} x {height} pixels"
+                    raise DataError(what, where=path, accepted=f"at most {MAX_SIDE} pixels a side")
                 if width * height > max_pixels:
                     raise DataError(
                         f"the image has {width} x {height} pixels",
@@ -48,8 +59,11 @@ def opened(
                 yield image
     except DataError:
         raise
-    except FileNotFoundError:
-        raise DataError("the image file is missing", where=path) from None
+    except _NotOpenedError as error:
+        raise DataError(str(error), where=path, fix="replace or remove the file") from None
+    except Image.DecompressionBombError as error:
+        what = "the image says that it has more pixels than any decoder may be asked for"
+        raise DataError(what, where=path, accepted=f"at most {max_pixels} pixels", fix="cut it into tiles") from error
     except UnidentifiedImageError:
         raise DataError("not an image that can be read", where=path, accepted=", ".join(formats)) from None
     except Exception as error:
@@ -58,6 +72,21 @@ def opened(
         raise DataError(
             f"the image cannot be decoded ({cause})", where=path, fix="replace or remove the file"
         ) from error
+
+
+class _NotOpenedError(Exception):
+    """The file cannot be opened, unlike one that is opened and cannot be decoded."""
+
+
+def _stream(path: Path, content: bytes | None) -> BinaryIO:
+    if content is not None:
+        return io.BytesIO(content)
+    try:
+        return open_regular(path, max_bytes=MAX_BYTES)
+    except FileNotFoundError:
+        raise _NotOpenedError("the image file is missing") from None
+    except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
+        raise _NotOpenedError(f"the image file cannot be opened: {getattr(error, 'strerror', None) or error}") from None
 
 
 def orientation_of(image: Image.Image) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from underpaint.core.classes import ClassTable, read_classes
 from underpaint.core.errors import DataError, nearest
+from underpaint.core.regular import LIST_BYTES, read_regular_text
 from underpaint.formats import masks as mask_files
 from underpaint.formats.images import SUFFIXES, find_files, find_images
 
@@ -140,12 +141,14 @@ def read_split(path: Path, images: Mapping[str, Path]) -> tuple[str, ...]:
     mask) the first column counts. What still has no photograph stays as it is, for `DataFolder.split` to name.
 
     Raises:
-        DataError: not UTF-8 text.
+        DataError: no regular file, too large, or not UTF-8 text.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"the split list cannot be read: {error}", where=path) from None
+        lines = read_regular_text(path, max_bytes=LIST_BYTES).splitlines()
+    except OSError as error:
+        raise DataError(f"the split list cannot be read: {error.strerror or error}", where=path) from None
+    except UnicodeDecodeError:
+        raise DataError("the split list is not UTF-8 text", where=path, fix="save it as UTF-8") from None
     named = (resolve_name(line.strip(), images) for line in lines if line.strip())
     return tuple(dict.fromkeys(named))
 

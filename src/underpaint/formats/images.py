@@ -78,9 +78,9 @@ def _stored_size(image: Image.Image) -> tuple[int, int]:
 
 
 def _refuse_stack(image: Image.Image, path: Path) -> None:
-    pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
-    if pages > 1:
-        raise DataError(f"the TIFF file is a stack of {pages} pages", where=path, fix="save each page as its own file")
+    # Not `n_frames`, which walks to the last page, in a time that grows with the square of their number.
+    if image.format == "TIFF" and getattr(image, "is_animated", False):
+        raise DataError("the TIFF file is a stack of pages", where=path, fix="save each page as its own file")
 
 
 def _to_rgb(image: Image.Image, path: Path) -> Image.Image:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from underpaint.core.errors import FormatError
+from underpaint.core.regular import read_regular_text
 
 MAX_BYTES = 256 << 20
 """Limit of a whole file. The largest known click file (VOC, 12,180 images) has 4 MB; 256 MiB parse within 3 GB."""
@@ -112,10 +113,7 @@ def read_json(path: Path) -> Any:
 def read_text(path: Path, *, max_bytes: int = MAX_BYTES) -> str:
     """Read an annotation file as UTF-8 text. Raises `FormatError`: missing, larger than the limit, or not UTF-8."""
     try:
-        size = path.stat().st_size
-        if size > max_bytes:
-            raise FormatError(f"the file has {size} bytes", where=path, accepted=f"at most {max_bytes} bytes")
-        return path.read_text(encoding="utf-8-sig")
+        return read_regular_text(path, max_bytes=max_bytes)
     except OSError as error:
         raise FormatError(f"the file cannot be read: {error.strerror or error}", where=path) from None
     except UnicodeDecodeError as error:

@@ -29,6 +29,7 @@ from typing import Any
 from underpaint.core.atomic import write_atomic
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import FormatError, HintError
+from underpaint.core.regular import open_regular
 from underpaint.formats.check import check_hints
 from underpaint.formats.fields import Fields
 from underpaint.formats.json_text import parse_json
@@ -37,6 +38,9 @@ from underpaint.hints.types import IGNORED, Bitmap, Box, Click, Hints, Point, Po
 
 VERSION = 1
 HEADER = {"underpaint": "hints", "version": VERSION}
+
+MAX_BYTES = 4 << 30
+"""Limit of a hints file, which is read line by line."""
 
 MAX_LINE = 16 << 20
 """Bytes of one line: about 600,000 points, several times what covers a photograph of 500 pixels with strokes."""
@@ -76,7 +80,7 @@ def is_hints_file(path: Path) -> bool:
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """Line numbers and texts, empty lines passed over; the header is sure to be there."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path, max_bytes=MAX_BYTES) as file:
             number = 0
             while line := file.readline(MAX_LINE + 1):
                 number += 1

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from underpaint.core.atomic import atomic_folder, within
 from underpaint.core.classes import VOID, ClassTable
 from underpaint.core.errors import DataError, HintError
+from underpaint.formats.decode import MAX_PIXELS, opened
 from underpaint.formats.images import find_files
-from underpaint.formats.masks import SUFFIXES, read_index_mask, write_index_mask
+from underpaint.formats.masks import FORMATS, SUFFIXES, read_index_mask, write_index_mask
 from underpaint.formats.sniff import files_of
 from underpaint.hints.rasterise import Mask, numbered, paint_regions, paint_seeds
 from underpaint.hints.types import Hints
@@ -93,7 +93,7 @@ def _painted(hints: Hints, classes: ClassTable, root: Path) -> Mask:
 
 
 def _is_grey(file: Path) -> bool:
-    with Image.open(file) as image:
+    with opened(file, FORMATS, max_pixels=MAX_PIXELS) as image:
         return image.mode != "P"
 
 

@@ -8,8 +8,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from underpaint.core.errors import FormatError
+from underpaint.core.regular import open_regular
 from underpaint.formats.images import find_files
 from underpaint.formats.json_text import MAX_BYTES
+
+LARGEST = 1 << 62
+"""Bytes: of a file of any size the beginning may be looked at."""
 
 HEAD = 4096
 """Bytes in which the first sign of a text file must stand."""
@@ -36,7 +40,7 @@ def holds(path: Path, *patterns: str) -> bool:
         FormatError: the file cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path, max_bytes=LARGEST) as file:
             size = path.stat().st_size
             if not 0 < size <= MAX_BYTES:
                 return size == 0 and not patterns
@@ -48,7 +52,7 @@ def holds(path: Path, *patterns: str) -> bool:
 
 def _head(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open_regular(path, max_bytes=LARGEST) as file:
             return file.read(HEAD)
     except OSError as error:
         raise FormatError(f"the file cannot be read: {error.strerror or error}", where=path) from None

@@ -10,6 +10,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from underpaint.core.errors import FormatError
+from underpaint.core.regular import read_regular
 
 __all__ = ["Element", "number_of", "read_xml", "size_of", "text_of"]
 
@@ -24,9 +25,7 @@ def read_xml(path: Path, root: str) -> Element:
         FormatError: missing, too large, not XML, with a DTD or entities, or another outermost element.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise FormatError("the file is too large", where=path, accepted=f"at most {MAX_BYTES} bytes")
-        element = fromstring(path.read_bytes(), forbid_dtd=True)
+        element = fromstring(read_regular(path, max_bytes=MAX_BYTES), forbid_dtd=True)
     except OSError as error:
         raise FormatError(f"the file cannot be read: {error.strerror or error}", where=path) from None
     except (ParseError, DefusedXmlException, ValueError, LookupError) as error:

@@ -12,6 +12,7 @@ import yaml
 from underpaint.core.atomic import atomic_folder, within
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import DataError, FormatError, HintError
+from underpaint.core.yaml_text import YamlTextError, parse_yaml
 from underpaint.formats.fields import finite
 from underpaint.formats.folder import resolve_name
 from underpaint.formats.images import find_files, image_size
@@ -81,9 +82,8 @@ def files_beside(folder: Path, endings: Sequence[str]) -> list[Path]:
 def _yaml_names(file: Path) -> tuple[str, ...]:
     """``names`` of a YAML file, a list or numbers with names; none where it has no such key."""
     try:
-        # Not the loader in C: deep brackets overflow its stack, which ends the process (found by fuzzing).
-        content = yaml.safe_load(read_text(file, max_bytes=MAX_NAMES))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        content = parse_yaml(read_text(file, max_bytes=MAX_NAMES))
+    except YamlTextError as error:
         raise FormatError(f"not YAML that can be read: {error}", where=file) from None
     names: Any = content.get("names") if isinstance(content, dict) else None
     if names is None:
