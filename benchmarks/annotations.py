@@ -21,13 +21,13 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import numpy as np
 
+from underpaint.core.digest import file_digest
 from underpaint.core.rng import derive
 from underpaint.data.hinted import HintedImages
 from underpaint.evaluation.compare import ImageCounts, count_image, evaluation
 from underpaint.formats.masks import read_index_mask
 from underpaint.local.annotator import LocalModel, annotate
 from underpaint.local.combine import Average, Regulariser, combine, regularise
-from underpaint.training.artifacts import file_digest
 from underpaint.training.reporter import Silent
 from underpaint.training.run_folder import RunFolder
 from underpaint.training.stage_inference import StageInference

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from underpaint.core.config import Config
+from underpaint.core.digest import fingerprint
 from underpaint.data.hinted import HintedImages, Key
 from underpaint.data.samples import Sample
 from underpaint.formats.jsonl import read_hints, write_hints
@@ -23,7 +24,7 @@ from underpaint.methods.registry import METHODS
 from underpaint.models.network import Network
 from underpaint.predict.responses import Responder
 from underpaint.records import Batch, Head, NetOutput, Progress, Terms
-from underpaint.training.artifacts import fingerprint, make_artifact
+from underpaint.training.artifacts import make_artifact
 from underpaint.training.reporter import Silent
 from underpaint.training.run_folder import read_events
 from underpaint.training.stage_inference import StageInference

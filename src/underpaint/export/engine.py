@@ -10,8 +10,8 @@ from typing import Literal
 
 import torch
 
-from underpaint import __version__
 from underpaint.core.classes import ClassTable
+from underpaint.core.digest import code_digest
 from underpaint.core.errors import ConfigError, RunError, UnderpaintError
 from underpaint.export.onnx_file import OPSET, export_onnx, metadata
 from underpaint.export.session import OnnxForward
@@ -69,7 +69,8 @@ def _cached(network: Network, path: Path, classes: ClassTable) -> OnnxForward:
 def _hash(network: Network, classes: ClassTable) -> str:
     """Of all that the exported file follows from: 16 hex digits."""
     digest = hashlib.sha256()
-    said = (__version__, torch.__version__, OPSET, network.config.model_dump_json(), metadata(classes))
+    code = code_digest("models", "export")
+    said = (code, torch.__version__, OPSET, network.config.model_dump_json(), metadata(classes))
     digest.update(repr(said).encode("utf-8", "backslashreplace"))
     for name, tensor in network.state_dict().items():
         digest.update(name.encode())

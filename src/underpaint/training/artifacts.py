@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from underpaint.core.atomic import atomic_folder
+from underpaint.core.digest import fingerprint
 
-
-def fingerprint(*parts: Any) -> str:
-    """16 hexadecimal digits that depend on the JSON form of ``parts`` and on nothing else."""
-    text = json.dumps(parts, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+TRAINING_ROOMS = (
+    "core", "hints", "formats", "records.py", "kernels", "losses", "models", "data", "local", "cam", "methods",
+    "predict", "training",
+)  # fmt: skip
+"""The code that weights, and labels made between two stages, depend on."""
 
 
 def artifact_path(store: Path, name: str, inputs: Any) -> Path:

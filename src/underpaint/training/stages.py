@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from underpaint import __version__
 from underpaint.core.atomic import remove_leftovers, write_atomic
 from underpaint.core.config import Config, Settings
+from underpaint.core.digest import code_digest, file_digest, files_digest, fingerprint
 from underpaint.core.errors import RunError
 from underpaint.core.rng import derive
 from underpaint.data.hinted import HintedImages, steps_in
@@ -24,7 +24,7 @@ from underpaint.methods.base import Method, Stage
 from underpaint.methods.registry import heads_of, learner_of, make_method
 from underpaint.models.network import Network
 from underpaint.records import Head
-from underpaint.training.artifacts import artifact_path, file_digest, fingerprint, make_artifact
+from underpaint.training.artifacts import TRAINING_ROOMS, artifact_path, make_artifact
 from underpaint.training.checkpoint import Tensors, tensor_bytes
 from underpaint.training.cost import Cost
 from underpaint.training.loop import Loop, make_fabric, precision_of
@@ -137,11 +137,22 @@ class StagedRun:
             "views": config.views.model_dump(mode="json", exclude={"cache_mb"}),
             "train": config.train.model_dump(mode="json", exclude={"workers", "checkpoint_every"}),
             "seed": config.seed,
-            "classes": list(self.data.classes.names),
-            "hints": self._hints_digest,
+            **self._material,
             "labels": None if pseudo is None else _content(pseudo),
             "before": file_digest(before) if before is not None and stage.start == "previous" else None,
-            "underpaint": __version__,
+            "arithmetic": precision_of(config.train),
+        }
+
+    @cached_property
+    def _material(self) -> Settings:
+        """What every artifact of the run depends on: the class table, photographs, hints, and the code."""
+        classes, names = self.data.classes, sorted(self.hints)
+        return {
+            "classes": list(classes.names),
+            "background": classes.background,
+            "photographs": files_digest(self.data.images[name] for name in names if name in self.data.images),
+            "hints": self._hints_digest,
+            "code": code_digest(*TRAINING_ROOMS),
         }
 
     @cached_property
@@ -191,9 +202,13 @@ class StagedRun:
         assert self.store is not None
         fabric = make_fabric(self.run.config.train)
         store, images = self.store, self._images(None, tagged=stage.tagged)
-        given = {"weights": file_digest(weights), "images": images.names, "hints": self._hints_digest}
-        if (precision := precision_of(self.run.config.train)) != "32-true":
-            given["precision"] = precision
+        given = {
+            "weights": file_digest(weights),
+            "images": images.names,
+            "model": self.run.config.model.model_dump(mode="json"),
+            "arithmetic": precision_of(self.run.config.train),
+            **self._material,
+        }
         inputs = {
             "method": method.name,
             "settings": method.config.model_dump(mode="json", exclude=set(stage.ignores)),
@@ -201,8 +216,7 @@ class StagedRun:
                 **stage.model_dump(mode="json", exclude=_LATER | {"ignores"}),
                 **_without(_changed(stage), _DRAWN),
             },
-            "model": self.run.config.model.model_dump(mode="json"),
-            "underpaint": __version__,
+            "earlier": None if earlier is None else _content(earlier),
             **given,
         }
         network = self._network(method, before, pretrained=False)
@@ -227,8 +241,7 @@ class StagedRun:
 
 
 _LATER = {"heads", "subclasses", "rate", "mask_share", "placed_share", "by_worth", "tagged", "decodes"}
-"""Fields of a stage that enter the name of an artifact only where they are set: a stage without them keeps the name
-that it had before these fields were there, and is not trained again."""
+"""Fields of a stage that enter the name of an artifact only where they differ from their defaults."""
 
 
 _DRAWN = {"placed_share", "tagged"}

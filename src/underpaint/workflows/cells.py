@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ import torch
 from underpaint.core.errors import RunError, UnderpaintError
 from underpaint.evaluation.results import Role
 from underpaint.training.reporter import Reporter, Silent
+from underpaint.training.run_folder import RunFolder
 from underpaint.workflows.looks import Scored, score_run
-from underpaint.workflows.train import plan, train
+from underpaint.workflows.train import Plan, plan, train
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,32 @@ def _run(protocol: Protocol, cell: Cell, reporter: Reporter) -> Scored:
         recipes=protocol.recipes,
         overrides=[*protocol.overrides, *row.overrides, f"seed={cell.seed}"],
     )
+    _remove_outdated(planned, folder, reporter)
     held = train(planned, folder, resume=folder.is_dir(), store=protocol.store, reporter=reporter)
     kept = protocol.out / "scores" / f"{row.label}-{cell.seed}.npz"
     masks = protocol.masks(row, cell.seed)
     return score_run(held, planned.data, protocol.test, masks, kept, four=cell.four)
+
+
+RESTS_ON = {
+    "names": "other images",
+    "content": "other hints or masks",
+    "photographs": "other photographs",
+    "classes": "another class table",
+    "code": "another version of underpaint",
+}
+"""What two runs of a comparison must share, by its name in ``about.json``, with the word for a run that does not."""
+
+
+def _remove_outdated(planned: Plan, folder: Path, reporter: Reporter) -> None:
+    """Remove a cell's run that learned from other things than lie there now, so that the cell is trained anew.
+
+    Other settings are left for the resume to refuse: those the caller chose, and the data did not.
+    """
+    if not (folder / "about.json").is_file():
+        return
+    about = RunFolder(folder).about
+    reasons = [words for key, words in RESTS_ON.items() if about.get(key) != planned.source[key]]
+    if reasons:
+        reporter.note(f"{folder.name} was trained on {' and '.join(reasons)}: it is trained anew")
+        shutil.rmtree(folder)

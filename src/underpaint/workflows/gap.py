@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from underpaint.core.digest import code_digest, files_digest, fingerprint
 from underpaint.core.errors import ConfigError
 from underpaint.evaluation.report import write_report
 from underpaint.evaluation.results import BudgetPoint, GapReport, MethodRow, PictureRow, Role
@@ -92,8 +93,10 @@ def gap(
 ) -> GapReport:
     """Train floor, ceiling and methods with every seed, score them, and write ``report.html`` and ``report.json``.
 
-    Everything is kept in ``out`` and used again: interrupted anywhere, the same call goes on; with another method or
-    seed it adds what is missing. The report is written anew after every cell, so that it can be looked at meanwhile.
+    Everything is kept in ``out`` and used again as long as what it rests on is the same (photographs, hints, masks,
+    class table, names of the splits, code): interrupted anywhere, the same call goes on; with another method or seed
+    it adds what is missing; with corrected masks or another split it makes anew what those change. The report is
+    written anew after every cell, so that it can be looked at meanwhile.
 
     Args:
         data: Data-set folder with masks for both splits (the ceiling learns from those of ``split``).
@@ -124,7 +127,7 @@ def gap(
     reporter = reporter or Silent()
     opened = open_dataset(data)
     split = split or opened.learning_split()
-    given = _hint_files(data, out, hints, split)
+    given = _hint_files(opened, out, hints, split)
     names = opened.split(split)
     kinds = _kinds(opened, names, given, lenient=lenient)
     variants = (
@@ -137,7 +140,7 @@ def gap(
     protocol = Protocol(data, split, test, tuple(recipes), tuple(overrides), lenient, out, store or out / "artifacts")
     cells = [Cell(row, seed, four=four and seed == seeds[0]) for seed in seeds for row in rows]
     for budget in budgets:
-        files = _hint_files(data, out, hints, split, budget=budget)
+        files = _hint_files(opened, out, hints, split, budget=budget)
         cells += [Cell(row, seeds[0], four=False) for row in _budget_rows([floor, *variants], files, budget)]
     efforts = {
         files: _minutes(opened, names, files, effort, budget=budget, lenient=lenient)
@@ -154,7 +157,10 @@ def gap(
     return report
 
 
-def _hint_files(data: Path, out: Path, hints: Sequence[str], split: str, *, budget: float = 1) -> tuple[Path, ...]:
+def _hint_files(
+    data: DataFolder, out: Path, hints: Sequence[str], split: str, *, budget: float = 1
+) -> tuple[Path, ...]:
+    """The files of hints as given, or the one of simulated hints, whose name holds the digest of what they rest on."""
     kinds = {kind.value for kind in Kind} - {Kind.MASK.value} | {"mixture"}
     simulated = [text for text in hints if text in kinds]
     if not simulated:
@@ -163,11 +169,19 @@ def _hint_files(data: Path, out: Path, hints: Sequence[str], split: str, *, budg
         return tuple(Path(text) for text in hints)
     if len(hints) > 1:
         raise ConfigError(f"hints are {', '.join(hints)}", accepted="one kind to simulate, or files")
-    path = out / "hints" / f"{simulated[0]}-x{budget:g}.jsonl"
+    path = out / "hints" / f"{simulated[0]}-x{budget:g}-{_simulated_from(data, split)}.jsonl"
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        simulate(data, path, kind=simulated[0], split=split, budget=budget)
+        simulate(data.root, path, kind=simulated[0], split=split, budget=budget)
     return (path,)
+
+
+def _simulated_from(data: DataFolder, split: str) -> str:
+    names = data.split(split)
+    data.require_masks(names)
+    code = code_digest("core", "formats", "hints", "simulate")
+    return fingerprint(
+        names, files_digest(data.masks[name] for name in names), data.classes.names, data.classes.background, code
+    )
 
 
 def _kinds(data: DataFolder, names: Sequence[str], files: tuple[Path, ...], *, lenient: bool) -> dict[Kind, int]:

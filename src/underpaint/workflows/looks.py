@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import logging
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from underpaint.core.atomic import write_atomic
+from underpaint.core.atomic import atomic_folder, within, write_atomic
+from underpaint.core.digest import code_digest, file_digest, files_digest, fingerprint
 from underpaint.evaluation.compare import Evaluation, ImageCounts, count_image, evaluation
 from underpaint.export import choose_forward
 from underpaint.formats.folder import DataFolder
@@ -18,7 +21,6 @@ from underpaint.formats.images import read_rgb
 from underpaint.formats.masks import read_index_mask, write_index_mask
 from underpaint.kernels.meanfield import RRM_MASK, mean_field
 from underpaint.predict import PredictConfig, Predictor
-from underpaint.training.artifacts import file_digest
 from underpaint.training.run_folder import RunFolder
 
 SINGLE = "one scale"
@@ -28,6 +30,15 @@ SCALES = (0.75, 1.0, 1.5)
 """Of the looks with scales and flips: what the network saw in training, within its range of sizes."""
 
 FOUR = (SINGLE, "scales and flips", "CRF", "scales, flips and CRF")
+
+SINGLE_LOOK, SEVERAL_LOOKS = PredictConfig(), PredictConfig(scales=SCALES, flip=True)
+
+SCORING_CODE = (
+    "core", "formats", "records.py", "kernels", "models", "predict", "export", "evaluation", "workflows/looks.py"
+)  # fmt: skip
+"""The code that counts depend on, beside the weights."""
+
+log = logging.getLogger(__name__)
 
 Mask = npt.NDArray[np.uint8]
 
@@ -48,26 +59,42 @@ class Scored:
 def score_run(run: RunFolder, data: DataFolder, split: str, masks: Path, kept: Path, *, four: bool) -> Scored:
     """Predict a split, keep the masks of the single look, and score all looks.
 
-    Done again only if the weights changed or masks are gone.
+    Done again only where something that the counts rest on has changed (weights, names, photographs, truth, class
+    table, code), or where masks are gone.
 
     Args:
         run: A complete run.
         data: The data set, with masks for the split.
         split: What to score.
-        masks: Folder for the index masks of the single look.
+        masks: Folder for the index masks of the single look; it holds those of the split and nothing else.
         kept: File for the counts (npz), from which every score follows.
         four: Whether to look with scales and flips, and with a CRF, as well: about ten times the work.
     """
     names = data.split(split)
     data.require_masks(names)
-    stamp = file_digest(run.root / "weights.safetensors")
+    stamp = _stamp(run, data, names)
     looks = FOUR if four else FOUR[:1]
     held = _read(kept, stamp, looks)
     if held is None or not all((masks / f"{name}.png").is_file() for name in names):
-        held = _counted(run, data, names, masks, looks)
+        with atomic_folder(masks) as folder:
+            held = _counted(run, data, names, folder, looks)
+            kept.unlink(missing_ok=True)  # older counts must not outlive the masks that they were made from
         _write(kept, stamp, held)
     single, *rest = (_evaluation(data, split, names, held[look]) for look in looks)
     return Scored(single, {look: result.scores.miou for look, result in zip(looks[1:], rest, strict=True)})
+
+
+def _stamp(run: RunFolder, data: DataFolder, names: tuple[str, ...]) -> str:
+    """Of everything that the counts of these images depend on."""
+    return fingerprint(
+        file_digest(run.root / "weights.safetensors"),
+        (run.classes.names, data.classes.names, data.classes.background),
+        names,
+        files_digest(data.images[name] for name in names),
+        files_digest(data.masks[name] for name in names),
+        [look.model_dump(mode="json") for look in (SINGLE_LOOK, SEVERAL_LOOKS)],
+        code_digest(*SCORING_CODE),
+    )
 
 
 Counts = dict[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
@@ -77,15 +104,13 @@ Counts = dict[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
 def _counted(run: RunFolder, data: DataFolder, names: tuple[str, ...], masks: Path, looks: tuple[str, ...]) -> Counts:
     network, classes = run.network(), run.classes
     forward = choose_forward(network, run.root / "export", classes, engine="auto")
-    single = Predictor(network, PredictConfig(), forward=forward)
-    several = Predictor(network, PredictConfig(scales=SCALES, flip=True), forward=forward)
+    single = Predictor(network, SINGLE_LOOK, forward=forward)
+    several = Predictor(network, SEVERAL_LOOKS, forward=forward)
     found: dict[str, list[ImageCounts]] = {look: [] for look in looks}
     for name in names:
         rgb, truth = read_rgb(data.images[name]), read_index_mask(data.masks[name], data.classes)
         seen = _looks(single, several, rgb) if len(looks) > 1 else {SINGLE: single.index(rgb)}
-        path = masks / f"{name}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_index_mask(path, seen[SINGLE], classes)
+        write_index_mask(within(masks, f"{name}.png"), seen[SINGLE], classes)
         for look in looks:
             found[look].append(count_image(name, truth, seen[look], classes))
     return {
@@ -105,7 +130,7 @@ def _looks(single: Predictor, several: Predictor, rgb: Mask) -> dict[str, Mask]:
 def _evaluation(
     data: DataFolder, split: str, names: tuple[str, ...], counts: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 ) -> Evaluation:
-    return evaluation(data.classes, split, map(ImageCounts, names, *counts))
+    return evaluation(data.classes, split, (ImageCounts(*each) for each in zip(names, *counts, strict=True)))
 
 
 def _write(path: Path, stamp: str, counts: Counts) -> None:
@@ -117,10 +142,14 @@ def _write(path: Path, stamp: str, counts: Counts) -> None:
 
 
 def _read(path: Path, stamp: str, looks: tuple[str, ...]) -> Counts | None:
-    """The counts, where they were made from the same weights for all these looks."""
+    """The counts, where they were made from the same things for all these looks; a damaged file counts as none."""
     if not path.is_file():
         return None
-    with np.load(path, allow_pickle=False) as held:
-        if str(held["stamp"]) != stamp or any(f"0{look}" not in held for look in looks):
-            return None
-        return {look: (held[f"0{look}"], held[f"1{look}"]) for look in looks}
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            if str(held["stamp"]) != stamp or any(f"0{look}" not in held for look in looks):
+                return None
+            return {look: (held[f"0{look}"], held[f"1{look}"]) for look in looks}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        log.warning("the counts in %s are damaged (%s); scoring again", path, error)
+        return None

@@ -13,6 +13,7 @@ import numpy as np
 
 from underpaint.core.classes import ClassTable
 from underpaint.core.config import Settings, merge
+from underpaint.core.digest import code_digest, files_digest, fingerprint
 from underpaint.core.errors import ConfigError, DataError, RunError
 from underpaint.data.hinted import steps_in
 from underpaint.doctor.estimate import Estimate, estimate
@@ -23,7 +24,7 @@ from underpaint.hints.candidates import ImageKnowledge
 from underpaint.hints.types import Hints, Kind
 from underpaint.methods.base import Stage
 from underpaint.methods.registry import METHODS, learner_of, make_method, method_class
-from underpaint.training.artifacts import fingerprint
+from underpaint.training.artifacts import TRAINING_ROOMS
 from underpaint.training.config import MethodConfig, RunConfig
 from underpaint.training.reporter import Reporter, Silent
 from underpaint.training.run_folder import RunFolder
@@ -161,8 +162,23 @@ def _source(learnt: TrainingData, kinds: Mapping[Kind, int]) -> Settings:
         "images": len(hints),
         "names": fingerprint(sorted(hints)),
         "hints": [str(path) for path in learnt.sources] or "masks of the data set",
-        "content": fingerprint([hint_record(hints[name]) for name in sorted(hints)]),
+        **_digests(learnt.data, hints),
         "kinds": {kind.value: count for kind, count in kinds.items()},
+    }
+
+
+def _digests(data: DataFolder, hints: Mapping[str, Hints]) -> Settings:
+    """Of what the network will learn from: what the hints say, their label pictures by content, the photographs, code.
+
+    The code is for comparisons, which want one for all their runs; a run may be resumed under a newer one.
+    """
+    said = [hints[name] for name in sorted(hints)]
+    pictures = [data.root / hint.mask for hint in said if hint.mask is not None]
+    return {
+        "content": fingerprint([hint_record(hint) for hint in said], *([files_digest(pictures)] if pictures else [])),
+        "photographs": files_digest(data.images[hint.image] for hint in said if hint.image in data.images),
+        "classes": fingerprint(data.classes.names, data.classes.background),
+        "code": code_digest(*TRAINING_ROOMS),
     }
 
 
@@ -276,8 +292,8 @@ def _resumed(out: Path, planned: Plan) -> RunFolder:
     about = run.about
     changed += [
         f"{key}: {about.get(key)} -> {planned.source[key]}"
-        for key in ("names", "content")
-        if about.get(key) != planned.source[key]
+        for key in ("names", "content", "photographs", "classes")
+        if about.get(key, planned.source[key]) != planned.source[key]  # a run of an earlier version says less
     ]
     if changed:
         raise RunError(
