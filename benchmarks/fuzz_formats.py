@@ -37,7 +37,8 @@ from benchmarks.fuzz_seeds import IMAGES, SIZE, TABLE, make_root, write_seeds
 from benchmarks.mutations import mutate
 
 from underpaint.core.errors import UnderpaintError
-from underpaint.formats.check import check_hints, fit_hints
+from underpaint.formats.check import check_hints
+from underpaint.formats.fit import fit_hints
 from underpaint.formats.registry import FORMATS, Format, Reading, format_named
 from underpaint.hints.candidates import ImageKnowledge
 from underpaint.hints.rasterise import region_area

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from underpaint.core.errors import DataError, HintError
-from underpaint.formats.check import fit_hints
+from underpaint.formats.fit import fit_hints
 from underpaint.formats.dataset import open_dataset
 from underpaint.formats.folder import DataFolder, open_folder
 from underpaint.formats.hints import read_any_hints
@@ -120,9 +120,9 @@ def test_hints_outside_are_refused_or_counted(tmp_path: Path, data: DataFolder) 
     with pytest.raises(HintError, match="box lies outside the photograph 'a' of 30 rows and 40 columns"):
         read_any_hints(tmp_path / "a.xml", data)
     hints, report = read_any_hints(tmp_path / "a.xml", data, ignore_outside=True)
-    assert report.outside == 1
-    assert not hints["a"].boxes
-    assert hints["a"].boxed == {"dog"}  # a cat is somewhere, and its box is lost
+    assert (report.outside, report.cut) == (0, 1)
+    assert hints["a"].boxes == (Box("cat", 1.0, 1.0, 40.0, 9.0),)
+    assert hints["a"].boxed == {"cat", "dog"}
 
 
 def test_images_that_are_missing_are_counted(tmp_path: Path, data: DataFolder) -> None:
@@ -225,12 +225,11 @@ def test_up_to_one_pixel_outside_is_moved_inside() -> None:
     "hints",
     [
         Hints("a", clicks=(Click("cat", 41.1, 5.0),)),
-        Hints("a", scribbles=(Scribble("cat", ((5.0, 5.0), (5.0, 31.1))),)),
-        Hints("a", boxes=(Box("cat", 30.0, 10.0, 42.0, 20.0),)),
-        Hints("a", regions=(Polygon("cat", ((1, 1), (5, 1), (42, 9))),)),
-        Hints("a", regions=(Polygon("cat", ((1, 1), (5, 1), (9, 9)), (((1, 1), (2, 2), (2, 32)),)),)),
-        Hints("a", regions=(Bitmap("cat", 39, 0, 2, 1, (0, 2)),)),
-        Hints("a", regions=(Bitmap("cat", -1, 0, 2, 1, (0, 2)),)),
+        Hints("a", scribbles=(Scribble("cat", ((5.0, 35.0), (9.0, 35.0))),)),
+        Hints("a", boxes=(Box("cat", 42.0, 10.0, 44.0, 20.0),)),
+        Hints("a", regions=(Polygon("cat", ((41, 1), (45, 1), (42, 9))),)),
+        Hints("a", regions=(Bitmap("cat", 40, 0, 2, 1, (0, 2)),)),
+        Hints("a", regions=(Bitmap("cat", -2, 0, 2, 1, (0, 2)),)),
         Hints("a", boxes=(Box("cat", 40.0, 10.0, 41.0, 20.0),)),  # within a pixel, and nothing of it inside
     ],
 )
@@ -238,7 +237,7 @@ def test_farther_outside_is_refused_or_dropped(hints: Hints) -> None:
     with pytest.raises(HintError, match="outside the photograph"):
         fit_hints(hints, (30, 40), drop=False, where="test")
     fitted = fit_hints(hints, (30, 40), drop=True, where="test")
-    assert fitted.dropped == 1
+    assert (fitted.dropped, fitted.cut) == (1, 0)
     assert not fitted.hints.kinds()
 
 

@@ -12,7 +12,8 @@ from underpaint.core.printable import printable
 from underpaint.doctor.balance import Balance
 from underpaint.doctor.findings import Finding, Group, Level
 from underpaint.doctor.look import Fault, LabelFile, LabelsSeen, Seen
-from underpaint.formats.check import check_hints, fit_hints, of_table
+from underpaint.formats.check import check_hints, of_table
+from underpaint.formats.fit import fit_hints
 from underpaint.formats.folder import DataFolder
 from underpaint.formats.merge import merge_hints
 from underpaint.formats.naming import Names
@@ -146,9 +147,9 @@ class Labels:
         except HintError as error:
             self.sizes.add(seen.name, error.what)
             return
-        if fit.dropped:
+        if fit.outside:
             self.outside.add(seen.name)
-            self.strays_outside += fit.dropped
+            self.strays_outside += fit.outside
         if not fit.hints.kinds():
             self.bare.add(seen.name)
             return
@@ -274,6 +275,6 @@ def _of_images(labels: Labels) -> list[Finding]:
             Level.BLOCKS,
             f"{{n}} images have hints outside the photograph ({labels.strays_outside} in all)",
             cause="a slip of the hand, or hints of another size or rotation",
-            fix="correct them; or leave them out with train --lenient",
+            fix="correct them; or cut them at the border, and leave out what lies outside, with train --lenient",
         ),
     ]

@@ -15,8 +15,9 @@ from typing import Any
 
 from underpaint.core.errors import FormatError
 from underpaint.formats import words
-from underpaint.formats.check import SLACK, check_hints
+from underpaint.formats.check import check_hints
 from underpaint.formats.fields import finite
+from underpaint.formats.fit import SLACK
 from underpaint.formats.images import SUFFIXES, find_files
 from underpaint.formats.json_text import read_json
 from underpaint.formats.sniff import files_of, is_json

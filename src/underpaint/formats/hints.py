@@ -10,7 +10,8 @@ from pathlib import Path
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import DataError, HintError
 from underpaint.formats import voc_xml, whats_the_point
-from underpaint.formats.check import check_hints, fit_hints, of_table
+from underpaint.formats.check import check_hints, of_table
+from underpaint.formats.fit import fit_hints
 from underpaint.formats.folder import DataFolder, listing
 from underpaint.formats.images import image_size
 from underpaint.formats.merge import merge_hints
@@ -30,6 +31,7 @@ class HintsReport:
         unreadable: Images whose photograph cannot be opened, with the reason; their hints are left out.
         unknown: Hints left out by the class word that the table lacks.
         outside: Clicks, strokes, boxes and regions left out because they lie outside their photograph.
+        cut: Those that were cut at its border.
         left_out: What the readers left out, by the reason.
     """
 
@@ -39,6 +41,7 @@ class HintsReport:
     unreadable: dict[str, str] = field(default_factory=dict)
     unknown: Counter[str] = field(default_factory=Counter)
     outside: int = 0
+    cut: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
 
     def lines(self) -> list[str]:
@@ -52,6 +55,8 @@ class HintsReport:
         if self.unknown:
             words = ", ".join(f"{word} ({count})" for word, count in self.unknown.most_common())
             lines.append(f"{self.unknown.total()} hints of classes outside the table left out: {words}")
+        if self.cut:
+            lines.append(f"{self.cut} hints cut at the border of their photograph")
         if self.outside:
             lines.append(f"{self.outside} hints outside their photograph left out")
         lines += [f"{count} left out: {reason}" for reason, count in self.left_out.most_common()]
@@ -75,8 +80,10 @@ def read_any_hints(
     Args:
         paths: One or more files or folders.
         data: The data set; images are found by name, with or without suffix and folders.
-        ignore_unknown: Leave out hints of classes that the table lacks, and count them, instead of raising.
-        ignore_outside: The same for hints farther outside their photograph, of which the real VOC clicks have a few.
+        ignore_unknown: Leave out hints of classes that the table lacks, and count them, instead of raising; what they
+            cover becomes ignored areas.
+        ignore_outside: Cut hints at the border of their photograph and leave out those that lie outside it, which the
+            real VOC clicks have a few of, and count them.
         complete_tags: A CSV that lists tags names all that are present; see `read_tags`.
         voc_base: Number of the first pixel in VOC XML; see `read_voc_boxes`.
 
@@ -162,6 +169,7 @@ def _fit(found: ByImage, data: DataFolder, report: HintsReport, *, drop: bool) -
             continue
         fit = fit_hints(found[name], size, drop=drop, where=found[name].source)
         report.outside += fit.dropped
+        report.cut += fit.cut
         if fit.hints.kinds():  # else all that was said is left out
             fitted[name] = fit.hints
     return fitted

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
+from underpaint.formats.border import cut_ring
 from underpaint.hints.types import Box, Point, Polygon
 
 FLATNESS = 0.02
@@ -52,23 +52,5 @@ def ellipse(name: str, centre: Point, radii: Point, degrees: float, size: tuple[
     count = max(math.ceil(math.pi / half_step), 8)
     angles = (2 * math.pi * i / count for i in range(count))
     ring = [(centre[0] + radii[0] * math.cos(a), centre[1] + radii[1] * math.sin(a)) for a in angles]
-    inside = _cut([turn(point, centre, degrees) for point in ring], size)
-    return Polygon(name, tuple(inside)) if len(inside) >= 3 else None
-
-
-def _cut(ring: list[Point], size: tuple[int, int]) -> list[Point]:
-    """A convex ring cut at the image's four borders, one after the other (Sutherland and Hodgman, 1974)."""
-    for axis, bound, sign in ((0, 0.0, 1), (0, float(size[1]), -1), (1, 0.0, 1), (1, float(size[0]), -1)):
-        ring = list(_cut_at(ring, axis, bound, sign))
-    return ring
-
-
-def _cut_at(ring: list[Point], axis: int, bound: float, sign: int) -> Iterator[Point]:
-    for start, stop in zip(ring, ring[1:] + ring[:1], strict=True):
-        before, after = sign * (start[axis] - bound), sign * (stop[axis] - bound)
-        if before >= 0:
-            yield start
-        if before * after < 0:
-            t = before / (before - after)
-            other = start[1 - axis] + t * (stop[1 - axis] - start[1 - axis])
-            yield (bound, other) if axis == 0 else (other, bound)
+    inside = cut_ring([turn(point, centre, degrees) for point in ring], size)
+    return Polygon(name, inside) if len(inside) >= 3 else None
