@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from underpaint.core.errors import DataError, HintError
-from underpaint.formats.fit import fit_hints
 from underpaint.formats.dataset import open_dataset
+from underpaint.formats.fit import fit_hints
 from underpaint.formats.folder import DataFolder, open_folder
 from underpaint.formats.hints import read_any_hints
 from underpaint.formats.jsonl import write_hints

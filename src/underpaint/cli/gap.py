@@ -44,7 +44,10 @@ def gap(
         list[str] | None, typer.Option("--set", help="A setting that all rows share, as group.name=value.")
     ] = None,
     lenient: Annotated[
-        bool, typer.Option("--lenient", help="Leave out, and count, hints of unknown classes or outside their image.")
+        bool,
+        typer.Option(
+            "--lenient", help="Leave out, and count, hints of unknown classes; cut those at their image's border."
+        ),
     ] = False,
     budget: Annotated[
         str,

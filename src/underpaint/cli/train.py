@@ -27,7 +27,10 @@ def train(
         ),
     ] = None,
     lenient: Annotated[
-        bool, typer.Option("--lenient", help="Leave out, and count, hints of unknown classes or outside their image.")
+        bool,
+        typer.Option(
+            "--lenient", help="Leave out, and count, hints of unknown classes; cut those at their image's border."
+        ),
     ] = False,
     rest: Annotated[
         str | None, typer.Option(help="Class of what no annotation covers; without it that stays unknown.")

@@ -97,8 +97,8 @@ def plan(
         data: Data-set folder.
         hints: Files or folders that `read_any_hints` reads, merged image by image; none takes what the data set has
             itself: its masks as full supervision, or else the annotations beside its photographs.
-        lenient: Leave out and count hints of classes that the data set lacks, or outside their image, instead of
-            stopping.
+        lenient: Leave out and count hints of classes that the data set lacks, or outside their image, and cut those
+            that cross its border, instead of stopping.
         rest: Class of the pixels that no annotation covers, in images with drawn areas or boxes; None leaves them
             unknown. See `fill_rest`.
         split: Split to learn from; several are joined with '+'. None for ``train``, or for everything where the data
