@@ -38,7 +38,10 @@ def stroked(scribble: Scribble) -> set[tuple[int, int]]:
 
 def covered(regions: tuple[Region, ...]) -> np.ndarray:
     """By all regions together, each painted as it stands."""
-    return np.any([paint_regions([(1, region)], SIZE) == 1 for region in regions] or [np.zeros(SIZE, bool)], axis=0)
+    found = np.zeros(SIZE, bool)
+    for region in regions:
+        found |= paint_regions([(1, region)], SIZE) == 1
+    return found
 
 
 def on_an_edge(polygon: Polygon) -> np.ndarray:
