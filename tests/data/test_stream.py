@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from underpaint.core.errors import ConfigError
-from underpaint.data.hinted import Stream, steps_in
+from underpaint.data.hinted import Stream
 
 counts = st.integers(1, 17)
 
@@ -194,10 +194,3 @@ def test_it_can_be_read_twice() -> None:
 def test_a_batch_that_cannot_be_shared_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"a batch of 5 images for 2 processes\n.*multiples of 2"):
         Stream(10, 5, (0, 3), seed=0, share=(0, 2))
-
-
-@pytest.mark.parametrize(
-    ("images", "epochs", "batch", "steps"), [(100, 2, 8, 25), (3, 1, 8, 1), (1, 0.1, 8, 1), (8, 20, 8, 20)]
-)
-def test_steps(images: int, epochs: float, batch: int, steps: int) -> None:
-    assert steps_in(images, epochs, batch) == steps

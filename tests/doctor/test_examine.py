@@ -15,7 +15,7 @@ from underpaint.core.classes import ClassTable
 from underpaint.core.printable import printable
 from underpaint.doctor import Level, Report, examine
 from underpaint.doctor.balance import Balance, region_pixels
-from underpaint.doctor.estimate import BATCH, CACHE_MB, CORE_SECONDS, CROP, EPOCHS, estimate
+from underpaint.doctor.estimate import BATCH, CACHE_MB, CORE_SECONDS, CROP, EPOCHS, LEAST_STEPS, estimate
 from underpaint.doctor.findings import SHOWN, Finding, Group
 from underpaint.formats.coco import write_coco
 from underpaint.formats.jsonl import write_hints
@@ -351,7 +351,7 @@ def test_defaults_are_those_of_a_run_and_the_rate_is_the_measured_one() -> None:
     from underpaint.training.config import RunConfig
 
     run = RunConfig.parse({"method": {"name": "partial"}}, "test")
-    assert (run.train.epochs, run.train.batch) == (EPOCHS, BATCH)
+    assert (run.train.epochs, run.train.least_steps, run.train.batch) == (EPOCHS, LEAST_STEPS, BATCH)
     assert (run.views.crop, run.views.cache_mb) == (CROP, CACHE_MB)
     measured = json.loads((Path(__file__).parents[2] / "benchmarks/results/training.json").read_text())
     height, width = measured["crop"]
@@ -363,6 +363,13 @@ def test_estimate_by_hand() -> None:
     one = estimate(1000, 100_000.0, cores=4)
     assert one.minutes == round(1000 * 20 * 0.065536 * 3.9 / 4 / 60, 1)
     assert one.megabytes == round(840 + 1360 * 8 * 0.065536 + 300)
+    assert (one.steps, one.epochs) == (2500, 20)
+    few = estimate(7, 100_000.0, cores=1)
+    assert (few.steps, few.epochs) == (80, 91.4)
+    assert few.minutes == round(80 * 8 * 0.065536 * 3.9 / 60, 1)
+    split = estimate(1000, 100_000.0, cores=1, steps=100, batch=16, parts=4)
+    assert split.minutes == round(100 * 16 * 0.065536 * 3.9 / 60, 1)
+    assert split.megabytes == round(840 + 1360 * 4 * 0.065536 + 300)
     assert estimate(1000, 100_000.0, cores=64).minutes == estimate(1000, 100_000.0, cores=8).minutes
     assert estimate(10**6, 100_000.0).megabytes == round(840 + 1360 * 8 * 0.065536 + 1024 * 2**20 / 1e6)
 

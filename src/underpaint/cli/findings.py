@@ -63,7 +63,7 @@ def _summary(report: Report) -> list[str]:
         e = report.estimate
         lines.append(
             f"a training with default settings: about {e.minutes:g} minutes on {e.cores} cores without a GPU, "
-            f"{e.megabytes} MB of memory ({e.images} images, {e.epochs:g} epochs, crops of {e.crop[0]} x {e.crop[1]})"
+            f"{e.megabytes} MB of memory ({e.steps} steps a stage, {e.batch} crops of {e.crop[0]} x {e.crop[1]} a step)"
         )
     return lines
 

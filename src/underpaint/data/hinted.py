@@ -447,8 +447,3 @@ class Deck:
             here = np.flatnonzero((at >= number) & (at < number + 1))
             found += [(float(at[i]), (time, int(self.images[i]))) for i in here]
         return [key for _, key in sorted(found)]
-
-
-def steps_in(images: int, epochs: float, batch: int) -> int:
-    """Optimiser steps in ``epochs`` passes over ``images`` images, at least one."""
-    return max(1, round(images * epochs / batch))

@@ -1,9 +1,9 @@
 """What a training with default settings will need: minutes on this machine's cores, and memory.
 
 Minutes: `benchmarks/training.py` trains 7.8 crops of 208 x 320 pixels a second on two cores (its result is
-`benchmarks/results/training.json`), which is 3.9 core seconds for a megapixel of crops. A run sees images x epochs:
+`benchmarks/results/training.json`), which is 3.9 core seconds for a megapixel of crops. A step sees a batch of crops:
 
-    minutes = images * epochs * crop megapixels * CORE_SECONDS / min(cores, MOST_CORES) / 60
+    minutes = steps * batch * crop megapixels * CORE_SECONDS / min(cores, MOST_CORES) / 60
 
 Memory: the peak of one process, measured for batches of 0.03, 0.13 and 0.52 megapixels (884, 1020 and 1552 MB), is a
 straight line; decoded photographs are kept besides, up to `ViewConfig.cache_mb`:
@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 EPOCHS = 20.0
+LEAST_STEPS = 80
 BATCH = 8
 CROP = (256, 256)
 CACHE_MB = 1024
@@ -38,10 +39,12 @@ class Estimate:
 
     Args:
         images: Photographs that are learned from.
-        epochs, batch, crop, cores: What it was reckoned with.
+        epochs: Passes over them in all stages together.
+        batch, crop, cores: What it was reckoned with.
         minutes: Of training.
         megabytes: Of memory at most.
         available: Megabytes that the machine has, or None where it does not say.
+        steps: Optimiser steps of all stages.
     """
 
     images: int
@@ -52,6 +55,7 @@ class Estimate:
     minutes: float
     megabytes: int
     available: int | None
+    steps: int
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON holds them."""
@@ -63,8 +67,9 @@ def estimate(
     mean_pixels: float,
     *,
     cores: int | None = None,
-    epochs: float = EPOCHS,
+    steps: int | None = None,
     batch: int = BATCH,
+    parts: int = 1,
     crop: tuple[int, int] = CROP,
     cache_mb: int = CACHE_MB,
 ) -> Estimate:
@@ -74,17 +79,21 @@ def estimate(
         images: Photographs that are learned from.
         mean_pixels: Of one.
         cores: None for those that this process may use.
-        epochs: Passes over the photographs, in all stages together.
+        steps: Optimiser steps of all stages; None for those of one stage with default settings.
         batch: Crops a step.
+        parts: Parts that a batch is split into, one in memory at a time.
         crop: (height, width) of a crop.
         cache_mb: Room for decoded photographs, in MiB.
     """
     used = cores or usable_cores()
+    if steps is None:
+        steps = max(round(images * EPOCHS / BATCH), LEAST_STEPS)
     megapixels = crop[0] * crop[1] / 1e6
-    minutes = images * epochs * megapixels * CORE_SECONDS / min(used, MOST_CORES) / 60
+    minutes = steps * batch * megapixels * CORE_SECONDS / min(used, MOST_CORES) / 60
     cache = min(cache_mb * 2**20 / 1e6, 3 * images * mean_pixels / 1e6)
-    megabytes = round(BASE_MB + MB_A_MEGAPIXEL * batch * megapixels + cache)
-    return Estimate(images, epochs, batch, crop, used, round(minutes, 1), megabytes, _memory())
+    megabytes = round(BASE_MB + MB_A_MEGAPIXEL * batch / parts * megapixels + cache)
+    passes = round(steps * batch / max(images, 1), 1)
+    return Estimate(images, passes, batch, crop, used, round(minutes, 1), megabytes, _memory(), steps)
 
 
 def usable_cores() -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -18,6 +18,8 @@ class TrainConfig(Config):
 
     Attributes:
         epochs: Passes over the images in a stage of length 1.
+        least_steps: Optimiser steps that a stage of length 1 has at least, where passes over a small set would be
+            fewer. 0 where ``epochs`` is stated: a stated number of passes is taken as it is.
         batch: Images an optimiser step, over all processes and accumulated parts.
         accumulate: Parts that a batch is split into, one after the other, to save memory.
         lr: Peak learning rate of decoder and heads (AdamW).
@@ -34,6 +36,7 @@ class TrainConfig(Config):
     """
 
     epochs: float = Field(default=20.0, gt=0)
+    least_steps: int = Field(default=80, ge=0)
     batch: int = Field(default=8, ge=1)
     accumulate: int = Field(default=1, ge=1)
     lr: float = Field(default=1e-3, gt=0)
@@ -46,6 +49,17 @@ class TrainConfig(Config):
     workers: int = Field(default=1, ge=0)
     checkpoint_every: int = Field(default=200, ge=1)
     gradient_clip: float = Field(default=1.0, ge=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _stated_epochs_hold(cls, settings: Any) -> Any:
+        stated = isinstance(settings, dict) and "epochs" in settings
+        return {"least_steps": 0, **settings} if stated else settings
+
+    def steps(self, images: int, length: float) -> int:
+        """Optimiser steps of a stage over ``images`` images, whose passes are ``length`` times those of the recipe."""
+        passes = round(images * self.epochs * length / self.batch)
+        return max(1, passes, round(self.least_steps * length))
 
 
 class MethodConfig(Config):

@@ -15,7 +15,7 @@ from underpaint.core.config import Config, Settings
 from underpaint.core.digest import code_digest, file_digest, files_digest, fingerprint
 from underpaint.core.errors import RunError
 from underpaint.core.rng import derive
-from underpaint.data.hinted import HintedImages, steps_in
+from underpaint.data.hinted import HintedImages
 from underpaint.data.pseudo import PseudoLabels
 from underpaint.formats.folder import DataFolder
 from underpaint.formats.jsonl import hint_record
@@ -177,7 +177,7 @@ class StagedRun:
             images,
             config.train.model_copy(update={"lr": config.train.lr * stage.rate}),
             stage=stage.name,
-            steps=steps_in(len(self.hints), config.train.epochs * stage.epochs, config.train.batch),
+            steps=config.train.steps(len(self.hints), stage.epochs),
             seed=derive(config.seed, "stage", stage.name) % 2**63,
             folder=self.run.root / "stages" / f"{number}-{stage.name}",
             reporter=self.reporter,

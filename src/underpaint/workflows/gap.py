@@ -23,6 +23,7 @@ from underpaint.formats.masks import read_index_mask
 from underpaint.hints.types import Hints, Kind
 from underpaint.methods.registry import method_class
 from underpaint.simulate.effort import USUAL, Effort
+from underpaint.training.config import TrainConfig
 from underpaint.training.reporter import Reporter, Silent
 from underpaint.training.run_folder import RunFolder, commit
 from underpaint.workflows.cells import Cell, Protocol, Row, run_cells
@@ -253,12 +254,17 @@ def _report(
         budget=tuple(_budget(results, efforts)),
         facts={
             "learned from": f"{protocol.split}, {RunFolder(protocol.run(first, seeds[0])).about['images']} images",
-            "schedule": f"{config.train.epochs:g} passes a stage, batch {config.train.batch}, rate {config.train.lr:g}",
+            "schedule": _schedule(config.train),
             "views": f"crops of {config.views.crop[0]} x {config.views.crop[1]}, scales {config.views.scales}",
             "arithmetic": config.train.precision,
             "seconds of annotation": effort.words(),
         },
     )
+
+
+def _schedule(train: TrainConfig) -> str:
+    least = f" but at least {train.least_steps} steps" if train.least_steps else ""
+    return f"{train.epochs:g} passes a stage{least}, batch {train.batch}, rate {train.lr:g}"
 
 
 def _inference(runs: Mapping[int, Scored]) -> dict[str, float]:

@@ -15,14 +15,12 @@ from underpaint.core.classes import ClassTable
 from underpaint.core.config import Settings, merge
 from underpaint.core.digest import code_digest, files_digest, fingerprint
 from underpaint.core.errors import ConfigError, DataError, RunError
-from underpaint.data.hinted import steps_in
 from underpaint.doctor.estimate import Estimate, estimate
 from underpaint.formats.folder import DataFolder
 from underpaint.formats.images import image_size
 from underpaint.formats.jsonl import hint_record
 from underpaint.hints.candidates import ImageKnowledge
 from underpaint.hints.types import Hints, Kind
-from underpaint.methods.base import Stage
 from underpaint.methods.registry import METHODS, learner_of, make_method, method_class
 from underpaint.training.artifacts import TRAINING_ROOMS
 from underpaint.training.config import MethodConfig, RunConfig
@@ -75,8 +73,20 @@ class Plan:
             f"method {choice.method}: {choice.why}",
             *counted(main_kinds(self.hints.values()), choice),
             f"{len(self.hints)} images, {self.steps} steps in {len(self.stages)} stage(s): {', '.join(self.stages)}",
+            *self._lifted(),
             f"about {expected.minutes:g} minute(s) on {expected.cores} core(s) without a GPU, within a factor of two, "
             f"and {expected.megabytes} MB of memory",
+        ]
+
+    def _lifted(self) -> list[str]:
+        """A line where the set is so small that the least number of steps counts, not the passes."""
+        train, images = self.config.train, len(self.hints)
+        passes = train.model_copy(update={"least_steps": 0}).steps(images, 1)
+        if passes >= train.least_steps:
+            return []
+        return [
+            f"a small set: {train.epochs:g} passes would be {passes} steps a stage, {train.least_steps} are taken "
+            "(train.least_steps)"
         ]
 
 
@@ -139,15 +149,16 @@ def plan_training(
     resolved = {"name": choice.method, "settings": trained.config.model_dump(mode="json")}
     config = config.model_copy(update={"method": MethodConfig.parse(resolved, "method")})
     stages = trained.stages()
+    steps = sum(config.train.steps(len(hints), stage.epochs) for stage in stages)
     return Plan(
         data=data,
         hints=hints,
         config=config,
         kinds=kinds,
-        steps=sum(steps_in(len(hints), config.train.epochs * s.epochs, config.train.batch) for s in stages),
+        steps=steps,
         stages=tuple(f"{stage.name} ({learner_of(trained, stage).name})" for stage in stages),
         choice=choice,
-        expected=_expected(data, hints, config, stages),
+        expected=_expected(data, hints, config, steps),
         notes=(*learnt.remarks, *tags, *_notes(data, hints, data.split(learnt.split))),
         source=_source(learnt, kinds),
     )
@@ -236,7 +247,7 @@ def _choice(asked: str, settings: Settings, kinds: Mapping[Kind, int], *, backgr
     return choose(kinds, background=background)
 
 
-def _expected(data: DataFolder, hints: Mapping[str, Hints], config: RunConfig, stages: Sequence[Stage]) -> Estimate:
+def _expected(data: DataFolder, hints: Mapping[str, Hints], config: RunConfig, steps: int) -> Estimate:
     """Minutes and memory, from the sizes of some of the photographs."""
     some = [data.images[name] for name in sorted(hints) if name in data.images][:: -(-len(hints) // SIZES) or 1]
     pixels = []
@@ -246,8 +257,9 @@ def _expected(data: DataFolder, hints: Mapping[str, Hints], config: RunConfig, s
     return estimate(
         len(hints),
         sum(pixels) / max(len(pixels), 1),
-        epochs=config.train.epochs * sum(stage.epochs for stage in stages),
-        batch=config.train.batch // config.train.accumulate,
+        steps=steps,
+        batch=config.train.batch,
+        parts=config.train.accumulate,
         crop=config.views.crop,
         cache_mb=config.views.cache_mb,
     )

@@ -1,0 +1,69 @@
+"""How many steps a stage has: passes over the images, and a least number for small sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from underpaint.training.config import RunConfig, TrainConfig
+from underpaint.training.run_folder import RunFolder
+from underpaint.workflows import plan, train
+
+METHOD = {"method": {"name": "partial"}}
+
+
+@pytest.mark.parametrize(
+    ("stated", "images", "length", "steps"),
+    [
+        ({}, 7, 1, 80),  # 20 passes would be 18 steps
+        ({}, 32, 1, 80),  # 20 passes are 80 steps
+        ({}, 33, 1, 82),
+        ({}, 400, 1, 1000),
+        ({}, 7, 0.5, 40),
+        ({}, 7, 2, 160),
+        ({"batch": 4}, 7, 1, 80),
+        ({"epochs": 20}, 7, 1, 18),
+        ({"epochs": 2}, 100, 1, 25),
+        ({"epochs": 1}, 3, 1, 1),
+        ({"epochs": 0.1}, 1, 1, 1),
+        ({"epochs": 20, "least_steps": 50}, 7, 1, 50),
+        ({"least_steps": 0}, 7, 1, 18),
+        ({"least_steps": 300}, 7, 1, 300),
+    ],
+)
+def test_steps_by_hand(stated: dict[str, float], images: int, length: float, steps: int) -> None:
+    assert TrainConfig.parse(stated).steps(images, length) == steps
+
+
+def test_written_settings_give_the_same_schedule_when_read_again() -> None:
+    for train_settings in ({}, {"epochs": 5}, {"least_steps": 30}):
+        config = RunConfig.parse({**METHOD, "train": train_settings})
+        assert RunConfig.parse(config.model_dump(mode="json")) == config
+
+
+def test_settings_of_a_run_before_there_was_a_least_number() -> None:
+    held = RunConfig.parse(METHOD).model_dump(mode="json")
+    del held["train"]["least_steps"]
+    assert RunConfig.parse(held).train.steps(7, 1) == 18
+
+
+def test_a_plan_says_that_a_small_set_gets_the_least_number(scenes: Path, scribbles: Path) -> None:
+    made = plan(scenes, hints=[scribbles], method="local-global")
+    assert made.steps == 160
+    assert made.expected.steps == 160
+    said = "\n".join(made.words())
+    assert "8 images, 160 steps in 2 stage(s)" in said
+    assert "20 passes would be 20 steps a stage, 80 are taken (train.least_steps)" in said
+    stated = plan(scenes, hints=[scribbles], method="local-global", overrides=["train.epochs=20"])
+    assert stated.steps == 40
+    assert "least_steps" not in "\n".join(stated.words())
+
+
+def test_a_training_takes_the_least_number_of_steps_and_resumes(scenes: Path, scribbles: Path, tmp_path: Path) -> None:
+    overrides = ["views.crop=[32,32]", "train.batch=2", "train.workers=0", "train.least_steps=3"]
+    overrides.append("train.epochs=0.25")
+    made = plan(scenes, hints=[scribbles], method="partial", overrides=overrides)
+    run = train(made, tmp_path / "run")
+    assert (run.root / "stages" / "0-train" / "checkpoints" / "step-00000003").is_dir()
+    assert train(made, tmp_path / "run", resume=True).config == RunFolder(tmp_path / "run").config == made.config
