@@ -14,7 +14,7 @@ from underpaint.core.config import load_yaml
 from underpaint.core.errors import UnderpaintError
 from underpaint.core.regular import open_regular, read_regular, read_regular_text
 from underpaint.formats.cvat import read_cvat
-from underpaint.formats.folder import read_split
+from underpaint.formats.folder import read_splits
 from underpaint.formats.images import image_size, read_rgb
 from underpaint.formats.json_text import read_json, read_text
 from underpaint.formats.jsonl import read_hints
@@ -54,7 +54,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "size": image_size,
     "mask": mask_size,
     "classes": read_classes,
-    "split": lambda path: read_split(path, {}),
+    "split": lambda path: read_splits([path], {}),
     "recipe": load_yaml,
     "hints": read_hints,
     "json": read_json,

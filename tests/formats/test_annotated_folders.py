@@ -10,11 +10,10 @@ import pytest
 from PIL import Image
 
 from underpaint.core.errors import DataError, FormatError
-from underpaint.formats.annotated import split_word
 from underpaint.formats.dataset import open_dataset
 from underpaint.formats.hints import read_any_hints
 from underpaint.formats.jsonl import write_hints
-from underpaint.formats.naming import Names
+from underpaint.formats.naming import Names, split_word
 from underpaint.hints.types import Click, Hints
 
 
@@ -155,12 +154,17 @@ def test_folders_without_annotations_or_photographs(tmp_path: Path) -> None:
 
 def test_names_by_their_ends() -> None:
     images = {name: Path("root") / f"{name}.jpg" for name in ("x/a", "y/a", "y/b", "c")}
-    names = Names(images, Path("elsewhere/hints.json"))
-    assert [names.resolve(line) for line in ("b.jpg", "a.jpg", "y/a", "somewhere/c.jpg", "q/b", "d")] == [
-        "y/b", "a.jpg", "y/a", "c", "y/b", "d",
-    ]  # fmt: skip
-    assert Names(images, Path("elsewhere/x_hints.json")).resolve("a.jpg") == "x/a"
-    assert Names(images, Path("root/y/hints.json")).resolve("a.jpg") == "y/a"
+    names = Names(images)
+
+    def found(source: str, *lines: str) -> dict[str, str]:
+        return names.match([(Path(source), lines)])[0].photographs
+
+    assert found("elsewhere/hints.json", "b.jpg", "a.jpg", "y/a", "somewhere/c.jpg", "d") == {
+        "b.jpg": "y/b", "y/a": "y/a", "somewhere/c.jpg": "c",
+    }  # fmt: skip
+    assert found("elsewhere/hints.json", "q/b") == {"q/b": "y/b"}
+    assert found("elsewhere/x_hints.json", "a.jpg") == {"a.jpg": "x/a"}
+    assert found("root/y/hints.json", "a.jpg") == {"a.jpg": "y/a"}
 
 
 def test_words_of_splits() -> None:

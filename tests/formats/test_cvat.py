@@ -172,7 +172,8 @@ def test_elements_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(cvat, "MAX_ELEMENTS", 100)
     with pytest.raises(FormatError, match="101 elements"):
         read(tmp_path, whole('<tag label="a"/>' * 200))
-    assert len(read(tmp_path, "<annotations>" + IMAGE * 100 + "</annotations>")) == 1  # counted for each image
+    images = (IMAGE.replace("d/a.jpg", f"{i}.jpg") for i in range(100))
+    assert len(read(tmp_path, f"<annotations>{''.join(images)}</annotations>")) == 100  # counted for each image
 
 
 def test_one_image_is_held_at_a_time(tmp_path: Path) -> None:

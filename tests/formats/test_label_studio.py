@@ -43,10 +43,10 @@ def result(kind: str, columns: int = 200, rows: int = 100, **value: Any) -> dict
     return {"type": kind, "original_width": columns, "original_height": rows, "value": value}
 
 
-def read(tmp_path: Path, *tasks: Any, left_out: Counter[str] | None = None, images: tuple[str, ...] = ()) -> Any:
+def read(tmp_path: Path, *tasks: Any, left_out: Counter[str] | None = None) -> Any:
     path = tmp_path / "project.json"
     path.write_text(json.dumps(list(tasks)), encoding="utf-8")
-    return read_label_studio(path, images=images, left_out=left_out)
+    return read_label_studio(path, left_out=left_out)
 
 
 def plain_decode(stream: list[int]) -> list[int]:
@@ -325,10 +325,10 @@ def test_the_image_is_found_under_other_keys(tmp_path: Path) -> None:
             image_name(data, "test")
 
 
-def test_the_mark_of_an_upload_goes_where_the_data_set_has_the_plain_name(tmp_path: Path) -> None:
-    upload = task(RECTANGLE, image="/data/upload/3/1a2b3c4d-cat.jpg")
-    assert list(read(tmp_path, upload, images=("cat", "dog"))) == ["/data/upload/3/cat"]
-    assert list(read(tmp_path, upload, images=("1a2b3c4d-cat", "cat"))) == ["/data/upload/3/1a2b3c4d-cat"]
+def test_two_addresses_that_come_down_to_one_name_stay_apart(tmp_path: Path) -> None:
+    addresses = ["https://one.org/cat.jpg", "https://two.org/cat.jpg", "/data/upload/3/dog.png", "owl.jpg", "owl.png"]
+    tasks = [task(RECTANGLE, image=address) for address in addresses]
+    assert list(read(tmp_path, *tasks)) == [*addresses[:2], "/data/upload/3/dog", *addresses[3:]]
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def test_the_image_is_named_by_its_file_or_its_path(tmp_path: Path) -> None:
         (tmp_path / f"{name}.json").write_text(json.dumps(record(imagePath=inside)))
     assert is_labelme(tmp_path)
     assert list(read_labelme(tmp_path)) == ["d/a", "d/c"]
-    assert list(read_labelme(tmp_path, {"b": 1, "c": 2})) == ["d/../photos/b.jpg", "d/c"]
+    assert list(read_labelme(tmp_path, {"b": Path("b.jpg"), "c": Path("c.jpg")})) == ["d/../photos/b.jpg", "d/c"]
 
 
 @pytest.mark.parametrize(
@@ -127,8 +127,8 @@ def test_an_oversized_mask_is_refused_before_it_is_decoded(tmp_path: Path, monke
 def test_two_files_of_one_image_are_refused(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / f"{name}.json").write_text(json.dumps(record(imagePath="c.jpg")))
-    with pytest.raises(FormatError, match="two files"):
-        read_labelme(tmp_path, {"c": 1})
+    with pytest.raises(FormatError, match="2 files belong to the image"):
+        read_labelme(tmp_path, {"c": Path("c.jpg")})
 
 
 def test_holes_are_written_as_pixels(tmp_path: Path) -> None:

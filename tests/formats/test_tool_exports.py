@@ -13,10 +13,10 @@ from underpaint.formats.cityscapes import CLASSES
 from underpaint.formats.cityscapes_write import write_cityscapes
 from underpaint.formats.cvat_write import write_cvat
 from underpaint.formats.dataset import open_dataset
-from underpaint.formats.folder import resolve_name
 from underpaint.formats.geojson_write import write_geojson
 from underpaint.formats.hints import read_any_hints
 from underpaint.formats.label_studio_write import write_label_studio
+from underpaint.formats.naming import Names
 from underpaint.hints.types import Bitmap, Hints, Polygon
 
 SIZE = (6, 8)
@@ -86,4 +86,6 @@ def test_the_download_of_cityscapes_is_a_data_set(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [" ", "", "\t\n", "/", "..", "a/" * 500_000, "x" * 1_000_000])
 def test_names_that_are_none_resolve_to_no_image(name: str) -> None:
-    assert resolve_name(name, {"a", "b/a"}) == name
+    names = Names({"a": Path("a.jpg"), "b/a": Path("b/a.jpg")})
+    assert names.match([(Path("x.json"), [name])])[0].photographs == {}
+    assert names.lines([name]) == {}

@@ -15,6 +15,7 @@ from underpaint.doctor.look import Fault, LabelFile, LabelsSeen, Seen
 from underpaint.formats.check import check_hints, of_table
 from underpaint.formats.fit import fit_hints
 from underpaint.formats.folder import DataFolder
+from underpaint.formats.hints import rivalry
 from underpaint.formats.merge import merge_hints
 from underpaint.formats.naming import Names
 from underpaint.formats.registry import Reading, recognise
@@ -32,6 +33,7 @@ class Sources:
         hints: Of the data set's photographs; taken out one by one as they are examined.
         titles: Each file with the format that was recognised.
         strays: Names without a photograph.
+        rivals: Those of them that come down to a photograph which another name means as well.
         words: Classes outside the table, by how many hints of them there are.
         contradictions: Images of which two sources say what cannot both be.
         left_out: What the readers left out, by the reason.
@@ -42,6 +44,7 @@ class Sources:
     hints: dict[str, Hints] = field(default_factory=dict)
     titles: list[tuple[str, str]] = field(default_factory=list)
     strays: Group = field(default_factory=Group)
+    rivals: dict[str, str] = field(default_factory=dict)
     words: Counter[str] = field(default_factory=Counter)
     contradictions: Group = field(default_factory=Group)
     left_out: Counter[str] = field(default_factory=Counter)
@@ -57,26 +60,28 @@ def read_sources(data: DataFolder, paths: Sequence[Path]) -> Sources:
     sources = Sources(given=bool(paths))
     reading = Reading(data.classes, data.root, data.images, left_out=sources.left_out)
     beside = [background_file(path) for path in paths if path.suffix.lower() == ".json"]
+    found: list[tuple[Path, dict[str, Hints]]] = []
     for path in dict.fromkeys([*paths, *(file for file in beside if file.is_file())]):
         try:
             form = recognise(path)
-            read = form.hints(path, reading)
+            found.append((path, form.hints(path, reading)))
         except UnderpaintError as error:
             sources.errors.append(Finding.of_error("hints-unreadable", error))
             continue
         sources.titles.append((str(path), form.title))
-        names = Names(data.images, path)
+    for (path, read), matched in zip(found, Names(data.images).match(found), strict=True):
+        sources.rivals |= matched.rivals
         for image in list(read):
             one = read.pop(image)  # so that hints which are changed are not held twice
-            _take(sources, data, replace(one, image=names.resolve(one.image)), path)
+            if image in matched.photographs:
+                _take(sources, data, replace(one, image=matched.photographs[image]), path)
+            else:
+                sources.strays.add(image)
     return sources
 
 
 def _take(sources: Sources, data: DataFolder, one: Hints, path: Path) -> None:
     name = one.image
-    if name not in data.images:
-        sources.strays.add(name)
-        return
     known = of_table(one, data.classes.names, sources.words)
     try:
         check_hints(known, data.classes, f"{path}, image {name!r}")
@@ -201,7 +206,9 @@ def _of_sources(sources: Sources) -> list[Finding]:
             "hints-without-photograph",
             Level.WARNS,
             "{n} images with hints have no photograph in the data set",
-            cause="another name, another folder, or hints of another data set",
+            cause=printable(rivalry(sources.rivals))
+            if sources.rivals
+            else "another name, another folder, or hints of another data set",
             fix="names are matched without suffix and, from the front, without folders",
         ),
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from underpaint.core.classes import ClassTable, read_classes
 from underpaint.core.errors import DataError
 from underpaint.formats.folder import ALL, DataFolder
 from underpaint.formats.images import SUFFIXES, find_images
-from underpaint.formats.naming import Names
+from underpaint.formats.naming import Names, split_word
 from underpaint.formats.registry import FORMATS, Format, Reading
 from underpaint.formats.tags_csv import LIST_COLUMNS
 from underpaint.formats.walk import listing
@@ -29,8 +28,6 @@ PICTURES = frozenset(
 """Folders whose pictures are no photographs."""
 
 BACKGROUND = "background"
-
-_SPLIT = re.compile(r"(?:^|[^a-z])(train|val|test)(?:ing|id|idation)?(?:\d{4})?(?:$|[^a-z])", re.IGNORECASE)
 
 Found = list[tuple[Path, Format]]
 
@@ -163,20 +160,14 @@ def split_by_folders(images: Iterable[str]) -> dict[str, tuple[str, ...]]:
     return {split: tuple(names) for split, names in splits.items()}
 
 
-def split_word(name: str) -> str | None:
-    """``train``, ``val`` or ``test`` where a folder's or a file's name says so, as ``train2017`` does."""
-    match = _SPLIT.search(name)
-    return match[1].lower() if match else None
-
-
 def _split_by_files(found: Sequence[tuple[Path, Format]], images: Mapping[str, Path]) -> dict[str, tuple[str, ...]]:
     """The splits that several annotation files name, with the images that each lists."""
+    words = [split_word(path.stem) for path, _ in found]
+    listed = [(path, form.images(path)) for path, form in found if form.images is not None]
+    if len(found) < 2 or len(listed) < len(found) or not all(words):
+        return {}
     splits: dict[str, tuple[str, ...]] = {}
-    for path, form in found:
-        word = split_word(path.stem)
-        if len(found) < 2 or word is None or form.images is None:
-            return {}
-        names = Names(images, path)
-        listed = [names.resolve(name) for name in form.images(path)]
-        splits[word] = (*splits.get(word, ()), *(name for name in listed if name in images))
+    for word, matched in zip(words, Names(images).match(listed), strict=True):
+        assert word is not None  # of all of them
+        splits[word] = (*splits.get(word, ()), *dict.fromkeys(matched.photographs.values()))
     return splits

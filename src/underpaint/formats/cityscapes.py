@@ -133,6 +133,9 @@ def _frames(root: Path, kinds: tuple[str, ...]) -> Mapping[str, Path]:
         rank = (match["set"] == "gtCoarse", kinds.index(match["kind"]))
         if image not in best or rank < best[image][0]:
             best[image] = (rank, file)
+        elif rank == best[image][0]:
+            what, fix = f"two files belong to the frame {image!r}: {best[image][1]} and {file}", "remove one of them"
+            raise DataError(what, where=root, fix=fix)
     return {image: file for image, (_, file) in best.items()}
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from underpaint.formats.fields import Fields
 from underpaint.formats.json_text import collector_paused, members, read_text
 from underpaint.formats.sniff import is_json
 from underpaint.hints.types import Box, Click, Hints, Point, Polygon, Region
+
+T = TypeVar("T")
 
 VISIBLE = 2
 """COCO's flag of a key point that is seen; 1 is labelled but hidden behind something, 0 is not labelled."""
@@ -69,7 +72,8 @@ def read_coco(path: Path) -> dict[str, Hints]:
     Category ids may have gaps. What no annotation covers is unknown, and so is an image without annotations.
 
     Raises:
-        FormatError: not this structure; names the file and the annotation.
+        FormatError: not this structure, or one id for two images, categories or annotations; names the file and the
+            annotation.
     """
     text = read_text(path)
     rest: dict[str, Any] = {}
@@ -101,14 +105,15 @@ class _Held:
     images: dict[int, Hints]
     hints: dict[int, list[Hints]]
     count: int = 0
+    ids: set[int | str] = field(default_factory=set)
 
     @classmethod
     def of(cls, top: dict[str, Any], path: Path) -> _Held:
         fields = Fields(top, str(path))
         for key in ("images", "categories"):
             fields.value(key)  # a file without them is no COCO file
-        names = {one.whole("id"): one.text("name") for one in fields.items("categories")}
-        images = dict(_image(one) for one in fields.items("images"))
+        names = _by_id(((one.whole("id"), one.text("name")) for one in fields.items("categories")), "categories", path)
+        images = _by_id((_image(one) for one in fields.items("images")), "images", path)
         return cls(path, names, images, {number: [] for number in images})
 
     def add(self, record: Any) -> None:
@@ -119,13 +124,45 @@ class _Held:
             fields.refuse("image_id", "the id of one of the images")
         if fields.whole("category_id") not in self.names:
             fields.refuse("category_id", f"one of the categories {sorted(self.names)[:20]}")
-        self.hints[number].append(_annotation(fields, self.names[fields.whole("category_id")], self.images[number]))
+        said = _annotation(fields, self.names[fields.whole("category_id")], self.images[number])
+        if not self._repeats(fields, said, number):
+            self.hints[number].append(said)
+
+    def _repeats(self, fields: Fields, said: Hints, number: int) -> bool:
+        """Whether the annotation is the exact repeat of one before it.
+
+        Raises:
+            FormatError: another one has its id.
+        """
+        own = fields.value("id") if "id" in fields else None
+        if not isinstance(own, int | str):
+            return False
+        if own in self.ids and said not in self.hints[number]:
+            raise _twice("annotations", own, self.path)
+        repeats = own in self.ids
+        self.ids.add(own)
+        return repeats
 
     def joined(self) -> dict[str, Hints]:
         found = {image.image: _joined(image, self.hints.pop(number)) for number, image in self.images.items()}
         if len(found) < len(self.images):
-            raise FormatError("two images have one file name", where=self.path)
+            names = Counter(image.image for image in self.images.values())
+            raise FormatError(f"two images have one file name, {names.most_common(1)[0][0]!r}", where=self.path)
         return found
+
+
+def _by_id(entries: Iterable[tuple[int, T]], what: str, path: Path) -> dict[int, T]:
+    """Entries by their ids, of which an exact repeat may pass; which of two is meant by one id cannot be known."""
+    found: dict[int, T] = {}
+    for number, entry in entries:
+        if found.setdefault(number, entry) != entry:
+            raise _twice(what, number, path)
+    return found
+
+
+def _twice(what: str, number: int | str, path: Path) -> FormatError:
+    fix = "number them anew; files that were merged often keep the numbers of each"
+    return FormatError(f"two of the {what} have the id {number!r}", where=path, accepted="each id once", fix=fix)
 
 
 def _image(fields: Fields) -> tuple[int, Hints]:

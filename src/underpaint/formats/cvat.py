@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException
@@ -16,9 +16,8 @@ from underpaint.core.errors import FormatError
 from underpaint.core.regular import open_regular
 from underpaint.formats.check import check_hints
 from underpaint.formats.decode import MAX_PIXELS
-from underpaint.formats.images import SUFFIXES
 from underpaint.formats.json_text import MAX_BYTES
-from underpaint.formats.merge import merge_hints
+from underpaint.formats.naming import bare_names
 from underpaint.formats.sniff import is_xml
 from underpaint.formats.turned import ellipse, turned_box
 from underpaint.hints.types import Bitmap, Box, Click, Hints, Point, Polygon, Region, Scribble, Tags
@@ -52,16 +51,23 @@ def read_cvat(path: Path, *, left_out: Counter[str] | None = None) -> dict[str, 
         left_out: Counts here what is left out, by the reason.
 
     Raises:
-        FormatError: not this structure, "CVAT for video" (tracks), a mask whose runs are not its box, or a DTD.
+        FormatError: not this structure, "CVAT for video" (tracks), two images of one name, a mask whose runs are not
+            its box, or a DTD.
         HintError: hints that contradict each other.
     """
     counts: Counter[str] = Counter() if left_out is None else left_out
     found: dict[str, Hints] = {}
+    named: dict[str, None] = {}
     for number, element in enumerate(_images(path)):
         hints = _hints(element, f"{path}, image {number}", counts)
+        if hints.image in named:
+            what, fix = f"two images have the name {hints.image!r}", "export each task by itself, or rename the images"
+            raise FormatError(what, where=f"{path}, image {number}", accepted="each name once", fix=fix)
+        named[hints.image] = None
         if hints.kinds():
-            found[hints.image] = merge_hints(found[hints.image], hints) if hints.image in found else hints
-    return found
+            found[hints.image] = hints
+    bare = bare_names(named)
+    return {bare[file]: replace(hints, image=bare[file]) for file, hints in found.items()}
 
 
 def declared_classes(path: Path) -> tuple[str, ...]:
@@ -216,11 +222,8 @@ def _hints(element: Element, where: str, left_out: Counter[str]) -> Hints:
 
 
 def _name(image: _Shape) -> str:
-    """The name without a photograph's suffix, behind its subset: text to match, never to open."""
-    text = image.text("name")
-    suffix = PurePosixPath(text).suffix
-    name = text[: -len(suffix)] if suffix.lower() in SUFFIXES else text
-    subset = image.element.get("subset")
+    """The name behind its subset: text to match, never to open."""
+    name, subset = image.text("name"), image.element.get("subset")
     return f"{subset}/{name}" if subset else name
 
 

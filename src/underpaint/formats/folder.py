@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from underpaint.core.classes import ClassTable, read_classes
 from underpaint.core.errors import DataError, nearest
 from underpaint.core.regular import LIST_BYTES, read_regular_text
 from underpaint.formats import masks as mask_files
 from underpaint.formats.images import SUFFIXES, find_files, find_images
+from underpaint.formats.naming import LONGEST_NAME, Names, without_ending
 
 ALL = "all"
 """The one split of a data set that has no split lists."""
@@ -116,8 +119,20 @@ def assemble(root: Path, classes: ClassTable, images: Path, masks: Iterable[Path
     for folder in masks:
         files = {**_find_masks(folder), **files}
     lists = sorted(splits.glob("*.txt")) if splits.is_dir() else []
-    by_split = {path.stem: read_split(path, found) for path in lists} or {ALL: tuple(found)}
-    return DataFolder(root, classes, found, dict(sorted(files.items())), by_split)
+    by_split = read_splits(lists, found) or {ALL: tuple(found)}
+    return DataFolder(root, classes, found, dict(sorted(respelled(files, found).items())), by_split)
+
+
+def respelled(files: Mapping[str, Path], images: Mapping[str, Path]) -> dict[str, Path]:
+    """Files by the names of the photographs to which they belong, where these differ in the form of characters alone.
+
+    Mac systems take letters with accents apart; a name then looks the same and is another text.
+    """
+    names, exact = Names(images), {name: file for name, file in files.items() if name in images}
+    other = {name: names.respelled(name) or name for name in files if name not in images}
+    used = Counter(other.values())
+    free = {name: new for name, new in other.items() if used[new] == 1 and new not in exact}
+    return exact | {free.get(name, name): files[name] for name in other}
 
 
 def _find_masks(folder: Path) -> dict[str, Path]:
@@ -133,40 +148,36 @@ def _find_masks(folder: Path) -> dict[str, Path]:
     return found
 
 
-def read_split(path: Path, images: Mapping[str, Path]) -> tuple[str, ...]:
-    """Read a split list: one image a line, empty lines passed over, repeats kept once.
+def read_splits(paths: Iterable[Path], images: Mapping[str, Path]) -> dict[str, tuple[str, ...]]:
+    """Read split lists: one image a line, empty lines passed over, repeats kept once.
 
-    A line may be the bare name, or name a file: then its suffix is left off, backslashes become '/', and folders before
-    the name go one by one until a photograph has the name. Of a line with several columns (DeepLab's lists of image and
-    mask) the first column counts. What still has no photograph stays as it is, for `DataFolder.split` to name.
+    A line is a name, or a path that ends with one (`Names.lines`). Of a line with several files (DeepLab's lists of
+    image and mask) the first one counts. What has no photograph stays as it is, for `DataFolder.split` to name.
 
     Raises:
         DataError: no regular file, too large, or not UTF-8 text.
     """
+    lists = {path.stem: _lines(path) for path in paths}
+    names = Names(images)
+    named = names.lines(line for lines in lists.values() for line in lines)
+    other = (line for lines in lists.values() for line in lines if line not in named)
+    firsts = {line: first for line in other if (first := _first(line))}
+    columns = names.lines([*named, *firsts.values()])
+    named |= {line: columns.get(first, line) for line, first in firsts.items()}
+    return {split: tuple(dict.fromkeys(named.get(line, line) for line in lines)) for split, lines in lists.items()}
+
+
+def _lines(path: Path) -> list[str]:
     try:
-        lines = read_regular_text(path, max_bytes=LIST_BYTES).splitlines()
+        text = read_regular_text(path, max_bytes=LIST_BYTES)
     except OSError as error:
         raise DataError(f"the split list cannot be read: {error.strerror or error}", where=path) from None
     except UnicodeDecodeError:
         raise DataError("the split list is not UTF-8 text", where=path, fix="save it as UTF-8") from None
-    named = (resolve_name(line.strip(), images) for line in lines if line.strip())
-    return tuple(dict.fromkeys(named))
+    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
-LONGEST_NAME = 4096
-"""Characters of the longest path that systems open; a longer text names no image."""
-
-
-def resolve_name(line: str, images: Container[str]) -> str:
-    """The image that a line names by the rule of `read_split`, or the line itself where there is none."""
-    return next((name for name in spellings(line) if name in images), line)
-
-
-def spellings(line: str) -> Iterator[str]:
-    """The names that a line may stand for, the likeliest first."""
-    yield line
-    for column in (line, *line.split()[:1]) if len(line) <= LONGEST_NAME else ():
-        path = PurePosixPath(column.replace("\\", "/"))
-        stem = path.with_suffix("") if path.suffix.lower() in SUFFIXES else path
-        for start in range(len(stem.parts)):
-            yield "/".join(stem.parts[start:])
+def _first(line: str) -> str | None:
+    """The first of several files in a line; None where it is one name, perhaps with blanks in it (``cat 2.png``)."""
+    files = re.split(r"[\s,;]+", line) if len(line) <= 2 * LONGEST_NAME else []
+    return files[0] if len(files) > 1 and all(without_ending(file)[1] for file in files) else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from underpaint.core.errors import FormatError
@@ -18,8 +18,9 @@ from underpaint.formats import words
 from underpaint.formats.check import check_hints
 from underpaint.formats.fields import finite
 from underpaint.formats.fit import SLACK
-from underpaint.formats.images import SUFFIXES, find_files
+from underpaint.formats.images import find_files
 from underpaint.formats.json_text import read_json
+from underpaint.formats.naming import bare_names
 from underpaint.formats.sniff import files_of, is_json
 from underpaint.hints.types import Click, Hints, Point, Polygon, Scribble
 
@@ -65,14 +66,8 @@ def read_geojson(path: Path, *, left_out: Counter[str] | None = None) -> dict[st
     """
     counts: Counter[str] = Counter() if left_out is None else left_out
     files = find_files(path, ENDINGS) if path.is_dir() else {path.stem: path}
-    found = {_image(name): _read(_image(name), file, counts) for name, file in files.items()}
+    found = {image: _read(image, files[name], counts) for name, image in bare_names(files).items()}
     return {name: hints for name, hints in found.items() if hints.kinds()}
-
-
-def _image(name: str) -> str:
-    """The name without the suffix of a photograph (``a.jpg.geojson``)."""
-    suffix = PurePosixPath(name).suffix
-    return name[: -len(suffix)] if suffix.lower() in SUFFIXES else name
 
 
 @dataclass

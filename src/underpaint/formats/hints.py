@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -28,6 +28,7 @@ class HintsReport:
         sources: Each file or folder with the format that was recognised.
         images: Images of the data set with hints.
         missing: Names in the hints that the data set has no photograph of.
+        rivals: Those of them that come down to a photograph which another name has, or claims as well as they do.
         unreadable: Images whose photograph cannot be opened, with the reason; their hints are left out.
         unknown: Hints left out by the class word that the table lacks.
         outside: Clicks, strokes, boxes and regions left out because they lie outside their photograph.
@@ -38,6 +39,7 @@ class HintsReport:
     sources: list[tuple[Path, str]] = field(default_factory=list)
     images: int = 0
     missing: list[str] = field(default_factory=list)
+    rivals: dict[str, str] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
     unknown: Counter[str] = field(default_factory=Counter)
     outside: int = 0
@@ -50,6 +52,8 @@ class HintsReport:
         lines.append(f"{self.images} images with hints")
         if self.missing:
             lines.append(f"{len(self.missing)} hinted images are not in the data set: {listing(self.missing)}")
+        if self.rivals:
+            lines.append(rivalry(self.rivals))
         if self.unreadable:
             lines.append(f"{len(self.unreadable)} photographs cannot be read: {listing(self.unreadable)}")
         if self.unknown:
@@ -61,6 +65,12 @@ class HintsReport:
             lines.append(f"{self.outside} hints outside their photograph left out")
         lines += [f"{count} left out: {reason}" for reason, count in self.left_out.most_common()]
         return lines
+
+
+def rivalry(rivals: Mapping[str, str]) -> str:
+    """Names that have no photograph because others come down to the same, in a sentence."""
+    pairs = listing(f"{name!r} ({photograph!r})" for name, photograph in rivals.items())
+    return f"{len(rivals)} of these come down to a photograph that another name means as well: {pairs}"
 
 
 def read_any_hints(
@@ -105,16 +115,22 @@ def read_any_hints(
     )
     found: ByImage = {}
     given = [paths] if isinstance(paths, Path) else list(paths)
+    read: list[tuple[Path, ByImage]] = []
     for path in with_backgrounds(given):
         form = recognise(path)
         report.sources.append((path, form.title))
-        names = Names(data.images, path)
-        for one in form.hints(path, reading).values():
-            name = names.resolve(one.image)
-            known = _known(replace(one, image=name), data.classes, path, report.unknown, ignore=ignore_unknown)
-            found[name] = merge_hints(found[name], known) if name in found else known
-    _refuse_strangers(found, data, given)
-    report.missing = [name for name in found if name not in data.images]
+        read.append((path, form.hints(path, reading)))
+    for (path, hints), matched in zip(read, Names(data.images).match(read), strict=True):
+        for image, one in hints.items():
+            name = matched.photographs.get(image)
+            known = _known(replace(one, image=name or image), data.classes, path, report.unknown, ignore=ignore_unknown)
+            if name is None:
+                report.missing.append(image)
+            else:
+                found[name] = merge_hints(found[name], known) if name in found else known
+        report.rivals |= matched.rivals
+    if report.missing and not found:
+        raise _strangers(report, data, given)
     fitted = _fit(found, data, report, drop=ignore_outside)
     report.images = len(fitted)
     return fitted, report
@@ -147,13 +163,13 @@ def _known(hints: Hints, classes: ClassTable, where: Path, left_out: Counter[str
     return hints
 
 
-def _refuse_strangers(found: ByImage, data: DataFolder, paths: list[Path]) -> None:
-    if found and not any(name in data.images for name in found):
-        raise DataError(
-            f"none of the {len(found)} hinted images is in the data set: {listing(found)}",
-            where=", ".join(map(str, paths)),
-            accepted=f"names such as {listing(data.images)}",
-        )
+def _strangers(report: HintsReport, data: DataFolder, paths: list[Path]) -> DataError:
+    return DataError(
+        f"none of the {len(report.missing)} hinted images is in the data set: {listing(report.missing)}",
+        where=", ".join(map(str, paths)),
+        accepted=f"names such as {listing(data.images)}",
+        fix=f"{rivalry(report.rivals)}; name the photographs as they are" if report.rivals else None,
+    )
 
 
 def _fit(found: ByImage, data: DataFolder, report: HintsReport, *, drop: bool) -> ByImage:

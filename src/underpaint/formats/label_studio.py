@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Container
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -21,7 +21,6 @@ from underpaint.formats.bitmap_runs import tight_bitmap
 from underpaint.formats.check import check_hints
 from underpaint.formats.decode import MAX_PIXELS
 from underpaint.formats.fields import Fields, finite
-from underpaint.formats.folder import resolve_name
 from underpaint.formats.images import SUFFIXES
 from underpaint.formats.json_text import read_json
 from underpaint.formats.label_studio_rle import decode_brush
@@ -39,18 +38,12 @@ UNITS = 100.0
 """Coordinates are percent."""
 
 
-UPLOAD = re.compile(r"(^|/)[0-9a-f]{8}-(?=[^/]+$)")
-"""What Label Studio puts before the name of a file that was uploaded in the browser."""
-
-
 def is_label_studio(path: Path) -> bool:
     """Whether a file looks like a list of annotated tasks."""
     return is_json(path, "[", "data") and any(holds(path, rf'"{key}"\s*:') for key in ("annotations", "completions"))
 
 
-def read_label_studio(
-    path: Path, *, images: Container[str] = (), left_out: Counter[str] | None = None
-) -> dict[str, Hints]:
+def read_label_studio(path: Path, *, left_out: Counter[str] | None = None) -> dict[str, Hints]:
     """Read an export of Label Studio ("JSON", not "JSON-MIN"): hints by image name.
 
     Rectangles become boxes (one at an angle the box around it), polygons, ellipses and brush strokes regions, key
@@ -58,7 +51,6 @@ def read_label_studio(
 
     Args:
         path: The file.
-        images: Names in the data set. Where only the name without the mark of an upload is in it, that is taken.
         left_out: Counts here what is left out, by the reason.
 
     Raises:
@@ -68,6 +60,7 @@ def read_label_studio(
     counts: Counter[str] = Counter() if left_out is None else left_out
     content = read_json(path)
     found: dict[str, Hints] = {}
+    read: list[tuple[str, Hints]] = []
     for number, task in enumerate(content if isinstance(content, list) else [content]):
         where = f"{path}, task {number}"
         if not isinstance(task, dict):
@@ -75,10 +68,14 @@ def read_label_studio(
         annotation = _annotation(task, where, counts)
         if annotation is None:
             continue
-        name = _without_mark(image_name(task.get("data"), where), images)
-        hints = _hints(name, annotation, where, counts)
+        address = _address(task.get("data"), where)
+        hints = _hints(_name(address), annotation, where, counts)
         if hints.kinds():
-            found[hints.image] = merge_hints(found[hints.image], hints) if hints.image in found else hints
+            read.append((address, hints))
+    names = _distinct(address for address, _ in read)
+    for address, hints in read:
+        one = replace(hints, image=names[address])
+        found[one.image] = merge_hints(found[one.image], one) if one.image in found else one
     counts += Counter()  # takes out what was counted 0 times
     return found
 
@@ -89,21 +86,32 @@ def image_name(data: Any, where: object) -> str:
     Raises:
         FormatError: no text, or several of which none is called ``image``.
     """
+    return _name(_address(data, where))
+
+
+def _address(data: Any, where: object) -> str:
+    """What a task gives as its image."""
     fields = data if isinstance(data, dict) else {}
-    paths = {key: _path_of(text) for key, text in fields.items() if isinstance(text, str) and text}
-    photographs = [path for path in paths.values() if Path(path).suffix.lower() in SUFFIXES]
-    path = paths.get("image") or (photographs[0] if len(photographs) == 1 else "")
-    if not path:
+    texts = {key: text for key, text in fields.items() if isinstance(text, str) and text}
+    photographs = [text for text in texts.values() if Path(_path_of(text)).suffix.lower() in SUFFIXES]
+    address = texts.get("image") or (photographs[0] if len(photographs) == 1 else "")
+    if not _path_of(address):
         what = f"the task names {len(photographs)} images"
         raise FormatError(what, where=where, accepted='one path, such as "data": {"image": "a.jpg"}')
+    return address
+
+
+def _name(address: str) -> str:
+    path = _path_of(address)
     stem = path[: -len(Path(path).suffix)] if Path(path).suffix.lower() in SUFFIXES else path
     return stem or path
 
 
-def _without_mark(name: str, images: Container[str]) -> str:
-    """The name without the mark of an upload where the data set has that alone."""
-    bare = UPLOAD.sub(r"\1", name)
-    return bare if resolve_name(name, images) not in images and resolve_name(bare, images) in images else name
+def _distinct(addresses: Iterable[str]) -> dict[str, str]:
+    """The name of each address; those of which two come down to one name stay as they are, and so apart."""
+    names = {address: _name(address) for address in addresses}
+    used = Counter(names.values())
+    return {address: name if used[name] == 1 else address for address, name in names.items()}
 
 
 def _path_of(text: str) -> str:

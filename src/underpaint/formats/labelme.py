@@ -7,7 +7,9 @@ import binascii
 import io
 import json
 import math
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -18,9 +20,10 @@ from underpaint.core.atomic import atomic_folder, within
 from underpaint.core.errors import FormatError, HintError
 from underpaint.formats.decode import MAX_PIXELS, opened
 from underpaint.formats.fields import Fields
-from underpaint.formats.folder import resolve_name
+from underpaint.formats.folder import listing
 from underpaint.formats.images import find_files
 from underpaint.formats.json_text import read_json
+from underpaint.formats.naming import Names
 from underpaint.formats.sniff import files_of, is_json
 from underpaint.formats.words import IGNORE
 from underpaint.hints.rasterise import Area, bitmap_area, bitmap_of, region_area
@@ -45,32 +48,46 @@ def is_labelme(path: Path) -> bool:
     return any(is_json(file, "{", *KEYS) for file in files_of(path, SUFFIXES)[:1])
 
 
-def read_labelme(path: Path, images: Container[str] = ()) -> dict[str, Hints]:
+def read_labelme(path: Path, images: Mapping[str, Path] | None = None) -> dict[str, Hints]:
     """Read labelme JSON, a file or a folder of them.
 
     Polygons, circles and masks are regions, rectangles boxes, lines scribbles, points clicks; flags that are set are
     tags of the image, and of the others nothing is known. The image is the one named like the JSON file; where
-    ``images`` lack it, the one that ``imagePath`` names. The picture within the file is passed over.
+    ``images`` lack it, the one that ``imagePath`` names, if no other file is of that one. The picture within the file
+    is passed over.
 
     Raises:
-        FormatError: not this structure; names the file and the shape.
+        FormatError: not this structure, or two files of one image; names the file and the shape.
     """
     files = find_files(path, SUFFIXES) if path.is_dir() else {path.stem: path}
     found: dict[str, Hints] = {}
+    beside: dict[str, str] = {}
     for name, file in files.items():
         top = Fields(read_json(file), str(file))
-        image = _image(name, top, images)
-        if image in found:
-            raise FormatError(f"two files belong to the image {image!r}", where=file)
-        found[image] = _hints(image, top)
-    return found
+        found[name] = _hints(name, top)
+        if "imagePath" in top:
+            stated = PurePosixPath(name).parent / top.text("imagePath", empty=True).replace("\\", "/")
+            beside[name] = stated.as_posix()
+    stated_names = _stated(path, beside, Names(images or {}))
+    return {one.image: one for name, hints in found.items() for one in [_named(hints, stated_names.get(name))]}
 
 
-def _image(name: str, top: Fields, images: Container[str]) -> str:
-    if resolve_name(name, images) in images or "imagePath" not in top:
-        return name
-    beside = PurePosixPath(name).parent / top.text("imagePath", empty=True).replace("\\", "/")
-    return beside.as_posix() if resolve_name(beside.as_posix(), images) in images else name
+def _stated(path: Path, beside: Mapping[str, str], names: Names) -> dict[str, str]:
+    """By the name of the JSON file, the image that it states, where the file's own name is of no photograph."""
+    own = names.match([(path, beside)])[0]
+    taken = {*own.photographs.values(), *own.rivals.values()}
+    strangers = {name: image for name, image in beside.items() if name not in own.photographs | own.rivals}
+    meant = names.match([(path, strangers.values())])[0].photographs
+    stated = {name: image for name, image in strangers.items() if image in meant and meant[image] not in taken}
+    image, count = next(iter(Counter(stated.values()).most_common(1)), ("", 0))
+    if count > 1:
+        files = listing(f"{name}.json" for name in stated if stated[name] == image)
+        raise FormatError(f"{count} files belong to the image {image!r}: {files}", where=path, fix="keep one of them")
+    return stated
+
+
+def _named(hints: Hints, image: str | None) -> Hints:
+    return hints if image is None else replace(hints, image=image)
 
 
 def _hints(image: str, top: Fields) -> Hints:

@@ -1,65 +1,291 @@
-"""Which photograph an annotation means: files name it with other folders, or with none."""
+"""Which photograph a name in a file means: files name photographs with other folders or endings, or with none.
+
+Two names that one file uses are two pictures. Where both come down to one photograph, the one that names it exactly
+keeps it, and where none does, neither has it: shapes of two pictures never lie on one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
-from underpaint.formats.folder import resolve_name, spellings
+from underpaint.formats.images import SUFFIXES
+
+LONGEST_NAME = 4096
+"""Characters of the longest path that systems open; a longer text names no image."""
+
+UPLOAD = re.compile(r"^[0-9a-f]{8}-(?=.)")
+"""What Label Studio puts before the name of a file that was uploaded in the browser."""
+
+EXPORT = re.compile(r"_(?:jpe?g|png|bmp|tiff?|webp)\.rf\.[0-9A-Za-z]{8,}$")
+"""What Roboflow puts behind the name of a file: ``cat.jpg`` becomes ``cat_jpg.rf.0e2a142fc9ab9da3.jpg``."""
+
+_SPLIT = re.compile(r"(?:^|[^a-z])(train|val|test)(?:ing|id|idation)?(?:\d{4})?(?:$|[^a-z])", re.IGNORECASE)
+
+
+class Rank(IntEnum):
+    """How exactly a name fits a photograph; a lower number is more exact."""
+
+    FILE = 0
+    """The file's own name, ending included."""
+
+    PATH = 1
+    """The name without its ending, or with folders in which the photograph does lie."""
+
+    LOOSE = 2
+    """Folders, ending, mark of an upload or form of a character differ."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A name of one source that may mean a photograph."""
+
+    source: int
+    name: str
+    photograph: str
+    rank: Rank
+
+
+@dataclass
+class Matched:
+    """The names of one source.
+
+    Args:
+        photographs: The photograph of each name that has one.
+        rivals: Names that have none because another name comes down to the same photograph, with that photograph.
+    """
+
+    photographs: dict[str, str] = field(default_factory=dict)
+    rivals: dict[str, str] = field(default_factory=dict)
 
 
 class Names:
-    """The photographs of a data set as one annotation file names them.
+    """The photographs of a data set, as files may name them.
 
     Args:
         images: The photographs by name.
-        source: The annotation file or folder.
     """
 
-    def __init__(self, images: Mapping[str, Path], source: Path) -> None:
+    def __init__(self, images: Mapping[str, Path]) -> None:
         self._images = images
-        self._source = source
 
-    def resolve(self, line: str) -> str:
-        """The image that a name means, or the name itself where there is none.
+    def match(self, sources: Sequence[tuple[Path, Iterable[str]]]) -> list[Matched]:
+        """The photographs that the names of several annotation files or folders mean.
 
-        Tried in turn: the name as `read_split` understands it; the name below the folder in which the annotation file
-        lies, or below a folder whose name is part of the file's (``train2017/`` for ``instances_train2017.json``); and
-        the only photograph whose name ends with it.
+        A name means the photograph whose file it is, beside the annotation file or below the image folder; else the
+        only photograph that it fits when folders in front, the ending, the mark of an upload or the form of a letter
+        are left aside. Of two names of one source for one photograph the more exact one has it; of two that are
+        equally exact, neither. Names of two sources share a photograph unless they contradict each other.
+
+        Args:
+            sources: Each file or folder with the names in it.
+
+        Returns:
+            What was found, in the order of the sources.
         """
-        name = resolve_name(line, self._images)
-        if name in self._images:
-            return name
-        for spelling in spellings(line):
-            for folder in self._near:
-                if f"{folder}/{spelling}" in self._images:
-                    return f"{folder}/{spelling}"
-        ends = (self._tails.get(spelling) for spelling in spellings(line))
-        return next((end for end in ends if end), line)
+        claims: dict[str, list[Claim]] = {}
+        for number, (path, names) in enumerate(sources):
+            for claim in self._claims(number, path, names):
+                claims.setdefault(claim.photograph, []).append(claim)
+        words = [split_word(path.stem) or split_word(path.parent.name) for path, _ in sources]
+        matched = [Matched() for _ in sources]
+        for photograph, every in claims.items():
+            for claim in every:
+                kept = _keeps(claim, every, words)
+                target = matched[claim.source].photographs if kept else matched[claim.source].rivals
+                target[claim.name] = photograph
+        return matched
+
+    def lines(self, lines: Iterable[str]) -> dict[str, str]:
+        """The photographs that lines of lists mean, among which several may mean one in ways that agree."""
+        claims: dict[str, list[Claim]] = {}
+        for number, line in enumerate(dict.fromkeys(lines)):
+            for claim in self._claims(number, Path(), [line]):
+                claims.setdefault(claim.photograph, []).append(claim)
+        return {one.name: name for name, every in claims.items() for one in every if _keeps(one, every, {})}
+
+    def respelled(self, name: str) -> str | None:
+        """The only photograph of the same folder and name, in another form of its characters (as macOS writes them)."""
+        return self._same.get(_plain(name)) or None
+
+    def _claims(self, number: int, source: Path, names: Iterable[str]) -> Iterator[Claim]:
+        near = self._near(source)
+        own = near[0] if source.is_dir() and near and near[0] == self._within(source) else None
+        for name in dict.fromkeys(names):
+            fit = self._fit(name, near, own)
+            if fit is not None:
+                yield Claim(number, name, *fit)
+
+    def _fit(self, line: str, near: Sequence[str], own: str | None) -> tuple[str, Rank] | None:
+        """The photograph that a name fits best, and how well; None where it fits none, or two alike."""
+        if len(line) > LONGEST_NAME:
+            return None
+        stem, ending = without_ending(tidy(line))
+        within = [f"{folder}/{stem}" for folder in near]
+        names = within[:1] if own and within[0] in self._images else [line, stem, *self._along(stem), *within]
+        exact = {name for name in names if name in self._images}
+        if len(exact) > 1:
+            return None
+        if not exact:
+            found = self._loosely(stem)
+            return (found, Rank.LOOSE) if found else None
+        name = exact.pop()
+        if ending == self._images[name].suffix.lower():
+            return name, Rank.FILE if name == stem else Rank.PATH
+        return name, Rank.LOOSE if ending and name != line else Rank.PATH
+
+    def _along(self, stem: str) -> Iterator[str]:
+        """Photographs whose whole path ends with a name that says more folders than the data set's name."""
+        for tail in _tails(stem, 1):
+            if tail in self._images and self._images[tail].with_suffix("").as_posix().endswith(f"/{stem}"):
+                yield tail
+
+    def _loosely(self, stem: str) -> str | None:
+        tails = list(_tails(stem))
+        folded: tuple[Callable[[str], str | None], ...] = (
+            lambda tail: tail if tail in self._images else None,
+            self._ends.get,
+            lambda tail: self._plain.get(_plain(tail)),
+            lambda tail: self._marks(tail),
+        )
+        return next((name for find in folded for tail in tails if (name := find(tail))), None)
+
+    def _marks(self, tail: str) -> str | None:
+        """The photograph of a name with the mark of an upload, or without that of the photograph."""
+        name = self._unmarked.get(_unmarked(tail))
+        return name if name and (_is_marked(tail) or _is_marked(name)) else None
+
+    def _near(self, source: Path) -> list[str]:
+        """Folders of photographs to which an annotation file belongs: its own, and those that its name tells."""
+        words = re.split(r"[^0-9A-Za-z]+", source.stem)
+        named = [folder for folder in self._folders if PurePosixPath(folder).name in words]
+        return [folder for folder in dict.fromkeys((self._within(source), *named)) if folder in self._folders]
+
+    def _within(self, source: Path) -> str:
+        """The folder of an annotation file below the image folder."""
+        beside = source if source.is_dir() else source.parent
+        return beside.relative_to(self._root).as_posix() if beside.is_relative_to(self._root) else ""
 
     @cached_property
-    def _near(self) -> list[str]:
-        """Folders of photographs to which the annotation file belongs."""
-        folders = dict.fromkeys(name.rpartition("/")[0] for name in self._images if "/" in name)
+    def _folders(self) -> dict[str, None]:
+        return dict.fromkeys(name.rpartition("/")[0] for name in self._images if "/" in name)
+
+    @cached_property
+    def _root(self) -> Path:
         first = next(iter(self._images), "")
-        root = self._images[first].parents[first.count("/")] if first else Path()
-        beside = self._source if self._source.is_dir() else self._source.parent
-        within = [beside.relative_to(root).as_posix()] if beside.is_relative_to(root) else []
-        below = [f"{folder}/images" for folder in within]
-        named = [folder for folder in folders if PurePosixPath(folder).name in self._source.stem]
-        return [folder for folder in (*within, *below, *named) if folder in folders]
+        return self._images[first].parents[first.count("/")] if first else Path()
 
     @cached_property
-    def _tails(self) -> Mapping[str, str]:
-        """The photographs by every end of their names; an end of several photographs stands for none."""
-        tails: dict[str, str] = {}
+    def _ends(self) -> Mapping[str, str]:
+        return _index(self._images, str, 1)
+
+    @cached_property
+    def _plain(self) -> Mapping[str, str]:
+        return _index(self._images, _plain)
+
+    @cached_property
+    def _unmarked(self) -> Mapping[str, str]:
+        return _index(self._images, _unmarked)
+
+    @cached_property
+    def _same(self) -> Mapping[str, str]:
+        same: dict[str, str] = {}
         for name in self._images:
-            for tail in _ends(name):
-                tails[tail] = "" if tail in tails else name
-        return tails
+            same[_plain(name)] = "" if _plain(name) in same else name
+        return same
 
 
-def _ends(name: str) -> Iterator[str]:
+def _index(images: Iterable[str], fold: Callable[[str], str], start: int = 0) -> Mapping[str, str]:
+    """The photographs by every end of their names; an end of several photographs stands for none (an empty text)."""
+    found: dict[str, str] = {}
+    for name in images:
+        for tail in map(fold, _tails(name, start)):
+            found[tail] = "" if found.get(tail, name) != name else name
+    return found
+
+
+def _keeps(claim: Claim, every: Sequence[Claim], words: Sequence[str | None] | Mapping[int, str]) -> bool:
+    """Whether a name has its photograph, of which these are all claims."""
+    others = [one for one in every if one is not claim]
+    if any(one.source == claim.source and one.rank <= claim.rank for one in others):
+        return False
+    word = words[claim.source] if words else None
+    abroad = [one for one in others if one.source != claim.source]
+    splits = [words[one.source] for one in abroad] if words else []
+    contradicted = any(word and other and word != other for other in splits)
+    return claim.rank < Rank.LOOSE or not (contradicted or any(not _agree(claim.name, one.name) for one in abroad))
+
+
+def _agree(first: str, second: str) -> bool:
+    """Whether two names may be of one picture: one is the other without folders, ending or mark."""
+    first, second = tidy(first), tidy(second)
+    return first in _shorter(second) or second in _shorter(first)
+
+
+def _shorter(text: str) -> set[str]:
+    tails = set(_tails(text))
+    bare = {without_ending(tail)[0] for tail in tails}
+    return tails | bare | {_unmarked(tail) for tail in bare if _is_marked(tail)}
+
+
+def tidy(line: str) -> str:
+    """A path with '/' between folders, without empty ones and those called '.'."""
+    return "/".join(part for part in line.replace("\\", "/").split("/") if part not in ("", "."))
+
+
+def without_ending(text: str) -> tuple[str, str]:
+    """A path without the ending of a photograph, and that ending in lower case; empty where it has none."""
+    stem, dot, ending = text.rpartition(".")
+    known = f".{ending.lower()}" in SUFFIXES and not stem.endswith("/") and bool(stem)
+    return (stem, f".{ending.lower()}") if dot and known else (text, "")
+
+
+def bare_names(texts: Iterable[str]) -> dict[str, str]:
+    """Texts that name images, each without its ending, but for those that nothing else tells from another."""
+    bare = {text: without_ending(text)[0] for text in texts}
+    used = Counter(bare.values())
+    return {text: short if used[short] == 1 else text for text, short in bare.items()}
+
+
+def split_word(name: str) -> str | None:
+    """``train``, ``val`` or ``test`` where a folder's or a file's name says so, as ``train2017`` does."""
+    match = _SPLIT.search(name)
+    return match[1].lower() if match else None
+
+
+def _tails(name: str, start: int = 0) -> Iterator[str]:
     parts = name.split("/")
-    return ("/".join(parts[start:]) for start in range(1, len(parts)))
+    return ("/".join(parts[first:]) for first in range(start, len(parts)))
+
+
+def _plain(name: str) -> str:
+    """A name in one form of its characters, with the blanks that addresses and uploads change."""
+    text = unquote(name, errors="strict") if "%" in name and _decodes(name) else name
+    return re.sub(r"\s", "_", unicodedata.normalize("NFC", text))
+
+
+def _decodes(name: str) -> bool:
+    try:
+        unquote(name, errors="strict")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _is_marked(name: str) -> bool:
+    last = name.rpartition("/")[2]
+    return bool(UPLOAD.search(last) or EXPORT.search(last))
+
+
+def _unmarked(name: str) -> str:
+    """A name without the mark of an upload, as both tools rename the rest of it."""
+    folders, slash, last = _plain(name).rpartition("/")
+    last = EXPORT.sub("", UPLOAD.sub("", last))
+    return folders + slash + re.sub(r"[^\w.]", "", last.replace("-", "_"))

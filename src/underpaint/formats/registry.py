@@ -176,9 +176,7 @@ FORMATS: tuple[Format, ...] = (
         title="Label Studio tasks",
         layout="one .json file",
         sniff=label_studio.is_label_studio,
-        read=lambda path, reading: label_studio.read_label_studio(
-            path, images=reading.images, left_out=reading.left_out
-        ),
+        read=lambda path, reading: label_studio.read_label_studio(path, left_out=reading.left_out),
         write=lambda path, hints, writing: write_label_studio(path, hints, file=writing.file),
         holds=frozenset(
             {Part.POLYGONS, Part.BITMAPS, Part.BOXES, Part.CLICKS, Part.TAGS, Part.SIZES, Part.SECONDS},

@@ -14,9 +14,9 @@ from underpaint.core.classes import ClassTable
 from underpaint.core.errors import DataError, FormatError, HintError
 from underpaint.core.yaml_text import YamlTextError, parse_yaml
 from underpaint.formats.fields import finite
-from underpaint.formats.folder import resolve_name
 from underpaint.formats.images import find_files, image_size
 from underpaint.formats.json_text import read_text
+from underpaint.formats.naming import Names
 from underpaint.hints.outline import bridged, outline
 from underpaint.hints.types import Bitmap, Box, Hints, Point, Polygon
 
@@ -109,13 +109,19 @@ def read_yolo(path: Path, classes: Sequence[str], images: Mapping[str, Path]) ->
     Raises:
         FormatError: a line of another structure, or a number without a class; names file and line.
     """
+    labels = {_image(name): file for name, file in _labels(path).items()}
+    photographs = Names(images).match([(path, labels)])[0].photographs
     found: dict[str, Hints] = {}
-    for name, file in _labels(path).items():
-        parts = PurePosixPath(name).parts
-        image = resolve_name("/".join("images" if part == "labels" else part for part in parts), images)
-        size = _size(images.get(image))
+    for stated, file in labels.items():
+        image = photographs.get(stated, stated)
+        size = _size(images.get(image)) if stated in photographs else None
         found[image] = Hints(image, source="YOLO") if size is None else _hints(image, size, file, classes)
     return found
+
+
+def _image(name: str) -> str:
+    """Where YOLO looks for the image of a label file."""
+    return "/".join("images" if part == "labels" else part for part in PurePosixPath(name).parts)
 
 
 def _size(photograph: Path | None) -> Size | None:
