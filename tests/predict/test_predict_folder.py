@@ -241,6 +241,28 @@ def test_a_link_out_of_the_output_folder_is_not_followed(predictor: Predictor, a
     assert not list((tmp_path / "elsewhere").iterdir())
 
 
+def test_no_link_out_of_the_output_folder_is_written_through(predictor: Predictor, album: Path, tmp_path: Path) -> None:
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "masks" / "probabilities").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DataError):
+        predict_folder(predictor, album, tmp_path / "masks", TABLE, probabilities=True)
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_what_is_no_photograph_is_skipped_with_its_reason(predictor: Predictor, album: Path, tmp_path: Path) -> None:
+    (album / "self.png").symlink_to("self.png")
+    (album / "zero.png").symlink_to("/dev/zero")
+    os.mkfifo(album / "pipe.png")
+    summary = predict_folder(predictor, album, tmp_path / "masks", TABLE)
+    assert summary.written == 3
+    assert dict(summary.skipped) == {
+        "pipe": "the image file cannot be opened: it is a named pipe, not a file",
+        "self": "the image file cannot be opened: it is a link that leads back to itself",
+        "zero": "the image file cannot be opened: it is a device, not a file",
+    }
+
+
 def test_an_output_folder_that_cannot_be_written_fails_first(
     predictor: Predictor, album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,9 +10,10 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from underpaint.core.errors import DataError
+from underpaint.core.inside import leads_out, lies_in
 
 LEFTOVER = re.compile(r"\..*\.[0-9a-f]{12}(\.old)?\.underpaint\.tmp", re.DOTALL)
 """Names of what is being written, or was when its writer was killed."""
@@ -51,11 +52,10 @@ def within(folder: Path, name: str) -> Path:
     Raises:
         DataError: the name is absolute, leads out of the folder, or is no file name.
     """
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or not path.name or "\0" in name or "\\" in name:
+    if leads_out(name):
         what = f"the name {name!r} leads out of the folder or is no file name"
         raise DataError(what, where=folder, accepted="names such as 'a' or 'farm/0001'")
-    target = folder / path
+    target = folder / name
     _make_folders(target.parent, folder)
     return target
 
@@ -176,6 +176,12 @@ def _make_folders(folder: Path, root: Path | None) -> None:
             "the folder was removed while files were being written to it",
             where=root,
             fix="run the command again, and leave the folder where it is until it ends",
+        )
+    if not lies_in(folder, root):
+        raise DataError(
+            "a folder within it is a link that leads out of it: nothing is written through it",
+            where=folder,
+            fix=f"remove the link, or write to another folder than {root}",
         )
     parents = folder.relative_to(root).parts
     for depth in range(len(parents)):

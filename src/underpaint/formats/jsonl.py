@@ -29,6 +29,7 @@ from typing import Any
 from underpaint.core.atomic import write_atomic
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import FormatError, HintError
+from underpaint.core.inside import leads_out, lies_in
 from underpaint.core.regular import open_regular
 from underpaint.formats.check import check_hints
 from underpaint.formats.fields import Fields
@@ -46,15 +47,17 @@ MAX_LINE = 16 << 20
 """Bytes of one line: about 600,000 points, several times what covers a photograph of 500 pixels with strokes."""
 
 
-def read_hints(path: Path, classes: ClassTable | None = None) -> dict[str, Hints]:
+def read_hints(path: Path, classes: ClassTable | None = None, *, root: Path | None = None) -> dict[str, Hints]:
     """Read a hints file: hints by image name, in the order of the file.
 
     Args:
         path: The file.
         classes: Where given, every class name must be in this table.
+        root: The data set's folder: where given, a label picture that lies outside of it through a link is refused.
 
     Raises:
-        FormatError: missing, another version, not the structure above, NaN, an image given twice; names file and line.
+        FormatError: missing, another version, not the structure above, NaN, an image given twice, a label picture
+            outside of the data set; names file and line.
         HintError: a class outside the table, or hints that contradict themselves.
     """
     found: dict[str, Hints] = {}
@@ -64,7 +67,7 @@ def read_hints(path: Path, classes: ClassTable | None = None) -> dict[str, Hints
         if number == 1:
             _check_header(record, where)
             continue
-        hints = _hints(Fields(record, where))
+        hints = _hints(Fields(record, where), root)
         if hints.image in found:
             raise FormatError(f"the image {hints.image!r} is given twice", where=where, accepted="one line an image")
         check_hints(hints, classes, where)
@@ -104,7 +107,7 @@ def _check_header(record: Any, where: str) -> None:
         raise FormatError(f"hints file version {seen!r}", where=where, accepted=VERSION, fix="update underpaint")
 
 
-def _hints(fields: Fields) -> Hints:
+def _hints(fields: Fields, root: Path | None) -> Hints:
     hints = Hints(
         image=fields.text("image"),
         size=_size(fields),
@@ -113,7 +116,7 @@ def _hints(fields: Fields) -> Hints:
         boxes=tuple(_box(item) for item in fields.items("boxes")),
         boxed=frozenset(fields.texts("boxed")),
         tags=_tags(fields),
-        mask=fields.text("mask") if "mask" in fields else None,
+        mask=_mask(fields, root) if "mask" in fields else None,
         source=fields.text("source", empty=True) if "source" in fields else "",
         seconds=fields.number("seconds", low=0) if "seconds" in fields else None,
         regions=tuple(_region(item) for item in fields.items("regions")),
@@ -121,6 +124,14 @@ def _hints(fields: Fields) -> Hints:
     )
     fields.refuse_rest()
     return hints
+
+
+def _mask(fields: Fields, root: Path | None) -> str:
+    """The path of the label picture: below the data set's folder, since the file may be a stranger's."""
+    name = fields.text("mask")
+    if leads_out(name) or (root is not None and not lies_in(root / name, root)):
+        fields.refuse("mask", "a path below the data set's folder, such as 'masks/a.png', and no link out of it")
+    return name
 
 
 def _size(fields: Fields) -> tuple[int, int] | None:
@@ -183,7 +194,8 @@ def write_hints(path: Path, hints: Iterable[Hints]) -> None:
     """Write a hints file, whole or not at all; an older file under the same name is replaced at the end.
 
     Raises:
-        HintError: an image given twice, NaN, or hints that contradict themselves.
+        HintError: an image given twice, NaN, a label picture outside of the data set, or hints that contradict
+            themselves.
         DataError: the disk refuses.
     """
     lines = [_dump(HEADER)]
@@ -193,6 +205,9 @@ def write_hints(path: Path, hints: Iterable[Hints]) -> None:
             raise HintError(f"the image {one.image!r} is given twice", where=path, fix="merge its hints into one")
         seen.add(one.image)
         check_hints(one, None, f"{path}: {one.image}")
+        if one.mask is not None and leads_out(one.mask):
+            what = f"the label picture {one.mask!r} lies outside of the data set"
+            raise HintError(what, where=path, fix="copy the label pictures into the data set's folder")
         lines.append(_dump(hint_record(one)))
     write_atomic(path, b"".join(lines))
 

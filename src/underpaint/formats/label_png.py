@@ -10,6 +10,7 @@ import numpy as np
 from underpaint.core.atomic import atomic_folder, within
 from underpaint.core.classes import VOID, ClassTable
 from underpaint.core.errors import DataError, HintError
+from underpaint.core.inside import real
 from underpaint.formats.decode import MAX_PIXELS, opened
 from underpaint.formats.images import find_files
 from underpaint.formats.masks import FORMATS, SUFFIXES, read_index_mask, write_index_mask
@@ -98,5 +99,5 @@ def _is_grey(file: Path) -> bool:
 
 
 def _refer(file: Path, root: Path) -> str:
-    file, root = file.resolve(), root.resolve()
+    file, root = real(file), real(root)
     return file.relative_to(root).as_posix() if file.is_relative_to(root) else file.as_posix()

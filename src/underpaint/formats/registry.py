@@ -121,7 +121,7 @@ FORMATS: tuple[Format, ...] = (
         title="hints file",
         layout="one .jsonl file",
         sniff=jsonl.is_hints_file,
-        read=lambda path, _: jsonl.read_hints(path),
+        read=lambda path, reading: jsonl.read_hints(path, root=reading.root),
         write=lambda path, hints, _: jsonl.write_hints(path, hints),
         holds=frozenset(Part),
     ),

@@ -12,6 +12,7 @@ import yaml
 from underpaint.core.atomic import atomic_folder, within
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import DataError, FormatError, HintError
+from underpaint.core.inside import real
 from underpaint.core.yaml_text import YamlTextError, parse_yaml
 from underpaint.formats.fields import finite
 from underpaint.formats.images import find_files, image_size
@@ -63,7 +64,7 @@ def yolo_classes(path: Path) -> tuple[str, ...]:
     Raises:
         FormatError: not YAML, or names that are no names.
     """
-    for folder in (path, *path.resolve().parents[:2]):
+    for folder in (path, *real(path).parents[:2]):
         for file in files_beside(folder, (".yaml", ".yml")):
             names = _yaml_names(file)
             if names:

@@ -13,6 +13,7 @@ import numpy as np
 from underpaint.core.atomic import write_atomic
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import ConfigError, DataError
+from underpaint.core.inside import lies_in, real
 from underpaint.formats.folder import listing
 from underpaint.formats.images import SUFFIXES, find_images, read_rgb, write_index_mask
 from underpaint.predict.predictor import Coarse, Pixels, Predictor
@@ -173,7 +174,7 @@ def _image_folder(images: Path) -> Path:
 
 def _check_apart(images: Path, out: Path) -> None:
     """Refuse an output folder among the photographs: the next call would take its masks for photographs."""
-    if images.is_dir() and out.resolve().is_relative_to(_image_folder(images).resolve()):
+    if images.is_dir() and lies_in(out, _image_folder(images)):
         raise DataError(
             "the output folder lies among the photographs",
             where=out,
@@ -183,7 +184,6 @@ def _check_apart(images: Path, out: Path) -> None:
 
 def _check_targets(found: Mapping[str, Path], out: Path) -> None:
     """Refuse outputs that would be written over each other, over a photograph, or outside the output folder."""
-    root = out.resolve()
     targets = {name: _mask(out, name) for name in found}
     files = {*targets.values(), out / "summary.csv"}
     folders = {parent for target in targets.values() for parent in target.parents}
@@ -194,15 +194,15 @@ def _check_targets(found: Mapping[str, Path], out: Path) -> None:
             where=out,
             fix="rename the photographs' folders",
         )
-    photographs = {path.resolve() for path in found.values()}
-    covered = [name for name, target in targets.items() if target.resolve() in photographs]
+    photographs = {real(path) for path in found.values()}
+    covered = [name for name, target in targets.items() if real(target) in photographs]
     if covered:
         raise DataError(
             f"{len(covered)} mask(s) would be written over photographs: {listing(covered)}",
             where=out,
             fix="choose an output folder of its own",
         )
-    outside = [n for n, target in targets.items() if not target.parent.resolve().is_relative_to(root)]
+    outside = [n for n, target in targets.items() if not lies_in(target.parent, out)]
     if outside:
         raise DataError(
             f"{len(outside)} mask(s) would be written outside the output folder, through a link: {listing(outside)}",

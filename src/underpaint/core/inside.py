@@ -1,0 +1,22 @@
+"""Where paths lead: names from files that would leave a folder, and links that do."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path, PurePosixPath
+
+
+def leads_out(name: str) -> bool:
+    """Whether a name from outside is absolute, climbs above its folder, or is no file name of every system."""
+    path = PurePosixPath(name)
+    return path.is_absolute() or ".." in path.parts or not path.name or "\0" in name or "\\" in name
+
+
+def real(path: Path) -> Path:
+    """The path behind all links. One that leads back to itself stays as it is, and needs not be there."""
+    return Path(os.path.realpath(path))
+
+
+def lies_in(path: Path, folder: Path) -> bool:
+    """Whether a path, behind all links, lies in a folder or is the folder itself."""
+    return real(path).is_relative_to(real(folder))
