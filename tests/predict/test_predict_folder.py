@@ -2,7 +2,6 @@ import csv
 import errno
 import io
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from PIL import Image
 
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import ConfigError, DataError
+from underpaint.core.outputs import RECORD
 from underpaint.models.network import Network
 from underpaint.predict import PredictConfig, Predictor, predict_folder
 from underpaint.predict.summary import Row, summary_csv
@@ -39,7 +39,8 @@ def album(tmp_path: Path, photo: Pixels) -> Path:
 
 
 def _written(out: Path) -> list[str]:
-    return sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
+    files = (path for path in out.rglob("*") if path.is_file() and path.name != RECORD)
+    return sorted(path.relative_to(out).as_posix() for path in files)
 
 
 def _indices(path: Path) -> Pixels:
@@ -294,21 +295,30 @@ def test_a_full_disk_keeps_what_is_whole(
         synced(handle)
 
     monkeypatch.setattr(os, "fsync", fill)
-    with pytest.raises(DataError, match="No space left"):
+    with pytest.raises(DataError, match="No space left on device; 1 of the masks were written before, each whole"):
         predict_folder(predictor, album, out, TABLE)
     assert {name: (out / name).read_bytes() for name in _written(out)} == before
 
 
-@pytest.mark.parametrize("probabilities", [False, True])
-def test_an_output_folder_removed_in_the_middle_ends_the_prediction(
-    predictor: Predictor, album: Path, tmp_path: Path, probabilities: bool
+@pytest.mark.parametrize("gone", [["masks/b.v2.png"], ["masks/trip"], ["masks"]])
+def test_an_output_that_is_removed_meanwhile_is_an_error(
+    predictor: Predictor, album: Path, tmp_path: Path, gone: list[str]
 ) -> None:
-    out = tmp_path / "masks"
+    def remove(done: int, total: int) -> None:
+        if done == total - 1:
+            for name in gone:
+                (tmp_path / name).rename(tmp_path / "elsewhere")
 
-    def remove(done: int, _: int) -> None:
-        if done == 2:
-            shutil.rmtree(out)
+    with pytest.raises(DataError, match="removed"):
+        predict_folder(predictor, album, tmp_path / "masks", TABLE, on_progress=remove)
 
-    with pytest.raises(DataError, match=r"was removed while(.|\n)*masks"):
-        predict_folder(predictor, album, out, TABLE, probabilities=probabilities, on_progress=remove)
-    assert not out.exists()
+
+def test_what_is_too_large_is_skipped_with_limit_and_remedy(
+    predictor: Predictor, album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("1", (11_000, 11_000)).save(album / "large.png")
+    skipped = predict_folder(predictor, album, tmp_path / "masks", TABLE).skipped
+    assert skipped == {
+        "large": "the image has 11000 x 11000 pixels (width x height); accepted: at most 100,000,000 pixels; "
+        "fix: cut it into tiles"
+    }

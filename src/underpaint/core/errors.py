@@ -26,6 +26,8 @@ class UnderpaintError(Exception):
             parts.append(f"  fix: {fix}")
         super().__init__("\n".join(parts))
         self.what = what
+        self.brief = "; ".join([what, *(part.strip() for part in parts[1:] if not part.startswith("  where: "))])
+        """What is wrong, what is accepted and the fix in one line, for a list that names the place itself."""
 
 
 class DataError(UnderpaintError):

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,8 +66,10 @@ class TableRow:
     gap: Gap | None
 
 
-def write_report(report: GapReport, path: Path) -> None:
+def write_report(report: GapReport, path: Path, *, write: Callable[[Path, bytes], None] = write_atomic) -> None:
     """Write the page to ``path`` and its numbers beside it with the suffix ``.json``; each file whole or not at all.
+
+    ``write`` takes a path and its content: `Output.write`, where older files may be a person's.
 
     Raises:
         DataError: ``path`` does not end in .html, a picture's arrays differ in size, the curves cannot be read, or the
@@ -76,8 +79,8 @@ def write_report(report: GapReport, path: Path) -> None:
         raise DataError(f"the report is to be written to {path.name!r}", where=path, accepted="a name ending in .html")
     page = _render(report).encode("utf-8")
     numbers = json.dumps(report.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    write_atomic(path.with_suffix(".json"), numbers.encode("utf-8"))
-    write_atomic(path, page)
+    write(path.with_suffix(".json"), numbers.encode("utf-8"))
+    write(path, page)
 
 
 def _render(report: GapReport) -> str:

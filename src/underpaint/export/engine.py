@@ -62,6 +62,7 @@ def _cached(network: Network, path: Path, classes: ClassTable) -> OnnxForward:
             return OnnxForward(path)
         except RunError as error:
             log.warning("exporting again: %s", error)
+            path.unlink()  # its name says that it is this network's export, and it is none
     export_onnx(network, path, classes=classes)
     return OnnxForward(path)
 

@@ -13,9 +13,10 @@ import torch
 from numpy.typing import NDArray
 
 from underpaint import __version__
-from underpaint.core.atomic import scratch_folder, write_atomic
+from underpaint.core.atomic import scratch_folder
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import ConfigError, RunError
+from underpaint.core.outputs import write_new
 from underpaint.core.rng import generator
 from underpaint.export.session import OnnxForward, extra
 from underpaint.models.inference import FullSize
@@ -55,13 +56,13 @@ def export_onnx(network: Network, path: Path, *, classes: ClassTable) -> ExportR
 
     Args:
         network: Not changed.
-        path: The file; an older one is replaced at the end.
+        path: The file; another one under this name is never replaced.
         classes: The network's classes.
 
     Raises:
         ConfigError: onnx or onnxruntime is not installed, or a class table of another length than the network's.
         RunError: torch cannot export this network, or the file's logits differ by more than 1e-3.
-        DataError: the disk refuses.
+        DataError: there is another file under this name, or the disk refuses.
     """
     onnx, _ = extra("onnx"), extra("onnxruntime")  # both before the work
     if len(classes) != network.head.out_channels:
@@ -72,7 +73,7 @@ def export_onnx(network: Network, path: Path, *, classes: ClassTable) -> ExportR
     onnx.checker.check_model(model)
     content: bytes = model.SerializeToString()
     report = _compare(whole, OnnxForward(content), path)
-    write_atomic(path, content)
+    write_new(path, content)
     return report
 
 

@@ -48,13 +48,14 @@ def opened(
                 width, height = image.size
                 if max(width, height) > MAX_SIDE:
                     what = f"the image has {width} x {height} pixels"
-                    raise DataError(what, where=path, accepted=f"at most {MAX_SIDE} pixels a side")
+                    accepted = f"at most {MAX_SIDE:,} pixels a side"
+                    raise DataError(what, where=path, accepted=accepted, fix="cut it into tiles")
                 if width * height > max_pixels:
                     raise DataError(
-                        f"the image has {width} x {height} pixels",
+                        f"the image has {width} x {height} pixels (width x height)",
                         where=path,
-                        accepted=f"at most {max_pixels} pixels",
-                        fix="cut it into tiles, or raise the limit if the machine's memory allows it",
+                        accepted=f"at most {max_pixels:,} pixels",
+                        fix="cut it into tiles",
                     )
                 yield image
     except DataError:
@@ -63,7 +64,7 @@ def opened(
         raise DataError(str(error), where=path, fix="replace or remove the file") from None
     except Image.DecompressionBombError as error:
         what = "the image says that it has more pixels than any decoder may be asked for"
-        raise DataError(what, where=path, accepted=f"at most {max_pixels} pixels", fix="cut it into tiles") from error
+        raise DataError(what, where=path, accepted=f"at most {max_pixels:,} pixels", fix="cut it into tiles") from error
     except UnidentifiedImageError:
         raise DataError("not an image that can be read", where=path, accepted=", ".join(formats)) from None
     except Exception as error:

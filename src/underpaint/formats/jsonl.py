@@ -198,6 +198,15 @@ def write_hints(path: Path, hints: Iterable[Hints]) -> None:
             themselves.
         DataError: the disk refuses.
     """
+    write_atomic(path, hints_bytes(path, hints))
+
+
+def hints_bytes(path: Path, hints: Iterable[Hints]) -> bytes:
+    """The content of a hints file; ``path`` is named in errors.
+
+    Raises:
+        HintError: as `write_hints`.
+    """
     lines = [_dump(HEADER)]
     seen: set[str] = set()
     for one in hints:
@@ -209,7 +218,7 @@ def write_hints(path: Path, hints: Iterable[Hints]) -> None:
             what = f"the label picture {one.mask!r} lies outside of the data set"
             raise HintError(what, where=path, fix="copy the label pictures into the data set's folder")
         lines.append(_dump(hint_record(one)))
-    write_atomic(path, b"".join(lines))
+    return b"".join(lines)
 
 
 def hint_record(hints: Hints) -> dict[str, Any]:

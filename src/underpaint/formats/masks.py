@@ -182,17 +182,25 @@ def _channel(index: int, bit: int) -> int:
     return sum((index >> (bit + 3 * step) & 1) << (7 - step) for step in range(3))
 
 
-def write_index_mask(path: Path, index: Pixels, classes: ClassTable, *, root: Path | None = None) -> None:
-    """Write a mask as a palette PNG in the table's colours, whole or not at all.
+def write_index_mask(path: Path, index: Pixels, classes: ClassTable) -> None:
+    """Write `index_mask_png` to a file, whole or not at all.
 
     Args:
         path: The file, with the suffix .png; an older one is replaced at the end.
         index: (H, W) class indices, 255 for void.
         classes: The table that the indices belong to.
-        root: As in `write_atomic`.
 
     Raises:
-        DataError: not a (H, W) array of bytes, an index outside the table, or the disk refuses.
+        DataError: as `index_mask_png`, or the disk refuses.
+    """
+    write_atomic(path, index_mask_png(path, index, classes))
+
+
+def index_mask_png(path: Path, index: Pixels, classes: ClassTable) -> bytes:
+    """A mask as the bytes of a palette PNG in the table's colours; arguments as in `write_index_mask`.
+
+    Raises:
+        DataError: not a (H, W) array of bytes, or an index outside the table; it names ``path``.
     """
     if index.ndim != 2 or index.dtype != np.uint8 or index.size == 0:
         what = f"the mask is an array of {index.dtype} with shape {index.shape}"
@@ -201,4 +209,4 @@ def write_index_mask(path: Path, index: Pixels, classes: ClassTable, *, root: Pa
     image.putpalette(classes.flat_palette())
     buffer = io.BytesIO()
     image.save(buffer, format="PNG")
-    write_atomic(path, buffer.getvalue(), root=root)
+    return buffer.getvalue()

@@ -11,12 +11,11 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
-from underpaint.core.atomic import write_atomic
 from underpaint.core.errors import ConfigError
 from underpaint.models.inference import FullSize
 from underpaint.models.network import Network
 from underpaint.predict.config import PredictConfig
-from underpaint.predict.folder import Summary, open_output, read_each
+from underpaint.predict.folder import Summary, open_output, write_each
 from underpaint.predict.heat import heat, png
 from underpaint.predict.predictor import STRIDE, Pixels, look
 from underpaint.predict.tiles import tiles
@@ -68,7 +67,12 @@ def doubt(variance: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 
 def draw_doubts(
-    doubter: Doubter, images: Path, out: Path, *, on_progress: Callable[[int, int], None] | None = None
+    doubter: Doubter,
+    images: Path,
+    out: Path,
+    *,
+    by: str = "a call of draw_doubts",
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> Summary:
     """Write ``OUT/NAME.png`` and ``OUT/NAME.npy`` for every photograph.
 
@@ -79,7 +83,8 @@ def draw_doubts(
     Args:
         doubter: Network and settings.
         images: As in `predict_folder`.
-        out: The output folder; older files of the same name are replaced.
+        out: The output folder, as in `predict_folder`.
+        by: What draws, for the record of the output folder.
         on_progress: Called with (done, total).
 
     Returns:
@@ -88,14 +93,14 @@ def draw_doubts(
     Raises:
         DataError: as `predict_folder`.
     """
-    found = open_output(images, out)
-    skipped: dict[str, str] = {}
-    written = 0
-    for name, rgb in read_each(found, skipped, on_progress):
+    found, output = open_output(images, out, holds="uncertainty maps", by=by)
+
+    def write(name: str, rgb: Pixels) -> int:
         variance = doubter.coarse(rgb)
         buffer = io.BytesIO()
         np.save(buffer, variance, allow_pickle=False)
-        write_atomic(out / f"{name}.npy", buffer.getvalue(), root=out)
-        write_atomic(out / f"{name}.png", png(heat(rgb, doubt(variance), peak=1.0)), root=out)
-        written += 1
-    return Summary(written=written, skipped=skipped)
+        output.write(out / f"{name}.npy", buffer.getvalue())
+        output.write(out / f"{name}.png", png(heat(rgb, doubt(variance), peak=1.0)))
+        return 1
+
+    return write_each(found, output, write, on_progress)

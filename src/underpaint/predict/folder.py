@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import io
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from underpaint.core.atomic import write_atomic
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import ConfigError, DataError
 from underpaint.core.inside import lies_in, real
+from underpaint.core.outputs import Output
 from underpaint.formats.folder import listing
-from underpaint.formats.images import SUFFIXES, find_images, read_rgb, write_index_mask
+from underpaint.formats.images import SUFFIXES, find_images, read_rgb
+from underpaint.formats.masks import index_mask_png
 from underpaint.predict.predictor import Coarse, Pixels, Predictor
 from underpaint.predict.summary import Row, summary_csv
 
@@ -23,12 +23,16 @@ PROBABILITIES = "probabilities"
 """Folder of the probabilities within the output folder."""
 
 
+Write = Callable[[str, Pixels], int]
+"""Writes the results of a photograph, of which it gets name and pixels, and says how many there are."""
+
+
 @dataclass(frozen=True)
 class Summary:
     """What came of a folder.
 
     Args:
-        written: Masks written.
+        written: Masks or pictures written.
         skipped: Why, for each image that could not be read, by name.
     """
 
@@ -42,6 +46,7 @@ def predict_folder(
     out: Path,
     classes: ClassTable,
     *,
+    by: str = "a call of predict_folder",
     probabilities: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Summary:
@@ -53,14 +58,16 @@ def predict_folder(
     ``classes``, and is read by `numpy.load` without pickle. They are kept at a quarter of the size since networks
     decide no finer, and since that bounds memory at C H W / 8 bytes.
 
-    All images are predicted on every call; an older file of the same name is replaced in one step. Nothing is deleted:
-    the masks of photographs that are gone since an earlier call stay.
+    All images are predicted on every call; a file of an earlier prediction is replaced in one step. A folder that holds
+    anything else is refused before the work (`Output`). Nothing is deleted: the masks of photographs that are gone
+    since an earlier call stay.
 
     Args:
         predictor: Network and settings.
         images: A photograph, a folder of them at any depth, or a data set, whose photographs are taken.
         out: The output folder; made where it is missing.
         classes: The network's classes.
+        by: What predicts, for the record of the output folder.
         probabilities: Also keep probabilities.
         on_progress: Called with (done, total), first with 0 done.
 
@@ -68,25 +75,37 @@ def predict_folder(
         How many masks were written, and which images were skipped because they cannot be read.
 
     Raises:
-        DataError: no photographs, an output folder among them, output names that would collide, cover a photograph or
-            leave the output folder, or a disk that refuses; what was written before stays.
+        DataError: no photographs, an output folder among them, one that holds what no prediction wrote or that is
+            removed meanwhile, output names that would collide, cover a photograph or leave the output folder, or a disk
+            that refuses; what was written before stays.
         ConfigError: a class table of another length than the network's.
     """
     if len(classes) != predictor.classes:
         raise ConfigError(f"{len(classes)} classes for a network of {predictor.classes}", where="classes")
-    found = open_output(images, out)
-    skipped: dict[str, str] = {}
-    rows = [
-        _predict_one(predictor, rgb, out, name, classes, probabilities=probabilities)
-        for name, rgb in read_each(found, skipped, on_progress)
-    ]
-    write_atomic(out / "summary.csv", summary_csv(rows, classes), root=out)
-    stale = {name: why + _stale(_mask(out, name)) for name, why in skipped.items()}
-    return Summary(written=len(rows), skipped=stale)
+    found, output = open_output(images, out, holds="masks", by=by)
+    rows: list[Row] = []
+
+    def write(name: str, rgb: Pixels) -> int:
+        rows.append(_predict_one(predictor, rgb, output, name, classes, probabilities=probabilities))
+        return 1
+
+    def table() -> None:
+        output.write(out / "summary.csv", summary_csv(rows, classes))
+
+    summary = write_each(found, output, write, on_progress, last=table)
+    _check_there([_mask(out, row.image) for row in rows], out)
+    stale = {name: why + _stale(_mask(out, name)) for name, why in summary.skipped.items()}
+    return Summary(summary.written, stale)
 
 
-def open_output(images: Path, out: Path) -> dict[str, Path]:
+def open_output(images: Path, out: Path, *, holds: str, by: str) -> tuple[dict[str, Path], Output]:
     """The photographs by name, and an output folder in which a PNG can be written for each.
+
+    Args:
+        images: As in `predict_folder`.
+        out: The output folder.
+        holds: What it is to hold, in words.
+        by: What writes.
 
     Raises:
         DataError: as `predict_folder`.
@@ -94,27 +113,55 @@ def open_output(images: Path, out: Path) -> dict[str, Path]:
     found = find_photographs(images)
     _check_apart(images, out)
     _check_targets(found, out)
-    _check_writable(out)
-    return found
+    return found, Output.open(out, holds=holds, by=by)
 
 
-def read_each(
-    found: Mapping[str, Path], skipped: dict[str, str], on_progress: Callable[[int, int], None] | None
-) -> Iterator[tuple[str, Pixels]]:
-    """Name and pixels of every photograph that can be read.
+def write_each(
+    found: Mapping[str, Path],
+    output: Output,
+    write: Write,
+    on_progress: Callable[[int, int], None] | None,
+    *,
+    last: Callable[[], None] = lambda: None,
+) -> Summary:
+    """Read the photographs one by one, write what is made of each, and count.
 
     Args:
         found: Photographs by name.
-        skipped: Takes the others, with the reasons.
+        output: The output folder.
+        write: Called with name and pixels of every photograph that can be read.
         on_progress: Called with (done, total), first with 0 done.
+        last: Called after all photographs.
+
+    Raises:
+        DataError: the output cannot be written any more; it says how much was.
     """
+    skipped: dict[str, str] = {}
+    written = 0
+    try:
+        for name, rgb in _read_each(found, skipped, on_progress):
+            written += write(name, rgb)
+        last()
+    except DataError as error:
+        raise DataError(
+            f"{error.what}; {written} of the {output.holds} were written before, each whole",
+            where=output.root,
+            fix="free some space or choose another folder, and give the same command again",
+        ) from error
+    return Summary(written, skipped)
+
+
+def _read_each(
+    found: Mapping[str, Path], skipped: dict[str, str], on_progress: Callable[[int, int], None] | None
+) -> Iterator[tuple[str, Pixels]]:
+    """Name and pixels of every photograph that can be read; ``skipped`` takes the others, with the reasons."""
     for done, (name, path) in enumerate(found.items()):
         if on_progress is not None:
             on_progress(done, len(found))
         try:
             rgb = read_rgb(path)
         except DataError as error:
-            skipped[name] = error.what
+            skipped[name] = error.brief
             continue
         yield name, rgb
     if on_progress is not None:
@@ -122,16 +169,28 @@ def read_each(
 
 
 def _predict_one(
-    predictor: Predictor, rgb: Pixels, out: Path, name: str, classes: ClassTable, *, probabilities: bool
+    predictor: Predictor, rgb: Pixels, output: Output, name: str, classes: ClassTable, *, probabilities: bool
 ) -> Row:
     if probabilities:
         index, coarse = predictor.index_and_coarse(rgb)
-        write_atomic(out / PROBABILITIES / f"{name}.npz", _npz(coarse, index.shape, classes), root=out)
+        output.write(output.root / PROBABILITIES / f"{name}.npz", _npz(coarse, index.shape, classes))
     else:
         index = predictor.index(rgb)
-    write_index_mask(_mask(out, name), index, classes, root=out)
+    mask = _mask(output.root, name)
+    output.write(mask, index_mask_png(mask, index, classes))
     counts = np.bincount(index.ravel(), minlength=len(classes))
     return Row(name, index.shape[0], index.shape[1], tuple(counts / index.size))
+
+
+def _check_there(masks: list[Path], out: Path) -> None:
+    """Fail where masks that were written are gone: someone removed them meanwhile."""
+    gone = [mask.relative_to(out).as_posix() for mask in masks if not mask.is_file()]
+    if gone:
+        raise DataError(
+            f"{len(gone)} of the {len(masks)} masks were removed while others were predicted: {listing(gone)}",
+            where=out,
+            fix="give the same command again, and leave the output folder alone until it ends",
+        )
 
 
 def _npz(coarse: Coarse, size: tuple[int, ...], classes: ClassTable) -> bytes:
@@ -209,15 +268,3 @@ def _check_targets(found: Mapping[str, Path], out: Path) -> None:
             where=out,
             fix="choose an empty output folder",
         )
-
-
-def _check_writable(out: Path) -> None:
-    """Fail before the work and not after it."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out):
-            pass
-    except OSError as error:
-        raise DataError(
-            f"the output folder cannot be written: {error.strerror or error}", where=out, fix="choose another folder"
-        ) from error

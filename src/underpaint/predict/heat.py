@@ -13,9 +13,8 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from underpaint.core.atomic import write_atomic
 from underpaint.core.classes import ClassTable
-from underpaint.predict.folder import Summary, open_output, read_each
+from underpaint.predict.folder import Summary, open_output, write_each
 from underpaint.predict.predictor import Pixels
 from underpaint.predict.responses import Responder
 
@@ -32,6 +31,7 @@ def draw_responses(
     out: Path,
     classes: ClassTable,
     *,
+    by: str = "a call of draw_responses",
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Summary:
     """Write ``OUT/NAME/NN-CLASS.png`` for every photograph and every class that the network sees in it.
@@ -42,27 +42,28 @@ def draw_responses(
     Args:
         responder: Network, scales and flip.
         images: As in `predict_folder`.
-        out: The output folder; older pictures of the same name are replaced.
+        out: The output folder, as in `predict_folder`.
         classes: The network's classes.
+        by: What draws, for the record of the output folder.
         on_progress: Called with (done, total).
 
     Returns:
         How many pictures were written, and which photographs were skipped because they cannot be read.
 
     Raises:
-        DataError: no photographs, an output folder among them, or a disk that refuses.
+        DataError: as `predict_folder`.
         ConfigError: the network has no tag head.
     """
-    found = open_output(images, out)
-    skipped: dict[str, str] = {}
-    written = 0
-    for name, rgb in read_each(found, skipped, on_progress):
-        maps = responder.coarse(rgb)
-        for label in shown(responder.scores(rgb), classes):
+    found, output = open_output(images, out, holds="response maps", by=by)
+
+    def write(name: str, rgb: Pixels) -> int:
+        maps, seen = responder.coarse(rgb), shown(responder.scores(rgb), classes)
+        for label in seen:
             target = out / name / f"{label:02d}-{_plain(classes.names[label])}.png"
-            write_atomic(target, png(heat(rgb, maps[label])), root=out)
-            written += 1
-    return Summary(written=written, skipped=skipped)
+            output.write(target, png(heat(rgb, maps[label])))
+        return len(seen)
+
+    return write_each(found, output, write, on_progress)
 
 
 def shown(scores: npt.NDArray[np.float32], classes: ClassTable) -> list[int]:

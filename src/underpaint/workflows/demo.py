@@ -6,7 +6,7 @@ from pathlib import Path
 
 from underpaint.data.synthetic import write_dataset
 from underpaint.training.reporter import Reporter, Silent
-from underpaint.workflows.gap import gap
+from underpaint.workflows.gap import gap, open_comparison
 
 SETTINGS = (
     "views.crop=[128,160]",
@@ -25,7 +25,7 @@ def demo(
     A demo that was interrupted goes on; one that is complete only writes its report again.
 
     Args:
-        out: Folder to make: ``scenes/``, and what `gap` makes.
+        out: Folder to make, as in `gap`: ``scenes/``, and what `gap` makes.
         train_scenes: Scenes to learn from.
         test_scenes: Scenes to score on.
         command: What made the report; stands in it.
@@ -35,6 +35,7 @@ def demo(
         The report.
     """
     reporter = reporter or Silent()
+    open_comparison(out)
     scenes = out / "scenes"
     write_dataset(scenes, train=train_scenes, test=test_scenes, size=(128, 160), seed=0)
     reporter.note(f"{train_scenes} scenes to learn from and {test_scenes} to score on, in {scenes}")

@@ -13,6 +13,7 @@ import numpy as np
 
 from underpaint.core.digest import code_digest, files_digest, fingerprint
 from underpaint.core.errors import ConfigError
+from underpaint.core.outputs import Output
 from underpaint.evaluation.report import write_report
 from underpaint.evaluation.results import BudgetPoint, GapReport, MethodRow, PictureRow, Role
 from underpaint.formats.dataset import open_dataset
@@ -101,7 +102,7 @@ def gap(
 
     Args:
         data: Data-set folder with masks for both splits (the ceiling learns from those of ``split``).
-        out: Folder to make.
+        out: Folder to make; one that holds anything but what earlier calls made is refused.
         hints: A kind to simulate (scribbles, clicks, boxes, tags, mixture), or files of hints.
         methods: Registry names, or variants as `Variant` reads them; None for the method that ``auto`` takes, beside
             gated-crf where hints are strokes and clicks. One named like the floor (``partial``, or ``cam``
@@ -128,6 +129,7 @@ def gap(
     reporter = reporter or Silent()
     opened = open_dataset(data)
     split = split or opened.learning_split()
+    output = open_comparison(out)
     given = _hint_files(opened, out, hints, split)
     names = opened.split(split)
     kinds = _kinds(opened, names, given, lenient=lenient)
@@ -152,10 +154,20 @@ def gap(
     for cell, scored in run_cells(protocol, cells, jobs=jobs, reporter=reporter):
         results.setdefault(cell.row, {})[cell.seed] = scored
         report = _report(protocol, opened, results, efforts, hints, tuning, command, effort)
-        write_report(report, out / "report.html")
+        write_report(report, out / "report.html", write=output.write)
     if report is None:
         raise ConfigError("no seed was given", accepted="one seed or more")
     return report
+
+
+def open_comparison(out: Path) -> Output:
+    """The folder of a comparison: a new or empty one, or that of an earlier call.
+
+    Raises:
+        DataError: it holds anything else.
+    """
+    parts = ("runs", "artifacts", "hints", "masks", "scores", "scenes")
+    return Output.open(out, holds="a comparison", by="underpaint gap", apart=parts)
 
 
 def _hint_files(

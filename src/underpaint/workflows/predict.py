@@ -38,7 +38,9 @@ def predict(
     config, network, classes = config or PredictConfig(), folder.network(), folder.classes
     forward = choose_forward(network, run / "export", classes, engine=config.engine)
     predictor = Predictor(network, config, forward=forward)
-    return predict_folder(predictor, images, out, classes, probabilities=probabilities, on_progress=on_progress)
+    return predict_folder(
+        predictor, images, out, classes, by=_by(run), probabilities=probabilities, on_progress=on_progress
+    )
 
 
 def responses(
@@ -64,7 +66,7 @@ def responses(
     """
     folder, config = RunFolder(run), config or PredictConfig()
     responder = Responder(folder.tag_network(), scales=config.scales, flip=config.flip)
-    return draw_responses(responder, images, out, folder.classes, on_progress=on_progress)
+    return draw_responses(responder, images, out, folder.classes, by=_by(run), on_progress=on_progress)
 
 
 def doubts(
@@ -89,4 +91,9 @@ def doubts(
         DataError: no photograph, or the output cannot be written.
     """
     doubter = Doubter(RunFolder(run).doubting_network(), config or PredictConfig())
-    return draw_doubts(doubter, images, out, on_progress=on_progress)
+    return draw_doubts(doubter, images, out, by=_by(run), on_progress=on_progress)
+
+
+def _by(run: Path) -> str:
+    """What predicts, in words for the record of the output folder."""
+    return f"underpaint predict, run {run.resolve().name!r}"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from underpaint.core.outputs import write_new
 from underpaint.formats.dataset import open_dataset
-from underpaint.formats.jsonl import write_hints
+from underpaint.formats.jsonl import hints_bytes
 from underpaint.hints.types import Kind
 from underpaint.simulate.run import simulate as simulate_hints
 
@@ -16,7 +17,7 @@ def simulate(data: Path, out: Path, *, kind: str, split: str | None = None, seed
 
     Args:
         data: Data-set folder with masks.
-        out: The file.
+        out: The file; one that is there already with another content is never replaced.
         kind: scribbles, clicks, boxes, tags or mixture.
         split: Split, or several joined with '+'; None for the one that a training takes by itself.
         seed: Of every choice; a function of it and the image's name alone.
@@ -24,10 +25,13 @@ def simulate(data: Path, out: Path, *, kind: str, split: str | None = None, seed
 
     Returns:
         Number of images.
+
+    Raises:
+        DataError: there is another file under this name, or masks are missing.
     """
     opened = open_dataset(data)
     chosen: Kind | Literal["mixture"] = "mixture" if kind == "mixture" else Kind(kind)
     names = split or opened.learning_split()
     hints = list(simulate_hints(opened, names, chosen, seed=seed, budget=budget))
-    write_hints(out, hints)
+    write_new(out, hints_bytes(out, hints))
     return len(hints)
