@@ -257,10 +257,11 @@ def test_what_is_no_photograph_is_skipped_with_its_reason(predictor: Predictor, 
     os.mkfifo(album / "pipe.png")
     summary = predict_folder(predictor, album, tmp_path / "masks", TABLE)
     assert summary.written == 3
+    fix = "; fix: replace or remove the file"
     assert dict(summary.skipped) == {
-        "pipe": "the image file cannot be opened: it is a named pipe, not a file",
-        "self": "the image file cannot be opened: it is a link that leads back to itself",
-        "zero": "the image file cannot be opened: it is a device, not a file",
+        "pipe": "the image file cannot be opened: it is a named pipe, not a file" + fix,
+        "self": "the image file cannot be opened: it is a link that leads back to itself" + fix,
+        "zero": "the image file cannot be opened: it is a device, not a file" + fix,
     }
 
 
