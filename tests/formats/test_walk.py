@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import builtins
+import io
+import json
 import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pytest
 from PIL import Image
 
+from underpaint.doctor import examine
 from underpaint.formats.coco import write_coco
 from underpaint.formats.dataset import open_dataset
+from underpaint.formats.images import find_files, find_images
 from underpaint.formats.voc import VOC
 from underpaint.formats.walk import files_below, listed_once
 from underpaint.hints.types import Box, Hints
@@ -62,12 +67,80 @@ def test_the_same_files_as_rglob(root: Path, monkeypatch: pytest.MonkeyPatch, re
     assert dict(files_below(base, ENDINGS)) == expected
 
 
-def test_links_are_followed_to_files_alone(root: Path) -> None:
-    (root / "link.png").symlink_to(root / "a.png")
-    (root / "loop").symlink_to(root)
+def test_links_are_followed_once_and_circles_end(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "store/in").mkdir(parents=True)
+    for name in ("store/v0.png", "store/in/v1.png"):
+        (tmp_path / name).touch()
+    before = {name for name, _ in files_below(root, ENDINGS)}
+    links = {
+        "link.png": root / "a.png",
+        "camera": tmp_path / "store",
+        "deep/again": tmp_path / "store",
+        "loop": root,
+        "deep/up": tmp_path,
+        "same": root / "deep",
+        "gone": tmp_path / "nowhere",
+    }
+    for name, target in links.items():
+        (root / name).symlink_to(target)
+    (tmp_path / "store/in/back").symlink_to(tmp_path / "store")
     names = [name for name, _ in files_below(root, ENDINGS)]
-    assert "link" in names
-    assert len(names) == 10
+    assert len(names) == len(set(names))
+    assert set(names) - before == {"link", "camera/v0", "camera/in/v1"}
+
+
+def own(folder: Path, kind: str) -> None:
+    """What tells that a command of ours made a folder."""
+    (folder / "in").mkdir(parents=True)
+    files = {
+        "run": {"about.json": '{"versions": {"underpaint": "0.1.0"}}'},
+        "record": {".underpaint.jsonl": '{"underpaint": "output", "holds": "masks"}\n'},
+        "masks": {"summary.csv": "image,height,width,cat\n"},
+        "comparison": {"report.html": "", "artifacts/x/labels.png": ""},
+    }[kind]
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    for name in ("samples.png", "in/b.png"):
+        (folder / name).touch()
+
+
+@pytest.mark.parametrize("kind", ["run", "record", "masks", "comparison"])
+def test_folders_that_underpaint_made_hold_no_photographs(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    (tmp_path / "a.png").touch()
+    own(tmp_path / "deep/out", kind)
+    assert list(find_images(tmp_path)) == ["a"]
+    assert list(find_images(tmp_path)) == ["a"]
+    said = [record.message for record in caplog.records if str(tmp_path / "deep/out") in record.message]
+    assert len(said) == 1, "it is said once"
+    assert list(find_images(tmp_path / "deep/out"))  # asked for by name
+    labels = {"a"} | ({"deep/out/samples", "deep/out/in/b"} if kind in ("record", "masks") else set())
+    assert set(find_files(tmp_path, frozenset({".png"}))) == labels  # predicted masks may be labels
+
+
+def test_a_data_set_with_a_run_among_its_photographs_opens_and_doctor_says_so(tmp_path: Path) -> None:
+    Image.new("RGB", (64, 48)).save(tmp_path / "0.jpg")
+    shape = {"label": "cat", "shape_type": "rectangle", "points": [[1, 1], [30, 30]]}
+    (tmp_path / "0.json").write_text(json.dumps({"shapes": [shape], "imagePath": "0.jpg"}))
+    for kind in ("run", "masks", "comparison"):
+        own(tmp_path / kind, kind)
+    assert list(open_dataset(tmp_path).images) == ["0"]
+    keys = {finding.key: finding for finding in examine(tmp_path).findings}
+    assert keys["own-folders"].count == 3
+    assert "image-other-files" not in keys  # 0.json was read
+
+
+def test_files_that_were_read_are_not_called_passed_over(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        (tmp_path / split).mkdir()
+        Image.new("RGB", (64, 48)).save(tmp_path / split / "a.png")
+        write_coco(tmp_path / split / "x.coco.json", [Hints("a", (48, 64), boxes=(Box("cat", 0, 0, 9, 9),))], VOC, {})
+    (tmp_path / "train/notes.docx").touch()
+    finding = next(one for one in examine(tmp_path).findings if one.key == "image-other-files")
+    assert finding.count == 1
+    assert finding.names == ("train/notes.docx",)
 
 
 def test_a_missing_folder_is_empty(tmp_path: Path) -> None:
@@ -85,6 +158,17 @@ def test_within_an_opening_each_folder_is_listed_once(root: Path, listed: Counte
     assert "new" in dict(files_below(root, ENDINGS))
 
 
+def noted(opened: list[str], real: Any) -> Any:
+    """The function ``real``, which notes the names of the files that it opens."""
+
+    def open_noted(file: Any, *args: Any, **words: Any) -> Any:
+        if not isinstance(file, int):
+            opened.append(Path(file).name)
+        return real(file, *args, **words)
+
+    return open_noted
+
+
 def test_opening_a_data_set_lists_once_and_opens_no_photograph(
     tmp_path: Path, listed: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,14 +177,8 @@ def test_opening_a_data_set_lists_once_and_opens_no_photograph(
         Image.new("RGB", (4, 4)).save(tmp_path / f"images/{i}.png")
     write_coco(tmp_path / "annotations/train.json", [Hints("0", (4, 4), boxes=(Box("cat", 0, 0, 2, 2),))], VOC, {})
     opened: list[str] = []
-    real = Path.open
-
-    def noted(self: Path, *args: Any, **words: Any) -> IO[Any]:
-        opened.append(self.name)
-        file: IO[Any] = real(self, *args, **words)
-        return file
-
-    monkeypatch.setattr(Path, "open", noted)
+    for module, name in ((os, "open"), (builtins, "open"), (io, "open")):
+        monkeypatch.setattr(module, name, noted(opened, getattr(module, name)))
     data = open_dataset(tmp_path)
     assert list(data.images) == ["0", "1", "2"]
     assert data.annotations == (tmp_path / "annotations/train.json",)

@@ -11,7 +11,7 @@ from underpaint.doctor.estimate import estimate
 from underpaint.doctor.findings import Finding, Level
 from underpaint.doctor.labels import Labels, Sources, read_sources
 from underpaint.doctor.look import Job, crashed, look
-from underpaint.doctor.photographs import Photographs, other_files
+from underpaint.doctor.photographs import Photographs, other_files, own_folders
 from underpaint.doctor.processes import stream
 from underpaint.doctor.report import Report
 from underpaint.doctor.splits import Chosen, choose
@@ -63,7 +63,13 @@ def examine(
         if progress is not None:
             progress(done, len(data.images))
     copies.compare(data, workers=processes)
-    findings += [*other_files(data), *photographs.findings(), *labels.findings(), *copies.findings()]
+    findings += [
+        *other_files(data, sources.titles),
+        *own_folders(data),
+        *photographs.findings(),
+        *labels.findings(),
+        *copies.findings(),
+    ]
     return _report(path, data, chosen, sources, labels, photographs, findings)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
 
 from underpaint.core.printable import printable
@@ -11,7 +13,10 @@ from underpaint.doctor.findings import Finding, Group, Level
 from underpaint.doctor.look import Fault, Seen
 from underpaint.formats.decode import MAX_PIXELS
 from underpaint.formats.folder import DataFolder
-from underpaint.formats.images import FORMATS, SUFFIXES
+from underpaint.formats.images import FORMATS as DECODED
+from underpaint.formats.images import SUFFIXES
+from underpaint.formats.registry import FORMATS
+from underpaint.formats.walk import folders_below
 
 TINY = 32
 """Pixels of a side: the encoder's deepest features have one cell for so many."""
@@ -63,7 +68,7 @@ class Photographs:
                 Level.WARNS,
                 "{n} photographs cannot be decoded and would be left out",
                 cause=f"cut off in a copy, or no image at all; the first: {printable(self.unreadable.detail)}",
-                fix=f"copy them again, or remove them; read are {', '.join(FORMATS)}",
+                fix=f"copy them again, or remove them; read are {', '.join(DECODED)}",
             ),
             *self.oversized.finding(
                 "image-oversized",
@@ -108,15 +113,24 @@ class Photographs:
         return sum(h * w * count for (h, w), count in self.sizes.items()) / max(self.sizes.total(), 1)
 
 
-def other_files(data: DataFolder) -> list[Finding]:
-    """Files among the photographs that are passed over for their ending."""
+def other_files(data: DataFolder, read: Iterable[tuple[str, str]]) -> list[Finding]:
+    """Files among the photographs that are passed over for their ending, but for those that hold the annotations.
+
+    Args:
+        data: The data set.
+        read: Each file or folder of annotations with the title of its format.
+    """
     name, path = next(iter(data.images.items()))
     folder = path.parents[name.count("/")]
+    sources = [(Path(source).resolve(), _endings(title)) for source, title in read]
     group, endings = Group(), Counter[str]()
-    for file in folder.rglob("*"):
-        if file.suffix.lower() not in SUFFIXES and not file.name.startswith(".") and file.is_file():
-            group.add(file.relative_to(folder).as_posix())
-            endings[printable(file.suffix.lower()[:12]) or "no ending"] += 1
+    for below, found in folders_below(folder, into=()):
+        for ending, names in found.files.items():
+            passed = [name for name in names if not _is_read(folder / below / name, sources)]
+            if ending not in SUFFIXES and passed:
+                for name in passed:
+                    group.add(below + name)
+                endings[printable(ending[:12]) or "no ending"] += len(passed)
     seen = ", ".join(f"{count} {ending}" for ending, count in endings.most_common(5))
     return group.finding(
         "image-other-files",
@@ -124,4 +138,36 @@ def other_files(data: DataFolder) -> list[Finding]:
         f"{{n}} files among the photographs are passed over ({seen})",
         cause=f"their ending is none of {', '.join(sorted(SUFFIXES))}",
         fix="convert them if they are photographs (JPEG, or PNG without loss)",
+    )
+
+
+LISTS = frozenset({"classes.txt", "data.yaml"})
+"""Names of files that are read beside annotations."""
+
+
+def _endings(title: str) -> frozenset[str]:
+    """Endings of the files of a format, as its layout names them."""
+    layout = next(form.layout for form in FORMATS if form.title == title)
+    return frozenset(word for word in layout.split() if word.startswith("."))
+
+
+def _is_read(file: Path, sources: Sequence[tuple[Path, Collection[str]]]) -> bool:
+    real, ending = file.resolve(), file.suffix.lower()
+    within = (real == source or (ending in endings and real.is_relative_to(source)) for source, endings in sources)
+    return file.name in LISTS or any(within)
+
+
+def own_folders(data: DataFolder) -> list[Finding]:
+    """Folders among the photographs that underpaint made, and that are passed over."""
+    name, path = next(iter(data.images.items()))
+    folder, group = path.parents[name.count("/")], Group()
+    for below, found in folders_below(folder, into=()):
+        for name, holds in found.own.items():
+            group.add(f"{below}{name} ({holds})")
+    return group.finding(
+        "own-folders",
+        Level.NOTES,
+        "{n} folders among the photographs were made by underpaint and are passed over",
+        cause="a training, a prediction or a comparison wrote there",
+        fix="none needed; give -o a folder outside of the data set, if you like",
     )

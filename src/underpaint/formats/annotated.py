@@ -42,7 +42,7 @@ def find_annotations(root: Path) -> Found:
         DataError: files of several formats.
     """
     folders = [root, *(root / name for name in ANNOTATIONS if (root / name).is_dir())]
-    below = [folder for folder in sorted(root.iterdir()) if folder.is_dir() and not folder.name.startswith(".")]
+    below = [root / name for name in sorted([*listing(root).folders, *listing(root).links])]
     found: Found = []
     for folder in dict.fromkeys([*folders, *below]):
         found += [(file, form) for file in _candidates(folder) for form in FORMATS if _holds(form, file)]

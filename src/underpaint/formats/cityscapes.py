@@ -22,6 +22,7 @@ from underpaint.formats.fields import Fields
 from underpaint.formats.folder import DataFolder
 from underpaint.formats.images import find_files, find_images
 from underpaint.formats.json_text import read_json
+from underpaint.formats.walk import files_below
 from underpaint.hints.rasterise import UNKNOWN, bitmap_of, paint_regions
 from underpaint.hints.types import Hints, Polygon, Region
 
@@ -57,12 +58,16 @@ LAST_ID = 33
 
 PHOTOGRAPHS = "leftImg8bit"
 
+ENDINGS = frozenset({".png", ".json"})
+
 _ANNOTATION = re.compile(r"(?P<frame>.+)_(?P<set>gtFine|gtCoarse)_(?P<kind>labelTrainIds|labelIds|polygons)")
 
 
 def is_cityscapes(path: Path) -> bool:
     """Whether a folder holds annotations named as those of Cityscapes, in any depth."""
-    return path.is_dir() and any(_ANNOTATION.fullmatch(file.stem) for file in path.rglob("*_gt*"))
+    return path.is_dir() and any(
+        _ANNOTATION.fullmatch(file.stem) for _, file in files_below(path, ENDINGS) if "_gt" in file.name
+    )
 
 
 def read_cityscapes(path: Path, *, left_out: Counter[str] | None = None) -> dict[str, Hints]:
@@ -124,7 +129,7 @@ def open_cityscapes(root: Path) -> DataFolder:
 def _frames(root: Path, kinds: tuple[str, ...]) -> Mapping[str, Path]:
     """The best annotation of each photograph below a folder: of an earlier kind, fine before coarse."""
     best: dict[str, tuple[tuple[bool, int], Path]] = {}
-    for name, file in find_files(root, frozenset({".png", ".json"})).items():
+    for name, file in find_files(root, ENDINGS).items():
         match = _ANNOTATION.fullmatch(file.stem)
         if match is None or match["kind"] not in kinds or (file.suffix == ".json") != (match["kind"] == "polygons"):
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from underpaint.core.errors import DataError
 from underpaint.formats.decode import MAX_PIXELS, Pixels, opened, orientation_of
 from underpaint.formats.masks import read_index_mask, write_index_mask
+from underpaint.formats.own import MASKS
 from underpaint.formats.walk import files_below
 
 __all__ = ["find_files", "find_images", "image_size", "read_index_mask", "read_rgb", "write_index_mask"]
@@ -97,21 +99,24 @@ def _to_rgb(image: Image.Image, path: Path) -> Image.Image:
 def find_images(folder: Path) -> dict[str, Path]:
     """All photographs below a folder, by name: the path relative to it, without suffix, with '/' between folders.
 
-    Files and folders whose name starts with a dot are passed over (thumbnails, resource forks). Nothing is opened.
+    Files and folders whose name starts with a dot are passed over (thumbnails, resource forks), and folders that
+    underpaint made, which is said. Linked folders are followed. No photograph is opened.
 
     Raises:
         DataError: no such folder, or two files that differ in the suffix alone.
     """
-    return find_files(folder, SUFFIXES)
+    return find_files(folder, SUFFIXES, into=frozenset())
 
 
-def find_files(folder: Path, suffixes: frozenset[str]) -> dict[str, Path]:
-    """As `find_images`, for other endings (lower case, with the dot)."""
+def find_files(
+    folder: Path, suffixes: frozenset[str], *, into: Collection[str] = frozenset({MASKS})
+) -> dict[str, Path]:
+    """As `find_images`, for other endings (lower case, with the dot), and in predicted masks too (`files_below`)."""
     if not folder.is_dir():
         raise DataError("the folder is missing", where=folder)
     found: dict[str, Path] = {}
     doubles: list[str] = []
-    for name, path in files_below(folder, suffixes):
+    for name, path in files_below(folder, suffixes, into=into):
         if name in found:
             doubles.append(f"{found[name].name} and {path.name}")
         found[name] = path

@@ -1,0 +1,57 @@
+"""Folders that underpaint's own commands made: what lies in them is neither photograph nor annotation."""
+
+from __future__ import annotations
+
+import logging
+from functools import cache
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+RECORD = ".underpaint.jsonl"
+"""The record in every folder of results; see `core.outputs`."""
+
+MASKS = "predicted masks"
+RUN = "a training run"
+COMPARISON = "a comparison"
+
+HEAD = 1 << 16
+"""Bytes of a file that are looked at; ``about.json`` has about 1 kB."""
+
+
+def own_folder(folder: Path) -> str | None:
+    """What a folder of our own holds, in words; None for any other folder.
+
+    A run is known by what its ``about.json`` says of versions, results by their record, and those of earlier versions
+    by the heading of ``summary.csv`` or by the parts of a comparison.
+    """
+    about = _head(folder / "about.json")
+    if '"versions"' in about and '"underpaint"' in about:
+        return RUN
+    record = _head(folder / RECORD)
+    if (folder / "artifacts").is_dir() and (record or (folder / "report.html").is_file()):
+        return COMPARISON
+    if record or _head(folder / "summary.csv").startswith("image,height,width,"):
+        return MASKS
+    return None
+
+
+def say_passed_over(folder: Path, holds: str) -> None:
+    """Say once that a folder of our own is passed over."""
+    _say(folder.resolve(), holds)
+
+
+@cache
+def _say(folder: Path, holds: str) -> None:
+    log.warning("passed over: %s, %s that underpaint made", folder, holds)
+
+
+def _head(file: Path) -> str:
+    """The beginning of a file; empty where there is none that can be read."""
+    try:
+        if not file.is_file():
+            return ""
+        with file.open("rb") as opened:
+            return opened.read(HEAD).decode("utf-8", "replace")
+    except OSError:
+        return ""
