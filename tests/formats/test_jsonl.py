@@ -37,7 +37,7 @@ FULL = Hints(
 )
 
 names = st.text(min_size=1, max_size=8)
-numbers = st.floats(allow_nan=False, allow_infinity=False)
+numbers = st.floats(-1e8, 1e8)
 clicks = st.builds(Click, names, numbers, numbers)
 strokes = st.builds(
     Scribble,

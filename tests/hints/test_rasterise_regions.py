@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from underpaint.hints import rasterise
+from underpaint.hints import pens
 from underpaint.hints.rasterise import UNKNOWN, bitmap_area, bitmap_of, paint_regions, region_area
 from underpaint.hints.types import Bitmap, Polygon, Region
 
@@ -55,7 +55,7 @@ def test_a_polygon_covers_the_centres_inside(polygon: Polygon, size: Size) -> No
 def test_blocks_of_edges_do_not_show(polygon: Polygon, size: Size, block: int) -> None:
     whole = area(polygon, size)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rasterise, "CROSSINGS", block)
+        patch.setattr(pens, "BLOCK", block)
         np.testing.assert_array_equal(area(polygon, size), whole)
 
 

@@ -9,9 +9,10 @@ import numpy.typing as npt
 
 from underpaint.core.classes import VOID, ClassTable
 from underpaint.doctor.findings import Finding, Group, Level
+from underpaint.formats.decode import MAX_PIXELS
 from underpaint.hints.candidates import ImageKnowledge
 from underpaint.hints.rasterise import numbered, paint_regions
-from underpaint.hints.types import IGNORED, Hints, Polygon, Region
+from underpaint.hints.types import IGNORED, Hints, Polygon, Region, Scribble
 
 CONSTANT = 0.95
 """Share of the images with known tags from which on a tag is nearly constant: of 100 images 5 or fewer differ, so that
@@ -58,8 +59,7 @@ class Balance:
             for region in (one for one in hints.regions if one.name != IGNORED):
                 self.pixels[self.classes.index(region.name)] += region_pixels(region)
         for scribble in hints.scribbles:
-            along = np.hypot(*np.diff(np.array(scribble.points), axis=0).T).sum() + scribble.width
-            self.pixels[self.classes.index(scribble.name)] += int(along * scribble.width)
+            self.pixels[self.classes.index(scribble.name)] += stroke_area(scribble, hints.size)
         for click in hints.clicks:
             self.pixels[self.classes.index(click.name)] += 1
         if masks is not None:
@@ -143,3 +143,9 @@ def _area(ring: npt.NDArray[np.float64]) -> float:
     """By the shoelace formula; from the first point, so that the terms which close the ring are 0."""
     x, y = (ring - ring[0]).T
     return abs(float(x[:-1] @ y[1:] - x[1:] @ y[:-1])) / 2
+
+
+def stroke_area(scribble: Scribble, size: tuple[int, int] | None) -> int:
+    """About the pixels of a stroke: length times width, and no more than the image (H, W) has."""
+    along = np.hypot(*np.diff(np.array(scribble.points), axis=0).T).sum() + scribble.width
+    return int(min(along * scribble.width, size[0] * size[1] if size is not None else MAX_PIXELS))

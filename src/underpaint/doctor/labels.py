@@ -101,6 +101,7 @@ class Labels:
         self.faults: dict[Fault, Group] = {}
         self.blocking: set[Fault] = set()
         self.bare, self.empty, self.outside, self.sizes = Group(), Group(), Group(), Group()
+        self.excess = Group()
         self.strays_outside = 0
 
     def files(self, name: str) -> tuple[LabelFile, ...]:
@@ -150,7 +151,8 @@ class Labels:
         try:
             fit = fit_hints(hints, seen.size, drop=True, where=hints.source)
         except HintError as error:
-            self.sizes.add(seen.name, error.what)
+            group = self.sizes if hints.size not in (None, seen.size) else self.excess
+            group.add(seen.name, error.what)
             return
         if fit.outside:
             self.outside.add(seen.name)
@@ -276,6 +278,13 @@ def _of_images(labels: Labels) -> list[Finding]:
             "the hints of {n} images were made on another size than the photograph has",
             cause=printable(labels.sizes.detail),
             fix="give the photographs that were annotated; hints are never stretched",
+        ),
+        *labels.excess.finding(
+            "hints-excess",
+            Level.BLOCKS,
+            "the strokes and areas of {n} images would take too long to paint",
+            cause=printable(labels.excess.detail),
+            fix="remove shapes that are given many times over, or thin out their points",
         ),
         *labels.outside.finding(
             "hints-outside",

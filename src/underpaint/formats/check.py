@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import replace
@@ -12,6 +11,10 @@ from underpaint.core.errors import HintError
 from underpaint.formats.decode import MAX_PIXELS
 from underpaint.hints.ignore import Drawn, ignore_where
 from underpaint.hints.types import Hints, Polygon, Region, Tags
+
+MAX_NUMBER = float(MAX_PIXELS)
+"""Limit of coordinates, pen widths and seconds: a photograph of one row may be so wide, and work last for three years.
+Beyond it arithmetic overflows."""
 
 MAX_POINTS = 1_000_000
 """Limit of the points of one polygon, far above what a person or a tracing tool draws."""
@@ -46,13 +49,13 @@ def check_hints(hints: Hints, classes: ClassTable | None, where: object) -> None
     """Refuse hints that make no sense in themselves, or name a class outside the table.
 
     Raises:
-        HintError: a number that is not finite, a stroke without points or width, an empty box, a polygon of fewer than
-            three points, a bitmap whose runs are not its pixels, an empty size, negative seconds, a class that is
-            absent and yet tagged or drawn, or one that the table lacks.
+        HintError: a number that is not finite or beyond `MAX_NUMBER`, a stroke without points or width, an empty box, a
+            polygon of fewer than three points, a bitmap whose runs are not its pixels, an empty size, negative seconds,
+            a class that is absent and yet tagged or drawn, or one that the table lacks.
     """
     for number in _numbers(hints):
-        if not math.isfinite(number):
-            raise HintError(f"a number is {number}", where=where, accepted="finite numbers")
+        if not abs(number) <= MAX_NUMBER:  # not a number is none that is smaller
+            raise HintError(f"a number is {number}", where=where, accepted=f"finite numbers up to {MAX_NUMBER:g}")
     for scribble in hints.scribbles:
         if not scribble.points or scribble.width <= 0:
             what = f"a stroke of {scribble.name!r} has {len(scribble.points)} points and width {scribble.width}"
@@ -84,6 +87,9 @@ def _check_region(region: Region, where: object) -> None:
             raise HintError(what, where=where, accepted=f"3 points or more a ring, at most {MAX_POINTS} in all")
         return
     width, height = region.width, region.height
+    if max(abs(region.x), abs(region.y)) > MAX_NUMBER:
+        what = f"a bitmap of {region.name!r} lies farther off than any photograph is wide"
+        raise HintError(what, where=where, accepted=f"x and y up to {MAX_NUMBER:g}")
     if not (width >= 1 and height >= 1 and width * height <= MAX_PIXELS):
         what = f"a bitmap of {region.name!r} has {width} x {height} pixels"
         raise HintError(what, where=where, accepted=f"1 to {MAX_PIXELS} pixels")

@@ -21,7 +21,7 @@ from underpaint.formats.decode import MAX_PIXELS, Pixels, opened
 from underpaint.formats.fields import Fields
 from underpaint.formats.folder import DataFolder
 from underpaint.formats.images import find_files, find_images
-from underpaint.formats.json_text import read_json
+from underpaint.formats.json_text import IMAGE_BYTES, read_json
 from underpaint.formats.walk import files_below
 from underpaint.hints.rasterise import UNKNOWN, bitmap_of, paint_regions
 from underpaint.hints.types import Hints, Polygon, Region
@@ -163,7 +163,7 @@ def _train_ids(path: Path) -> Pixels:
 
 def _draw(path: Path, left_out: Counter[str]) -> Pixels:
     """The polygons of a frame drawn by the package's rule, as train ids; void ones take away what is below them."""
-    fields = Fields(read_json(path), str(path))
+    fields = Fields(read_json(path, max_bytes=IMAGE_BYTES), str(path))
     size = (fields.whole("imgHeight", low=1), fields.whole("imgWidth", low=1))
     if size[0] * size[1] > MAX_PIXELS:
         raise FormatError(f"an image of {size[1]} x {size[0]} pixels", where=path, accepted=f"at most {MAX_PIXELS}")

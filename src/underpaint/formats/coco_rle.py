@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from underpaint.core.errors import FormatError
+from underpaint.formats.bitmap_runs import column_bitmap
 from underpaint.formats.decode import MAX_PIXELS
-from underpaint.hints.rasterise import Area, bitmap_of, region_area, runs_of
+from underpaint.hints.rasterise import Area, region_area, runs_of
 from underpaint.hints.types import Bitmap, Region
 
 Runs = NDArray[np.int64]
@@ -39,8 +40,7 @@ def read_rle(name: str, size: tuple[int, int], counts: Any, where: str) -> Bitma
     if len(runs) == 0 or runs.min() < 0 or runs.max() > height * width or int(runs.sum()) != height * width:
         what = f"the runs sum to {int(runs.sum())}, the mask has {height} x {width} pixels"
         raise FormatError(what, where=where, accepted="runs of 0 or more that sum to the pixels")
-    area = np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(width, height).T
-    return bitmap_of(name, area)
+    return column_bitmap(name, runs, size, where)
 
 
 def _checked(counts: Any, where: str) -> Runs:

@@ -12,6 +12,7 @@ from underpaint.formats.adapt import Losses, adapt
 from underpaint.formats.annotated import classes_of
 from underpaint.formats.check import check_hints
 from underpaint.formats.dataset import open_dataset
+from underpaint.formats.excess import refuse_excess
 from underpaint.formats.folder import DataFolder
 from underpaint.formats.hints import read_any_hints, with_backgrounds
 from underpaint.formats.images import image_size
@@ -120,6 +121,8 @@ def _alone(source: Path, form: Format, rest: str | None) -> tuple[str, ClassTabl
     for path, one_form in found:
         for name, one in one_form.hints(path, Reading(classes, root)).items():
             check_hints(one, classes, f"{path}, image {name!r}")
+            if one.size is not None:
+                refuse_excess(one, one.size, path)
             hints[name] = merge_hints(hints[name], one) if name in hints else one
     if not any(one.kinds() for one in hints.values()):
         fix = "give the data set's folder: some formats need the photographs"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from underpaint.core.errors import HintError
 from underpaint.formats.border import cut_box, cut_region, cut_scribble
 from underpaint.formats.check import geometry
+from underpaint.formats.excess import refuse_excess
 from underpaint.hints.ignore import Drawn
 from underpaint.hints.types import IGNORED, Bitmap, Box, Click, Hints, Point, Polygon, Scribble
 
@@ -51,7 +52,8 @@ def fit_hints(hints: Hints, size: Size, *, drop: bool, where: object) -> Fitted:
         where: File, for messages.
 
     Raises:
-        HintError: geometry outside and not ``drop``, or a recorded size that differs.
+        HintError: geometry outside and not ``drop``, a recorded size that differs, or shapes that `refuse_excess`
+            does not accept.
     """
     if hints.size is not None and hints.size != size:
         turned = " (the sides are swapped: drawn before the EXIF rotation?)" if hints.size == size[::-1] else ""
@@ -61,6 +63,7 @@ def fit_hints(hints: Hints, size: Size, *, drop: bool, where: object) -> Fitted:
             where=where,
             fix="give the photograph that the hints were drawn on; hints are never stretched",
         )
+    refuse_excess(hints, size, where)
     every = [(hint, *_fitted(hint, size)) for hint in geometry(hints)]
     stray = [(hint, kept) for hint, kept, inside in every if not inside and hint.name != IGNORED]
     if stray and not drop:

@@ -19,7 +19,7 @@ from underpaint.formats.check import check_hints
 from underpaint.formats.fields import finite
 from underpaint.formats.fit import SLACK
 from underpaint.formats.images import find_files
-from underpaint.formats.json_text import read_json
+from underpaint.formats.json_text import IMAGE_BYTES, read_json
 from underpaint.formats.naming import bare_names
 from underpaint.formats.sniff import files_of, is_json
 from underpaint.hints.types import Click, Hints, Point, Polygon, Scribble
@@ -82,7 +82,7 @@ class _Drawn:
 
 def _read(image: str, path: Path, left_out: Counter[str]) -> Hints:
     drawn = _Drawn(left_out)
-    content = read_json(path)
+    content = read_json(path, max_bytes=IMAGE_BYTES)
     for number, feature in enumerate(_features(content, path)):
         where = f"{path}, feature {number}"
         if not isinstance(feature, dict):

@@ -17,6 +17,10 @@ MAX_BYTES = 256 << 20
 """Limit of a whole file. The largest known click file (VOC, 12,180 images) has 4 MB; 256 MiB parse within 3 GB."""
 
 
+IMAGE_BYTES = 64 << 20
+"""Limit of a file of one image: four million points, or some shapes beside a copy of the photograph of 48 MB."""
+
+
 def parse_json(text: str, where: object) -> Any:
     """Parse JSON text.
 
@@ -105,9 +109,9 @@ def collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file (UTF-8, a byte order mark is passed over). Raises `FormatError` as `parse_json`."""
-    return parse_json(read_text(path), path)
+def read_json(path: Path, *, max_bytes: int = MAX_BYTES) -> Any:
+    """Read a JSON file (UTF-8, a byte order mark is passed over). Raises `FormatError` as `parse_json`, `read_text`."""
+    return parse_json(read_text(path, max_bytes=max_bytes), path)
 
 
 def read_text(path: Path, *, max_bytes: int = MAX_BYTES) -> str:

@@ -22,7 +22,7 @@ from underpaint.formats.decode import MAX_PIXELS, opened
 from underpaint.formats.fields import Fields
 from underpaint.formats.folder import listing
 from underpaint.formats.images import find_files
-from underpaint.formats.json_text import read_json
+from underpaint.formats.json_text import IMAGE_BYTES, read_json
 from underpaint.formats.naming import Names
 from underpaint.formats.sniff import files_of, is_json
 from underpaint.formats.words import IGNORE
@@ -63,7 +63,7 @@ def read_labelme(path: Path, images: Mapping[str, Path] | None = None) -> dict[s
     found: dict[str, Hints] = {}
     beside: dict[str, str] = {}
     for name, file in files.items():
-        top = Fields(read_json(file), str(file))
+        top = Fields(read_json(file, max_bytes=IMAGE_BYTES), str(file))
         found[name] = _hints(name, top)
         if "imagePath" in top:
             stated = PurePosixPath(name).parent / top.text("imagePath", empty=True).replace("\\", "/")

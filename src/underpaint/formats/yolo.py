@@ -31,6 +31,9 @@ LISTS = frozenset({"classes", "train", "val", "test", "README", "readme", "requi
 MAX_NAMES = 1 << 18
 """Bytes of a file of class names; the longest known, of LVIS with 1,203 classes, has 30 kB."""
 
+MAX_LABELS = 16 << 20
+"""Bytes of the label file of one image: a million points of a polygon."""
+
 BOX_COLUMNS = 5
 """Class, centre and sides; a polygon has a class and three points or more: 7 columns or more."""
 
@@ -42,7 +45,7 @@ def is_yolo(path: Path) -> bool:
     if not path.is_dir():
         return False
     for file in _labels(path).values():
-        line = next(iter(read_text(file).splitlines()), "")
+        line = next(iter(read_text(file, max_bytes=MAX_LABELS).splitlines()), "")
         if line.strip():
             return _ROW.fullmatch(line) is not None
     return False
@@ -136,7 +139,7 @@ def _size(photograph: Path | None) -> Size | None:
 def _hints(image: str, size: Size, file: Path, classes: Sequence[str]) -> Hints:
     boxes: list[Box] = []
     regions: list[Polygon] = []
-    for number, line in enumerate(read_text(file).splitlines(), start=1):
+    for number, line in enumerate(read_text(file, max_bytes=MAX_LABELS).splitlines(), start=1):
         if line.strip():
             shape = _shape(line.split(), size, classes, f"{file}:{number}")
             if isinstance(shape, Box):

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from underpaint.core.classes import VOID, ClassTable
+from underpaint.hints.pens import near_polyline, row_blocks
 from underpaint.hints.types import IGNORED, Bitmap, Polygon, Region
 from underpaint.hints.types import Point as Vertex
 
@@ -37,45 +38,10 @@ def stroke_pixels(points: Points, width: float, size: tuple[int, int]) -> tuple[
         width: Pen width in pixels; 0 labels only the pixels that contain a vertex.
         size: (H, W) of the image; what lies outside is cut off.
     """
-    radius = width / 2
-    limit = np.array([size[1], size[0]])
-    seen = points if len(points) == 1 else _pieces(points)
-    start, stop = (points, points) if len(points) == 1 else (seen[:-1], seen[1:])
-    near = ((np.maximum(start, stop) > -radius) & (np.minimum(start, stop) < limit + radius)).all(axis=1)
-    vertices = np.floor(points).astype(np.intp)
-    pixels = np.concatenate([_around(start[near], (stop - start)[near], radius), vertices])
-    inside = ((pixels >= 0) & (pixels < limit)).all(axis=1)
-    return pixels[inside, 1], pixels[inside, 0]
-
-
-PIECE = 8.0
-"""Longest piece, in pixels, that a segment is cut into: it bounds the block of pixels that is looked at around each."""
-
-
-def _pieces(points: Points) -> Points:
-    """The same polyline with vertices at most `PIECE` apart in x and in y."""
-    step = np.diff(points, axis=0)
-    counts = np.maximum(np.ceil(np.abs(step).max(axis=1) / PIECE).astype(int), 1)
-    segment = np.repeat(np.arange(len(step)), counts)
-    within = np.arange(len(segment)) - np.repeat(np.cumsum(counts) - counts, counts)
-    vertices: Points = points[segment] + step[segment] * (within / counts[segment])[:, None]
-    return np.concatenate([vertices, points[-1:]])
-
-
-def _around(start: Points, step: Points, radius: float) -> Pixels:
-    """(Q, 2) pixels, with repeats, whose centres lie within ``radius`` of a segment ``start + t step``, 0 <= t <= 1."""
-    if len(start) == 0 or radius == 0:
-        return np.empty((0, 2), np.intp)
-    corner = np.floor(np.minimum(start, start + step) - radius)
-    side = int(np.ceil(np.abs(step).max() + 2 * radius)) + 2
-    offset = corner[:, :, None] + (np.arange(side) + 0.5) - start[:, :, None]  # (S, 2, side)
-    x, y = offset[:, 0, None, :], offset[:, 1, :, None]  # blocks are (S, side, side)
-    along, across = step[:, 0, None, None], step[:, 1, None, None]
-    t = (x * along + y * across) / np.maximum(along * along + across * across, 1e-12)
-    np.clip(t, 0.0, 1.0, out=t)
-    close = (x - t * along) ** 2 + (y - t * across) ** 2 <= radius * radius
-    piece, row, column = np.nonzero(close)
-    return np.stack([column, row], axis=1) + corner.astype(np.intp)[piece]
+    vertices = np.floor(points)
+    vertices = vertices[((vertices >= 0) & (vertices < [size[1], size[0]])).all(axis=1)].astype(np.intp)
+    rows, columns = near_polyline(points, width / 2, size) if width > 0 else (vertices[:0, 1], vertices[:0, 0])
+    return np.concatenate([rows, vertices[:, 1]]), np.concatenate([columns, vertices[:, 0]])
 
 
 def box_slices(box: npt.NDArray[np.float64], size: tuple[int, int]) -> tuple[slice, slice]:
@@ -95,17 +61,14 @@ def paint_seeds(strokes: Iterable[tuple[int, Points, float]], size: tuple[int, i
     """
     if seeds is None:
         seeds = np.full(size, UNKNOWN, np.uint8)
-    rows_clash: list[Pixels] = []
-    columns_clash: list[Pixels] = []
+    clashing = np.zeros(size, bool)
     for label, points, width in strokes:
         rows, columns = stroke_pixels(points, width, size)
         held = seeds[rows, columns]
         clash = (held != UNKNOWN) & (held != label)
-        rows_clash.append(rows[clash])
-        columns_clash.append(columns[clash])
+        clashing[rows[clash], columns[clash]] = True
         seeds[rows, columns] = label
-    if rows_clash:
-        seeds[np.concatenate(rows_clash), np.concatenate(columns_clash)] = UNKNOWN
+    seeds[clashing] = UNKNOWN
     return seeds
 
 
@@ -185,10 +148,6 @@ def runs_of(values: Area) -> npt.NDArray[np.int64]:
     return np.concatenate([[0], runs]) if len(values) and values[0] else runs
 
 
-CROSSINGS = 1 << 20
-"""Crossings of edges and pixel rows that are looked at together: 40 MB of temporary arrays."""
-
-
 def _polygon_area(rings: Sequence[Sequence[Vertex]], size: tuple[int, int]) -> tuple[Window, Area]:
     """Even-odd fill: every crossing of an edge and a row of centres turns inside out all centres to its right."""
     start = np.array([point for ring in rings for point in ring], np.float64).reshape(-1, 2)
@@ -202,26 +161,18 @@ def _polygon_area(rings: Sequence[Sequence[Vertex]], size: tuple[int, int]) -> t
     for row, across in _crossings(start, stop, top, bottom):
         # The first centre c + 0.5 >= across; those beyond the window fall into its last, spare column.
         column = np.clip(np.ceil(across - 0.5), left, right).astype(np.intp) - left
-        turned ^= (np.bincount(row * (right - left + 1) + column, minlength=len(turned)) & 1).astype(np.uint8)
-    inside = np.bitwise_xor.accumulate(turned.reshape(bottom - top, right - left + 1), axis=1)[:, :-1]
+        np.add.at(turned, row * (right - left + 1) + column, np.uint8(1))  # even or odd holds beyond 255 too
+    inside = np.bitwise_xor.accumulate((turned & 1).reshape(bottom - top, right - left + 1), axis=1)[:, :-1]
     return (slice(top, bottom), slice(left, right)), inside.astype(bool)
 
 
 def _crossings(start: Points, stop: Points, top: int, bottom: int) -> Iterator[tuple[Pixels, Points]]:
-    """Rows (from ``top``) and x where edges cross the centres of the rows, in blocks of about `CROSSINGS`.
+    """Rows (from ``top``) and x where edges cross the centres of the rows, block by block.
 
     An edge crosses the centres y with min(y0, y1) <= y < max(y0, y1), so that a vertex on a centre counts once.
     """
     first = np.ceil(np.clip(np.minimum(start, stop)[:, 1], top, bottom) - 0.5).astype(np.intp)
     counts = np.ceil(np.clip(np.maximum(start, stop)[:, 1], top, bottom) - 0.5).astype(np.intp) - first
-    ends = np.cumsum(counts)
-    block = 0
-    while block < len(counts):
-        stops = int(np.searchsorted(ends, (ends[block - 1] if block else 0) + CROSSINGS, side="right"))
-        chosen = slice(block, max(stops, block + 1))
-        block = chosen.stop
-        edge = np.repeat(np.arange(len(counts))[chosen], counts[chosen])
-        within = np.arange(len(edge)) - np.repeat(np.cumsum(counts[chosen]) - counts[chosen], counts[chosen])
-        row = first[edge] + within
+    for edge, row in row_blocks(first, counts):
         t = (row + 0.5 - start[edge, 1]) / (stop[edge, 1] - start[edge, 1])
         yield row - top, start[edge, 0] + t * (stop[edge, 0] - start[edge, 0])

@@ -1,0 +1,94 @@
+"""Files that are small and say much, and files that are large: refused by what they say, before any work."""
+
+from __future__ import annotations
+
+import os
+import struct
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from underpaint.core.classes import ClassTable
+from underpaint.core.errors import DataError, FormatError
+from underpaint.formats.bitmap_runs import column_bitmap
+from underpaint.formats.cityscapes import read_cityscapes
+from underpaint.formats.coco_rle import read_rle
+from underpaint.formats.geojson import read_geojson
+from underpaint.formats.images import image_size, read_rgb
+from underpaint.formats.labelme import read_labelme
+from underpaint.formats.tags_csv import read_tags
+from underpaint.formats.yolo import read_yolo
+from underpaint.hints.rasterise import bitmap_of, runs_of
+
+TABLE = ClassTable.of(["background", "cat"])
+
+
+def test_columns_become_rows_as_pixel_by_pixel() -> None:
+    rng = np.random.default_rng(0)
+    for i in range(600):
+        height, width = (int(side) for side in rng.integers(1, 8, 2))
+        area = rng.random((height, width)) < (0, 0.1, 0.5, 0.9, 1)[i % 5]
+        runs = np.insert(runs_of(area.T.ravel()), 1, [0, 0])  # runs of no pixel are allowed
+        assert column_bitmap("cat", runs, (height, width), "here") == bitmap_of("cat", area)
+
+
+def test_a_mask_of_a_hundred_million_pixels_in_few_runs_takes_no_time() -> None:
+    began = time.process_time()
+    bitmap = read_rle("cat", (10_000, 10_000), [1, 99_999_999], "here")
+    assert bitmap is not None
+    assert (bitmap.x, bitmap.y, bitmap.width, bitmap.height, bitmap.runs) == (0, 0, 10_000, 10_000, (1, 99_999_999))
+    with pytest.raises(FormatError, match="a mask of 50000000 rows of pixels"):
+        read_rle("cat", (10_000, 10_000), [10_000] * 10_000, "here")
+    assert time.process_time() - began < 1
+
+
+def tiff(*tags: tuple[int, int], following: int = 0) -> bytes:
+    """One page of grey pixels, with these tags in the place of its own."""
+    held = {256: 8, 257: 8, 258: 8, 259: 1, 262: 1, 273: 8, 278: 8, 279: 64} | dict(tags)
+    body = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in sorted(held.items()))
+    return struct.pack("<H", len(held)) + body + struct.pack("<I", following)
+
+
+def test_of_a_tiff_of_many_pages_the_second_is_asked_for(tmp_path: Path) -> None:
+    step = len(tiff())
+    pages = [tiff(following=8 + (i + 1) * step) for i in range(30_000)]
+    (tmp_path / "a.tif").write_bytes(b"II*\0\x08\0\0\0" + b"".join(pages) + tiff())
+    began = time.process_time()
+    with pytest.raises(DataError, match="stack of pages"):
+        read_rgb(tmp_path / "a.tif")
+    assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize("sides", [(2**31 - 1, 2**31 - 1), (20_000, 20_000), (1, 99_999_999), (99_999_999, 1)])
+def test_a_tiff_of_huge_sides_is_refused_by_its_header(tmp_path: Path, sides: tuple[int, int]) -> None:
+    (tmp_path / "a.tif").write_bytes(b"II*\0\x08\0\0\0" + tiff((256, sides[0]), (257, sides[1])))
+    began = time.process_time()
+    for read in (image_size, read_rgb):
+        with pytest.raises(DataError, match="pixels") as refused:
+            read(tmp_path / "a.tif")
+        assert "Error" not in str(refused.value)
+    assert time.process_time() - began < 0.5
+
+
+READERS: dict[str, tuple[str, int, Callable[[Path], object]]] = {
+    "labelme": ("a.json", 64, lambda path: read_labelme(path.parent)),
+    "geojson": ("a.geojson", 64, lambda path: read_geojson(path.parent)),
+    "cityscapes": ("a_gtFine_polygons.json", 64, lambda path: read_cityscapes(path.parent)),
+    "yolo": ("a.txt", 16, lambda path: read_yolo(path.parent, ["cat"], {"a": path.parent / "a.png"})),
+    "tags": ("a.csv", 256, lambda path: read_tags(path, TABLE)),
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_large_file_is_refused_unread(tmp_path: Path, reader: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, megabytes, read = READERS[reader]
+    path = tmp_path / name
+    path.touch()
+    os.truncate(path, (megabytes << 20) + 1)  # a hole: it takes no room on the disk
+    monkeypatch.setattr("underpaint.formats.yolo._size", lambda photograph: (48, 64))
+    with pytest.raises(FormatError, match=f"may have at most {megabytes << 20}") as refused:
+        read(path)
+    assert str(path) in str(refused.value)
