@@ -11,6 +11,7 @@ from PIL import Image
 
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import UnderpaintError
+from underpaint.formats.folder import DataFolder
 from underpaint.formats.masks import write_index_mask
 from underpaint.formats.registry import Format, Writing
 from underpaint.hints.types import Bitmap, Box, Click, Hints, Polygon, Scribble, Tags
@@ -167,7 +168,8 @@ def _written(form: Format, folder: Path, root: Path) -> Iterator[Path]:
     for i, sample in enumerate(SAMPLES):
         path = folder / f"written{i}{ending[0] if ending and form.layout.startswith('one ') else ''}"
         try:
-            form.write(path, [sample], Writing(TABLE, {name: f"{name}.png" for name in IMAGES}, root))
+            files = {name: f"{name}.png" for name in IMAGES}
+            form.write(path, [sample], Writing(TABLE, files, DataFolder(root, TABLE, {}, {}, {})))
         except UnderpaintError:  # the format does not hold this
             continue
         if path.exists() and any(file.stat().st_size for file in _files(path)):

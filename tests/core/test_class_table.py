@@ -39,8 +39,7 @@ def test_background_may_be_anywhere_or_nowhere(names: str, index: int | None, fo
 @pytest.mark.parametrize(
     ("names", "background", "said"),
     [
-        ((), None, r"0 class\(es\): none"),
-        (("cat",), None, r"1 class\(es\): cat"),
+        ((), None, "no class"),
         (tuple(f"c{i}" for i in range(256)), None, "256 classes"),
         (("cat", "dog", "cat"), None, r"repeated: \['cat'\]"),
         (("cat", "", "dog"), None, "not empty"),
@@ -51,6 +50,13 @@ def test_background_may_be_anywhere_or_nowhere(names: str, index: int | None, fo
 def test_refused_tables(names: tuple[str, ...], background: int | None, said: str) -> None:
     with pytest.raises(DataError, match=said):
         ClassTable(names, palette(len(names)), background)
+
+
+def test_a_network_needs_two_classes() -> None:
+    table = ClassTable.of(["cat", "dog"])
+    assert table.for_training() is table
+    with pytest.raises(DataError, match=r"1 class: cat\n.*here\n.*2 to 255(.|\n)*at the end"):
+        ClassTable.of(["cat"]).for_training("here")
 
 
 def test_a_colour_for_every_class() -> None:
@@ -124,8 +130,7 @@ def test_written_lists_are_read_back(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "0 class"),
-        ("cat\n", "1 class"),
+        ("", "no class"),
         ("cat\n\ndog\n", "not empty"),
         ("cat\ndog 1 2 256\n", r"colour \(1, 2, 256\)"),
         (b"cat\n\xff\xfe\n", "not UTF-8"),

@@ -175,7 +175,7 @@ def test_every_format_of_areas_writes_it_or_cuts_it_out(form: Format, tmp_path: 
 
     photograph = tmp_path / "a.jpg"
     Image.new("RGB", SIZE[::-1]).save(photograph)
-    form.write(out, [adapt(HOLE, form, None)], Writing(TABLE, {"a": "a.jpg"}, tmp_path))
+    form.write(out, [adapt(HOLE, form, None)], Writing(TABLE, {"a": "a.jpg"}))
     read = form.hints(out, Reading(TABLE, tmp_path, {"a": photograph}))
     back = next(iter(read.values()))
     if form.name == "masks":

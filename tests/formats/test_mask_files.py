@@ -146,9 +146,14 @@ def test_equal_colours_cannot_be_told_apart(file: Path) -> None:
         read_index_mask(file, ClassTable(("a", "b"), ((0, 0, 0), (0, 0, 0))))
 
 
-def test_transparent_masks_are_refused(file: Path) -> None:
-    Image.fromarray(np.zeros((2, 2, 4), np.uint8)).save(file)
-    with pytest.raises(DataError, match="type RGBA"):
+def test_what_is_transparent_is_unknown(file: Path) -> None:
+    layer = np.zeros((2, 3, 4), np.uint8)
+    layer[0, 0], layer[0, 1], layer[1, 2] = (128, 0, 0, 255), (0, 128, 0, 90), (7, 7, 7, 0)
+    Image.fromarray(layer).save(file)
+    assert read_index_mask(file, TABLE).tolist() == [[1, 2, 255], [255, 255, 255]]
+    layer[1, 2, 3] = 1  # a colour that no class has, and that can be seen
+    Image.fromarray(layer).save(file)
+    with pytest.raises(DataError, match=r"\(7, 7, 7\) \(1 pixels\)"):
         read_index_mask(file, TABLE)
     opaque = np.zeros((2, 2, 4), np.uint8)
     opaque[..., 3] = 255

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import colorsys
 import string
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -32,8 +32,8 @@ class ClassTable:
             (MSRC-21, CamVid). Nothing may assume that it is 0.
 
     Raises:
-        DataError: fewer than two classes, more than 255, an empty or repeated name, another number of colours, a
-            background outside the table.
+        DataError: no class, more than 255, an empty or repeated name, another number of colours, a background outside
+            the table.
     """
 
     names: tuple[str, ...]
@@ -41,12 +41,8 @@ class ClassTable:
     background: int | None = None
 
     def __post_init__(self) -> None:
-        if len(self.names) < 2:
-            raise DataError(
-                f"the class table has {len(self.names)} class(es): {', '.join(self.names) or 'none'}",
-                accepted=f"2 to {MAX_CLASSES} classes",
-                fix="a network needs something to tell the class from: add a line such as 'background' to classes.txt",
-            )
+        if not self.names:
+            raise DataError("the class table has no class", accepted=f"1 to {MAX_CLASSES} classes")
         if len(self.names) > MAX_CLASSES:
             raise DataError(f"the class table has {len(self.names)} classes", accepted=f"at most {MAX_CLASSES}")
         repeated = sorted({name for name in self.names if self.names.count(name) > 1})
@@ -65,6 +61,19 @@ class ClassTable:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def for_training(self, where: object = None) -> ClassTable:
+        """The table itself, if a network can learn it. Raises `DataError` where it has a single class."""
+        if len(self) < 2:
+            raise DataError(
+                f"the class table has 1 class: {self.names[0]}",
+                where=where,
+                accepted=f"2 to {MAX_CLASSES} classes",
+                fix="a network needs something to tell the class from. A line's place is the class's number: write "
+                "'background' before the class where 0 is the background of your label images, and at the end where "
+                "the labels number the class 0",
+            )
+        return self
 
     @cached_property
     def _index(self) -> dict[str, int]:
@@ -113,6 +122,53 @@ def palette(count: int, background: int | None = None) -> tuple[Colour, ...]:
     return tuple(colours)
 
 
+@dataclass(frozen=True)
+class Meaning:
+    """What one number of a label image stands for.
+
+    Args:
+        number: The number.
+        name: The class; None where the pixels of this number stay unknown.
+        colour: Its RGB in pictures in colour, 0..255; None where none is stated.
+    """
+
+    number: int
+    name: str | None
+    colour: Colour | None = None
+
+
+@dataclass(frozen=True)
+class Numbering:
+    """What the numbers in label images stand for, where the data set's own class table does not say it.
+
+    Args:
+        meanings: Of each number; other numbers are refused.
+        others: Class of all numbers that ``meanings`` does not list, as in images with one number for each object.
+        source: The file that says so, for messages.
+    """
+
+    meanings: tuple[Meaning, ...] = ()
+    others: str | None = None
+    source: str = ""
+
+    @classmethod
+    def of(cls, names: Sequence[str], colours: Mapping[int, Colour] | None = None, *, source: str = "") -> Numbering:
+        """The names in the order of their numbers, from 0 on, with the colours that are stated."""
+        stated = colours or {}
+        return cls(tuple(Meaning(i, name, stated.get(i)) for i, name in enumerate(names)), source=source)
+
+    def names(self) -> list[str]:
+        """Every class that is named, in the order of the numbers."""
+        named = [meaning.name for meaning in self.meanings if meaning.name is not None]
+        return [*named, self.others] if self.others is not None and self.others not in named else named
+
+    def without(self, strange: Collection[str]) -> Numbering:
+        """The same, with the pixels of these classes unknown."""
+        return replace(
+            self, meanings=tuple(replace(one, name=None) if one.name in strange else one for one in self.meanings)
+        )
+
+
 MAX_NAME = 1000
 """Characters of a line in a class list: a name is shown in tables and pictures."""
 
@@ -126,6 +182,18 @@ def read_classes(path: Path) -> ClassTable:
 
     Raises:
         DataError: no such file, unreadable, not UTF-8, or a table that `ClassTable` refuses.
+    """
+    names, colours = read_names(path)
+    table = ClassTable.of(names)
+    merged = tuple(colours.get(i, colour) for i, colour in enumerate(table.colours))
+    return ClassTable(table.names, merged, table.background)
+
+
+def read_names(path: Path) -> tuple[list[str], dict[int, Colour]]:
+    """The names of a class list in their order, and the colours that it states, by the number of their class.
+
+    Raises:
+        DataError: as `read_classes`, as far as the file alone shows it.
     """
     try:
         text = read_regular_text(path, max_bytes=TEXT_BYTES)
@@ -149,9 +217,7 @@ def read_classes(path: Path) -> ClassTable:
                 raise DataError(f"colour {rgb} is out of range", where=f"{path}: {line!r}", accepted="0..255")
             colours[len(names)] = rgb
         names.append(name)
-    table = ClassTable.of(names)
-    merged = tuple(colours.get(i, colour) for i, colour in enumerate(table.colours))
-    return ClassTable(table.names, merged, table.background)
+    return names, colours
 
 
 def _name_and_colour(line: str) -> tuple[str, Colour | None]:

@@ -23,7 +23,7 @@ from underpaint.data.samples import Geometry, Sample, Still
 from underpaint.data.views import Coordinates, View, draw_view, jitter_colours
 from underpaint.formats.folder import DataFolder
 from underpaint.formats.images import image_size, read_rgb
-from underpaint.formats.masks import mask_size, read_index_mask
+from underpaint.formats.masks import mask_size
 from underpaint.hints.rasterise import UNKNOWN, Mask, covered_by, numbered, paint_regions
 from underpaint.hints.types import Hints, Kind
 
@@ -182,7 +182,7 @@ class HintedImages(Dataset[Sample]):
         if self.hints[name].kinds() & {Kind.MASK, Kind.BOX}:
             return 1.0
         size = self._sizes[name]
-        drawn = int((self.geometry[name].seeds(_whole(size), size, None) != UNKNOWN).sum())
+        drawn = int((self.geometry[name].seeds(_whole(size), size, self._mask(name)) != UNKNOWN).sum())
         return drawn / (drawn + FEW)
 
     def label_path(self, mask: str) -> Path:
@@ -258,7 +258,7 @@ class HintedImages(Dataset[Sample]):
         key = f"{name}\0mask"
         held = self._cache.items.get(key)
         if held is None:
-            held = None if hints.mask is None else self._label_file(name, hints.mask)
+            held = self._label_file(name)
             regions = numbered(hints.regions, self.data.classes, f"hints of image {name!r}")
             held = paint_regions(regions, self._sizes[name], held)
             self._cache.put(key, held)
@@ -271,11 +271,9 @@ class HintedImages(Dataset[Sample]):
             return None
         return covered_by(ignored, self._sizes[name]).astype(np.uint8)
 
-    def _label_file(self, name: str, mask: str) -> Mask:
-        path = self.label_path(mask)
-        # In hints 255 is unknown by definition; in a data set's own masks, 0 and 255 alone may mean the object.
-        stated = path != self.data.masks.get(name)
-        return read_index_mask(path, self.data.classes, void_stated=stated)
+    def _label_file(self, name: str) -> Mask | None:
+        file = self.data.labels(self.hints[name])
+        return None if file is None else file.read(self.data.classes)
 
     def _made(self, name: str) -> Mask | None:
         """What an earlier stage made of an image."""

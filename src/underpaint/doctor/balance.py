@@ -22,6 +22,10 @@ RARE = 5
 """Images of a class below which it is called rare: with fewer, one unusual photograph is a fifth of all that is
 learned of it, and three splits cannot each have two."""
 
+HIDES = 0.25
+"""Share of void pixels above which a mask does not say that a class is absent: it may lie there. PASCAL VOC's rims are
+some 5 % of a photograph, and are drawn around objects whose class the mask shows."""
+
 Counts = npt.NDArray[np.int64]
 
 
@@ -34,9 +38,10 @@ class Balance:
         self.labelled = 0
 
     def add_mask(self, pixels: Counts) -> None:
-        """A full mask, as pixels of each class with void last: what it does not show is absent."""
+        """A mask, as pixels of each class with void last: what it does not show is absent, if little of it is void."""
         shown = pixels[:-1] > 0
-        self._add(shown, ~shown)
+        little = pixels[-1] <= HIDES * pixels.sum()
+        self._add(shown, ~shown & little)
         self.pixels += pixels[:-1]
 
     def add_hints(self, hints: Hints, masks: Counts | None, *, exact: bool = False) -> None:

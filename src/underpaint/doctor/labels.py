@@ -11,11 +11,13 @@ from underpaint.core.errors import HintError, UnderpaintError
 from underpaint.core.printable import printable
 from underpaint.doctor.balance import Balance
 from underpaint.doctor.findings import Finding, Group, Level
-from underpaint.doctor.look import Fault, LabelFile, LabelsSeen, Seen
+from underpaint.doctor.look import Fault, LabelsSeen, Seen
 from underpaint.formats.check import check_hints, of_table
 from underpaint.formats.fit import fit_hints
 from underpaint.formats.folder import DataFolder
 from underpaint.formats.hints import rivalry
+from underpaint.formats.label_shares import SPARSE
+from underpaint.formats.masks import LabelFile
 from underpaint.formats.merge import merge_hints
 from underpaint.formats.naming import Names
 from underpaint.formats.registry import Reading, recognise
@@ -106,13 +108,10 @@ class Labels:
 
     def files(self, name: str) -> tuple[LabelFile, ...]:
         """The label files of an image: the data set's own mask, then the one that its hints name."""
-        own = self.data.masks.get(name)
+        own = [self.data.mask(name)] if name in self.data.masks else []
         hints = self.sources.hints.get(name)
-        named = self.data.root / hints.mask if hints is not None and hints.mask is not None else None
-        files = [LabelFile(own, stated=False)] if own is not None else []
-        if named is not None:
-            files.append(LabelFile(named, stated=named != own))
-        return tuple(files)
+        named = None if hints is None else self.data.labels(hints)
+        return tuple(own) if named is None else (*own, named)
 
     def add(self, seen: Seen) -> None:
         """Take in one photograph with its label files; its hints are let go."""
@@ -140,11 +139,11 @@ class Labels:
     def _mask(self, name: str, labels: LabelsSeen | None) -> None:
         if labels is None:
             self.bare.add(name)
+        elif labels.pixels is not None and not labels.pixels[:-1].any():
+            self.empty.add(name)
         elif labels.pixels is not None:
-            self._count({Kind.MASK})
+            self._count({Kind.SCRIBBLE if labels.pixels[:-1].sum() < SPARSE * labels.pixels.sum() else Kind.MASK})
             self.balance.add_mask(labels.pixels)
-            if not labels.pixels[:-1].any():
-                self.empty.add(name)
 
     def _hints(self, hints: Hints, seen: Seen, labels: LabelsSeen | None) -> None:
         assert seen.size is not None  # the photograph has no fault
@@ -160,6 +159,10 @@ class Labels:
         if not fit.hints.kinds():
             self.bare.add(seen.name)
             return
+        if labels is not None and labels.pixels is not None and not labels.pixels[:-1].any():
+            self.empty.add(seen.name)
+            if not replace(fit.hints, mask=None).kinds():
+                return
         self._count(fit.hints.kinds())
         try:
             full = fit.hints if self.rest is None else fill_rest(fit.hints, self.rest, self.data.classes)

@@ -19,7 +19,7 @@ from underpaint.doctor.signature import SIDE, signature
 from underpaint.formats.decode import MAX_BYTES, MAX_PIXELS, opened, orientation_of
 from underpaint.formats.images import FORMATS, image_size, read_rgb
 from underpaint.formats.masks import FORMATS as MASK_FORMATS
-from underpaint.formats.masks import mask_size, read_index_mask
+from underpaint.formats.masks import LabelFile, mask_size
 
 NO_LIMIT = 1 << 62
 """Pixels; the size is compared here, to tell an oversized photograph from a broken one."""
@@ -36,14 +36,6 @@ class Fault(StrEnum):
     SIZE = "size"
     VALUES = "values"
     AMBIGUOUS = "ambiguous"
-
-
-@dataclass(frozen=True)
-class LabelFile:
-    """A label file to look at; ``stated`` where 255 is known to be void, as `read_index_mask` has it."""
-
-    path: Path
-    stated: bool
 
 
 @dataclass(frozen=True)
@@ -171,22 +163,22 @@ def look_at_labels(file: LabelFile, classes: ClassTable, size: tuple[int, int] |
         if size is not None and stored != size:
             detail = f"{stored[1]} x {stored[0]} pixels, the photograph {size[1]} x {size[0]} (width x height)"
             return LabelsSeen(Fault.SIZE, f"{detail}, the sides swapped" if stored == size[::-1] else detail)
-        index = read_index_mask(file.path, classes, void_stated=file.stated)
+        index = file.read(classes)
     except DataError as error:
-        return LabelsSeen(_why(file.path, classes), _in_one_line(error))
+        return LabelsSeen(_why(file, classes), _in_one_line(error))
     counts = np.bincount(index.ravel(), minlength=VOID + 1)
     return LabelsSeen(pixels=counts[[*range(len(classes)), VOID]])
 
 
-def _why(path: Path, classes: ClassTable) -> Fault:
+def _why(file: LabelFile, classes: ClassTable) -> Fault:
     """Whether a refused label file is ambiguous, decodes to wrong values, or does not decode."""
     try:
-        read_index_mask(path, classes, void_stated=True)
+        file.read(classes, stated=True)
         return Fault.AMBIGUOUS
     except DataError:
         pass
     try:
-        with opened(path, MASK_FORMATS, max_pixels=MAX_PIXELS) as image:
+        with opened(file.path, MASK_FORMATS, max_pixels=MAX_PIXELS) as image:
             image.load()
         return Fault.VALUES
     except DataError:

@@ -17,6 +17,7 @@ from underpaint.evaluation.confusion import Counts, Mask, Scores, confusion, sco
 from underpaint.formats.folder import DataFolder, listing
 from underpaint.formats.images import find_files
 from underpaint.formats.masks import SUFFIXES, read_index_mask
+from underpaint.formats.numbering import numbering_beside
 
 PROTOCOL = (
     "one confusion matrix over the split; void dropped; classes absent from the ground truth left out of the means"
@@ -103,8 +104,9 @@ def evaluate_folder(masks: Path, data: DataFolder, split: str, *, workers: int) 
     """Score the masks below a folder against the ground truth of a split.
 
     A mask belongs to the image of the same name (path below the folder, without suffix); other files are passed over.
-    Masks are read as `read_index_mask` does and never resized. Void (255) may stand in a prediction only where the
-    ground truth is void.
+    Masks are read as `read_index_mask` does and never resized. Classes are compared by name, where a class list or the
+    summary of a prediction lies beside the masks (`numbering_beside`). Void (255) may stand in a prediction only where
+    the ground truth is void.
 
     Args:
         masks: Folder of predicted masks.
@@ -128,9 +130,11 @@ def evaluate_folder(masks: Path, data: DataFolder, split: str, *, workers: int) 
             fix="predict the whole split, or name the split that was predicted",
         )
 
+    numbering = numbering_beside(masks, data.classes)
+
     def count(name: str) -> ImageCounts:
-        truth = read_index_mask(data.masks[name], data.classes)
-        prediction = read_index_mask(found[name], data.classes)
+        truth = data.mask(name).read(data.classes)
+        prediction = read_index_mask(found[name], data.classes, numbering=numbering, palette=True)
         return count_image(name, truth, prediction, data.classes, where=f"{found[name]}, truth {data.masks[name]}")
 
     # Threads are enough: decoding and the running filters let go of the interpreter's lock.

@@ -10,7 +10,6 @@ import numpy as np
 
 from underpaint.core.errors import HintError
 from underpaint.formats.folder import DataFolder
-from underpaint.formats.masks import read_index_mask
 from underpaint.formats.parts import PEN, Part, parts
 from underpaint.formats.registry import Format
 from underpaint.hints.outline import bridged, outline
@@ -81,6 +80,8 @@ def adapt(hints: Hints, form: Format, data: DataFolder | None) -> Hints:
         boxed=hints.boxed if Part.BOXED in can else frozenset(),
         tags=tags,
         mask=hints.mask if Part.LABELS in can else None,
+        numbering=hints.numbering if Part.LABELS in can else None,
+        strokes=hints.strokes and Part.LABELS in can,
         source=hints.source if Part.SOURCES in can else "",
         seconds=hints.seconds if Part.SECONDS in can else None,
         regions=regions,
@@ -110,10 +111,10 @@ def _cut_away(regions: Sequence[Region], hints: Hints) -> list[Region]:
 
 def _label_regions(hints: Hints, data: DataFolder | None) -> Iterator[Region]:
     """A bitmap for each class of the image's label file; its void pixels are in none."""
-    if hints.mask is None or data is None:
+    file = None if data is None else data.labels(hints)
+    if data is None or file is None:
         return
-    stated = data.root / hints.mask != data.masks.get(hints.image)
-    labels = read_index_mask(data.root / hints.mask, data.classes, void_stated=stated)
+    labels = file.read(data.classes, size=hints.size)
     for label in np.unique(labels):
         made = bitmap_of(data.classes.names[label], labels == label) if label < len(data.classes) else None
         if made is not None:

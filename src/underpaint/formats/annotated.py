@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from underpaint.core.classes import ClassTable, read_classes
+from underpaint.core.classes import ClassTable
 from underpaint.core.errors import DataError
-from underpaint.formats.folder import ALL, DataFolder
+from underpaint.formats.folder import ALL, BACKGROUND, DataFolder, own_classes
 from underpaint.formats.images import SUFFIXES, find_images
 from underpaint.formats.naming import Names, split_word
 from underpaint.formats.registry import FORMATS, Format, Reading
@@ -27,7 +27,6 @@ PICTURES = frozenset(
 )
 """Folders whose pictures are no photographs."""
 
-BACKGROUND = "background"
 
 Found = list[tuple[Path, Format]]
 
@@ -101,7 +100,7 @@ def open_annotated(root: Path, rest: str | None = None) -> DataFolder | None:
         return None
     images = _photographs(root)
     own = root / "classes.txt"
-    classes = read_classes(own) if own.is_file() else classes_of(root, found, images, rest)
+    classes = own_classes(own) if own.is_file() else classes_of(root, found, images, rest)
     return DataFolder(root, classes, images, {}, _splits(found, images), tuple(path for path, _ in found))
 
 
@@ -130,16 +129,22 @@ def _photographs(root: Path) -> dict[str, Path]:
 
 def classes_of(root: Path, found: Found, images: Mapping[str, Path], rest: str | None = None) -> ClassTable:
     """The classes that annotation files name, with a background class before them unless they have one."""
-    names: dict[str, None] = {}
-    for path, form in found:
-        declared = form.classes(path) if form.classes is not None else ()
-        names |= dict.fromkeys(class_words(declared, BACKGROUND) or _named(path, form, root, images))
+    names = dict.fromkeys(named_classes(root, found, images))
     background = rest if rest is not None and rest not in names else BACKGROUND
     if rest not in names and background not in names:
         names = {background: None} | names
     if len(names) < 2 and BACKGROUND not in names:
         names = {BACKGROUND: None} | names
     return ClassTable.of(list(names), background)
+
+
+def named_classes(root: Path, found: Found, images: Mapping[str, Path]) -> list[str]:
+    """The classes that annotation files declare, in the order of their numbers, or else name; and no others."""
+    names: dict[str, None] = {}
+    for path, form in found:
+        declared = form.classes(path) if form.classes is not None else ()
+        names |= dict.fromkeys(class_words(declared, BACKGROUND) or _named(path, form, root, images))
+    return list(names)
 
 
 def _named(path: Path, form: Format, root: Path, images: Mapping[str, Path]) -> list[str]:

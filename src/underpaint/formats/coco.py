@@ -47,6 +47,12 @@ def coco_classes(path: Path) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one["name"] for one in found))
 
 
+def coco_ids(path: Path) -> dict[str, int]:
+    """The id of each category by its name, without reading the annotations."""
+    found: list[dict[str, Any]] = list(_list_of(read_text(path), "categories", "name"))
+    return {one["name"]: one["id"] for one in reversed(found) if type(one.get("id")) is int}
+
+
 def _list_of(content: str, key: str, text: str) -> list[dict[str, str]]:
     """The first list under ``key`` whose every object has the string ``text``; an empty one where there is none."""
     for match in re.finditer(rf'"{key}"\s*:\s*', content):
@@ -227,7 +233,13 @@ def _clicks(fields: Fields, name: str) -> Iterator[Click]:
             yield Click(name, point.number("x"), point.number("y"))
 
 
-def write_coco(path: Path, hints: Sequence[Hints], classes: ClassTable, files: Mapping[str, str]) -> None:
+def write_coco(
+    path: Path,
+    hints: Sequence[Hints],
+    classes: ClassTable,
+    files: Mapping[str, str],
+    ids: Mapping[str, int] | None = None,
+) -> None:
     """Write COCO instances: rings as polygons, areas with holes and bitmaps as run lengths, clicks as key points.
 
     Args:
@@ -235,23 +247,34 @@ def write_coco(path: Path, hints: Sequence[Hints], classes: ClassTable, files: M
         hints: Of the images, in the order in which they are numbered from 1.
         classes: The categories are its classes, numbered from 1 in its order.
         files: ``file_name`` of an image by name; an image that is not in it goes by its name.
+        ids: Category ids to keep, by the name of the class; other classes are numbered on from the largest.
 
     Raises:
         HintError: an area that must be written as pixels in an image of unknown size, or an unknown class.
         DataError: the disk refuses.
     """
+    numbers = _category_ids(classes, ids or {})
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for number, one in enumerate(hints, start=1):
         size = {"height": one.size[0], "width": one.size[1]} if one.size else {}
         images.append({"id": number, "file_name": files.get(one.image, one.image), **size})
         for name, said in _annotations(one):
-            category = classes.index(name, f"hints of image {one.image!r}") + 1
+            category = numbers[classes.index(name, f"hints of image {one.image!r}")]
             fixed = {"id": len(annotations) + 1, "image_id": number, "category_id": category, "iscrowd": 0}
             annotations.append({**fixed, **said})
-    categories = [{"id": i, "name": name} for i, name in enumerate(classes.names, start=1)]
+    categories = [{"id": number, "name": name} for number, name in zip(numbers, classes.names, strict=True)]
     content = {"images": images, "annotations": annotations, "categories": categories}
     write_atomic(path, json.dumps(content, sort_keys=True, allow_nan=False).encode())
+
+
+def _category_ids(classes: ClassTable, kept: Mapping[str, int]) -> list[int]:
+    """An id for each class of the table: the one to keep, or else the next that is free."""
+    taken = [kept[name] for name in classes.names if name in kept]
+    if len(set(taken)) < len(taken):
+        taken, kept = [], {}
+    free = iter(range(max(taken, default=0) + 1, max(taken, default=0) + len(classes) + 1))
+    return [kept[name] if name in kept else next(free) for name in classes.names]
 
 
 def _annotations(hints: Hints) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from underpaint.core.classes import ClassTable
+from underpaint.core.classes import ClassTable, Meaning, Numbering
 from underpaint.core.errors import DataError
 from underpaint.formats.adapt import Losses, adapt
-from underpaint.formats.annotated import classes_of
+from underpaint.formats.annotated import Found, classes_of
 from underpaint.formats.check import check_hints
 from underpaint.formats.dataset import open_dataset
 from underpaint.formats.excess import refuse_excess
-from underpaint.formats.folder import DataFolder
+from underpaint.formats.folder import BACKGROUND, DataFolder
 from underpaint.formats.hints import read_any_hints, with_backgrounds
 from underpaint.formats.images import image_size
+from underpaint.formats.masks import mask_size
 from underpaint.formats.merge import merge_hints
+from underpaint.formats.numbering import table_alone
 from underpaint.formats.registry import FORMATS, Format, Reading, Writing, format_named, recognise
 from underpaint.formats.rest import fill_rest
+from underpaint.formats.words import class_words
 from underpaint.hints.types import Hints
 
 
@@ -32,7 +35,8 @@ class Conversion:
         classes: The class table.
         hints: By image, as they were read.
         losses: What the target holds of them.
-        data: The data set, or None where annotation files alone were given.
+        data: The data set; of annotation files alone it has no photographs.
+        ids: The number of each class in the files that were read, where the target has such numbers as well.
     """
 
     source: str
@@ -40,7 +44,8 @@ class Conversion:
     classes: ClassTable
     hints: Mapping[str, Hints]
     losses: Losses
-    data: DataFolder | None
+    data: DataFolder
+    ids: Mapping[str, int]
 
     def write(self, out: Path) -> None:
         """Write the file or folder, whole or not at all.
@@ -51,72 +56,94 @@ class Conversion:
         """
         check_target(out, self.target)
         adapted = [adapt(one, self.target, self.data) for one in self.hints.values()]
-        files = {name: f"{name}{path.suffix}" for name, path in self.data.images.items()} if self.data else {}
-        root = self.data.root if self.data else Path()
+        files = {name: f"{name}{path.suffix}" for name, path in self.data.images.items()}
         said = [one for one in adapted if one.kinds()]
         if not said:
             fix = "choose another format, or see docs/formats.md for what each holds"
             raise DataError(f"{self.target.title} can hold nothing of these hints", where=out, fix=fix)
-        self.target.write(out, said, Writing(self.classes, files, root))
+        self.target.write(out, said, Writing(self.classes, files, self.data, self.ids))
 
 
-def plan_conversion(source: Path, *, to: str, rest: str | None = None) -> Conversion:
+def plan_conversion(source: Path, *, to: str, rest: str | None = None, instances: str | None = None) -> Conversion:
     """Read annotations and count what a format can hold of them; nothing is written.
+
+    The classes are those that the annotations name, in their numbers. A class of the data set that nothing names is
+    among them only where a person's class list has it, or where ``rest`` asks for it.
 
     Args:
         source: A data set (its annotations, or else its masks), or an annotation file or folder by itself.
         to: Name of the target format.
         rest: Class of what no annotation covers; see `fill_rest`.
+        instances: Class of the objects, where the data set's masks hold a number for each and 0 behind them.
 
     Raises:
         DataError: an unknown format, or nothing that can be read.
         FormatError, HintError: as the readers.
     """
     target = format_named(to)
-    form = None if _is_data(source) else recognise(source)
-    data = open_dataset(source, rest=rest) if form is None else None
-    if form is None and data is not None:
-        title, classes, hints = _of_data(data)
-    else:
-        assert form is not None
-        title, classes, hints = _alone(source, form, rest)
+    read = _alone(source) if _by_itself(source) else _of_data(open_dataset(source, rest=rest), instances)
+    hints = read.hints
+    if instances is not None and not read.masks:
+        raise DataError("--instances is for the masks of a data set", where=source, fix="leave it out")
+    classes = read.data.classes if read.masks else _classes(read, rest)
     if rest is not None:
         hints = {name: fill_rest(one, rest, classes) for name, one in hints.items()}
     losses = Losses()
     for one in hints.values():
         losses.count(one, target)
-    return Conversion(title, target, classes, hints, losses, data)
+    title = ", ".join(dict.fromkeys(form.title for _, form in read.found)) or "masks of the data set"
+    ids = _ids(read.found) if target.ids is not None else {}
+    return Conversion(title, target, classes, hints, losses, read.data, ids)
 
 
-def _is_data(source: Path) -> bool:
-    """Whether a folder is a data set; a folder of annotations by themselves is none."""
+@dataclass(frozen=True)
+class _Read:
+    """What was read: hints by image, the files with their formats, and the data set; ``masks`` where numbers stand."""
+
+    hints: dict[str, Hints]
+    found: Found
+    data: DataFolder
+    masks: bool = False
+
+
+def _by_itself(source: Path) -> bool:
+    """Whether a file or folder holds annotations by themselves, and is no data set."""
     if not source.is_dir():
-        return False
+        return True
     try:
         open_dataset(source)
     except DataError:
-        return not any(form.name != "masks" and form.sniff(source) for form in FORMATS)
-    return True
+        return any(form.sniff(source) for form in FORMATS) and not (source / "images").is_dir()
+    return False
 
 
-def _of_data(data: DataFolder) -> tuple[str, ClassTable, dict[str, Hints]]:
-    if data.annotations:
-        hints, report = read_any_hints(data.annotations, data)
-        return ", ".join(dict.fromkeys(form for _, form in report.sources)), data.classes, hints
+def _of_data(data: DataFolder, instances: str | None) -> _Read:
+    if data.annotations and instances is None:
+        return _Read(read_any_hints(data.annotations, data)[0], _with_formats(data.annotations), data)
     if not data.masks:
         raise DataError("the data set has neither annotations nor masks", where=data.root)
     made = {}
     for name in sorted(data.masks.keys() & data.images.keys()):
-        mask = data.masks[name].relative_to(data.root).as_posix()
-        made[name] = Hints(name, size=image_size(data.images[name]), mask=mask, source="masks")
-    return "masks of the data set", data.classes, made
+        one = replace(data.mask_hints(name), size=image_size(data.images[name]))
+        made[name] = one if instances is None else replace(one, numbering=_one_an_object(data.classes, instances))
+    return _Read(made, [], data, masks=True)
 
 
-def _alone(source: Path, form: Format, rest: str | None) -> tuple[str, ClassTable, dict[str, Hints]]:
+def _one_an_object(classes: ClassTable, thing: str) -> Numbering:
+    """The numbering of masks that hold a number for each object of the class ``thing``, and 0 behind them."""
+    classes.index(thing, "--instances")
+    behind = None if classes.background is None else classes.names[classes.background]
+    return Numbering((Meaning(0, behind),), others=thing)
+
+
+def _alone(source: Path) -> _Read:
     """Annotations without their photographs: names, classes and sizes are those that the file states."""
+    form = recognise(source)
     root = source if source.is_dir() else source.parent
-    found = [(path, recognise(path)) for path in with_backgrounds([source])]
-    classes = classes_of(root, found, {}, rest)
+    if form.name == "masks":
+        return _label_images(source)
+    found = _with_formats([source])
+    classes = classes_of(root, found, {})
     hints: dict[str, Hints] = {}
     for path, one_form in found:
         for name, one in one_form.hints(path, Reading(classes, root)).items():
@@ -127,7 +154,47 @@ def _alone(source: Path, form: Format, rest: str | None) -> tuple[str, ClassTabl
     if not any(one.kinds() for one in hints.values()):
         fix = "give the data set's folder: some formats need the photographs"
         raise DataError("the annotations by themselves say nothing", where=source, fix=fix)
-    return form.title, classes, {one.image: one for one in hints.values()}
+    return _Read({one.image: one for one in hints.values()}, found, DataFolder(root, classes, {}, {}, {}))
+
+
+def _label_images(folder: Path) -> _Read:
+    """A folder of label images with the class list beside them, as `predict` and this command write them."""
+    classes = table_alone(folder)
+    data = DataFolder(folder, classes, {}, {}, {})
+    form = format_named("masks")
+    hints = {}
+    for name, one in form.read(folder, Reading(classes, folder)).items():
+        hints[name] = replace(one, size=mask_size(folder / str(one.mask)))
+    return _Read(hints, [(folder, form)], data, masks=True)
+
+
+def _with_formats(paths: Sequence[Path]) -> Found:
+    return [(path, recognise(path)) for path in with_backgrounds(paths)]
+
+
+def _classes(read: _Read, rest: str | None) -> ClassTable:
+    """The classes that the annotations declare or name, in the order of their numbers."""
+    table, own = read.data.classes, (read.data.root / "classes.txt").is_file() and bool(read.data.images)
+    lists = [form.classes(path) for path, form in read.found if form.classes is not None]
+    declared = [name for names in lists for name in class_words(names, BACKGROUND)]
+    named = {name for one in read.hints.values() for name in one.names()} | ({rest} if rest is not None else set())
+    names = list(dict.fromkeys(declared))
+    if rest is not None or (own and not declared):
+        names = list(table.names)
+    names += [name for name in table.names if name in named and name not in names]
+    if rest is not None and rest not in names:
+        names.insert(0, rest)
+    colours = dict(zip(table.names, table.colours, strict=True))
+    made = ClassTable.of(names, rest or BACKGROUND)
+    return replace(made, colours=tuple(colours.get(name, made.colours[i]) for i, name in enumerate(names)))
+
+
+def _ids(found: Found) -> dict[str, int]:
+    """The numbers of the classes in the files that were read; the first file that numbers a class counts."""
+    ids: dict[str, int] = {}
+    for path, form in found:
+        ids = {**(form.ids(path) if form.ids is not None else {}), **ids}
+    return ids
 
 
 def check_target(out: Path, form: Format) -> None:

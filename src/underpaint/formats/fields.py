@@ -76,6 +76,13 @@ class Fields:
             raise self._bad(key, values, "a list of strings")
         return values
 
+    def flag(self, key: str) -> bool:
+        """True or false."""
+        value = self._take(key)
+        if not isinstance(value, bool):
+            raise self._bad(key, value, "true or false")
+        return value
+
     def number(self, key: str, *, low: float = -math.inf, above: float = -math.inf) -> float:
         """A finite number, at least ``low`` and greater than ``above``."""
         value = finite(self._take(key))

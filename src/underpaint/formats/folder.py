@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from underpaint.core.classes import ClassTable, read_classes
+from underpaint.core.classes import ClassTable, Numbering, read_classes
 from underpaint.core.errors import DataError, nearest
 from underpaint.core.regular import LIST_BYTES, read_regular_text
 from underpaint.formats import masks as mask_files
 from underpaint.formats.images import SUFFIXES, find_files, find_images
+from underpaint.formats.masks import LabelFile
 from underpaint.formats.naming import LONGEST_NAME, Names, without_ending
+from underpaint.formats.numbering import numbering_beside
+from underpaint.hints.types import Hints
 
 ALL = "all"
 """The one split of a data set that has no split lists."""
@@ -36,6 +40,7 @@ class DataFolder:
         masks: Mask files by name; may be empty, hints are enough to train.
         splits: Names by split, in the order of the list, without repeats.
         annotations: Files or folders of annotations that were found beside the photographs.
+        numberings: What the numbers in a mask stand for, by name, for masks with a class list of their own.
     """
 
     root: Path
@@ -44,6 +49,31 @@ class DataFolder:
     masks: Mapping[str, Path]
     splits: Mapping[str, tuple[str, ...]]
     annotations: tuple[Path, ...] = ()
+    numberings: Mapping[str, Numbering] = field(default_factory=dict)
+
+    def mask(self, name: str) -> LabelFile:
+        """The mask of an image, as it must be read."""
+        return LabelFile(self.masks[name], numbering=self.numberings.get(name))
+
+    def mask_file(self, name: str) -> str:
+        """The mask of an image as `Hints.mask` names it, relative to the data set's folder."""
+        return Path(os.path.relpath(self.masks[name], self.root)).as_posix()
+
+    def mask_hints(self, name: str) -> Hints:
+        """The mask of an image as a hint."""
+        return Hints(name, mask=self.mask_file(name), numbering=self.numberings.get(name), source="masks")
+
+    def labels(self, hints: Hints) -> LabelFile | None:
+        """The label file that hints refer to, as it must be read.
+
+        In hints 255 is unknown by definition; in the data set's own masks, 0 and 255 alone may mean the object.
+        """
+        if hints.mask is None:
+            return None
+        path, own = self.root / hints.mask, self.masks.get(hints.image)
+        if path == own:
+            return LabelFile(path, numbering=hints.numbering or self.numberings.get(hints.image))
+        return LabelFile(path, stated=True, numbering=hints.numbering)
 
     def learning_split(self) -> str:
         """The split to learn from where nobody named one: ``train``, or ``all`` where there are no split lists.
@@ -106,8 +136,26 @@ def open_folder(root: Path) -> DataFolder:
     """
     if not root.is_dir():
         raise DataError("the data set's folder is missing", where=root)
-    classes = read_classes(root / "classes.txt")
+    classes = own_classes(root / "classes.txt", numbers_masks=(root / "masks").is_dir())
     return assemble(root, classes, root / "images", [root / "masks"], root / "splits")
+
+
+BACKGROUND = "background"
+
+
+def own_classes(path: Path, *, numbers_masks: bool = False) -> ClassTable:
+    """A data set's own class list; a background class is added to a single class, at the end.
+
+    The list may number annotations from its first line on, so that no number may change. Where it numbers masks, in
+    which 0 mostly is the background, the list is for a person to complete.
+
+    Raises:
+        DataError: as `read_classes`, or a single class that numbers masks.
+    """
+    table = read_classes(path)
+    if len(table) > 1 or numbers_masks or table.names == (BACKGROUND,):
+        return table.for_training(path)
+    return ClassTable((*table.names, BACKGROUND), (*table.colours, (0, 0, 0)), 1)
 
 
 def assemble(root: Path, classes: ClassTable, images: Path, masks: Iterable[Path], splits: Path) -> DataFolder:
@@ -116,11 +164,17 @@ def assemble(root: Path, classes: ClassTable, images: Path, masks: Iterable[Path
     if not found:
         raise DataError("no photographs found", where=images, accepted=", ".join(sorted(SUFFIXES)))
     files: dict[str, Path] = {}
+    listed: dict[Path, Numbering] = {}
     for folder in masks:
-        files = {**_find_masks(folder), **files}
+        fresh = {name: path for name, path in _find_masks(folder).items() if name not in files}
+        own = numbering_beside(folder, classes, outside=False) if fresh else None
+        listed |= dict.fromkeys(fresh.values(), own) if own is not None else {}
+        files |= fresh
     lists = sorted(splits.glob("*.txt")) if splits.is_dir() else []
     by_split = read_splits(lists, found) or {ALL: tuple(found)}
-    return DataFolder(root, classes, found, dict(sorted(respelled(files, found).items())), by_split)
+    files = dict(sorted(respelled(files, found).items()))
+    numberings = {name: listed[file] for name, file in files.items() if file in listed}
+    return DataFolder(root, classes, found, files, by_split, numberings=numberings)
 
 
 def respelled(files: Mapping[str, Path], images: Mapping[str, Path]) -> dict[str, Path]:

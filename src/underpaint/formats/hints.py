@@ -112,6 +112,7 @@ def read_any_hints(
         complete_tags=complete_tags,
         voc_base=voc_base,
         left_out=report.left_out,
+        lenient=ignore_unknown,
     )
     found: ByImage = {}
     given = [paths] if isinstance(paths, Path) else list(paths)

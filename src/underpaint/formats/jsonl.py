@@ -11,6 +11,8 @@ was said of that image; what was not said is left out::
                  {"ignored": true, "points": [[2.0, 2.0], [4.0, 2.0], [4.0, 4.0]]}],
      "tags": {"absent": ["owl"], "present": ["cat"]}}
 
+A ``mask`` holds the numbers of the data set's class table, unless ``numbering`` says what they stand for:
+``{"numbers": [{"number": 0, "class": "cat"}]}``. ``strokes`` is true where it labels few pixels, as scribbles do.
 A region is a polygon (``points``, and ``holes`` where it has some) or a bitmap (``runs``, row by row, outside first).
 One that is ``ignored`` has no class: its pixels are unknown, whatever lies below it. ``unplaced`` counts shapes of an
 image that were left out and of which it is not known where they lay.
@@ -27,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from underpaint.core.atomic import write_atomic
-from underpaint.core.classes import ClassTable
+from underpaint.core.classes import ClassTable, Meaning, Numbering
 from underpaint.core.errors import FormatError, HintError
 from underpaint.core.inside import leads_out, lies_in
 from underpaint.core.regular import open_regular
@@ -121,6 +123,8 @@ def _hints(fields: Fields, root: Path | None) -> Hints:
         seconds=fields.number("seconds", low=0) if "seconds" in fields else None,
         regions=tuple(_region(item) for item in fields.items("regions")),
         unplaced=fields.whole("unplaced", low=1) if "unplaced" in fields else 0,
+        numbering=_numbering(fields),
+        strokes=fields.flag("strokes") if "strokes" in fields else False,
     )
     fields.refuse_rest()
     return hints
@@ -181,6 +185,29 @@ def _region_name(fields: Fields) -> str:
     return IGNORED
 
 
+def _numbering(fields: Fields) -> Numbering | None:
+    if "numbering" not in fields:
+        return None
+    inner = fields.inner("numbering")
+    numbering = Numbering(
+        tuple(_meaning(item) for item in inner.items("numbers")),
+        inner.text("others") if "others" in inner else None,
+        fields.where,
+    )
+    inner.refuse_rest()
+    return numbering
+
+
+def _meaning(fields: Fields) -> Meaning:
+    colour = fields.wholes("colour", low=0) if "colour" in fields else []
+    if len(colour) not in (0, 3) or any(channel > 255 for channel in colour):
+        fields.refuse("colour", "[red, green, blue], 0..255")
+    name = fields.text("class") if "class" in fields else None
+    meaning = Meaning(fields.whole("number", low=0), name, (colour[0], colour[1], colour[2]) if colour else None)
+    fields.refuse_rest()
+    return meaning
+
+
 def _tags(fields: Fields) -> Tags | None:
     if "tags" not in fields:
         return None
@@ -237,8 +264,17 @@ def hint_record(hints: Hints) -> dict[str, Any]:
         record |= {"height": hints.size[0], "width": hints.size[1]}
     if hints.tags is not None:
         record["tags"] = {"present": sorted(hints.tags.present), "absent": sorted(hints.tags.absent)}
-    optional = {"mask": hints.mask, "seconds": hints.seconds}
+    numbering = None if hints.numbering is None else _numbering_record(hints.numbering)
+    optional = {"mask": hints.mask, "seconds": hints.seconds, "numbering": numbering, "strokes": hints.strokes or None}
     return record | {key: value for key, value in optional.items() if value is not None}
+
+
+def _numbering_record(numbering: Numbering) -> dict[str, Any]:
+    """Without the file that it was read from, which is another one on another machine."""
+    meanings = [{"number": one.number, "class": one.name, "colour": one.colour} for one in numbering.meanings]
+    said = [{key: value for key, value in one.items() if value is not None} for one in meanings]
+    record = {"numbers": said, "others": numbering.others}
+    return {key: value for key, value in record.items() if value}
 
 
 def _region_record(region: Region) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +13,14 @@ from underpaint.core.classes import VOID, ClassTable
 from underpaint.core.errors import DataError, HintError
 from underpaint.core.inside import real
 from underpaint.formats.decode import MAX_PIXELS, opened
+from underpaint.formats.folder import DataFolder
 from underpaint.formats.images import find_files
-from underpaint.formats.masks import FORMATS, SUFFIXES, read_index_mask, write_index_mask
+from underpaint.formats.label_shares import LOOKED_AT, stroke_images
+from underpaint.formats.masks import FORMATS, SUFFIXES, LabelFile, write_index_mask
+from underpaint.formats.numbering import numbering_beside
 from underpaint.formats.sniff import files_of
 from underpaint.hints.rasterise import Mask, numbered, paint_regions, paint_seeds
 from underpaint.hints.types import Hints
-
-LOOKED_AT = 32
-"""Files that are decoded here, spread over the folder: enough to tell what the numbers mean, at once for any folder.
-The others are read, and refused where they are wrong, when they are used."""
-
 
 BESIDE = frozenset({".json", ".geojson"})
 """Endings of annotation files that lie beside photographs; in a folder with those, pictures are no label images."""
@@ -32,33 +31,59 @@ def is_label_folder(path: Path) -> bool:
     return path.is_dir() and bool(files_of(path, SUFFIXES)) and not files_of(path, BESIDE)
 
 
-def read_label_images(folder: Path, classes: ClassTable, root: Path) -> dict[str, Hints]:
+def read_label_images(
+    folder: Path, classes: ClassTable, root: Path, *, lenient: bool = False, left_out: Counter[str] | None = None
+) -> dict[str, Hints]:
     """Refer to every label image of a folder by its path: relative to ``root`` where it lies below, else absolute.
+
+    The numbers are those of the class list beside the images, if there is one; see `numbering_beside`. Images that
+    label few pixels count as scribbles; see `stroke_images`.
 
     Args:
         folder: PNG, BMP or TIFF files as `read_index_mask` takes them, named like the images.
         classes: The class table.
         root: The data set's folder.
+        lenient: Leave the pixels of classes that the table lacks unknown, instead of raising.
+        left_out: Counts here what is left out, by the reason.
 
     Raises:
         DataError: no label images, numbers outside the table, or grey images of nothing but 0 and 255, in which 255
             would be the object.
     """
-    files = find_files(folder, SUFFIXES)
-    if not files:
+    found = find_files(folder, SUFFIXES)
+    if not found:
         raise DataError("no label images found", where=folder, accepted=", ".join(sorted(SUFFIXES)))
+    numbering = numbering_beside(folder, classes)
+    strange = set(numbering.names()) - set(classes.names) if numbering is not None and lenient else set()
+    if numbering is not None and strange:
+        numbering = numbering.without(strange)
+        if left_out is not None:
+            words = ", ".join(sorted(strange))
+            left_out[f"classes of {numbering.source} that the data set lacks: {words}"] = len(strange)
+    files = {name: LabelFile(file, stated=True, numbering=numbering) for name, file in found.items()}
+    _refuse_two_valued(files, folder, classes)
+    strokes = stroke_images(files, classes)
+    return {
+        name: Hints(name, mask=_refer(file, root), source="label images", numbering=numbering, strokes=name in strokes)
+        for name, file in found.items()
+    }
+
+
+def _refuse_two_valued(files: Mapping[str, LabelFile], folder: Path, classes: ClassTable) -> None:
     some = list(files.values())[:: -(-len(files) // LOOKED_AT)]
-    values = {int(v) for file in some for v in np.unique(read_index_mask(file, classes, void_stated=True))}
-    if values == {0, VOID} and all(_is_grey(file) for file in some):
+    if not all(_is_grey(file.path) for file in some):
+        return
+    values = {int(v) for file in some for v in np.unique(file.read(classes))}
+    if values == {0, VOID}:
         raise DataError(
             f"the label images hold the grey values 0 and {VOID} alone ({len(some)} of {len(files)} were looked at)",
             where=folder,
-            fix=f"write the object as its class number (1, 2, ...) and {VOID} where nothing is known",
+            fix=f"write the object as its class number (1, 2, ...) and {VOID} where nothing is known; or, where black "
+            "and white are classes, give them these colours in classes.txt ('cell 255 255 255')",
         )
-    return {name: Hints(image=name, mask=_refer(file, root), source="label images") for name, file in files.items()}
 
 
-def write_label_images(path: Path, hints: Sequence[Hints], classes: ClassTable, root: Path) -> None:
+def write_label_images(path: Path, hints: Sequence[Hints], classes: ClassTable, data: DataFolder | None) -> None:
     """Write a folder of palette PNGs and the ``classes.txt`` that goes with their numbers.
 
     Areas, strokes and clicks become the pixels that they label; a pixel that none of them labels is 255, unknown.
@@ -67,7 +92,7 @@ def write_label_images(path: Path, hints: Sequence[Hints], classes: ClassTable, 
         path: The folder; an older one is replaced at the end, whole.
         hints: Of the images, each of known size.
         classes: The class table.
-        root: The folder to which `Hints.mask` is relative.
+        data: The data set to which `Hints.mask` belongs, or None.
 
     Raises:
         HintError: an image of unknown size, or an unknown class.
@@ -77,16 +102,19 @@ def write_label_images(path: Path, hints: Sequence[Hints], classes: ClassTable, 
         lines = (f"{name} {r} {g} {b}\n" for name, (r, g, b) in zip(classes.names, classes.colours, strict=True))
         (folder / "classes.txt").write_text("".join(lines), encoding="utf-8")
         for one in hints:
-            write_index_mask(within(folder, f"{one.image}.png"), _painted(one, classes, root), classes)
+            write_index_mask(within(folder, f"{one.image}.png"), _painted(one, classes, data), classes)
 
 
-def _painted(hints: Hints, classes: ClassTable, root: Path) -> Mask:
+def _painted(hints: Hints, classes: ClassTable, data: DataFolder | None) -> Mask:
     """(H, W) class indices of all that labels single pixels, as training sees them."""
     where = f"hints of image {hints.image!r}"
     if hints.size is None:
         fix = "give the data set with its photographs"
         raise HintError("label images need the size of the image", where=where, fix=fix)
-    held = read_index_mask(root / hints.mask, classes, size=hints.size, void_stated=True) if hints.mask else None
+    if hints.mask is not None and data is None:
+        raise HintError("the hints refer to a label file of a data set", where=where, fix="give that data set's folder")
+    file = data.labels(hints) if data is not None else None
+    held = None if file is None else file.read(classes, size=hints.size, stated=True)
     strokes = [(one.name, np.array(one.points, np.float64), one.width) for one in hints.scribbles]
     strokes += [(one.name, np.array([(one.x, one.y)], np.float64), 0.0) for one in hints.clicks]
     labelled = [(classes.index(name, where), points, width) for name, points, width in strokes]

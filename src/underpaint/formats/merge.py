@@ -32,6 +32,8 @@ def merge_hints(first: Hints, second: Hints) -> Hints:
         boxed=first.boxed | second.boxed,
         tags=_merge_tags(first.tags, second.tags),
         mask=_one_of("masks", first.mask, second.mask, where),
+        numbering=first.numbering if first.mask is not None else second.numbering,
+        strokes=first.strokes if first.mask is not None else second.strokes,
         source="; ".join(filter(None, dict.fromkeys(f"{first.source}; {second.source}".split("; ")))),
         seconds=sum(seconds) if seconds else None,
         regions=first.regions + second.regions,

@@ -26,6 +26,7 @@ from underpaint.formats import (
 )
 from underpaint.formats.cityscapes_write import write_cityscapes
 from underpaint.formats.cvat_write import write_cvat
+from underpaint.formats.folder import DataFolder
 from underpaint.formats.geojson_write import write_geojson
 from underpaint.formats.label_studio_write import write_label_studio
 from underpaint.formats.parts import Part
@@ -46,6 +47,7 @@ class Reading:
         complete_tags: A CSV that lists tags names all that are present.
         voc_base: Number of the first pixel in VOC XML.
         left_out: Where readers count what they leave out, by the reason.
+        lenient: Leave out, and count, what is of classes that the table lacks.
     """
 
     classes: ClassTable
@@ -54,6 +56,7 @@ class Reading:
     complete_tags: bool = False
     voc_base: voc_xml.Base = "auto"
     left_out: Counter[str] = field(default_factory=Counter)
+    lenient: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,12 +67,14 @@ class Writing:
         classes: The class table; it gives the order of classes where a format numbers them.
         files: File name of each image by its name, relative to the image folder; an image that is not in it is written
             under its name as it stands.
-        root: The folder to which `Hints.mask` is relative, for formats that hold label files.
+        data: The data set to which `Hints.mask` belongs, for formats that hold label files.
+        ids: The number of each class in the files that were read, for a format that keeps such numbers.
     """
 
     classes: ClassTable
     files: Mapping[str, str] = field(default_factory=dict)
-    root: Path = Path()
+    data: DataFolder | None = None
+    ids: Mapping[str, int] = field(default_factory=dict)
 
     def file(self, image: str) -> str:
         """The file name of an image."""
@@ -92,6 +97,7 @@ class Format:
         as_pixels: Parts that are written as the pixels they cover.
         classes: The class names that a file declares, in its order; None where it declares none.
         images: The images that a file lists, read without its annotations; None where that is not worth while.
+        ids: The number that a file gives to each class, where these are not the places of a list.
     """
 
     name: str
@@ -104,6 +110,7 @@ class Format:
     as_pixels: frozenset[Part] = frozenset()
     classes: Callable[[Path], tuple[str, ...]] | None = None
     images: Callable[[Path], tuple[str, ...]] | None = None
+    ids: Callable[[Path], Mapping[str, int]] | None = None
 
     def hints(self, path: Path, reading: Reading) -> ByImage:
         """What ``read`` returns, with the words of tools that stand for no class understood (`words.understood`)."""
@@ -131,11 +138,12 @@ FORMATS: tuple[Format, ...] = (
         layout="one .json file",
         sniff=coco.is_coco,
         read=lambda path, _: coco.read_coco(path),
-        write=lambda path, hints, writing: coco.write_coco(path, hints, writing.classes, writing.files),
+        write=lambda path, hints, writing: coco.write_coco(path, hints, writing.classes, writing.files, writing.ids),
         holds=frozenset({Part.POLYGONS, Part.BITMAPS, Part.BOXES, Part.CLICKS, Part.SIZES}),
         as_pixels=frozenset({Part.HOLES}),
         classes=coco.coco_classes,
         images=coco.coco_images,
+        ids=coco.coco_ids,
     ),
     Format(
         name="labelme",
@@ -258,8 +266,10 @@ FORMATS: tuple[Format, ...] = (
         title="label images",
         layout="a .png file an image",
         sniff=lambda path: label_png.is_label_folder(path) and not cityscapes.is_cityscapes(path),
-        read=lambda path, reading: label_png.read_label_images(path, reading.classes, reading.root),
-        write=lambda path, hints, writing: label_png.write_label_images(path, hints, writing.classes, writing.root),
+        read=lambda path, reading: label_png.read_label_images(
+            path, reading.classes, reading.root, lenient=reading.lenient, left_out=reading.left_out
+        ),
+        write=lambda path, hints, writing: label_png.write_label_images(path, hints, writing.classes, writing.data),
         as_pixels=frozenset(
             {
                 Part.LABELS,

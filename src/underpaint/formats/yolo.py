@@ -10,11 +10,12 @@ from typing import Any
 import yaml
 
 from underpaint.core.atomic import atomic_folder, within
-from underpaint.core.classes import ClassTable
+from underpaint.core.classes import ClassTable, read_names
 from underpaint.core.errors import DataError, FormatError, HintError
 from underpaint.core.inside import real
 from underpaint.core.yaml_text import YamlTextError, parse_yaml
 from underpaint.formats.fields import finite
+from underpaint.formats.folder import BACKGROUND
 from underpaint.formats.images import find_files, image_size
 from underpaint.formats.json_text import read_text
 from underpaint.formats.naming import Names
@@ -61,21 +62,29 @@ def _labels(path: Path) -> dict[str, Path]:
 def yolo_classes(path: Path) -> tuple[str, ...]:
     """The class names that go with label files.
 
-    They are the ``names`` of a YAML file in the folder or one of the two above it, or the lines of ``classes.txt``
-    among the labels; none where neither is there.
+    They are the ``names`` of a YAML file, or else the lines of ``classes.txt``, in the folder or one of the two above
+    it; none where neither is there.
 
     Raises:
         FormatError: not YAML, or names that are no names.
     """
+    stated = _yaml_classes(path)
+    if stated:
+        return stated
+    for folder in (path, *real(path).parents[:2]):
+        if (folder / "classes.txt").is_file():
+            listed, _ = read_names(folder / "classes.txt")
+            return tuple(name for name in listed if name)
+    return ()
+
+
+def _yaml_classes(path: Path) -> tuple[str, ...]:
     for folder in (path, *real(path).parents[:2]):
         for file in files_beside(folder, (".yaml", ".yml")):
             names = _yaml_names(file)
             if names:
                 return names
-    lines = (
-        read_text(path / "classes.txt", max_bytes=MAX_NAMES).splitlines() if (path / "classes.txt").is_file() else []
-    )
-    return tuple(line.strip() for line in lines if line.strip())
+    return ()
 
 
 def files_beside(folder: Path, endings: Sequence[str]) -> list[Path]:
@@ -120,12 +129,27 @@ def read_yolo(path: Path, classes: Sequence[str], images: Mapping[str, Path]) ->
         image = photographs.get(stated, stated)
         size = _size(images.get(image)) if stated in photographs else None
         found[image] = Hints(image, source="YOLO") if size is None else _hints(image, size, file, classes)
+    if not _yaml_classes(path):
+        _refuse_background(found, classes, path)
     return found
 
 
 def _image(name: str) -> str:
     """Where YOLO looks for the image of a label file."""
     return "/".join("images" if part == "labels" else part for part in PurePosixPath(name).parts)
+
+
+def _refuse_background(found: Mapping[str, Hints], classes: Sequence[str], path: Path) -> None:
+    """Refuse labels whose every object is of the background: its line stands where that of the objects should."""
+    drawn = {name for one in found.values() for name in one.drawn()}
+    if drawn == {BACKGROUND} and len(classes) > 1:
+        number = list(classes).index(BACKGROUND)
+        raise FormatError(
+            f"every object has the number {number}, which the class list calls {BACKGROUND!r}",
+            where=path,
+            accepted=f"labels numbered in the order of the class list, from 0 on: {', '.join(classes)}",
+            fix=f"the line of {BACKGROUND!r} belongs at the end of the class list, or out of it",
+        )
 
 
 def _size(photograph: Path | None) -> Size | None:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from underpaint.core.classes import Numbering
+
 Point = tuple[float, float]
 
 
@@ -124,6 +126,8 @@ class Hints:
             unknown.
         unplaced: Shapes that were left out and of which nobody knows where they lay, so that what no annotation covers
             may be theirs.
+        numbering: What the numbers in the label file stand for; None for those of the data set's class table.
+        strokes: The label file labels a small share of the pixels, as painted strokes do, and counts as scribbles.
     """
 
     image: str
@@ -138,12 +142,14 @@ class Hints:
     seconds: float | None = field(default=None)
     regions: tuple[Region, ...] = ()
     unplaced: int = 0
+    numbering: Numbering | None = None
+    strokes: bool = False
 
     def kinds(self) -> frozenset[Kind]:
         """The kinds of hints that this image carries."""
         present = {
-            Kind.MASK: self.mask is not None or any(region.name != IGNORED for region in self.regions),
-            Kind.SCRIBBLE: bool(self.scribbles),
+            Kind.MASK: (self.mask is not None and not self.strokes) or any(r.name != IGNORED for r in self.regions),
+            Kind.SCRIBBLE: bool(self.scribbles) or (self.mask is not None and self.strokes),
             Kind.CLICK: bool(self.clicks),
             Kind.BOX: bool(self.boxes or self.boxed),
             Kind.TAG: self.tags is not None,

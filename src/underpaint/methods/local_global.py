@@ -145,7 +145,8 @@ class LocalGlobal(Method[LocalGlobalConfig]):
         config = self.config
         for still in infer.images():
             classes = self._named(still)
-            if len(classes) == 0 or still.hints.mask is not None:  # nothing is known of it, or all
+            whole = still.hints.mask is not None and not still.hints.strokes
+            if len(classes) == 0 or whole:  # nothing is known of it, or all
                 continue
             network = features = None
             if config.weight < 1 or not np.isin(classes, still.seeds).all():

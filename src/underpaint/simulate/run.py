@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +13,7 @@ from underpaint.core.classes import ClassTable
 from underpaint.core.errors import ConfigError
 from underpaint.formats.folder import DataFolder
 from underpaint.formats.images import image_size
-from underpaint.formats.masks import read_index_mask
+from underpaint.formats.masks import LabelFile
 from underpaint.hints.types import Hints, Kind
 from underpaint.simulate.mixture import EQUAL_PARTS, pick_kind, simulate_kind
 
@@ -56,7 +55,7 @@ def simulate(
     data.require_masks(names)
     kinds = [pick_kind(name, seed=seed, fractions=fractions) if kind == "mixture" else kind for name in names]
     jobs = [
-        _Job(data.images[name], data.masks[name], data.root, data.classes, one, name, seed, budget)
+        _Job(data.images[name], data.mask(name), data.mask_file(name), data.classes, one, name, seed, budget)
         for name, one in zip(names, kinds, strict=True)
     ]
     if workers <= 1:
@@ -69,8 +68,8 @@ class _Job:
     """What a process needs to know of one image."""
 
     photograph: Path
-    mask: Path
-    root: Path
+    mask: LabelFile
+    file: str
     classes: ClassTable
     kind: Kind
     image: str
@@ -79,11 +78,11 @@ class _Job:
 
 
 def _simulate(job: _Job) -> Hints:
-    mask = read_index_mask(job.mask, job.classes, size=image_size(job.photograph))
-    file = Path(os.path.relpath(job.mask, job.root)).as_posix()
-    return simulate_kind(
-        mask, job.classes, kind=job.kind, image=job.image, seed=job.seed, budget=job.budget, mask_file=file
+    mask = job.mask.read(job.classes, size=image_size(job.photograph))
+    made = simulate_kind(
+        mask, job.classes, kind=job.kind, image=job.image, seed=job.seed, budget=job.budget, mask_file=job.file
     )
+    return replace(made, numbering=job.mask.numbering) if made.mask is not None else made
 
 
 def _in_parallel(jobs: list[_Job], workers: int) -> Iterator[Hints]:

@@ -305,7 +305,7 @@ def _seconds(hints: Hints, data: DataFolder, effort: Effort, budget: float) -> f
 
 
 def _mask_seconds(data: DataFolder, name: str, effort: Effort) -> float:
-    index = read_index_mask(data.masks[name], data.classes)
+    index = data.mask(name).read(data.classes)
     shown = np.unique(index[index != 255])
     return effort.masks(len(data.classes.foreground), int((shown != data.classes.background).sum()))
 
@@ -335,6 +335,6 @@ def _pictures(protocol: Protocol, data: DataFolder, results: Results) -> list[Pi
             row.label: read_index_mask(protocol.masks(row, min(runs)) / f"{name}.png", data.classes)
             for row, runs in results.items()
         }
-        truth = read_index_mask(data.masks[name], data.classes)
+        truth = data.mask(name).read(data.classes)
         rows.append(PictureRow(name, read_rgb(data.images[name]), masks, truth))
     return rows

@@ -18,7 +18,7 @@ from underpaint.evaluation.compare import Evaluation, ImageCounts, count_image, 
 from underpaint.export import choose_forward
 from underpaint.formats.folder import DataFolder
 from underpaint.formats.images import read_rgb
-from underpaint.formats.masks import read_index_mask, write_index_mask
+from underpaint.formats.masks import write_index_mask
 from underpaint.kernels.meanfield import RRM_MASK, mean_field
 from underpaint.predict import PredictConfig, Predictor
 from underpaint.training.run_folder import RunFolder
@@ -108,7 +108,7 @@ def _counted(run: RunFolder, data: DataFolder, names: tuple[str, ...], masks: Pa
     several = Predictor(network, SEVERAL_LOOKS, forward=forward)
     found: dict[str, list[ImageCounts]] = {look: [] for look in looks}
     for name in names:
-        rgb, truth = read_rgb(data.images[name]), read_index_mask(data.masks[name], data.classes)
+        rgb, truth = read_rgb(data.images[name]), data.mask(name).read(data.classes)
         seen = _looks(single, several, rgb) if len(looks) > 1 else {SINGLE: single.index(rgb)}
         write_index_mask(within(masks, f"{name}.png"), seen[SINGLE], classes)
         for look in looks:

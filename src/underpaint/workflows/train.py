@@ -300,7 +300,7 @@ def _resumed(out: Path, planned: Plan) -> RunFolder:
     if not out.is_dir():
         raise RunError("there is nothing to resume", where=out, fix="leave --resume out to start a new run")
     held, asked = _resolved(run.config, planned.data.classes), planned.config.model_dump(mode="json")
-    changed = _differences(held, asked)
+    changed = _other_classes(run.classes, planned.data.classes) + _differences(held, asked)
     about = run.about
     changed += [
         f"{key}: {about.get(key)} -> {planned.source[key]}"
@@ -314,6 +314,20 @@ def _resumed(out: Path, planned: Plan) -> RunFolder:
             fix="repeat the command of the first start with --resume added, or start a new run",
         )
     return run
+
+
+def _other_classes(held: ClassTable, asked: ClassTable) -> list[str]:
+    """How the class table of a run differs from the data's: the network's outputs have the numbers of the run's."""
+    if (held.names, held.background) == (asked.names, asked.background):
+        return []
+    same = set(held.names) == set(asked.names)
+    what = "classes, whose numbers the network has learned" + (" (the same names in another order)" if same else "")
+    before, after = (f"{', '.join(table.names)} (background: {_background(table)})" for table in (held, asked))
+    return [f"{what}: {before} -> {after}"]
+
+
+def _background(table: ClassTable) -> str:
+    return "none" if table.background is None else table.names[table.background]
 
 
 def _resolved(config: RunConfig, classes: ClassTable) -> Settings:

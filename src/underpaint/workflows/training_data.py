@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from underpaint.core.classes import ClassTable
@@ -12,6 +12,7 @@ from underpaint.core.errors import HintError
 from underpaint.formats.dataset import open_dataset
 from underpaint.formats.folder import DataFolder
 from underpaint.formats.hints import read_any_hints
+from underpaint.formats.label_shares import stroke_images
 from underpaint.formats.rest import fill_rest
 from underpaint.hints.types import Hints
 
@@ -68,10 +69,10 @@ def read_settings(recipes: Sequence[Path], overrides: Sequence[str]) -> Settings
 
 
 def _masks(data: DataFolder, names: Sequence[str]) -> dict[str, Hints]:
-    """The data set's own masks as hints."""
+    """The data set's own masks as hints; painted strokes among them count as scribbles."""
     data.require_masks(names)
-    masks = {name: data.masks[name].relative_to(data.root).as_posix() for name in sorted(names)}
-    return {name: Hints(name, mask=path, source="masks") for name, path in masks.items()}
+    strokes = stroke_images({name: data.mask(name) for name in names}, data.classes)
+    return {name: replace(data.mask_hints(name), strokes=name in strokes) for name in sorted(names)}
 
 
 def _hints(
