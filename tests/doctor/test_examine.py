@@ -14,12 +14,12 @@ from PIL import Image
 from underpaint.core.classes import ClassTable
 from underpaint.core.printable import printable
 from underpaint.doctor import Level, Report, examine
-from underpaint.doctor.balance import Balance, region_pixels
+from underpaint.doctor.balance import Balance
 from underpaint.doctor.estimate import BATCH, CACHE_MB, CORE_SECONDS, CROP, EPOCHS, LEAST_STEPS, estimate
 from underpaint.doctor.findings import SHOWN, Finding, Group
 from underpaint.formats.coco import write_coco
 from underpaint.formats.jsonl import write_hints
-from underpaint.hints.rasterise import region_area
+from underpaint.hints.rasterise import region_area, region_pixels
 from underpaint.hints.types import Bitmap, Box, Click, Hints, Polygon, Scribble, Tags
 
 SIZE = (48, 64)
@@ -272,7 +272,7 @@ def test_hints_are_counted_by_kind_and_class(data: Path) -> None:
     assert (rows["dog"]["images"], rows["dog"]["negatives"], rows["dog"]["pixels"]) == (1, 2, 13 * 3)
     assert found(report)["image-without-labels"].count == 4
     assert found(report)["image-without-labels"].level is Level.WARNS
-    assert set(found(report)["class-never"].names) == {"background", "cow"}
+    assert set(found(report)["class-never"].names) == {"cow"}
     assert found(report)["class-no-negatives"].names == ("cat",)
     assert not report.blocks
 

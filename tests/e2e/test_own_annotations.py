@@ -77,7 +77,7 @@ def test_without_the_word_of_a_person_the_rest_is_unknown(scenes: Path, tmp_path
     annotate(tmp_path / "data", scenes, format_named("coco"))
     planned = plan(tmp_path / "data", overrides=small)
     assert not any(region.name == "background" for hint in planned.hints.values() for region in hint.regions)
-    assert any("no hint shows background" in note for note in planned.notes)
+    assert "--rest background" in planned.warning
     other = plan(tmp_path / "data", rest="sand", overrides=small)
     assert other.data.classes.names[0] == "sand"
     assert other.data.classes.background == 0

@@ -11,8 +11,8 @@ from underpaint.core.classes import VOID, ClassTable
 from underpaint.doctor.findings import Finding, Group, Level
 from underpaint.formats.decode import MAX_PIXELS
 from underpaint.hints.candidates import ImageKnowledge
-from underpaint.hints.rasterise import numbered, paint_regions
-from underpaint.hints.types import IGNORED, Hints, Polygon, Region, Scribble
+from underpaint.hints.rasterise import numbered, paint_regions, region_pixels
+from underpaint.hints.types import IGNORED, Hints, Scribble
 
 CONSTANT = 0.95
 """Share of the images with known tags from which on a tag is nearly constant: of 100 images 5 or fewer differ, so that
@@ -77,8 +77,13 @@ class Balance:
         self.images += shown
         self.negatives += absent
 
-    def findings(self, *, where: bool) -> list[Finding]:
-        """What is to be said of the classes; ``where`` if hints say where classes are, not only that they are."""
+    def findings(self, *, where: bool, background: bool = False) -> list[Finding]:
+        """What is to be said of the classes.
+
+        Args:
+            where: Whether hints say where classes are, not only that they are.
+            background: Whether the background is a class like the others, which some hint must show.
+        """
         if self.labelled == 0:
             return []
         names, things = self.classes.names, self.classes.foreground
@@ -86,7 +91,7 @@ class Balance:
         constant = [
             i for i in things if self.negatives[i] and self.images[i] >= CONSTANT * known[i] and known[i] >= 2 * RARE
         ]
-        never = [i for i in range(len(names)) if self.images[i] == 0 and (where or i in things)]
+        never = [i for i in range(len(names)) if self.images[i] == 0 and (background or i in things)]
         always = [i for i in things if self.images[i] and not self.negatives[i]]
         rare = [i for i in things if 0 < self.images[i] < RARE]
         level = Level.NOTES if where else Level.WARNS
@@ -95,7 +100,7 @@ class Balance:
                 "class-never",
                 Level.WARNS,
                 "{n} classes are never shown by any label",
-                cause="no image has them, they are named otherwise, or (background) nobody drew them",
+                cause="no image has them, or they are named otherwise",
                 fix="label some; or take them out of the class table: the network cannot learn what it never sees",
             ),
             *Group.of(names[i] for i in always).finding(
@@ -134,20 +139,6 @@ class Balance:
             }
             for i, name in enumerate(self.classes.names)
         ]
-
-
-def region_pixels(region: Region) -> int:
-    """Pixels of a region; of a polygon its area, which is their number to the pixels on its border."""
-    if not isinstance(region, Polygon):
-        return sum(region.runs[1::2])
-    outer, *holes = (_area(np.array(ring)) for ring in (region.ring, *region.holes))
-    return max(round(outer - sum(holes)), 0)
-
-
-def _area(ring: npt.NDArray[np.float64]) -> float:
-    """By the shoelace formula; from the first point, so that the terms which close the ring are 0."""
-    x, y = (ring - ring[0]).T
-    return abs(float(x[:-1] @ y[1:] - x[1:] @ y[:-1])) / 2
 
 
 def stroke_area(scribble: Scribble, size: tuple[int, int] | None) -> int:

@@ -63,7 +63,9 @@ def examine(
         if progress is not None:
             progress(done, len(data.images))
     copies.compare(data, workers=processes)
-    findings += [
+    findings = [
+        *labels.unlabelled.findings(),
+        *findings,
         *other_files(data, sources.titles),
         *own_folders(data),
         *photographs.findings(),

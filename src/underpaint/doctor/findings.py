@@ -55,6 +55,11 @@ class Finding:
         fix = "; ".join(line.removeprefix("fix: ") for line in fixes)
         return cls(key, Level.BLOCKS, first, "; ".join(rest), fix)
 
+    def __str__(self) -> str:
+        """What, cause and fix, a line each, as errors have them."""
+        said = (("cause", self.cause), ("fix", self.fix))
+        return "\n".join([self.what, *(f"  {word}: {text}" for word, text in said if text)])
+
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON holds them."""
         return asdict(self)

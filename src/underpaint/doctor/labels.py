@@ -12,6 +12,7 @@ from underpaint.core.printable import printable
 from underpaint.doctor.balance import Balance
 from underpaint.doctor.findings import Finding, Group, Level
 from underpaint.doctor.look import Fault, LabelsSeen, Seen
+from underpaint.doctor.rest import Rest
 from underpaint.formats.check import check_hints, of_table
 from underpaint.formats.fit import fit_hints
 from underpaint.formats.folder import DataFolder
@@ -98,6 +99,7 @@ class Labels:
     def __init__(self, data: DataFolder, sources: Sources, trained: frozenset[str], rest: str | None) -> None:
         self.data, self.sources, self.trained, self.rest = data, sources, trained, rest
         self.balance = Balance(data.classes)
+        self.unlabelled = Rest(data.classes)
         self.kinds: Counter[Kind] = Counter()
         self.mixtures: Counter[str] = Counter()
         self.faults: dict[Fault, Group] = {}
@@ -167,6 +169,7 @@ class Labels:
         try:
             full = fit.hints if self.rest is None else fill_rest(fit.hints, self.rest, self.data.classes)
             self.balance.add_hints(full, labels.pixels if labels is not None else None, exact=self.rest is not None)
+            self.unlabelled.add(full)
         except HintError as error:
             self.sources.contradictions.add(seen.name, error.what)
 
@@ -182,7 +185,9 @@ class Labels:
     def findings(self) -> list[Finding]:
         """What is to be said of the labels; the classes' balance included."""
         where = bool(set(self.kinds) - {Kind.TAG})
-        return [*_of_sources(self.sources), *_of_files(self), *_of_images(self), *self.balance.findings(where=where)]
+        background = where and (self.whole or self.unlabelled.shown)
+        balance = self.balance.findings(where=where, background=background)
+        return [*_of_sources(self.sources), *_of_files(self), *_of_images(self), *balance]
 
 
 def _of_sources(sources: Sources) -> list[Finding]:

@@ -176,3 +176,17 @@ def _crossings(start: Points, stop: Points, top: int, bottom: int) -> Iterator[t
     for edge, row in row_blocks(first, counts):
         t = (row + 0.5 - start[edge, 1]) / (stop[edge, 1] - start[edge, 1])
         yield row - top, start[edge, 0] + t * (stop[edge, 0] - start[edge, 0])
+
+
+def region_pixels(region: Region) -> int:
+    """Pixels of a region; of a polygon its area, which is their number to the pixels on its border."""
+    if not isinstance(region, Polygon):
+        return sum(region.runs[1::2])
+    outer, *holes = (_ring_area(np.array(ring)) for ring in (region.ring, *region.holes))
+    return max(round(outer - sum(holes)), 0)
+
+
+def _ring_area(ring: npt.NDArray[np.float64]) -> float:
+    """By the shoelace formula; from the first point, so that the terms which close the ring are 0."""
+    x, y = (ring - ring[0]).T
+    return abs(float(x[:-1] @ y[1:] - x[1:] @ y[:-1])) / 2

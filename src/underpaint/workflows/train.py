@@ -15,7 +15,9 @@ from underpaint.core.classes import ClassTable
 from underpaint.core.config import Settings, merge
 from underpaint.core.digest import code_digest, files_digest, fingerprint
 from underpaint.core.errors import ConfigError, DataError, RunError
+from underpaint.core.printable import printable
 from underpaint.doctor.estimate import Estimate, estimate
+from underpaint.doctor.rest import Rest
 from underpaint.formats.folder import DataFolder
 from underpaint.formats.images import image_size
 from underpaint.formats.jsonl import hint_record
@@ -51,6 +53,7 @@ class Plan:
         stages: Names of the stages, with the methods that train them.
         choice: The method, and why it was taken.
         expected: Minutes and memory.
+        warning: What makes the result useless if nothing is done, with the ways on; empty where nothing does.
         notes: What a person should know before it starts.
         source: Where the hints came from, for the run folder.
     """
@@ -63,6 +66,7 @@ class Plan:
     stages: tuple[str, ...]
     choice: Choice
     expected: Estimate
+    warning: str
     notes: tuple[str, ...]
     source: Settings
 
@@ -139,6 +143,12 @@ def plan_training(
         UnderpaintError: as `plan`.
     """
     data, hints, classes = learnt.data, learnt.hints, learnt.data.classes
+    rest = Rest(classes)
+    for hint in hints.values():
+        rest.add(hint)
+    warning = printable("\n".join(map(str, rest.findings())), lines=True)
+    if warning:  # before anything else, since nothing else is as likely to spoil the result
+        log.warning(warning)
     choice = _choice(method, settings, main_kinds(hints.values()), background=classes.background is not None)
     settings = merge({"method": {"settings": choice.settings}}, merge(settings, {"method": {"name": choice.method}}))
     config = RunConfig.parse(settings, ", ".join([*map(str, recipes), "--set"]))
@@ -159,7 +169,8 @@ def plan_training(
         stages=tuple(f"{stage.name} ({learner_of(trained, stage).name})" for stage in stages),
         choice=choice,
         expected=_expected(data, hints, config, steps),
-        notes=(*learnt.remarks, *tags, *_notes(data, hints, data.split(learnt.split))),
+        warning=warning,
+        notes=(*learnt.remarks, *tags, *_notes(data, hints, data.split(learnt.split), rest)),
         source=_source(learnt, kinds),
     )
 
@@ -279,7 +290,7 @@ def _check_kinds(method: str, kinds: Mapping[Kind, int]) -> None:
         raise ConfigError(f"method {method!r} needs {' or '.join(sorted(accepted))}; the hints are {', '.join(kinds)}")
 
 
-def _notes(data: DataFolder, hints: Mapping[str, Hints], names: Sequence[str]) -> tuple[str, ...]:
+def _notes(data: DataFolder, hints: Mapping[str, Hints], names: Sequence[str], rest: Rest) -> tuple[str, ...]:
     notes = []
     if len(hints) < len(names):
         notes.append(f"{len(names) - len(hints)} of {len(names)} images of the split have no hint and are left out")
@@ -290,6 +301,8 @@ def _notes(data: DataFolder, hints: Mapping[str, Hints], names: Sequence[str]) -
         missing = [data.classes.names[i] for i in np.flatnonzero(seen == 0)]
         if len(missing) == len(data.classes):
             raise DataError("the hints name no class as present: there is nothing to learn", where=data.root)
+        if not rest.shown:  # the background, then, is known from complete boxes, or warned of
+            missing = [name for name in missing if name != rest.background]
         if missing:
             notes.append(f"no hint shows {', '.join(missing)}: the network cannot learn what it never sees")
     return tuple(notes)
