@@ -5,14 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from underpaint.core.errors import ConfigError, nearest
 from underpaint.core.regular import read_regular_text
-from underpaint.core.yaml_text import MAX_DEPTH, YamlTextError, parse_yaml
+from underpaint.core.yaml_text import MAX_DEPTH, MAX_WHOLE, YamlTextError, parse_yaml
 
 Settings = dict[str, Any]
+
+MAX_NUMBER = 1e9
+"""Limit of numbers that are not whole."""
+
+MAX_LISTED = 8
+"""Problems that a message lists before it goes on with a count."""
 
 RECIPE_BYTES = 1 << 16
 """Limit of a recipe; one with every setting has 3 kB."""
@@ -23,9 +29,23 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        """Refuse numbers at which arithmetic overflows later; what is too much for a setting is said at its field."""
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            for number in value if isinstance(value, tuple) else (value,):
+                limit = MAX_WHOLE if type(number) is int else MAX_NUMBER
+                if isinstance(number, int | float) and abs(number) > limit:
+                    raise ValueError(f"{name} is {number:g}, accepted are numbers up to {limit:g}")
+        return self
+
     @classmethod
     def parse(cls, settings: Settings, where: object = "configuration") -> Self:
         """Build from a dictionary; every problem becomes one line of a `ConfigError`."""
+        if not isinstance(settings, dict) or not all(isinstance(name, str) for name in settings):
+            accepted = "a group of settings, such as {name: value}"
+            raise ConfigError(f"no settings: {_shown(settings)}", where=where, accepted=accepted)
         try:
             return cls.model_validate(settings)
         except ValidationError as error:
@@ -36,7 +56,7 @@ class Config(BaseModel):
 
 def _explain(model: type[BaseModel], error: ValidationError) -> str:
     lines = []
-    for problem in error.errors():
+    for problem in error.errors()[:MAX_LISTED]:
         path = [str(part) for part in problem["loc"]]
         if problem["type"] == "extra_forbidden":
             known = _fields(model, path[:-1])
@@ -44,7 +64,8 @@ def _explain(model: type[BaseModel], error: ValidationError) -> str:
         else:
             line = _words(problem)
         lines.append(f"{'.'.join(path)[:120]}: {line}" if path else line)
-    return "; ".join(lines)
+    rest = error.error_count() - len(lines)
+    return "; ".join(lines) + (f"; and {rest} more" if rest > 0 else "")
 
 
 WORDS = {

@@ -33,6 +33,13 @@ Key = tuple[int, int]
 """(epoch, index of the image): all that the randomness of a sample depends on, beside the seed."""
 
 
+MAX_CROP = 8192
+"""Limit of the sides of a crop: one of this size takes a few gigabytes in a network."""
+
+MIN_SCALE = 0.01
+"""Smallest factor on the size of an image; the largest is its inverse."""
+
+
 class ViewConfig(Config):
     """Settings of the views that training sees.
 
@@ -50,11 +57,18 @@ class ViewConfig(Config):
     colour_jitter: float = Field(default=0.2, ge=0, lt=1)
     cache_mb: int = Field(default=1024, ge=0)
 
+    @field_validator("crop")
+    @classmethod
+    def _crop_in_memory(cls, crop: tuple[int, int]) -> tuple[int, int]:
+        if not all(1 <= side <= MAX_CROP for side in crop):
+            raise ValueError(f"the crop is {crop[0]} x {crop[1]} pixels; accepted are sides of 1 to {MAX_CROP}")
+        return crop
+
     @field_validator("scales")
     @classmethod
     def _scales_in_order(cls, scales: tuple[float, float]) -> tuple[float, float]:
-        if not 0 < scales[0] <= scales[1]:
-            raise ValueError("scales are a smallest and a largest factor above 0")
+        if not MIN_SCALE <= scales[0] <= scales[1] <= 1 / MIN_SCALE:
+            raise ValueError(f"scales are a smallest and a largest factor from {MIN_SCALE} to {1 / MIN_SCALE:g}")
         return scales
 
 

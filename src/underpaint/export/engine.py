@@ -13,7 +13,7 @@ import torch
 from underpaint.core.classes import ClassTable
 from underpaint.core.digest import code_digest
 from underpaint.core.errors import ConfigError, RunError, UnderpaintError
-from underpaint.export.onnx_file import OPSET, export_onnx, metadata
+from underpaint.export.onnx_file import OPSET, check_file, export_onnx, metadata
 from underpaint.export.session import OnnxForward
 from underpaint.models.network import Network
 
@@ -59,7 +59,7 @@ def choose_forward(
 def _cached(network: Network, path: Path, classes: ClassTable) -> OnnxForward:
     if path.is_file():
         try:
-            return OnnxForward(path)
+            return check_file(network, path)
         except RunError as error:
             log.warning("exporting again: %s", error)
             path.unlink()  # its name says that it is this network's export, and it is none

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,10 +115,23 @@ def metadata(classes: ClassTable) -> dict[str, str]:
     }
 
 
-def _compare(whole: FullSize, forward: OnnxForward, path: Path) -> ExportReport:
+def check_file(network: Network, path: Path) -> OnnxForward:
+    """The file of an earlier export, compared with the network on one small image.
+
+    Raises:
+        RunError: it cannot be loaded, or is another network.
+    """
+    forward = OnnxForward(path)
+    _compare(FullSize(copy.deepcopy(network).cpu()), forward, path, CHECKED[:1])
+    return forward
+
+
+def _compare(
+    whole: FullSize, forward: OnnxForward, path: Path, images: Sequence[tuple[int, int, int]] = CHECKED
+) -> ExportReport:
     worst, same, pixels = torch.zeros(()), 0, 0
     with torch.inference_mode():
-        for count, height, width in CHECKED:
+        for count, height, width in images:
             rgb = torch.from_numpy(_checked_images(count, height, width))
             expected, seen = whole(rgb), forward(rgb)
             if expected.shape != seen.shape:

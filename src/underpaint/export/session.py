@@ -30,19 +30,29 @@ class OnnxForward:
         options.intra_op_num_threads = torch.get_num_threads()
         # Threads that spin while they wait take the cores from torch, which works between two passes.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._where = None if isinstance(model, bytes) else model
         source = model if isinstance(model, bytes) else str(model)
         try:
             self._session: Any = runtime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's errors share no base class
-            where = None if isinstance(model, bytes) else model
-            raise RunError(
-                f"ONNX Runtime cannot load the network: {error}", where=where, fix="export it again"
-            ) from error
+            what = "ONNX Runtime cannot load the network: the file is damaged, or no network"
+            raise RunError(what, where=self._where, fix="remove the file, which is then exported again") from error
 
     def __call__(self, rgb: Tensor) -> Tensor:
-        """(N, C, H, W) logits."""
-        (logits,) = self._session.run(["logits"], {"rgb": rgb.contiguous().numpy()})
-        return torch.from_numpy(logits)
+        """(N, C, H, W) logits.
+
+        Raises:
+            RunError: the file is another network than `export_onnx` writes.
+        """
+        try:
+            (logits,) = self._session.run(["logits"], {"rgb": rgb.contiguous().numpy()})
+            return torch.from_numpy(logits)
+        except Exception as error:  # ONNX Runtime's errors share no base class
+            raise RunError(
+                "ONNX Runtime cannot run the network, which no export of ours wrote",
+                where=self._where,
+                fix="remove the file, which is then exported again",
+            ) from error
 
 
 def extra(name: str) -> ModuleType:

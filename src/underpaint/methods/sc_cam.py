@@ -58,7 +58,7 @@ class ScCamConfig(Config):
             to account for noisy labels"; the value is not public.
     """
 
-    subclasses: int = Field(default=10, ge=1)
+    subclasses: int = Field(default=10, ge=1, le=1000)
     sub_weight: float = Field(default=5.0, ge=0)
     rounds: int = Field(default=3, ge=1, le=5)
     normalise: bool = False
@@ -67,11 +67,11 @@ class ScCamConfig(Config):
     background_alpha: float = Field(default=32.0, gt=0)
     affinity: Form = "feature"
     affinity_epochs: float = Field(default=0.5, gt=0)
-    radius: int = Field(default=5, ge=2)
+    radius: int = Field(default=5, ge=2, le=64)
     walk_stride: Literal[4, 8] = 8
     walk_alpha: float = Field(default=8.0, gt=0)
     walk_exponent: float = Field(default=8.0, gt=0)
-    walk_steps: int = Field(default=32, ge=0)
+    walk_steps: int = Field(default=32, ge=0, le=10_000)
     targets: Literal["hard", "soft"] = "hard"
     confidence: float = Field(default=0.0, ge=0, lt=1)
     retrain_rate: float = Field(default=0.5, gt=0, le=1)

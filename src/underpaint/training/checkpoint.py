@@ -11,14 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor
 
 from underpaint.core.atomic import atomic_folder, remove_leftovers
-from underpaint.core.errors import RunError
+from underpaint.core.errors import RunError, UnderpaintError
+from underpaint.core.regular import TEXT_BYTES, read_regular
+from underpaint.formats.json_text import read_json
+from underpaint.models.tensors import MAX_BYTES, read_tensors
 
 log = logging.getLogger(__name__)
+
+PARTS = frozenset({"weights", "optimiser", "average"})
+"""What a checkpoint may hold, a file each."""
 
 KEEP = 2
 """Checkpoints that are kept: the last, and one to fall back to."""
@@ -84,7 +89,7 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
     for path in reversed(found):
         try:
             return _read(path)
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, UnderpaintError) as error:
             log.warning("checkpoint %s is damaged (%s); trying the one before it", path, error)
     if found:
         raise RunError(f"none of the {len(found)} checkpoints is whole", where=folder, fix="start a new run")
@@ -96,13 +101,15 @@ def _numbered(folder: Path) -> list[Path]:
 
 
 def _read(path: Path) -> Checkpoint:
-    state: dict[str, Any] = json.loads((path / "state.json").read_text(encoding="utf-8"))
+    state: dict[str, Any] = read_json(path / "state.json", max_bytes=TEXT_BYTES)
     parts: dict[str, Tensors] = {}
     for name, digest in state["sha256"].items():
+        if name not in PARTS:
+            raise ValueError(f"it has a part {str(name)[:40]!r}")
         file = path / f"{name}.safetensors"
-        if hashlib.sha256(file.read_bytes()).hexdigest() != digest:
+        if hashlib.sha256(read_regular(file, max_bytes=MAX_BYTES)).hexdigest() != digest:
             raise ValueError(f"{file.name} has another checksum")
-        parts[name] = load_file(file)
+        parts[name] = read_tensors(file)
     return Checkpoint(int(state["step"]), parts["weights"], parts["optimiser"], parts.get("average"))
 
 
@@ -113,10 +120,18 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer) -> Tensors:
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Tensors) -> None:
-    """Put flat tensors back into an optimiser of the same parameters."""
+    """Put flat tensors back into an optimiser of the same parameters.
+
+    Raises:
+        RunError: they are those of other parameters.
+    """
     state: dict[int, dict[str, Tensor]] = {}
+    shapes = [parameter.shape for group in optimiser.param_groups for parameter in group["params"]]
     for key, value in tensors.items():
         index, _, name = key.partition(".")
+        fits = index.isdecimal() and int(index) < len(shapes) and value.shape in (shapes[int(index)], torch.Size())
+        if not fits:
+            raise RunError(f"the optimiser's state {key[:40]!r} fits no parameter", fix="start a new run")
         state.setdefault(int(index), {})[name] = value
     whole = optimiser.state_dict()
     optimiser.load_state_dict({"state": state, "param_groups": whole["param_groups"]})

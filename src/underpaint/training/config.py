@@ -35,9 +35,9 @@ class TrainConfig(Config):
         gradient_clip: Largest norm of the gradient; 0 for none.
     """
 
-    epochs: float = Field(default=20.0, gt=0)
+    epochs: float = Field(default=20.0, gt=0, le=1e6)
     least_steps: int = Field(default=80, ge=0)
-    batch: int = Field(default=8, ge=1)
+    batch: int = Field(default=8, ge=1, le=4096)
     accumulate: int = Field(default=1, ge=1)
     lr: float = Field(default=1e-3, gt=0)
     encoder_lr: float = Field(default=0.3, ge=0)
@@ -46,7 +46,7 @@ class TrainConfig(Config):
     power: float = Field(default=0.9, gt=0)
     ema: float = Field(default=0.0, ge=0, lt=1)
     precision: Precision = "auto"
-    workers: int = Field(default=1, ge=0)
+    workers: int = Field(default=1, ge=0, le=256)
     checkpoint_every: int = Field(default=200, ge=1)
     gradient_clip: float = Field(default=1.0, ge=0)
 

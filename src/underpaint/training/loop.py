@@ -28,6 +28,7 @@ from underpaint.data.samples import Sample, collate
 from underpaint.methods.base import Method
 from underpaint.models.network import Network
 from underpaint.models.responses import response_maps
+from underpaint.models.tensors import load_into
 from underpaint.records import Batch, NetOutput, Progress, Terms
 from underpaint.training.checkpoint import (
     Checkpoint,
@@ -204,7 +205,7 @@ class Loop:
         held = load_checkpoint(self.folder / "checkpoints")
         if held is None:
             return 0
-        self.network.load_state_dict(held.weights)
+        load_into(self.network, held.weights, self.folder / "checkpoints")
         restore_optimiser(self.optimiser, held.optimiser)
         if self.average is not None and held.average is not None:
             self.average.state = held.average

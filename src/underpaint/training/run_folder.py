@@ -9,23 +9,46 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
-from safetensors.torch import load_file
+from pydantic import Field
 
 from underpaint import __version__
 from underpaint.core.atomic import write_atomic
 from underpaint.core.classes import ClassTable
 from underpaint.core.config import Config, Settings, load_yaml
-from underpaint.core.errors import RunError
+from underpaint.core.errors import DataError, RunError
+from underpaint.core.regular import TEXT_BYTES, read_regular
+from underpaint.formats.fields import finite
+from underpaint.formats.json_text import read_json
 from underpaint.methods.base import Method, Stage
 from underpaint.methods.registry import heads_of, make_method
 from underpaint.models.network import Network
+from underpaint.models.tensors import load_into, read_tensors
 from underpaint.records import Head
 from underpaint.training.config import RunConfig
 
 PACKAGES = ("torch", "torchvision", "timm", "segmentation-models-pytorch", "lightning-fabric", "numba", "numpy")
+
+
+ABOUT_BYTES = 64 << 20
+"""Limit of the record of a run, which holds the names of files of hints."""
+
+EVENTS_BYTES = 1 << 30
+"""Limit of the events: ten million steps."""
+
+PUT_BACK = "put back the file as the training wrote it, or train again"
+
+Channel = Annotated[int, Field(ge=0, le=255)]
+
+
+class ClassSettings(Config):
+    """``classes.json``: names, colours and the number of the background class."""
+
+    names: tuple[str, ...]
+    colours: tuple[tuple[Channel, Channel, Channel], ...]
+    background: int | None
 
 
 @dataclass(frozen=True)
@@ -69,14 +92,20 @@ class RunFolder:
     @property
     def classes(self) -> ClassTable:
         """The class table that the network was trained with."""
-        held = json.loads(self._existing("classes.json").read_text(encoding="utf-8"))
-        colours = tuple((int(r), int(g), int(b)) for r, g, b in held["colours"])
-        return ClassTable(tuple(held["names"]), colours, held["background"])
+        path = self._existing("classes.json")
+        held = ClassSettings.parse(read_json(path, max_bytes=TEXT_BYTES), path)
+        try:
+            return ClassTable(held.names, held.colours, held.background)
+        except DataError as error:
+            raise RunError(error.what, where=path, fix=PUT_BACK) from None
 
     @property
     def about(self) -> dict[str, Any]:
         """Data, hints, versions."""
-        held: dict[str, Any] = json.loads(self._existing("about.json").read_text(encoding="utf-8"))
+        path = self._existing("about.json")
+        held = read_json(path, max_bytes=ABOUT_BYTES)
+        if not isinstance(held, dict):
+            raise RunError("the record of the run is no table of its data and versions", where=path, fix=PUT_BACK)
         return held
 
     def _existing(self, name: str) -> Path:
@@ -145,7 +174,8 @@ class RunFolder:
         network = Network(
             self.config.model, len(self.classes), needs=needs, subclasses=stage.subclasses, pretrained=False
         )
-        network.load_state_dict(load_file(self._existing(weights)))
+        path = self._existing(weights)
+        load_into(network, read_tensors(path), path)
         return network.eval()
 
 
@@ -178,14 +208,32 @@ class EventLog:
 
 
 def read_events(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
-    """Events with their lines; a last line cut short by a kill is passed over."""
-    if not path.is_file():
+    """Events with their lines; a line that is none, such as a last one cut short by a kill, is passed over.
+
+    Raises:
+        RunError: the file cannot be read.
+    """
+    if not path.exists():
         return
-    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+    try:
+        content = read_regular(path, max_bytes=EVENTS_BYTES)
+    except OSError as error:
+        raise RunError(f"the events cannot be read: {error.strerror or error}", where=path, fix=PUT_BACK) from None
+    for line in content.decode("utf-8", "replace").splitlines(keepends=True):
         try:
-            yield json.loads(line), line
-        except json.JSONDecodeError:
+            event = json.loads(line)
+        except (ValueError, RecursionError):
             continue
+        if _is_event(event):
+            yield event, line
+
+
+def _is_event(event: Any) -> bool:
+    """Whether a line has what every event has, and numbers where a curve is drawn of them."""
+    if not isinstance(event, dict) or not all(isinstance(event.get(key), str) for key in ("event", "stage")):
+        return False
+    numbers = [event.get("step"), *(value for key, value in event.items() if key == "lr" or key.startswith("loss/"))]
+    return type(numbers[0]) is int and all(finite(number) is not None for number in numbers)
 
 
 def versions() -> dict[str, str]:

@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 
 from underpaint.core.atomic import remove_leftovers, write_atomic
 from underpaint.core.config import Config, Settings
@@ -23,6 +22,7 @@ from underpaint.hints.types import Hints, Kind
 from underpaint.methods.base import Method, Stage
 from underpaint.methods.registry import heads_of, learner_of, make_method
 from underpaint.models.network import Network
+from underpaint.models.tensors import load_into, read_tensors
 from underpaint.records import Head
 from underpaint.training.artifacts import TRAINING_ROOMS, artifact_path, make_artifact
 from underpaint.training.checkpoint import Tensors, tensor_bytes
@@ -170,7 +170,7 @@ class StagedRun:
         torch.manual_seed(derive(config.seed, "weights", stage.name) % 2**63)
         network = self._network(method, stage, pretrained=True)
         if stage.start == "previous" and before is not None:
-            network.load_state_dict(load_file(before))
+            load_into(network, read_tensors(before), before)
         loop = Loop(
             network,
             learner_of(method, stage),
@@ -220,7 +220,7 @@ class StagedRun:
             **given,
         }
         network = self._network(method, before, pretrained=False)
-        network.load_state_dict(load_file(weights))
+        load_into(network, read_tensors(weights), weights)
         network.to(fabric.device)
 
         def make(folder: Path) -> None:
