@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from underpaint.core.parallel import stream
 from underpaint.doctor.findings import Finding, Group, Level
-from underpaint.doctor.look import Seen, pixel_digest
-from underpaint.doctor.processes import stream
+from underpaint.doctor.look import CHUNK, Seen, pixel_digest
 from underpaint.doctor.signature import nearest
 from underpaint.formats.folder import DataFolder
 
@@ -77,7 +77,8 @@ class Copies:
         asked = sorted({i for pair in pairs if self.sizes[pair[0]] == self.sizes[pair[1]] for i in pair})
         paths = [data.images[self.names[i]] for i in asked]
         few = workers if len(paths) > MANY else 1
-        return dict(zip(asked, stream(pixel_digest, paths, workers=few, lost=_nothing), strict=True))
+        digests = stream(pixel_digest, paths, workers=few, lost=_nothing, chunk=CHUNK, threads=1)
+        return dict(zip(asked, digests, strict=True))
 
     def findings(self) -> list[Finding]:
         """Copies within a split waste work; copies across splits make scores look better than they are."""

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from underpaint.core.errors import UnderpaintError
+from underpaint.core.parallel import stream
 from underpaint.doctor.copies import MANY, Copies
 from underpaint.doctor.estimate import estimate
 from underpaint.doctor.findings import Finding, Level
 from underpaint.doctor.labels import Labels, Sources, read_sources
-from underpaint.doctor.look import Job, crashed, look
+from underpaint.doctor.look import CHUNK, Job, crashed, look
 from underpaint.doctor.photographs import Photographs, other_files, own_folders
-from underpaint.doctor.processes import stream
 from underpaint.doctor.report import Report
 from underpaint.doctor.splits import Chosen, choose
 from underpaint.formats.dataset import open_dataset
@@ -56,7 +56,8 @@ def examine(
     labels, photographs, copies = Labels(data, sources, chosen.images, rest), Photographs(), Copies(chosen.parts)
     jobs = (Job(name, file, labels.files(name), data.classes) for name, file in data.images.items())
     processes = workers if len(data.images) > MANY else 1
-    for done, seen in enumerate(stream(look, jobs, workers=processes, lost=crashed), start=1):
+    every = stream(look, jobs, workers=processes, lost=crashed, chunk=CHUNK, threads=1)
+    for done, seen in enumerate(every, start=1):
         photographs.add(seen, trained=seen.name in chosen.images)
         copies.add(seen)
         labels.add(seen)

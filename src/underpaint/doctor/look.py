@@ -24,6 +24,9 @@ from underpaint.formats.masks import LabelFile, mask_size
 NO_LIMIT = 1 << 62
 """Pixels; the size is compared here, to tell an oversized photograph from a broken one."""
 
+CHUNK = 32
+"""Photographs handed to a process at a time: about 20 ms of decoding, against 0.3 ms for the handing over."""
+
 DIGEST = 16
 """Bytes of a digest: two of 2**32 different files agree with a chance of 2**-65."""
 

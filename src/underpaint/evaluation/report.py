@@ -99,9 +99,10 @@ def _render(report: GapReport) -> str:
         report=report,
         table=table,
         inference=inference,
+        highest=_highest(table),
         best=_best(table),
-        floor=next((row for row in table if row.row.role == Role.FLOOR), None),
-        ceiling=next((row for row in table if row.row.role == Role.CEILING), None),
+        floor=_only(table, Role.FLOOR),
+        ceiling=_only(table, Role.CEILING),
         gap_chart=_gap_chart(table),
         cost_chart=charts.cost_chart(_costs(report, table)),
         pictures=[(picture.name, _panels(picture, table, report.classes)) for picture in report.pictures],
@@ -138,9 +139,23 @@ def _costs(report: GapReport, table: list[TableRow]) -> list[charts.CostPoint]:
     ]
 
 
-def _best(table: list[TableRow]) -> TableRow | None:
+def _only(table: list[TableRow], role: Role) -> TableRow | None:
+    return next((row for row in table if row.row.role == role), None)
+
+
+def _highest(table: list[TableRow]) -> TableRow | None:
     methods = [row for row in table if row.row.role == Role.METHOD]
     return max(methods, key=lambda row: row.quality.mean, default=None)
+
+
+def _best(table: list[TableRow]) -> TableRow | None:
+    """The highest method, where it is above the floor: below it, nothing was gained that could be called best."""
+    highest, floor = _highest(table), _only(table, Role.FLOOR)
+    if highest is None or floor is None:
+        return highest
+    paired = highest.gap.reduction if highest.gap else None  # by the seeds that both have, where it is defined
+    gained = highest.quality.mean - floor.quality.mean if paired is None else paired.mean
+    return highest if gained > 0 else None
 
 
 def _gap_chart(table: list[TableRow]) -> charts.GapChart:

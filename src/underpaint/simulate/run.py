@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import ConfigError
+from underpaint.core.parallel import stream
 from underpaint.formats.folder import DataFolder
 from underpaint.formats.images import image_size
 from underpaint.formats.masks import LabelFile
 from underpaint.hints.types import Hints, Kind
 from underpaint.simulate.mixture import EQUAL_PARTS, pick_kind, simulate_kind
-
-CHUNK = 8
-"""Images handed to a process at a time: half a second of scribbling."""
 
 
 def simulate(
@@ -42,12 +38,12 @@ def simulate(
         seed: Any whole number.
         budget: Multiple of the usual amount, for scribbles and clicks; 1 for other kinds and mixtures.
         fractions: Share of each kind in a mixture.
-        workers: Processes. More than 1 pays from about 100 images with scribbles on; a script must then start from
-            ``if __name__ == "__main__"``, as always with multiprocessing.
+        workers: Processes. More than 1 pays from about 100 images with scribbles on.
 
     Raises:
         DataError: no such split, an image without mask, a mask that is unreadable or has another size than its image.
         ConfigError: a budget or mixture that is not accepted.
+        RunError: a process was killed; the message names its image.
     """
     if kind == "mixture" and budget != 1:
         raise ConfigError(f"budget {budget:g} with a mixture", accepted="1")
@@ -58,9 +54,7 @@ def simulate(
         _Job(data.images[name], data.mask(name), data.mask_file(name), data.classes, one, name, seed, budget)
         for name, one in zip(names, kinds, strict=True)
     ]
-    if workers <= 1:
-        return map(_simulate, jobs)
-    return _in_parallel(jobs, workers)
+    return stream(_simulate, jobs, workers=workers, threads=1, named=lambda job: job.image)
 
 
 @dataclass(frozen=True)
@@ -83,10 +77,3 @@ def _simulate(job: _Job) -> Hints:
         mask, job.classes, kind=job.kind, image=job.image, seed=job.seed, budget=job.budget, mask_file=job.file
     )
     return replace(made, numbering=job.mask.numbering) if made.mask is not None else made
-
-
-def _in_parallel(jobs: list[_Job], workers: int) -> Iterator[Hints]:
-    # Not fork: the caller may hold threads (torch, numba), which a forked child inherits in mid-step.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        yield from pool.map(_simulate, jobs, chunksize=CHUNK)

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from joblib import Parallel, delayed, parallel_config  # type: ignore[import-untyped]  # it has no types
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from underpaint.cam.maps import Flags
 from underpaint.core.config import Settings
 from underpaint.core.errors import ConfigError
+from underpaint.core.parallel import stream
 from underpaint.data.hinted import HintedImages
 from underpaint.data.pseudo import PseudoLabels
 from underpaint.data.samples import Still
@@ -172,13 +172,7 @@ class StageInference:
 
     def each(self, work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
         """``work(job)`` for every job, in their order, in as many processes as torch may use threads."""
-        workers = torch.get_num_threads()
-        if workers == 1:
-            return map(work, jobs)
-        with parallel_config(backend="loky", inner_max_num_threads=1):
-            parallel = Parallel(n_jobs=workers, return_as="generator", pre_dispatch="2*n_jobs")
-        results: Iterator[Result] = parallel(delayed(work)(job) for job in jobs)
-        return results
+        return stream(work, jobs, workers=torch.get_num_threads(), threads=1, named=lambda _: "labels between stages")
 
     def write_labels(self, name: str, labels: npt.NDArray[np.uint8]) -> None:
         """Keep hard labels for the next stage."""

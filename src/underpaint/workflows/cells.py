@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from underpaint.core.errors import RunError, UnderpaintError
+from underpaint.core.parallel import stream
 from underpaint.evaluation.results import Role
 from underpaint.training.reporter import Reporter, Silent
 from underpaint.training.run_folder import RunFolder
@@ -81,10 +82,13 @@ class Cell:
     seed: int
     four: bool
 
+    def __str__(self) -> str:
+        return f"{self.row.label}, seed {self.seed}"
+
 
 def run_cells(
     protocol: Protocol, cells: Sequence[Cell], *, jobs: int, reporter: Reporter
-) -> Iterator[tuple[Cell, Scored]]:
+) -> Generator[tuple[Cell, Scored], None, None]:
     """Train and score every cell, in their order; what is there already is used again, an interrupted one goes on.
 
     Args:
@@ -95,36 +99,27 @@ def run_cells(
         reporter: Watches; with several jobs it hears of beginnings and ends alone.
 
     Raises:
-        UnderpaintError: of the first cell that fails; the others' work is kept.
+        UnderpaintError: of the first cell that fails; the others' work up to their last checkpoint is kept.
     """
     if jobs == 1:
         for number, cell in enumerate(cells, start=1):
-            reporter.note(f"{number} of {len(cells)}: {cell.row.label}, seed {cell.seed}")
+            reporter.note(f"{number} of {len(cells)}: {cell}")
             yield cell, _run(protocol, cell, reporter)
         return
     threads = max(1, torch.get_num_threads() // jobs)
-    context = multiprocessing.get_context("spawn")  # the caller holds threads, which a forked child would inherit
-    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        for cell, failed in zip(cells, pool.map(_apart, *_columns(protocol, cells, threads)), strict=True):
-            if failed is not None:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise RunError(f"{cell.row.label}, seed {cell.seed}: {failed}")
-            reporter.note(f"{cell.row.label}, seed {cell.seed}: done")
+    every = stream(partial(_apart, protocol), cells, workers=jobs, threads=threads)
+    with closing(every):
+        for cell, _ in zip(cells, every, strict=True):
+            reporter.note(f"{cell}: done")
             yield cell, _run(protocol, cell, Silent())  # all of it is there: reads the scores
 
 
-def _columns(protocol: Protocol, cells: Sequence[Cell], threads: int) -> tuple[Iterable[object], ...]:
-    return [protocol] * len(cells), cells, [threads] * len(cells)
-
-
-def _apart(protocol: Protocol, cell: Cell, threads: int) -> str | None:
-    """Run a cell in a process of its own; None, or why it failed (errors with keywords do not travel)."""
-    torch.set_num_threads(threads)
+def _apart(protocol: Protocol, cell: Cell) -> None:
+    """Run a cell in a process of its own."""
     try:
         _run(protocol, cell, Silent())
     except UnderpaintError as error:
-        return str(error)
-    return None
+        raise RunError(f"{cell}: {error}") from None
 
 
 def _run(protocol: Protocol, cell: Cell, reporter: Reporter) -> Scored:

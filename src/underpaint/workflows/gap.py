@@ -6,6 +6,7 @@ import os
 import platform
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from underpaint.core.digest import code_digest, files_digest, fingerprint
 from underpaint.core.errors import ConfigError
+from underpaint.core.lock import only_one
 from underpaint.core.outputs import Output
 from underpaint.evaluation.report import write_report
 from underpaint.evaluation.results import BudgetPoint, GapReport, MethodRow, PictureRow, Role
@@ -124,7 +126,8 @@ def gap(
         reporter: Watches; None for nobody.
 
     Raises:
-        UnderpaintError: as `plan`, `predict` and `evaluate`; what is done is kept.
+        UnderpaintError: as `plan`, `predict` and `evaluate`; what is done is kept. Also where another command is at
+            work in ``out``, or a process of a training was killed.
     """
     reporter = reporter or Silent()
     opened = open_dataset(data)
@@ -151,10 +154,11 @@ def gap(
     }
     results: Results = {}
     report: GapReport | None = None
-    for cell, scored in run_cells(protocol, cells, jobs=jobs, reporter=reporter):
-        results.setdefault(cell.row, {})[cell.seed] = scored
-        report = _report(protocol, opened, results, efforts, hints, tuning, command, effort)
-        write_report(report, out / "report.html", write=output.write)
+    with only_one(out), closing(run_cells(protocol, cells, jobs=jobs, reporter=reporter)) as done:
+        for cell, scored in done:
+            results.setdefault(cell.row, {})[cell.seed] = scored
+            report = _report(protocol, opened, results, efforts, hints, tuning, command, effort)
+            write_report(report, out / "report.html", write=output.write)
     if report is None:
         raise ConfigError("no seed was given", accepted="one seed or more")
     return report

@@ -1,0 +1,50 @@
+"""One command at a time in a folder."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from underpaint.core.errors import DataError, RunError
+from underpaint.core.lock import only_one
+
+HOLD = """
+import sys
+from pathlib import Path
+from underpaint.core.lock import only_one
+with only_one(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_the_second_is_refused_and_a_killed_one_lets_go(tmp_path: Path) -> None:
+    folder = tmp_path / "out" / "gap"
+    words = [sys.executable, "-c", HOLD, str(folder)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        with (
+            pytest.raises(RunError, match=f"at work in this folder .process {process.pid}") as caught,
+            only_one(folder),
+        ):
+            pytest.fail("two at once")
+        assert str(folder) in str(caught.value)
+        process.kill()
+    with only_one(folder):
+        pass
+    with only_one(folder):
+        pass
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="cannot be written"), only_one(tmp_path / "file" / "gap"):
+        pytest.fail("there is no such folder")
+    (tmp_path / ".lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DataError, match="cannot be written"), only_one(tmp_path):
+        pytest.fail("a link leads out of the folder")
+    assert not (tmp_path / "elsewhere").exists()
