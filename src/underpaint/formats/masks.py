@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,12 +12,22 @@ from PIL import Image
 
 from underpaint.core.atomic import write_atomic
 from underpaint.core.classes import ClassTable, Numbering
+from underpaint.core.digest import files_digest, fingerprint
 from underpaint.core.errors import DataError
 from underpaint.formats.decode import MAX_PIXELS, Pixels, opened, orientation_of
 from underpaint.formats.mask_values import Key, by_number, indices, voc_palette
 from underpaint.formats.numbering import numbering_beside
 
-__all__ = ["FORMATS", "SUFFIXES", "LabelFile", "mask_size", "read_index_mask", "voc_palette", "write_index_mask"]
+__all__ = [
+    "FORMATS",
+    "SUFFIXES",
+    "LabelFile",
+    "labels_digest",
+    "mask_size",
+    "read_index_mask",
+    "voc_palette",
+    "write_index_mask",
+]
 
 FORMATS = ("PNG", "BMP", "TIFF")
 """Lossless formats alone: JPEG and WebP change the numbers at every class border."""
@@ -93,6 +104,17 @@ class LabelFile:
             void_stated=self.stated or stated,
             palette=self.stated,
         )
+
+
+def labels_digest(files: Iterable[LabelFile], classes: ClassTable) -> str:
+    """A fingerprint of label files: of their contents, and of what their numbers stand for."""
+    every = list(files)
+    lists = {
+        parent: numbering_beside(parent, classes, outside=False) for parent in {file.path.parent for file in every}
+    }
+    said = [file.numbering or lists[file.path.parent] for file in every]
+    meanings = [None if one is None else str((one.meanings, one.others)) for one in said]
+    return fingerprint(files_digest(file.path for file in every), meanings, classes.names, classes.background)
 
 
 def mask_size(path: Path) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from underpaint.data.hinted import HintedImages
 from underpaint.data.pseudo import PseudoLabels
 from underpaint.formats.folder import DataFolder
 from underpaint.formats.jsonl import hint_record
+from underpaint.formats.masks import labels_digest
 from underpaint.hints.types import Hints, Kind
 from underpaint.methods.base import Method, Stage
 from underpaint.methods.registry import heads_of, learner_of, make_method
@@ -159,8 +160,8 @@ class StagedRun:
     def _hints_digest(self) -> str:
         """Of what the hints say; of masks the content, not the name alone."""
         said = [self.hints[name] for name in sorted(self.hints)]
-        masks = [file_digest(self.data.root / hint.mask) for hint in said if hint.mask is not None]
-        return fingerprint([hint_record(hint) for hint in said], masks)
+        pictures = [label for hint in said if (label := self.data.labels(hint)) is not None]
+        return fingerprint([hint_record(hint) for hint in said], labels_digest(pictures, self.data.classes))
 
     def _trained(
         self, method: Method[Config], stage: Stage, number: int, before: Path | None, pseudo: PseudoLabels | None

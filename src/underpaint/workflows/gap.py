@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from underpaint.core.digest import code_digest, files_digest, fingerprint
+from underpaint.core.digest import code_digest, fingerprint
 from underpaint.core.errors import ConfigError
 from underpaint.core.lock import only_one
 from underpaint.core.outputs import Output
@@ -22,7 +22,7 @@ from underpaint.formats.dataset import open_dataset
 from underpaint.formats.folder import DataFolder
 from underpaint.formats.hints import read_any_hints
 from underpaint.formats.images import read_rgb
-from underpaint.formats.masks import read_index_mask
+from underpaint.formats.masks import labels_digest, read_index_mask
 from underpaint.hints.types import Hints, Kind
 from underpaint.methods.registry import method_class
 from underpaint.simulate.effort import USUAL, Effort
@@ -196,9 +196,7 @@ def _simulated_from(data: DataFolder, split: str) -> str:
     names = data.split(split)
     data.require_masks(names)
     code = code_digest("core", "formats", "hints", "simulate")
-    return fingerprint(
-        names, files_digest(data.masks[name] for name in names), data.classes.names, data.classes.background, code
-    )
+    return fingerprint(names, labels_digest(map(data.mask, names), data.classes), code)
 
 
 def _kinds(data: DataFolder, names: Sequence[str], files: tuple[Path, ...], *, lenient: bool) -> dict[Kind, int]:

@@ -18,7 +18,7 @@ from underpaint.evaluation.compare import Evaluation, ImageCounts, count_image, 
 from underpaint.export import choose_forward
 from underpaint.formats.folder import DataFolder
 from underpaint.formats.images import read_rgb
-from underpaint.formats.masks import write_index_mask
+from underpaint.formats.masks import labels_digest, write_index_mask
 from underpaint.kernels.meanfield import RRM_MASK, mean_field
 from underpaint.predict import PredictConfig, Predictor
 from underpaint.training.run_folder import RunFolder
@@ -88,10 +88,10 @@ def _stamp(run: RunFolder, data: DataFolder, names: tuple[str, ...]) -> str:
     """Of everything that the counts of these images depend on."""
     return fingerprint(
         file_digest(run.root / "weights.safetensors"),
-        (run.classes.names, data.classes.names, data.classes.background),
+        run.classes.names,
         names,
         files_digest(data.images[name] for name in names),
-        files_digest(data.masks[name] for name in names),
+        labels_digest(map(data.mask, names), data.classes),
         [look.model_dump(mode="json") for look in (SINGLE_LOOK, SEVERAL_LOOKS)],
         code_digest(*SCORING_CODE),
     )

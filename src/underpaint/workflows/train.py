@@ -21,6 +21,7 @@ from underpaint.doctor.rest import Rest
 from underpaint.formats.folder import DataFolder
 from underpaint.formats.images import image_size
 from underpaint.formats.jsonl import hint_record
+from underpaint.formats.masks import labels_digest
 from underpaint.hints.candidates import ImageKnowledge
 from underpaint.hints.types import Hints, Kind
 from underpaint.methods.registry import METHODS, learner_of, make_method, method_class
@@ -195,9 +196,10 @@ def _digests(data: DataFolder, hints: Mapping[str, Hints]) -> Settings:
     The code is for comparisons, which want one for all their runs; a run may be resumed under a newer one.
     """
     said = [hints[name] for name in sorted(hints)]
-    pictures = [data.root / hint.mask for hint in said if hint.mask is not None]
+    pictures = [label for hint in said if (label := data.labels(hint)) is not None]
+    content = [labels_digest(pictures, data.classes)] if pictures else []
     return {
-        "content": fingerprint([hint_record(hint) for hint in said], *([files_digest(pictures)] if pictures else [])),
+        "content": fingerprint([hint_record(hint) for hint in said], *content),
         "photographs": files_digest(data.images[hint.image] for hint in said if hint.image in data.images),
         "classes": fingerprint(data.classes.names, data.classes.background),
         "code": code_digest(*TRAINING_ROOMS),
