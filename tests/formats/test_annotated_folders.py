@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 
 from underpaint.core.errors import DataError, FormatError
+from underpaint.doctor import examine
+from underpaint.doctor.findings import Level
 from underpaint.formats.dataset import open_dataset
 from underpaint.formats.hints import read_any_hints
 from underpaint.formats.jsonl import write_hints
@@ -170,3 +172,87 @@ def test_names_by_their_ends() -> None:
 def test_words_of_splits() -> None:
     words = ["train2017", "instances_val2017", "Training", "validation", "test-a", "latest", "trainer", "contest"]
     assert [split_word(word) for word in words] == ["train", "val", "train", "val", "test", None, None, None]
+
+
+LABELME = json.dumps({
+    "shapes": [{"label": "elk", "shape_type": "rectangle", "points": [[1, 1], [9, 9]]}], "imagePath": "a.jpg",
+})  # fmt: skip
+VOC_XML = "<annotation><object><name>elk</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax></bndbox></object></annotation>"  # noqa: E501
+
+
+@pytest.mark.parametrize(
+    ("coco_file", "other"),
+    [
+        ("test/_annotations.coco.json", {"train/labels/a.txt": "0 0.5 0.5 0.5 0.5\n"}),
+        ("coco.json", {"train/a.json": LABELME}),
+        ("z.json", {"images/a.json": LABELME, "a.json": LABELME, "a.jpg": ""}),
+        ("annotations/coco.json", {"Annotations/a.xml": VOC_XML}),
+        ("train/coco.json", {"labels/a.txt": "0 0.5 0.5 0.5 0.5\n"}),
+    ],
+)
+def test_mixed_layouts_are_refused_and_hints_say_which_are_meant(
+    tmp_path: Path, coco_file: str, other: dict[str, str]
+) -> None:
+    photograph(tmp_path / "images/a.jpg")
+    photograph(tmp_path / "images/b.jpg")
+    coco(tmp_path / coco_file, "b.jpg")
+    (tmp_path / "data.yaml").write_text("names: [elk, owl]\n")
+    for name, text in other.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match="annotations of several formats: COCO JSON") as caught:
+        open_dataset(tmp_path)
+    assert "--hints" in str(caught.value)
+    first = tmp_path / next(iter(other))
+    hints = [tmp_path / coco_file, first if first.suffix in (".json", ".xml") else first.parent]
+    data = open_dataset(tmp_path, hints=hints)
+    assert set(data.classes.names) == {"background", "elk", "owl"}
+    assert data.annotations == ()
+    found, _ = read_any_hints(hints, data)
+    assert set(found) == {"a", "b"}
+
+
+@pytest.mark.parametrize("folder", ["", "images"])
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "coco"])
+def test_hints_name_the_classes_of_photographs_by_themselves(tmp_path: Path, folder: str, kind: str) -> None:
+    photograph(tmp_path / "photos" / folder / "a.jpg")
+    path = tmp_path / f"hints.{kind}"
+    if kind == "jsonl":
+        write_hints(path, [Hints("a", clicks=(Click("owl", 1, 1), Click("elk", 3, 3)))])
+    elif kind == "csv":
+        path.write_text("image,owl,elk\na.jpg,1,0\n")
+    else:
+        path = path.with_suffix(".json")
+        coco(path, "a.jpg")
+    data = open_dataset(tmp_path / "photos", hints=[path])
+    assert set(data.classes.names) == {"background", "elk", "owl"}
+    assert data.splits == {"train": ("a",)}
+    found, _ = read_any_hints([path], data)
+    assert list(found) == ["a"]
+    assert open_dataset(tmp_path / "photos", hints=[path], rest="ground").classes.names[0] == "ground"
+    report = examine(tmp_path / "photos", hints=[path])
+    assert report.images == 1
+    assert set(report.classes) == {"background", "elk", "owl"}
+    with pytest.raises(DataError):
+        open_dataset(tmp_path / "photos")
+
+
+def test_hints_do_not_explain_the_numbers_of_masks(tmp_path: Path) -> None:
+    photograph(tmp_path / "data/images/a.jpg")
+    photograph(tmp_path / "data/masks/a.png")
+    write_hints(tmp_path / "hints.jsonl", [Hints("a", clicks=(Click("owl", 1, 1),))])
+    with pytest.raises(DataError, match="class list is missing"):
+        open_dataset(tmp_path / "data", hints=[tmp_path / "hints.jsonl"])
+
+
+def test_hints_of_which_no_photograph_is_there_are_named(tmp_path: Path) -> None:
+    photograph(tmp_path / "images/a.jpg")
+    (tmp_path / "classes.txt").write_text("elk\nowl\n")
+    for name in ("a", "b"):
+        write_hints(tmp_path / f"{name}.jsonl", [Hints(name, clicks=(Click("owl", 1, 1),))])
+    paths = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
+    _, report = read_any_hints(paths, open_dataset(tmp_path))
+    assert f"{paths[1]}: none of its 1 images is in the data set" in report.losses()
+    for hints, level in ((paths, Level.WARNS), (paths[1:], Level.BLOCKS)):
+        idle = next(one for one in examine(tmp_path, hints=hints).findings if one.key == "hints-idle")
+        assert (idle.level, idle.names) == (level, (str(paths[1]),))

@@ -173,3 +173,37 @@ def test_the_tables_of_the_documentation_are_current() -> None:
     assert matrix.updated(page) == page, "run: python -m underpaint.formats.matrix docs/formats.md"
     with pytest.raises(DataError, match="no place"):
         matrix.updated("nothing")
+
+
+def rectangle(label: list[str], width: float = 20.0) -> dict[str, object]:
+    value = {"x": 10.0, "y": 10.0, "width": width, "height": 20.0, "rotation": 0, "rectanglelabels": label}
+    return {"type": "rectanglelabels", "original_width": SIZE[1], "original_height": SIZE[0], "value": value}
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_what_a_reader_leaves_out_is_said(tmp_path: Path, alone: bool) -> None:
+    (tmp_path / "data/images").mkdir(parents=True)
+    Image.new("RGB", SIZE[::-1]).save(tmp_path / "data/images/p.png")
+    shapes = [rectangle(["cat"]), rectangle(["cat", "dog"]), rectangle(["cat"], width=0.0)]
+    tasks = [("p.png", shapes), ("elsewhere.png", [rectangle(["cat"])])]
+    content = [{"data": {"image": name}, "annotations": [{"result": result}]} for name, result in tasks]
+    (tmp_path / "data/tasks.json").write_text(json.dumps(content))
+    source = tmp_path / "data/tasks.json" if alone else tmp_path / "data"
+    call = ["convert", str(source), str(tmp_path / "out.json"), "--to", "coco"]
+    text = CliRunner().invoke(app, call).stdout
+    assert "not read: 1 left out: regions with several labels" in text
+    assert "not read: 1 left out: boxes without area in the image" in text
+    assert ("not read: 1 hinted images are not in the data set: elsewhere" in text) is not alone
+    written = json.loads((tmp_path / "out.json").read_text())
+    assert len(written["annotations"]) == (2 if alone else 1)
+    (tmp_path / "out.json").unlink()
+    said = json.loads(CliRunner().invoke(app, [*call, "--json"]).stdout)
+    assert len(said["not_read"]) == (2 if alone else 3)
+
+
+def test_masks_without_a_photograph_are_said(tmp_path: Path) -> None:
+    for name in ("images/a.png", "masks/a.png", "masks/b.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        write_index_mask(tmp_path / name, np.ones(SIZE, np.uint8), TABLE)
+    (tmp_path / "classes.txt").write_text("\n".join(TABLE.names))
+    assert plan_conversion(tmp_path, to="coco").left_out == ["1 masks have no photograph: b"]

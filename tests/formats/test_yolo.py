@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from underpaint.core.classes import ClassTable
-from underpaint.core.errors import FormatError, HintError, UnderpaintError
+from underpaint.core.errors import DataError, FormatError, HintError, UnderpaintError
+from underpaint.formats.dataset import open_dataset
+from underpaint.formats.hints import read_any_hints
 from underpaint.formats.images import find_images
 from underpaint.formats.yolo import is_yolo, read_yolo, write_yolo, yolo_classes
 from underpaint.hints.rasterise import paint_regions
@@ -52,7 +54,15 @@ def test_names_are_found_beside_the_labels(root: Path) -> None:
     assert yolo_classes(root) == yolo_classes(root / "labels") == NAMES
     (root / "data.yaml").write_text("train: x\nnames:\n  1: dog\n  0: cat\n")
     assert yolo_classes(root) == NAMES
-    for bad in ("names: 3", "names: {0: a, 2: b}", "names: [[]]", "names: [a", "&a [*a"):
+    words = "no, yes, on, 1.0, 012, 2024-01-01, ~, 0x1F, 1_000, .nan, '5'"
+    texts = ("no", "yes", "on", "1.0", "012", "2024-01-01", "~", "0x1F", "1_000", ".nan", "5")
+    (root / "data.yaml").write_text(f"nc: 11\nnames: [{words}]\n")
+    assert yolo_classes(root) == texts
+    lines = "".join(f"  {number}: {text}\n" for number, text in enumerate(texts))
+    (root / "data.yaml").write_text(f"names:\n{lines}")
+    assert yolo_classes(root) == yolo_classes(root / "data.yaml") == texts
+    bad_names = ("names: {00: a}", "names: [a, ]b", "names: ['']", "names: 3", "names: {0: a, 2: b}", "names: [[]]")
+    for bad in (*bad_names, "names: [a", "&a [*a"):
         (root / "data.yaml").write_text(bad)
         with pytest.raises(FormatError):
             yolo_classes(root)
@@ -145,3 +155,32 @@ def test_deep_brackets_in_the_names_end_in_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("0 0.5 0.5 0.2 0.2\n")
     with pytest.raises(FormatError):
         yolo_classes(tmp_path)
+
+
+def test_class_names_that_yaml_takes_for_values_come_back(tmp_path: Path) -> None:
+    names = ["no", "yes", "1.0", "012", "2024-01-01", "null", "~"]
+    write_yolo(tmp_path / "out", [Hints("a", size=(20, 40))], ClassTable.of(names))
+    assert yolo_classes(tmp_path / "out") == tuple(names)
+
+
+def test_hints_may_be_the_yaml_file_or_the_labels(tmp_path: Path) -> None:
+    """As Roboflow exports it: a folder of each split, with photographs of the same names."""
+    for split, number in (("train", 0), ("test", 1)):
+        for folder in ("images", "labels"):
+            (tmp_path / split / folder).mkdir(parents=True)
+        Image.new("RGB", (40, 20)).save(tmp_path / split / "images/a.jpg")
+        (tmp_path / split / "labels/a.txt").write_text(f"{number} 0.5 0.5 0.5 0.5\n")
+    (tmp_path / "data.yaml").write_text("train: train/images\nnames: [cat, dog]\n")
+    data = open_dataset(tmp_path)
+    for source, expected in (
+        ("data.yaml", {"train/images/a": "cat", "test/images/a": "dog"}),
+        ("train/labels", {"train/images/a": "cat"}),
+        ("test/labels", {"test/images/a": "dog"}),
+        ("test", {"test/images/a": "dog"}),
+    ):
+        found, report = read_any_hints(tmp_path / source, data)
+        assert {name: one.boxes[0].name for name, one in found.items()} == expected
+        assert report.sources == [(tmp_path / source, "YOLO labels")]
+    (tmp_path / "other.yaml").write_text("lr: 3\n")
+    with pytest.raises(DataError, match="unknown format"):
+        read_any_hints(tmp_path / "other.yaml", data)

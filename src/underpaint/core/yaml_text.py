@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -17,8 +18,13 @@ class YamlTextError(Exception):
     """The text is not YAML that is accepted; the message says where and why."""
 
 
-def parse_yaml(text: str) -> Any:
+def parse_yaml(text: str, *, as_texts: bool = False) -> Any:
     """The value that a YAML text holds: None, numbers, texts, lists and mappings of these.
+
+    Args:
+        text: The YAML text.
+        as_texts: Leave numbers and words as the texts that they are written as. YAML makes a truth value of ``no``, 10
+            of ``012`` and a day of ``2024-01-01``, which as names of classes would be others.
 
     References (``*name``) are refused, since a short text can become an endless value by them. So are tags of Python
     objects.
@@ -27,7 +33,7 @@ def parse_yaml(text: str) -> Any:
         YamlTextError: not YAML, or not accepted.
     """
     try:
-        return yaml.load(text, _Loader)  # a safe loader, with limits
+        return yaml.load(text, _TextLoader if as_texts else _Loader)  # safe loaders, with limits
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
@@ -62,6 +68,12 @@ class _Loader(yaml.SafeLoader):
         if isinstance(value, int) and abs(value) >= MAX_WHOLE:
             raise _refused("a whole number of more than 19 digits", node.start_mark)
         return value
+
+
+class _TextLoader(_Loader):
+    """The same, for which every plain word is a text."""
+
+    yaml_implicit_resolvers: Any = MappingProxyType({})
 
 
 def _refused(what: str, mark: Any) -> yaml.MarkedYAMLError:

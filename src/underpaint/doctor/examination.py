@@ -46,7 +46,7 @@ def examine(
         The report; problems are findings in it, not errors.
     """
     try:
-        data = open_dataset(path, rest=rest)
+        data = open_dataset(path, rest=rest, hints=hints)
         if rest is not None:
             data.classes.index(rest, "--rest")
     except UnderpaintError as error:

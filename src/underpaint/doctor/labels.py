@@ -36,6 +36,7 @@ class Sources:
         hints: Of the data set's photographs; taken out one by one as they are examined.
         titles: Each file with the format that was recognised.
         strays: Names without a photograph.
+        idle: Files of which no image is in the data set.
         rivals: Those of them that come down to a photograph which another name means as well.
         words: Classes outside the table, by how many hints of them there are.
         contradictions: Images of which two sources say what cannot both be.
@@ -47,6 +48,7 @@ class Sources:
     hints: dict[str, Hints] = field(default_factory=dict)
     titles: list[tuple[str, str]] = field(default_factory=list)
     strays: Group = field(default_factory=Group)
+    idle: Group = field(default_factory=Group)
     rivals: dict[str, str] = field(default_factory=dict)
     words: Counter[str] = field(default_factory=Counter)
     contradictions: Group = field(default_factory=Group)
@@ -74,6 +76,8 @@ def read_sources(data: DataFolder, paths: Sequence[Path]) -> Sources:
         sources.titles.append((str(path), form.title))
     for (path, read), matched in zip(found, Names(data.images).match(found), strict=True):
         sources.rivals |= matched.rivals
+        if not matched.photographs:
+            sources.idle.add(str(path))
         for image in list(read):
             one = read.pop(image)  # so that hints which are changed are not held twice
             if image in matched.photographs:
@@ -211,6 +215,13 @@ def _of_sources(sources: Sources) -> list[Finding]:
             "the hints of {n} images cannot all be true",
             cause=printable(sources.contradictions.detail),
             fix="correct them, or give one source of hints alone",
+        ),
+        *sources.idle.finding(
+            "hints-idle",
+            Level.WARNS if len(sources.titles) > sources.idle.count else Level.BLOCKS,
+            "{n} files or folders of hints name no photograph of the data set",
+            cause="hints of other photographs, or other names",
+            fix="names are those of the photographs' files, as a path below the image folder",
         ),
         *sources.strays.finding(
             "hints-without-photograph",

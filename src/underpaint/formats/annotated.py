@@ -11,7 +11,7 @@ from underpaint.core.errors import DataError
 from underpaint.formats.folder import ALL, BACKGROUND, DataFolder, own_classes
 from underpaint.formats.images import SUFFIXES, find_images
 from underpaint.formats.naming import Names, split_word
-from underpaint.formats.registry import FORMATS, Format, Reading
+from underpaint.formats.registry import FORMATS, Format, Reading, recognise
 from underpaint.formats.tags_csv import LIST_COLUMNS
 from underpaint.formats.walk import listing
 from underpaint.formats.words import class_words
@@ -42,29 +42,32 @@ def find_annotations(root: Path) -> Found:
     """
     folders = [root, *(root / name for name in ANNOTATIONS if (root / name).is_dir())]
     below = [root / name for name in sorted([*listing(root).folders, *listing(root).links])]
-    found: Found = []
-    for folder in dict.fromkeys([*folders, *below]):
-        found += [(file, form) for file in _candidates(folder) for form in FORMATS if _holds(form, file)]
-    if not found:
-        found = next((hits for folder in folders if (hits := _folder(folder))), [])
-    titles = sorted({form.title for _, form in found})
-    if len(titles) > 1:
-        files = ", ".join(path.name for path, _ in found[:5])
-        fix = "say which to use with --hints"
-        raise DataError(f"annotations of several formats: {', '.join(titles)} ({files})", where=root, fix=fix)
+    every = list(dict.fromkeys([*folders, *below]))
+    files = [(file, form) for folder in every for file in _candidates(folder) for form in FORMATS if _holds(form, file)]
+    each = [hits for folder in every if (hits := _folder(folder))]
+    known = {form.title: path for path, form in [*files, *(hit for hits in each for hit in hits)]}
+    if len(known) > 1:
+        titles, places = zip(*sorted(known.items()), strict=True)
+        what = f"{', '.join(titles)} ({', '.join(place.relative_to(root).as_posix() for place in places)})"
+        fix = "say which to use with --hints; give it several times for several"
+        raise DataError(f"annotations of several formats: {what}", where=root, fix=fix)
+    found = files or next((hits for hits in each if hits[0][0] in folders), [])
     instances = [hit for hit in found if hit[0].name.startswith("instances")]
     return instances or found
 
 
 def _candidates(folder: Path) -> list[Path]:
-    """Files of a folder that may hold the annotations of many images; none where each image has its own file.
+    """Files of a folder that may hold the annotations of many images.
 
-    Files named like photographs are passed over: each would be opened once a format.
+    Files named like photographs are passed over: each would be opened once a format. Where each image has its own file,
+    looked at are those that are called otherwise than the photographs beside them.
     """
     by_ending = listing(folder).files
     names = sorted(name for ending, names in by_ending.items() if ending not in SUFFIXES for name in names)
-    files = [folder / name for name in names]
-    return [] if any(not form.one_file and _per_image(form) and form.sniff(folder) for form in FORMATS) else files
+    if not any(_per_image(form) and form.sniff(folder) for form in FORMATS):
+        return [folder / name for name in names]
+    stems = {name.rpartition(".")[0] for ending in SUFFIXES for name in by_ending.get(ending, ())}
+    return [folder / name for name in names if stems and name.rpartition(".")[0] not in stems]
 
 
 def _per_image(form: Format) -> bool:
@@ -80,8 +83,8 @@ def _folder(folder: Path) -> Found:
     return [(folder, form) for form in FORMATS if _per_image(form) and form.sniff(folder)]
 
 
-def open_annotated(root: Path, rest: str | None = None) -> DataFolder | None:
-    """Open a folder of photographs with annotations of any format; None where it has none.
+def open_annotated(root: Path, rest: str | None = None, hints: Sequence[Path] = ()) -> DataFolder | None:
+    """Open a folder of photographs with annotations of any format; None where it has none, and no hints are given.
 
     The classes are those of ``classes.txt``, or else those that the annotations name, with a background class before
     them unless they have one. The splits are those of the folders (``train2017/``, ``images/val/``) or of the
@@ -90,23 +93,35 @@ def open_annotated(root: Path, rest: str | None = None) -> DataFolder | None:
     Args:
         root: The data set's folder.
         rest: Class of what no annotation covers, which takes the place of the background class.
+        hints: Files or folders of hints, which name the classes where the folder has no annotations of its own.
 
     Raises:
-        DataError: no photographs, or annotations of several formats.
+        DataError: no photographs, or annotations of several formats and no hints that say which are meant.
         FormatError: annotations that cannot be read.
     """
-    found = find_annotations(root)
-    if not found:
+    found = _own(root, hints)
+    naming = found or [(path, form) for path in hints for form in [recognise(path)] if form.name != "masks"]
+    if not naming:
         return None
     images = _photographs(root)
     own = root / "classes.txt"
-    classes = own_classes(own) if own.is_file() else classes_of(root, found, images, rest)
-    return DataFolder(root, classes, images, {}, _splits(found, images), tuple(path for path, _ in found))
+    classes = own_classes(own) if own.is_file() else classes_of(root, naming, images, rest)
+    return DataFolder(root, classes, images, {}, _splits(naming, images), tuple(path for path, _ in found))
 
 
-def with_annotations(data: DataFolder) -> DataFolder:
+def _own(root: Path, hints: Sequence[Path]) -> Found:
+    """The annotations of a data set; of several formats none, where hints say what is meant."""
+    try:
+        return find_annotations(root)
+    except DataError:
+        if hints:
+            return []
+        raise
+
+
+def with_annotations(data: DataFolder, hints: Sequence[Path] = ()) -> DataFolder:
     """A data set without masks with its annotation files, and with their splits where it has no lists of its own."""
-    found = [] if data.masks else find_annotations(data.root)
+    found = [] if data.masks else _own(data.root, hints)
     if not found:
         return data
     splits = _splits(found, data.images) if set(data.splits) == {ALL} else data.splits

@@ -13,8 +13,8 @@ from underpaint.formats.annotated import Found, classes_of
 from underpaint.formats.check import check_hints
 from underpaint.formats.dataset import open_dataset
 from underpaint.formats.excess import refuse_excess
-from underpaint.formats.folder import BACKGROUND, DataFolder
-from underpaint.formats.hints import read_any_hints, with_backgrounds
+from underpaint.formats.folder import BACKGROUND, DataFolder, listing
+from underpaint.formats.hints import HintsReport, read_any_hints, with_backgrounds
 from underpaint.formats.images import image_size
 from underpaint.formats.masks import mask_size
 from underpaint.formats.merge import merge_hints
@@ -37,6 +37,8 @@ class Conversion:
         losses: What the target holds of them.
         data: The data set; of annotation files alone it has no photographs.
         ids: The number of each class in the files that were read, where the target has such numbers as well.
+        left_out: What was not read at all, in lines of text: shapes that the readers leave out, and images without a
+            photograph.
     """
 
     source: str
@@ -46,6 +48,7 @@ class Conversion:
     losses: Losses
     data: DataFolder
     ids: Mapping[str, int]
+    left_out: Sequence[str] = ()
 
     def write(self, out: Path) -> None:
         """Write the file or folder, whole or not at all.
@@ -93,17 +96,21 @@ def plan_conversion(source: Path, *, to: str, rest: str | None = None, instances
         losses.count(one, target)
     title = ", ".join(dict.fromkeys(form.title for _, form in read.found)) or "masks of the data set"
     ids = _ids(read.found) if target.ids is not None else {}
-    return Conversion(title, target, classes, hints, losses, read.data, ids)
+    return Conversion(title, target, classes, hints, losses, read.data, ids, read.left_out)
 
 
 @dataclass(frozen=True)
 class _Read:
-    """What was read: hints by image, the files with their formats, and the data set; ``masks`` where numbers stand."""
+    """What was read: hints by image, the files with their formats, and the data set; ``masks`` where numbers stand.
+
+    ``left_out`` says what was not read.
+    """
 
     hints: dict[str, Hints]
     found: Found
     data: DataFolder
     masks: bool = False
+    left_out: Sequence[str] = ()
 
 
 def _by_itself(source: Path) -> bool:
@@ -119,14 +126,17 @@ def _by_itself(source: Path) -> bool:
 
 def _of_data(data: DataFolder, instances: str | None) -> _Read:
     if data.annotations and instances is None:
-        return _Read(read_any_hints(data.annotations, data)[0], _with_formats(data.annotations), data)
+        hints, report = read_any_hints(data.annotations, data)
+        return _Read(hints, _with_formats(data.annotations), data, left_out=report.losses())
     if not data.masks:
         raise DataError("the data set has neither annotations nor masks", where=data.root)
     made = {}
     for name in sorted(data.masks.keys() & data.images.keys()):
         one = replace(data.mask_hints(name), size=image_size(data.images[name]))
         made[name] = one if instances is None else replace(one, numbering=_one_an_object(data.classes, instances))
-    return _Read(made, [], data, masks=True)
+    strays = sorted(data.masks.keys() - data.images.keys())
+    left_out = [f"{len(strays)} masks have no photograph: {listing(strays)}"] if strays else []
+    return _Read(made, [], data, masks=True, left_out=left_out)
 
 
 def _one_an_object(classes: ClassTable, thing: str) -> Numbering:
@@ -145,8 +155,9 @@ def _alone(source: Path) -> _Read:
     found = _with_formats([source])
     classes = classes_of(root, found, {})
     hints: dict[str, Hints] = {}
+    report = HintsReport()
     for path, one_form in found:
-        for name, one in one_form.hints(path, Reading(classes, root)).items():
+        for name, one in one_form.hints(path, Reading(classes, root, left_out=report.left_out)).items():
             check_hints(one, classes, f"{path}, image {name!r}")
             if one.size is not None:
                 refuse_excess(one, one.size, path)
@@ -154,7 +165,8 @@ def _alone(source: Path) -> _Read:
     if not any(one.kinds() for one in hints.values()):
         fix = "give the data set's folder: some formats need the photographs"
         raise DataError("the annotations by themselves say nothing", where=source, fix=fix)
-    return _Read({one.image: one for one in hints.values()}, found, DataFolder(root, classes, {}, {}, {}))
+    alone = DataFolder(root, classes, {}, {}, {})
+    return _Read({one.image: one for one in hints.values()}, found, alone, left_out=report.losses())
 
 
 def _label_images(folder: Path) -> _Read:

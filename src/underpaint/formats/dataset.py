@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from underpaint.core.classes import read_classes
@@ -17,7 +18,7 @@ __all__ = ["VOC", "open_dataset", "open_voc"]
 
 
 @listed_once()
-def open_dataset(path: Path, *, rest: str | None = None) -> DataFolder:
+def open_dataset(path: Path, *, rest: str | None = None, hints: Sequence[Path] = ()) -> DataFolder:
     """Open a data set in any layout that is known.
 
     The folder data set: ``images/`` and ``classes.txt``. The VOC devkit: ``JPEGImages/`` and ``ImageSets/``, in
@@ -28,6 +29,8 @@ def open_dataset(path: Path, *, rest: str | None = None) -> DataFolder:
     Args:
         path: The data set's folder.
         rest: Class of what no annotation covers, where the classes are those that the annotations name.
+        hints: Files or folders of hints that go with the photographs. They name the classes where nothing else does,
+            and say which annotations are meant where there are several formats.
 
     Raises:
         DataError: no known layout; the message lists what was looked for.
@@ -35,16 +38,17 @@ def open_dataset(path: Path, *, rest: str | None = None) -> DataFolder:
     if not path.is_dir():
         raise DataError("the data set's folder is missing", where=path)
     if (path / "images").is_dir() and (path / "classes.txt").is_file():
-        return with_annotations(open_folder(path))
+        return with_annotations(open_folder(path), hints)
     if (path / PHOTOGRAPHS).is_dir() and is_cityscapes(path):
-        return with_annotations(open_cityscapes(path))
+        return with_annotations(open_cityscapes(path), hints)
     devkits = [folder for folder in (path, *_inside(path)) if _is_devkit(folder)]
     if len(devkits) == 1:
-        return with_annotations(open_voc(devkits[0]))
+        return with_annotations(open_voc(devkits[0]), hints)
     if devkits:
         names = ", ".join(folder.name for folder in devkits)
         raise DataError(f"{len(devkits)} VOC devkits in one folder: {names}", where=path, fix="name one of them")
-    annotated = open_annotated(path, rest)
+    masks = (path / "images").is_dir() and (path / "masks").is_dir()  # whose numbers only a class list explains
+    annotated = open_annotated(path, rest, () if masks else hints)
     if annotated is not None:
         return annotated
     if (path / "images").is_dir():

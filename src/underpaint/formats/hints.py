@@ -29,6 +29,7 @@ class HintsReport:
         images: Images of the data set with hints.
         missing: Names in the hints that the data set has no photograph of.
         rivals: Those of them that come down to a photograph which another name has, or claims as well as they do.
+        idle: Files of which no image is in the data set, with the number of their images.
         unreadable: Images whose photograph cannot be opened, with the reason; their hints are left out.
         unknown: Hints left out by the class word that the table lacks.
         outside: Clicks, strokes, boxes and regions left out because they lie outside their photograph.
@@ -40,6 +41,7 @@ class HintsReport:
     images: int = 0
     missing: list[str] = field(default_factory=list)
     rivals: dict[str, str] = field(default_factory=dict)
+    idle: dict[Path, int] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
     unknown: Counter[str] = field(default_factory=Counter)
     outside: int = 0
@@ -48,8 +50,16 @@ class HintsReport:
 
     def lines(self) -> list[str]:
         """The report as lines of text; what did not happen is not mentioned."""
-        lines = [f"{path}: {form}" for path, form in self.sources]
-        lines.append(f"{self.images} images with hints")
+        return [
+            *(f"{path}: {form}" for path, form in self.sources),
+            f"{self.images} images with hints",
+            *self.losses(),
+        ]
+
+    def losses(self) -> list[str]:
+        """What was not taken over, as lines of text; none where all was."""
+        lines = []
+        lines += [f"{path}: none of its {count} images is in the data set" for path, count in self.idle.items()]
         if self.missing:
             lines.append(f"{len(self.missing)} hinted images are not in the data set: {listing(self.missing)}")
         if self.rivals:
@@ -130,6 +140,8 @@ def read_any_hints(
             else:
                 found[name] = merge_hints(found[name], known) if name in found else known
         report.rivals |= matched.rivals
+        if not matched.photographs:
+            report.idle[path] = len(hints)
     if report.missing and not found:
         raise _strangers(report, data, given)
     fitted = _fit(found, data, report, drop=ignore_outside)

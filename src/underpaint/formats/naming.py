@@ -117,13 +117,13 @@ class Names:
 
     def _claims(self, number: int, source: Path, names: Iterable[str]) -> Iterator[Claim]:
         near = self._near(source)
-        own = near[0] if source.is_dir() and near and near[0] == self._within(source) else None
+        own = bool(near) and source.is_dir() and near[0] == self._within(source)
         for name in dict.fromkeys(names):
             fit = self._fit(name, near, own)
             if fit is not None:
                 yield Claim(number, name, *fit)
 
-    def _fit(self, line: str, near: Sequence[str], own: str | None) -> tuple[str, Rank] | None:
+    def _fit(self, line: str, near: Sequence[str], own: bool) -> tuple[str, Rank] | None:
         """The photograph that a name fits best, and how well; None where it fits none, or two alike."""
         if len(line) > LONGEST_NAME:
             return None
@@ -166,12 +166,14 @@ class Names:
         """Folders of photographs to which an annotation file belongs: its own, and those that its name tells."""
         words = re.split(r"[^0-9A-Za-z]+", source.stem)
         named = [folder for folder in self._folders if PurePosixPath(folder).name in words]
-        return [folder for folder in dict.fromkeys((self._within(source), *named)) if folder in self._folders]
+        return [folder for folder in dict.fromkeys((self._within(source), *named)) if folder]
 
     def _within(self, source: Path) -> str:
-        """The folder of an annotation file below the image folder."""
+        """The folder of an annotation file below the image folder; for ``labels/`` it is ``images/``, as with YOLO."""
         beside = source if source.is_dir() else source.parent
-        return beside.relative_to(self._root).as_posix() if beside.is_relative_to(self._root) else ""
+        folder = "/".join(beside.relative_to(self._root).parts) if beside.is_relative_to(self._root) else ""
+        swapped = "/".join("images" if part == "labels" else part for part in folder.split("/"))
+        return swapped if swapped in self._folders and folder not in self._folders else folder
 
     @cached_property
     def _folders(self) -> dict[str, None]:

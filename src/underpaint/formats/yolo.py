@@ -19,12 +19,15 @@ from underpaint.formats.folder import BACKGROUND
 from underpaint.formats.images import find_files, image_size
 from underpaint.formats.json_text import read_text
 from underpaint.formats.naming import Names
+from underpaint.formats.sniff import holds
 from underpaint.hints.outline import bridged, outline
 from underpaint.hints.types import Bitmap, Box, Hints, Point, Polygon
 
 Size = tuple[int, int]
 
 SUFFIXES = frozenset({".txt"})
+
+YAML = (".yaml", ".yml")
 
 LISTS = frozenset({"classes", "train", "val", "test", "README", "readme", "requirements"})
 """Text files by these names hold no labels."""
@@ -42,7 +45,9 @@ _ROW = re.compile(r"\d+(\s+[-+.eE\d]+){4,}\s*")
 
 
 def is_yolo(path: Path) -> bool:
-    """Whether a folder has label files, whose first line is one of YOLO's, or a ``data.yaml`` with class names."""
+    """Whether a folder has label files, whose first line is one of YOLO's; also of a ``data.yaml`` in such a folder."""
+    if path.suffix.lower() in YAML and path.is_file():
+        return holds(path, r"(?m)^names\s*:") and is_yolo(path.parent)
     if not path.is_dir():
         return False
     for file in _labels(path).values():
@@ -68,6 +73,8 @@ def yolo_classes(path: Path) -> tuple[str, ...]:
     Raises:
         FormatError: not YAML, or names that are no names.
     """
+    if path.is_file():
+        return _yaml_names(path)
     stated = _yaml_classes(path)
     if stated:
         return stated
@@ -80,7 +87,7 @@ def yolo_classes(path: Path) -> tuple[str, ...]:
 
 def _yaml_classes(path: Path) -> tuple[str, ...]:
     for folder in (path, *real(path).parents[:2]):
-        for file in files_beside(folder, (".yaml", ".yml")):
+        for file in files_beside(folder, YAML):
             names = _yaml_names(file)
             if names:
                 return names
@@ -93,19 +100,20 @@ def files_beside(folder: Path, endings: Sequence[str]) -> list[Path]:
 
 
 def _yaml_names(file: Path) -> tuple[str, ...]:
-    """``names`` of a YAML file, a list or numbers with names; none where it has no such key."""
+    """``names`` of a YAML file, a list or numbers with names, as they are written; none where it has no such key."""
     try:
-        content = parse_yaml(read_text(file, max_bytes=MAX_NAMES))
+        content = parse_yaml(read_text(file, max_bytes=MAX_NAMES), as_texts=True)
     except YamlTextError as error:
         raise FormatError(f"not YAML that can be read: {error}", where=file) from None
     names: Any = content.get("names") if isinstance(content, dict) else None
     if names is None:
         return ()
-    if isinstance(names, dict) and all(type(key) is int for key in names):
-        names = [names[key] for key in sorted(names)] if sorted(names) == list(range(len(names))) else None
-    if not isinstance(names, list) or not all(isinstance(name, str | int | float) and str(name) for name in names):
+    if isinstance(names, dict):
+        numbers = [str(number) for number in range(len(names))]
+        names = [names[number] for number in numbers] if set(names) == set(numbers) else None
+    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
         raise FormatError("'names' are no class names", where=file, accepted="[cat, dog] or {0: cat, 1: dog}")
-    return tuple(str(name) for name in names)
+    return tuple(names)
 
 
 def read_yolo(path: Path, classes: Sequence[str], images: Mapping[str, Path]) -> dict[str, Hints]:
@@ -115,13 +123,14 @@ def read_yolo(path: Path, classes: Sequence[str], images: Mapping[str, Path]) ->
     unknown, not free of objects. Of an image that is not at hand nothing is returned but its name.
 
     Args:
-        path: The folder.
+        path: The folder, or the ``data.yaml`` in it.
         classes: Names by number.
         images: The photographs by name, for their sizes.
 
     Raises:
         FormatError: a line of another structure, or a number without a class; names file and line.
     """
+    path = path if path.is_dir() else path.parent
     labels = {_image(name): file for name, file in _labels(path).items()}
     photographs = Names(images).match([(path, labels)])[0].photographs
     found: dict[str, Hints] = {}

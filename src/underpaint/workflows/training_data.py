@@ -47,7 +47,7 @@ def read_training_data(
     split: str | None = None,
 ) -> TrainingData:
     """Open a data set and read the hints of its split; arguments and errors are those of `plan`."""
-    opened = open_dataset(data, rest=rest)
+    opened = open_dataset(data, rest=rest, hints=hints)
     split = split or opened.learning_split()
     names = opened.split(split)
     paths = tuple(hints) or opened.annotations
