@@ -15,7 +15,7 @@ from underpaint.core.errors import DataError, FormatError, HintError
 from underpaint.formats.cityscapes import CLASSES, LABEL_IDS, is_cityscapes, open_cityscapes, read_cityscapes
 from underpaint.formats.cityscapes_write import write_cityscapes
 from underpaint.hints.rasterise import paint_regions
-from underpaint.hints.types import Bitmap, Click, Hints, Polygon
+from underpaint.hints.types import IGNORED, Bitmap, Click, Hints, Polygon
 
 FRAME = "aachen_000000_000019"
 NAME = f"train/aachen/{FRAME}_leftImg8bit"
@@ -46,7 +46,8 @@ def shape(label: str, x0: int, y0: int, x1: int, y1: int, **more: Any) -> dict[s
 
 def painted(hints: Hints) -> list[list[int]]:
     assert hints.size is not None
-    regions = [(CLASSES.names.index(region.name), region) for region in hints.regions]
+    numbers = {name: number for number, name in enumerate(CLASSES.names)}
+    regions = [(numbers.get(region.name, 255), region) for region in hints.regions]
     return [[int(value) for value in row] for row in paint_regions(regions, hints.size)]
 
 
@@ -64,7 +65,7 @@ def test_label_ids_are_no_class_numbers_and_void_stays_unknown(tmp_path: Path) -
     found = read_cityscapes(tmp_path)
     assert list(found) == [NAME]
     assert painted(found[NAME]) == [[0, 0, 18, 255], [0, 255, 18, 10]]
-    assert [region.name for region in found[NAME].regions] == ["road", "sky", "bicycle"]
+    assert [region.name for region in found[NAME].regions] == ["road", "sky", "bicycle", IGNORED]
 
 
 def test_train_ids_count_before_ids_and_ids_before_polygons_and_fine_before_coarse(tmp_path: Path) -> None:
@@ -74,7 +75,7 @@ def test_train_ids_count_before_ids_and_ids_before_polygons_and_fine_before_coar
     save(annotation(tmp_path, "labelIds.png"), [[7]])
     assert {region.name for region in read_cityscapes(tmp_path)[NAME].regions} == {"road"}
     save(annotation(tmp_path, "labelTrainIds.png"), [[18, 255]])
-    assert {region.name for region in read_cityscapes(tmp_path)[NAME].regions} == {"bicycle"}
+    assert {region.name for region in read_cityscapes(tmp_path)[NAME].regions} == {"bicycle", IGNORED}
     assert {region.name for region in read_cityscapes(tmp_path / "gtCoarse")[NAME].regions} == {"sidewalk"}
 
 
@@ -95,7 +96,7 @@ def test_polygons_lie_one_above_the_other_and_void_takes_away(tmp_path: Path) ->
         [0, 13, 13, 0, 0, 0],
         [255] * 6,
     ]
-    assert left_out == {"polygons of one or two points": 1}
+    assert left_out == {"polygons that cover nothing": 1}
 
 
 def test_frames_of_the_test_split_are_void(tmp_path: Path) -> None:

@@ -82,7 +82,8 @@ def test_polygons_boxes_and_key_points(file: Path) -> None:
         {"keypoints": [0.5, 1.5, 2, 2, 2, 1, 0, 0, 0], "num_keypoints": 2, "bbox": [0, 0, 0, 0]},
         {"bbox": [1, 1, 0, 5]},
     )
-    assert hints.regions == (Polygon("cat", ((0, 0), (3, 0), (3, 2))), Polygon("cat", ((0, 1), (2, 1), (2, 3))))
+    assert hints.regions[1:] == (Polygon("cat", ((0, 0), (3, 0), (3, 2))), Polygon("cat", ((0, 1), (2, 1), (2, 3))))
+    assert hints.regions[:1] == hints.ignored(), "along the box without width nothing is known"
     assert hints.boxes == (Box("dog", 1, 0.5, 3, 1.5),)
     assert hints.clicks == (Click("cat", 0.5, 1.5),)
     assert hints.tags is None

@@ -22,7 +22,7 @@ from underpaint.formats.jsonl import read_hints, write_hints
 from underpaint.formats.masks import read_index_mask, write_index_mask
 from underpaint.formats.parts import Part
 from underpaint.formats.registry import FORMATS, Format
-from underpaint.hints.rasterise import UNKNOWN, paint_regions
+from underpaint.hints.rasterise import UNKNOWN, numbered, paint_regions
 from underpaint.hints.types import Bitmap, Box, Click, Hints, Polygon, Scribble, Tags
 
 TABLE = ClassTable.of(["background", "car", "person"])  # words that Cityscapes has as well
@@ -63,7 +63,7 @@ def painted(hints: Hints, data_root: Path) -> np.ndarray:
     labels = None
     if hints.mask is not None:
         labels = read_index_mask(data_root / hints.mask, TABLE, void_stated=True)
-    return paint_regions([(TABLE.index(region.name), region) for region in hints.regions], SIZE, labels)
+    return paint_regions(numbered(hints.regions, TABLE), SIZE, labels)
 
 
 @pytest.mark.parametrize("form", AREAS, ids=lambda form: form.name)

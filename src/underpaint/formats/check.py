@@ -10,7 +10,7 @@ from underpaint.core.classes import ClassTable
 from underpaint.core.errors import HintError
 from underpaint.formats.decode import MAX_PIXELS
 from underpaint.hints.ignore import Drawn, ignore_where
-from underpaint.hints.types import Hints, Polygon, Region, Tags
+from underpaint.hints.types import Box, Hints, Polygon, Region, Tags
 
 MAX_NUMBER = float(MAX_PIXELS)
 """Limit of coordinates, pen widths and seconds: a photograph of one row may be so wide, and work last for three years.
@@ -41,7 +41,7 @@ def of_table(hints: Hints, table: Collection[str], left_out: Counter[str]) -> Hi
     if tags is not None:
         left_out.update(sorted((tags.present | tags.absent) & strange))
         tags = Tags(tags.present - strange, tags.absent - strange)
-    kept = ignore_where(hints, lambda hint: hint.name in strange, boxes_below=True)
+    kept = ignore_where(hints, lambda hint: hint.name in strange, below=(Box,))
     return replace(kept, boxed=hints.boxed - strange, tags=tags)
 
 

@@ -23,8 +23,9 @@ from underpaint.formats.folder import DataFolder
 from underpaint.formats.images import find_files, find_images
 from underpaint.formats.json_text import IMAGE_BYTES, read_json
 from underpaint.formats.walk import files_below
+from underpaint.hints.ignore import has_area, ignored_area, thin
 from underpaint.hints.rasterise import UNKNOWN, bitmap_of, paint_regions
-from underpaint.hints.types import Hints, Polygon, Region
+from underpaint.hints.types import IGNORED, Hints, Polygon, Region
 
 SOURCE = "Cityscapes"
 
@@ -55,6 +56,9 @@ PLATE = "license plate"
 """Has the id -1 (255 in a byte), and is drawn in no label image."""
 
 LAST_ID = 33
+
+FREE = 254
+"""Stands in a label map for what no polygon covers, of which nothing is said; void is said to be ignored."""
 
 PHOTOGRAPHS = "leftImg8bit"
 
@@ -90,7 +94,7 @@ def read_cityscapes(path: Path, *, left_out: Counter[str] | None = None) -> dict
     for name, file in _frames(path, ("labelTrainIds", "labelIds", "polygons")).items():
         labels = _draw(file, counts) if file.suffix == ".json" else _train_ids(file)
         regions = tuple(_regions(labels))
-        if regions:
+        if any(region.name != IGNORED for region in regions):
             found[name] = Hints(name, (labels.shape[0], labels.shape[1]), source=SOURCE, regions=regions)
         else:
             counts["frames that are void altogether"] += 1
@@ -98,12 +102,15 @@ def read_cityscapes(path: Path, *, left_out: Counter[str] | None = None) -> dict
 
 
 def _regions(labels: Pixels) -> Iterator[Region]:
-    """One bitmap of each class in a label image (H, W); looked at is the rectangle that holds the class."""
-    windows = ndimage.find_objects(np.where(labels == VOID, 0, labels + np.int32(1)))
-    for number, window in enumerate(windows):
-        if window is not None:
+    """One bitmap of each class in a label image (H, W), and an ignored one of its void.
+
+    Looked at is the rectangle that holds the class.
+    """
+    names = {**dict(enumerate(CLASSES.names)), VOID: IGNORED}
+    for number, window in enumerate(ndimage.find_objects(labels + np.int32(1))):
+        if window is not None and number in names:
             rows, columns = window
-            bitmap = bitmap_of(CLASSES.names[number], labels[window] == number, x=columns.start, y=rows.start)
+            bitmap = bitmap_of(names[number], labels[window] == number, x=columns.start, y=rows.start)
             if bitmap is not None:
                 yield bitmap
 
@@ -162,22 +169,26 @@ def _train_ids(path: Path) -> Pixels:
 
 
 def _draw(path: Path, left_out: Counter[str]) -> Pixels:
-    """The polygons of a frame drawn by the package's rule, as train ids; void ones take away what is below them."""
+    """The polygons of a frame drawn by the package's rule, as train ids; void ones take away what is below them.
+
+    What no polygon covers is `FREE`.
+    """
     fields = Fields(read_json(path, max_bytes=IMAGE_BYTES), str(path))
     size = (fields.whole("imgHeight", low=1), fields.whole("imgWidth", low=1))
     if size[0] * size[1] > MAX_PIXELS:
         raise FormatError(f"an image of {size[1]} x {size[0]} pixels", where=path, accepted=f"at most {MAX_PIXELS}")
-    return paint_regions(_polygons(fields.items("objects"), left_out, path), size)
+    return paint_regions(_polygons(fields.items("objects"), left_out, path), size, np.full(size, FREE, np.uint8))
 
 
-def _polygons(objects: Iterable[Fields], left_out: Counter[str], path: Path) -> list[tuple[int, Polygon]]:
-    drawn = []
+def _polygons(objects: Iterable[Fields], left_out: Counter[str], path: Path) -> list[tuple[int, Region]]:
+    drawn: list[tuple[int, Region]] = []
     for item in objects:
         label, ring = item.text("label"), tuple(item.pairs("polygon"))
         if label == PLATE or ("deleted" in item and item.whole("deleted") != 0):
             continue
-        if len(ring) < 3:
-            left_out["polygons of one or two points"] += 1
+        if not has_area(ring):
+            left_out["polygons that cover nothing"] += 1
+            drawn.insert(0, (UNKNOWN, ignored_area(thin(ring))))
         else:
             drawn.append((_train_id(label, path), Polygon(label, ring)))
     return drawn

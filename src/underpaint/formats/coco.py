@@ -19,15 +19,13 @@ from underpaint.formats.coco_rle import read_rle, rle_of
 from underpaint.formats.fields import Fields
 from underpaint.formats.json_text import collector_paused, members, read_text
 from underpaint.formats.sniff import is_json
-from underpaint.hints.types import Box, Click, Hints, Point, Polygon, Region
+from underpaint.hints.ignore import has_area, set_aside, thin
+from underpaint.hints.types import IGNORED, Box, Click, Hints, Point, Polygon, Region
 
 T = TypeVar("T")
 
 VISIBLE = 2
 """COCO's flag of a key point that is seen; 1 is labelled but hidden behind something, 0 is not labelled."""
-
-MIN_CORNERS = 3
-"""Rings of fewer points cover no pixel; they occur in real files and are passed over."""
 
 
 def is_coco(path: Path) -> bool:
@@ -70,12 +68,18 @@ def coco_images(path: Path) -> tuple[str, ...]:
     return tuple(one["file_name"] for one in _list_of(read_text(path), "images", "file_name"))
 
 
-def read_coco(path: Path) -> dict[str, Hints]:
+def read_coco(path: Path, *, left_out: Counter[str] | None = None) -> dict[str, Hints]:
     """Read COCO instances.
 
     The polygons of an annotation become regions, and so does a mask of run lengths, crowds as well; an annotation
-    without either is a box. Visible key points become clicks of their class. Later annotations lie above earlier ones.
-    Category ids may have gaps. What no annotation covers is unknown, and so is an image without annotations.
+    without either, or whose segmentation covers nothing, is a box. Annotations that are to be ignored (``"ignore": 1``,
+    as pycocotools and others write it) become ignored areas. Visible key points become clicks of their class. Later
+    annotations lie above earlier ones. Category ids may have gaps. What no annotation covers is unknown, and so is an
+    image without annotations.
+
+    Args:
+        path: The JSON file.
+        left_out: Counts here what is left out, by the reason.
 
     Raises:
         FormatError: not this structure, or one id for two images, categories or annotations; names the file and the
@@ -99,6 +103,8 @@ def read_coco(path: Path) -> dict[str, Hints]:
             for key, value in members(text, "annotations", path):
                 if key == "annotations":
                     held.add(value)
+        if left_out is not None:
+            left_out += held.left_out
         return held.joined()
 
 
@@ -112,6 +118,7 @@ class _Held:
     hints: dict[int, list[Hints]]
     count: int = 0
     ids: set[int | str] = field(default_factory=set)
+    left_out: Counter[str] = field(default_factory=Counter)
 
     @classmethod
     def of(cls, top: dict[str, Any], path: Path) -> _Held:
@@ -130,7 +137,8 @@ class _Held:
             fields.refuse("image_id", "the id of one of the images")
         if fields.whole("category_id") not in self.names:
             fields.refuse("category_id", f"one of the categories {sorted(self.names)[:20]}")
-        said = _annotation(fields, self.names[fields.whole("category_id")], self.images[number])
+        name = self.names[fields.whole("category_id")]
+        said = _annotation(fields, name, self.images[number], self.left_out)
         if not self._repeats(fields, said, number):
             self.hints[number].append(said)
 
@@ -178,49 +186,69 @@ def _image(fields: Fields) -> tuple[int, Hints]:
 
 
 def _joined(image: Hints, annotations: Sequence[Hints]) -> Hints:
-    return replace(
+    joined = replace(
         image,
         clicks=tuple(click for one in annotations for click in one.clicks),
+        scribbles=tuple(scribble for one in annotations for scribble in one.scribbles),
         boxes=tuple(box for one in annotations for box in one.boxes),
         regions=tuple(region for one in annotations for region in one.regions),
+        unplaced=sum(one.unplaced for one in annotations),
     )
+    return set_aside(joined)
 
 
-def _annotation(fields: Fields, name: str, image: Hints) -> Hints:
-    """The hints of one annotation."""
+def _annotation(fields: Fields, name: str, image: Hints, left_out: Counter[str]) -> Hints:
+    """The hints of one annotation; its box is one where its segmentation covers nothing."""
+    name = IGNORED if "ignore" in fields and fields.value("ignore") in (1, True) else name
     clicks = tuple(_clicks(fields, name)) if "keypoints" in fields else ()
     segmented = bool("segmentation" in fields and fields.value("segmentation"))
-    if segmented:
-        return Hints(image.image, clicks=clicks, regions=tuple(_regions(fields, name, image)))
-    return Hints(image.image, clicks=clicks, boxes=tuple(_boxes(fields, name)))
+    regions, flat = _regions(fields, name, image) if segmented else ([], [])
+    corners = None if regions else _corners(fields)
+    boxes = (Box(name, *corners),) if corners and corners[0] < corners[2] and corners[1] < corners[3] else ()
+    found = Hints(image.image, clicks=clicks, boxes=boxes, regions=tuple(regions))
+    if regions:
+        left_out["rings that cover nothing"] += len(flat)
+    elif not (boxes or clicks):
+        left_out["annotations that cover nothing"] += 1
+        lines = tuple(map(thin, flat + _outline(corners)))
+        return replace(found, scribbles=lines, unplaced=int(not (lines or segmented)))
+    return found
 
 
-def _regions(fields: Fields, name: str, image: Hints) -> Iterator[Region]:
+def _regions(fields: Fields, name: str, image: Hints) -> tuple[list[Region], list[list[Point]]]:
+    """The areas of a segmentation, and its rings that cover nothing."""
     if isinstance(fields.value("segmentation"), list):
-        for ring in fields.flat_points("segmentation"):
-            if len(ring) >= MIN_CORNERS:
-                yield Polygon(name, tuple(ring))
-        return
+        rings = [ring for ring in fields.flat_points("segmentation") if ring]
+        sound = [has_area(ring) for ring in rings]
+        areas: list[Region] = [Polygon(name, tuple(ring)) for ring, real in zip(rings, sound, strict=True) if real]
+        return areas, [ring for ring, real in zip(rings, sound, strict=True) if not real]
     inner = fields.inner("segmentation")
     sides = inner.wholes("size", low=1)
     if len(sides) != 2 or image.size not in (None, tuple(sides)):
         inner.refuse("size", f"[height, width] of the image, {image.size}")
     bitmap = read_rle(name, (sides[0], sides[1]), inner.value("counts"), inner.where)
-    if bitmap is not None:
-        yield bitmap
+    return ([] if bitmap is None else [bitmap]), []
 
 
-def _boxes(fields: Fields, name: str) -> Iterator[Box]:
-    if "bbox" not in fields:
-        return
+def _corners(fields: Fields) -> tuple[float, float, float, float] | None:
+    """x0, y0, x1, y1 of the box, which may be empty; None where there is none."""
+    if "bbox" not in fields or not fields.value("bbox"):
+        return None
     values = [
         pair for ring in Fields({"bbox": [fields.value("bbox")]}, fields.where).flat_points("bbox") for pair in ring
     ]
     if len(values) != 2:
         fields.refuse("bbox", "[x, y, width, height]")
     (x, y), (width, height) = values
-    if width > 0 and height > 0:  # a key point alone has a box of no size
-        yield Box(name, x, y, x + width, y + height)
+    return x, y, x + width, y + height
+
+
+def _outline(corners: tuple[float, float, float, float] | None) -> list[list[Point]]:
+    """The outline of an empty box as points."""
+    if corners is None:
+        return []
+    x0, y0, x1, y1 = corners
+    return [[(x0, y0), (x1, y0), (x1, y1), (x0, y1)]]
 
 
 def _clicks(fields: Fields, name: str) -> Iterator[Click]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError
@@ -19,10 +20,14 @@ from underpaint.formats.decode import MAX_PIXELS
 from underpaint.formats.json_text import MAX_BYTES
 from underpaint.formats.naming import bare_names
 from underpaint.formats.sniff import is_xml
-from underpaint.formats.turned import ellipse, turned_box
-from underpaint.hints.types import Bitmap, Box, Click, Hints, Point, Polygon, Region, Scribble, Tags
+from underpaint.formats.turned import ANGLES, ellipse, turned_box
+from underpaint.hints.ignore import has_area, set_aside, thin
+from underpaint.hints.types import IGNORED, Bitmap, Box, Click, Hints, Point, Polygon, Region, Scribble, Tags
 
 SOURCE = "CVAT"
+
+_CORNER = re.compile(r"[xy][tb][lr][12]")
+"""Attributes of a cuboid's corners."""
 
 MAX_DEPTH = 16
 """Elements within elements; CVAT nests 8 at most, in the labels of a skeleton."""
@@ -64,7 +69,7 @@ def read_cvat(path: Path, *, left_out: Counter[str] | None = None) -> dict[str, 
             what, fix = f"two images have the name {hints.image!r}", "export each task by itself, or rename the images"
             raise FormatError(what, where=f"{path}, image {number}", accepted="each name once", fix=fix)
         named[hints.image] = None
-        if hints.kinds():
+        if hints.says():
             found[hints.image] = hints
     bare = bare_names(named)
     return {bare[file]: replace(hints, image=bare[file]) for file, hints in found.items()}
@@ -191,6 +196,13 @@ class _Drawn:
     regions: list[tuple[int, Region]] = field(default_factory=list)
     present: set[str] = field(default_factory=set)
 
+    unplaced: int = 0
+
+    def set_aside(self, reason: str, points: Sequence[Point]) -> None:
+        """Leave out a shape that covers nothing; what lies along its points is ignored."""
+        self.left_out[reason] += 1
+        self.scribbles.append(thin(points))
+
     def add_region(self, region: Region, shape: _Shape) -> None:
         self.regions.append((shape.whole("z_order") if shape.element.get("z_order") else 0, region))
 
@@ -205,6 +217,7 @@ def _hints(element: Element, where: str, left_out: Counter[str]) -> Hints:
         reader = _SHAPES.get(child.tag)
         if reader is None:
             left_out[f"elements {child.tag[:20]!r}"] += 1
+            drawn.unplaced += 1
         else:
             reader(drawn, _Shape(child, f"{where}, <{child.tag}> {number}"))
     hints = Hints(
@@ -216,9 +229,10 @@ def _hints(element: Element, where: str, left_out: Counter[str]) -> Hints:
         tags=Tags(frozenset(drawn.present)) if drawn.present else None,
         source=SOURCE,
         regions=tuple(region for _, region in sorted(drawn.regions, key=lambda pair: pair[0])),
+        unplaced=drawn.unplaced,
     )
     check_hints(hints, None, where)
-    return hints
+    return set_aside(hints)
 
 
 def _name(image: _Shape) -> str:
@@ -232,17 +246,17 @@ def _box(drawn: _Drawn, shape: _Shape) -> None:
     centre = ((flat.x0 + flat.x1) / 2, (flat.y0 + flat.y1) / 2)
     box = turned_box(flat, centre, shape.angle(), drawn.size)
     if not (flat.area > 0 and box.area > 0):
-        drawn.left_out["boxes without area in the image"] += 1
+        drawn.set_aside("boxes without area in the image", ((flat.x0, flat.y0), (flat.x1, flat.y1)))
         return
     if shape.angle() % 90 != 0:
-        drawn.left_out["angles of turned boxes (the box around each is kept)"] += 1
+        drawn.left_out[ANGLES] += 1
     drawn.boxes.append(box)
 
 
 def _polygon(drawn: _Drawn, shape: _Shape) -> None:
     ring = shape.points()
-    if len(ring) < 3:
-        drawn.left_out["polygons of one or two points"] += 1
+    if not has_area(ring):
+        drawn.set_aside("polygons that cover nothing", ring)
     else:
         drawn.add_region(Polygon(shape.text("label"), ring), shape)
 
@@ -265,7 +279,7 @@ def _ellipse(drawn: _Drawn, shape: _Shape) -> None:
     centre, radii = (shape.number("cx"), shape.number("cy")), (shape.number("rx"), shape.number("ry"))
     region = ellipse(shape.text("label"), centre, radii, shape.angle(), drawn.size) if min(radii) > 0 else None
     if region is None:
-        drawn.left_out["ellipses without area in the image"] += 1
+        drawn.set_aside("ellipses without area in the image", (centre,))
     else:
         drawn.add_region(region, shape)
 
@@ -277,6 +291,19 @@ def _mask(drawn: _Drawn, shape: _Shape) -> None:
         what = f"a mask of {width} x {height} pixels at left {x}, top {y}"
         raise FormatError(what, where=shape.where, accepted=f"within the image, {drawn.size[1]} x {drawn.size[0]}")
     drawn.add_region(Bitmap(shape.text("label"), x, y, width, height, shape.runs(width * height)), shape)
+
+
+def _cuboid(drawn: _Drawn, shape: _Shape) -> None:
+    """Left out: the box around its eight corners is ignored."""
+    xs, ys = (
+        [shape.number(key) for key in shape.element.attrib if _CORNER.fullmatch(key) and key[0] == axis]
+        for axis in "xy"
+    )
+    drawn.left_out["elements 'cuboid'"] += 1
+    if xs and ys:
+        drawn.boxes.append(Box(IGNORED, min(xs), min(ys), max(xs), max(ys)))
+    else:
+        drawn.unplaced += 1
 
 
 def _tag(drawn: _Drawn, shape: _Shape) -> None:
@@ -291,5 +318,6 @@ _SHAPES: dict[str, Callable[[_Drawn, _Shape], None]] = {
     "skeleton": _skeleton,
     "ellipse": _ellipse,
     "mask": _mask,
+    "cuboid": _cuboid,
     "tag": _tag,
 }

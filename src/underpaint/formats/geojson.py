@@ -8,7 +8,6 @@ sure to be a map is refused, with the reason, and is never taken for pixels.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,8 @@ from underpaint.formats.images import find_files
 from underpaint.formats.json_text import IMAGE_BYTES, read_json
 from underpaint.formats.naming import bare_names
 from underpaint.formats.sniff import files_of, is_json
-from underpaint.hints.types import Click, Hints, Point, Polygon, Scribble
+from underpaint.hints.ignore import has_area, set_aside, thin
+from underpaint.hints.types import IGNORED, Click, Hints, Point, Polygon, Scribble
 
 SOURCE = "GeoJSON"
 
@@ -67,7 +67,8 @@ def read_geojson(path: Path, *, left_out: Counter[str] | None = None) -> dict[st
     counts: Counter[str] = Counter() if left_out is None else left_out
     files = find_files(path, ENDINGS) if path.is_dir() else {path.stem: path}
     found = {image: _read(image, files[name], counts) for name, image in bare_names(files).items()}
-    return {name: hints for name, hints in found.items() if hints.kinds()}
+    counts += Counter()  # takes out what was counted 0 times
+    return {name: hints for name, hints in found.items() if hints.says()}
 
 
 @dataclass
@@ -78,6 +79,19 @@ class _Drawn:
     clicks: list[Click] = field(default_factory=list)
     scribbles: list[Scribble] = field(default_factory=list)
     regions: list[Polygon] = field(default_factory=list)
+    unplaced: int = 0
+
+    def add_polygon(self, name: str, rings: Any, where: str) -> None:
+        """The polygon of an outer ring and its holes; where the ring covers nothing, what lies along it is ignored."""
+        outer, *holes = [_ring(ring, where) for ring in _list(rings, where)] or [()]
+        real = [hole for hole in holes if has_area(hole)]
+        flat = len(holes) - len(real) + (not has_area(outer))
+        if flat:
+            self.left_out["rings that cover nothing"] += flat
+        if has_area(outer):
+            self.regions.append(Polygon(name, outer, tuple(real)))
+        elif outer:
+            self.scribbles.append(thin(outer))
 
 
 def _read(image: str, path: Path, left_out: Counter[str]) -> Hints:
@@ -88,10 +102,12 @@ def _read(image: str, path: Path, left_out: Counter[str]) -> Hints:
         if not isinstance(feature, dict):
             raise FormatError("the feature is not an object", where=where, accepted='{"type": "Feature", ...}')
         name, geometry = _class(feature.get("properties")), feature.get("geometry")
-        if name is None or not isinstance(geometry, dict):
-            left_out["shapes without a class" if name is None else "features without a shape"] += 1
-        else:
-            _add(drawn, name, geometry, where)
+        if not isinstance(geometry, dict):
+            left_out["features without a shape"] += 1
+            drawn.unplaced += name is not None
+            continue
+        left_out["shapes without a class"] += name is None
+        _add(drawn, IGNORED if name is None else name, geometry, where)
     if not (isinstance(content, dict) and content.get(PIXELS) is True):
         _refuse_map(drawn, path)
     hints = Hints(
@@ -100,9 +116,10 @@ def _read(image: str, path: Path, left_out: Counter[str]) -> Hints:
         scribbles=tuple(drawn.scribbles),
         source=SOURCE,
         regions=tuple(drawn.regions),
+        unplaced=drawn.unplaced,
     )
     check_hints(hints, None, path)
-    return hints
+    return set_aside(hints)
 
 
 def _features(content: Any, path: Path) -> list[Any]:
@@ -142,29 +159,26 @@ def _add(drawn: _Drawn, name: str, geometry: dict[str, Any], where: str) -> None
     elif kind == "MultiLineString":
         drawn.scribbles.extend(_stroke(name, line, where) for line in _list(coordinates, where))
     elif kind == "Polygon":
-        drawn.regions.extend(_polygon(name, coordinates, drawn.left_out, where))
+        drawn.add_polygon(name, coordinates, where)
     elif kind == "MultiPolygon":
         for rings in _list(coordinates, where):
-            drawn.regions.extend(_polygon(name, rings, drawn.left_out, where))
+            drawn.add_polygon(name, rings, where)
+    elif kind == "GeometryCollection":
+        drawn.left_out["shapes of type 'GeometryCollection'"] += 1
+        for inner in geometry.get("geometries") or [None]:
+            if isinstance(inner, dict) and inner.get("type") != kind:
+                _add(drawn, IGNORED, inner, where)
+            else:  # none, or one collection within another, which the RFC advises against
+                drawn.unplaced += 1
     else:
         drawn.left_out[f"shapes of type {kind[:20] if isinstance(kind, str) else None!r}"] += 1
+        drawn.unplaced += 1
 
 
 def _stroke(name: str, line: Any, where: str) -> Scribble:
     """A stroke; two points at one place are a dot."""
     points = _line(line, where)
     return Scribble(name, points[:1] if len(points) == 2 and points[0] == points[1] else points)
-
-
-def _polygon(name: str, rings: Any, left_out: Counter[str], where: str) -> Iterator[Polygon]:
-    """The polygon of an outer ring and its holes; none where it has fewer than three corners."""
-    outer, *holes = [_ring(ring, where) for ring in _list(rings, where)] or [()]
-    real = [hole for hole in holes if len(hole) >= 3]
-    short = len(holes) - len(real) + (len(outer) < 3)
-    if short:
-        left_out["rings of fewer than three points"] += short
-    if len(outer) >= 3:
-        yield Polygon(name, outer, tuple(real))
 
 
 def _ring(ring: Any, where: str) -> tuple[Point, ...]:
@@ -196,7 +210,10 @@ def _list(value: Any, where: str) -> list[Any]:
 
 def _refuse_map(drawn: _Drawn, path: Path) -> None:
     """Refuse coordinates that can be no pixels: too far, degrees below 0, or outlines smaller than a pixel."""
-    lines = [*(scribble.points for scribble in drawn.scribbles), *(region.ring for region in drawn.regions)]
+    lines = [
+        *(scribble.points for scribble in drawn.scribbles),
+        *(region.ring for region in drawn.regions if isinstance(region, Polygon)),
+    ]
     lines = [line for line in lines if len(line) > 1]
     points = [(click.x, click.y) for click in drawn.clicks] + [point for line in lines for point in line]
     if not points:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -26,13 +26,17 @@ from underpaint.formats.json_text import read_json
 from underpaint.formats.label_studio_rle import decode_brush
 from underpaint.formats.merge import merge_hints
 from underpaint.formats.sniff import holds, is_json
-from underpaint.formats.turned import ellipse, turned_box
-from underpaint.hints.types import Box, Click, Hints, Point, Polygon, Region, Tags
+from underpaint.formats.turned import ANGLES, ellipse, turned_box
+from underpaint.hints.ignore import has_area, set_aside, thin
+from underpaint.hints.types import IGNORED, Box, Click, Hints, Point, Polygon, Region, Scribble, Tags
 
 SOURCE = "Label Studio"
 
 DIGITS = 6
 """Decimals of a pixel that are kept: percent and back again then gives the same number."""
+
+NO_SHAPES = frozenset({"choices", "textarea", "rating", "number", "datetime", "taxonomy", "pairwise", "relation", None})
+"""Types of results that say something of an image, or of a region, and are no region themselves."""
 
 UNITS = 100.0
 """Coordinates are percent."""
@@ -47,7 +51,8 @@ def read_label_studio(path: Path, *, left_out: Counter[str] | None = None) -> di
     """Read an export of Label Studio ("JSON", not "JSON-MIN"): hints by image name.
 
     Rectangles become boxes (one at an angle the box around it), polygons, ellipses and brush strokes regions, key
-    points clicks, choices tags. A region with two labels, or none, says nothing that can be learnt and is left out.
+    points clicks, choices tags. A region with two labels, or none, says nothing that can be learnt: it is left out, and
+    what it covers is ignored.
 
     Args:
         path: The file.
@@ -70,7 +75,7 @@ def read_label_studio(path: Path, *, left_out: Counter[str] | None = None) -> di
             continue
         address = _address(task.get("data"), where)
         hints = _hints(_name(address), annotation, where, counts)
-        if hints.kinds():
+        if hints.says():
             read.append((address, hints))
     names = _distinct(address for address, _ in read)
     for address, hints in read:
@@ -157,6 +162,13 @@ class _Drawn:
     boxes: list[Box] = field(default_factory=list)
     regions: list[Region] = field(default_factory=list)
     present: set[str] = field(default_factory=set)
+    thin: list[Scribble] = field(default_factory=list)
+    unplaced: int = 0
+
+    def set_aside(self, reason: str, points: Sequence[Point]) -> None:
+        """Leave out a shape that covers nothing; what lies along its points is ignored."""
+        self.left_out[reason] += 1
+        self.thin.append(thin(points))
 
 
 def _hints(image: str, annotation: dict[str, Any], where: str, left_out: Counter[str]) -> Hints:
@@ -176,14 +188,16 @@ def _hints(image: str, annotation: dict[str, Any], where: str, left_out: Counter
         image=image,
         size=next(iter(drawn.sizes), None),
         clicks=tuple(drawn.clicks),
+        scribbles=tuple(drawn.thin),
         boxes=tuple(drawn.boxes),
         tags=Tags(frozenset(drawn.present)) if drawn.present else None,
         source=SOURCE,
         seconds=seconds if seconds is not None and seconds >= 0 else None,
         regions=tuple(drawn.regions),
+        unplaced=drawn.unplaced,
     )
     check_hints(hints, None, where)
-    return hints
+    return set_aside(hints)
 
 
 def _labels(result: dict[str, Any]) -> list[str]:
@@ -210,10 +224,12 @@ def _add(drawn: _Drawn, result: dict[str, Any], where: str) -> None:
     if shape is None or "choices" in keys:
         kind = result.get("type")
         drawn.left_out[f"results of type {kind[:20] if isinstance(kind, str) else None!r}"] += 1
-    elif len(labels) != 1:
+        drawn.unplaced += kind not in NO_SHAPES and "choices" not in keys
+        return
+    if len(labels) != 1:
         drawn.left_out["regions with several labels" if labels else "regions without a label"] += 1
-    else:
-        shape(drawn, labels[0], Fields(value, where), _size(result, where), where)
+    name = labels[0] if len(labels) == 1 else IGNORED
+    shape(drawn, name, Fields(value, where), _size(result, where), where)
 
 
 def _size(result: dict[str, Any], where: str) -> tuple[int, int]:
@@ -249,17 +265,18 @@ def _brush(drawn: _Drawn, name: str, value: Fields, size: tuple[int, int], where
 
 def _polygon(drawn: _Drawn, name: str, value: Fields, size: tuple[int, int], where: str) -> None:
     ring = tuple((_pixels(x, size[1]), _pixels(y, size[0])) for x, y in value.pairs("points"))
-    if len(ring) < 3:
-        drawn.left_out["polygons of one or two points"] += 1
+    if not has_area(ring):
+        drawn.set_aside("polygons that cover nothing", ring)
     else:
         drawn.regions.append(Polygon(name, ring))
 
 
 def _ellipse(drawn: _Drawn, name: str, value: Fields, size: tuple[int, int], where: str) -> None:
     radii = _pixels(value.number("radiusX", low=0), size[1]), _pixels(value.number("radiusY", low=0), size[0])
-    region = ellipse(name, _point(value, size), radii, _angle(value), size) if min(radii) > 0 else None
+    x, y = _point(value, size)
+    region = ellipse(name, (x, y), radii, _angle(value), size) if min(radii) > 0 else None
     if region is None:
-        drawn.left_out["ellipses without area in the image"] += 1
+        drawn.set_aside("ellipses without area in the image", ((x, y),))
     else:
         drawn.regions.append(region)
 
@@ -272,10 +289,10 @@ def _rectangle(drawn: _Drawn, name: str, value: Fields, size: tuple[int, int], w
     # The corner (x, y) stays in place while the box is turned (HumanSignal/label-studio#5274).
     box = turned_box(Box(name, x, y, x1, y1), (x, y), _angle(value), size)
     if not box.area > 0:
-        drawn.left_out["boxes without area in the image"] += 1
+        drawn.set_aside("boxes without area in the image", ((x, y), (x1, y1)))
         return
     if _angle(value) % 90 != 0:
-        drawn.left_out["angles of turned boxes (the box around each is kept)"] += 1
+        drawn.left_out[ANGLES] += 1
     drawn.boxes.append(box)
 
 

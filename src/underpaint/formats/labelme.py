@@ -18,6 +18,7 @@ from PIL import Image
 
 from underpaint.core.atomic import atomic_folder, within
 from underpaint.core.errors import FormatError, HintError
+from underpaint.formats.border import cut_box
 from underpaint.formats.decode import MAX_PIXELS, opened
 from underpaint.formats.fields import Fields
 from underpaint.formats.folder import listing
@@ -25,7 +26,9 @@ from underpaint.formats.images import find_files
 from underpaint.formats.json_text import IMAGE_BYTES, read_json
 from underpaint.formats.naming import Names
 from underpaint.formats.sniff import files_of, is_json
+from underpaint.formats.turned import ANGLES
 from underpaint.formats.words import IGNORE
+from underpaint.hints.ignore import Drawn, has_area, set_aside, thin
 from underpaint.hints.rasterise import Area, bitmap_area, bitmap_of, region_area
 from underpaint.hints.types import IGNORED, Bitmap, Box, Click, Hints, Point, Polygon, Region, Scribble, Tags
 
@@ -35,6 +38,9 @@ KEYS = ("shapes", "imagePath")
 
 PIXEL_MODES = frozenset({"1", "L", "P"})
 """Pillow's names of the pixel types that a mask may have: anything but 0 is inside."""
+
+TURNED = ("rotation", "oriented_rectangle")
+"""Rectangles at an angle, with their four corners: X-AnyLabeling's word, and labelme's."""
 
 CIRCLE_ERROR = 0.05
 """Pixels by which the polygon that a circle becomes may lie inside it."""
@@ -48,26 +54,35 @@ def is_labelme(path: Path) -> bool:
     return any(is_json(file, "{", *KEYS) for file in files_of(path, SUFFIXES)[:1])
 
 
-def read_labelme(path: Path, images: Mapping[str, Path] | None = None) -> dict[str, Hints]:
+def read_labelme(
+    path: Path, images: Mapping[str, Path] | None = None, *, left_out: Counter[str] | None = None
+) -> dict[str, Hints]:
     """Read labelme JSON, a file or a folder of them.
 
-    Polygons, circles and masks are regions, rectangles boxes, lines scribbles, points clicks; flags that are set are
-    tags of the image, and of the others nothing is known. The image is the one named like the JSON file; where
-    ``images`` lack it, the one that ``imagePath`` names, if no other file is of that one. The picture within the file
-    is passed over.
+    Polygons, circles and masks are regions, rectangles boxes (around one at an angle the upright box), lines scribbles,
+    points clicks; flags that are set are tags of the image, and of the others nothing is known. The image is the one
+    named like the JSON file; where ``images`` lack it, the one that ``imagePath`` names, if no other file is of that
+    one. The picture within the file is passed over.
+
+    Args:
+        path: The file or folder.
+        images: The photographs of the data set by name.
+        left_out: Counts here what is left out, by the reason.
 
     Raises:
         FormatError: not this structure, or two files of one image; names the file and the shape.
     """
+    counts: Counter[str] = Counter() if left_out is None else left_out
     files = find_files(path, SUFFIXES) if path.is_dir() else {path.stem: path}
     found: dict[str, Hints] = {}
     beside: dict[str, str] = {}
     for name, file in files.items():
         top = Fields(read_json(file, max_bytes=IMAGE_BYTES), str(file))
-        found[name] = _hints(name, top)
+        found[name] = _hints(name, top, counts)
         if "imagePath" in top:
             stated = PurePosixPath(name).parent / top.text("imagePath", empty=True).replace("\\", "/")
             beside[name] = stated.as_posix()
+    counts += Counter()  # takes out what was counted 0 times
     stated_names = _stated(path, beside, Names(images or {}))
     return {one.image: one for name, hints in found.items() for one in [_named(hints, stated_names.get(name))]}
 
@@ -90,13 +105,14 @@ def _named(hints: Hints, image: str | None) -> Hints:
     return hints if image is None else replace(hints, image=image)
 
 
-def _hints(image: str, top: Fields) -> Hints:
-    shapes = [shape for one in top.items("shapes") for shape in _shape(one, Path(top.where))]
+def _hints(image: str, top: Fields, left_out: Counter[str]) -> Hints:
+    size = _size(top)
+    shapes = [shape for one in top.items("shapes") for shape in _shape(one, Path(top.where), size, left_out)]
     flags = top.value("flags") if "flags" in top else {}
     tags = frozenset(word for word, here in flags.items() if here is True) if isinstance(flags, dict) else frozenset()
-    return Hints(
+    hints = Hints(
         image,
-        size=_size(top),
+        size=size,
         clicks=tuple(shape for shape in shapes if isinstance(shape, Click)),
         scribbles=tuple(shape for shape in shapes if isinstance(shape, Scribble)),
         boxes=tuple(shape for shape in shapes if isinstance(shape, Box)),
@@ -104,6 +120,7 @@ def _hints(image: str, top: Fields) -> Hints:
         tags=Tags(tags) if tags else None,
         source="labelme",
     )
+    return set_aside(hints)
 
 
 def _size(top: Fields) -> tuple[int, int] | None:
@@ -112,28 +129,49 @@ def _size(top: Fields) -> tuple[int, int] | None:
     return top.whole("imageHeight", low=1), top.whole("imageWidth", low=1)
 
 
-def _shape(fields: Fields, file: Path) -> Iterable[Click | Scribble | Box | Region]:
-    """The hints of one shape; none where it covers nothing."""
+def _shape(fields: Fields, file: Path, size: tuple[int, int] | None, left_out: Counter[str]) -> list[Drawn]:
+    """The hints of one shape; where it covers nothing, its points as a stroke to be ignored, counted."""
     name, points = fields.text("label"), tuple(fields.pairs("points"))
     kind = fields.text("shape_type") if "shape_type" in fields else "polygon"
-    if kind == "polygon":
-        return [Polygon(name, points)] if len(points) > 2 else []
     if kind in ("point", "points"):
         return [Click(name, x, y) for x, y in points]
     if kind in ("line", "linestrip"):
         return [Scribble(name, points)]
-    if kind not in ("rectangle", "circle", "mask"):
-        fields.refuse("shape_type", "polygon, rectangle, circle, line, linestrip, point, points or mask")
-    if len(points) != 2:
+    if kind in ("rectangle", *TURNED):
+        return _rectangle(name, kind, fields, size, left_out)
+    if kind not in ("polygon", "circle", "mask"):
+        known = f"polygon, rectangle, {', '.join(TURNED)}, circle, line, linestrip, point, points or mask"
+        fields.refuse("shape_type", known)
+    if kind != "polygon" and len(points) != 2:
         fields.refuse("points", f"two points of a {kind}")
-    if kind == "circle":
-        return [_circle(name, *points)]
     if kind == "mask":
-        return [mask for mask in (_mask(name, fields, points, file),) if mask is not None]
-    (x0, x1), (y0, y1) = (sorted(axis) for axis in zip(*points, strict=True))
-    if name == IGNORE:  # an area in its place among the others; a box has none
-        return [Polygon(name, ((x0, y0), (x1, y0), (x1, y1), (x0, y1)))]
-    return [Box(name, x0, y0, x1, y1)] if x0 < x1 and y0 < y1 else []
+        mask = _mask(name, fields, points, file)
+        left_out["masks without a pixel"] += mask is None
+        return [] if mask is None else [mask]
+    polygon = Polygon(name, points) if kind == "polygon" else _circle(name, points[0], points[1])
+    return [polygon] if has_area(polygon.ring) else _nothing(kind, points, left_out)
+
+
+def _nothing(kind: str, points: Sequence[Point], left_out: Counter[str]) -> list[Drawn]:
+    left_out[f"shapes of type {kind} that cover nothing"] += 1
+    return [thin(points)]
+
+
+def _rectangle(
+    name: str, kind: str, fields: Fields, size: tuple[int, int] | None, left_out: Counter[str]
+) -> list[Drawn]:
+    """A box of two opposite corners, or of all four; around one at an angle the upright box, cut at the border."""
+    points = list(fields.pairs("points"))
+    if len(points) not in ((4,) if kind in TURNED else (2, 4)):
+        fields.refuse("points", f"two opposite corners or four corners of a {kind}")
+    (x0, x1), (y0, y1) = ((min(axis), max(axis)) for axis in zip(*points, strict=True))
+    box: Box | None = Box(name, x0, y0, x1, y1)
+    if not set(points) <= {(x, y) for x in (x0, x1) for y in (y0, y1)}:
+        left_out[ANGLES] += 1
+        box = box if size is None else cut_box(Box(name, x0, y0, x1, y1), size)
+    if name == IGNORE and has_area(corners := ((x0, y0), (x1, y0), (x1, y1), (x0, y1))):
+        return [Polygon(name, corners)]  # an area in its place among the others; a box has none
+    return [box] if box is not None and box.area > 0 else _nothing(kind, points, left_out)
 
 
 def _circle(name: str, centre: Point, edge: Point) -> Polygon:

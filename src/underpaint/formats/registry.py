@@ -137,7 +137,7 @@ FORMATS: tuple[Format, ...] = (
         title="COCO JSON",
         layout="one .json file",
         sniff=coco.is_coco,
-        read=lambda path, _: coco.read_coco(path),
+        read=lambda path, reading: coco.read_coco(path, left_out=reading.left_out),
         write=lambda path, hints, writing: coco.write_coco(path, hints, writing.classes, writing.files, writing.ids),
         holds=frozenset({Part.POLYGONS, Part.BITMAPS, Part.BOXES, Part.CLICKS, Part.SIZES}),
         as_pixels=frozenset({Part.HOLES}),
@@ -150,7 +150,7 @@ FORMATS: tuple[Format, ...] = (
         title="labelme JSON",
         layout="a .json file an image",
         sniff=labelme.is_labelme,
-        read=lambda path, reading: labelme.read_labelme(path, reading.images),
+        read=lambda path, reading: labelme.read_labelme(path, reading.images, left_out=reading.left_out),
         write=lambda path, hints, writing: labelme.write_labelme(path, hints, writing.files),
         holds=frozenset(
             {

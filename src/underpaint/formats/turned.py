@@ -7,6 +7,9 @@ import math
 from underpaint.formats.border import cut_ring
 from underpaint.hints.types import Box, Point, Polygon
 
+ANGLES = "angles of turned boxes (the box around each is kept)"
+"""What readers count where they leave out an angle."""
+
 FLATNESS = 0.02
 """Pixels by which the chords of an ellipse may leave it: a fiftieth, far less than a hand can place."""
 

@@ -27,7 +27,7 @@ def understood(hints: Hints, classes: ClassTable) -> Hints:
     """
     said = set(hints.names())
     if IGNORE in said:
-        hints = _without_tag(ignore_where(hints, lambda hint: hint.name == IGNORE, boxes_below=False))
+        hints = _without_tag(ignore_where(hints, lambda hint: hint.name == IGNORE, below=()))
     if BACKGROUND_WORD not in said or BACKGROUND_WORD in classes.names or classes.background is None:
         return hints
     return _renamed(hints, BACKGROUND_WORD, classes.names[classes.background])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from underpaint.hints.rasterise import bitmap_of, stroke_pixels
-from underpaint.hints.types import IGNORED, Box, Click, Hints, Polygon, Region, Scribble
+from underpaint.hints.types import IGNORED, Box, Click, Hints, Point, Polygon, Region, Scribble
 
 Drawn = Click | Scribble | Box | Region
 
@@ -28,11 +28,39 @@ def ignored_area(hint: Drawn) -> Region:
     return replace(hint, name=IGNORED)
 
 
+def thin(points: Sequence[Point]) -> Scribble:
+    """A shape that has points and no area as a stroke to be ignored: something is there, nobody knows how far it goes.
+
+    Such are polygons of one or two points, boxes without width, and circles without radius.
+    """
+    return Scribble(IGNORED, tuple(points), 1.0)
+
+
+def has_area(ring: Sequence[Point]) -> bool:
+    """Whether the points of a ring do not all lie on one line."""
+    if len(ring) < 3:
+        return False
+    (x0, y0), (x1, y1), (x2, y2) = ring[:3]
+    if (x1 - x0) * (y2 - y0) != (y1 - y0) * (x2 - x0):
+        return True  # the usual case at once, for millions of rings
+    x, y = np.clip(np.array(ring, np.float64) - ring[0], -LARGEST, LARGEST).T
+    far = int(np.argmax(x * x + y * y))
+    return bool((x * y[far] != y * x[far]).any())
+
+
+def set_aside(hints: Hints) -> Hints:
+    """The hints with those that a reader named `IGNORED` as ignored areas: shapes without a class, or without an area.
+
+    Areas stay in their place; the others go below all areas.
+    """
+    return ignore_where(hints, lambda hint: hint.name == IGNORED, below=(Click, Scribble, Box))
+
+
 def _rectangle(x0: float, y0: float, x1: float, y1: float) -> Polygon:
     return Polygon(IGNORED, ((x0, y0), (x1, y0), (x1, y1), (x0, y1)))
 
 
-def _stroke(points: tuple[tuple[float, float], ...], width: float) -> Region:
+def _stroke(points: tuple[Point, ...], width: float) -> Region:
     xs, ys = zip(*points, strict=True)
     left, top = math.floor(min(xs) - width), math.floor(min(ys) - width)
     columns, rows = math.ceil(max(xs) + width) - left + 1, math.ceil(max(ys) + width) - top + 1
@@ -45,25 +73,25 @@ def _stroke(points: tuple[tuple[float, float], ...], width: float) -> Region:
     return made
 
 
-def ignore_where(hints: Hints, chosen: Callable[[Drawn], bool], *, boxes_below: bool) -> Hints:
-    """The hints with those that are ``chosen`` as ignored areas in their place.
-
-    Areas keep their order; clicks and strokes go above them, where they were drawn.
+def ignore_where(hints: Hints, chosen: Callable[[Drawn], bool], *, below: Collection[type[Drawn]]) -> Hints:
+    """The hints with those that are ``chosen`` as ignored areas; areas keep their order.
 
     Args:
         hints: Of one image.
         chosen: Whether a hint is to be ignored.
-        boxes_below: Put the areas of boxes below all others, since a box that is left out says nothing of what is drawn
-            within it. Else they go above, as a person's word that all in the box is to be ignored.
+        below: Of clicks, strokes and boxes the kinds whose pixels go below all areas, and so take nothing from them.
+            Those of other kinds go above.
     """
-    boxes = tuple(ignored_area(box) for box in hints.boxes if chosen(box))
-    lines: tuple[Drawn, ...] = (*hints.clicks, *hints.scribbles)
-    strokes = tuple(ignored_area(line) for line in lines if chosen(line))
-    regions = tuple(ignored_area(region) if chosen(region) else region for region in hints.regions)
+    every: tuple[Drawn, ...] = (*hints.boxes, *hints.clicks, *hints.scribbles)
+    gone = [one for one in every if chosen(one)]
     return replace(
         hints,
         clicks=tuple(click for click in hints.clicks if not chosen(click)),
         scribbles=tuple(scribble for scribble in hints.scribbles if not chosen(scribble)),
         boxes=tuple(box for box in hints.boxes if not chosen(box)),
-        regions=(*boxes, *regions, *strokes) if boxes_below else (*regions, *strokes, *boxes),
+        regions=(
+            *(ignored_area(one) for one in gone if type(one) in below),
+            *(ignored_area(region) if chosen(region) else region for region in hints.regions),
+            *(ignored_area(one) for one in gone if type(one) not in below),
+        ),
     )

@@ -156,6 +156,10 @@ class Hints:
         }
         return frozenset(kind for kind, here in present.items() if here)
 
+    def says(self) -> bool:
+        """Whether anything is said of the image, be it that a part of it is not known."""
+        return bool(self.kinds() or self.regions or self.unplaced)
+
     def drawn(self) -> list[str]:
         """The class of every click, scribble, box and region, in this order; ignored regions have none."""
         every = (*self.clicks, *self.scribbles, *self.boxes, *self.regions)
