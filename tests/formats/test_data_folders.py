@@ -143,10 +143,10 @@ def test_an_unknown_layout_lists_what_was_looked_for(tmp_path: Path) -> None:
 
 
 def devkit(root: Path) -> Path:
-    touch(root, "JPEGImages/a.jpg", "JPEGImages/b.jpg", "SegmentationClass/a.png")
-    touch(root, "SegmentationClassAug/a.png", "SegmentationClassAug/b.png")
+    touch(root, "JPEGImages/2007_000032.jpg", "JPEGImages/000042.jpg", "SegmentationClass/2007_000032.png")
+    touch(root, "SegmentationClassAug/2007_000032.png", "SegmentationClassAug/000042.png")
     (root / "ImageSets/Segmentation").mkdir(parents=True)
-    (root / "ImageSets/Segmentation/train.txt").write_text("a\nb\n")
+    (root / "ImageSets/Segmentation/train.txt").write_text("2007_000032\n000042\n")
     return root
 
 
@@ -156,9 +156,12 @@ def test_a_voc_devkit_is_recognised(tmp_path: Path, inside: str) -> None:
     data = open_dataset(tmp_path)
     assert data.classes == VOC
     assert data.root == kit
-    assert data.split("train") == ("a", "b")
+    assert data.split("train") == ("2007_000032", "000042")
     # The official mask where there is one, the augmented one elsewhere.
-    assert data.masks == {"a": kit / "SegmentationClass/a.png", "b": kit / "SegmentationClassAug/b.png"}
+    assert data.masks == {
+        "2007_000032": kit / "SegmentationClass/2007_000032.png",
+        "000042": kit / "SegmentationClassAug/000042.png",
+    }
 
 
 def test_a_devkit_may_have_its_own_classes(tmp_path: Path) -> None:

@@ -23,12 +23,16 @@ def convert(
     rest: Annotated[
         str | None, typer.Option(help="Class of what no annotation covers; without it that stays unknown.")
     ] = None,
+    instances: Annotated[
+        str | None,
+        typer.Option(help="Class of the objects, where masks hold a number for each object and 0 behind them."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
 ) -> None:
     """Turn annotations into another format: says first what it cannot hold, then writes whole or not at all."""
     from underpaint.formats.convert import check_target, plan_conversion
 
-    planned = plan_conversion(source, to=to, rest=rest)
+    planned = plan_conversion(source, to=to, rest=rest, instances=instances)
     check_target(out, planned.target)
     losses = planned.losses
     if not as_json:

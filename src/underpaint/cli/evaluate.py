@@ -18,13 +18,16 @@ def evaluate(
     masks: Annotated[Path, typer.Argument(help="Folder of index masks, one PNG an image.")],
     data: Annotated[Path, typer.Argument(help="Data set with ground truth.")],
     split: Annotated[str, typer.Option(help="Split to score.")] = "test",
+    rest: Annotated[
+        str | None, typer.Option(help="Class of what no annotation covers, where annotated areas are the truth.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
 ) -> None:
     """Score masks: pooled mIoU, mean class accuracy, pixel accuracy, boundary IoU, and each class."""
     from underpaint.cli.tables import evaluation_table
     from underpaint.workflows.evaluate import evaluate as run
 
-    result = run(masks, data, split=split)
+    result = run(masks, data, split=split, rest=rest)
     if as_json:
         typer.echo(json.dumps(result.to_json(), indent=1, sort_keys=True))
     else:

@@ -49,6 +49,9 @@ def gap(
             "--lenient", help="Leave out, and count, hints of unknown classes; cut those at their image's border."
         ),
     ] = False,
+    rest: Annotated[
+        str | None, typer.Option(help="Class of what no annotation covers; without it that stays unknown.")
+    ] = None,
     budget: Annotated[
         str,
         typer.Option(help="More simulated hints: multiples joined with ','; quality against effort."),
@@ -97,6 +100,7 @@ def gap(
         recipes=config or [],
         overrides=set_ or [],
         lenient=lenient,
+        rest=rest,
         budgets=every_budget,
         store=artifacts,
         four=not one_look,

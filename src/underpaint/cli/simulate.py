@@ -31,11 +31,14 @@ def simulate(
     split: Annotated[
         str | None, typer.Option(help="Split; join several with +. By itself train, or all without split lists.")
     ] = None,
+    rest: Annotated[
+        str | None, typer.Option(help="Class of what no annotation covers, where annotated areas are the masks.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of every choice.")] = 0,
     budget: Annotated[float, typer.Option(min=0, help="Multiplies the labelled pixels.")] = 1.0,
 ) -> None:
     """Draw the hints that a person might have given, from full masks."""
     from underpaint.workflows.simulate import simulate as run
 
-    count = run(data, out, kind=kind.value, split=split, seed=seed, budget=budget)
+    count = run(data, out, kind=kind.value, split=split, seed=seed, budget=budget, rest=rest)
     typer.echo(f"{kind.value} of {count} images in {out}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,8 @@ from underpaint.core.classes import VOID, ClassTable
 from underpaint.doctor.findings import Finding, Group, Level
 from underpaint.formats.decode import MAX_PIXELS
 from underpaint.hints.candidates import ImageKnowledge
-from underpaint.hints.rasterise import numbered, paint_regions, region_pixels
-from underpaint.hints.types import IGNORED, Hints, Scribble
+from underpaint.hints.rasterise import box_slices, numbered, paint_regions, region_pixels
+from underpaint.hints.types import IGNORED, Box, Hints, Scribble
 
 CONSTANT = 0.95
 """Share of the images with known tags from which on a tag is nearly constant: of 100 images 5 or fewer differ, so that
@@ -56,7 +57,9 @@ class Balance:
             HintError: a class outside the table, or one that is shown and absent at once.
         """
         known = ImageKnowledge.of(hints, self.classes)
-        shown = known.present.copy()
+        shown = known.taught(self.classes.background)
+        if known.surrounded(self.classes.background) and hints.size is not None:
+            self.pixels[self.classes.background] += outside_pixels(hints.boxes, hints.size)
         if (exact or hints.ignored()) and hints.size is not None:
             painted = paint_regions(numbered(hints.regions, self.classes), hints.size)
             self.pixels += np.bincount(painted.ravel(), minlength=VOID + 1)[: len(self.classes)]
@@ -139,6 +142,14 @@ class Balance:
             }
             for i, name in enumerate(self.classes.names)
         ]
+
+
+def outside_pixels(boxes: Sequence[Box], size: tuple[int, int]) -> int:
+    """Pixels of an image (H, W) that lie in no box."""
+    free = np.ones(size, bool)
+    for box in boxes:
+        free[box_slices(np.array([box.x0, box.y0, box.x1, box.y1]), size)] = False
+    return int(free.sum())
 
 
 def stroke_area(scribble: Scribble, size: tuple[int, int] | None) -> int:

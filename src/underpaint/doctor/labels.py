@@ -114,7 +114,7 @@ class Labels:
 
     def files(self, name: str) -> tuple[LabelFile, ...]:
         """The label files of an image: the data set's own mask, then the one that its hints name."""
-        own = [self.data.mask(name)] if name in self.data.masks else []
+        own = [self.data.label_file(name)] if name in self.data.masks else []
         hints = self.sources.hints.get(name)
         named = None if hints is None else self.data.labels(hints)
         return tuple(own) if named is None else (*own, named)

@@ -135,7 +135,7 @@ def evaluate_folder(masks: Path, data: DataFolder, split: str, *, workers: int) 
     def count(name: str) -> ImageCounts:
         truth = data.mask(name).read(data.classes)
         prediction = read_index_mask(found[name], data.classes, numbering=numbering, palette=True)
-        return count_image(name, truth, prediction, data.classes, where=f"{found[name]}, truth {data.masks[name]}")
+        return count_image(name, truth, prediction, data.classes, where=f"{found[name]}, truth {data.mask(name).path}")
 
     # Threads are enough: decoding and the running filters let go of the interpreter's lock.
     with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:

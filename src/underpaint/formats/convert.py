@@ -86,7 +86,7 @@ def plan_conversion(source: Path, *, to: str, rest: str | None = None, instances
     target = format_named(to)
     read = _alone(source) if _by_itself(source) else _of_data(open_dataset(source, rest=rest), instances)
     hints = read.hints
-    if instances is not None and not read.masks:
+    if instances is not None and read.found:
         raise DataError("--instances is for the masks of a data set", where=source, fix="leave it out")
     classes = read.data.classes if read.masks else _classes(read, rest)
     if rest is not None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from underpaint.core.classes import read_classes
 from underpaint.core.errors import DataError
 from underpaint.formats.annotated import open_annotated, with_annotations
 from underpaint.formats.cityscapes import PHOTOGRAPHS, is_cityscapes, open_cityscapes
-from underpaint.formats.folder import DataFolder, assemble, open_folder
+from underpaint.formats.folder import DataFolder, assemble, listing, open_folder
+from underpaint.formats.images import find_images
+from underpaint.formats.numbering import CLASS_LISTS, class_list, table_of
 from underpaint.formats.registry import accepted
 from underpaint.formats.voc import VOC
 from underpaint.formats.walk import listed_once
@@ -79,12 +81,31 @@ def open_voc(root: Path) -> DataFolder:
     """Open one year of a VOC devkit, such as ``VOCdevkit/VOC2012``.
 
     Masks are those of ``SegmentationClass``; where an image has none there, the one of ``SegmentationClassAug`` (the
-    10,582 training images of the literature). A ``classes.txt`` beside ``JPEGImages`` takes the place of VOC's classes.
+    10,582 training images of the literature). The classes are those of a list beside ``JPEGImages`` (`CLASS_LISTS`);
+    without one they are VOC's, where the photographs have the names that VOC's have.
 
     Raises:
-        DataError: as `open_folder`.
+        DataError: as `open_folder`, or photographs that are not VOC's, without a class list.
     """
-    own = root / "classes.txt"
-    classes = read_classes(own) if own.is_file() else VOC
+    listed = class_list(root)
+    if listed is None:
+        _refuse_others(root)
+    classes = VOC if listed is None else table_of(listed).for_training(root)
     masks = [root / "SegmentationClass", root / "SegmentationClassAug"]
     return assemble(root, classes, root / "JPEGImages", masks, root / "ImageSets" / "Segmentation")
+
+
+_VOC_NAME = re.compile(r"(?:\d{4}_)?\d{6}")
+"""Photographs of PASCAL VOC: ``2007_000032``, and ``000032`` in the year 2007."""
+
+
+def _refuse_others(root: Path) -> None:
+    """Many tools write VOC's folders; their masks hold numbers of classes that are not VOC's."""
+    others = [name for name in find_images(root / "JPEGImages") if _VOC_NAME.fullmatch(name) is None]
+    if others:
+        raise DataError(
+            f"the folders are those of PASCAL VOC, but {len(others)} photographs are not: {listing(others)}",
+            where=root,
+            accepted=f"a class list beside JPEGImages/: {', '.join(CLASS_LISTS)}",
+            fix="write classes.txt there, one name a line in the order of the numbers in the masks, from 0 on",
+        )

@@ -13,10 +13,12 @@ from underpaint.core.classes import ClassTable, Numbering, read_classes
 from underpaint.core.errors import DataError, nearest
 from underpaint.core.regular import LIST_BYTES, read_regular_text
 from underpaint.formats import masks as mask_files
-from underpaint.formats.images import SUFFIXES, find_files, find_images
+from underpaint.formats.decode import Pixels
+from underpaint.formats.images import SUFFIXES, find_files, find_images, image_size
 from underpaint.formats.masks import LabelFile
 from underpaint.formats.naming import LONGEST_NAME, Names, without_ending
 from underpaint.formats.numbering import numbering_beside
+from underpaint.hints.rasterise import numbered, paint_regions
 from underpaint.hints.types import Hints
 
 ALL = "all"
@@ -41,6 +43,7 @@ class DataFolder:
         splits: Names by split, in the order of the list, without repeats.
         annotations: Files or folders of annotations that were found beside the photographs.
         numberings: What the numbers in a mask stand for, by name, for masks with a class list of their own.
+        areas: Hints whose areas are the masks of images that have no mask file; see `with_areas`.
     """
 
     root: Path
@@ -50,18 +53,24 @@ class DataFolder:
     splits: Mapping[str, tuple[str, ...]]
     annotations: tuple[Path, ...] = ()
     numberings: Mapping[str, Numbering] = field(default_factory=dict)
+    areas: Mapping[str, Hints] = field(default_factory=dict)
 
-    def mask(self, name: str) -> LabelFile:
-        """The mask of an image, as it must be read."""
+    def mask(self, name: str) -> LabelFile | DrawnMask:
+        """The mask of an image, as it must be read: its file, or the areas that are drawn on it."""
+        if name not in self.masks and name in self.areas:
+            return DrawnMask(self.areas[name], self.images[name])
+        return self.label_file(name)
+
+    def label_file(self, name: str) -> LabelFile:
+        """The mask file of an image, as it must be read."""
         return LabelFile(self.masks[name], numbering=self.numberings.get(name))
-
-    def mask_file(self, name: str) -> str:
-        """The mask of an image as `Hints.mask` names it, relative to the data set's folder."""
-        return Path(os.path.relpath(self.masks[name], self.root)).as_posix()
 
     def mask_hints(self, name: str) -> Hints:
         """The mask of an image as a hint."""
-        return Hints(name, mask=self.mask_file(name), numbering=self.numberings.get(name), source="masks")
+        if name not in self.masks and name in self.areas:
+            return self.areas[name]
+        file = Path(os.path.relpath(self.masks[name], self.root)).as_posix()
+        return Hints(name, mask=file, numbering=self.numberings.get(name), source="masks")
 
     def labels(self, hints: Hints) -> LabelFile | None:
         """The label file that hints refer to, as it must be read.
@@ -112,13 +121,32 @@ class DataFolder:
     def require_masks(self, names: Iterable[str]) -> None:
         """Raise `DataError` where an image of ``names`` has no mask file."""
         wanted = list(names)
-        missing = [name for name in wanted if name not in self.masks]
+        missing = [name for name in wanted if name not in self.masks and name not in self.areas]
         if missing:
             raise DataError(
                 f"{len(missing)} of {len(wanted)} images have no mask: {listing(missing)}",
                 where=self.root,
-                fix="put the masks beside the images under the same names (PNG, BMP or TIFF), or choose another split",
+                fix="put the masks into masks/ under the names of the images (PNG, BMP or TIFF), or choose another "
+                "split; annotated areas become masks with: underpaint convert DATA OUT --to masks --rest background",
             )
+
+
+@dataclass(frozen=True)
+class DrawnMask:
+    """A mask that is drawn as areas, in the place of a `LabelFile`.
+
+    Args:
+        hints: Of the image; its areas, and nothing else of it, are painted.
+        path: The photograph, which gives the size, and a place for messages.
+    """
+
+    hints: Hints
+    path: Path
+
+    def read(self, classes: ClassTable, *, size: tuple[int, int] | None = None) -> Pixels:
+        """(H, W) class indices of the table; 255 where no area lies, and where one is to be ignored."""
+        regions = numbered(self.hints.regions, classes, f"areas of image {self.hints.image!r}")
+        return paint_regions(regions, size or image_size(self.path))
 
 
 def listing(names: Iterable[str]) -> str:

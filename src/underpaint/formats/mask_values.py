@@ -260,7 +260,7 @@ def _usual_cause(values: list[int], classes: ClassTable) -> str:
         thing = classes.names[classes.foreground[0] if classes.foreground else 0]
         return (
             "instance numbers? If every object has a number of its own and 0 is what lies behind them, make masks of "
-            f"classes with: underpaint convert DATA OUT --to masks --instances {thing}"
+            f"classes: underpaint convert DATA OUT --to masks --instances {thing!r}, and put OUT in place of masks/"
         )
     return "add the missing classes to classes.txt in the order of their numbers, or remap the mask"
 

@@ -68,9 +68,14 @@ def table_alone(folder: Path) -> ClassTable:
             fix="write classes.txt beside them, one name a line in the order of the numbers from 0 on; "
             "or give the folder of the data set",
         )
-    names = tuple(one.name for one in found.meanings if one.name is not None)
+    return table_of(found)
+
+
+def table_of(listed: Numbering) -> ClassTable:
+    """A class list as a class table. Raises `DataError` as `ClassTable`."""
+    names = tuple(one.name for one in listed.meanings if one.name is not None)
     table = ClassTable.of(names)
-    colours = tuple(one.colour or table.colours[i] for i, one in enumerate(found.meanings))
+    colours = tuple(one.colour or table.colours[i] for i, one in enumerate(listed.meanings))
     return ClassTable(names, colours, table.background)
 
 

@@ -89,6 +89,20 @@ class ImageKnowledge:
             raise HintError("every class is said to be absent", where=where, fix="tag what the image shows")
         return cls(present, absent, boxed)
 
+    def surrounded(self, background: int | None) -> bool:
+        """Whether every pixel outside the boxes is background: all other classes are boxed completely, or absent."""
+        if background is None or self.absent[background]:
+            return False
+        others = np.delete(self.boxed | self.absent, background)
+        return bool(others.all() and self.boxed.any())
+
+    def taught(self, background: int | None) -> npt.NDArray[np.bool_]:
+        """(C,) bool: the classes that the hints show; the background too, where it is all that lies outside boxes."""
+        shown = self.present.copy()
+        if self.surrounded(background):
+            shown[background] = True
+        return shown
+
 
 def build_candidates(
     knowledge: ImageKnowledge,

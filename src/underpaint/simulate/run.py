@@ -10,7 +10,7 @@ from typing import Literal
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import ConfigError
 from underpaint.core.parallel import stream
-from underpaint.formats.folder import DataFolder
+from underpaint.formats.folder import DataFolder, DrawnMask
 from underpaint.formats.images import image_size
 from underpaint.formats.masks import LabelFile
 from underpaint.hints.types import Hints, Kind
@@ -51,7 +51,7 @@ def simulate(
     data.require_masks(names)
     kinds = [pick_kind(name, seed=seed, fractions=fractions) if kind == "mixture" else kind for name in names]
     jobs = [
-        _Job(data.images[name], data.mask(name), data.mask_file(name), data.classes, one, name, seed, budget)
+        _Job(data.images[name], data.mask(name), data.mask_hints(name), data.classes, one, name, seed, budget)
         for name, one in zip(names, kinds, strict=True)
     ]
     return stream(_simulate, jobs, workers=workers, threads=1, named=lambda job: job.image)
@@ -62,8 +62,8 @@ class _Job:
     """What a process needs to know of one image."""
 
     photograph: Path
-    mask: LabelFile
-    file: str
+    mask: LabelFile | DrawnMask
+    full: Hints
     classes: ClassTable
     kind: Kind
     image: str
@@ -73,7 +73,7 @@ class _Job:
 
 def _simulate(job: _Job) -> Hints:
     mask = job.mask.read(job.classes, size=image_size(job.photograph))
-    made = simulate_kind(
-        mask, job.classes, kind=job.kind, image=job.image, seed=job.seed, budget=job.budget, mask_file=job.file
-    )
-    return replace(made, numbering=job.mask.numbering) if made.mask is not None else made
+    made = simulate_kind(mask, job.classes, kind=job.kind, image=job.image, seed=job.seed, budget=job.budget)
+    if job.kind is not Kind.MASK:
+        return made
+    return replace(made, mask=job.full.mask, numbering=job.full.numbering, regions=job.full.regions)

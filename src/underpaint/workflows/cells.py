@@ -14,6 +14,7 @@ import torch
 from underpaint.core.errors import RunError, UnderpaintError
 from underpaint.core.parallel import stream
 from underpaint.evaluation.results import Role
+from underpaint.formats.areas import open_with_truth
 from underpaint.training.reporter import Reporter, Silent
 from underpaint.training.run_folder import RunFolder
 from underpaint.workflows.looks import Scored, score_run
@@ -52,6 +53,7 @@ class Protocol:
         recipes: YAML files of settings.
         overrides: ``name=value`` settings.
         lenient: As in `plan`.
+        rest: As in `plan`.
         out: Folder of runs, masks and scores.
         store: Folder of artifacts that the runs share.
     """
@@ -62,6 +64,7 @@ class Protocol:
     recipes: tuple[Path, ...]
     overrides: tuple[str, ...]
     lenient: bool
+    rest: str | None
     out: Path
     store: Path
 
@@ -128,6 +131,7 @@ def _run(protocol: Protocol, cell: Cell, reporter: Reporter) -> Scored:
         protocol.data,
         hints=row.hints,
         lenient=protocol.lenient,
+        rest=protocol.rest,
         split=protocol.split,
         method=row.method,
         recipes=protocol.recipes,
@@ -137,7 +141,8 @@ def _run(protocol: Protocol, cell: Cell, reporter: Reporter) -> Scored:
     held = train(planned, folder, resume=folder.is_dir(), store=protocol.store, reporter=reporter)
     kept = protocol.out / "scores" / f"{row.label}-{cell.seed}.npz"
     masks = protocol.masks(row, cell.seed)
-    return score_run(held, planned.data, protocol.test, masks, kept, four=cell.four)
+    truth = planned.data if planned.data.masks else open_with_truth(protocol.data, rest=protocol.rest)
+    return score_run(held, truth, protocol.test, masks, kept, four=cell.four)
 
 
 RESTS_ON = {

@@ -5,19 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 from underpaint.evaluation.compare import Evaluation, evaluate_folder
-from underpaint.formats.dataset import open_dataset
+from underpaint.formats.areas import open_with_truth, require_truth
 
 
-def evaluate(masks: Path, data: Path, *, split: str = "test", workers: int = 1) -> Evaluation:
+def evaluate(masks: Path, data: Path, *, split: str = "test", rest: str | None = None, workers: int = 1) -> Evaluation:
     """Score a folder of index masks, made by any tool, against a split's ground truth.
 
     Args:
         masks: Folder with a PNG for every image of the split.
-        data: Data-set folder.
+        data: Data-set folder; annotated areas are the truth where it has no masks.
         split: Name of the split.
+        rest: Class of what no annotation covers, where areas are the truth.
         workers: Processes.
 
     Raises:
         DataError: a mask is missing, of another size, or holds a class outside the table.
     """
-    return evaluate_folder(masks, open_dataset(data), split, workers=workers)
+    opened = open_with_truth(data, rest=rest)
+    require_truth(opened, opened.split(split))
+    return evaluate_folder(masks, opened, split, workers=workers)

@@ -18,11 +18,11 @@ from underpaint.core.lock import only_one
 from underpaint.core.outputs import Output
 from underpaint.evaluation.report import write_report
 from underpaint.evaluation.results import BudgetPoint, GapReport, MethodRow, PictureRow, Role
-from underpaint.formats.dataset import open_dataset
+from underpaint.formats.areas import open_with_truth, require_truth, truth_digest
 from underpaint.formats.folder import DataFolder
 from underpaint.formats.hints import read_any_hints
 from underpaint.formats.images import read_rgb
-from underpaint.formats.masks import labels_digest, read_index_mask
+from underpaint.formats.masks import read_index_mask
 from underpaint.hints.types import Hints, Kind
 from underpaint.methods.registry import method_class
 from underpaint.simulate.effort import USUAL, Effort
@@ -86,6 +86,7 @@ def gap(
     recipes: Sequence[Path] = (),
     overrides: Sequence[str] = (),
     lenient: bool = False,
+    rest: str | None = None,
     budgets: Sequence[float] = (),
     store: Path | None = None,
     four: bool = True,
@@ -115,6 +116,8 @@ def gap(
         recipes: YAML files of settings that all rows share.
         overrides: ``name=value`` settings that all rows share.
         lenient: As in `plan`.
+        rest: Class of what no annotation covers, as in `plan`; where the data set has annotated areas and no masks, the
+            ceiling learns from these and the scores rest on them.
         budgets: Multiples of the simulated hints, 1 is there already: each adds the floor and the methods, with the
             first seed, as a point of quality against effort.
         store: Folder of artifacts to share with other comparisons; within ``out`` if left out.
@@ -130,11 +133,12 @@ def gap(
             work in ``out``, or a process of a training was killed.
     """
     reporter = reporter or Silent()
-    opened = open_dataset(data)
+    opened = open_with_truth(data, rest=rest)
     split = split or opened.learning_split()
     output = open_comparison(out)
-    given = _hint_files(opened, out, hints, split)
+    given = _hint_files(opened, out, hints, split, rest=rest)
     names = opened.split(split)
+    require_truth(opened, (*names, *opened.split(test)))
     kinds = _kinds(opened, names, given, lenient=lenient)
     variants = (
         usual_variants(kinds, background=opened.classes.background is not None)
@@ -143,10 +147,11 @@ def gap(
     )
     floor, variants = _floor(variants, TAGS_FLOOR if set(kinds) == {Kind.TAG} else FLOOR)
     rows = _rows(floor, variants, given)
-    protocol = Protocol(data, split, test, tuple(recipes), tuple(overrides), lenient, out, store or out / "artifacts")
+    settings = (tuple(recipes), tuple(overrides), lenient, rest)
+    protocol = Protocol(data, split, test, *settings, out, store or out / "artifacts")
     cells = [Cell(row, seed, four=four and seed == seeds[0]) for seed in seeds for row in rows]
     for budget in budgets:
-        files = _hint_files(opened, out, hints, split, budget=budget)
+        files = _hint_files(opened, out, hints, split, budget=budget, rest=rest)
         cells += [Cell(row, seeds[0], four=False) for row in _budget_rows([floor, *variants], files, budget)]
     efforts = {
         files: _minutes(opened, names, files, effort, budget=budget, lenient=lenient)
@@ -175,7 +180,7 @@ def open_comparison(out: Path) -> Output:
 
 
 def _hint_files(
-    data: DataFolder, out: Path, hints: Sequence[str], split: str, *, budget: float = 1
+    data: DataFolder, out: Path, hints: Sequence[str], split: str, *, budget: float = 1, rest: str | None
 ) -> tuple[Path, ...]:
     """The files of hints as given, or the one of simulated hints, whose name holds the digest of what they rest on."""
     kinds = {kind.value for kind in Kind} - {Kind.MASK.value} | {"mixture"}
@@ -188,7 +193,7 @@ def _hint_files(
         raise ConfigError(f"hints are {', '.join(hints)}", accepted="one kind to simulate, or files")
     path = out / "hints" / f"{simulated[0]}-x{budget:g}-{_simulated_from(data, split)}.jsonl"
     if not path.is_file():
-        simulate(data.root, path, kind=simulated[0], split=split, budget=budget)
+        simulate(data.root, path, kind=simulated[0], split=split, budget=budget, rest=rest)
     return (path,)
 
 
@@ -196,7 +201,7 @@ def _simulated_from(data: DataFolder, split: str) -> str:
     names = data.split(split)
     data.require_masks(names)
     code = code_digest("core", "formats", "hints", "simulate")
-    return fingerprint(names, labels_digest(map(data.mask, names), data.classes), code)
+    return fingerprint(names, truth_digest(data, names), code)
 
 
 def _kinds(data: DataFolder, names: Sequence[str], files: tuple[Path, ...], *, lenient: bool) -> dict[Kind, int]:

@@ -16,9 +16,10 @@ from underpaint.core.atomic import atomic_folder, within, write_atomic
 from underpaint.core.digest import code_digest, file_digest, files_digest, fingerprint
 from underpaint.evaluation.compare import Evaluation, ImageCounts, count_image, evaluation
 from underpaint.export import choose_forward
+from underpaint.formats.areas import truth_digest
 from underpaint.formats.folder import DataFolder
 from underpaint.formats.images import read_rgb
-from underpaint.formats.masks import labels_digest, write_index_mask
+from underpaint.formats.masks import write_index_mask
 from underpaint.kernels.meanfield import RRM_MASK, mean_field
 from underpaint.predict import PredictConfig, Predictor
 from underpaint.training.run_folder import RunFolder
@@ -91,7 +92,7 @@ def _stamp(run: RunFolder, data: DataFolder, names: tuple[str, ...]) -> str:
         run.classes.names,
         names,
         files_digest(data.images[name] for name in names),
-        labels_digest(map(data.mask, names), data.classes),
+        truth_digest(data, names),
         [look.model_dump(mode="json") for look in (SINGLE_LOOK, SEVERAL_LOOKS)],
         code_digest(*SCORING_CODE),
     )

@@ -299,7 +299,7 @@ def _notes(data: DataFolder, hints: Mapping[str, Hints], names: Sequence[str], r
     if not any(hint.mask for hint in hints.values()):  # a label file shows its classes when it is decoded, not here
         seen = np.zeros(len(data.classes), int)
         for hint in hints.values():
-            seen += ImageKnowledge.of(hint, data.classes).present
+            seen += ImageKnowledge.of(hint, data.classes).taught(data.classes.background)
         missing = [data.classes.names[i] for i in np.flatnonzero(seen == 0)]
         if len(missing) == len(data.classes):
             raise DataError("the hints name no class as present: there is nothing to learn", where=data.root)

@@ -71,7 +71,7 @@ def read_settings(recipes: Sequence[Path], overrides: Sequence[str]) -> Settings
 def _masks(data: DataFolder, names: Sequence[str]) -> dict[str, Hints]:
     """The data set's own masks as hints; painted strokes among them count as scribbles."""
     data.require_masks(names)
-    strokes = stroke_images({name: data.mask(name) for name in names}, data.classes)
+    strokes = stroke_images({name: data.label_file(name) for name in names}, data.classes)
     return {name: replace(data.mask_hints(name), strokes=name in strokes) for name in sorted(names)}
 
 
