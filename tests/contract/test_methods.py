@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,13 @@ def test_registry_recipes_and_pages_list_the_same_methods() -> None:
     assert {name: kind.name for name, kind in METHODS.items()} == {name: name for name in METHODS}
     assert {path.stem for path in (ROOT / "configs" / "methods").glob("*.yaml")} == set(METHODS)
     assert {path.stem for path in (ROOT / "docs" / "methods").glob("*.md")} == set(METHODS)
+    rows = re.findall(
+        r"^\| \[[a-z-]+\]\(docs/methods/([a-z-]+)\.md\) \|", (ROOT / "README.md").read_text("utf-8"), re.M
+    )
+    assert sorted(rows) == sorted(METHODS)
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    (apart,) = (set(one["modules"]) for one in contracts if one["type"] == "independence")
+    assert apart == {kind.__module__ for kind in METHODS.values()}
 
 
 @pytest.mark.parametrize("name", METHODS)

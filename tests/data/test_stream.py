@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from underpaint.core.errors import ConfigError
 from underpaint.data.hinted import Stream
 
 counts = st.integers(1, 17)
@@ -41,14 +40,6 @@ def test_every_epoch_visits_every_image_once(images: int, batch: int, seed: int)
         part = keys[epoch * images : (epoch + 1) * images]
         assert {e for e, _ in part} == {epoch}
         assert sorted(index for _, index in part) == list(range(images))
-
-
-@settings(deadline=None)
-@given(counts, st.integers(1, 4), st.integers(1, 4), st.integers(0, 3))
-def test_parts_of_the_processes_are_the_batch(images: int, part: int, world: int, seed: int) -> None:
-    whole = Stream(images, part * world, (2, 9), seed=seed)
-    parts = [list(Stream(images, part * world, (2, 9), seed=seed, share=(rank, world))) for rank in range(world)]
-    assert [[key for one in step for key in one] for step in zip(*parts, strict=True)] == list(whole)
 
 
 def test_epochs_and_seeds_have_orders_of_their_own() -> None:
@@ -189,8 +180,3 @@ def test_a_deck_keeps_its_share_whatever_its_images_weigh() -> None:
 def test_it_can_be_read_twice() -> None:
     stream = Stream(5, 2, (0, 7), seed=0)
     assert list(stream) == list(stream)
-
-
-def test_a_batch_that_cannot_be_shared_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"a batch of 5 images for 2 processes\n.*multiples of 2"):
-        Stream(10, 5, (0, 3), seed=0, share=(0, 2))

@@ -51,6 +51,26 @@ def test_a_few_bad_steps_are_skipped_and_counted(
     assert all(bool(torch.isfinite(value).all()) for value in run.network().state_dict().values())
 
 
+def test_a_gradient_that_overflows_is_skipped_and_the_next_step_is_taken(
+    scenes: Path, scribbles: Path, small: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = Partial.loss
+
+    def loss(self: Partial, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
+        terms = honest(self, out, batch, progress)
+        if progress.step == 3:  # the loss itself is finite
+            terms["seeds"].register_hook(lambda gradient: gradient * float("inf"))  # type: ignore[no-untyped-call]
+        return terms
+
+    monkeypatch.setattr(Partial, "loss", loss)
+    notes, overrides = Notes(), [*small, "train.precision=bf16-mixed"]
+    made = plan(scenes, hints=[scribbles], method="partial", overrides=overrides)
+    run = train(made, tmp_path / "run", reporter=notes)
+    assert [line for line in notes.said if "not finite" in line] == ["step 3: gradient not finite; step skipped"]
+    assert run.complete
+    assert all(bool(torch.isfinite(value).all()) for value in run.network().state_dict().values())
+
+
 def test_many_bad_steps_stop_with_the_last_good_checkpoint_kept(
     scenes: Path, scribbles: Path, small: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

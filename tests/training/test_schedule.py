@@ -1,4 +1,4 @@
-"""How many steps a stage has: passes over the images, and a least number for small sets."""
+"""Settings of a run: the steps of a stage, the least number for small sets, and crops that fit the decoder."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from underpaint.core.errors import ConfigError
 from underpaint.training.config import RunConfig, TrainConfig
 from underpaint.training.run_folder import RunFolder
 from underpaint.workflows import plan, train
@@ -67,3 +68,27 @@ def test_a_training_takes_the_least_number_of_steps_and_resumes(scenes: Path, sc
     run = train(made, tmp_path / "run")
     assert (run.root / "stages" / "0-train" / "checkpoints" / "step-00000003").is_dir()
     assert train(made, tmp_path / "run", resume=True).config == RunFolder(tmp_path / "run").config == made.config
+
+
+@pytest.mark.parametrize(
+    ("decoder", "fits", "refused", "nearest"),
+    [
+        ("deeplabv3plus", (208, 320), (200, 320), r"\(192, 320\)"),
+        ("deeplabv3plus", (32, 48), (16, 32), r"\(32, 32\)"),
+        ("unet", (192, 320), (208, 320), r"\(192, 320\)"),
+        ("fpn", (32, 64), (32, 48), r"\(32, 64\)"),
+        ("unet", (256, 256), (256, 1), r"\(256, 32\)"),
+    ],
+)
+def test_a_crop_fits_the_decoder(decoder: str, fits: tuple[int, int], refused: tuple[int, int], nearest: str) -> None:
+    def parse(crop: tuple[int, int]) -> RunConfig:
+        return RunConfig.parse({**METHOD, "model": {"architecture": decoder}, "views": {"crop": crop}})
+
+    assert parse(fits).views.crop == fits
+    with pytest.raises(ConfigError, match=f"{decoder} needs multiples of .*the nearest is {nearest}"):
+        parse(refused)
+
+
+def test_arithmetic_that_overflows_is_not_offered() -> None:
+    with pytest.raises(ConfigError, match=r"train\.precision"):
+        RunConfig.parse({**METHOD, "train": {"precision": "16-mixed"}})

@@ -16,7 +16,7 @@ from pydantic import Field, field_validator
 from torch.utils.data import Dataset, Sampler
 
 from underpaint.core.config import Config
-from underpaint.core.errors import ConfigError, DataError, nearest
+from underpaint.core.errors import DataError, nearest
 from underpaint.core.rng import generator
 from underpaint.data.pseudo import PseudoLabels
 from underpaint.data.samples import Geometry, Sample, Still
@@ -44,7 +44,8 @@ class ViewConfig(Config):
     """Settings of the views that training sees.
 
     Attributes:
-        crop: (height, width) of the training crops in pixels, multiples of 32.
+        crop: (height, width) of the training crops in pixels: multiples of 16 for the decoder deeplabv3plus, of 32 for
+            fpn and unet.
         scales: Smallest and largest factor on an image's size.
         flip: Mirror half of the views; off where left and right differ in meaning.
         colour_jitter: Brightness, contrast and saturation vary by up to this share.
@@ -352,16 +353,12 @@ class Stream(Sampler[list[Key]]):
 
     Args:
         images: Number of images.
-        batch: Images a step, over all processes.
+        batch: Images a step.
         steps: First step and the step before which to stop.
         seed: Of the permutations.
-        share: (rank, world size): this process takes every batch's rank-th part.
         often: Indices of the images of which every batch has a share at least.
         share_of_often: That share, 0 to 1; without effect where they are all images or none.
         weights: (images,) how often each is drawn beside the others of its deck, see `Deck`; None: all alike.
-
-    Raises:
-        ConfigError: a batch that cannot be dealt to the processes in equal parts.
     """
 
     def __init__(
@@ -371,17 +368,11 @@ class Stream(Sampler[list[Key]]):
         steps: tuple[int, int],
         *,
         seed: int,
-        share: tuple[int, int] = (0, 1),
         often: Collection[int] = (),
         share_of_often: float = 0.0,
         weights: npt.NDArray[np.float64] | None = None,
     ) -> None:
         self.batch, self.steps = batch, steps
-        self.rank, self.world = share
-        if batch % self.world:
-            raise ConfigError(
-                f"a batch of {batch} images for {self.world} processes", accepted=f"multiples of {self.world}"
-            )
         every = np.arange(images)
         chosen = np.isin(every, list(often))
         weights = np.ones(images) if weights is None else weights
@@ -397,12 +388,11 @@ class Stream(Sampler[list[Key]]):
         return self.steps[1] - self.steps[0]
 
     def __iter__(self) -> Iterator[list[Key]]:
-        part = self.batch // self.world
         for step in range(*self.steps):
             keys: list[Key] = []
             for deck, start, stop in zip(self.decks, self._dealt(step), self._dealt(step + 1), strict=True):
                 keys += deck.cards(start, stop)
-            yield keys[self.rank * part : (self.rank + 1) * part]
+            yield keys
 
     def _dealt(self, step: int) -> tuple[int, ...]:
         """Images of each deck in all batches before a step."""

@@ -160,7 +160,7 @@ class Method(ABC, Generic[ConfigT]):
 
     @abstractmethod
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
-        """Named, weighted scalars for a batch. The same names on every call; the batch stays as it is."""
+        """Named, weighted scalars for a batch. The same names on every call in a stage; the batch stays as it is."""
 
     def stages(self) -> tuple[Stage, ...]:
         """The trainings in their order; one unless the method says otherwise."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from underpaint.core.config import Config, Settings
 from underpaint.data.hinted import ViewConfig
-from underpaint.models.network import ModelConfig
+from underpaint.models.network import DIVISOR, ModelConfig
 
-Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
+Precision = Literal["auto", "32-true", "bf16-mixed"]
+
+LEAST_CROP = 32
+"""Pixels of the shortest side of a crop."""
 
 
 class TrainConfig(Config):
@@ -20,7 +23,7 @@ class TrainConfig(Config):
         epochs: Passes over the images in a stage of length 1.
         least_steps: Optimiser steps that a stage of length 1 has at least, where passes over a small set would be
             fewer. 0 where ``epochs`` is stated: a stated number of passes is taken as it is.
-        batch: Images an optimiser step, over all processes and accumulated parts.
+        batch: Images an optimiser step, over all accumulated parts.
         accumulate: Parts that a batch is split into, one after the other, to save memory.
         lr: Peak learning rate of decoder and heads (AdamW).
         encoder_lr: Factor on ``lr`` for the pre-trained encoder.
@@ -29,7 +32,8 @@ class TrainConfig(Config):
         power: Of the polynomial decay to 0 (DeepLab's 0.9).
         ema: Decay of an average of the weights over the steps, which is then what predicts; 0 for none.
         precision: ``auto`` is 32 bit on a CPU and bfloat16 mixed on a GPU that has it. ``bf16-mixed`` saves a quarter
-            of the step on a CPU with AVX-512 BF16, and is slower on others.
+            of the step on a CPU with AVX-512 BF16, and is slower on others. 16-bit floats of the other kind are not
+            offered: they overflow, and would need a scale of the loss that is part of every checkpoint.
         workers: Processes that load samples; 0 loads between the steps. Weights do not depend on it.
         checkpoint_every: Steps between checkpoints.
         gradient_clip: Largest norm of the gradient; 0 for none.
@@ -99,10 +103,13 @@ class RunConfig(Config):
             )
         return self
 
-    @field_validator("views")
-    @classmethod
-    def _crop_fits(cls, views: ViewConfig) -> ViewConfig:
-        rounded = tuple(max(32, 16 * round(side / 16)) for side in views.crop)
-        if rounded != views.crop:
-            raise ValueError(f"crop {views.crop} does not fit the network; the nearest that does is {rounded}")
-        return views
+    @model_validator(mode="after")
+    def _crop_fits(self) -> RunConfig:
+        divisor, crop = DIVISOR[self.model.architecture], self.views.crop
+        nearest = tuple(max(-(-LEAST_CROP // divisor), round(side / divisor)) * divisor for side in crop)
+        if any(side < LEAST_CROP or side % divisor for side in crop):
+            raise ValueError(
+                f"views.crop is {crop}; {self.model.architecture} needs multiples of {divisor}, {LEAST_CROP} or more, "
+                f"and the nearest is {nearest}"
+            )
+        return self
