@@ -166,6 +166,8 @@ def write_seeds(form: Format, folder: Path, root: Path, real: Path) -> list[Path
 def _written(form: Format, folder: Path, root: Path) -> Iterator[Path]:
     ending = re.search(r"\.\w+", form.layout)
     for i, sample in enumerate(SAMPLES):
+        if form.name == "masks" and not (sample.mask or sample.regions or sample.scribbles or sample.clicks):
+            continue  # the picture would be void throughout
         path = folder / f"written{i}{ending[0] if ending and form.layout.startswith('one ') else ''}"
         try:
             files = {name: f"{name}.png" for name in IMAGES}

@@ -1,0 +1,264 @@
+"""What is fuzzed: readers of annotations, photographs, lists, settings, run folders, names, words of the command."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.fuzz_seeds import IMAGES, SIZE, TABLE, make_root, write_seeds
+from PIL import Image
+
+from underpaint.core.atomic import within
+from underpaint.core.classes import read_classes
+from underpaint.core.config import load_yaml, merge, parse_overrides
+from underpaint.core.errors import ConfigError, UnderpaintError
+from underpaint.core.inside import lies_in
+from underpaint.doctor.look import Job, look
+from underpaint.formats.check import check_hints
+from underpaint.formats.fit import fit_hints
+from underpaint.formats.folder import read_splits
+from underpaint.formats.images import image_size, read_rgb
+from underpaint.formats.masks import LabelFile, read_index_mask
+from underpaint.formats.naming import Names
+from underpaint.formats.registry import FORMATS, Format, Reading
+from underpaint.hints.candidates import ImageKnowledge
+from underpaint.hints.rasterise import paint_regions
+
+DATA = Path(os.environ.get("UNDERPAINT_DATA", Path(__file__).resolve().parent.parent.parent / "shared" / "data"))
+
+LIKELY = 640
+"""Pixels of a side up to which a stated size is taken for the photograph's."""
+
+PIXELS = 4_000_000
+"""Limit of the photographs here: larger ones are decoded as well, but not within the time of an input."""
+
+Read = Callable[[Path], None]
+Seeds = list[tuple[Path, Path]]
+"""A document as its reader takes it, and the file of it that is damaged."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """One thing that is fuzzed.
+
+    Args:
+        name: For the report.
+        prepare: Writes sound files into an empty folder, and returns them with the way that a user's file takes.
+        weight: Share of the inputs.
+    """
+
+    name: str
+    prepare: Callable[[Path], tuple[Seeds, Read]]
+    weight: float
+
+
+def _reader(form: Format) -> Target:
+    def prepare(folder: Path) -> tuple[Seeds, Read]:
+        root = folder / "root"
+        make_root(root)
+        images = {one: root / "images" / f"{one}.png" for one in IMAGES}
+        # A whole document, with each of its files in turn as the damaged one.
+        paths = write_seeds(form, folder / "seeds", root, DATA)
+        seeds = [(path, file) for path in paths for file in ([path] if path.is_file() else sorted(path.rglob("*")))]
+        return seeds, lambda whole: _read(form, whole, Reading(TABLE, root, images))
+
+    return Target(form.name, prepare, 1.0)
+
+
+def _read(form: Format, whole: Path, reading: Reading) -> None:
+    """The way of a user's file: recognition, class names, reading, the checks, fitting to the photograph, painting."""
+    form.sniff(whole)
+    if form.classes is not None:
+        form.classes(whole)
+    if form.images is not None:
+        form.images(whole)
+    found = form.hints(whole, reading)
+    Names(reading.images).match([(whole, found)])
+    for one in found.values():
+        check_hints(one, None, whole)
+        # The photograph has the size that is stated, as far as a photograph of that size is likely.
+        size = one.size if one.size and max(one.size) <= LIKELY else SIZE
+        fit = fit_hints(one, size, drop=True, where=whole).hints
+        paint_regions(((0, region) for region in fit.regions), size)
+        if set(fit.names()) <= set(TABLE.names):
+            ImageKnowledge.of(fit, TABLE)
+
+
+def _photographs(folder: Path) -> tuple[Seeds, Read]:
+    picture = Image.radial_gradient("L").resize((48, 40))
+    colour = Image.merge("RGB", (picture, picture.rotate(90), picture.rotate(180)))
+    kinds: dict[str, tuple[Image.Image, dict[str, object]]] = {
+        "a.jpg": (colour, {"exif": _turned()}),
+        "b.png": (colour, {}),
+        "c.png": (colour.quantize(8), {}),
+        "d.bmp": (colour, {}),
+        "e.tif": (colour, {}),
+        "f.tif": (colour, {"compression": "tiff_lzw"}),
+        "g.tif": (picture, {"compression": "tiff_adobe_deflate"}),
+        "h.webp": (colour, {"lossless": True}),
+        "i.webp": (colour, {}),
+    }
+    for name, (image, options) in kinds.items():
+        image.save(folder / name, **options)  # type: ignore[arg-type]  # options by format
+
+    def read(path: Path) -> None:
+        for step in (
+            lambda: image_size(path),
+            lambda: read_rgb(path, max_pixels=PIXELS),
+            lambda: read_index_mask(path, TABLE, max_pixels=PIXELS),
+        ):
+            with contextlib.suppress(UnderpaintError):
+                step()
+        if image_size(path)[0] * image_size(path)[1] <= PIXELS:
+            look(Job("a", path, (LabelFile(path, stated=True),), TABLE))
+
+    return [(folder / name, folder / name) for name in kinds], read
+
+
+def _turned() -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return exif.tobytes()
+
+
+def _lists(folder: Path) -> tuple[Seeds, Read]:
+    texts = {
+        "classes.txt": "background\ncat 255 0 0\ndog, 1, 2, 3\nblack sheep;7 8 9\n",
+        "train.txt": "a\nd/b.png\nimages/a.jpg masks/a.png\nd\\b\n",
+    }
+
+    def read(path: Path) -> None:
+        if path.name == "classes.txt":
+            read_classes(path)
+        else:
+            read_splits([path], dict.fromkeys(IMAGES, path))
+
+    return _written(folder, texts), read
+
+
+def _settings(folder: Path) -> tuple[Seeds, Read]:
+    from underpaint.methods.registry import METHODS
+    from underpaint.predict import PredictConfig
+    from underpaint.training.config import RunConfig
+
+    texts = {f"{name}.yaml": f"method: {{name: {name}, settings: {{}}}}\nseed: 3\n" for name in METHODS}
+    texts["all.yaml"] = (
+        "method: {name: partial}\nmodel: {encoder: tf_efficientnet_lite0, width: 64, freeze_to: 2}\nseed: 7\n"
+        "views: {crop: [64, 96], scales: [0.5, 2.0], flip: no, colour_jitter: 0.1}\n"
+        "train: {epochs: 3, batch: 4, lr: 1.0e-3, ema: 0.9, precision: 32-true, workers: 0}\n"
+    )
+    texts["words.set"] = "train.epochs=3\nviews.crop=[64,64]\nmethod.name=partial\nseed=1\nmodel.weights=none\n"
+    texts["predict.set"] = "scales=[0.5,1]\nflip=true\ntile=512\noverlap=64\nengine=torch\n"
+
+    def read(path: Path) -> None:
+        words = [] if path.suffix == ".yaml" else path.read_bytes().decode("utf-8", "surrogateescape").split("\n")
+        held = load_yaml(path) if path.suffix == ".yaml" else parse_overrides([word for word in words if word])
+        if path.name == "predict.set":
+            PredictConfig.parse(held, "predict options")
+            return
+        config = RunConfig.parse(merge({"method": {"name": "partial"}}, held), path)
+        method = METHODS.get(config.method.name)
+        if method is None:
+            raise ConfigError(f"no method {config.method.name!r}")
+        method.Settings.parse(config.method.settings, path)
+        config.train.steps(100, 1.0)
+
+    return _written(folder, texts), read
+
+
+def _run_folders(folder: Path) -> tuple[Seeds, Read]:
+    import torch
+    from safetensors.torch import save_file
+
+    from underpaint.models.tensors import load_into, read_tensors
+    from underpaint.training.checkpoint import load_checkpoint
+    from underpaint.training.config import RunConfig
+    from underpaint.training.run_folder import EventLog, RunFolder
+
+    network = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3))
+    run = RunFolder.create(folder, RunConfig.parse({"method": {"name": "partial"}}), TABLE, {"data": "x", "names": "y"})
+    line = {"event": "steps", "stage": "train", "step": 2, "lr": 0.5, "loss/seeds": 1.25}
+    (folder / "events.jsonl").write_text(f"{json.dumps(line)}\n{json.dumps({**line, 'step': 4})}\n")
+    save_file(network.state_dict(), folder / "weights.safetensors")
+    state = folder / "checkpoints" / "step-00000002" / "state.json"
+    state.parent.mkdir(parents=True)
+    state.write_text(json.dumps({"step": 2, "inputs": "x", "sha256": {"weights": "0" * 64, "optimiser": "0" * 64}}))
+    files = [path for path in (*folder.glob("*.*"), state) if path.is_file()]
+
+    def read(path: Path) -> None:
+        if path == state:
+            load_checkpoint(folder / "checkpoints")
+        elif path.suffix == ".safetensors":
+            load_into(network, read_tensors(path), path)
+        elif path.suffix == ".jsonl":
+            content = path.read_bytes()
+            EventLog(path, "train", 3).close()
+            path.write_bytes(content)
+        else:
+            _ = run.config, run.classes, run.about
+
+    return [(path, path) for path in files], read
+
+
+def _names(folder: Path) -> tuple[Seeds, Read]:
+    texts = {f"{i}.name": name for i, name in enumerate(("a", "masks/a.png", "d/b.v2.png", "~/a", "a b/c-1"))}
+    images = {one: folder / f"{one}.png" for one in IMAGES}
+    out = folder / "out"
+    out.mkdir()
+
+    def read(path: Path) -> None:
+        name = path.read_bytes().decode("utf-8", "surrogateescape")
+        Names(images).match([(folder / "labels.json", [name])])
+        with contextlib.suppress(OSError):  # a name that is too long for the disk
+            if not lies_in(within(out, name), out):
+                raise AssertionError(f"{name!r} leads out of {out}")
+
+    return _written(folder, texts), read
+
+
+def _command(folder: Path) -> tuple[Seeds, Read]:
+    from underpaint.cli import app
+
+    root = folder / "root"
+    make_root(root)
+    (root / "classes.txt").write_text("".join(f"{name}\n" for name in TABLE.names))
+    within(root / "masks", "d/b.png").write_bytes((root / "masks" / "a.png").read_bytes())
+    texts = {
+        "a.doctor": f"{root}\n--split\nall\n--rest\nbackground\n--json",
+        "b.train": f"{root}\n-o\n{folder / 'run'}\n--method\nsupervised\n--set\ntrain.batch=2\n--split\nall",
+        "c.methods": "",
+    }
+
+    def read(path: Path) -> None:
+        words = [word for word in path.read_bytes().decode("utf-8", "surrogateescape").split("\n") if "\0" not in word]
+        fixed = {".doctor": ["doctor"], ".train": ["train", "--dry-run"], ".methods": ["methods"]}[path.suffix]
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            try:
+                app([*fixed, *words])
+            except SystemExit as error:  # 2 where the words are off
+                if error.code not in (0, None):
+                    raise UnderpaintError(f"exit code {error.code}") from None
+
+    return _written(folder, texts), read
+
+
+def _written(folder: Path, texts: dict[str, str]) -> Seeds:
+    for name, text in texts.items():
+        (folder / name).write_text(text or "--help")
+    return [(folder / name, folder / name) for name in texts]
+
+
+TARGETS: tuple[Target, ...] = (
+    *(_reader(form) for form in FORMATS),
+    Target("photographs", _photographs, 0.5),
+    Target("lists", _lists, 1.0),
+    Target("settings", _settings, 0.5),
+    Target("run folders", _run_folders, 0.5),
+    Target("names", _names, 1.0),
+    Target("command", _command, 0.02),
+)
