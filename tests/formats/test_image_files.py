@@ -133,10 +133,10 @@ def test_the_limit_can_be_set(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.jpg", b"", "not an image"),
+        ("a.jpg", b"", "the file is empty"),
         ("a.jpg", b"this is text", "not an image"),
-        ("a.png", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not an image"),
-        ("a.png", b"GIF89a\x01\x00\x01\x00\x00\x00\x00;", "not an image"),
+        ("a.png", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "HTML, SVG or XML"),
+        ("a.png", b"GIF89a\x01\x00\x01\x00\x00\x00\x00;", "a GIF picture"),
     ],
 )
 def test_what_is_no_image_is_named(tmp_path: Path, name: str, content: bytes, message: str) -> None:

@@ -17,6 +17,7 @@ class Stub(nn.Module):
         self.head = nn.Conv2d(3, classes, side, stride=stride, padding=side // 2)
         self.mean, self.std = torch.tensor([0.5, 0.4, 0.3]), torch.tensor([0.2, 0.25, 0.3])
         self.divisor = 16
+        self.field = None
         noise = torch.Generator().manual_seed(1)
         with torch.no_grad():
             for parameter in self.parameters():

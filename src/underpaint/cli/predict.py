@@ -23,6 +23,13 @@ def predict(
     scales: Annotated[str, typer.Option(help="Factors on the image's size to average over, as 0.5,1,1.5.")] = "1",
     flip: Annotated[bool, typer.Option("--flip", help="Average with the mirrored image.")] = False,
     crf: Annotated[bool, typer.Option("--crf", help="Sharpen borders with a dense CRF.")] = False,
+    tile: Annotated[
+        int | None,
+        typer.Option(
+            help="Longest side in pixels that the network sees at once, from 256, a multiple of 32; larger photographs "
+            "are cut into tiles that are blended. By itself what it saw in training."
+        ),
+    ] = None,
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Also keep class probabilities.")] = False,
     cam: Annotated[
         bool, typer.Option("--cam", help="Instead of masks: what the classifier of tags looked at, class by class.")
@@ -52,7 +59,7 @@ def predict(
     from underpaint import workflows
     from underpaint.predict import PredictConfig
 
-    config = PredictConfig.parse({"scales": factors, "flip": flip, "crf": crf}, "predict options")
+    config = PredictConfig.parse({"scales": factors, "flip": flip, "crf": crf, "tile": tile}, "predict options")
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("predicting")
 
@@ -66,6 +73,8 @@ def predict(
         else:
             summary = workflows.predict(run, images, out, config=config, probabilities=probabilities, on_progress=show)
     typer.echo(f"{summary.written} {'picture' if cam or uncertainty else 'mask'}(s) in {out}")
+    for note in summary.notes:
+        typer.echo(printable(f"note: {note}"), err=True)
     for name, reason in summary.skipped.items():
         typer.echo(printable(f"skipped {name}: {reason}"), err=True)
     if summary.skipped:

@@ -25,7 +25,7 @@ class UnderpaintError(Exception):
         if fix is not None:
             parts.append(f"  fix: {fix}")
         super().__init__("\n".join(parts))
-        self.what = what
+        self.what, self.fix = what, fix
         self.brief = "; ".join([what, *(part.strip() for part in parts[1:] if not part.startswith("  where: "))])
         """What is wrong, what is accepted and the fix in one line, for a list that names the place itself."""
 

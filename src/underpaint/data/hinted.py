@@ -24,6 +24,7 @@ from underpaint.data.views import Coordinates, View, draw_view, jitter_colours
 from underpaint.formats.folder import DataFolder
 from underpaint.formats.images import image_size, read_rgb
 from underpaint.formats.masks import mask_size
+from underpaint.formats.window import Window
 from underpaint.hints.rasterise import UNKNOWN, Mask, covered_by, numbered, paint_regions
 from underpaint.hints.types import Hints, Kind
 
@@ -72,6 +73,11 @@ class ViewConfig(Config):
             raise ValueError(f"scales are a smallest and a largest factor from {MIN_SCALE} to {1 / MIN_SCALE:g}")
         return scales
 
+    @property
+    def field(self) -> int:
+        """Pixels of a photograph along the longer side of the largest view."""
+        return math.ceil(max(self.crop) / self.scales[0])
+
 
 DENSE_SHARE = 0.5
 """Above this share of labelled pixels nearly any window shows some, and none is put around them."""
@@ -113,6 +119,7 @@ class HintedImages(Dataset[Sample]):
         views: Crop, scales and so on.
         seed: With the key of a sample, all that its randomness depends on.
         pseudo: Labels made by an earlier stage, or None.
+        window: Of values of photographs of 16 bits, as `read_rgb` takes it.
 
     Raises:
         DataError: an image that the data set lacks, no image that can be read, or a label file of another size.
@@ -127,8 +134,9 @@ class HintedImages(Dataset[Sample]):
         *,
         seed: int,
         pseudo: PseudoLabels | None = None,
+        window: Window | None = None,
     ) -> None:
-        self.data, self.views, self.seed, self.pseudo = data, views, seed, pseudo
+        self.data, self.views, self.seed, self.pseudo, self.window = data, views, seed, pseudo, window
         self.hints = dict(sorted(hints.items()))
         self.unreadable: dict[str, str] = {}
         self.geometry: dict[str, Geometry] = {}
@@ -261,7 +269,7 @@ class HintedImages(Dataset[Sample]):
     def _image(self, name: str) -> np.ndarray:
         held = self._cache.items.get(name)
         if held is None:
-            held = read_rgb(self.data.images[name])
+            held = read_rgb(self.data.images[name], window=self.window)
             self._cache.put(name, held)
         return held
 

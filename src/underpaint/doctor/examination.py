@@ -88,7 +88,7 @@ def _report(
     expected = estimate(labels.balance.labelled, photographs.mean_pixels)
     if chosen.images and photographs.usable == 0:
         what = "no photograph of the split can be read"
-        findings.append(Finding("image-none", Level.BLOCKS, what, fix="see the photographs that cannot be decoded"))
+        findings.append(Finding("image-none", Level.BLOCKS, what, fix="see the photographs that cannot be read"))
     elif labels.balance.labelled == 0 and chosen.images:
         what = "no photograph of the split has a label that can be used: there is nothing to learn from"
         fix = "give hints with --hints, masks in masks/, or another split with --split"

@@ -67,16 +67,24 @@ class Finding:
 
 @dataclass
 class Group:
-    """Names that share a fault. Memory does not grow with their number."""
+    """Names that share a fault. Memory does not grow with their number.
+
+    Args:
+        count: Names added.
+        names: The first of them, at most ``most``.
+        detail: Of the first that came with one.
+        most: Names that are kept.
+    """
 
     count: int = 0
     names: list[str] = field(default_factory=list)
     detail: str = ""
+    most: int = SHOWN
 
     def add(self, name: str, detail: str = "") -> None:
         """Count a name; the first few are kept, and the first detail."""
         self.count += 1
-        if len(self.names) < SHOWN:
+        if len(self.names) < self.most:
             self.names.append(name)
         self.detail = self.detail or detail
 

@@ -17,7 +17,8 @@ from underpaint.core.errors import DataError
 from underpaint.core.regular import open_regular
 from underpaint.doctor.signature import SIDE, signature
 from underpaint.formats.decode import MAX_BYTES, MAX_PIXELS, opened, orientation_of
-from underpaint.formats.images import FORMATS, image_size, read_rgb
+from underpaint.formats.depth import is_deep
+from underpaint.formats.images import FORMATS, image_size, read_deep, read_rgb
 from underpaint.formats.masks import FORMATS as MASK_FORMATS
 from underpaint.formats.masks import LabelFile, mask_size
 
@@ -29,6 +30,10 @@ CHUNK = 32
 
 DIGEST = 16
 """Bytes of a digest: two of 2**32 different files agree with a chance of 2**-65."""
+
+
+DEEP = "16 bits"
+"""What is said of a photograph of 16 bits a channel."""
 
 
 class Fault(StrEnum):
@@ -69,8 +74,10 @@ class Seen:
         labels: Its label files, in the order of the job.
         fault: Why it cannot be used, or None.
         detail: The fault in words.
+        fix: What to do about it.
         size: (H, W) upright, where the header could be read.
         turned: Whether its EXIF orientation turns or mirrors it.
+        largest: The largest value of a photograph of 16 bits; None for others.
         stored: What the file holds where reading changes it, such as "CMYK"; "" for 8-bit RGB and grey.
         digest: Of the file's bytes.
         signature: Perceptual hash of the upright picture; None where it is flat, or could not be read.
@@ -80,9 +87,11 @@ class Seen:
     labels: tuple[LabelsSeen, ...] = ()
     fault: Fault | None = None
     detail: str = ""
+    fix: str = ""
     size: tuple[int, int] | None = None
     turned: bool = False
     stored: str = ""
+    largest: int | None = None
     digest: bytes = b""
     signature: bytes | None = None
 
@@ -113,9 +122,12 @@ def _photograph(name: str, path: Path) -> Seen:
             orientation, stored = orientation_of(image), _stored(image)
             # Draft mode decodes a JPEG whole, at the smallest scale that still has SIDE pixels each way.
             grey = _small(image) if isinstance(image, JpegImageFile) else None
+        largest = None
         if grey is None:
             # The one rule of training, for what it refuses; it is upright already.
             grey, upright = _shrunk(Image.fromarray(read_rgb(path))), 1
+            values = read_deep(path) if stored == DEEP else None
+            largest = None if values is None else int(values.max())
         else:
             upright = orientation
         with open_regular(path, max_bytes=MAX_BYTES) as file:
@@ -123,11 +135,19 @@ def _photograph(name: str, path: Path) -> Seen:
     except DataError as error:
         if isinstance(error.__cause__, Image.DecompressionBombError):
             return Seen(name, fault=Fault.OVERSIZED, detail=str(error.__cause__))
-        return Seen(name, fault=Fault.UNREADABLE, detail=error.what, size=size)
+        return Seen(name, fault=Fault.UNREADABLE, detail=error.what, fix=error.fix or "", size=size)
     except OSError as error:
         return Seen(name, fault=Fault.UNREADABLE, detail=str(error.strerror or error), size=size)
     square = turned(np.asarray(grey), upright)
-    return Seen(name, (), None, "", size, orientation != 1, stored, digest, signature(square))
+    return Seen(
+        name,
+        size=size,
+        turned=orientation != 1,
+        stored=stored,
+        largest=largest,
+        digest=digest,
+        signature=signature(square),
+    )
 
 
 def _small(image: JpegImageFile) -> Image.Image:
@@ -144,8 +164,10 @@ def _stored(image: Image.Image) -> str:
     """What reading as 8-bit RGB changes."""
     if getattr(image, "is_animated", False):
         return "several pictures in one file"
+    if is_deep(image):
+        return DEEP
     kinds = {"RGB": "", "L": "", "1": "1 bit", "P": "palette", "LA": "alpha", "RGBA": "alpha", "CMYK": "CMYK"}
-    return kinds.get(image.mode, "16 bits" if image.mode.startswith("I") else image.mode)
+    return kinds.get(image.mode, image.mode)
 
 
 def turned(square: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.uint8]:

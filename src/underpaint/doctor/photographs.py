@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -13,10 +14,15 @@ from underpaint.doctor.findings import Finding, Group, Level
 from underpaint.doctor.look import Fault, Seen
 from underpaint.formats.decode import MAX_PIXELS
 from underpaint.formats.folder import DataFolder
-from underpaint.formats.images import FORMATS as DECODED
 from underpaint.formats.images import SUFFIXES
 from underpaint.formats.registry import FORMATS
 from underpaint.formats.walk import folders_below
+
+NARROW = 0.25
+"""Share of 65535 below which the largest value of a photograph of 16 bits is far below it: 14 bits or fewer."""
+
+NAMED = 1000
+"""Photographs that cannot be read are each named, up to so many of a kind."""
 
 TINY = 32
 """Pixels of a side: the encoder's deepest features have one cell for so many."""
@@ -29,21 +35,31 @@ class Photographs:
     Args:
         sizes: (H, W) of each that can be used, by how many have it.
         usable: Names of the training split that can be used.
+        unreadable: Photographs that cannot be used, by the reason, in which numbers are left out.
+        remedies: What to do, by the same reasons.
+        brightest: The largest value of the photographs in ``narrow``.
     """
 
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     usable: int = 0
-    unreadable: Group = field(default_factory=Group)
-    oversized: Group = field(default_factory=Group)
+    unreadable: dict[str, Group] = field(default_factory=dict)
+    remedies: dict[str, str] = field(default_factory=dict)
+    oversized: Group = field(default_factory=lambda: Group(most=NAMED))
+    narrow: Group = field(default_factory=Group)
+    brightest: int = 0
     turned: Group = field(default_factory=Group)
     tiny: Group = field(default_factory=Group)
     converted: dict[str, Group] = field(default_factory=dict)
 
     def add(self, seen: Seen, *, trained: bool) -> None:
         """Take one in; ``trained`` where it is of the split that is learned from."""
+        if seen.fault is Fault.OVERSIZED:
+            self.oversized.add(seen.name, seen.detail)
+            return
         if seen.fault is not None:
-            group = self.oversized if seen.fault is Fault.OVERSIZED else self.unreadable
-            group.add(seen.name, seen.detail)
+            reason = re.sub(r"\d+", "#", seen.detail)  # "truncated, 3 bytes left" is one reason for any number
+            self.unreadable.setdefault(reason, Group(most=NAMED)).add(seen.name, seen.detail)
+            self.remedies.setdefault(reason, seen.fix)
             return
         assert seen.size is not None  # of every photograph without a fault
         self.sizes[seen.size] += 1
@@ -52,6 +68,9 @@ class Photographs:
             self.turned.add(seen.name)
         if min(seen.size) < TINY:
             self.tiny.add(seen.name)
+        if seen.largest is not None and seen.largest < NARROW * 65535:
+            self.narrow.add(seen.name)
+            self.brightest = max(self.brightest, seen.largest)
         if seen.stored:
             self.converted.setdefault(seen.stored, Group()).add(seen.name)
 
@@ -63,13 +82,7 @@ class Photographs:
             [name for group in self.converted.values() for name in group.names[:2]],
         )
         return [
-            *self.unreadable.finding(
-                "image-unreadable",
-                Level.WARNS,
-                "{n} photographs cannot be decoded and would be left out",
-                cause=f"cut off in a copy, or no image at all; the first: {printable(self.unreadable.detail)}",
-                fix=f"copy them again, or remove them; read are {', '.join(DECODED)}",
-            ),
+            *(finding for reason in sorted(self.unreadable) for finding in self._unread(reason)),
             *self.oversized.finding(
                 "image-oversized",
                 Level.WARNS,
@@ -88,7 +101,17 @@ class Photographs:
                 "image-converted",
                 Level.NOTES,
                 f"{{n}} photographs are converted to 8-bit RGB on reading ({kinds})",
-                cause="alpha is dropped, of 16 bits the upper 8 are kept, of several pictures the first",
+                cause="alpha is dropped, 16 bits are seen through one window of values, of several pictures the first "
+                "is taken",
+            ),
+            *self.narrow.finding(
+                "image-narrow",
+                Level.WARNS,
+                f"{{n}} photographs of 16 bits use a small part of their range: no value is above {self.brightest} of "
+                "65535",
+                cause="a camera or microscope of 10 to 14 bits; a training sees the part that is used, by percentiles "
+                "over all its photographs",
+                fix="none needed; to choose the part yourself: train with --set data.window=[LOW,HIGH]",
             ),
             *self.tiny.finding(
                 "image-tiny",
@@ -98,6 +121,11 @@ class Photographs:
                 fix="remove them: the network's deepest features are one cell for 32 pixels",
             ),
         ]
+
+    def _unread(self, reason: str) -> list[Finding]:
+        group = self.unreadable[reason]
+        what = "{n} photographs cannot be read and would be left out: " + printable(group.detail)
+        return group.finding("image-unreadable", Level.WARNS, what, fix=printable(self.remedies[reason]))
 
     def summary(self) -> dict[str, object]:
         """Sizes in words of numbers: the least, median and greatest number of pixels, and how many sizes there are."""

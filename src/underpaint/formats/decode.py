@@ -15,6 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from underpaint.core.errors import DataError
 from underpaint.core.regular import open_regular
+from underpaint.formats.refusals import unread
 
 Pixels = NDArray[np.uint8]
 
@@ -44,7 +45,7 @@ def opened(
         with warnings.catch_warnings():
             # The limit below takes the place of Pillow's warning; other warnings speak of metadata that is not used.
             warnings.simplefilter("ignore")
-            with _stream(path, content) as stream, Image.open(stream, formats=formats) as image:
+            with _stream(path, content) as stream, _image(stream, path, formats) as image:
                 width, height = image.size
                 if max(width, height) > MAX_SIDE:
                     what = f"the image has {width} x {height} pixels"
@@ -65,14 +66,19 @@ def opened(
     except Image.DecompressionBombError as error:
         what = "the image says that it has more pixels than any decoder may be asked for"
         raise DataError(what, where=path, accepted=f"at most {max_pixels:,} pixels", fix="cut it into tiles") from error
-    except UnidentifiedImageError:
-        raise DataError("not an image that can be read", where=path, accepted=", ".join(formats)) from None
     except Exception as error:
         # Decoders meet hostile bytes with OSError, SyntaxError, struct.error, ZeroDivisionError and more.
         cause = f"{type(error).__name__}: {error}"
         raise DataError(
             f"the image cannot be decoded ({cause})", where=path, fix="replace or remove the file"
         ) from error
+
+
+def _image(stream: BinaryIO, path: Path, formats: tuple[str, ...]) -> Image.Image:
+    try:
+        return Image.open(stream, formats=formats)
+    except UnidentifiedImageError:
+        raise unread(stream, path, formats) from None
 
 
 class _NotOpenedError(Exception):

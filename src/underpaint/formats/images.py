@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +11,12 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from underpaint.core.errors import DataError
 from underpaint.formats.decode import MAX_PIXELS, Pixels, opened, orientation_of
+from underpaint.formats.depth import Deep, deep_values, is_deep
 from underpaint.formats.masks import read_index_mask, write_index_mask
 from underpaint.formats.own import MASKS
+from underpaint.formats.refusals import refuse_unusual
 from underpaint.formats.walk import files_below
+from underpaint.formats.window import Window, own_window, through
 
 __all__ = ["find_files", "find_images", "image_size", "read_index_mask", "read_rgb", "write_index_mask"]
 
@@ -37,14 +40,17 @@ _UPRIGHT = {
 }
 
 
-def read_rgb(path: Path, *, max_pixels: int = MAX_PIXELS) -> Pixels:
+def read_rgb(path: Path, *, window: Window | None = None, max_pixels: int = MAX_PIXELS) -> Pixels:
     """Read a photograph upright, as RGB.
 
     EXIF orientation is applied here, once. Grey, palette and CMYK images are converted; an alpha channel is dropped, so
-    that the stored colour counts; of 16 bits the upper 8 are kept, without stretching; of an animation the first frame.
+    that the stored colour counts; of an animation the first frame is taken. Photographs of 16 bits a channel are seen
+    through a window of values (`through`).
 
     Args:
         path: A JPEG, PNG, BMP, TIFF or WebP file.
+        window: Of photographs of 16 bits, the same for all of a data set; None for each one's own least and greatest
+            value, to look at it alone. Those of 8 bits do not feel it.
         max_pixels: Limit of width times height, compared with the header before anything is decoded.
 
     Returns:
@@ -54,11 +60,48 @@ def read_rgb(path: Path, *, max_pixels: int = MAX_PIXELS) -> Pixels:
         DataError: missing, no image, another format, truncated, too large, a stack of pages, or floating point.
     """
     with opened(path, FORMATS, max_pixels=max_pixels) as image:
-        _refuse_stack(image, path)
+        refuse_unusual(image, path)
         # Pillow turns TIFF files itself while it decodes them, and takes the tag away; of the others it keeps both.
         rotation = None if image.format == "TIFF" else _UPRIGHT.get(orientation_of(image))
-        rgb = _to_rgb(image, path)
+        rgb = _seen(image, path, window, max_pixels).convert("RGB")
         return np.array(rgb.transpose(rotation) if rotation is not None else rgb, dtype=np.uint8)
+
+
+def read_deep(path: Path, *, max_pixels: int = MAX_PIXELS) -> Deep | None:
+    """(H, W) or (H, W, 3) values of a photograph of 16 bits a channel, as stored and not turned; None of any other.
+
+    Raises:
+        DataError: as `read_rgb`.
+    """
+    with opened(path, FORMATS, max_pixels=max_pixels) as image:
+        refuse_unusual(image, path)
+        return _deep(image, path, max_pixels) if is_deep(image) else None
+
+
+def deep_photographs(paths: Iterable[Path]) -> Iterator[Deep]:
+    """The values of those photographs that have 16 bits a channel. Others cost their header alone.
+
+    Photographs that cannot be read are passed over: whoever reads them for their pixels says why.
+    """
+    for path in paths:
+        try:
+            values = read_deep(path)
+        except DataError:
+            continue
+        if values is not None:
+            yield values
+
+
+def _seen(image: Image.Image, path: Path, window: Window | None, max_pixels: int) -> Image.Image:
+    """With 8 bits a channel."""
+    if not is_deep(image):
+        return image
+    values = _deep(image, path, max_pixels)
+    return Image.fromarray(through(values, window or own_window(values)))
+
+
+def _deep(image: Image.Image, path: Path, max_pixels: int) -> Deep:
+    return deep_values(image, lambda: opened(path, FORMATS, max_pixels=max_pixels), path)
 
 
 def image_size(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
@@ -77,23 +120,6 @@ def _stored_size(image: Image.Image) -> tuple[int, int]:
     if not isinstance(image, TiffImageFile):
         return image.size
     return int(image.tag_v2[TIFF_WIDTH]), int(image.tag_v2[TIFF_HEIGHT])
-
-
-def _refuse_stack(image: Image.Image, path: Path) -> None:
-    # Not `n_frames`, which walks to the last page, in a time that grows with the square of their number.
-    if image.format == "TIFF" and getattr(image, "is_animated", False):
-        raise DataError("the TIFF file is a stack of pages", where=path, fix="save each page as its own file")
-
-
-def _to_rgb(image: Image.Image, path: Path) -> Image.Image:
-    if image.mode == "F":
-        raise DataError("the pixels are floating point numbers", where=path, accepted="8 or 16 bits a channel")
-    if image.mode.startswith("I"):
-        grey = np.asarray(image)
-        if grey.min() < 0 or grey.max() > 65535:
-            raise DataError(f"grey values from {grey.min()} to {grey.max()}", where=path, accepted="0..65535")
-        image = Image.fromarray((grey >> 8).astype(np.uint8))
-    return image.convert("RGB")
 
 
 def find_images(folder: Path) -> dict[str, Path]:

@@ -75,6 +75,8 @@ class Network(nn.Module):
         decodes: False for a classifier of images: decoder and logits keep their initial weights and are left out of the
             forward pass, whose logits are one cell of zeros.
         pretrained: Whether to load the encoder's weights; False where a checkpoint follows.
+        field: Pixels of a photograph along the longer side of the largest view that it is trained on, which prediction
+            takes for the size of its tiles; None where that is not known.
 
     Raises:
         ConfigError: an unknown encoder, one that the decoder cannot work with, or weights that are not there or do not
@@ -90,6 +92,7 @@ class Network(nn.Module):
         subclasses: int = 0,
         decodes: bool = True,
         pretrained: bool = True,
+        field: int | None = None,
     ) -> None:
         super().__init__()
         self.config = config
@@ -120,6 +123,7 @@ class Network(nn.Module):
             self.head.requires_grad_(False)
         self.mean, self.std = normalisation(config.encoder)
         self.divisor = DIVISOR[config.architecture]
+        self.field = field
 
     def _load_encoder(self) -> None:
         if self.config.weights == "auto":

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from underpaint.core.config import Config
 from underpaint.predict.tiles import CELL
+
+MOST, LEAST_SIDE = 1024, 256
+"""Of the longest side of a tile that nobody chose: most photographs for the web are not larger."""
 
 LEAST_TILE = 128
 """Pixels of the image below which a tile is not cut, whatever the scale: less has no surroundings to speak of."""
@@ -20,10 +24,11 @@ class PredictConfig(Config):
         scales: Factors on the image's size; probabilities are averaged over them.
         flip: Average with the prediction on the mirrored image.
         crf: Sharpen borders with a dense CRF, tile by tile.
-        tile: Longest side in pixels of what the network sees at once; larger images are cut into tiles. 1024 holds
-            most photographs for the web whole, and needs about 1 GB with 21 classes.
-        overlap: Pixels around each tile that the network sees and that are not kept, so that what is kept has its
-            surroundings. 96 is a quarter of the crops that networks are trained on by default.
+        tile: Longest side in pixels of what the network sees at once; larger images are cut into tiles. None takes
+            what the network saw in training, and the overlap (`side_of`): a network that is shown much more at once
+            labels the same pixels otherwise (``benchmarks/tiles.py``).
+        overlap: Pixels around each tile that the network sees as well. Neighbours are averaged over the inner half, the
+            outer half gives surroundings.
         engine: What runs the network: ``torch``; ``onnx`` (ONNX Runtime, CPU alone, about 1.5 times as fast there); or
             ``auto``, the faster one that is installed.
     """
@@ -31,8 +36,8 @@ class PredictConfig(Config):
     scales: tuple[float, ...] = (1.0,)
     flip: bool = False
     crf: bool = False
-    tile: int = Field(default=1024, ge=256, multiple_of=CELL)
-    overlap: int = Field(default=96, ge=0, multiple_of=CELL)
+    tile: int | None = Field(default=None, ge=256, multiple_of=CELL)
+    overlap: int = Field(default=64, ge=0, multiple_of=CELL)
     engine: Literal["auto", "torch", "onnx"] = "auto"
 
     @field_validator("scales")
@@ -44,7 +49,7 @@ class PredictConfig(Config):
 
     @model_validator(mode="after")
     def _keeps_half(self) -> Self:
-        if 4 * self.overlap > self.tile:
+        if self.tile is not None and 4 * self.overlap > self.tile:
             raise ValueError(
                 f"overlap {self.overlap} is more than a quarter of tile {self.tile}: most work is thrown away"
             )
@@ -55,13 +60,25 @@ class PredictConfig(Config):
         """(scale, mirrored) of each pass over the image."""
         return [(scale, mirrored) for scale in self.scales for mirrored in (False, True)[: 1 + self.flip]]
 
-    @property
-    def image_tile(self) -> tuple[int, int]:
+    def side_of(self, field: int | None) -> int:
+        """Longest side of a tile for a network that saw ``field`` pixels at once in training.
+
+        Once the overlap more than that, rounded up, at least four times the overlap, and 1024 at most, which needs
+        about 1 GB with 21 classes.
+        """
+        if self.tile is not None:
+            return self.tile
+        if field is None:
+            return MOST
+        side = CELL * math.ceil((field + self.overlap) / CELL)
+        return min(max(side, 4 * self.overlap, LEAST_SIDE), max(MOST, 4 * self.overlap))
+
+    def image_tile(self, field: int | None) -> tuple[int, int]:
         """Tile and overlap in pixels of the image: smaller by the largest scale, so that memory stays bounded.
 
         A tile is not cut below 128 pixels, and an overlap not below 32.
         """
         reach = max(1.0, *self.scales)
-        tile = max(LEAST_TILE, int(self.tile / reach) // CELL * CELL)
+        tile = max(LEAST_TILE, int(self.side_of(field) / reach) // CELL * CELL)
         overlap = max(min(self.overlap, CELL), int(self.overlap / reach) // CELL * CELL)
         return tile, overlap

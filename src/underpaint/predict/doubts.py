@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from underpaint.core.errors import ConfigError
+from underpaint.formats.window import Window
 from underpaint.models.inference import FullSize
 from underpaint.models.network import Network
+from underpaint.predict.blend import blended
 from underpaint.predict.config import PredictConfig
 from underpaint.predict.folder import Summary, open_output, write_each
 from underpaint.predict.heat import heat, png
 from underpaint.predict.predictor import STRIDE, Pixels, look
-from underpaint.predict.tiles import tiles
+from underpaint.predict.tiles import Tile
 
 
 class Doubter:
@@ -43,19 +47,21 @@ class Doubter:
         """(ceil(H/4), ceil(W/4)) variance of an (H, W, 3) image, >= 0: means over cells of 4 x 4 pixels and looks."""
         height, width = rgb.shape[:2]
         coarse = np.empty((-(-height // STRIDE), -(-width // STRIDE)), np.float32)
-        side, overlap = self.config.image_tile
-        looks = self.config.looks
-        for tile in tiles((height, width), tile=side, overlap=overlap):
-            row0, row1, column0, column1 = tile.seen
-            part = torch.from_numpy(np.ascontiguousarray(rgb[row0:row1, column0:column1])).to(self._whole.mean.device)
-            image = part.permute(2, 0, 1)[None].float() / 255
-            mean = torch.stack([look(self._whole.variance, image, *each)[0] for each in looks]).mean(dim=0)
-            top, bottom, left, right = tile.kept
-            kept = mean[:, top - row0 : bottom - row0, left - column0 : right - column0]
-            cells = F.avg_pool2d(kept, STRIDE, ceil_mode=True)[0].cpu().numpy()
+        side, overlap = self.config.image_tile(self._whole.network.field)
+        for (top, _, left, _), variance in blended(
+            (height, width), partial(self._tile, rgb), tile=side, overlap=overlap
+        ):
+            cells = F.avg_pool2d(variance, STRIDE, ceil_mode=True)[0].cpu().numpy()
             row, column = top // STRIDE, left // STRIDE
             coarse[row : row + cells.shape[0], column : column + cells.shape[1]] = cells
         return coarse
+
+    def _tile(self, rgb: Pixels, tile: Tile) -> Tensor:
+        """(1, h, w) variance of what a tile sees, averaged over the looks."""
+        top, bottom, left, right = tile.seen
+        part = torch.from_numpy(np.ascontiguousarray(rgb[top:bottom, left:right])).to(self._whole.mean.device)
+        image = part.permute(2, 0, 1)[None].float() / 255
+        return torch.stack([look(self._whole.variance, image, *each)[0] for each in self.config.looks]).mean(dim=0)
 
 
 def doubt(variance: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -71,6 +77,7 @@ def draw_doubts(
     images: Path,
     out: Path,
     *,
+    window: Window | None = None,
     by: str = "a call of draw_doubts",
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Summary:
@@ -84,6 +91,7 @@ def draw_doubts(
         doubter: Network and settings.
         images: As in `predict_folder`.
         out: The output folder, as in `predict_folder`.
+        window: As in `predict_folder`.
         by: What draws, for the record of the output folder.
         on_progress: Called with (done, total).
 
@@ -103,4 +111,4 @@ def draw_doubts(
         output.write(out / f"{name}.png", png(heat(rgb, doubt(variance), peak=1.0)))
         return 1
 
-    return write_each(found, output, write, on_progress)
+    return write_each(found, output, write, on_progress, window=window)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,9 @@ from underpaint.core.errors import ConfigError, DataError
 from underpaint.core.inside import lies_in, real
 from underpaint.core.outputs import Output
 from underpaint.formats.folder import listing
-from underpaint.formats.images import SUFFIXES, find_images, read_rgb
+from underpaint.formats.images import SUFFIXES, deep_photographs, find_images, read_rgb
 from underpaint.formats.masks import index_mask_png
+from underpaint.formats.window import OUTSIDE, Window, common_window, outside
 from underpaint.predict.predictor import Coarse, Pixels, Predictor
 from underpaint.predict.summary import Row, summary_csv
 
@@ -34,10 +35,12 @@ class Summary:
     Args:
         written: Masks or pictures written.
         skipped: Why, for each image that could not be read, by name.
+        notes: What a person should know of how photographs were read.
     """
 
     written: int
     skipped: Mapping[str, str]
+    notes: tuple[str, ...] = ()
 
 
 def predict_folder(
@@ -47,6 +50,7 @@ def predict_folder(
     classes: ClassTable,
     *,
     by: str = "a call of predict_folder",
+    window: Window | None = None,
     probabilities: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Summary:
@@ -68,6 +72,7 @@ def predict_folder(
         out: The output folder; made where it is missing.
         classes: The network's classes.
         by: What predicts, for the record of the output folder.
+        window: Of values of photographs of 16 bits, from the training; None for percentiles over these photographs.
         probabilities: Also keep probabilities.
         on_progress: Called with (done, total), first with 0 done.
 
@@ -92,10 +97,10 @@ def predict_folder(
     def table() -> None:
         output.write(out / "summary.csv", summary_csv(rows, classes))
 
-    summary = write_each(found, output, write, on_progress, last=table)
+    summary = write_each(found, output, write, on_progress, window=window, last=table)
     _check_there([_mask(out, row.image) for row in rows], out)
     stale = {name: why + _stale(_mask(out, name)) for name, why in summary.skipped.items()}
-    return Summary(summary.written, stale)
+    return replace(summary, skipped=stale)
 
 
 def open_output(images: Path, out: Path, *, holds: str, by: str) -> tuple[dict[str, Path], Output]:
@@ -122,6 +127,7 @@ def write_each(
     write: Write,
     on_progress: Callable[[int, int], None] | None,
     *,
+    window: Window | None,
     last: Callable[[], None] = lambda: None,
 ) -> Summary:
     """Read the photographs one by one, write what is made of each, and count.
@@ -131,6 +137,7 @@ def write_each(
         output: The output folder.
         write: Called with name and pixels of every photograph that can be read.
         on_progress: Called with (done, total), first with 0 done.
+        window: As in `predict_folder`.
         last: Called after all photographs.
 
     Raises:
@@ -138,8 +145,9 @@ def write_each(
     """
     skipped: dict[str, str] = {}
     written = 0
+    seen = window or common_window(deep_photographs(found.values()))
     try:
-        for name, rgb in _read_each(found, skipped, on_progress):
+        for name, rgb in _read_each(found, skipped, on_progress, seen):
             written += write(name, rgb)
         last()
     except DataError as error:
@@ -148,24 +156,45 @@ def write_each(
             where=output.root,
             fix="free some space or choose another folder, and give the same command again",
         ) from error
-    return Summary(written, skipped)
+    return Summary(written, skipped, tuple(_windowed(found, window, seen)))
 
 
 def _read_each(
-    found: Mapping[str, Path], skipped: dict[str, str], on_progress: Callable[[int, int], None] | None
+    found: Mapping[str, Path],
+    skipped: dict[str, str],
+    on_progress: Callable[[int, int], None] | None,
+    window: Window | None,
 ) -> Iterator[tuple[str, Pixels]]:
     """Name and pixels of every photograph that can be read; ``skipped`` takes the others, with the reasons."""
     for done, (name, path) in enumerate(found.items()):
         if on_progress is not None:
             on_progress(done, len(found))
         try:
-            rgb = read_rgb(path)
+            rgb = read_rgb(path, window=window)
         except DataError as error:
             skipped[name] = error.brief
             continue
         yield name, rgb
     if on_progress is not None:
         on_progress(len(found), len(found))
+
+
+def _windowed(found: Mapping[str, Path], window: Window | None, seen: Window | None) -> Iterator[str]:
+    """What to say of photographs of 16 bits: where the window came from, and which of them lie outside it."""
+    if seen is None:
+        return
+    shares = {name: outside(v, seen) for name, path in found.items() for v in deep_photographs([path])}
+    if shares and window is None:
+        yield (
+            f"photographs of 16 bits ({len(shares)}) are seen through the window {seen[0]} to {seen[1]}, which was "
+            "taken from them: the training saw none of 16 bits"
+        )
+    beyond = [name for name, share in shares.items() if share > OUTSIDE]
+    if beyond:
+        yield (
+            f"{len(beyond)} photograph(s) have more than {OUTSIDE:.0%} of their values outside the window {seen[0]} to "
+            f"{seen[1]}, which become black or white: {listing(beyond)}"
+        )
 
 
 def _predict_one(

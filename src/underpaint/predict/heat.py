@@ -14,6 +14,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 from underpaint.core.classes import ClassTable
+from underpaint.formats.window import Window
 from underpaint.predict.folder import Summary, open_output, write_each
 from underpaint.predict.predictor import Pixels
 from underpaint.predict.responses import Responder
@@ -31,6 +32,7 @@ def draw_responses(
     out: Path,
     classes: ClassTable,
     *,
+    window: Window | None = None,
     by: str = "a call of draw_responses",
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Summary:
@@ -44,6 +46,7 @@ def draw_responses(
         images: As in `predict_folder`.
         out: The output folder, as in `predict_folder`.
         classes: The network's classes.
+        window: As in `predict_folder`.
         by: What draws, for the record of the output folder.
         on_progress: Called with (done, total).
 
@@ -63,7 +66,7 @@ def draw_responses(
             output.write(target, png(heat(rgb, maps[label])))
         return len(seen)
 
-    return write_each(found, output, write, on_progress)
+    return write_each(found, output, write, on_progress, window=window)
 
 
 def shown(scores: npt.NDArray[np.float32], classes: ClassTable) -> list[int]:

@@ -13,8 +13,9 @@ from torch.nn import functional as F
 from underpaint.core.errors import ConfigError, DataError
 from underpaint.models.inference import FullSize
 from underpaint.models.network import Network
+from underpaint.predict.blend import Area, blended
 from underpaint.predict.config import PredictConfig
-from underpaint.predict.tiles import Tile, tiles
+from underpaint.predict.tiles import Tile
 
 Pixels = npt.NDArray[np.uint8]
 Probabilities = npt.NDArray[np.float32]
@@ -59,16 +60,15 @@ class Predictor:
     def probabilities(self, rgb: Pixels) -> Probabilities:
         """(C, H, W) probabilities of an (H, W, 3) image. Memory grows with C H W; that of the others does not."""
         whole = np.empty((self.classes, *rgb.shape[:2]), np.float32)
-        for tile, part in self._parts(rgb):
-            top, bottom, left, right = tile.kept
+        for (top, bottom, left, right), part in self._parts(rgb):
             whole[:, top:bottom, left:right] = part.cpu().numpy()
         return whole
 
     def index(self, rgb: Pixels) -> Pixels:
         """(H, W) uint8 most probable class of an (H, W, 3) image; the scores of one tile are held at a time."""
         index = np.empty(rgb.shape[:2], np.uint8)
-        for tile, part in self._parts(rgb, ranks=True):
-            _keep_index(index, tile, part)
+        for area, part in self._parts(rgb, ranks=True):
+            _keep_index(index, area, part)
         return index
 
     def index_and_coarse(self, rgb: Pixels) -> tuple[Pixels, Coarse]:
@@ -80,23 +80,26 @@ class Predictor:
         height, width = rgb.shape[:2]
         index = np.empty((height, width), np.uint8)
         coarse = np.empty((self.classes, -(-height // STRIDE), -(-width // STRIDE)), np.float16)
-        for tile, part in self._parts(rgb):
-            _keep_index(index, tile, part)
-            top, _, left, _ = (edge // STRIDE for edge in tile.kept)
+        for area, part in self._parts(rgb):
+            _keep_index(index, area, part)
+            top, _, left, _ = (edge // STRIDE for edge in area)
             pooled = F.avg_pool2d(part, STRIDE, ceil_mode=True).cpu().numpy()
             coarse[:, top : top + pooled.shape[1], left : left + pooled.shape[2]] = pooled
         return index, coarse
 
-    def _parts(self, rgb: Pixels, *, ranks: bool = False) -> Iterator[tuple[Tile, Tensor]]:
-        """Tiles with the (C, h, w) probabilities of what each keeps; with ``ranks`` only their order need be right."""
+    def _parts(self, rgb: Pixels, *, ranks: bool = False) -> Iterator[tuple[Area, Tensor]]:
+        """Areas with their (C, h, w) probabilities; with ``ranks`` only their order need be right."""
         if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or rgb.size == 0:
             raise DataError(f"the image is {rgb.shape} {rgb.dtype}", accepted="(H, W, 3) uint8, not empty")
-        tile_side, overlap = self.config.image_tile
-        for tile in tiles((rgb.shape[0], rgb.shape[1]), tile=tile_side, overlap=overlap):
-            row0, row1, column0, column1 = tile.seen
-            whole = self._tile(rgb[row0:row1, column0:column1], ranks=ranks)
-            top, bottom, left, right = tile.kept
-            yield tile, whole[:, top - row0 : bottom - row0, left - column0 : right - column0]
+        size = (rgb.shape[0], rgb.shape[1])
+
+        def answer(tile: Tile) -> Tensor:
+            top, bottom, left, right = tile.seen
+            alone = (bottom - top, right - left) == size
+            return self._tile(rgb[top:bottom, left:right], ranks=ranks and alone)
+
+        side, overlap = self.config.image_tile(self.network.field)
+        yield from blended(size, answer, tile=side, overlap=overlap)
 
     @torch.inference_mode()
     def _tile(self, rgb: Pixels, *, ranks: bool) -> Tensor:
@@ -127,8 +130,10 @@ def look(forward: Forward, image: Tensor, scale: float, mirrored: bool) -> Tenso
     return found.flip(3) if mirrored else found
 
 
-def _keep_index(index: Pixels, tile: Tile, part: Tensor) -> None:
-    top, bottom, left, right = tile.kept
+def _keep_index(index: Pixels, area: Area, part: Tensor) -> None:
+    top, bottom, left, right = area
+    if part.numel() == 0:
+        return
     best = part.max(0).indices  # a sixth of the time of argmax over the outer axis
     index[top:bottom, left:right] = best.to(torch.uint8).cpu().numpy()
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from underpaint.core.config import Config, Settings
 from underpaint.data.hinted import ViewConfig
+from underpaint.formats.window import Window, checked
 from underpaint.models.network import DIVISOR, ModelConfig
 
 Precision = Literal["auto", "32-true", "bf16-mixed"]
@@ -66,6 +67,28 @@ class TrainConfig(Config):
         return max(1, passes, round(self.least_steps * length))
 
 
+class DataConfig(Config):
+    """Settings of reading.
+
+    Attributes:
+        window: Lower and upper value, 0 to 65535, of photographs of 16 bits a channel that become black and white
+            (`underpaint.formats.window`); ``auto`` takes percentiles over the photographs that are learned from. The
+            run keeps the numbers, and prediction uses them. Photographs of 8 bits do not feel it.
+    """
+
+    window: Window | Literal["auto"] = "auto"
+
+    @field_validator("window")
+    @classmethod
+    def _in_order(cls, window: Window | Literal["auto"]) -> Window | Literal["auto"]:
+        return window if window == "auto" else checked(window)
+
+    @property
+    def fixed(self) -> Window | None:
+        """The window in numbers; None where there is none, as of photographs of 8 bits alone."""
+        return None if self.window == "auto" else self.window
+
+
 class MethodConfig(Config):
     """Which method, and its own settings.
 
@@ -89,6 +112,7 @@ class RunConfig(Config):
     model: ModelConfig = ModelConfig()
     views: ViewConfig = ViewConfig()
     train: TrainConfig = TrainConfig()
+    data: DataConfig = DataConfig()
     seed: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")

@@ -172,7 +172,12 @@ class RunFolder:
     def _built(self, method: Method[Config], stage: Stage, weights: str) -> Network:
         needs = heads_of(method, stage)
         network = Network(
-            self.config.model, len(self.classes), needs=needs, subclasses=stage.subclasses, pretrained=False
+            self.config.model,
+            len(self.classes),
+            needs=needs,
+            subclasses=stage.subclasses,
+            pretrained=False,
+            field=self.config.views.field,
         )
         path = self._existing(weights)
         load_into(network, read_tensors(path), path)

@@ -86,7 +86,8 @@ class StagedRun:
     def _images(self, pseudo: PseudoLabels | None, *, tagged: bool = True) -> HintedImages:
         config = self.run.config
         hints = self.hints if tagged else self._placed
-        return HintedImages(self.data, hints, config.views, seed=derive(config.seed, "views") % 2**32, pseudo=pseudo)
+        seed = derive(config.seed, "views") % 2**32
+        return HintedImages(self.data, hints, config.views, seed=seed, pseudo=pseudo, window=config.data.fixed)
 
     @cached_property
     def _placed(self) -> Mapping[str, Hints]:
@@ -102,6 +103,7 @@ class StagedRun:
             subclasses=stage.subclasses,
             decodes=stage.decodes,
             pretrained=pretrained,
+            field=self.run.config.views.field,
         )
 
     def _stage(
@@ -153,6 +155,7 @@ class StagedRun:
             "background": classes.background,
             "photographs": files_digest(self.data.images[name] for name in names if name in self.data.images),
             "hints": self._hints_digest,
+            "window": self.run.config.data.fixed,
             "code": code_digest(*TRAINING_ROOMS),
         }
 

@@ -89,6 +89,7 @@ def _stamp(run: RunFolder, data: DataFolder, names: tuple[str, ...]) -> str:
     """Of everything that the counts of these images depend on."""
     return fingerprint(
         file_digest(run.root / "weights.safetensors"),
+        run.config.data.fixed,
         run.classes.names,
         names,
         files_digest(data.images[name] for name in names),
@@ -103,13 +104,13 @@ Counts = dict[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
 
 
 def _counted(run: RunFolder, data: DataFolder, names: tuple[str, ...], masks: Path, looks: tuple[str, ...]) -> Counts:
-    network, classes = run.network(), run.classes
+    network, classes, window = run.network(), run.classes, run.config.data.fixed
     forward = choose_forward(network, run.root / "export", classes, engine="auto")
     single = Predictor(network, SINGLE_LOOK, forward=forward)
     several = Predictor(network, SEVERAL_LOOKS, forward=forward)
     found: dict[str, list[ImageCounts]] = {look: [] for look in looks}
     for name in names:
-        rgb, truth = read_rgb(data.images[name]), data.mask(name).read(data.classes)
+        rgb, truth = read_rgb(data.images[name], window=window), data.mask(name).read(data.classes)
         seen = _looks(single, several, rgb) if len(looks) > 1 else {SINGLE: single.index(rgb)}
         write_index_mask(within(masks, f"{name}.png"), seen[SINGLE], classes)
         for look in looks:

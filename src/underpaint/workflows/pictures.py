@@ -48,7 +48,8 @@ def draw_samples(run: RunFolder, data: DataFolder, hints: Mapping[str, Hints]) -
     """Write ``samples.png``: a few training images with their hints (left) and the network's masks (right)."""
     config = run.config
     names = sorted(hints)[:: max(1, len(hints) // SAMPLES)][:SAMPLES]
-    images = HintedImages(data, {name: hints[name] for name in names}, config.views, seed=config.seed)
+    shown = {name: hints[name] for name in names}
+    images = HintedImages(data, shown, config.views, seed=config.seed, window=config.data.fixed)
     predictor = Predictor(run.network(), PredictConfig())
     rows = []
     for still in images.stills():

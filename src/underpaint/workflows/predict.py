@@ -38,8 +38,16 @@ def predict(
     config, network, classes = config or PredictConfig(), folder.network(), folder.classes
     forward = choose_forward(network, run / "export", classes, engine=config.engine)
     predictor = Predictor(network, config, forward=forward)
+    window = folder.config.data.fixed
     return predict_folder(
-        predictor, images, out, classes, by=_by(run), probabilities=probabilities, on_progress=on_progress
+        predictor,
+        images,
+        out,
+        classes,
+        by=_by(run),
+        window=window,
+        probabilities=probabilities,
+        on_progress=on_progress,
     )
 
 
@@ -66,7 +74,8 @@ def responses(
     """
     folder, config = RunFolder(run), config or PredictConfig()
     responder = Responder(folder.tag_network(), scales=config.scales, flip=config.flip)
-    return draw_responses(responder, images, out, folder.classes, by=_by(run), on_progress=on_progress)
+    window = folder.config.data.fixed
+    return draw_responses(responder, images, out, folder.classes, window=window, by=_by(run), on_progress=on_progress)
 
 
 def doubts(
@@ -90,8 +99,9 @@ def doubts(
         RunError: the run is not finished, or its final network has no variance head.
         DataError: no photograph, or the output cannot be written.
     """
-    doubter = Doubter(RunFolder(run).doubting_network(), config or PredictConfig())
-    return draw_doubts(doubter, images, out, by=_by(run), on_progress=on_progress)
+    folder = RunFolder(run)
+    doubter = Doubter(folder.doubting_network(), config or PredictConfig())
+    return draw_doubts(doubter, images, out, window=folder.config.data.fixed, by=_by(run), on_progress=on_progress)
 
 
 def _by(run: Path) -> str:

@@ -19,14 +19,15 @@ from underpaint.core.printable import printable
 from underpaint.doctor.estimate import Estimate, estimate
 from underpaint.doctor.rest import Rest
 from underpaint.formats.folder import DataFolder
-from underpaint.formats.images import image_size
+from underpaint.formats.images import deep_photographs, image_size
 from underpaint.formats.jsonl import hint_record
 from underpaint.formats.masks import labels_digest
+from underpaint.formats.window import OUTSIDE, common_window, outside
 from underpaint.hints.candidates import ImageKnowledge
 from underpaint.hints.types import Hints, Kind
 from underpaint.methods.registry import METHODS, learner_of, make_method, method_class
 from underpaint.training.artifacts import TRAINING_ROOMS
-from underpaint.training.config import MethodConfig, RunConfig
+from underpaint.training.config import DataConfig, MethodConfig, RunConfig
 from underpaint.training.reporter import Reporter, Silent
 from underpaint.training.run_folder import RunFolder
 from underpaint.training.stages import StagedRun
@@ -158,7 +159,8 @@ def plan_training(
     tags = check_tags(hints, classes)
     trained = make_method(choice.method, config.method.settings, classes)
     resolved = {"name": choice.method, "settings": trained.config.model_dump(mode="json")}
-    config = config.model_copy(update={"method": MethodConfig.parse(resolved, "method")})
+    window, seen = _window(data, hints, config.data)
+    config = config.model_copy(update={"method": MethodConfig.parse(resolved, "method"), "data": window})
     stages = trained.stages()
     steps = sum(config.train.steps(len(hints), stage.epochs) for stage in stages)
     return Plan(
@@ -171,7 +173,7 @@ def plan_training(
         choice=choice,
         expected=_expected(data, hints, config, steps),
         warning=warning,
-        notes=(*learnt.remarks, *tags, *_notes(data, hints, data.split(learnt.split), rest)),
+        notes=(*learnt.remarks, *tags, *seen, *_notes(data, hints, data.split(learnt.split), rest)),
         source=_source(learnt, kinds),
     )
 
@@ -258,6 +260,21 @@ def _choice(asked: str, settings: Settings, kinds: Mapping[Kind, int], *, backgr
     if named is not None:
         return Choice(method_class(str(named)).name, "the recipe says so")
     return choose(kinds, background=background)
+
+
+def _window(data: DataFolder, hints: Mapping[str, Hints], asked: DataConfig) -> tuple[DataConfig, list[str]]:
+    """The window of photographs of 16 bits in numbers, and what a person should know of it."""
+    paths = [data.images[name] for name in sorted(hints) if name in data.images]
+    window = asked.fixed or common_window(deep_photographs(paths))
+    if window is None:
+        return asked, []
+    beyond = [share > OUTSIDE for share in (outside(values, window) for values in deep_photographs(paths))]
+    note = (
+        f"photographs of 16 bits ({len(beyond)}) are seen through the window {window[0]} to {window[1]} (data.window)"
+    )
+    if any(beyond):
+        note += f"; {sum(beyond)} of them have more than {OUTSIDE:.0%} of their values outside"
+    return DataConfig(window=window), [note] if beyond else []
 
 
 def _expected(data: DataFolder, hints: Mapping[str, Hints], config: RunConfig, steps: int) -> Estimate:

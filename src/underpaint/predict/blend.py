@@ -1,0 +1,84 @@
+"""What a network says of overlapping tiles, averaged into one answer without seams, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+
+import torch
+from torch import Tensor
+
+from underpaint.predict.tiles import Tile, tiles
+
+Area = tuple[int, int, int, int]
+"""Top, bottom, left, right in pixels of the image."""
+
+
+def blended(
+    size: tuple[int, int], answer: Callable[[Tile], Tensor], *, tile: int, overlap: int
+) -> Iterator[tuple[Area, Tensor]]:
+    """Areas that together hold every pixel of an image once, with what the network says there.
+
+    Around the line where two tiles meet, up to half the overlap on both sides, their answers are averaged: the weight
+    of one falls along a straight line as that of the other rises. The outer half of the overlap only gives the network
+    surroundings. Held at a time are a tile and, across the image's width, the rows in which tiles are averaged.
+
+    Args:
+        size: (H, W) of the image.
+        answer: Gives (K, h, w) numbers for what a tile sees.
+        tile: Longest side of what a tile sees, as in `tiles`.
+        overlap: Pixels seen beyond what is kept, as in `tiles`.
+    """
+    every = list(tiles(size, tile=tile, overlap=overlap))
+    if len(every) == 1:
+        yield (0, size[0], 0, size[1]), answer(every[0])
+        return
+    reach = overlap // 2
+    above: Tensor | None = None
+    for (_, bottom), row in groupby(every, key=lambda each: each.kept[:2]):
+        end = size[0] if bottom == size[0] else max(0, bottom - reach)
+        below: Tensor | None = None
+        for (top, left), here in _across(size, row, answer, reach):
+            right = left + here.shape[2]
+            if above is not None:
+                here[:, : above.shape[1]] += above[:, :, left:right]
+            yield (top, end, left, right), here[:, : end - top]
+            if end < size[0]:
+                rest = here[:, end - top :]
+                below = rest.new_zeros(len(rest), rest.shape[1], size[1]) if below is None else below
+                below[:, :, left:right] = rest
+        above = below
+
+
+def _across(
+    size: tuple[int, int], row: Iterable[Tile], answer: Callable[[Tile], Tensor], reach: int
+) -> Iterator[tuple[tuple[int, int], Tensor]]:
+    """The columns of a row of tiles, averaged from left to right: the first row and column, and weighted numbers."""
+    carried: Tensor | None = None
+    for tile in row:
+        top, bottom, left, right = tile.kept
+        upper, lower, first, last = (
+            max(0, top - reach),
+            min(size[0], bottom + reach),
+            max(0, left - reach),
+            min(size[1], right + reach),
+        )
+        seen = answer(tile)[:, upper - tile.seen[0] : lower - tile.seen[0], first - tile.seen[2] : last - tile.seen[2]]
+        rows = _weights((upper, lower), (top, bottom), size[0], reach, seen)
+        columns = _weights((first, last), (left, right), size[1], reach, seen)
+        numbers = seen * (rows[:, None] * columns)
+        if carried is not None:
+            numbers[:, :, : carried.shape[2]] += carried
+        end = size[1] if right == size[1] else max(0, right - reach)
+        carried = numbers[:, :, end - first :]
+        yield (upper, first), numbers[:, :, : end - first]
+
+
+def _weights(span: tuple[int, int], kept: tuple[int, int], length: int, reach: int, like: Tensor) -> Tensor:
+    """(stop - start,) weights of a tile's pixels along one side; those of all tiles add up to 1 at every pixel."""
+    middles = torch.arange(*span, device=like.device) + 0.5
+    weights = torch.ones_like(middles)
+    if reach:
+        rise, fall = ((middles - (edge - reach)).div(2 * reach).clamp(0, 1) for edge in kept)
+        weights = (weights if kept[0] == 0 else rise) - (0 if kept[1] == length else fall)
+    return weights.to(like.dtype)
