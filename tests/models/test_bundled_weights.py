@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import shutil
 from functools import cache
@@ -92,8 +93,15 @@ def test_damaged_file_is_not_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     copy = Path(shutil.copy(file, tmp_path / "models"))
     copy.write_bytes(copy.read_bytes()[:-1])
     monkeypatch.setattr(importlib, "import_module", lambda _: SimpleNamespace(__file__=str(tmp_path / "__init__.py")))
-    with pytest.raises(ConfigError, match=r"lite0 are damaged \(sha256 [0-9a-f]{8}\)\n.*\.pth\n.*reinstall"):
+    with pytest.raises(ConfigError, match=r"lite0 are damaged.*\(sha256 [0-9a-f]{8}\)\n.*\.pth\n.*reinstall"):
         bundled_state("tf_efficientnet_lite0")
     copy.unlink()
+    # The digits in the name are no proof: whoever makes a file can give it its own.
+    other = b"a file of torch that somebody made"
+    planted = tmp_path / "models" / f"efficientnet-lite0-{hashlib.sha256(other).hexdigest()[:8]}.pth"
+    planted.write_bytes(other)
+    with pytest.raises(ConfigError, match="not the known ones"):
+        bundled_state("tf_efficientnet_lite0")
+    planted.unlink()
     with pytest.raises(ConfigError, match="lacks its file"):
         bundled_state("tf_efficientnet_lite0")

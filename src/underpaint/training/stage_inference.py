@@ -91,7 +91,7 @@ class StageInference:
             path.parent.mkdir(parents=True, exist_ok=True)
             with self._autocast():
                 coarse = predictor.index_and_coarse(still.rgb)[1]
-            np.save(path, coarse)
+            np.save(path, coarse, allow_pickle=False)
 
     def features(self, image: Still) -> npt.NDArray[np.float32]:
         """(F, h, w) inputs of the network's last layer."""
@@ -158,7 +158,7 @@ class StageInference:
             path.parent.mkdir(parents=True, exist_ok=True)
             with self._autocast():
                 coarse = responder.coarse(still.rgb)
-            np.save(path, coarse.astype(np.float16))
+            np.save(path, coarse.astype(np.float16), allow_pickle=False)
 
     @torch.inference_mode()
     def pooled(self, image: Still) -> npt.NDArray[np.float32]:
