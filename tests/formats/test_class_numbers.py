@@ -11,7 +11,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from underpaint.core.classes import ClassTable, read_classes
+from underpaint.core.classes import ClassTable, Numbering, read_classes
 from underpaint.core.errors import DataError, FormatError
 from underpaint.formats.convert import plan_conversion
 from underpaint.formats.dataset import open_dataset
@@ -19,6 +19,7 @@ from underpaint.formats.folder import DataFolder
 from underpaint.formats.hints import read_any_hints
 from underpaint.formats.jsonl import read_hints, write_hints
 from underpaint.formats.masks import read_index_mask, write_index_mask
+from underpaint.hints.types import Hints
 
 SIZE = (20, 30)
 OWN = np.full(SIZE, 255, np.uint8)  # numbers of the list background, cat, dog
@@ -231,3 +232,19 @@ def test_label_images_by_themselves_are_converted_by_their_list(tmp_path: Path, 
         np.testing.assert_array_equal(np.array(image), OWN)
     plan_conversion(folder, to="labelme").write(tmp_path / "labelme")
     assert {s["label"] for s in json.loads((tmp_path / "labelme/p.json").read_text())["shapes"]} == {"cat", "dog"}
+
+
+def test_of_a_hints_file_too_the_numbers_of_unknown_classes_are_left_unknown(tmp_path: Path) -> None:
+    data, folder = data_set(tmp_path / "data", "background dog owl"), grey(tmp_path / "data/drawn")
+    numbering = Numbering.of(["background", "cat", "dog"])
+    write_hints(tmp_path / "h.jsonl", [Hints("p", mask="drawn/p.png", numbering=numbering)])
+    assert folder.is_dir()
+    with pytest.raises(DataError, match=r"1 \(cat\)"):
+        learned(data, tmp_path / "h.jsonl")
+    assert learned(data, tmp_path / "h.jsonl", lenient=True) == ("unknown", "dog", "unknown")
+
+
+def test_numbers_of_unknown_classes_that_occur_nowhere_do_no_harm(tmp_path: Path) -> None:
+    data, folder = data_set(tmp_path / "data", "background cat dog"), grey(tmp_path / "drawn")
+    (folder / "classes.txt").write_text("background\ncat\ndog\nowl\nhorse\n")
+    assert learned(data, folder) == ("cat", "dog", "unknown")

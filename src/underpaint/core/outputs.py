@@ -60,13 +60,14 @@ class Output:
     written: dict[str, set[str]] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, root: Path, *, holds: str, by: str, apart: Collection[str] = ()) -> Output:
+    def open(cls, root: Path, *, holds: str, by: str, of: str = "", apart: Collection[str] = ()) -> Output:
         """An output folder, made where it is missing, that holds nothing but what earlier calls wrote.
 
         Args:
             root: The folder.
             holds: What it is to hold; a folder of something else is refused.
             by: What writes.
+            of: What these results are of, where results of something else must not lie among them.
             apart: Folders directly below it that other pieces look after; they are not looked into, unless there is no
                 record yet, which makes them a person's.
 
@@ -76,14 +77,15 @@ class Output:
         """
         record = root / RECORD
         before, written, whole = _read(record)
-        if before not in (None, holds):
+        stated = f"{holds} of {of}" if of else holds
+        if before not in (None, stated):
             raise DataError(
-                f"the output folder holds {before}, and would get {holds}", where=root, fix="choose another folder"
+                f"the output folder holds {before}, and would get {stated}", where=root, fix="choose another folder"
             )
         output = cls(root, holds, by, written)
         output._refuse_strangers(() if before is None else apart)
         output._check_writable()
-        output._append("" if whole else "\n", {} if before is not None else {"underpaint": "output", "holds": holds})
+        output._append("" if whole else "\n", {} if before is not None else {"underpaint": "output", "holds": stated})
         return output
 
     def write(self, path: Path, content: bytes) -> None:

@@ -33,6 +33,10 @@ def of_table(hints: Hints, table: Collection[str], left_out: Counter[str]) -> Hi
         table: The names of the classes.
         left_out: Counts here the hints of other classes, by their word.
     """
+    if hints.numbering is not None:
+        unknown = {name for name in hints.numbering.names() if name not in table}
+        left_out.update(sorted(unknown))
+        hints = replace(hints, numbering=hints.numbering.without(unknown)) if unknown else hints
     strange = {name for name in hints.names() if name not in table}
     if not strange:
         return hints

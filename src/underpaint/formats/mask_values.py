@@ -232,7 +232,7 @@ def _known(found: Mapping[int, int], path: Path, key: Key) -> list[int]:
             f"the label image holds {len(missing)} number(s) of classes that the data set lacks: {words}",
             where=path,
             accepted=f"{', '.join(key.classes.names)}; what the numbers stand for says {key.source}",
-            fix="add these classes to the data set's classes.txt, or leave them unknown with --lenient",
+            fix="add these classes to the data set's classes.txt; or, of hints, leave them unknown with --lenient",
         )
     return list(found.values())
 

@@ -80,14 +80,15 @@ def predict_folder(
         How many masks were written, and which images were skipped because they cannot be read.
 
     Raises:
-        DataError: no photographs, an output folder among them, one that holds what no prediction wrote or that is
-            removed meanwhile, output names that would collide, cover a photograph or leave the output folder, or a disk
-            that refuses; what was written before stays.
+        DataError: no photographs, an output folder among them, one that holds what no prediction wrote or masks of
+            other classes, one that is removed meanwhile, output names that would collide, cover a photograph or leave
+            the output folder, or a disk that refuses; what was written before stays.
         ConfigError: a class table of another length than the network's.
     """
     if len(classes) != predictor.classes:
         raise ConfigError(f"{len(classes)} classes for a network of {predictor.classes}", where="classes")
-    found, output = open_output(images, out, holds="masks", by=by)
+    # With the classes: masks of two class tables in one folder could not be told apart.
+    found, output = open_output(images, out, holds="masks", by=by, of=f"the classes {', '.join(classes.names)}")
     rows: list[Row] = []
 
     def write(name: str, rgb: Pixels) -> int:
@@ -103,7 +104,7 @@ def predict_folder(
     return replace(summary, skipped=stale)
 
 
-def open_output(images: Path, out: Path, *, holds: str, by: str) -> tuple[dict[str, Path], Output]:
+def open_output(images: Path, out: Path, *, holds: str, by: str, of: str = "") -> tuple[dict[str, Path], Output]:
     """The photographs by name, and an output folder in which a PNG can be written for each.
 
     Args:
@@ -111,6 +112,7 @@ def open_output(images: Path, out: Path, *, holds: str, by: str) -> tuple[dict[s
         out: The output folder.
         holds: What it is to hold, in words.
         by: What writes.
+        of: As `Output.open` has it.
 
     Raises:
         DataError: as `predict_folder`.
@@ -118,7 +120,7 @@ def open_output(images: Path, out: Path, *, holds: str, by: str) -> tuple[dict[s
     found = find_photographs(images)
     _check_apart(images, out)
     _check_targets(found, out)
-    return found, Output.open(out, holds=holds, by=by)
+    return found, Output.open(out, holds=holds, by=by, of=of)
 
 
 def write_each(
