@@ -112,7 +112,7 @@ def test_a_class_without_a_hint_is_named(scenes: Path, scribbles: Path, tmp_path
         for hint in read_hints(scribbles).values()
     ]
     write_hints(path, some)
-    assert any("no hint shows ring" in note for note in plan(scenes, hints=[path]).notes)
+    assert any("no label shows 1 of the classes: ring;" in note for note in plan(scenes, hints=[path]).notes)
 
 
 def test_unknown_class_names_the_nearest(scenes: Path, tmp_path: Path) -> None:

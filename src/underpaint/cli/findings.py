@@ -79,9 +79,7 @@ def _balance(report: Report) -> Table:
 def _paragraph(finding: Finding) -> Text:
     text = Text.assemble((f"{finding.level.value:8s}", STYLES[finding.level]), printable(finding.what))
     if finding.names:
-        rest = finding.count - len(finding.names)
-        names = ", ".join(map(printable, finding.names)) + (f" and {rest} more" if rest > 0 else "")
-        text.append(f"\n        {names}", style="dim")
+        text.append(f"\n        {printable(finding.listing())}", style="dim")
     for word, said in (("cause", finding.cause), ("fix", finding.fix)):
         if said:
             text.append(f"\n        {word}: {printable(said)}")

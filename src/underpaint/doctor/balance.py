@@ -10,14 +10,11 @@ import numpy.typing as npt
 
 from underpaint.core.classes import VOID, ClassTable
 from underpaint.doctor.findings import Finding, Group, Level
+from underpaint.doctor.tags import CONSTANT, tag_findings
 from underpaint.formats.decode import MAX_PIXELS
 from underpaint.hints.candidates import ImageKnowledge
 from underpaint.hints.rasterise import box_slices, numbered, paint_regions, region_pixels
 from underpaint.hints.types import IGNORED, Box, Hints, Scribble
-
-CONSTANT = 0.95
-"""Share of the images with known tags from which on a tag is nearly constant: of 100 images 5 or fewer differ, so that
-always saying the same is right 19 times of 20, and a classifier learns just that."""
 
 RARE = 5
 """Images of a class below which it is called rare: with fewer, one unusual photograph is a fifth of all that is
@@ -90,42 +87,48 @@ class Balance:
         if self.labelled == 0:
             return []
         names, things = self.classes.names, self.classes.foreground
-        known = self.images + self.negatives
-        constant = [
-            i for i in things if self.negatives[i] and self.images[i] >= CONSTANT * known[i] and known[i] >= 2 * RARE
-        ]
         never = [i for i in range(len(names)) if self.images[i] == 0 and (background or i in things)]
-        always = [i for i in things if self.images[i] and not self.negatives[i]]
         rare = [i for i in things if 0 < self.images[i] < RARE]
-        level = Level.NOTES if where else Level.WARNS
         return [
             *Group.of(names[i] for i in never).finding(
                 "class-never",
                 Level.WARNS,
-                "{n} classes are never shown by any label",
+                "no label shows {n} of the classes",
                 cause="no image has them, or they are named otherwise",
                 fix="label some; or take them out of the class table: the network cannot learn what it never sees",
             ),
+            *(self._constant() if where else tag_findings(self.images, self.negatives, self.classes)),
+            *Group.of(f"{names[i]} ({self.images[i]})" for i in rare).finding(
+                "class-rare",
+                Level.WARNS,
+                f"fewer than {RARE} images show {{n}} of the classes",
+                cause="few photographs of them, or few labels",
+                fix="label more images of them before anything else",
+            ),
+        ]
+
+    def _constant(self) -> list[Finding]:
+        """Classes that tags alone could not teach; worth knowing where other hints do."""
+        names, things = self.classes.names, self.classes.foreground
+        known = self.images + self.negatives
+        constant = [
+            i for i in things if self.negatives[i] and self.images[i] >= CONSTANT * known[i] and known[i] >= 2 * RARE
+        ]
+        always = [i for i in things if self.images[i] and not self.negatives[i]]
+        return [
             *Group.of(names[i] for i in always).finding(
                 "class-no-negatives",
-                level,
+                Level.NOTES,
                 "of {n} classes no image is known to be without them",
                 cause="every image shows them, or the tags name only what is there",
                 fix="say of some images that they lack the class (0 in a table of tags); learning from tags needs both",
             ),
             *Group.of(names[i] for i in constant).finding(
                 "class-nearly-constant",
-                level,
+                Level.NOTES,
                 f"{{n}} classes are in {CONSTANT:.0%} or more of the images, so that their tags say next to nothing",
                 cause="the scene is always the same, or the images were chosen by the class",
                 fix="learn from clicks, scribbles or boxes of these classes; or add images without them",
-            ),
-            *Group.of(f"{names[i]} ({self.images[i]})" for i in rare).finding(
-                "class-rare",
-                Level.WARNS,
-                f"{{n}} classes are shown by fewer than {RARE} images",
-                cause="few photographs of them, or few labels",
-                fix="label more images of them before anything else",
             ),
         ]
 

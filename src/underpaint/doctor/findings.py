@@ -60,6 +60,11 @@ class Finding:
         said = (("cause", self.cause), ("fix", self.fix))
         return "\n".join([self.what, *(f"  {word}: {text}" for word, text in said if text)])
 
+    def listing(self) -> str:
+        """The first few names, and how many more there are."""
+        more = self.count - len(self.names)
+        return ", ".join(self.names) + (f" and {more} more" if more > 0 else "")
+
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON holds them."""
         return asdict(self)

@@ -9,21 +9,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from underpaint.core.classes import ClassTable
 from underpaint.core.config import Settings, merge
 from underpaint.core.digest import code_digest, files_digest, fingerprint
 from underpaint.core.errors import ConfigError, DataError, RunError
-from underpaint.core.printable import printable
 from underpaint.doctor.estimate import Estimate, estimate
-from underpaint.doctor.rest import Rest
 from underpaint.formats.folder import DataFolder
 from underpaint.formats.images import deep_photographs, image_size
 from underpaint.formats.jsonl import hint_record
 from underpaint.formats.masks import labels_digest
 from underpaint.formats.window import OUTSIDE, common_window, outside
-from underpaint.hints.candidates import ImageKnowledge
 from underpaint.hints.types import Hints, Kind
 from underpaint.methods.registry import METHODS, learner_of, make_method, method_class
 from underpaint.training.artifacts import TRAINING_ROOMS
@@ -33,7 +28,7 @@ from underpaint.training.run_folder import RunFolder
 from underpaint.training.stages import StagedRun
 from underpaint.workflows.choice import Choice, choose, counted, main_kinds
 from underpaint.workflows.pictures import draw_curves, draw_samples
-from underpaint.workflows.tags import check_tags
+from underpaint.workflows.preflight import preflight
 from underpaint.workflows.training_data import TrainingData, read_settings, read_training_data
 
 log = logging.getLogger(__name__)
@@ -145,18 +140,14 @@ def plan_training(
         UnderpaintError: as `plan`.
     """
     data, hints, classes = learnt.data, learnt.hints, learnt.data.classes
-    rest = Rest(classes)
-    for hint in hints.values():
-        rest.add(hint)
-    warning = printable("\n".join(map(str, rest.findings())), lines=True)
-    if warning:  # before anything else, since nothing else is as likely to spoil the result
-        log.warning(warning)
+    checked = preflight(hints, classes)
+    if checked.warning:  # before anything else, since nothing else is as likely to spoil the result
+        log.warning(checked.warning)
     choice = _choice(method, settings, main_kinds(hints.values()), background=classes.background is not None)
     settings = merge({"method": {"settings": choice.settings}}, merge(settings, {"method": {"name": choice.method}}))
     config = RunConfig.parse(settings, ", ".join([*map(str, recipes), "--set"]))
     kinds = _count(hints)
     _check_kinds(choice.method, kinds)
-    tags = check_tags(hints, classes)
     trained = make_method(choice.method, config.method.settings, classes)
     resolved = {"name": choice.method, "settings": trained.config.model_dump(mode="json")}
     window, seen = _window(data, hints, config.data)
@@ -172,8 +163,8 @@ def plan_training(
         stages=tuple(f"{stage.name} ({learner_of(trained, stage).name})" for stage in stages),
         choice=choice,
         expected=_expected(data, hints, config, steps),
-        warning=warning,
-        notes=(*learnt.remarks, *tags, *seen, *_notes(data, hints, data.split(learnt.split), rest)),
+        warning=checked.warning,
+        notes=(*learnt.remarks, *seen, *_left_out(len(hints), len(data.split(learnt.split))), *checked.notes),
         source=_source(learnt, kinds),
     )
 
@@ -309,22 +300,9 @@ def _check_kinds(method: str, kinds: Mapping[Kind, int]) -> None:
         raise ConfigError(f"method {method!r} needs {' or '.join(sorted(accepted))}; the hints are {', '.join(kinds)}")
 
 
-def _notes(data: DataFolder, hints: Mapping[str, Hints], names: Sequence[str], rest: Rest) -> tuple[str, ...]:
-    notes = []
-    if len(hints) < len(names):
-        notes.append(f"{len(names) - len(hints)} of {len(names)} images of the split have no hint and are left out")
-    if not any(hint.mask for hint in hints.values()):  # a label file shows its classes when it is decoded, not here
-        seen = np.zeros(len(data.classes), int)
-        for hint in hints.values():
-            seen += ImageKnowledge.of(hint, data.classes).taught(data.classes.background)
-        missing = [data.classes.names[i] for i in np.flatnonzero(seen == 0)]
-        if len(missing) == len(data.classes):
-            raise DataError("the hints name no class as present: there is nothing to learn", where=data.root)
-        if not rest.shown:  # the background, then, is known from complete boxes, or warned of
-            missing = [name for name in missing if name != rest.background]
-        if missing:
-            notes.append(f"no hint shows {', '.join(missing)}: the network cannot learn what it never sees")
-    return tuple(notes)
+def _left_out(hinted: int, images: int) -> list[str]:
+    left = images - hinted
+    return [f"{left} of {images} images of the split have no hint and are left out"] if left else []
 
 
 def _resumed(out: Path, planned: Plan) -> RunFolder:
