@@ -20,8 +20,29 @@ from underpaint.formats.hints import read_any_hints
 from underpaint.formats.jsonl import read_hints, write_hints
 from underpaint.hints.types import Hints
 
-OUTSIDE = ("../secret/x.png", "masks/../../secret/x.png", "/etc/x.png", "..", "", ".", "a\\..\\b.png", "a\0.png", "/")
-INSIDE = ("x.png", "masks/x.png", "..x.png", "a/...png", "./a.png", "~/a.png", "C:/a.png", "%2e%2e/a.png")
+OUTSIDE = (
+    "../secret/x.png",
+    "masks/../../secret/x.png",
+    "/etc/x.png",
+    "..",
+    "",
+    ".",
+    "a\\..\\b.png",
+    "a\0.png",
+    "/",
+    "a\ud800.png",
+)
+INSIDE = (
+    "x.png",
+    "masks/x.png",
+    "..x.png",
+    "a/...png",
+    "./a.png",
+    "~/a.png",
+    "C:/a.png",
+    "%2e%2e/a.png",
+    "a\udcff.png",
+)
 
 
 def test_names_that_lead_out() -> None:

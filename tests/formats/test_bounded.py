@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import DataError, FormatError
+from underpaint.doctor import examine
 from underpaint.formats.bitmap_runs import column_bitmap
 from underpaint.formats.cityscapes import read_cityscapes
 from underpaint.formats.coco_rle import read_rle
@@ -92,3 +94,18 @@ def test_a_large_file_is_refused_unread(tmp_path: Path, reader: str, monkeypatch
     with pytest.raises(FormatError, match=f"may have at most {megabytes << 20}") as refused:
         read(path)
     assert str(path) in str(refused.value)
+
+
+def test_links_to_themselves_are_met_by_the_doctor_with_their_reason(tmp_path: Path) -> None:
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    Image.new("RGB", (6, 4)).save(tmp_path / "images" / "a.png")
+    Image.new("P", (6, 4)).save(tmp_path / "masks" / "a.png")
+    (tmp_path / "classes.txt").write_text("background\ncat\n")
+    for link in ("images/self.png", "images/loop", "masks/self.png", "masks/loop", "splits", "notes.txt"):
+        (tmp_path / link).symlink_to(tmp_path / link)
+    (tmp_path / "images" / "up").symlink_to("..")
+    report = examine(tmp_path)
+    text = "\n".join(f"{one.what} {one.cause} {one.names}" for one in report.findings)
+    assert "self" in text
+    assert "link" in text

@@ -17,8 +17,9 @@ from underpaint.formats.check import check_hints
 from underpaint.formats.excess import MAX_COVER, refuse_excess
 from underpaint.formats.fit import fit_hints
 from underpaint.hints import pens
+from underpaint.hints.ignore import set_aside
 from underpaint.hints.rasterise import paint_seeds, region_area, stroke_pixels
-from underpaint.hints.types import Bitmap, Click, Hints, Polygon, Region, Scribble
+from underpaint.hints.types import IGNORED, Bitmap, Box, Click, Hints, Polygon, Region, Scribble
 
 TABLE = ClassTable.of(["background", "cat"])
 SIZE = (375, 500)
@@ -126,6 +127,18 @@ def test_numbers_beyond_every_photograph_are_refused(number: float) -> None:
             check_hints(hints, None, "here")
     with pytest.raises(HintError, match="farther off"):
         check_hints(Hints("a", regions=(Bitmap("cat", 10**20, 0, 1, 1, (0, 1)),)), None, "here")
+
+
+@pytest.mark.parametrize("number", [1e308, -1e308, 1e12])
+def test_shapes_without_area_beyond_every_photograph_are_refused(number: float) -> None:
+    """Boxes, strokes and clicks that are set aside are painted, which must not come before their check."""
+    for hints in (
+        Hints("a", boxes=(Box(IGNORED, number, 1.0, number, 3.0),)),
+        Hints("a", clicks=(Click(IGNORED, 1.0, number),)),
+        Hints("a", scribbles=(Scribble(IGNORED, ((number, 1.0), (number, 2.0)), 2.0),)),
+    ):
+        with pytest.raises(HintError, match="finite numbers up to 1e"):
+            check_hints(set_aside(hints), None, "here")
 
 
 def test_a_wide_stroke_counts_no_more_pixels_than_the_image_has() -> None:

@@ -8,6 +8,10 @@ from pathlib import Path, PurePosixPath
 
 def leads_out(name: str) -> bool:
     """Whether a name from outside is absolute, climbs above its folder, or is no file name of every system."""
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:  # half a pair of surrogates, which JSON can state and no disk can hold
+        return True
     path = PurePosixPath(name)
     return path.is_absolute() or ".." in path.parts or not path.name or "\0" in name or "\\" in name
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
+from underpaint.core.inside import real
 from underpaint.core.printable import printable
 from underpaint.doctor.findings import Finding, Group, Level
 from underpaint.doctor.look import Fault, Seen
@@ -150,7 +151,7 @@ def other_files(data: DataFolder, read: Iterable[tuple[str, str]]) -> list[Findi
     """
     name, path = next(iter(data.images.items()))
     folder = path.parents[name.count("/")]
-    sources = [(Path(source).resolve(), _endings(title)) for source, title in read]
+    sources = [(real(Path(source)), _endings(title)) for source, title in read]
     group, endings = Group(), Counter[str]()
     for below, found in folders_below(folder, into=()):
         for ending, names in found.files.items():
@@ -180,8 +181,8 @@ def _endings(title: str) -> frozenset[str]:
 
 
 def _is_read(file: Path, sources: Sequence[tuple[Path, Collection[str]]]) -> bool:
-    real, ending = file.resolve(), file.suffix.lower()
-    within = (real == source or (ending in endings and real.is_relative_to(source)) for source, endings in sources)
+    place, ending = real(file), file.suffix.lower()
+    within = (place == source or (ending in endings and place.is_relative_to(source)) for source, endings in sources)
     return file.name in LISTS or any(within)
 
 

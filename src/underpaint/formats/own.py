@@ -6,6 +6,8 @@ import logging
 from functools import cache
 from pathlib import Path
 
+from underpaint.core.inside import real
+
 log = logging.getLogger(__name__)
 
 RECORD = ".underpaint.jsonl"
@@ -38,7 +40,7 @@ def own_folder(folder: Path) -> str | None:
 
 def say_passed_over(folder: Path, holds: str) -> None:
     """Say once that a folder of our own is passed over."""
-    _say(folder.resolve(), holds)
+    _say(real(folder), holds)
 
 
 @cache

@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
+from underpaint.core.inside import real
 from underpaint.formats.own import MASKS, own_folder, say_passed_over
 
 
@@ -93,7 +94,7 @@ def folders_below(folder: Path, *, into: Collection[str] = frozenset({MASKS})) -
         folder: Where to look; it may be one of our own itself.
         into: What folders of our own that are looked through hold, as `own_folder` says it.
     """
-    seen = {place for parent in folder.resolve().parents if (place := _place(parent))}
+    seen = {place for parent in real(folder).parents if (place := _place(parent))}
     waiting: list[str] = [""]
     linked: list[str] = []
     while waiting or linked:

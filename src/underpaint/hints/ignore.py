@@ -64,7 +64,7 @@ def _stroke(points: tuple[Point, ...], width: float) -> Region:
     xs, ys = zip(*points, strict=True)
     left, top = math.floor(min(xs) - width), math.floor(min(ys) - width)
     columns, rows = math.ceil(max(xs) + width) - left + 1, math.ceil(max(ys) + width) - top + 1
-    if rows * columns > LARGEST:
+    if rows * columns > LARGEST or max(abs(left), abs(top)) > LARGEST:  # the check of hints refuses what is so far off
         return _rectangle(left, top, left + columns, top + rows)
     area = np.zeros((rows, columns), bool)
     area[stroke_pixels(np.array(points, np.float64) - (left, top), width, (rows, columns))] = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from underpaint.core.inside import real
 from underpaint.export import choose_forward
 from underpaint.predict import Doubter, PredictConfig, Predictor, Summary, draw_doubts, draw_responses, predict_folder
 from underpaint.predict.responses import Responder
@@ -106,4 +107,4 @@ def doubts(
 
 def _by(run: Path) -> str:
     """What predicts, in words for the record of the output folder."""
-    return f"underpaint predict, run {run.resolve().name!r}"
+    return f"underpaint predict, run {real(run).name!r}"
