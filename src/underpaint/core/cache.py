@@ -22,14 +22,19 @@ def cache_folder(part: str) -> Path | None:
     """
     try:
         root = _root()
-        folder = root / part
-        for each in (root, folder):
-            each.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not _is_own(each):
-                return None
-        return folder if os.access(folder, os.W_OK) else None
-    except (OSError, RuntimeError):  # a user without a home
+    except RuntimeError:  # a user without a home
         return None
+    folder = root / part
+    return folder if own_folder(root) and own_folder(folder) else None
+
+
+def own_folder(folder: Path) -> bool:
+    """Whether this user, and nobody else, may write to a folder, which is made where it is missing."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return _is_own(folder) and os.access(folder, os.W_OK)
+    except OSError:
+        return False
 
 
 def _root() -> Path:

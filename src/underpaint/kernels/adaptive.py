@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from underpaint.core.errors import ConfigError, DataError
-from underpaint.kernels.adaptive_numba import average
 
 COLOUR_SHARPNESS = 0.3
 """w1 of the authors' code: differences are counted in this many standard deviations of the neighbourhood."""
@@ -59,6 +58,8 @@ def pixel_adaptive_refinement(
         weights = _weights(rgb[n].to(masks.device, precision), offsets, max(dilations))
         mask = masks[n].to(precision)
         if compiled:
+            from underpaint.kernels.adaptive_numba import average  # numba starts slowly, and few commands need it
+
             refined[n] = average(mask, weights, offsets, max(dilations), iterations)
             continue
         for _ in range(iterations):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numba import njit, prange
+from numba import prange
 from numpy.typing import NDArray
 from torch import Tensor
 
 from underpaint.kernels.jit import prepare
+from underpaint.kernels.machine_code import compiled
 
 Floats = NDArray[np.float32]
 
@@ -37,7 +38,7 @@ def average(mask: Tensor, weights: Tensor, offsets: list[tuple[int, int]], reach
     return torch.from_numpy(now[:, :height, reach : reach + width])
 
 
-@njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def _average(now: Floats, weights: Floats, offsets: NDArray[np.int64], reach: int, workers: int, new: Floats) -> None:
     channels, height, padded = now.shape
     width = padded - 2 * reach
@@ -62,13 +63,13 @@ def _average(now: Floats, weights: Floats, offsets: NDArray[np.int64], reach: in
                 new[c, y, reach + width :] = out[width - 1]
 
 
-@njit(cache=True)
+@compiled()
 def _shifted(plane: Floats, y: int, offset: NDArray[np.int64], reach: int, width: int) -> Floats:
     start = reach + offset[1]
     return plane[min(max(y + offset[0], 0), len(plane) - 1), start : start + width]
 
 
-@njit(cache=True, fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def _add_products(
     out: Floats, w: Floats, v: Floats, w2: Floats, v2: Floats, w3: Floats, v3: Floats, w4: Floats, v4: Floats
 ) -> None:

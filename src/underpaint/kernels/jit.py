@@ -1,7 +1,6 @@
 """What a compiled kernel needs before it is called: a thread count, and a word to whoever waits for the compiler.
 
-numba keeps the machine code of a function until the file of that function changes. Whoever edits a function that the
-kernels of another file inline (`exponential`, `rows`, the shared loops) removes the ``__pycache__`` of this room.
+Where machine code is kept, and until when, says `machine_code`.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numba
 import torch
 
 from underpaint.core.errors import RunError
@@ -37,6 +35,8 @@ def prepare(function: Callable[..., Any], *, purpose: str, seconds: int) -> int:
     Raises:
         RunError: in a process forked from one that has already run a kernel, where OpenMP would abort.
     """
+    import numba  # it starts slowly, and few commands come here
+
     _refuse_fork()
     _announce(function, purpose, seconds)
     wanted = torch.get_num_threads()
@@ -66,11 +66,14 @@ def _announce(function: Any, purpose: str, seconds: int) -> None:
     _announced.add(purpose)
     if not _is_cached(function):
         # A warning, not an info line: whoever has not set up logging would else watch a silent program.
-        _log.warning("compiling the CPU kernel for %s, once after the install, about %d s", purpose, seconds)
+        often = "once after the install" if function.stats.cache_path else "in every process"
+        _log.warning("compiling the CPU kernel for %s, %s, about %d s", purpose, often, seconds)
 
 
 def _is_cached(function: Any) -> bool:
     """Whether an earlier process has left machine code that is not older than the source."""
+    if not function.stats.cache_path:
+        return False
     source = Path(function.py_func.__code__.co_filename)
     stem = f"{source.stem}.{function.__qualname__}-"
     folder = Path(function.stats.cache_path)

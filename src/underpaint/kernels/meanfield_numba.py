@@ -9,10 +9,11 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 from numpy.typing import NDArray
 
 from underpaint.kernels.exponential import exp2
+from underpaint.kernels.machine_code import compiled
 from underpaint.kernels.permutohedral_filter import fetch
 from underpaint.kernels.permutohedral_tiles import RUN, Tiles
 from underpaint.kernels.rows import add_scaled, gather, scatter, set_scaled
@@ -35,7 +36,7 @@ class Side(NamedTuple):
     entries: Floats  # (entries, padded C)
 
 
-@njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def load(probabilities: Floats, least: float, workers: int, rows: Floats) -> None:
     """Clip planes (C, P) to ``least``..1 and turn them into zero-padded rows (P, padded C)."""
     channels, points = probabilities.shape
@@ -50,7 +51,7 @@ def load(probabilities: Floats, least: float, workers: int, rows: Floats) -> Non
                     rows[start + i, c] = min(max(plane[i], low), high)
 
 
-@njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def step(
     rows: Floats,
     channels: int,
@@ -120,7 +121,7 @@ def step(
                         message[:] = 0
 
 
-@njit(cache=True)
+@compiled()
 def _compare(out: Floats, message: Floats, matrix: Floats) -> None:
     """The matrix times every message."""
     out[:] = 0
@@ -129,7 +130,7 @@ def _compare(out: Floats, message: Floats, matrix: Floats) -> None:
             add_scaled(out, i, message[i, b], matrix, b)
 
 
-@njit(cache=True, fastmath={"reassoc", "nnan", "nsz"})
+@compiled(fastmath={"reassoc", "nnan", "nsz"})
 def _subtract_largest(message: Floats, channels: int) -> None:
     """So that the exponential neither overflows nor vanishes."""
     for i in range(len(message)):
@@ -141,14 +142,14 @@ def _subtract_largest(message: Floats, channels: int) -> None:
             row[c] -= largest
 
 
-@njit(cache=True, fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def _exponentiate(message: Floats, unary: Floats) -> None:
     """Replace m by ``u exp(m)``; all pixels of a block in one loop. Padding has u = 0."""
     for c in range(message.size):
         message[c] = unary[c] * exp2(min(message[c] * _LOG2E, np.float32(0)))
 
 
-@njit(cache=True, fastmath={"reassoc", "nsz"}, error_model="numpy")
+@compiled(fastmath={"reassoc", "nsz"}, error_model="numpy")
 def _inverse_sums(q: Floats, share: Floats) -> None:
     for i in range(len(q)):
         total = np.float32(0)

@@ -9,11 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from underpaint.core.errors import ConfigError, DataError
-from underpaint.kernels import permutohedral_build as build
-from underpaint.kernels import permutohedral_filter as passes
 from underpaint.kernels.jit import prepare
 from underpaint.kernels.permutohedral_tiles import Tiles
-from underpaint.kernels.rows import empty_rows
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
@@ -68,6 +65,8 @@ class Lattice:
         cls, features: Floats, active: NDArray[np.bool_] | None = None, *, width: int | None = None
     ) -> Lattice:
         """As `build`, from one contiguous row per dimension (d, P), where known of an image ``width`` pixels wide."""
+        from underpaint.kernels import permutohedral_build as build  # numba starts slowly, and few commands need it
+
         threads = prepare(build.locate, purpose=PURPOSE, seconds=COMPILE_SECONDS)
         dims, points = features.shape
         if dims > MOST_DIMENSIONS:
@@ -123,6 +122,9 @@ class Lattice:
         ``both`` gives the sum of the map and its transpose, which differ in the order of the blurs alone: one splat and
         one slice serve both.
         """
+        from underpaint.kernels import permutohedral_filter as passes
+        from underpaint.kernels.rows import empty_rows
+
         threads = prepare(passes.splat, purpose=PURPOSE, seconds=COMPILE_SECONDS)
         entries = empty_rows(len(self.vertex), len(planes))
         vertices, spare = (empty_rows(self.vertices + 1, len(planes)) for _ in range(2))
@@ -139,8 +141,10 @@ class Lattice:
 
     def _blur(self, vertices: Floats, spare: Floats, threads: int, *, transpose: bool) -> Floats:
         """Blur along every axis; both arrays are overwritten and one of them returned."""
+        from underpaint.kernels.permutohedral_filter import blur
+
         for axis in self.axes(transpose=transpose):
-            passes.blur(vertices, self.neighbours[axis], threads, spare)
+            blur(vertices, self.neighbours[axis], threads, spare)
             vertices, spare = spare, vertices
         return vertices
 

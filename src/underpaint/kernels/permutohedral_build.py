@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 from numpy.typing import NDArray
 
+from underpaint.kernels.machine_code import compiled
 from underpaint.kernels.permutohedral_tiles import RUN, Tiles
 
 Floats = NDArray[np.float32]
@@ -22,7 +23,7 @@ CORNER = np.uint16
 """Type of a corner's number within its tile: half the memory of the largest part of a lattice."""
 
 
-@njit(cache=True, parallel=True, fastmath={"contract"})
+@compiled(parallel=True, fastmath={"contract"})
 def locate(
     features: Floats,
     active: NDArray[np.uint8],
@@ -57,7 +58,7 @@ def locate(
             counts[tile] = _locate_tile(features, active, scale, stride, base, runs, corners, weights, found[tile])
 
 
-@njit(cache=True)
+@compiled()
 def _locate_tile(
     features: Floats,
     active: NDArray[np.uint8],
@@ -98,7 +99,7 @@ def _locate_tile(
     return known
 
 
-@njit(cache=True, fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def embed(features: Floats, scale: Floats, stride: Longs, base: int, keys: Longs, share: Floats) -> None:
     """Packed keys and barycentric weights of the d + 1 vertices around each point of a block.
 
@@ -131,7 +132,7 @@ def embed(features: Floats, scale: Floats, stride: Longs, base: int, keys: Longs
             share[m, p] = residual[dims - m, p] - residual[n - m, p]
 
 
-@njit(cache=True, fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def _elevate(features: Floats, scale: Floats, elevated: Floats) -> None:
     """Into the hyperplane of d + 1 coordinates that sum to zero."""
     dims, size = features.shape
@@ -145,7 +146,7 @@ def _elevate(features: Floats, scale: Floats, elevated: Floats) -> None:
     elevated[0] = total
 
 
-@njit(cache=True, fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def _round(elevated: Floats, rounded: Ints, rank: Ints) -> None:
     """Nearest lattice point of remainder 0, and the order of the residuals (largest first, ties by index)."""
     n, size = elevated.shape
@@ -172,7 +173,7 @@ def _round(elevated: Floats, rounded: Ints, rank: Ints) -> None:
             out[p] += wrap
 
 
-@njit(cache=True)
+@compiled()
 def merge(found: Longs, counts: Longs, starts: Longs, vertex: Ints) -> Longs:
     """Number the vertices of all tiles together, in the order in which they are met.
 
@@ -204,7 +205,7 @@ def merge(found: Longs, counts: Longs, starts: Longs, vertex: Ints) -> Longs:
     return keys[:known]
 
 
-@njit(cache=True)
+@compiled()
 def group_entries(vertex: Ints, first: Ints, entries: Ints) -> None:
     """Entries sorted by vertex: those of vertex v are ``entries[first[v]:first[v + 1]]``, null left out."""
     for v in vertex:
@@ -220,7 +221,7 @@ def group_entries(vertex: Ints, first: Ints, entries: Ints) -> None:
             place[v] += 1
 
 
-@njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def link(keys: Longs, stride: Longs, neighbours: Ints) -> None:
     """Find the neighbours of every vertex along every axis.
 
@@ -241,7 +242,7 @@ def link(keys: Longs, stride: Longs, neighbours: Ints) -> None:
                 neighbours[axis, at + 1, 0] = v + 1
 
 
-@njit(cache=True)
+@compiled()
 def new_table(size: int) -> Longs:
     """Empty hash table of (key, number) pairs; the size is a power of two and an unused key is -1."""
     table = np.empty((size, 2), np.int64)
@@ -249,7 +250,7 @@ def new_table(size: int) -> Longs:
     return table
 
 
-@njit(cache=True)
+@compiled()
 def find(table: Longs, key: int) -> np.int64:
     """Slot of a key, or the unused slot where it belongs (multiplicative hashing, linear probing)."""
     mask = len(table) - 1
@@ -260,7 +261,7 @@ def find(table: Longs, key: int) -> np.int64:
     return slot
 
 
-@njit(cache=True)
+@compiled()
 def grow(table: Longs) -> Longs:
     """The same table, twice as large."""
     larger = new_table(2 * len(table))

@@ -7,9 +7,10 @@ to the same memory, and the sums are made in the same order whatever the number 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 from numpy.typing import NDArray
 
+from underpaint.kernels.machine_code import compiled
 from underpaint.kernels.permutohedral_tiles import RUN, Tiles
 from underpaint.kernels.rows import add_scaled, gather, scatter, set_scaled
 
@@ -19,7 +20,7 @@ Longs = NDArray[np.int64]
 Corners = NDArray[np.uint16]
 
 
-@njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def splat(
     planes: Floats, tiles: Tiles, corners: Corners, weights: Floats, starts: Longs, workers: int, entries: Floats
 ) -> None:
@@ -39,7 +40,7 @@ def splat(
                     scatter(own, corners, weights, p, np.float32(1), rows, p - start)
 
 
-@njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def collect(entries: Floats, first: Ints, order: Ints, workers: int, vertices: Floats) -> None:
     """Sum the tiles' copies of each vertex; row 0, the null vertex, is zero."""
     count = len(vertices)
@@ -53,7 +54,7 @@ def collect(entries: Floats, first: Ints, order: Ints, workers: int, vertices: F
                 add_scaled(vertices, v, np.float32(1), entries, order[e])
 
 
-@njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def blur(vertices: Floats, neighbours: Ints, workers: int, blurred: Floats) -> None:
     """Blur along one axis with the taps 1/2, 1, 1/2; ``neighbours`` is (M + 1, 2), 0 where there is none."""
     count = len(vertices)
@@ -64,7 +65,7 @@ def blur(vertices: Floats, neighbours: Ints, workers: int, blurred: Floats) -> N
                 add_scaled(blurred, v, np.float32(0.5), vertices, neighbours[v, side])
 
 
-@njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def slice_back(
     vertices: Floats,
     vertex: Ints,
@@ -94,7 +95,7 @@ def slice_back(
                         plane[i] = rows[i, c]
 
 
-@njit(cache=True)
+@compiled()
 def fetch(vertices: Floats, vertex: Ints, own: Floats) -> None:
     """A tile's own copy of its vertices."""
     for e in range(vertex.size):

@@ -12,7 +12,6 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from underpaint.kernels import upsampled_numba
 from underpaint.kernels.upsampled import UpsampledSoftmax, is_compiled, upsampled_softmax
 
 _GROUP = 2_000_000
@@ -93,6 +92,8 @@ def _by_image(logits: Tensor, size: tuple[int, int], form: Form) -> tuple[Tensor
     Memory that is touched for the first time costs more than the sums: fresh tensors of a whole batch would take as
     long as softmax, upsampling and their gradients together.
     """
+    from underpaint.kernels import upsampled_numba  # numba starts slowly, and few commands need it
+
     count, channels, *cells = logits.shape
     taps = upsampled_numba.Taps.of((cells[0], cells[1]), size)
     group = min(count, max(1, _GROUP // (channels * size[0] * size[1])))

@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from underpaint.core.errors import ConfigError, DataError
-from underpaint.kernels.randomwalk_numba import walk
 
 Offset = tuple[int, int]
 
@@ -138,6 +137,8 @@ def random_walk(scores: Tensor, affinities: Tensor, *, radius: int, exponent: fl
     if steps and math.log2(2 * steps) * pixels**3 < steps * len(back.values()) * classes:
         rows = torch.linalg.matrix_power(back.to_dense(), steps) @ rows
     elif rows.device.type == "cpu" and precision == torch.float32:
+        from underpaint.kernels.randomwalk_numba import walk  # numba starts slowly, and few commands need it
+
         rows = walk(back, rows, steps)
     else:
         for _ in range(steps):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numba import njit, prange
+from numba import prange
 from numpy.typing import NDArray
 from torch import Tensor
 
 from underpaint.kernels.jit import prepare
+from underpaint.kernels.machine_code import compiled
 from underpaint.kernels.rows import add_scaled, padded
 
 Floats = NDArray[np.float32]
@@ -30,7 +31,7 @@ def walk(back: Tensor, rows: Tensor, steps: int) -> Tensor:
     return torch.from_numpy(now[:, :classes])
 
 
-@njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def _step(first: Longs, senders: Longs, values: Floats, now: Floats, workers: int, new: Floats) -> None:
     pixels = len(now)
     for worker in prange(workers):

@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from underpaint.core.errors import DataError
-from underpaint.kernels import upsampled_numba
 
 __all__ = ["UpsampledSoftmax", "upsampled_softmax"]
 
@@ -84,6 +83,8 @@ class _UpsampledSoftmax(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, size: tuple[int, int]) -> Tensor:
+        from underpaint.kernels import upsampled_numba  # numba starts slowly, and few commands need it
+
         ctx.cells = (logits.shape[2], logits.shape[3])
         ctx.taps = upsampled_numba.Taps.of(ctx.cells, size)
         probabilities = logits.new_empty((*logits.shape[:2], *size))
@@ -94,6 +95,8 @@ class _UpsampledSoftmax(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        from underpaint.kernels import upsampled_numba
+
         (probabilities,) = ctx.saved_tensors
         return upsampled_numba.pull_back(probabilities, upstream[0].contiguous(), ctx.taps, ctx.cells)[0], None
 

@@ -12,12 +12,13 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numba import njit, prange
+from numba import prange
 from numpy.typing import NDArray
 from torch import Tensor
 
 from underpaint.kernels.exponential import exp2
 from underpaint.kernels.jit import prepare
+from underpaint.kernels.machine_code import compiled
 
 Floats = NDArray[np.float32]
 Longs = NDArray[np.int64]
@@ -79,7 +80,7 @@ def pull_back(probabilities: Tensor, gradient: Tensor, taps: Taps, cells: tuple[
     return torch.from_numpy(pulled), torch.from_numpy(inner).sum()
 
 
-@njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def _softmax(logits: Floats, taps: Taps, workers: int, out: Floats) -> None:
     count, channels, cells, _ = logits.shape
     width, strips = out.shape[3], taps.first.size - 1
@@ -114,7 +115,7 @@ def _softmax(logits: Floats, taps: Taps, workers: int, out: Floats) -> None:
                     _scale(line[c], total, out[n, c, y])
 
 
-@njit(cache=True, fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def _widen(cells: Floats, column: Longs, right: Floats, out: Floats) -> None:
     """A row of cells at the width of the image, times log2 e, because powers of two follow."""
     channels, last = len(cells), cells.shape[1] - 1
@@ -124,7 +125,7 @@ def _widen(cells: Floats, column: Longs, right: Floats, out: Floats) -> None:
             out[c, x] = _LOG2_E * (left + right[x] * (cells[c, min(column[x] + 1, last)] - left))
 
 
-@njit(cache=True, fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def _blend(above: Floats, below: Floats, weight: np.float32, out: Floats, top: Floats) -> None:
     for x in range(out.size):
         value = above[x] + weight * (below[x] - above[x])
@@ -132,7 +133,7 @@ def _blend(above: Floats, below: Floats, weight: np.float32, out: Floats, top: F
         top[x] = max(top[x], value)
 
 
-@njit(cache=True, fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def _raise(line: Floats, top: Floats, total: Floats) -> None:
     for x in range(line.size):
         power = exp2(line[x] - top[x])
@@ -140,13 +141,13 @@ def _raise(line: Floats, top: Floats, total: Floats) -> None:
         total[x] += power
 
 
-@njit(cache=True)
+@compiled()
 def _scale(line: Floats, factor: Floats, out: Floats) -> None:
     for x in range(line.size):
         out[x] = line[x] * factor[x]
 
 
-@njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def _pull_back(
     probabilities: Floats,
     gradient: Floats,
@@ -187,13 +188,13 @@ def _pull_back(
             _narrow(below, taps.column, taps.right, owed[n, strip])
 
 
-@njit(cache=True, fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def _add_product(a: Floats, b: Floats, out: Floats) -> None:
     for x in range(out.size):
         out[x] += a[x] * b[x]
 
 
-@njit(cache=True)
+@compiled()
 def _sum(line: Floats) -> float:
     total = 0.0
     for value in line:
@@ -201,7 +202,7 @@ def _sum(line: Floats) -> float:
     return total
 
 
-@njit(cache=True, fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def _add_slope(
     probability: Floats, gradient: Floats, mean: Floats, weight: np.float32, above: Floats, below: Floats
 ) -> None:
@@ -213,7 +214,7 @@ def _add_slope(
         above[x] += slope - part
 
 
-@njit(cache=True, fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def _narrow(line: Floats, column: Longs, right: Floats, out: Floats) -> None:
     """The transpose of `_widen`, up to its factor; the two cells in work are held in registers."""
     channels, cells = out.shape

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from underpaint.core.errors import ConfigError, DataError
-from underpaint.kernels import windowed_gpu, windowed_numba, windowed_torch
+from underpaint.kernels import windowed_gpu, windowed_torch
 from underpaint.kernels.adaptive import pixel_adaptive_refinement
 from underpaint.kernels.gaussian import GaussianKernel, HalfWindow
 from underpaint.kernels.quadratic import quadratic_energy
@@ -101,6 +101,13 @@ def windowed_filter(
     return filtered
 
 
+def _into(scratch: Tensor, pair_sum: PairSum) -> PairSum:
+    """The compiled sum writes into memory that is there already; the others have no such argument."""
+    from underpaint.kernels import windowed_numba  # numba starts slowly, and few commands need it
+
+    return partial(windowed_numba.filter_pairs, out=scratch) if pair_sum is windowed_numba.filter_pairs else pair_sum
+
+
 @dataclass(frozen=True)
 class _PairForm:
     """The energy as a quadratic form."""
@@ -122,9 +129,7 @@ class _PairForm:
         if self.compatibility is not None:
             matrix = self.compatibility.detach().to(probabilities)
             return _general(probabilities, rgb, self.window, source, destination, matrix, self.pair_sum), None
-        pair_sum = self.pair_sum
-        if pair_sum is windowed_numba.filter_pairs:
-            pair_sum = partial(windowed_numba.filter_pairs, out=scratch)
+        pair_sum = _into(scratch, self.pair_sum) if probabilities.device.type == "cpu" else self.pair_sum
         filtered, disagreement = pair_sum(probabilities, rgb, self.window, source, destination)
         return filtered, disagreement.sum(dtype=torch.float64)
 
@@ -196,6 +201,8 @@ def _select(
     if backend == "torch":
         return windowed_torch.filter_pairs, window
     if compiled:
+        from underpaint.kernels import windowed_numba  # numba starts slowly, and few commands need it
+
         return windowed_numba.filter_pairs, window
     on_gpu = single and values.device.type == "cuda"
     return (windowed_gpu if on_gpu else windowed_torch).filter_pairs, window

@@ -12,13 +12,14 @@ import math
 
 import numpy as np
 import torch
-from numba import njit, prange
+from numba import prange
 from numpy.typing import NDArray
 from torch import Tensor
 
 from underpaint.kernels.exponential import exp2
 from underpaint.kernels.gaussian import HalfWindow
 from underpaint.kernels.jit import prepare
+from underpaint.kernels.machine_code import compiled
 from underpaint.kernels.products import group_size, sum_neighbours
 from underpaint.kernels.rows import LANES
 
@@ -73,7 +74,7 @@ def _bytes(gate: Tensor | None) -> NDArray[np.uint8]:
     return np.empty((0, 0, 0), np.uint8) if gate is None else gate.to(torch.uint8).contiguous().numpy()
 
 
-@njit(cache=True, parallel=True, fastmath={"contract"})
+@compiled(parallel=True, fastmath={"contract"})
 def _filter(
     values: Floats,
     rgb: Floats,
@@ -119,7 +120,7 @@ def _filter(
                     _store(local, sums, row, row - top, left, radius, pitch, filtered[n], disagreement[n])
 
 
-@njit(cache=True)
+@compiled()
 def _load(
     values: Floats,
     rgb: Floats,
@@ -146,7 +147,7 @@ def _load(
         gates[:, first:last] = 1
 
 
-@njit(cache=True)
+@compiled()
 def _gate(n: int, mask: NDArray[np.uint8], gate: Floats, top: int, left: int, radius: int, pitch: int) -> None:
     """Copy a gate under a block; an empty mask leaves every pixel of the image open."""
     if mask.size == 0:
@@ -158,7 +159,7 @@ def _gate(n: int, mask: NDArray[np.uint8], gate: Floats, top: int, left: int, ra
         gate[first : first + stop - start] = mask[n, row, start:stop]
 
 
-@njit(cache=True)
+@compiled()
 def _weigh(
     colours: Floats,
     gates: Floats,
@@ -196,7 +197,7 @@ def _weigh(
         _multiply_gates(weight, gates[0, here], gates[1, here], gates[0, there], gates[1, there])
 
 
-@njit(cache=True)
+@compiled()
 def _sum_row(
     local: Floats,
     weights: Floats,
@@ -220,26 +221,26 @@ def _sum_row(
 # it has to prove too many pairs of arrays apart.
 
 
-@njit(cache=True, fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def _add_squares(out: Floats, a: Floats, b: Floats) -> None:
     for p in range(out.size):
         difference = a[p] - b[p]
         out[p] += difference * difference
 
 
-@njit(cache=True, fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def _add_gaussian(out: Floats, distance: Floats, spatial: np.float32, decay: np.float32) -> None:
     for p in range(out.size):
         out[p] += spatial * exp2(distance[p] * decay)
 
 
-@njit(cache=True, fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def _multiply_gates(out: Floats, send: Floats, receive: Floats, send2: Floats, receive2: Floats) -> None:
     for p in range(out.size):
         out[p] *= receive[p] * send2[p] + send[p] * receive2[p]
 
 
-@njit(cache=True, fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def _store(
     local: Floats,
     sums: Floats,
