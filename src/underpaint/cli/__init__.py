@@ -13,7 +13,8 @@ from rich.logging import RichHandler
 
 from underpaint import __version__
 from underpaint.cli import convert, demo, doctor, evaluate, gap, methods, predict, simulate, train
-from underpaint.core.errors import UnderpaintError
+from underpaint.cli.failures import DEBUG, explained
+from underpaint.cli.streams import flush_output, prepare_streams
 from underpaint.core.printable import printable
 
 
@@ -45,21 +46,28 @@ for verb in (demo, doctor, simulate, train, predict, evaluate, gap, convert, met
 
 
 def main() -> None:
-    """Run the command; a problem that a user can mend is a message, not a traceback.
+    """Run the command; whatever stops it is a message, not a traceback, unless ``UNDERPAINT_DEBUG`` is set.
 
     Exit codes: 0 the work is done, 1 it is not (the message says why), 2 the call's words are off, 130 interrupted.
     """
     # Threads that spin at barriers lose up to ten times their speed when anything else runs; read at import of torch.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    prepare_streams()
     console = Console(stderr=True)
     handler = RichHandler(console=console, show_time=False, show_path=False, markup=False)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
     try:
-        app()
-    except UnderpaintError as error:
-        console.print("error: ", style="bold red", end="")
-        console.print(printable(str(error), lines=True), markup=False, highlight=False)
-        sys.exit(130 if error.what.startswith("interrupted") else 1)
+        try:
+            app()
+        finally:
+            flush_output()
     except KeyboardInterrupt:
         console.print("interrupted", style="bold red")
         sys.exit(130)
+    except Exception as error:
+        if os.environ.get(DEBUG):
+            raise
+        told = explained(error)
+        console.print("error: ", style="bold red", end="")
+        console.print(printable(str(told), lines=True), markup=False, highlight=False)
+        sys.exit(130 if told.what.startswith("interrupted") else 1)
