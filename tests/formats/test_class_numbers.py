@@ -248,3 +248,25 @@ def test_numbers_of_unknown_classes_that_occur_nowhere_do_no_harm(tmp_path: Path
     data, folder = data_set(tmp_path / "data", "background cat dog"), grey(tmp_path / "drawn")
     (folder / "classes.txt").write_text("background\ncat\ndog\nowl\nhorse\n")
     assert learned(data, folder) == ("cat", "dog", "unknown")
+
+
+def test_a_list_above_that_may_number_boxes_is_not_taken_for_that_of_label_images(tmp_path: Path) -> None:
+    data, folder = data_set(tmp_path / "data", "background cat dog"), grey(tmp_path / "other/drawn")
+    (tmp_path / "other/classes.txt").write_text("cat\ndog\n")
+    with pytest.raises(DataError, match="above the label images lacks 'background'"):
+        learned(data, folder)
+    (folder / "classes.txt").write_text(LISTS["classes.txt"])
+    assert learned(data, folder) == ("cat", "dog", "unknown")
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "bmp"])
+@pytest.mark.parametrize("wide", [False, True])
+def test_lists_hold_for_every_kind_of_file(tmp_path: Path, suffix: str, wide: bool) -> None:
+    if wide and suffix == "bmp":
+        pytest.skip("a BMP has 8 bits")
+    data, folder = data_set(tmp_path / "data", "dog background cat"), tmp_path / "drawn"
+    folder.mkdir()
+    values = np.where(OWN == 255, 65535, OWN).astype(np.uint16) if wide else OWN
+    Image.fromarray(values).save(folder / f"p.{suffix}")
+    (folder / "classes.txt").write_text(LISTS["classes.txt"])
+    assert learned(data, folder) == ("cat", "dog", "unknown")

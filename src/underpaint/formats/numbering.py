@@ -36,7 +36,7 @@ def numbering_beside(folder: Path, classes: ClassTable, *, outside: bool = True)
     Raises:
         DataError: a class list that cannot be read, or that repeats a name.
     """
-    found = _listed(folder, outside=outside)
+    found = _listed(folder, classes, outside=outside)
     if found is None:
         return None
     coloured = any(meaning.colour is not None for meaning in found.meanings)
@@ -59,7 +59,7 @@ def table_alone(folder: Path) -> ClassTable:
     Raises:
         DataError: there is no class list, without which the numbers stand for nothing.
     """
-    found = _listed(folder, outside=True)
+    found = _listed(folder, None, outside=True)
     if found is None:
         raise DataError(
             "label images by themselves hold numbers, and no class list says what these stand for",
@@ -79,11 +79,28 @@ def table_of(listed: Numbering) -> ClassTable:
     return ClassTable(names, colours, table.background)
 
 
-def _listed(folder: Path, *, outside: bool) -> Numbering | None:
+def _listed(folder: Path, classes: ClassTable | None, *, outside: bool) -> Numbering | None:
     found = class_list(folder)
     if found is None and (folder / SUMMARY).is_file():
         found = _summary(folder / SUMMARY)
-    return class_list(real(folder).parent) if found is None and outside else found
+    return _above(real(folder), classes) if found is None and outside else found
+
+
+def _above(folder: Path, classes: ClassTable | None) -> Numbering | None:
+    """The list in the folder above. It may number something else, such as boxes, which have no background.
+
+    Raises:
+        DataError: it lacks the background of ``classes``, so that 0 may be that, or the first class of the list.
+    """
+    found = class_list(folder.parent)
+    behind = None if classes is None or classes.background is None else classes.names[classes.background]
+    if found is not None and behind is not None and behind not in found.names():
+        raise DataError(
+            f"the class list above the label images lacks {behind!r}, so that it may number something else",
+            where=found.source,
+            fix="put the list of the label images into their own folder, as classes.txt: one name a line, from 0 on",
+        )
+    return found
 
 
 def read_numbering(path: Path) -> Numbering:
