@@ -192,7 +192,7 @@ def _run_folders(folder: Path) -> tuple[Seeds, Read]:
 
     def read(path: Path) -> None:
         if path == state:
-            load_checkpoint(folder / "checkpoints")
+            load_checkpoint(folder / "checkpoints", "x")
         elif path.suffix == ".safetensors":
             load_into(network, read_tensors(path), path)
         elif path.suffix == ".jsonl":

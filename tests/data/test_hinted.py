@@ -253,9 +253,9 @@ def _size(path: Path, *, limit: int) -> tuple[int, int]:
 
 def test_nothing_readable_says_why(data: DataFolder) -> None:
     hints = {name: mixture()[name] for name in ("im0", "im1")}
-    made = images(data, hints)
     for name in hints:
         cut(data.images[name])
+    made = images(data, hints)
     with pytest.raises(DataError, match=r"none of the 2 images can be read\n(.|\n)*im[01]\.png"):
         made[0, 1]
     for name in hints:

@@ -196,6 +196,7 @@ def test_labels_are_made_in_the_arithmetic_of_the_training(scenes: Path, scribbl
     seen = {}
     for name, autocast in (("32", nullcontext), ("16", partial(torch.autocast, "cpu", torch.bfloat16))):
         folder = tmp_path / name
+        folder.mkdir()
         infer = StageInference(network, images, folder / "labels", store=folder, given={}, autocast=autocast)
         still = next(infer.images())
         seen[name] = (
@@ -225,6 +226,7 @@ def test_a_classifier_that_sees_nothing_of_a_tagged_class_is_named(
         answers[1:, 0, 0] = 1
         answers[lost, 0, 0] = seen
         monkeypatch.setattr(Responder, "coarse", lambda self, rgb: answers)
+        (tmp_path / f"{seen}").mkdir()
         infer = StageInference(network, images, tmp_path / "labels", store=tmp_path / f"{seen}", given={})
         assert infer.unseen() is None, "nothing was asked for"
         for still in stills:

@@ -228,7 +228,7 @@ def checkpoint(folder: Path, step: int, state: object) -> None:
 def test_checkpoints_of_another_shape_are_passed_over(tmp_path: Path, state: object) -> None:
     checkpoint(tmp_path, 3, state)
     with pytest.raises(RunError, match="none of the 1 checkpoints is whole"):
-        load_checkpoint(tmp_path)
+        load_checkpoint(tmp_path, "x")
 
 
 def test_states_of_another_optimiser_are_refused() -> None:

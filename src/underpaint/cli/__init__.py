@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from underpaint.cli import convert, demo, doctor, evaluate, gap, methods, predic
 from underpaint.cli.failures import DEBUG, explained
 from underpaint.cli.streams import flush_output, prepare_streams
 from underpaint.core.printable import printable
+from underpaint.core.stop import Stopped, unwind_when_stopped
 
 
 def _show_version(asked: bool) -> None:
@@ -48,7 +50,8 @@ for verb in (demo, doctor, simulate, train, predict, evaluate, gap, convert, met
 def main() -> None:
     """Run the command; whatever stops it is a message, not a traceback, unless ``UNDERPAINT_DEBUG`` is set.
 
-    Exit codes: 0 the work is done, 1 it is not (the message says why), 2 the call's words are off, 130 interrupted.
+    Exit codes: 0 the work is done, 1 it is not (the message says why), 2 the call's words are off, 130
+    interrupted, 143 or 129 ended by SIGTERM or SIGHUP.
     """
     # Threads that spin at barriers lose up to ten times their speed when anything else runs; read at import of torch.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -56,11 +59,15 @@ def main() -> None:
     console = Console(stderr=True)
     handler = RichHandler(console=console, show_time=False, show_path=False, markup=False)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
+    unwind_when_stopped()
     try:
         try:
             app()
         finally:
             flush_output()
+    except Stopped as stop:
+        console.print(f"stopped: {signal.Signals(stop.number).name}", style="bold red")
+        raise
     except KeyboardInterrupt:
         console.print("interrupted", style="bold red")
         sys.exit(130)
@@ -70,4 +77,4 @@ def main() -> None:
         told = explained(error)
         console.print("error: ", style="bold red", end="")
         console.print(printable(str(told), lines=True), markup=False, highlight=False)
-        sys.exit(130 if told.what.startswith("interrupted") else 1)
+        sys.exit(told.exit_code)

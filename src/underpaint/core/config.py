@@ -24,6 +24,10 @@ RECIPE_BYTES = 1 << 16
 """Limit of a recipe; one with every setting has 3 kB."""
 
 
+FREE = "weights do not depend on it"
+"""Marks a setting, as ``Annotated[int, FREE]``, that may change between two starts of a run."""
+
+
 class Config(BaseModel):
     """Base of every configuration: inert, frozen, and strict about its keys."""
 
@@ -39,6 +43,13 @@ class Config(BaseModel):
                 if isinstance(number, int | float) and abs(number) > limit:
                     raise ValueError(f"{name} is {number:g}, accepted are numbers up to {limit:g}")
         return self
+
+    def decisive(self) -> Settings:
+        """The settings on which the weights of a training depend, as JSON values: all but those marked `FREE`."""
+        free = {name for name, field in type(self).model_fields.items() if FREE in field.metadata}
+        found: Settings = self.model_dump(mode="json", exclude=free)
+        inner = {name: value for name in found if isinstance(value := getattr(self, name), Config)}
+        return found | {name: value.decisive() for name, value in inner.items()}
 
     @classmethod
     def parse(cls, settings: Settings, where: object = "configuration") -> Self:

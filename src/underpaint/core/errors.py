@@ -16,6 +16,9 @@ class UnderpaintError(Exception):
         fix: What to do next.
     """
 
+    exit_code = 1
+    """Of the command that it ends."""
+
     def __init__(self, what: str, *, where: object = None, accepted: object = None, fix: str | None = None) -> None:
         parts = [what]
         if where is not None:
@@ -48,6 +51,20 @@ class ConfigError(UnderpaintError):
 
 class RunError(UnderpaintError):
     """A training run cannot start, resume or go on."""
+
+
+class InterruptionError(RunError):
+    """A signal asked a training to stop, and it did so with its work kept.
+
+    Args:
+        what: Where it stands.
+        fix: How to go on.
+        number: The signal; the exit code is the shell's, 128 and this.
+    """
+
+    def __init__(self, what: str, *, fix: str, number: int) -> None:
+        super().__init__(what, fix=fix)
+        self.exit_code = 128 + number
 
 
 def nearest(name: str, options: Iterable[str]) -> str:

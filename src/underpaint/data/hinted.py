@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +17,8 @@ import torch
 from pydantic import Field, field_validator
 from torch.utils.data import Dataset, Sampler
 
-from underpaint.core.config import Config
-from underpaint.core.errors import DataError, nearest
+from underpaint.core.config import FREE, Config
+from underpaint.core.errors import DataError, RunError, nearest
 from underpaint.core.rng import generator
 from underpaint.data.pseudo import PseudoLabels
 from underpaint.data.samples import Geometry, Sample, Still
@@ -57,7 +59,7 @@ class ViewConfig(Config):
     scales: tuple[float, float] = (0.75, 1.5)
     flip: bool = True
     colour_jitter: float = Field(default=0.2, ge=0, lt=1)
-    cache_mb: int = Field(default=1024, ge=0)
+    cache_mb: Annotated[int, FREE] = Field(default=1024, ge=0)
 
     @field_validator("crop")
     @classmethod
@@ -124,6 +126,7 @@ class HintedImages(Dataset[Sample]):
     Raises:
         DataError: an image that the data set lacks, no image that can be read, or a label file of another size.
         HintError: contradictory hints, hints outside their image, or an unknown class.
+        RunError: when a sample is made, a photograph that is no more what it was: weights would depend on the moment.
     """
 
     def __init__(
@@ -141,6 +144,7 @@ class HintedImages(Dataset[Sample]):
         self.unreadable: dict[str, str] = {}
         self.geometry: dict[str, Geometry] = {}
         self._sizes: dict[str, tuple[int, int]] = {}
+        self._bytes: dict[str, int] = {}
         for name, hint in self.hints.items():
             self._add(name, hint)
         if not self.geometry:
@@ -179,6 +183,7 @@ class HintedImages(Dataset[Sample]):
                     fix="masks are never resized; make both of one size and orientation",
                 )
         self.geometry[name], self._sizes[name] = geometry, size
+        self._bytes[name] = _bytes(self.data.images[name])
 
     @property
     def sure(self) -> tuple[int, ...]:
@@ -269,7 +274,14 @@ class HintedImages(Dataset[Sample]):
     def _image(self, name: str) -> np.ndarray:
         held = self._cache.items.get(name)
         if held is None:
-            held = read_rgb(self.data.images[name], window=self.window)
+            path = self.data.images[name]
+            if _bytes(path) != self._bytes[name]:
+                raise RunError(
+                    f"photograph {name!r} was removed or changed while the training ran",
+                    where=path,
+                    fix="put it back as it was; the same command with --resume goes on from the last checkpoint",
+                )
+            held = read_rgb(path, window=self.window)
             self._cache.put(name, held)
         return held
 
@@ -328,6 +340,15 @@ class HintedImages(Dataset[Sample]):
                 self.unreadable[name] = str(error)
                 continue
             yield self.still(name)
+
+
+def _bytes(path: Path) -> int:
+    """The size of a file that can be opened; -1 of one that cannot."""
+    try:
+        with path.open("rb") as file:
+            return os.fstat(file.fileno()).st_size
+    except OSError:
+        return -1
 
 
 def _whole(size: tuple[int, int]) -> View:

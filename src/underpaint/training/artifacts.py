@@ -1,20 +1,29 @@
-"""What a stage makes: a folder named by the hash of what went in, written whole or not at all, used again."""
+"""What a stage makes: a folder named by the hash of what went in, written whole, read again with its checksums."""
 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from underpaint.core.atomic import atomic_folder
-from underpaint.core.digest import fingerprint
+from underpaint.core.digest import file_digest, fingerprint
+
+log = logging.getLogger(__name__)
 
 TRAINING_ROOMS = (
     "core", "hints", "formats", "records.py", "kernels", "losses", "models", "data", "local", "cam", "methods",
     "predict", "training",
 )  # fmt: skip
 """The code that weights, and labels made between two stages, depend on."""
+
+CHECKSUMS = "checksums.json"
+"""SHA-256 of every file of an artifact, by its path below the folder."""
+
+_whole: set[Path] = set()
+"""Artifacts that this process has written or checked."""
 
 
 def artifact_path(store: Path, name: str, inputs: Any) -> Path:
@@ -23,9 +32,10 @@ def artifact_path(store: Path, name: str, inputs: Any) -> Path:
 
 
 def make_artifact(store: Path, name: str, inputs: Any, make: Callable[[Path], None]) -> Path:
-    """The artifact that ``make`` writes from ``inputs``; made only if the store does not hold it yet.
+    """The artifact that ``make`` writes from ``inputs``; made only if the store does not hold it yet, whole.
 
-    Two processes that make the same one at the same time both write it whole; the later takes the earlier's place.
+    Two processes that make the same one at the same time both write it whole; the later takes the earlier's place. One
+    that is damaged is named, and made again.
 
     Args:
         store: Folder of artifacts; several runs may share it.
@@ -34,9 +44,44 @@ def make_artifact(store: Path, name: str, inputs: Any, make: Callable[[Path], No
         make: Writes into the empty folder that it is given.
     """
     target = artifact_path(store, name, inputs)
-    if not target.is_dir():
-        with atomic_folder(target) as temporary:
+    if not is_whole(target):
+        with atomic_folder(target, root=store) as temporary:
             make(temporary)
             text = json.dumps(inputs, sort_keys=True, indent=1, default=str)
             (temporary / "inputs.json").write_text(text + "\n", encoding="utf-8")
+            (temporary / CHECKSUMS).write_text(json.dumps(_digests(temporary), indent=1) + "\n", encoding="utf-8")
+        _whole.add(target.absolute())
     return target
+
+
+def is_whole(artifact: Path) -> bool:
+    """Whether an artifact is there with the very bytes that were written; a damaged one is named.
+
+    Its files are read once in a process.
+    """
+    key = artifact.absolute()
+    if key not in _whole and artifact.is_dir():
+        damage = _damage(artifact)
+        if damage is None:
+            _whole.add(key)
+        else:
+            log.warning("%s is damaged (%s) and is made again", artifact, damage)
+    return key in _whole and artifact.is_dir()
+
+
+def _damage(artifact: Path) -> str | None:
+    """What differs from the checksums, or None."""
+    try:
+        stated = json.loads((artifact / CHECKSUMS).read_text(encoding="utf-8"))
+        seen = _digests(artifact)
+    except (OSError, ValueError) as error:
+        return f"its checksums cannot be read: {error}"
+    if not isinstance(stated, dict):
+        return f"{CHECKSUMS} is no table"
+    changed = sorted(name for name in stated.keys() | seen.keys() if stated.get(name) != seen.get(name))
+    return f"{changed[0]} is not what was written" if changed else None
+
+
+def _digests(artifact: Path) -> dict[str, str]:
+    files = sorted(path for path in artifact.rglob("*") if path.is_file() and path.name != CHECKSUMS)
+    return {path.relative_to(artifact).as_posix(): file_digest(path) for path in files}

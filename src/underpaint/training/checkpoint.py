@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from underpaint.core.atomic import atomic_folder, remove_leftovers
+from underpaint.core.atomic import atomic_folder
 from underpaint.core.errors import RunError, UnderpaintError
 from underpaint.core.regular import TEXT_BYTES, read_regular
 from underpaint.formats.json_text import read_json
@@ -32,6 +33,19 @@ Tensors = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
+class Logged:
+    """Where the event log stands: with it, the lines of a resumed run are those of one that did not stop.
+
+    Args:
+        since: Step of the last line.
+        sums: Loss terms added up since.
+    """
+
+    since: int
+    sums: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """All that the loop needs to go on as if it had not stopped.
 
@@ -40,31 +54,38 @@ class Checkpoint:
         weights: The network's state.
         optimiser: State of the optimiser, flat: ``"<parameter>.<name>"``.
         average: State of the weight average, or None.
+        logged: Where the event log stands.
     """
 
     step: int
     weights: Tensors
     optimiser: Tensors
     average: Tensors | None
+    logged: Logged
 
 
-def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
+def save_checkpoint(folder: Path, checkpoint: Checkpoint, inputs: str) -> Path:
     """Write ``folder/step-N`` and remove all but the last two.
+
+    Args:
+        folder: Of the stage's checkpoints; the folder around it must be there.
+        checkpoint: What to write.
+        inputs: Fingerprint of what the weights depend on.
 
     Raises:
         DataError: it could not be written; earlier checkpoints are untouched.
     """
-    remove_leftovers(folder)
     target = folder / f"step-{checkpoint.step:08d}"
     parts = {"weights": checkpoint.weights, "optimiser": checkpoint.optimiser, "average": checkpoint.average}
-    with atomic_folder(target) as temporary:
+    with atomic_folder(target, root=folder.parent) as temporary:
         digests = {}
         for name, tensors in parts.items():
             if tensors is not None:
                 content = tensor_bytes(tensors)
                 (temporary / f"{name}.safetensors").write_bytes(content)
                 digests[name] = hashlib.sha256(content).hexdigest()
-        state = {"step": checkpoint.step, "sha256": digests}
+        logged = {"since": checkpoint.logged.since, "sums": dict(checkpoint.logged.sums)}
+        state = {"step": checkpoint.step, "inputs": inputs, "sha256": digests, "logged": logged}
         (temporary / "state.json").write_text(json.dumps(state, sort_keys=True) + "\n", encoding="utf-8")
     for old in _numbered(folder)[:-KEEP]:
         shutil.rmtree(old)
@@ -76,16 +97,29 @@ def tensor_bytes(tensors: Tensors) -> bytes:
     return save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()})
 
 
-def load_checkpoint(folder: Path) -> Checkpoint | None:
+def load_checkpoint(folder: Path, inputs: str) -> Checkpoint | None:
     """The last whole checkpoint of a folder; a damaged one is named, and the one before it is taken.
 
+    Checkpoints that were made from other inputs (photographs or code that changed since) are named and removed: the
+    stage begins anew, since weights of both would be neither's.
+
+    Args:
+        folder: Of the stage's checkpoints.
+        inputs: Fingerprint of what the weights depend on.
+
     Returns:
-        None where there is no checkpoint at all.
+        None where there is no checkpoint of these inputs.
 
     Raises:
         RunError: checkpoints are there, but none is whole.
     """
-    found = _numbered(folder)
+    found = []
+    for path in _numbered(folder):
+        if _made_from(path) in (inputs, None):
+            found.append(path)
+        else:
+            log.warning("%s was made from other photographs or by other code, and is removed", path)
+            shutil.rmtree(path, ignore_errors=True)
     for path in reversed(found):
         try:
             return _read(path)
@@ -100,6 +134,14 @@ def _numbered(folder: Path) -> list[Path]:
     return sorted(folder.glob("step-*"))
 
 
+def _made_from(path: Path) -> str | None:
+    """Fingerprint of a checkpoint's inputs; None where it cannot be read."""
+    try:
+        return str(read_json(path / "state.json", max_bytes=TEXT_BYTES)["inputs"])
+    except (OSError, ValueError, LookupError, TypeError, UnderpaintError):
+        return None
+
+
 def _read(path: Path) -> Checkpoint:
     state: dict[str, Any] = read_json(path / "state.json", max_bytes=TEXT_BYTES)
     parts: dict[str, Tensors] = {}
@@ -110,7 +152,8 @@ def _read(path: Path) -> Checkpoint:
         if hashlib.sha256(read_regular(file, max_bytes=MAX_BYTES)).hexdigest() != digest:
             raise ValueError(f"{file.name} has another checksum")
         parts[name] = read_tensors(file)
-    return Checkpoint(int(state["step"]), parts["weights"], parts["optimiser"], parts.get("average"))
+    logged = Logged(int(state["logged"]["since"]), state["logged"]["sums"])
+    return Checkpoint(int(state["step"]), parts["weights"], parts["optimiser"], parts.get("average"), logged)
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> Tensors:

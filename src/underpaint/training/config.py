@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from underpaint.core.config import Config, Settings
+from underpaint.core.config import FREE, Config, Settings
 from underpaint.data.hinted import ViewConfig
 from underpaint.formats.window import Window, checked
 from underpaint.models.network import DIVISOR, ModelConfig
@@ -35,7 +35,7 @@ class TrainConfig(Config):
         precision: ``auto`` is 32 bit on a CPU and bfloat16 mixed on a GPU that has it. ``bf16-mixed`` saves a quarter
             of the step on a CPU with AVX-512 BF16, and is slower on others. 16-bit floats of the other kind are not
             offered: they overflow, and would need a scale of the loss that is part of every checkpoint.
-        workers: Processes that load samples; 0 loads between the steps. Weights do not depend on it.
+        workers: Processes that load samples; 0 loads between the steps.
         checkpoint_every: Steps between checkpoints.
         gradient_clip: Largest norm of the gradient; 0 for none.
     """
@@ -51,8 +51,8 @@ class TrainConfig(Config):
     power: float = Field(default=0.9, gt=0)
     ema: float = Field(default=0.0, ge=0, lt=1)
     precision: Precision = "auto"
-    workers: int = Field(default=1, ge=0, le=256)
-    checkpoint_every: int = Field(default=200, ge=1)
+    workers: Annotated[int, FREE] = Field(default=1, ge=0, le=256)
+    checkpoint_every: Annotated[int, FREE] = Field(default=200, ge=1)
     gradient_clip: float = Field(default=1.0, ge=0)
 
     @model_validator(mode="before")

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Mapping
+from contextlib import closing
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, Dataset
 
 from underpaint.core.config import Config
-from underpaint.core.errors import RunError, UnderpaintError
+from underpaint.core.errors import InterruptionError, RunError
 from underpaint.core.rng import derive
-from underpaint.data.hinted import HintedImages, Key, Stream
-from underpaint.data.samples import Sample, collate
+from underpaint.core.stop import stop_requests
+from underpaint.data.hinted import HintedImages, Stream
 from underpaint.methods.base import Method
 from underpaint.models.network import Network
 from underpaint.models.responses import response_maps
@@ -32,6 +27,7 @@ from underpaint.models.tensors import load_into
 from underpaint.records import Batch, NetOutput, Progress, Terms
 from underpaint.training.checkpoint import (
     Checkpoint,
+    Logged,
     Tensors,
     load_checkpoint,
     optimiser_tensors,
@@ -39,6 +35,7 @@ from underpaint.training.checkpoint import (
     save_checkpoint,
 )
 from underpaint.training.config import TrainConfig
+from underpaint.training.loading import explained, load_batches
 from underpaint.training.optimise import WeightAverage, learning_rate, make_optimiser, set_rate
 from underpaint.training.reporter import Reporter
 from underpaint.training.run_folder import EventLog
@@ -48,36 +45,6 @@ LOG_EVERY = 10
 
 BAD_STEPS = 10
 """Steps in a row without a finite loss after which training stops."""
-
-
-Loaded = tuple[Batch | UnderpaintError, dict[str, str]]
-"""A batch, or why there is none; and the photographs that its loading process could not read, with the reasons."""
-
-
-class Guarded(Dataset[tuple[Sample | UnderpaintError, dict[str, str]]]):
-    """Samples, with an error given back instead of raised: a loading process would wrap it in a traceback.
-
-    Args:
-        images: The samples.
-    """
-
-    def __init__(self, images: HintedImages) -> None:
-        self.images = images
-
-    def __getitem__(self, key: Key) -> tuple[Sample | UnderpaintError, dict[str, str]]:
-        """The sample of a key, or why there is none; and the unreadable photographs known so far."""
-        try:
-            sample: Sample | UnderpaintError = self.images[key]
-        except UnderpaintError as error:
-            sample = error
-        return sample, self.images.unreadable
-
-
-def _collate(loaded: Sequence[tuple[Sample | UnderpaintError, dict[str, str]]], mean: Tensor, std: Tensor) -> Loaded:
-    unreadable = {name: reason for _, known in loaded for name, reason in known.items()}
-    samples = [sample for sample, _ in loaded if isinstance(sample, Sample)]
-    errors = [sample for sample, _ in loaded if isinstance(sample, UnderpaintError)]
-    return (errors[0] if errors else collate(samples, mean, std)), unreadable
 
 
 class Given:
@@ -129,15 +96,20 @@ class Meter:
 
     Args:
         first: Steps done before.
+        logged: Where the log stood after them.
         batch: Images a step.
         events: Log of the run.
         reporter: Watches.
     """
 
-    def __init__(self, first: int, batch: int, events: EventLog, reporter: Reporter) -> None:
+    def __init__(self, first: int, logged: Logged, batch: int, events: EventLog, reporter: Reporter) -> None:
         self.batch, self.events, self.reporter = batch, events, reporter
-        self.sums: dict[str, float] = defaultdict(float)
-        self.since, self.seconds = first, time.perf_counter()
+        self.sums: dict[str, float] = defaultdict(float, logged.sums)
+        self.since, self.begun, self.seconds = logged.since, first, time.perf_counter()
+
+    def logged(self) -> Logged:
+        """Where the log stands, for a checkpoint."""
+        return Logged(self.since, dict(self.sums))
 
     def add(self, terms: Mapping[str, float]) -> None:
         """Count the terms of a step."""
@@ -147,13 +119,12 @@ class Meter:
     def report(self, done: int, lr: float) -> None:
         """Log and show the means, and begin anew."""
         now = time.perf_counter()
-        steps = done - self.since
-        rate = steps * self.batch / (now - self.seconds)
-        means = {f"loss/{name}": total / steps for name, total in self.sums.items()}
+        rate = (done - self.begun) * self.batch / (now - self.seconds)
+        means = {f"loss/{name}": total / (done - self.since) for name, total in self.sums.items()}
         self.events.write("steps", done, lr=lr, images_per_second=rate, **means)
         self.reporter.advance(done, rate, means)
         self.sums.clear()
-        self.since, self.seconds = done, now
+        self.since, self.begun, self.seconds = done, done, now
 
 
 class Loop:
@@ -165,6 +136,7 @@ class Loop:
         images: Training samples.
         config: Settings of the optimisation.
         stage: Name of the stage.
+        inputs: Fingerprint of all that the stage's weights depend on; a checkpoint made from others is not taken.
         steps: Optimiser steps in the stage.
         seed: Of order and dropout.
         folder: Of the stage; checkpoints go to ``folder/checkpoints``.
@@ -182,6 +154,7 @@ class Loop:
         config: TrainConfig,
         *,
         stage: str,
+        inputs: str,
         steps: int,
         seed: int,
         folder: Path,
@@ -193,36 +166,41 @@ class Loop:
         self.often = (images.sure, mask_share) if mask_share else (images.placed, placed_share)
         self.weights = images.worth() if by_worth else None
         self.network, self.method, self.images, self.config = network, method, images, config
-        self.stage, self.steps, self.seed, self.folder, self.reporter = stage, steps, seed, folder, reporter
+        self.stage, self.inputs, self.steps, self.seed = stage, inputs, steps, seed
+        self.folder, self.reporter = folder, reporter
         self.fabric = make_fabric(config)
         self.network.to(memory_format=torch.channels_last)
         self.optimiser = make_optimiser(network, config)
         self.average = WeightAverage(network, config.ema) if config.ema else None
-        self.first = self._restore()
+        self.first, self.logged = self._restore()
         self.module, self.wrapped = self.fabric.setup(LossModule(network, method), self.optimiser)
 
-    def _restore(self) -> int:
-        held = load_checkpoint(self.folder / "checkpoints")
+    def _restore(self) -> tuple[int, Logged]:
+        """Step to go on from, and what its event log has still to tell."""
+        held = load_checkpoint(self.folder / "checkpoints", self.inputs)
         if held is None:
-            return 0
+            return 0, Logged(0, {})
         load_into(self.network, held.weights, self.folder / "checkpoints")
         restore_optimiser(self.optimiser, held.optimiser)
         if self.average is not None and held.average is not None:
             self.average.state = held.average
-        return held.step
+        return held.step, held.logged
 
     def run(self, events: EventLog) -> Tensors:
         """Train to the end of the stage and return the weights that predict.
 
         Raises:
-            RunError: the loss was not finite `BAD_STEPS` times in a row, or the user interrupted; a checkpoint is kept.
+            RunError: the loss was not finite `BAD_STEPS` times in a row, or the loading processes ended; the last
+                checkpoint is kept.
+            InterruptionError: a signal asked for the end; a checkpoint of the last step is kept.
         """
         self.network.train()
         self.reporter.start(self.stage, self.steps, self.first)
-        meter = Meter(self.first, self.config.batch, events, self.reporter)
+        meter = Meter(self.first, self.logged, self.config.batch, events, self.reporter)
         bad = 0
-        with _interruptible() as interrupted:
-            for done, parts in enumerate(self._batches(), start=self.first + 1):
+        where = f"stage {self.stage}"
+        with stop_requests() as asked, explained(self.config.workers, where), closing(self._batches()) as batches:
+            for done, parts in enumerate(batches, start=self.first + 1):
                 progress = Progress(done - 1, self.steps, self.stage)
                 terms, finite = self._step(parts, progress)
                 if not finite:
@@ -234,19 +212,20 @@ class Loop:
                 meter.add(terms)
                 if done % LOG_EVERY == 0 or done == self.steps:
                     meter.report(done, self.optimiser.param_groups[-1]["lr"])
-                stop = interrupted.is_set() and done < self.steps
+                stop = asked.number if done < self.steps else None
                 if stop or done % self.config.checkpoint_every == 0 or done == self.steps:
-                    self._save(done)
+                    self._save(done, meter.logged())
                 if stop:
-                    raise RunError(
+                    raise InterruptionError(
                         f"interrupted after step {done} of {self.steps}",
                         fix="the same command goes on from here; `train` wants --resume with it",
+                        number=stop,
                     )
         self._note_skipped(events)
         self.reporter.finish()
         return self.average.state if self.average is not None else self.network.state_dict()
 
-    def _batches(self) -> Iterator[list[Batch]]:
+    def _batches(self) -> Generator[list[Batch], None, None]:
         """The batches of each step from the first on, in ``accumulate`` parts."""
         config = self.config
         parts = config.accumulate
@@ -259,23 +238,15 @@ class Loop:
             share_of_often=self.often[1],
             weights=self.weights,
         )
-        loader = DataLoader(
-            Guarded(self.images),
-            batch_sampler=stream,
-            num_workers=config.workers,
-            collate_fn=partial(_collate, mean=self.network.mean, std=self.network.std),
-            worker_init_fn=_start_worker,
-            prefetch_factor=4 if config.workers else None,
-        )
+        network = self.network
+        loaded = load_batches(self.images, stream, workers=config.workers, mean=network.mean, std=network.std)
         held: list[Batch] = []
-        for batch, unreadable in loader:
-            self.images.unreadable.update(unreadable)
-            if isinstance(batch, UnderpaintError):
-                raise batch
-            held.append(batch)
-            if len(held) == parts:
-                yield held
-                held = []
+        with closing(loaded):
+            for batch in loaded:
+                held.append(batch)
+                if len(held) == parts:
+                    yield held
+                    held = []
 
     def _step(self, parts: list[Batch], progress: Progress) -> tuple[dict[str, float], bool]:
         """One optimiser step; skipped where a term is not finite."""
@@ -313,7 +284,7 @@ class Loop:
             )
         return bad
 
-    def _save(self, step: int) -> None:
+    def _save(self, step: int, logged: Logged) -> None:
         save_checkpoint(
             self.folder / "checkpoints",
             Checkpoint(
@@ -321,7 +292,9 @@ class Loop:
                 self.network.state_dict(),
                 optimiser_tensors(self.optimiser),
                 self.average.state if self.average is not None else None,
+                logged,
             ),
+            self.inputs,
         )
 
     def _note_skipped(self, events: EventLog) -> None:
@@ -342,30 +315,3 @@ def precision_of(config: TrainConfig) -> str:
     if config.precision != "auto":
         return config.precision
     return "bf16-mixed" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "32-true"
-
-
-def _start_worker(_: int) -> None:
-    """One thread, and deaf to Ctrl-C: the main process ends the step, saves, and then stops its workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(1)
-
-
-@contextmanager
-def _interruptible() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C into a flag, so that a step is never left half done; the second stops at once."""
-    flag = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield flag
-        return
-
-    before = signal.getsignal(signal.SIGINT)
-
-    def stop(_: int, __: FrameType | None) -> None:
-        flag.set()
-        signal.signal(signal.SIGINT, before)
-
-    signal.signal(signal.SIGINT, stop)
-    try:
-        yield flag
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -15,7 +15,7 @@ import yaml
 from pydantic import Field
 
 from underpaint import __version__
-from underpaint.core.atomic import write_atomic
+from underpaint.core.atomic import LEFTOVER, write_atomic
 from underpaint.core.classes import ClassTable
 from underpaint.core.config import Config, Settings, load_yaml
 from underpaint.core.errors import DataError, RunError
@@ -30,6 +30,9 @@ from underpaint.records import Head
 from underpaint.training.config import RunConfig
 
 PACKAGES = ("torch", "torchvision", "timm", "segmentation-models-pytorch", "lightning-fabric", "numba", "numpy")
+
+CURVES, SAMPLES = PICTURES = ("curves.png", "samples.png")
+"""What is drawn when all stages are done."""
 
 
 ABOUT_BYTES = 64 << 20
@@ -59,30 +62,41 @@ class RunFolder:
     ``classes.json``, ``events.jsonl``, ``curves.png``, ``samples.png``, ``stages/NAME/`` (checkpoints),
     ``artifacts/`` (what the stages left, unless a store was given), ``tags.safetensors`` (the last network with a tag
     head, where the method trains one),
-    ``weights.safetensors`` (the final network; its presence says that the run is complete).
+    ``weights.safetensors`` (the final network; its presence says that all stages are trained).
     """
 
     root: Path
 
     @classmethod
     def create(cls, root: Path, config: RunConfig, classes: ClassTable, about: Settings) -> RunFolder:
-        """Start a new run folder.
+        """Start a new run in a folder that is missing, holds nothing, or what an earlier start left when killed.
 
         Raises:
             RunError: something is there already.
         """
-        if root.exists() and any(root.iterdir()):
+        root.mkdir(parents=True, exist_ok=True)
+        run = cls(root)
+        if not run.unbegun:
             raise RunError(
                 "the run folder is not empty", where=root, fix="choose another folder, or go on with --resume"
             )
-        run = cls(root)
-        run._write("config.yaml", yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
         run._write("about.json", _json({**about, "versions": versions()}))
         run._write("classes.json", _json(_class_settings(classes)))
+        run.keep_config(config)
         return run
 
+    @property
+    def unbegun(self) -> bool:
+        """Whether the folder is empty, or holds only what is written before the settings."""
+        held = {path.name for path in self.root.iterdir() if not LEFTOVER.fullmatch(path.name)}
+        return held <= {"about.json", "classes.json"}
+
+    def keep_config(self, config: RunConfig) -> None:
+        """Write the settings: last at the start of a run, whose start is whole when they are there."""
+        self._write("config.yaml", yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
+
     def _write(self, name: str, text: str) -> None:
-        write_atomic(self.root / name, text.encode())
+        write_atomic(self.root / name, text.encode(), root=self.root)
 
     @property
     def config(self) -> RunConfig:
@@ -117,9 +131,14 @@ class RunFolder:
         return path
 
     @property
-    def complete(self) -> bool:
-        """Whether all stages are done."""
+    def trained(self) -> bool:
+        """Whether all stages are done, so that the network predicts."""
         return (self.root / "weights.safetensors").is_file()
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is missing: all stages are done, and the pictures are drawn."""
+        return self.trained and all((self.root / name).is_file() for name in PICTURES)
 
     def network(self) -> Network:
         """The final network, in evaluation mode.
@@ -127,8 +146,6 @@ class RunFolder:
         Raises:
             RunError: the training is not finished.
         """
-        if not self.complete:
-            raise RunError("the training is not finished", where=self.root, fix="underpaint train ... --resume")
         method = self._method()
         return self._built(method, method.stages()[-1], "weights.safetensors")
 
@@ -164,7 +181,7 @@ class RunFolder:
         return self._built(method, tagged[-1], "tags.safetensors")
 
     def _method(self) -> Method[Config]:
-        if not self.complete:
+        if not self.trained:
             raise RunError("the training is not finished", where=self.root, fix="underpaint train ... --resume")
         config = self.config
         return make_method(config.method.name, config.method.settings, self.classes)
@@ -197,15 +214,26 @@ class EventLog:
         kept = [
             line for event, line in read_events(path) if event.get("stage") != stage or event.get("step", 0) <= step
         ]
-        write_atomic(path, "".join(kept).encode())
-        self._file = path.open("a", encoding="utf-8")
-        self.stage = stage
+        write_atomic(path, "".join(kept).encode(), root=path.parent)
+        self._file = path.open("ab", buffering=0)
+        self.path, self.stage = path, stage
 
     def write(self, kind: str, step: int, **values: object) -> None:
-        """Append one event."""
-        line = json.dumps({"event": kind, "stage": self.stage, "step": step, **values})
-        self._file.write(line + "\n")
-        self._file.flush()
+        """Append one event.
+
+        Raises:
+            RunError: the disk refuses. The run resumes from its last checkpoint.
+        """
+        rest = (json.dumps({"event": kind, "stage": self.stage, "step": step, **values}) + "\n").encode()
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            raise RunError(
+                f"the event log could not be written: {error.strerror or error}",
+                where=self.path,
+                fix="free some space; the same command with --resume goes on from the last checkpoint",
+            ) from error
 
     def close(self) -> None:
         """Close the file."""

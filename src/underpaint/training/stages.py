@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from underpaint.core.atomic import remove_leftovers, write_atomic
+from underpaint.core.atomic import remove_leftovers, within, write_atomic
 from underpaint.core.config import Config, Settings
 from underpaint.core.digest import code_digest, file_digest, files_digest, fingerprint
 from underpaint.core.errors import RunError
@@ -25,8 +25,9 @@ from underpaint.methods.registry import heads_of, learner_of, make_method
 from underpaint.models.network import Network
 from underpaint.models.tensors import load_into, read_tensors
 from underpaint.records import Head
-from underpaint.training.artifacts import TRAINING_ROOMS, artifact_path, make_artifact
+from underpaint.training.artifacts import TRAINING_ROOMS, artifact_path, is_whole, make_artifact
 from underpaint.training.checkpoint import Tensors, tensor_bytes
+from underpaint.training.code import source_digest
 from underpaint.training.cost import Cost
 from underpaint.training.loop import Loop, make_fabric, precision_of
 from underpaint.training.reporter import Reporter
@@ -62,9 +63,11 @@ class StagedRun:
     def train(self) -> None:
         """Train what is not yet trained, and write the final weights."""
         config = self.run.config
-        if self.store is None:  # in a shared one another run may be writing
-            self.store = self.run.root / "artifacts"
-            remove_leftovers(self.store)
+        for folder in (self.run.root, *self.run.root.glob("**/")):
+            remove_leftovers(folder)
+        if self.store is None:
+            self.store = within(self.run.root, "artifacts")
+        self.store.mkdir(parents=True, exist_ok=True)
         method = make_method(config.method.name, config.method.settings, self.data.classes)
         weights: Path | None = None
         before: Stage | None = None
@@ -81,7 +84,7 @@ class StagedRun:
         self._keep(weights, WEIGHTS)
 
     def _keep(self, weights: Path, name: str) -> None:
-        write_atomic(self.run.root / name, weights.read_bytes())
+        write_atomic(self.run.root / name, weights.read_bytes(), root=self.run.root)
 
     def _images(self, pseudo: PseudoLabels | None, *, tagged: bool = True) -> HintedImages:
         config = self.run.config
@@ -113,10 +116,10 @@ class StagedRun:
         learner = learner_of(method, stage)
         inputs = self._stage_inputs(learner, stage, before, pseudo)
         target = artifact_path(self.store, f"trained-{stage.name}", inputs)
-        if target.is_dir():
+        if is_whole(target):
             self.reporter.note(f"stage {stage.name} is trained already: {target}")
             return target / WEIGHTS
-        trained = self._trained(method, stage, number, before, pseudo)
+        trained = self._trained(method, stage, number, before, pseudo, fingerprint(inputs))
         folder = make_artifact(
             self.store,
             f"trained-{stage.name}",
@@ -134,16 +137,17 @@ class StagedRun:
             changed = _without(changed, _DRAWN)
         return {
             "method": learner.name,
-            "settings": learner.config.model_dump(mode="json", exclude=set(stage.ignores)),
+            "settings": _without(learner.config.decisive(), set(stage.ignores)),
             "stage": {"name": stage.name, "epochs": stage.epochs, "start": stage.start, **changed},
-            "model": config.model.model_dump(mode="json"),
-            "views": config.views.model_dump(mode="json", exclude={"cache_mb"}),
-            "train": config.train.model_dump(mode="json", exclude={"workers", "checkpoint_every"}),
+            "model": config.model.decisive(),
+            "views": config.views.decisive(),
+            "train": config.train.decisive(),
             "seed": config.seed,
             **self._material,
             "labels": None if pseudo is None else _content(pseudo),
             "before": file_digest(before) if before is not None and stage.start == "previous" else None,
             "arithmetic": precision_of(config.train),
+            "own code": source_digest(type(learner)),
         }
 
     @cached_property
@@ -167,7 +171,13 @@ class StagedRun:
         return fingerprint([hint_record(hint) for hint in said], labels_digest(pictures, self.data.classes))
 
     def _trained(
-        self, method: Method[Config], stage: Stage, number: int, before: Path | None, pseudo: PseudoLabels | None
+        self,
+        method: Method[Config],
+        stage: Stage,
+        number: int,
+        before: Path | None,
+        pseudo: PseudoLabels | None,
+        inputs: str,
     ) -> Tensors:
         config = self.run.config
         images = self._images(pseudo, tagged=stage.tagged)
@@ -181,9 +191,10 @@ class StagedRun:
             images,
             config.train.model_copy(update={"lr": config.train.lr * stage.rate}),
             stage=stage.name,
+            inputs=inputs,
             steps=config.train.steps(len(self.hints), stage.epochs),
             seed=derive(config.seed, "stage", stage.name) % 2**63,
-            folder=self.run.root / "stages" / f"{number}-{stage.name}",
+            folder=within(self.run.root, f"stages/{number}-{stage.name}/checkpoints").parent,
             reporter=self.reporter,
             mask_share=stage.mask_share,
             placed_share=stage.placed_share,
@@ -209,18 +220,19 @@ class StagedRun:
         given = {
             "weights": file_digest(weights),
             "images": images.names,
-            "model": self.run.config.model.model_dump(mode="json"),
+            "model": self.run.config.model.decisive(),
             "arithmetic": precision_of(self.run.config.train),
             **self._material,
         }
         inputs = {
             "method": method.name,
-            "settings": method.config.model_dump(mode="json", exclude=set(stage.ignores)),
+            "settings": _without(method.config.decisive(), set(stage.ignores)),
             "stage": {
                 **stage.model_dump(mode="json", exclude=_LATER | {"ignores"}),
                 **_without(_changed(stage), _DRAWN),
             },
             "earlier": None if earlier is None else _content(earlier),
+            "own code": source_digest(type(method)),
             **given,
         }
         network = self._network(method, before, pretrained=False)

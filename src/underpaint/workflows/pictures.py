@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from itertools import islice
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -12,15 +14,25 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from underpaint.core.atomic import write_atomic
+from underpaint.core.errors import DataError
 from underpaint.data.hinted import HintedImages
+from underpaint.data.samples import Still
 from underpaint.evaluation.pictures import draw_hints, overlay
 from underpaint.formats.folder import DataFolder
 from underpaint.hints.types import Hints
 from underpaint.predict import PredictConfig, Predictor
-from underpaint.training.run_folder import RunFolder, read_events
+from underpaint.training.run_folder import CURVES, SAMPLES, RunFolder, read_events
 
-SAMPLES = 4
+SHOWN = 4
 """Images in the sheet of sample predictions."""
+
+
+def draw_missing(run: RunFolder, data: DataFolder, hints: Mapping[str, Hints]) -> None:
+    """Draw those of the run's `PICTURES` that are not there; they depend on what was trained alone."""
+    if not (run.root / CURVES).is_file():
+        draw_curves(run)
+    if not (run.root / SAMPLES).is_file():
+        draw_samples(run, data, hints)
 
 
 def draw_curves(run: RunFolder) -> None:
@@ -41,28 +53,34 @@ def draw_curves(run: RunFolder) -> None:
         axes.grid(alpha=0.3)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
-    write_atomic(run.root / "curves.png", buffer.getvalue())
+    write_atomic(run.root / CURVES, buffer.getvalue(), root=run.root)
 
 
 def draw_samples(run: RunFolder, data: DataFolder, hints: Mapping[str, Hints]) -> None:
     """Write ``samples.png``: a few training images with their hints (left) and the network's masks (right)."""
-    config = run.config
-    names = sorted(hints)[:: max(1, len(hints) // SAMPLES)][:SAMPLES]
-    shown = {name: hints[name] for name in names}
-    images = HintedImages(data, shown, config.views, seed=config.seed, window=config.data.fixed)
     predictor = Predictor(run.network(), PredictConfig())
     rows = []
-    for still in images.stills():
+    for still in islice(_stills(run, data, hints), SHOWN):
         pair = [
             draw_hints(still.rgb, still.seeds, data.classes),
             overlay(still.rgb, predictor.index(still.rgb), data.classes, alpha=0.6),
         ]
         rows.append(_fit(np.concatenate(pair, axis=1)))
     if not rows:
-        return
+        raise DataError("none of the training photographs can be read", where=data.root)
     buffer = io.BytesIO()
     Image.fromarray(np.concatenate(rows)).save(buffer, format="png")
-    write_atomic(run.root / "samples.png", buffer.getvalue())
+    write_atomic(run.root / SAMPLES, buffer.getvalue(), root=run.root)
+
+
+def _stills(run: RunFolder, data: DataFolder, hints: Mapping[str, Hints]) -> Iterator[Still]:
+    """Training images that can be read: first some from all over the order of names, then the rest."""
+    config, names = run.config, sorted(hints)
+    some = names[:: max(1, len(names) // SHOWN)][:SHOWN]
+    for name in [*some, *(name for name in names if name not in some)]:
+        with suppress(DataError):  # unreadable, and named when it was to be learned from
+            shown = {name: hints[name]}
+            yield from HintedImages(data, shown, config.views, seed=config.seed, window=config.data.fixed).stills()
 
 
 def _fit(row: np.ndarray, width: int = 800) -> np.ndarray:

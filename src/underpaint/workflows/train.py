@@ -9,10 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from underpaint.core.classes import ClassTable
+from underpaint.core.atomic import sole_writer
 from underpaint.core.config import Settings, merge
 from underpaint.core.digest import code_digest, files_digest, fingerprint
-from underpaint.core.errors import ConfigError, DataError, RunError
+from underpaint.core.errors import ConfigError, DataError
 from underpaint.doctor.estimate import Estimate, estimate
 from underpaint.formats.folder import DataFolder
 from underpaint.formats.images import deep_photographs, image_size
@@ -27,8 +27,9 @@ from underpaint.training.reporter import Reporter, Silent
 from underpaint.training.run_folder import RunFolder
 from underpaint.training.stages import StagedRun
 from underpaint.workflows.choice import Choice, choose, counted, main_kinds
-from underpaint.workflows.pictures import draw_curves, draw_samples
+from underpaint.workflows.pictures import draw_missing
 from underpaint.workflows.preflight import preflight
+from underpaint.workflows.resume import go_on, make_folder
 from underpaint.workflows.training_data import TrainingData, read_settings, read_training_data
 
 log = logging.getLogger(__name__)
@@ -211,28 +212,32 @@ def train(
 
     Args:
         planned: What to train, from `plan`.
-        out: Run folder; new, or with ``resume`` the one of an interrupted run with the same plan.
+        out: Run folder; new, or with ``resume`` the one of an interrupted run with the same plan. One that was killed
+            before its settings were written begins anew.
         resume: Go on with an interrupted run; on a CPU the weights are those of an uninterrupted one, bit for bit.
+            Settings on which weights do not depend may differ (`FREE`). Pictures that are missing are drawn.
         store: Folder of artifacts to share with other runs: a stage that one of them has trained is not trained again.
         reporter: Watches; None for nobody.
 
     Raises:
-        UnderpaintError: when there is nothing to resume, settings differ, or training fails.
+        UnderpaintError: when there is nothing to resume, settings differ, another process trains in the folder, or
+            training fails.
     """
     reporter = reporter or Silent()
     for note in planned.notes:
         reporter.note(note)
-    run = (
-        _resumed(out, planned)
-        if resume
-        else RunFolder.create(out, planned.config, planned.data.classes, planned.source)
-    )
-    if run.complete:
-        reporter.note("the run is complete already")
-        return run
-    StagedRun(run, planned.data, planned.hints, reporter, store).train()
-    draw_curves(run)
-    draw_samples(run, planned.data, planned.hints)
+    make_folder(out, resume=resume)
+    with sole_writer(out):
+        run = RunFolder(out)
+        if resume and not run.unbegun:
+            go_on(run, planned.config, planned.data.classes, planned.source)
+        else:
+            run = RunFolder.create(out, planned.config, planned.data.classes, planned.source)
+        if run.complete:
+            reporter.note("the run is complete already")
+        if not run.trained:
+            StagedRun(run, planned.data, planned.hints, reporter, store).train()
+        draw_missing(run, planned.data, planned.hints)
     return run
 
 
@@ -303,58 +308,3 @@ def _check_kinds(method: str, kinds: Mapping[Kind, int]) -> None:
 def _left_out(hinted: int, images: int) -> list[str]:
     left = images - hinted
     return [f"{left} of {images} images of the split have no hint and are left out"] if left else []
-
-
-def _resumed(out: Path, planned: Plan) -> RunFolder:
-    run = RunFolder(out)
-    if not out.is_dir():
-        raise RunError("there is nothing to resume", where=out, fix="leave --resume out to start a new run")
-    held, asked = _resolved(run.config, planned.data.classes), planned.config.model_dump(mode="json")
-    changed = _other_classes(run.classes, planned.data.classes) + _differences(held, asked)
-    about = run.about
-    changed += [
-        f"{key}: {about.get(key)} -> {planned.source[key]}"
-        for key in ("names", "content", "photographs", "classes")
-        if about.get(key, planned.source[key]) != planned.source[key]  # a run of an earlier version says less
-    ]
-    if changed:
-        raise RunError(
-            "a run resumes with its own settings, but these differ: " + "; ".join(changed),
-            where=out,
-            fix="repeat the command of the first start with --resume added, or start a new run",
-        )
-    return run
-
-
-def _other_classes(held: ClassTable, asked: ClassTable) -> list[str]:
-    """How the class table of a run differs from the data's: the network's outputs have the numbers of the run's."""
-    if (held.names, held.background) == (asked.names, asked.background):
-        return []
-    same = set(held.names) == set(asked.names)
-    what = "classes, whose numbers the network has learned" + (" (the same names in another order)" if same else "")
-    before, after = (f"{', '.join(table.names)} (background: {_background(table)})" for table in (held, asked))
-    return [f"{what}: {before} -> {after}"]
-
-
-def _background(table: ClassTable) -> str:
-    return "none" if table.background is None else table.names[table.background]
-
-
-def _resolved(config: RunConfig, classes: ClassTable) -> Settings:
-    """All settings of a run, the defaults of its method among them, which runs of earlier versions did not write."""
-    found = config.model_dump(mode="json")
-    found["method"]["settings"] = make_method(config.method.name, config.method.settings, classes).config.model_dump(
-        mode="json"
-    )
-    return found
-
-
-def _differences(held: Settings, asked: Settings, prefix: str = "") -> list[str]:
-    found = []
-    for key in sorted(held.keys() | asked.keys()):
-        before, after = held.get(key), asked.get(key)
-        if isinstance(before, dict) and isinstance(after, dict):
-            found += _differences(before, after, f"{prefix}{key}.")
-        elif before != after:
-            found.append(f"{prefix}{key}: {before} -> {after}")
-    return found

@@ -1,0 +1,184 @@
+"""Batches from loading processes, whose ends and limits become one typed error."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import resource
+import signal
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from multiprocessing import queues
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from underpaint.core.errors import RunError, UnderpaintError
+from underpaint.core.stop import ignore_stopping
+from underpaint.data.hinted import HintedImages, Key
+from underpaint.data.samples import Sample, collate
+from underpaint.records import Batch
+
+Loaded = tuple[Batch | UnderpaintError, dict[str, str]]
+"""A batch, or why there is none; and the photographs that its loading process could not read, with the reasons."""
+
+LIMITS = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
+"""What the system says where no further file, process or memory is to be had."""
+
+PIPES = 4
+"""Open files that each loading process takes in this one, besides the tensors on their way."""
+
+
+class Guarded(Dataset[tuple[Sample | UnderpaintError, dict[str, str]]]):
+    """Samples, with an error given back instead of raised: a loading process would wrap it in a traceback.
+
+    Args:
+        images: The samples.
+    """
+
+    def __init__(self, images: HintedImages) -> None:
+        self.images = images
+
+    def __getitem__(self, key: Key) -> tuple[Sample | UnderpaintError, dict[str, str]]:
+        """The sample of a key, or why there is none; and the unreadable photographs known so far."""
+        try:
+            sample: Sample | UnderpaintError = self.images[key]
+        except UnderpaintError as error:
+            sample = error
+        return sample, self.images.unreadable
+
+
+def _collate(loaded: Sequence[tuple[Sample | UnderpaintError, dict[str, str]]], mean: Tensor, std: Tensor) -> Loaded:
+    unreadable = {name: reason for _, known in loaded for name, reason in known.items()}
+    samples = [sample for sample, _ in loaded if isinstance(sample, Sample)]
+    errors = [sample for sample, _ in loaded if isinstance(sample, UnderpaintError)]
+    return (errors[0] if errors else collate(samples, mean, std)), unreadable
+
+
+def load_batches(
+    images: HintedImages, stream: Sampler[list[Key]], *, workers: int, mean: Tensor, std: Tensor
+) -> Generator[Batch, None, None]:
+    """The batches of a stream of keys, in its order.
+
+    Args:
+        images: The samples; takes the names of those that cannot be read.
+        stream: Keys of each batch.
+        workers: Loading processes; 0 for none.
+        mean: As in `collate`.
+        std: As in `collate`.
+
+    Raises:
+        UnderpaintError: of the first sample that cannot be made.
+        RunError: as `explained`, which is to be around the whole loop: torch reports a killed process at any moment.
+    """
+    loader = DataLoader(
+        Guarded(images),
+        batch_sampler=stream,
+        num_workers=workers,
+        collate_fn=partial(_collate, mean=mean, std=std),
+        worker_init_fn=_start_worker,
+        prefetch_factor=4 if workers else None,
+    )
+    _rehearse(workers)
+    loaded = iter(loader)
+    try:
+        for batch, unreadable in loaded:
+            images.unreadable.update(unreadable)
+            if isinstance(batch, UnderpaintError):
+                raise batch
+            yield batch
+    finally:
+        with _deaf_to_children():
+            for process in getattr(loaded, "_workers", ()):
+                process.kill()  # they hold nothing that must be kept, and one at its limits may never end
+                process.join()
+
+
+def _rehearse(workers: int) -> None:
+    """Open as many files as the processes' pipes will need: half started, they could not be ended in order."""
+    opened: list[int] = []
+    try:
+        while len(opened) < PIPES * (workers + 2) and workers:
+            opened.append(os.open(os.devnull, os.O_RDONLY))
+    finally:
+        for handle in opened:
+            os.close(handle)
+
+
+@contextmanager
+def _deaf_to_children() -> Iterator[None]:
+    """Without torch's handler, which raises an error when a loading process ends that was not told to."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
+@contextmanager
+def explained(workers: int, where: str) -> Iterator[None]:
+    """Turn the end of a loading process, and limits that it meets, into an error that says what to do.
+
+    Raises:
+        RunError: a loading process was killed, or the system gives no further file, process or memory.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not re.search("DataLoader|Communication with the workers", str(error)):
+            raise
+        raise _loading_error(_cause(str(error)), workers, where) from error
+    except OSError as error:
+        if error.errno not in LIMITS or not workers:
+            raise
+        raise _loading_error(_limit(error.errno), workers, where) from error
+
+
+def _loading_error(what: str, workers: int, where: str) -> RunError:
+    return RunError(
+        f"{what}, and the training cannot go on without its {workers} loading process(es)",
+        where=where,
+        fix="the same command with --resume goes on from the last checkpoint; load between the steps with "
+        "--set train.workers=0, or keep fewer photographs in memory with --set views.cache_mb=100; the weights stay "
+        "the same",
+    )
+
+
+def _cause(said: str) -> str:
+    """What torch's words on a loading process mean."""
+    ended = re.search(r"exit code (\d+)", said)
+    if "Too many open files" in said:
+        return _limit(errno.EMFILE)
+    if ended is not None and int(ended[1]) in LIMITS:
+        return _limit(int(ended[1]))
+    if "Bus error" in said:
+        return "a loading process found no room in shared memory (/dev/shm; of a container: --shm-size)"
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return f"a loading process was killed, most often because memory or open files (ulimit -n is {files}) ran short"
+
+
+def _limit(number: int) -> str:
+    names = {errno.EMFILE: "open files (ulimit -n)", errno.ENFILE: "open files of the whole system"}
+    names |= {errno.EAGAIN: "processes (ulimit -u)", errno.ENOMEM: "memory"}
+    return f"the limit of {names[number]} is reached"
+
+
+def _start_worker(_: int) -> None:
+    """One thread; deaf to signals for the group, since the main process ends its step, saves, and stops its workers."""
+    ignore_stopping()
+    torch.set_num_threads(1)
+    setattr(queues.Queue, "_on_queue_feeder_error", staticmethod(_cannot_send))  # noqa: B010 - hidden from its types
+
+
+def _cannot_send(error: Exception, _: Any) -> None:
+    """End a process that cannot hand over a batch: Python would drop it, and the training would wait for ever."""
+    number = error.errno if isinstance(error, OSError) and error.errno in LIMITS else 1
+    os._exit(number)
