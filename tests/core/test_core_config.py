@@ -145,9 +145,28 @@ def leaves(tree: dict[str, Any], path: tuple[str, ...] = ()) -> dict[tuple[str, 
     return found
 
 
+def collide(one: object, other: object) -> bool:
+    """Whether a name stands for a value in one and for a group in the other."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return any(collide(one[name], other[name]) for name in one.keys() & other.keys())
+    return isinstance(one, dict) != isinstance(other, dict) and None not in (one, other)
+
+
+def test_a_value_in_the_place_of_a_group_is_not_lost() -> None:
+    with pytest.raises(ConfigError, match="method is a group of settings, and 1 in another place"):
+        merge({"method": 1}, {"method": {"name": "partial"}})
+    with pytest.raises(ConfigError, match="train is a group"):
+        parse_overrides(["train.epochs=3", "train=2"])
+    assert merge({"train": None}, {"train": {"epochs": 3}}) == {"train": {"epochs": 3}}
+
+
 @given(trees, trees)
 def test_merge_keeps_what_is_above_and_what_it_does_not_touch(base: dict[str, Any], over: dict[str, Any]) -> None:
     before = deepcopy((base, over))
+    if collide(base, over):
+        with pytest.raises(ConfigError, match="is a group of settings, and"):
+            merge(base, over)
+        return
     merged = leaves(merge(base, over))
     assert (base, over) == before
     above = {path: value for path, value in leaves(over).items() if value != {}}

@@ -440,3 +440,10 @@ def test_damaged_files_are_refused_by_typed_errors(
     path.write_text(text[:at] + inserted + text[at + cut :], encoding="utf-8")
     with contextlib.suppress(UnderpaintError):
         assert all(hints.kinds() for hints in read_label_studio(path).values())
+
+
+@pytest.mark.parametrize("kind", [{"a": 1}, [1], 7, True])
+def test_a_type_that_is_no_word_is_left_out(tmp_path: Path, kind: object) -> None:
+    left_out: Counter[str] = Counter()
+    read(tmp_path, task({"type": kind, "value": {"t": 1}}), left_out=left_out)
+    assert left_out == {"results of type 'unknown'": 1}

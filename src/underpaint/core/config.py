@@ -71,7 +71,7 @@ def _explain(model: type[BaseModel], error: ValidationError) -> str:
         path = [str(part) for part in problem["loc"]]
         if problem["type"] == "extra_forbidden":
             known = _fields(model, path[:-1])
-            line = f"no such setting; {nearest(path[-1], known) or 'known: ' + ', '.join(known)}"
+            line = f"no such setting; {nearest(path[-1], known) or 'known: ' + (', '.join(known) or 'none')}"
         else:
             line = _words(problem)
         lines.append(f"{'.'.join(path)[:120]}: {line}" if path else line)
@@ -152,10 +152,18 @@ def load_yaml(path: Path) -> Settings:
 
 
 def merge(base: Settings, over: Settings) -> Settings:
-    """``over`` laid on ``base``, mapping by mapping; neither argument is changed."""
+    """``over`` laid on ``base``, mapping by mapping; neither argument is changed.
+
+    Raises:
+        ConfigError: a setting that is a value in one of them and a group in the other: one of the two would be lost.
+    """
     merged = dict(base)
     for key, value in over.items():
         below = merged.get(key)
+        if None not in (below, value) and isinstance(below, dict) != isinstance(value, dict):
+            one = _shown(value if isinstance(below, dict) else below)
+            fix = f"name a setting of the group, such as {key}.NAME=value"
+            raise ConfigError(f"{key} is a group of settings, and {one} in another place", where=key, fix=fix)
         merged[key] = merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
     return merged
 

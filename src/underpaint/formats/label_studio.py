@@ -222,8 +222,9 @@ def _add(drawn: _Drawn, result: dict[str, Any], where: str) -> None:
         return
     shape = next((read for needed, read in _SHAPES if needed <= keys), None)
     if shape is None or "choices" in keys:
-        kind = result.get("type")
-        drawn.left_out[f"results of type {kind[:20] if isinstance(kind, str) else None!r}"] += 1
+        stated = result.get("type")
+        kind = stated[:20] if isinstance(stated, str) else None if stated is None else "unknown"
+        drawn.left_out[f"results of type {kind!r}"] += 1
         drawn.unplaced += kind not in NO_SHAPES and "choices" not in keys
         return
     if len(labels) != 1:
