@@ -84,6 +84,25 @@ LITERAL: dict[str, Sequence[dict[str, bytes]]] = {
         {"a.txt": b"0 0.5 0.5 0.25 0.5\n1 0.1 0.1 0.4 0.1 0.4 0.3\n", "classes.txt": b"cat\ndog\n"},
         {"labels/a.txt": b"0 0.5 0.5 0.25 0.5\n", "data.yaml": b"names:\n  0: cat\n  1: dog\n"},
     ],
+    "via": [
+        {".json": b'{"_via_settings":{},"_via_img_metadata":{"a.png9":{"filename":"a.png","size":9,"regions":['
+         b'{"shape_attributes":{"name":"polygon","all_points_x":[1,30,20],"all_points_y":[2,4,40]},"region_attributes":'
+         b'{"animal":"cat"}},{"shape_attributes":{"name":"ellipse","cx":20,"cy":20,"rx":9,"ry":5.5,"theta":0.7},'
+         b'"region_attributes":{"animal":{"cat":true}}},{"shape_attributes":{"name":"rect","x":1,"y":1,"width":9,'
+         b'"height":9},"region_attributes":{"animal":"dog"}}],"file_attributes":{"label":"cat"}}},'
+         b'"_via_attributes":{"region":{},"file":{}}}'},
+        {".json": b'{"a.png9":{"filename":"a.png","size":9,"regions":{"0":{"shape_attributes":{"name":"circle","cx":9,'
+         b'"cy":9,"r":4},"region_attributes":{"class":"cat"}}},"file_attributes":{}}}'},
+        {".csv": b'filename,file_size,file_attributes,region_count,region_id,region_shape_attributes,'
+         b'region_attributes\n'
+         b'a.png,9,"{}",1,0,"{""name"":""polyline"",""all_points_x"":[1,9],""all_points_y"":[1,9]}",'
+         b'"{""class"":""cat""}"\nd/b.png,9,"{""label"":""dog""}",0,0,"{}","{}"\n'},
+    ],
+    "boxes": [
+        {".csv": b"filename,width,height,class,xmin,ymin,xmax,ymax\na.png,64,48,cat,1,2,30,40\n"
+         b"a.png,64,48,dog,5,5,9,9\n"},
+        {".csv": b"image_path;label;x;y;width;height\na.png;cat;1.5;2;20;30\nd/b.png;;;;;\n"},
+    ],
     "geojson": [
         {"a.geojson": b'{"type":"FeatureCollection","features":[{"type":"Feature","geometry":{"type":"Polygon",'
          b'"coordinates":'
@@ -118,6 +137,8 @@ LITERAL: dict[str, Sequence[dict[str, bytes]]] = {
     "tags": [
         {".csv": b"image,cat,dog,plane\na.png,1,0,\nd/b.png,,1,1.0\n"},
         {".csv": b"image,tags\na.png,cat;dog\nd/b.png,\n"},
+        {".csv": b"id,File Name,label,split\n1,a.png,cat,train\n2,a.png,dog,train\n"},
+        {".csv": b"image,cat,dog\na.png,yes,no\nd/b.png,?,TRUE\n"},
     ],
 }  # fmt: skip
 """Files by their name within the folder; a name that is an ending alone is one file."""

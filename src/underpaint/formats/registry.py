@@ -10,6 +10,7 @@ from pathlib import Path
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import DataError
 from underpaint.formats import (
+    boxes_csv,
     cityscapes,
     coco,
     cvat,
@@ -20,6 +21,7 @@ from underpaint.formats import (
     labelme,
     scribblesup,
     tags_csv,
+    via,
     voc_xml,
     whats_the_point,
     yolo,
@@ -203,6 +205,16 @@ FORMATS: tuple[Format, ...] = (
         classes=cvat.declared_classes,
     ),
     Format(
+        name="via",
+        title="VGG Image Annotator",
+        layout="one .json file",
+        sniff=via.is_via,
+        read=lambda path, reading: via.read_via(path, left_out=reading.left_out),
+        write=lambda path, hints, writing: via.write_via(path, hints, writing.files),
+        holds=frozenset({Part.POLYGONS, Part.BOXES, Part.CLICKS, Part.SCRIBBLES, Part.TAGS}),
+        as_pixels=frozenset({Part.HOLES, Part.BITMAPS}),
+    ),
+    Format(
         name="geojson",
         title="GeoJSON in pixels",
         layout="a .geojson file an image",
@@ -256,10 +268,19 @@ FORMATS: tuple[Format, ...] = (
         name="tags",
         title="table of tags",
         layout="one .csv or .tsv file",
-        sniff=tags_csv.is_table,
+        sniff=lambda path: tags_csv.is_table(path) and not (boxes_csv.is_box_table(path) or via.is_via(path)),
         read=lambda path, reading: tags_csv.read_tags(path, reading.classes, complete=reading.complete_tags),
         write=lambda path, hints, writing: tags_csv.write_tags(path, hints, writing.classes, writing.files),
         holds=frozenset({Part.TAGS, Part.ABSENT}),
+    ),
+    Format(
+        name="boxes",
+        title="table of boxes",
+        layout="one .csv or .tsv file",
+        sniff=boxes_csv.is_box_table,
+        read=lambda path, _: boxes_csv.read_box_table(path),
+        write=lambda path, hints, writing: boxes_csv.write_box_table(path, hints, writing.files),
+        holds=frozenset({Part.BOXES, Part.SIZES}),
     ),
     Format(
         name="masks",

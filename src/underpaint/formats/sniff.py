@@ -50,6 +50,11 @@ def holds(path: Path, *patterns: str) -> bool:
         raise FormatError(f"the file cannot be read: {error.strerror or error}", where=path) from None
 
 
+def first_line(path: Path) -> str:
+    """The first line of a text file, as far as it stands in the first `HEAD` bytes."""
+    return next(iter(_head(path).decode("utf-8-sig", "replace").splitlines()), "")
+
+
 def _head(path: Path) -> bytes:
     try:
         with open_regular(path, max_bytes=LARGEST) as file:

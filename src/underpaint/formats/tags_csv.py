@@ -5,24 +5,28 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from underpaint.core.atomic import write_atomic
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import FormatError
-from underpaint.formats.json_text import read_text
+from underpaint.formats.table import (
+    BESIDE,
+    LABELS,
+    STATES,
+    SUFFIXES,
+    heading_word,
+    image_column,
+    refuse_repeats,
+    rows,
+    state,
+)
 from underpaint.hints.types import Hints, Tags
 
-SUFFIXES = frozenset({".csv", ".tsv"})
-
-DELIMITERS = ",;\t"
-
 LIST_COLUMNS = frozenset({"tags", "labels", "classes"})
-"""Headings of the second column in a table with a list of tags."""
-
-_STATES = {"1": True, "1.0": True, "0": False, "0.0": False, "": None}
-"""What a cell says; 1.0 and 0.0 are what pandas writes for a column with blanks."""
+"""Headings of a column with a list of tags; under `table.LABELS` a column has one tag a row."""
 
 _SEPARATORS = re.compile(r"[;,|]")
 
@@ -33,12 +37,13 @@ def is_table(path: Path) -> bool:
 
 
 def read_tags(path: Path, classes: ClassTable, *, complete: bool = False) -> dict[str, Hints]:
-    """Read a table of tags. The first line is a heading, the first column names the image.
+    """Read a table of tags. The first line is a heading, and the first column, or the one headed so, names the image.
 
-    In a table with one column a class, 1 is present, 0 absent and a blank unknown. In a table with two columns, the
-    second headed ``tags``, it lists those present between ``;``, ``,`` or ``|``; a class that is not listed is unknown,
-    unless the caller knows that the lists are complete. The delimiter is whichever of comma, semicolon and tab the
-    heading has most. Class words are returned as they stand, in or out of the table, and so are the images' names.
+    In a table with one column a class, a cell says present (1, yes, true), absent (0, no, false) or nothing (a blank).
+    A column headed ``tags`` lists those present between ``;``, ``,`` or ``|``; one headed ``label`` or ``class`` has
+    one a row, and an image may have several rows. A class that is not listed is unknown, unless the caller knows that
+    the lists are complete. Columns with headings such as ``split`` are passed over (`table.BESIDE`). Class words are
+    returned as they stand, in or out of the table, and so are the images' names.
 
     Args:
         path: UTF-8 text; a byte order mark is passed over.
@@ -46,30 +51,61 @@ def read_tags(path: Path, classes: ClassTable, *, complete: bool = False) -> dic
         complete: Classes that a list does not name are absent (but for the background).
 
     Raises:
-        FormatError: no heading, a row of another length, a cell that is none of the three states, or an image given
-            twice; names file and line.
+        FormatError: no heading, two alike, a row of another length, a cell that is none of the three states, or an
+            image given twice; names file and line.
     """
-    rows = _rows(path)
-    _, heading = next(rows, (1, []))
-    if len(heading) < 2:
-        accepted = "a heading such as image,cat,dog or image,tags"
-        raise FormatError(f"the first line has {len(heading)} column(s)", where=f"{path}:1", accepted=accepted)
-    listed = len(heading) == 2 and heading[1].lower() in LIST_COLUMNS and heading[1] not in classes.names
+    table = rows(path)
+    _, heading = next(table, (1, []))
+    body = list(table)
+    columns = _columns(heading, [row for _, row in body], classes, path)
     every = frozenset(classes.names[i] for i in classes.foreground)
     found: dict[str, Hints] = {}
-    for number, row in rows:
+    for number, row in body:
         where = f"{path}:{number}"
         if len(row) != len(heading):
             raise FormatError(
                 f"the row has {len(row)} columns", where=where, accepted=f"{len(heading)}, as the heading"
             )
-        if not row[0]:
-            raise FormatError("the row names no image", where=where, accepted="an image in the first column")
-        if row[0] in found:
-            raise FormatError(f"the image {row[0]!r} is given twice", where=where)
-        tags = _listed(row[1], every if complete else frozenset()) if listed else _columns(heading, row, where)
-        found[row[0]] = Hints(image=row[0], tags=tags, source="tags")
+        image = row[columns.image]
+        if not image:
+            raise FormatError("the row names no image", where=where, accepted="the name of an image")
+        tags = _states(heading, row, columns, where) if columns.listed is None else _listed(row[columns.listed])
+        if image in found and not columns.several:
+            raise FormatError(f"the image {image!r} is given twice", where=where)
+        before = found[image].tags if image in found else None
+        present = tags.present | (before.present if before is not None else frozenset())
+        absent = every - present if complete and columns.listed is not None else tags.absent
+        found[image] = Hints(image=image, tags=Tags(present, absent), source="tags")
     return found
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Where a table has what: the image, a list of tags, or the states of one class each.
+
+    ``several`` says that an image may have a row for each of its tags.
+    """
+
+    image: int
+    listed: int | None
+    classes: tuple[int, ...]
+    several: bool
+
+
+def _columns(heading: Sequence[str], body: Sequence[Sequence[str]], classes: ClassTable, path: Path) -> _Columns:
+    if len(heading) < 2:
+        accepted = "a heading such as image,cat,dog or image,tags or filename,label"
+        raise FormatError(f"the first line has {len(heading)} column(s)", where=f"{path}:1", accepted=accepted)
+    refuse_repeats(heading, path)
+    image = image_column(heading)
+    words = {place: heading_word(word) for place, word in enumerate(heading) if place != image}
+    own = {place for place in words if heading[place] in classes.names}
+    beside = {place for place in words if words[place] in BESIDE and not _says_states(place, body)}
+    rest = [place for place in words if place in own or place not in beside]
+    listed = rest[0] if len(rest) == 1 and rest[0] not in own else None
+    if listed is not None and words[listed] in (*LIST_COLUMNS, *LABELS):
+        return _Columns(image, listed, (), several=words[listed] in LABELS)
+    return _Columns(image, None, tuple(rest), several=False)
 
 
 def write_tags(path: Path, hints: Sequence[Hints], classes: ClassTable, files: Mapping[str, str]) -> None:
@@ -96,31 +132,25 @@ def write_tags(path: Path, hints: Sequence[Hints], classes: ClassTable, files: M
     write_atomic(path, text.getvalue().encode())
 
 
-def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Line numbers and stripped cells of the rows that are not empty."""
-    lines = read_text(path).splitlines()
-    heading = lines[0] if lines else ""
-    delimiter = max(DELIMITERS, key=heading.count)
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+def _says_states(place: int, body: Sequence[Sequence[str]]) -> bool:
+    """Whether every cell of a column says present, absent or nothing."""
     try:
-        for row in reader:
-            cells = [cell.strip() for cell in row]
-            if any(cells):
-                yield reader.line_num, cells
-    except csv.Error as error:
-        raise FormatError(f"not a table: {error}", where=f"{path}:{reader.line_num}") from None
+        return all(state(row[place]) in (True, False, None) for row in body if place < len(row))
+    except ValueError:
+        return False
 
 
-def _listed(cell: str, every: frozenset[str]) -> Tags:
-    present = frozenset(word.strip() for word in _SEPARATORS.split(cell) if word.strip())
-    return Tags(present, every - present)
+def _listed(cell: str) -> Tags:
+    return Tags(frozenset(word.strip() for word in _SEPARATORS.split(cell) if word.strip()))
 
 
-def _columns(heading: list[str], row: list[str], where: str) -> Tags:
-    strange = next(((name, cell) for name, cell in zip(heading[1:], row[1:], strict=True) if cell not in _STATES), None)
-    if strange is not None:
-        what = f"the cell of column {strange[0]!r} is {strange[1][:40]!r}"
-        raise FormatError(what, where=where, accepted="1 (present), 0 (absent), blank (unknown)")
-    states = {name: _STATES[cell] for name, cell in zip(heading[1:], row[1:], strict=True)}
-    present = frozenset(name for name, state in states.items() if state is True)
-    return Tags(present, frozenset(name for name, state in states.items() if state is False))
+def _states(heading: Sequence[str], row: Sequence[str], columns: _Columns, where: str) -> Tags:
+    said: dict[str, bool | None] = {}
+    for place in columns.classes:
+        try:
+            said[heading[place]] = state(row[place])
+        except ValueError:
+            what = f"the cell of column {heading[place]!r} is {row[place][:40]!r}"
+            raise FormatError(what, where=where, accepted=STATES) from None
+    present = frozenset(name for name, here in said.items() if here is True)
+    return Tags(present, frozenset(name for name, here in said.items() if here is False))
