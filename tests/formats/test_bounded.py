@@ -15,11 +15,14 @@ from PIL import Image
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import DataError, FormatError
 from underpaint.doctor import examine
+from underpaint.formats import fields
 from underpaint.formats.bitmap_runs import column_bitmap
 from underpaint.formats.cityscapes import read_cityscapes
+from underpaint.formats.coco import read_coco
 from underpaint.formats.coco_rle import read_rle
 from underpaint.formats.geojson import read_geojson
 from underpaint.formats.images import image_size, read_rgb
+from underpaint.formats.jsonl import read_hints
 from underpaint.formats.labelme import read_labelme
 from underpaint.formats.tags_csv import read_tags
 from underpaint.formats.yolo import read_yolo
@@ -109,3 +112,28 @@ def test_links_to_themselves_are_met_by_the_doctor_with_their_reason(tmp_path: P
     text = "\n".join(f"{one.what} {one.cause} {one.names}" for one in report.findings)
     assert "self" in text
     assert "link" in text
+
+
+COCO = (
+    '{"images": [{"id": 1, "file_name": "a.png"}], "categories": [{"id": 1, "name": "cat"}], '
+    '"annotations": [{"image_id": 1, "category_id": 1, "segmentation": [[SHAPE]]}]}'
+)
+HINTS = (
+    '{"underpaint": "hints", "version": 1}\n'
+    '{"image": "a", "scribbles": [{"class": "cat", "width": 3, "points": [SHAPE]}]}'
+)
+
+
+@pytest.mark.parametrize("kind", ["coco", "hints"])
+def test_a_shape_of_too_many_points_is_refused_before_points_are_made(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fields, "MAX_POINTS", 1000)
+    text, point = (COCO, "1,2") if kind == "coco" else (HINTS, "[1,2]")
+    path = tmp_path / ("a.json" if kind == "coco" else "a.jsonl")
+    read = read_coco if kind == "coco" else read_hints
+    path.write_text(text.replace("SHAPE", ",".join([point] * 1000)))
+    assert len(read(path)) == 1
+    path.write_text(text.replace("SHAPE", ",".join([point] * 1001)))
+    with pytest.raises(FormatError, match=r"has (2002|1001) values"):
+        read(path)

@@ -9,15 +9,13 @@ from dataclasses import replace
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import HintError
 from underpaint.formats.decode import MAX_PIXELS
+from underpaint.formats.fields import MAX_POINTS
 from underpaint.hints.ignore import Drawn, ignore_where
 from underpaint.hints.types import Box, Hints, Polygon, Region, Tags
 
 MAX_NUMBER = float(MAX_PIXELS)
 """Limit of coordinates, pen widths and seconds: a photograph of one row may be so wide, and work last for three years.
 Beyond it arithmetic overflows."""
-
-MAX_POINTS = 1_000_000
-"""Limit of the points of one polygon, far above what a person or a tracing tool draws."""
 
 
 def geometry(hints: Hints) -> tuple[Drawn, ...]:

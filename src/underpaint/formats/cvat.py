@@ -17,6 +17,7 @@ from underpaint.core.errors import FormatError
 from underpaint.core.regular import open_regular
 from underpaint.formats.check import check_hints
 from underpaint.formats.decode import MAX_PIXELS
+from underpaint.formats.fields import MAX_POINTS
 from underpaint.formats.json_text import MAX_BYTES
 from underpaint.formats.naming import bare_names
 from underpaint.formats.sniff import is_xml
@@ -34,9 +35,6 @@ MAX_DEPTH = 16
 
 MAX_ELEMENTS = 1_000_000
 """Elements of one image, which are held at once: about 300 MB."""
-
-MAX_POINTS = 1_000_000
-"""Points of one shape, as for polygons of any format."""
 
 
 def is_cvat(path: Path) -> bool:

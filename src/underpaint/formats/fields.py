@@ -8,6 +8,12 @@ from typing import Any, NoReturn
 
 from underpaint.core.errors import FormatError, nearest
 
+MAX_POINTS = 1_000_000
+"""Limit of the points of one line or ring, far above what a person or a tracing tool draws."""
+
+MAX_RUNS = 50_000_000
+"""Limit of a list of whole numbers: half the pixels of the largest photograph."""
+
 
 class Fields:
     """The fields of one JSON object; `refuse_rest` names those that nobody asked for.
@@ -53,6 +59,7 @@ class Fields:
     def flat_points(self, key: str) -> Iterator[list[tuple[float, float]]]:
         """A list of lists ``[x1, y1, x2, y2, ...]`` of finite numbers."""
         for values in self._list(key):
+            self._refuse_many(key, values, 2 * MAX_POINTS)
             numbers = _finite_numbers(values)
             if numbers is None or len(numbers) % 2:
                 raise self._bad(key, values, "lists [x1, y1, x2, y2, ...] of finite numbers")
@@ -101,6 +108,7 @@ class Fields:
     def wholes(self, key: str, *, low: int) -> list[int]:
         """A list of whole numbers of at least ``low``; no list where the field is missing."""
         values = self._list(key)
+        self._refuse_many(key, values, MAX_RUNS)
         if not all(type(value) is int and value >= low for value in values):
             raise self._bad(key, values, f"a list of whole numbers >= {low}")
         return values
@@ -119,11 +127,19 @@ class Fields:
     def _pairs(self, key: str, values: list[Any]) -> Iterator[tuple[float, float]]:
         if not values:
             raise self._bad(key, values, "at least one point [x, y]")
+        self._refuse_many(key, values, MAX_POINTS)
         for value in values:
             x, y = map(finite, value) if isinstance(value, list) and len(value) == 2 else (None, None)
             if x is None or y is None:
                 raise self._bad(key, value, "points [x, y] of finite numbers")
             yield x, y
+
+    def _refuse_many(self, key: str, values: Any, limit: int) -> None:
+        """Raise for a list of more values than a shape can have, before any are made into points."""
+        if isinstance(values, list) and len(values) > limit:
+            raise FormatError(
+                f"the field {key!r} has {len(values)} values", where=self._where, accepted=f"up to {limit}"
+            )
 
     def items(self, key: str) -> Iterator[Fields]:
         """The objects of a list; none where the field is missing."""
