@@ -37,13 +37,13 @@ def convert(
     losses = planned.losses
     if not as_json:
         typer.echo(f"{len(planned.hints)} images, {planned.source} -> {planned.target.title}")
-        for line in (*(f"not read: {line}" for line in planned.left_out), *losses.lines()):
+        for line in (*(f"not read: {line}" for line in planned.left_out), *planned.notes, *losses.lines()):
             typer.echo(printable(line))
     planned.write(out)
     if as_json:
         counts = {"kept": losses.kept, "as_pixels": losses.as_pixels, "lost": losses.lost}
         about = {"images": len(planned.hints), "from": planned.source, "to": planned.target.name, "out": str(out)}
         held = {word: dict(parts) for word, parts in counts.items()}
-        typer.echo(json.dumps({**about, "not_read": planned.left_out, **held}, indent=1))
+        typer.echo(json.dumps({**about, "not_read": planned.left_out, "notes": planned.notes, **held}, indent=1))
     else:
         typer.echo(f"written: {out}")

@@ -15,6 +15,9 @@ from underpaint.core.regular import TEXT_BYTES, read_regular_text
 VOID = 255
 """Value of a pixel without ground truth in a mask file: left out of every loss and every score."""
 
+IGNORED = ""
+"""The name of areas whose pixels are unknown; no class has it."""
+
 MAX_CLASSES = 255
 """A mask file is 8 bit and 255 is void, so the indices 0..254 are left for classes."""
 
@@ -80,7 +83,10 @@ class ClassTable:
         return {name: i for i, name in enumerate(self.names)}
 
     def index(self, name: str, where: object = None) -> int:
-        """The number of a class; an unknown name is a `HintError` that names the nearest class."""
+        """The number of a class, and `VOID` of `IGNORED`; an unknown name is a `HintError` that names the nearest."""
+        return VOID if name == IGNORED else self._number(name, where)
+
+    def _number(self, name: str, where: object) -> int:
         try:
             return self._index[name]
         except KeyError:
@@ -92,8 +98,8 @@ class ClassTable:
             ) from None
 
     def indices(self, names: Iterable[str], where: object = None) -> list[int]:
-        """The numbers of several classes, in the order given."""
-        return [self.index(name, where) for name in names]
+        """The numbers of several classes, in the order given; `HintError` for a name that is of no class."""
+        return [self._number(name, where) for name in names]
 
     @property
     def foreground(self) -> tuple[int, ...]:

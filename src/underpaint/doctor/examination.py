@@ -48,7 +48,7 @@ def examine(
     try:
         data = open_dataset(path, rest=rest, hints=hints)
         if rest is not None:
-            data.classes.index(rest, "--rest")
+            data.classes.indices([rest], "--rest")
     except UnderpaintError as error:
         return Report(str(path), split, [Finding.of_error("data-set", error)])
     chosen, findings = choose(data, split)

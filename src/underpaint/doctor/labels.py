@@ -41,6 +41,7 @@ class Sources:
         words: Classes outside the table, by how many hints of them there are.
         contradictions: Images of which two sources say what cannot both be.
         left_out: What the readers left out, by the reason.
+        remarks: What they took in a way that a person may not have meant.
         errors: Files that cannot be read at all.
     """
 
@@ -53,6 +54,7 @@ class Sources:
     words: Counter[str] = field(default_factory=Counter)
     contradictions: Group = field(default_factory=Group)
     left_out: Counter[str] = field(default_factory=Counter)
+    remarks: Counter[str] = field(default_factory=Counter)
     errors: list[Finding] = field(default_factory=list)
 
 
@@ -63,7 +65,7 @@ def read_sources(data: DataFolder, paths: Sequence[Path]) -> Sources:
     """
     paths = paths or data.annotations
     sources = Sources(given=bool(paths))
-    reading = Reading(data.classes, data.root, data.images, left_out=sources.left_out)
+    reading = Reading(data.classes, data.root, data.images, left_out=sources.left_out, remarks=sources.remarks)
     beside = [background_file(path) for path in paths if path.suffix.lower() == ".json"]
     found: list[tuple[Path, dict[str, Hints]]] = []
     for path in dict.fromkeys([*paths, *(file for file in beside if file.is_file())]):
@@ -208,6 +210,10 @@ def _of_sources(sources: Sources) -> list[Finding]:
         *(
             Finding("hints-left-out", Level.WARNS, f"{count} left out: {printable(reason)}", count=count)
             for reason, count in sources.left_out.most_common()
+        ),
+        *(
+            Finding("hints-read-as", Level.NOTES, f"{count} {printable(remark)}", count=count)
+            for remark, count in sources.remarks.most_common()
         ),
         *sources.contradictions.finding(
             "hints-contradict",

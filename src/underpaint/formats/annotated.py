@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from underpaint.core.errors import DataError
 from underpaint.formats.folder import ALL, BACKGROUND, DataFolder, own_classes
 from underpaint.formats.images import SUFFIXES, find_images
 from underpaint.formats.naming import Names, split_word
-from underpaint.formats.registry import FORMATS, Format, Reading, recognise
+from underpaint.formats.registry import FORMATS, NAMELESS, Format, Reading, recognise
 from underpaint.formats.tags_csv import LIST_COLUMNS
 from underpaint.formats.walk import listing
 from underpaint.formats.words import class_words
@@ -143,8 +144,15 @@ def _photographs(root: Path) -> dict[str, Path]:
 
 
 def classes_of(root: Path, found: Found, images: Mapping[str, Path], rest: str | None = None) -> ClassTable:
-    """The classes that annotation files name, with a background class before them unless they have one."""
-    names = dict.fromkeys(named_classes(root, found, images))
+    """The classes that annotation files name, with a background class before them unless they have one.
+
+    Raises:
+        DataError: they name none.
+    """
+    left_out: Counter[str] = Counter()
+    names = dict.fromkeys(named_classes(root, found, images, left_out))
+    if not names:
+        raise _no_class(found, left_out)
     background = rest if rest is not None and rest not in names else BACKGROUND
     if rest not in names and background not in names:
         names = {background: None} | names
@@ -153,20 +161,38 @@ def classes_of(root: Path, found: Found, images: Mapping[str, Path], rest: str |
     return ClassTable.of(list(names), background)
 
 
-def named_classes(root: Path, found: Found, images: Mapping[str, Path]) -> list[str]:
-    """The classes that annotation files declare, in the order of their numbers, or else name; and no others."""
+def named_classes(
+    root: Path, found: Found, images: Mapping[str, Path], left_out: Counter[str] | None = None
+) -> list[str]:
+    """The classes that annotation files declare, in the order of their numbers, or else name; and no others.
+
+    Args:
+        root: The data set's folder.
+        found: The files with their formats.
+        images: The photographs by name.
+        left_out: Counts here the shapes that name no class because they are left out.
+    """
     names: dict[str, None] = {}
     for path, form in found:
         declared = form.classes(path) if form.classes is not None else ()
-        names |= dict.fromkeys(class_words(declared, BACKGROUND) or _named(path, form, root, images))
+        reading = Reading(NAMELESS, root, images, left_out=Counter() if left_out is None else left_out)
+        names |= dict.fromkeys(class_words(declared, BACKGROUND) or _named(path, form, reading))
     return list(names)
 
 
-def _named(path: Path, form: Format, root: Path, images: Mapping[str, Path]) -> list[str]:
+def _named(path: Path, form: Format, reading: Reading) -> list[str]:
     """The classes that hints name, in the order of the alphabet, for files that declare none."""
-    unknown = ClassTable.of([BACKGROUND, "\0"])
-    read = form.hints(path, Reading(unknown, root, images))
-    return sorted({name for hints in read.values() for name in hints.names()} - {"\0", BACKGROUND})
+    read = form.hints(path, reading)
+    return sorted({name for hints in read.values() for name in hints.names()} - {*NAMELESS.names})
+
+
+def _no_class(found: Found, left_out: Counter[str]) -> DataError:
+    what = "the annotations name no class besides the background"
+    if left_out:
+        reasons = ", ".join(f"{reason} ({count})" for reason, count in left_out.most_common())
+        what = f"all {left_out.total()} shapes were left out: {reasons}"
+    fix = "annotate some of the images, or write the class names, one a line, to classes.txt"
+    return DataError(what, where=", ".join(str(path) for path, _ in found), fix=fix)
 
 
 def split_by_folders(images: Iterable[str]) -> dict[str, tuple[str, ...]]:

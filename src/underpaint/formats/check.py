@@ -11,7 +11,7 @@ from underpaint.core.errors import HintError
 from underpaint.formats.decode import MAX_PIXELS
 from underpaint.formats.fields import MAX_POINTS
 from underpaint.hints.ignore import Drawn, ignore_where
-from underpaint.hints.types import Box, Hints, Polygon, Region, Tags
+from underpaint.hints.types import IGNORED, Box, Hints, Polygon, Region, Tags
 
 MAX_NUMBER = float(MAX_PIXELS)
 """Limit of coordinates, pen widths and seconds: a photograph of one row may be so wide, and work last for three years.
@@ -58,6 +58,8 @@ def check_hints(hints: Hints, classes: ClassTable | None, where: object) -> None
     for number in _numbers(hints):
         if not abs(number) <= MAX_NUMBER:  # not a number is none that is smaller
             raise HintError(f"a number is {number}", where=where, accepted=f"finite numbers up to {MAX_NUMBER:g}")
+    if any(one.name == IGNORED for one in geometry(replace(hints, regions=()))):
+        raise HintError("a click, stroke or box without a class", where=where, accepted="areas alone can be ignored")
     for scribble in hints.scribbles:
         if not scribble.points or scribble.width <= 0:
             what = f"a stroke of {scribble.name!r} has {len(scribble.points)} points and width {scribble.width}"

@@ -20,7 +20,7 @@ from underpaint.formats.masks import mask_size
 from underpaint.formats.merge import merge_hints
 from underpaint.formats.numbering import table_alone
 from underpaint.formats.registry import FORMATS, Format, Reading, Writing, format_named, recognise
-from underpaint.formats.rest import fill_rest
+from underpaint.formats.rest import fill_all
 from underpaint.formats.words import class_words
 from underpaint.hints.types import Hints
 
@@ -39,6 +39,7 @@ class Conversion:
         ids: The number of each class in the files that were read, where the target has such numbers as well.
         left_out: What was not read at all, in lines of text: shapes that the readers leave out, and images without a
             photograph.
+        notes: How some of it was read, and what became of the rest.
     """
 
     source: str
@@ -49,6 +50,7 @@ class Conversion:
     data: DataFolder
     ids: Mapping[str, int]
     left_out: Sequence[str] = ()
+    notes: Sequence[str] = ()
 
     def write(self, out: Path) -> None:
         """Write the file or folder, whole or not at all.
@@ -89,21 +91,23 @@ def plan_conversion(source: Path, *, to: str, rest: str | None = None, instances
     if instances is not None and read.found:
         raise DataError("--instances is for the masks of a data set", where=source, fix="leave it out")
     classes = read.data.classes if read.masks else _classes(read, rest)
+    notes = list(read.notes)
     if rest is not None:
-        hints = {name: fill_rest(one, rest, classes) for name, one in hints.items()}
+        hints, filled = fill_all(hints, rest, classes)
+        notes += filled
     losses = Losses()
     for one in hints.values():
         losses.count(one, target)
     title = ", ".join(dict.fromkeys(form.title for _, form in read.found)) or "masks of the data set"
     ids = _ids(read.found) if target.ids is not None else {}
-    return Conversion(title, target, classes, hints, losses, read.data, ids, read.left_out)
+    return Conversion(title, target, classes, hints, losses, read.data, ids, read.left_out, notes)
 
 
 @dataclass(frozen=True)
 class _Read:
     """What was read: hints by image, the files with their formats, and the data set; ``masks`` where numbers stand.
 
-    ``left_out`` says what was not read.
+    ``left_out`` says what was not read, ``notes`` how some of it was.
     """
 
     hints: dict[str, Hints]
@@ -111,6 +115,7 @@ class _Read:
     data: DataFolder
     masks: bool = False
     left_out: Sequence[str] = ()
+    notes: Sequence[str] = ()
 
 
 def _by_itself(source: Path) -> bool:
@@ -127,7 +132,7 @@ def _by_itself(source: Path) -> bool:
 def _of_data(data: DataFolder, instances: str | None) -> _Read:
     if data.annotations and instances is None:
         hints, report = read_any_hints(data.annotations, data)
-        return _Read(hints, _with_formats(data.annotations), data, left_out=report.losses())
+        return _Read(hints, _with_formats(data.annotations), data, left_out=report.losses(), notes=report.notes())
     if not data.masks:
         raise DataError("the data set has neither annotations nor masks", where=data.root)
     made = {}
@@ -141,7 +146,7 @@ def _of_data(data: DataFolder, instances: str | None) -> _Read:
 
 def _one_an_object(classes: ClassTable, thing: str) -> Numbering:
     """The numbering of masks that hold a number for each object of the class ``thing``, and 0 behind them."""
-    classes.index(thing, "--instances")
+    classes.indices([thing], "--instances")
     behind = None if classes.background is None else classes.names[classes.background]
     return Numbering((Meaning(0, behind),), others=thing)
 
@@ -157,7 +162,9 @@ def _alone(source: Path) -> _Read:
     hints: dict[str, Hints] = {}
     report = HintsReport()
     for path, one_form in found:
-        for name, one in one_form.hints(path, Reading(classes, root, left_out=report.left_out)).items():
+        for name, one in one_form.hints(
+            path, Reading(classes, root, left_out=report.left_out, remarks=report.remarks)
+        ).items():
             check_hints(one, classes, f"{path}, image {name!r}")
             if one.size is not None:
                 refuse_excess(one, one.size, path)
@@ -166,7 +173,9 @@ def _alone(source: Path) -> _Read:
         fix = "give the data set's folder: some formats need the photographs"
         raise DataError("the annotations by themselves say nothing", where=source, fix=fix)
     alone = DataFolder(root, classes, {}, {}, {})
-    return _Read({one.image: one for one in hints.values()}, found, alone, left_out=report.losses())
+    return _Read(
+        {one.image: one for one in hints.values()}, found, alone, left_out=report.losses(), notes=report.notes()
+    )
 
 
 def _label_images(folder: Path) -> _Read:

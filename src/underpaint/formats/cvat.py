@@ -229,8 +229,9 @@ def _hints(element: Element, where: str, left_out: Counter[str]) -> Hints:
         regions=tuple(region for _, region in sorted(drawn.regions, key=lambda pair: pair[0])),
         unplaced=drawn.unplaced,
     )
+    hints = set_aside(hints)
     check_hints(hints, None, where)
-    return set_aside(hints)
+    return hints
 
 
 def _name(image: _Shape) -> str:

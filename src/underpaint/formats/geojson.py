@@ -118,8 +118,9 @@ def _read(image: str, path: Path, left_out: Counter[str]) -> Hints:
         regions=tuple(drawn.regions),
         unplaced=drawn.unplaced,
     )
+    hints = set_aside(hints)
     check_hints(hints, None, path)
-    return set_aside(hints)
+    return hints
 
 
 def _features(content: Any, path: Path) -> list[Any]:

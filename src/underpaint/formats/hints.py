@@ -35,6 +35,7 @@ class HintsReport:
         outside: Clicks, strokes, boxes and regions left out because they lie outside their photograph.
         cut: Those that were cut at its border.
         left_out: What the readers left out, by the reason.
+        remarks: What the readers took in a way that a person may not have meant, by how.
     """
 
     sources: list[tuple[Path, str]] = field(default_factory=list)
@@ -47,14 +48,20 @@ class HintsReport:
     outside: int = 0
     cut: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
+    remarks: Counter[str] = field(default_factory=Counter)
 
     def lines(self) -> list[str]:
         """The report as lines of text; what did not happen is not mentioned."""
         return [
             *(f"{path}: {form}" for path, form in self.sources),
             f"{self.images} images with hints",
+            *self.notes(),
             *self.losses(),
         ]
+
+    def notes(self) -> list[str]:
+        """How some of it was taken, as lines of text."""
+        return [f"{count} {remark}" for remark, count in self.remarks.most_common()]
 
     def losses(self) -> list[str]:
         """What was not taken over, as lines of text; none where all was."""
@@ -122,6 +129,7 @@ def read_any_hints(
         complete_tags=complete_tags,
         voc_base=voc_base,
         left_out=report.left_out,
+        remarks=report.remarks,
         lenient=ignore_unknown,
     )
     found: ByImage = {}

@@ -196,8 +196,9 @@ def _hints(image: str, annotation: dict[str, Any], where: str, left_out: Counter
         regions=tuple(drawn.regions),
         unplaced=drawn.unplaced,
     )
+    hints = set_aside(hints)
     check_hints(hints, None, where)
-    return set_aside(hints)
+    return hints
 
 
 def _labels(result: dict[str, Any]) -> list[str]:

@@ -15,12 +15,23 @@ from underpaint.formats.label_studio import UNITS
 from underpaint.formats.label_studio_rle import encode_brush
 from underpaint.hints.types import Hints, Polygon
 
+CONTROLS = {
+    "rectanglelabels": "label",
+    "polygonlabels": "label",
+    "brushlabels": "tag",
+    "keypointlabels": "kp-1",
+    "choices": "choice",
+}
+"""What the templates of Label Studio call the control of each type of result
+(https://github.com/HumanSignal/label-studio, ``label_studio/annotation_templates/computer-vision``)."""
+
 
 def write_label_studio(path: Path, hints: Iterable[Hints], *, file: Callable[[str], str] = str) -> None:
     """Write hints as tasks that Label Studio imports, whole or not at all.
 
-    Bitmaps become brush strokes, and polygons with holes too, pixel by pixel, since a polygon has none there. Left out
-    is what the format has no place for: scribbles, ``boxed``, absent tags, mask files and the source.
+    The controls have the names that Label Studio's own templates give them, so that a project made from one shows the
+    results. Bitmaps become brush strokes, and polygons with holes too, pixel by pixel, since a polygon has none there.
+    Left out is what the format has no place for: scribbles, ``boxed``, absent tags, mask files and the source.
 
     Args:
         path: The file.
@@ -44,7 +55,7 @@ def _task(number: int, hints: Hints, file: str, where: str) -> dict[str, Any]:
     if hints.size is not None:
         frame |= {"original_height": hints.size[0], "original_width": hints.size[1]}
     results = [
-        {"id": f"{number}-{i}", "type": kind, "from_name": kind, **frame, "value": value}
+        {"id": f"{number}-{i}", "type": kind, "from_name": CONTROLS[kind], **frame, "value": value}
         for i, (kind, value) in enumerate(_results(hints, hints.size or (1, 1)), start=1)
     ]
     annotation: dict[str, Any] = {"result": results, "was_cancelled": False, "ground_truth": False}

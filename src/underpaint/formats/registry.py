@@ -28,7 +28,7 @@ from underpaint.formats import (
 )
 from underpaint.formats.cityscapes_write import write_cityscapes
 from underpaint.formats.cvat_write import write_cvat
-from underpaint.formats.folder import DataFolder
+from underpaint.formats.folder import BACKGROUND, DataFolder
 from underpaint.formats.geojson_write import write_geojson
 from underpaint.formats.label_studio_write import write_label_studio
 from underpaint.formats.parts import Part
@@ -49,6 +49,7 @@ class Reading:
         complete_tags: A CSV that lists tags names all that are present.
         voc_base: Number of the first pixel in VOC XML.
         left_out: Where readers count what they leave out, by the reason.
+        remarks: Where they count what they take in a way that a person may not have meant.
         lenient: Leave out, and count, what is of classes that the table lacks.
     """
 
@@ -58,7 +59,17 @@ class Reading:
     complete_tags: bool = False
     voc_base: voc_xml.Base = "auto"
     left_out: Counter[str] = field(default_factory=Counter)
+    remarks: Counter[str] = field(default_factory=Counter)
     lenient: bool = False
+
+    @property
+    def numbered(self) -> tuple[str, ...]:
+        """What the numbers of a file mean that has no names; none where its classes are being looked for."""
+        return () if self.classes == NAMELESS else self.classes.names
+
+
+NAMELESS = ClassTable.of([BACKGROUND, "\0"])
+"""The class table while the names of the classes are being looked for."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +185,7 @@ FORMATS: tuple[Format, ...] = (
         layout="a .txt file an image, with data.yaml",
         sniff=yolo.is_yolo,
         read=lambda path, reading: yolo.read_yolo(
-            path, yolo.yolo_classes(path) or reading.classes.names, reading.images
+            path, yolo.yolo_classes(path) or reading.numbered, reading.images, left_out=reading.left_out
         ),
         write=lambda path, hints, writing: yolo.write_yolo(path, hints, writing.classes),
         holds=frozenset({Part.POLYGONS, Part.BOXES, Part.SIZES}),
@@ -260,7 +271,9 @@ FORMATS: tuple[Format, ...] = (
         title="VOC boxes",
         layout="an .xml file an image",
         sniff=voc_xml.is_voc,
-        read=lambda path, reading: voc_xml.read_voc_boxes(path, reading.classes, base=reading.voc_base),
+        read=lambda path, reading: voc_xml.read_voc_boxes(
+            path, reading.classes, base=reading.voc_base, left_out=reading.left_out, remarks=reading.remarks
+        ),
         write=lambda path, hints, writing: voc_xml.write_voc_boxes(path, hints, file=writing.file),
         holds=frozenset({Part.BOXES, Part.BOXED, Part.TAGS, Part.ABSENT, Part.SIZES}),
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -28,7 +29,7 @@ def fill_rest(hints: Hints, rest: str, classes: ClassTable) -> Hints:
     Raises:
         HintError: the table has no such class.
     """
-    index = classes.index(rest, "--rest")
+    (index,) = classes.indices([rest], "--rest")
     if hints.size is None or hints.mask is not None or hints.unplaced:
         return hints
     if Kind.MASK in hints.kinds():
@@ -38,6 +39,24 @@ def fill_rest(hints: Hints, rest: str, classes: ClassTable) -> Hints:
         things = frozenset(classes.names[i] for i in classes.foreground) - set(hints.drawn())
         return replace(hints, boxed=hints.boxed | things | {box.name for box in hints.boxes})
     return hints
+
+
+def fill_all(hints: Mapping[str, Hints], rest: str, classes: ClassTable) -> tuple[dict[str, Hints], list[str]]:
+    """The hints of every image with `fill_rest`, and in lines how many images that changed, and how many it must not.
+
+    Raises:
+        HintError: the table has no such class.
+    """
+    found = {name: fill_rest(one, rest, classes) for name, one in hints.items()}
+    changed = sum(found[name] != one for name, one in hints.items())
+    open_still = sum(bool(one.unplaced) for one in hints.values())
+    lines = [f"{changed} images: what no annotation covers is {rest!r}"]
+    if open_still:
+        lines.append(f"{open_still} images: {OPEN}")
+    return found, lines
+
+
+OPEN = "what no annotation covers stays unknown, since shapes were left out and nobody knows where they lay"
 
 
 def _below(hints: Hints, rest: str, size: tuple[int, int]) -> Region | None:

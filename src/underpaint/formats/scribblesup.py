@@ -35,10 +35,12 @@ MAX_POINTS = 100_000
 
 
 def is_scribblesup(path: Path) -> bool:
-    """Whether the first XML file that has lines or VOC's objects has lines."""
+    """Whether the first XML file that has lines or VOC's objects has lines, and no object to which they belong."""
     for file in files_of(path, SUFFIXES):
-        if is_xml(file, "annotation", "polygon") or is_xml(file, "annotation", "object"):
-            return is_xml(file, "annotation", "polygon")
+        if is_xml(file, "annotation", "object"):
+            return False
+        if is_xml(file, "annotation", "polygon"):
+            return True
     return False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
@@ -25,15 +26,27 @@ _SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
 def is_voc(path: Path) -> bool:
-    """Whether the first XML file that has objects or ScribbleSup's lines has objects, or none has either."""
+    """Whether the first XML file that has objects or ScribbleSup's lines has objects, or none has either.
+
+    An object may have a polygon beside its box, as Roboflow and others write it.
+    """
     files = files_of(path, SUFFIXES)
     for file in files:
-        if is_xml(file, "annotation", "polygon") or is_xml(file, "annotation", "object"):
-            return not is_xml(file, "annotation", "polygon")
+        if is_xml(file, "annotation", "object"):
+            return True
+        if is_xml(file, "annotation", "polygon"):
+            return False
     return any(is_xml(file, "annotation") for file in files[:1])
 
 
-def read_voc_boxes(path: Path, classes: ClassTable, *, base: Base = "auto") -> dict[str, Hints]:
+def read_voc_boxes(
+    path: Path,
+    classes: ClassTable,
+    *,
+    base: Base = "auto",
+    left_out: Counter[str] | None = None,
+    remarks: Counter[str] | None = None,
+) -> dict[str, Hints]:
     """Read VOC box XML, a file or a folder of them.
 
     The image is the one named like the XML file; its ``<filename>`` is passed over, which copied files often get wrong.
@@ -51,6 +64,8 @@ def read_voc_boxes(path: Path, classes: ClassTable, *, base: Base = "auto") -> d
         path: A file, or a folder with files in any depth.
         classes: The class table, for what is boxed.
         base: Number of the first pixel in files that are not ours.
+        left_out: Counts here the outlines of objects, of which the box is kept.
+        remarks: Counts here files without an object, from which it follows that the image shows none.
 
     Raises:
         FormatError: unreadable XML, or an object without name or box; names the file.
@@ -60,6 +75,11 @@ def read_voc_boxes(path: Path, classes: ClassTable, *, base: Base = "auto") -> d
     objects = {name: _objects(root, file) for name, (file, root) in annotations.items()}
     ours = {name: stated for name, (file, root) in annotations.items() if (stated := read_stated(root, file))}
     foreign = {name: boxes for name, boxes in objects.items() if name not in ours}
+    outlines = sum(item.find("polygon") is not None for _, root in annotations.values() for item in root.iter("object"))
+    if left_out is not None and outlines:
+        left_out["outlines of objects (the box of each is kept)"] += outlines
+    if remarks is not None and (empty := sum(not boxes for boxes in foreign.values())):
+        remarks["files without an object: taken as free of all classes"] += empty
     first = _first_pixel(foreign) if base == "auto" else base
     boxed = _boxed(foreign, classes)
     found: dict[str, Hints] = {}

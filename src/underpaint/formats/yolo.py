@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -20,8 +21,9 @@ from underpaint.formats.images import find_files, image_size
 from underpaint.formats.json_text import read_text
 from underpaint.formats.naming import Names
 from underpaint.formats.sniff import holds
+from underpaint.hints.ignore import has_area, set_aside, thin
 from underpaint.hints.outline import bridged, outline
-from underpaint.hints.types import Bitmap, Box, Hints, Point, Polygon
+from underpaint.hints.types import Bitmap, Box, Hints, Point, Polygon, Scribble
 
 Size = tuple[int, int]
 
@@ -31,6 +33,12 @@ YAML = (".yaml", ".yml")
 
 LISTS = frozenset({"classes", "train", "val", "test", "README", "readme", "requirements"})
 """Text files by these names hold no labels."""
+
+NAMED = r"(?m)^names\s*:"
+"""What a YAML file with class names holds."""
+
+NAMES = "obj.names"
+"""Lists the class names, one a line, in the first form of YOLO's data sets, which CVAT writes as "YOLO 1.1"."""
 
 MAX_NAMES = 1 << 18
 """Bytes of a file of class names; the longest known, of LVIS with 1,203 classes, has 30 kB."""
@@ -44,17 +52,39 @@ BOX_COLUMNS = 5
 _ROW = re.compile(r"\d+(\s+[-+.eE\d]+){4,}\s*")
 
 
+_NUMBERS = re.compile(r"[-+.eE\d]+([,;\s]+[-+.eE\d]+){4,}[,;\s]*")
+"""A line that can be no other than a damaged one of YOLO's, where class names lie beside the labels."""
+
+LOOKED_AT = 32
+"""Label files that are looked at to tell the format."""
+
+
 def is_yolo(path: Path) -> bool:
-    """Whether a folder has label files, whose first line is one of YOLO's; also of a ``data.yaml`` in such a folder."""
+    """Whether a folder has label files; also of a ``data.yaml`` in such a folder.
+
+    One line as YOLO's in any of the first files is enough. Where class names are stated beside them, files of other
+    numbers, and empty ones in folders called ``labels``, are label files as well, so that reading names what is wrong.
+    """
     if path.suffix.lower() in YAML and path.is_file():
-        return holds(path, r"(?m)^names\s*:") and is_yolo(path.parent)
+        return holds(path, NAMED) and is_yolo(path.parent)
     if not path.is_dir():
         return False
-    for file in _labels(path).values():
-        line = next(iter(read_text(file, max_bytes=MAX_LABELS).splitlines()), "")
-        if line.strip():
-            return _ROW.fullmatch(line) is not None
-    return False
+    files = list(_labels(path).values())[:LOOKED_AT]
+    lines = [line for file in files for line in read_text(file, max_bytes=MAX_LABELS).splitlines() if line.strip()]
+    if any(_ROW.fullmatch(line) for line in lines):
+        return True
+    if not files or not _states_names(path):
+        return False
+    return any(_NUMBERS.fullmatch(line.strip()) for line in lines) if lines else "labels" in files[0].parts
+
+
+def _states_names(path: Path) -> bool:
+    """Whether class names lie in a folder of labels, or beside one that is called so."""
+    folders = [path, path.parent] if path.name == "labels" else [path]
+    return any(
+        (folder / NAMES).is_file() or any(holds(file, NAMED) for file in files_beside(folder, YAML))
+        for folder in folders
+    )
 
 
 def _labels(path: Path) -> dict[str, Path]:
@@ -67,8 +97,8 @@ def _labels(path: Path) -> dict[str, Path]:
 def yolo_classes(path: Path) -> tuple[str, ...]:
     """The class names that go with label files.
 
-    They are the ``names`` of a YAML file, or else the lines of ``classes.txt``, in the folder or one of the two above
-    it; none where neither is there.
+    They are the ``names`` of a YAML file, or else the lines of ``classes.txt`` or ``obj.names``, in the folder or one
+    of the two above it; none where none of these is there.
 
     Raises:
         FormatError: not YAML, or names that are no names.
@@ -79,9 +109,10 @@ def yolo_classes(path: Path) -> tuple[str, ...]:
     if stated:
         return stated
     for folder in (path, *real(path).parents[:2]):
-        if (folder / "classes.txt").is_file():
-            listed, _ = read_names(folder / "classes.txt")
-            return tuple(name for name in listed if name)
+        for file in (folder / "classes.txt", folder / NAMES):
+            if file.is_file():
+                listed, _ = read_names(file)
+                return tuple(name for name in listed if name)
     return ()
 
 
@@ -116,7 +147,9 @@ def _yaml_names(file: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def read_yolo(path: Path, classes: Sequence[str], images: Mapping[str, Path]) -> dict[str, Hints]:
+def read_yolo(
+    path: Path, classes: Sequence[str], images: Mapping[str, Path], *, left_out: Counter[str] | None = None
+) -> dict[str, Hints]:
     """Read label files. A line of 5 numbers is a box, one of 7 or more a polygon.
 
     The image of ``labels/train/a.txt`` is ``images/train/a``. An image without a label file, or with an empty one, is
@@ -126,18 +159,23 @@ def read_yolo(path: Path, classes: Sequence[str], images: Mapping[str, Path]) ->
         path: The folder, or the ``data.yaml`` in it.
         classes: Names by number.
         images: The photographs by name, for their sizes.
+        left_out: Counts here what is left out, by the reason.
 
     Raises:
-        FormatError: a line of another structure, or a number without a class; names file and line.
+        FormatError: a line of another structure, or a number without a class, with file and line; or no line at all.
     """
+    counts: Counter[str] = Counter() if left_out is None else left_out
     path = path if path.is_dir() else path.parent
     labels = {_image(name): file for name, file in _labels(path).items()}
+    if not any(read_text(file, max_bytes=MAX_LABELS).strip() for file in labels.values()):
+        what = f"every label file is empty ({len(labels)} of them)"
+        raise FormatError(what, where=path, fix="label some of the images; an empty file leaves its image unknown")
     photographs = Names(images).match([(path, labels)])[0].photographs
     found: dict[str, Hints] = {}
     for stated, file in labels.items():
         image = photographs.get(stated, stated)
         size = _size(images.get(image)) if stated in photographs else None
-        found[image] = Hints(image, source="YOLO") if size is None else _hints(image, size, file, classes)
+        found[image] = Hints(image, source="YOLO") if size is None else _hints(image, size, file, classes, counts)
     if not _yaml_classes(path):
         _refuse_background(found, classes, path)
     return found
@@ -169,23 +207,35 @@ def _size(photograph: Path | None) -> Size | None:
         return None
 
 
-def _hints(image: str, size: Size, file: Path, classes: Sequence[str]) -> Hints:
+def _hints(image: str, size: Size, file: Path, classes: Sequence[str], left_out: Counter[str]) -> Hints:
     boxes: list[Box] = []
     regions: list[Polygon] = []
+    flat: list[Scribble] = []
     for number, line in enumerate(read_text(file, max_bytes=MAX_LABELS).splitlines(), start=1):
         if line.strip():
             shape = _shape(line.split(), size, classes, f"{file}:{number}")
             if isinstance(shape, Box):
                 boxes.append(shape)
-            else:
+            elif has_area(shape.ring):
                 regions.append(shape)
-    return Hints(image, size=size, boxes=tuple(boxes), regions=tuple(regions), source="YOLO")
+            else:
+                left_out["polygons that cover nothing"] += 1
+                flat.append(thin(shape.ring))
+    hints = Hints(image, size=size, scribbles=tuple(flat), boxes=tuple(boxes), regions=tuple(regions), source="YOLO")
+    return set_aside(hints)
 
 
 def _shape(words: list[str], size: Size, classes: Sequence[str], where: str) -> Box | Polygon:
+    if len(words) < BOX_COLUMNS and any("," in word for word in words):
+        columns = len([word for word in ",".join(words).split(",") if word])
+        accepted = "blanks between the numbers, as in 'class x y width height'"
+        raise FormatError(f"{columns} columns in commas", where=where, accepted=accepted)
     if not (len(words) == BOX_COLUMNS or (len(words) > BOX_COLUMNS + 1 and len(words) % 2)):
         accepted = "'class x y width height', or 'class x1 y1 x2 y2 x3 y3 ...'"
         raise FormatError(f"the line has {len(words)} columns", where=where, accepted=accepted)
+    if not classes and words[0].isdecimal():
+        what = f"class {words[0][:9]} has no name: no names in a YAML file, classes.txt or obj.names"
+        raise FormatError(what, where=where, fix="write classes.txt beside the labels: one class name a line")
     if not words[0].isdecimal() or len(words[0]) > 9 or int(words[0]) >= len(classes):
         raise FormatError(f"the class is {words[0][:20]!r}", where=where, accepted=f"0..{len(classes) - 1}")
     name, numbers = classes[int(words[0])], [_number(word, where) for word in words[1:]]

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from underpaint.core.classes import VOID, ClassTable
 from underpaint.hints.pens import near_polyline, row_blocks
-from underpaint.hints.types import IGNORED, Bitmap, Polygon, Region
+from underpaint.hints.types import Bitmap, Polygon, Region
 from underpaint.hints.types import Point as Vertex
 
 UNKNOWN = VOID
@@ -95,7 +95,7 @@ def numbered(regions: Iterable[Region], classes: ClassTable, where: object = Non
     Raises:
         HintError: a class that the table lacks.
     """
-    return [(UNKNOWN if one.name == IGNORED else classes.index(one.name, where), one) for one in regions]
+    return [(classes.index(one.name, where), one) for one in regions]
 
 
 def covered_by(regions: Iterable[Region], size: tuple[int, int]) -> Area:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from underpaint.core import classes
 from underpaint.core.classes import Numbering
 
 Point = tuple[float, float]
@@ -86,7 +87,7 @@ class Bitmap:
 Region = Polygon | Bitmap
 """Every pixel of a region is of its class. Of pixels outside all regions nothing is said."""
 
-IGNORED = ""
+IGNORED = classes.IGNORED
 """The name of a region whose pixels are unknown: it takes away what lies below it. No class has this name."""
 
 

@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from underpaint.core.classes import ClassTable
 from underpaint.core.config import Settings, load_yaml, merge, parse_overrides
 from underpaint.core.errors import HintError
 from underpaint.formats.dataset import open_dataset
 from underpaint.formats.folder import DataFolder
 from underpaint.formats.hints import read_any_hints
 from underpaint.formats.label_shares import stroke_images
-from underpaint.formats.rest import fill_rest
+from underpaint.formats.rest import fill_all
 from underpaint.hints.types import Hints
 
 
@@ -55,8 +54,8 @@ def read_training_data(
         return TrainingData(data, opened, split, _masks(opened, names), (), ())
     found, remarks = _hints(opened, names, paths, lenient=lenient)
     if rest is not None:
-        found, filled = _filled(found, rest, opened.classes)
-        remarks.append(filled)
+        found, filled = fill_all(found, rest, opened.classes)
+        remarks += filled
     return TrainingData(data, opened, split, found, paths, tuple(remarks))
 
 
@@ -89,10 +88,3 @@ def _hints(
             fix="give the split that the hints were made for with --split",
         )
     return found, report.lines()
-
-
-def _filled(hints: Mapping[str, Hints], rest: str, classes: ClassTable) -> tuple[dict[str, Hints], str]:
-    """The hints with `fill_rest`, and how many images that changed."""
-    found = {name: fill_rest(hint, rest, classes) for name, hint in hints.items()}
-    changed = sum(found[name] != hints[name] for name in hints)
-    return found, f"{changed} images: what no annotation covers is {rest!r}"
