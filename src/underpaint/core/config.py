@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from underpaint.core.errors import ConfigError, nearest
+from underpaint.core.paths import nearest_path
 from underpaint.core.regular import read_regular_text
 from underpaint.core.yaml_text import MAX_DEPTH, MAX_WHOLE, YamlTextError, parse_yaml
 
@@ -138,7 +139,7 @@ def load_yaml(path: Path) -> Settings:
     try:
         loaded = parse_yaml(read_regular_text(path, max_bytes=RECIPE_BYTES))
     except FileNotFoundError:
-        raise ConfigError("the recipe is missing", where=path) from None
+        raise ConfigError("the recipe is missing", where=path, fix=nearest_path(path)) from None
     except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a name with a zero byte
         what = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else getattr(error, "strerror", error)
         raise ConfigError(f"the recipe cannot be read: {what}", where=path, fix="give a YAML file") from None

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
+import os
+from itertools import islice
 from pathlib import Path
 
 from underpaint.core.errors import DataError
+
+MOST = 10_000
+"""Names of a folder among which the nearest is looked for: comparing takes about a second for so many."""
+
+CUTOFF = 0.6
+"""Least likeness of two names, from 0 to 1, at which one is offered for the other."""
 
 
 def existing(path: Path, what: str) -> Path:
@@ -18,5 +27,24 @@ def existing(path: Path, what: str) -> Path:
         DataError: nothing is there.
     """
     if not path.exists():
-        raise DataError(f"{what} is missing", where=path, fix="correct the path")
+        raise DataError(f"{what} is missing", where=path, fix=nearest_path(path))
     return path
+
+
+def nearest_path(path: Path) -> str:
+    """What to do about a path at which nothing is: the existing path that is spelled most like it, in a sentence."""
+    missing = [path, *path.parents]
+    try:
+        there = next((place for place, part in enumerate(missing) if part.is_dir()), None)
+        if there in (None, 0):
+            return "correct the path"
+        folder, name = missing[there], missing[there - 1].name
+        here = [entry.name for entry in islice(os.scandir(folder), MOST) if not entry.name.startswith(".")]
+    except (OSError, ValueError):  # ValueError: a zero byte in the path
+        return "correct the path"
+    close = difflib.get_close_matches(name, here, n=1, cutoff=CUTOFF)
+    if not close:
+        return f"correct the path; {folder} is there, and nothing in it is spelled like {name!r}"
+    near = folder / close[0]
+    rest = near.joinpath(*path.parts[len(missing[there - 1].parts) :])
+    return f"did you mean {str(rest if rest.exists() else near)!r}?"

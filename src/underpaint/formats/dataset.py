@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from underpaint.core.errors import DataError
+from underpaint.core.paths import nearest_path
 from underpaint.formats.annotated import open_annotated, with_annotations
 from underpaint.formats.cityscapes import PHOTOGRAPHS, is_cityscapes, open_cityscapes
 from underpaint.formats.folder import DataFolder, assemble, listing, open_folder
@@ -38,7 +39,7 @@ def open_dataset(path: Path, *, rest: str | None = None, hints: Sequence[Path] =
         DataError: no known layout; the message lists what was looked for.
     """
     if not path.is_dir():
-        raise DataError("the data set's folder is missing", where=path)
+        raise DataError("the data set's folder is missing", where=path, fix=nearest_path(path))
     if (path / "images").is_dir() and (path / "classes.txt").is_file():
         return with_annotations(open_folder(path), hints)
     if (path / PHOTOGRAPHS).is_dir() and is_cityscapes(path):

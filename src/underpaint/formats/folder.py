@@ -11,6 +11,7 @@ from pathlib import Path
 
 from underpaint.core.classes import ClassTable, Numbering, read_classes
 from underpaint.core.errors import DataError, nearest
+from underpaint.core.paths import nearest_path
 from underpaint.core.regular import LIST_BYTES, read_regular_text
 from underpaint.formats import masks as mask_files
 from underpaint.formats.decode import Pixels
@@ -163,7 +164,7 @@ def open_folder(root: Path) -> DataFolder:
         DataError: no such folder, no class list, no photographs, two files of one name, or masks in a lossy format.
     """
     if not root.is_dir():
-        raise DataError("the data set's folder is missing", where=root)
+        raise DataError("the data set's folder is missing", where=root, fix=nearest_path(root))
     classes = own_classes(root / "classes.txt", numbers_masks=(root / "masks").is_dir())
     return assemble(root, classes, root / "images", [root / "masks"], root / "splits")
 

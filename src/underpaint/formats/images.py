@@ -10,6 +10,7 @@ from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
 from underpaint.core.errors import DataError
+from underpaint.core.paths import nearest_path
 from underpaint.formats.decode import MAX_PIXELS, Pixels, opened, orientation_of
 from underpaint.formats.depth import Deep, deep_values, is_deep
 from underpaint.formats.masks import read_index_mask, write_index_mask
@@ -139,7 +140,7 @@ def find_files(
 ) -> dict[str, Path]:
     """As `find_images`, for other endings (lower case, with the dot), and in predicted masks too (`files_below`)."""
     if not folder.is_dir():
-        raise DataError("the folder is missing", where=folder)
+        raise DataError("the folder is missing", where=folder, fix=nearest_path(folder))
     found: dict[str, Path] = {}
     doubles: list[str] = []
     for name, path in files_below(folder, suffixes, into=into):

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from underpaint.core.classes import ClassTable
-from underpaint.core.errors import DataError
+from underpaint.core.errors import DataError, nearest
+from underpaint.core.paths import nearest_path
 from underpaint.formats import (
     boxes_csv,
     cityscapes,
@@ -325,7 +326,8 @@ def format_named(name: str) -> Format:
     """The format of a name. Raises `DataError` with the names there are."""
     found = next((one for one in FORMATS if one.name == name), None)
     if found is None:
-        raise DataError(f"no format {name!r}", accepted=", ".join(one.name for one in FORMATS))
+        names = [one.name for one in FORMATS]
+        raise DataError(f"no format {name!r}", accepted=", ".join(names), fix=nearest(name, names) or None)
     return found
 
 
@@ -336,7 +338,7 @@ def recognise(path: Path) -> Format:
         DataError: missing, no known format, or files of several formats in one folder.
     """
     if not path.exists():
-        raise DataError("the hints are missing", where=path, accepted=accepted())
+        raise DataError("the hints are missing", where=path, fix=nearest_path(path))
     found = [one for one in FORMATS if one.sniff(path)]
     if len(found) > 1:  # pictures beside annotation files are the photographs
         found = [one for one in found if one.name != "masks"]

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from underpaint.core.config import Config
 from underpaint.core.errors import ConfigError, nearest
+from underpaint.core.paths import nearest_path
 from underpaint.models.depthwise import widen_depthwise
 from underpaint.models.weights import BUNDLED, bundled_state
 from underpaint.records import Batch, Head, NetOutput
@@ -261,7 +262,7 @@ def _freeze(encoder: nn.Module, stride: int) -> None:
 def _read_weights(path: Path) -> dict[str, Tensor]:
     accepted = "auto, none or a safetensors file"
     if not path.is_file():
-        raise ConfigError(f"no such weights: {path}", where="model.weights", accepted=accepted)
+        raise ConfigError(f"no such weights: {path}", where="model.weights", accepted=accepted, fix=nearest_path(path))
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:

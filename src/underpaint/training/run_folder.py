@@ -19,6 +19,7 @@ from underpaint.core.atomic import LEFTOVER, write_atomic
 from underpaint.core.classes import ClassTable
 from underpaint.core.config import Config, Settings, load_yaml
 from underpaint.core.errors import DataError, RunError
+from underpaint.core.paths import existing
 from underpaint.core.regular import TEXT_BYTES, read_regular
 from underpaint.formats.fields import finite
 from underpaint.formats.json_text import read_json
@@ -123,7 +124,7 @@ class RunFolder:
         return held
 
     def _existing(self, name: str) -> Path:
-        path = self.root / name
+        path = existing(self.root, "the run folder") / name
         if not path.is_file():
             raise RunError(
                 f"not a run folder: {name} is missing", where=self.root, fix="give the -o folder of a training"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from underpaint.core.digest import code_digest, fingerprint
-from underpaint.core.errors import ConfigError
+from underpaint.core.errors import ConfigError, nearest
 from underpaint.core.lock import only_one
 from underpaint.core.outputs import Output
+from underpaint.core.paths import existing
 from underpaint.evaluation.report import write_report
 from underpaint.evaluation.results import BudgetPoint, GapReport, MethodRow, PictureRow, Role
 from underpaint.formats.areas import open_with_truth, require_truth, truth_digest
@@ -188,13 +189,20 @@ def _hint_files(
     if not simulated:
         if budget != 1:
             raise ConfigError("a budget of hints that were not simulated", accepted="--hints scribbles or clicks")
-        return tuple(Path(text) for text in hints)
+        return tuple(_hint_file(text, kinds) for text in hints)
     if len(hints) > 1:
         raise ConfigError(f"hints are {', '.join(hints)}", accepted="one kind to simulate, or files")
     path = out / "hints" / f"{simulated[0]}-x{budget:g}-{_simulated_from(data, split)}.jsonl"
     if not path.is_file():
         simulate(data.root, path, kind=simulated[0], split=split, budget=budget, rest=rest)
     return (path,)
+
+
+def _hint_file(text: str, kinds: Iterable[str]) -> Path:
+    """A file or folder of hints; where there is none of this name, a kind may have been meant."""
+    if not Path(text).exists() and (meant := nearest(text, kinds)):
+        raise ConfigError(f"neither a kind of hint nor a file: {text}", accepted=", ".join(sorted(kinds)), fix=meant)
+    return existing(Path(text), "the hints")
 
 
 def _simulated_from(data: DataFolder, split: str) -> str:
