@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
+from underpaint.cli import app
 from underpaint.core.classes import ClassTable, read_classes
 from underpaint.core.errors import DataError
 from underpaint.doctor.examination import examine
@@ -16,10 +19,10 @@ from underpaint.formats.convert import plan_conversion
 from underpaint.formats.dataset import open_dataset
 from underpaint.formats.folder import DataFolder
 from underpaint.formats.hints import read_any_hints
-from underpaint.formats.jsonl import write_hints
+from underpaint.formats.jsonl import read_hints, write_hints
 from underpaint.formats.label_shares import stroke_images
 from underpaint.formats.masks import LabelFile, read_index_mask
-from underpaint.hints.types import Box, Click, Hints, Kind, Polygon
+from underpaint.hints.types import Box, Click, Hints, Kind, Polygon, Tags
 from underpaint.simulate.run import simulate
 from underpaint.workflows.evaluate import evaluate
 from underpaint.workflows.training_data import read_training_data
@@ -95,8 +98,11 @@ def test_a_number_for_each_object(tmp_path: Path, dtype: type[np.uint8] | type[n
     mask = read_index_mask(tmp_path / "out/p.png", open_dataset(root).classes)
     np.testing.assert_array_equal(mask, (values > 0).astype(np.uint8))
     assert read_classes(tmp_path / "out/classes.txt").names == ("background", "nucleus")
-    with pytest.raises(DataError, match="for the masks of a data set"):
-        plan_conversion(tmp_path / "out", to="masks", instances="nucleus")
+    plan_conversion(root / "masks", to="masks", instances="nucleus").write(tmp_path / "alone")
+    assert (tmp_path / "alone/p.png").read_bytes() == (tmp_path / "out/p.png").read_bytes()
+    write_hints(tmp_path / "h.jsonl", [Hints("p", clicks=(Click("nucleus", 3, 3),))])
+    with pytest.raises(DataError, match="for label images with a number for each object"):
+        plan_conversion(tmp_path / "h.jsonl", to="coco", instances="nucleus")
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "P"])
@@ -240,3 +246,25 @@ def test_label_images_beside_other_hints_of_the_same_image(tmp_path: Path) -> No
     for paths in ([tmp_path / "strokes", tmp_path / "h.jsonl"], [tmp_path / "h.jsonl", tmp_path / "strokes"]):
         hints, _ = read_any_hints(paths, data)
         assert hints["p"].kinds() == {Kind.SCRIBBLE, Kind.BOX}
+
+
+def test_the_commands_take_the_same_words(annotated: Path, tmp_path: Path) -> None:
+    data = open_with_truth(annotated, rest="background")
+    for name in "pq":
+        saved(tmp_path / f"masks/{name}.png", truth(data, name))
+    said = [str(annotated), "--split", "train", "--rest", "background"]
+    scored = CliRunner().invoke(app, ["evaluate", str(tmp_path / "masks"), *said, "--json"])
+    assert scored.exit_code == 0, scored.output
+    assert json.loads(scored.output)["miou"] == 100
+    drawn_again = CliRunner().invoke(app, ["simulate", *said, "--kind", "tags", "-o", str(tmp_path / "t.jsonl")])
+    assert drawn_again.exit_code == 0, drawn_again.output
+    assert read_hints(tmp_path / "t.jsonl")["q"].tags == Tags(frozenset({"background", "dog"}), frozenset({"cat"}))
+    assert "--rest" in CliRunner().invoke(app, ["gap", "--help"], env={"COLUMNS": "200"}).output
+    root = photograph(tmp_path / "nuclei", "background\nnucleus\n")
+    saved(root / "masks/p.png", np.arange(600, dtype=np.uint16).reshape(SIZE))
+    made = CliRunner().invoke(
+        app, ["convert", str(root), str(tmp_path / "out"), "--to", "masks", "--instances", "nucleus"]
+    )
+    assert made.exit_code == 0, made.output
+    mask = read_index_mask(tmp_path / "out/p.png", open_dataset(root).classes)
+    assert (int(mask.min()), int(mask[0, 0]), int(mask.sum())) == (0, 0, 599)

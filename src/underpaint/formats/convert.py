@@ -15,8 +15,8 @@ from underpaint.formats.dataset import open_dataset
 from underpaint.formats.excess import refuse_excess
 from underpaint.formats.folder import BACKGROUND, DataFolder, listing
 from underpaint.formats.hints import HintsReport, read_any_hints, with_backgrounds
-from underpaint.formats.images import image_size
-from underpaint.formats.masks import mask_size
+from underpaint.formats.images import find_files, image_size
+from underpaint.formats.masks import SUFFIXES, mask_size
 from underpaint.formats.merge import merge_hints
 from underpaint.formats.numbering import table_alone
 from underpaint.formats.registry import FORMATS, Format, Reading, Writing, format_named, recognise
@@ -79,17 +79,19 @@ def plan_conversion(source: Path, *, to: str, rest: str | None = None, instances
         source: A data set (its annotations, or else its masks), or an annotation file or folder by itself.
         to: Name of the target format.
         rest: Class of what no annotation covers; see `fill_rest`.
-        instances: Class of the objects, where the data set's masks hold a number for each and 0 behind them.
+        instances: Class of the objects, where label images hold a number for each and 0 behind them.
 
     Raises:
         DataError: an unknown format, or nothing that can be read.
         FormatError, HintError: as the readers.
     """
     target = format_named(to)
-    read = _alone(source) if _by_itself(source) else _of_data(open_dataset(source, rest=rest), instances)
+    read = _alone(source, instances) if _by_itself(source) else _of_data(open_dataset(source, rest=rest), instances)
     hints = read.hints
-    if instances is not None and read.found:
-        raise DataError("--instances is for the masks of a data set", where=source, fix="leave it out")
+    if instances is not None and not read.masks:
+        raise DataError(
+            "--instances is for label images with a number for each object", where=source, fix="leave it out"
+        )
     classes = read.data.classes if read.masks else _classes(read, rest)
     notes = list(read.notes)
     if rest is not None:
@@ -134,7 +136,8 @@ def _of_data(data: DataFolder, instances: str | None) -> _Read:
         hints, report = read_any_hints(data.annotations, data)
         return _Read(hints, _with_formats(data.annotations), data, left_out=report.losses(), notes=report.notes())
     if not data.masks:
-        raise DataError("the data set has neither annotations nor masks", where=data.root)
+        lacks = "neither annotations nor masks" if instances is None else "no masks"
+        raise DataError(f"the data set has {lacks}", where=data.root)
     made = {}
     for name in sorted(data.masks.keys() & data.images.keys()):
         one = replace(data.mask_hints(name), size=image_size(data.images[name]))
@@ -151,12 +154,12 @@ def _one_an_object(classes: ClassTable, thing: str) -> Numbering:
     return Numbering((Meaning(0, behind),), others=thing)
 
 
-def _alone(source: Path) -> _Read:
+def _alone(source: Path, instances: str | None) -> _Read:
     """Annotations without their photographs: names, classes and sizes are those that the file states."""
     form = recognise(source)
     root = source if source.is_dir() else source.parent
     if form.name == "masks":
-        return _label_images(source)
+        return _label_images(source) if instances is None else _object_images(source, instances)
     found = _with_formats([source])
     classes = classes_of(root, found, {})
     hints: dict[str, Hints] = {}
@@ -187,6 +190,17 @@ def _label_images(folder: Path) -> _Read:
     for name, one in form.read(folder, Reading(classes, folder)).items():
         hints[name] = replace(one, size=mask_size(folder / str(one.mask)))
     return _Read(hints, [(folder, form)], data, masks=True)
+
+
+def _object_images(folder: Path, thing: str) -> _Read:
+    """A folder of label images with a number for each object, which needs no class list."""
+    data = DataFolder(folder, ClassTable.of([BACKGROUND, thing]), {}, {}, {})
+    numbering = _one_an_object(data.classes, thing)
+    hints = {
+        name: Hints(name, size=mask_size(file), mask=file.relative_to(folder).as_posix(), numbering=numbering)
+        for name, file in find_files(folder, SUFFIXES).items()
+    }
+    return _Read(hints, [(folder, format_named("masks"))], data, masks=True)
 
 
 def _with_formats(paths: Sequence[Path]) -> Found:
