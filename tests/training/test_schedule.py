@@ -85,7 +85,7 @@ def test_a_crop_fits_the_decoder(decoder: str, fits: tuple[int, int], refused: t
         return RunConfig.parse({**METHOD, "model": {"architecture": decoder}, "views": {"crop": crop}})
 
     assert parse(fits).views.crop == fits
-    with pytest.raises(ConfigError, match=f"{decoder} needs multiples of .*the nearest is {nearest}"):
+    with pytest.raises(ConfigError, match=f"does not fit {decoder}, .*the nearest that does is {nearest}"):
         parse(refused)
 
 

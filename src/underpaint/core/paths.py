@@ -24,9 +24,13 @@ def existing(path: Path, what: str) -> Path:
         what: What it should be, as the message begins with it: "the run folder".
 
     Raises:
-        DataError: nothing is there.
+        DataError: nothing is there, or it cannot be reached.
     """
-    if not path.exists():
+    try:
+        there = path.exists()
+    except OSError as error:  # a folder that may not be searched, or a name that no disk can hold
+        raise DataError(f"{what} cannot be reached: {error.strerror}", where=path, fix="correct the path") from None
+    if not there:
         raise DataError(f"{what} is missing", where=path, fix=nearest_path(path))
     return path
 

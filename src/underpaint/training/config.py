@@ -133,7 +133,7 @@ class RunConfig(Config):
         nearest = tuple(max(-(-LEAST_CROP // divisor), round(side / divisor)) * divisor for side in crop)
         if any(side < LEAST_CROP or side % divisor for side in crop):
             raise ValueError(
-                f"views.crop is {crop}; {self.model.architecture} needs multiples of {divisor}, {LEAST_CROP} or more, "
-                f"and the nearest is {nearest}"
+                f"crop {crop} does not fit {self.model.architecture}, which needs multiples of {divisor}, "
+                f"{LEAST_CROP} or more; the nearest that does is {nearest}"
             )
         return self
