@@ -178,3 +178,31 @@ def test_merge_keeps_what_is_above_and_what_it_does_not_touch(base: dict[str, An
         if not any(path[:i] in prefixes and path[:i] in above for i in range(1, len(path) + 1)) and path not in prefixes
     }
     assert untouched.items() <= merged.items()
+
+
+ODD: tuple[Any, ...] = (None, "x", -7, 1e308, [], [[1]], {}, {"a": 1}, True, b"x", [1, 2, 3], "", 10**18)
+
+
+def test_no_setting_is_refused_in_the_words_of_a_library() -> None:
+    """Every field of every group of settings and every method, with values of every type."""
+    from underpaint.methods.registry import METHODS
+    from underpaint.predict.config import PredictConfig
+    from underpaint.training.config import MethodConfig, RunConfig, TrainConfig
+
+    groups: list[type[Config]] = [RunConfig, TrainConfig, MethodConfig, PredictConfig]
+    groups += [method.Settings for method in METHODS.values()]
+    groups += [
+        type(RunConfig.parse({"method": {"name": "partial"}}).model),
+        type(RunConfig.model_fields["views"].default),
+    ]
+    refused = set()
+    for group in groups:
+        for name in group.model_fields:
+            for value in ODD:
+                try:
+                    group.parse({"method": {"name": "partial"}, name: value} if group is RunConfig else {name: value})
+                except ConfigError as error:
+                    refused.add(str(error))
+    assert len(refused) > 300
+    words = ("Input", "Value error", "pydantic", "validation", "valid ", "should be", "unable to")
+    assert [text for text in refused if any(word in text for word in words)] == []

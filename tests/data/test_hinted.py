@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -235,6 +236,19 @@ def test_unreadable_photographs_are_named_and_the_rest_is_intact(
     assert "im3.png" in made.unreadable["im3"]
     assert "cannot be decoded" in made.unreadable["im3"]
     assert caplog.text.count("im3.png") == 1, "it is not decoded again and again"
+
+
+def test_what_is_no_file_is_skipped_with_its_reason(data: DataFolder) -> None:
+    for name, target in (("im0", None), ("im2", "/dev/zero")):
+        data.images[name].unlink()
+        if target is None:
+            os.mkfifo(data.images[name])
+        else:
+            data.images[name].symlink_to(target)
+    again = images(data)
+    assert again.names == ("im1", "im3", "im4", "im5")
+    assert "a named pipe" in again.unreadable["im0"]
+    assert "a device" in again.unreadable["im2"]
 
 
 def test_an_oversized_photograph_is_skipped_as_well(data: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,6 +85,7 @@ WORDS = {
     "greater_than_equal": "{ge:g} or more",
     "less_than": "less than {lt:g}",
     "less_than_equal": "{le:g} or less",
+    "multiple_of": "a multiple of {multiple_of:g}",
     "finite_number": "a finite number",
     "int": "a whole number",
     "float": "a number",

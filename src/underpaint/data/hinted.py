@@ -19,10 +19,12 @@ from torch.utils.data import Dataset, Sampler
 
 from underpaint.core.config import FREE, Config
 from underpaint.core.errors import DataError, RunError, nearest
+from underpaint.core.regular import open_regular
 from underpaint.core.rng import generator
 from underpaint.data.pseudo import PseudoLabels
 from underpaint.data.samples import Geometry, Sample, Still
 from underpaint.data.views import Coordinates, View, draw_view, jitter_colours
+from underpaint.formats.decode import MAX_BYTES
 from underpaint.formats.folder import DataFolder
 from underpaint.formats.images import image_size, read_rgb
 from underpaint.formats.masks import mask_size
@@ -345,7 +347,7 @@ class HintedImages(Dataset[Sample]):
 def _bytes(path: Path) -> int:
     """The size of a file that can be opened; -1 of one that cannot."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path, max_bytes=MAX_BYTES) as file:
             return os.fstat(file.fileno()).st_size
     except OSError:
         return -1

@@ -10,15 +10,14 @@ import segmentation_models_pytorch as smp
 import timm
 import torch
 from pydantic import Field
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from underpaint.core.config import Config
-from underpaint.core.errors import ConfigError, nearest
+from underpaint.core.errors import ConfigError, RunError, nearest
 from underpaint.core.paths import nearest_path
 from underpaint.models.depthwise import widen_depthwise
+from underpaint.models.tensors import read_tensors
 from underpaint.models.weights import BUNDLED, bundled_state
 from underpaint.records import Batch, Head, NetOutput
 
@@ -264,11 +263,9 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise ConfigError(f"no such weights: {path}", where="model.weights", accepted=accepted, fix=nearest_path(path))
     try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise ConfigError(
-            f"the weights {path} cannot be read: {error}", where="model.weights", accepted=accepted
-        ) from None
+        return read_tensors(path)
+    except RunError as error:
+        raise ConfigError(f"{error.what}: {path}", where="model.weights", accepted=accepted) from None
 
 
 def _assemble(config: ModelConfig, classes: int, *, online: bool) -> Any:

@@ -10,6 +10,8 @@ from typing import Any
 
 from underpaint.core.atomic import atomic_folder
 from underpaint.core.digest import file_digest, fingerprint
+from underpaint.core.errors import UnderpaintError
+from underpaint.formats.json_text import read_json
 
 log = logging.getLogger(__name__)
 
@@ -72,9 +74,9 @@ def is_whole(artifact: Path) -> bool:
 def _damage(artifact: Path) -> str | None:
     """What differs from the checksums, or None."""
     try:
-        stated = json.loads((artifact / CHECKSUMS).read_text(encoding="utf-8"))
+        stated = read_json(artifact / CHECKSUMS)
         seen = _digests(artifact)
-    except (OSError, ValueError) as error:
+    except (OSError, UnderpaintError) as error:
         return f"its checksums cannot be read: {error}"
     if not isinstance(stated, dict):
         return f"{CHECKSUMS} is no table"
