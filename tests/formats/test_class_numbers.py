@@ -270,3 +270,28 @@ def test_lists_hold_for_every_kind_of_file(tmp_path: Path, suffix: str, wide: bo
     Image.fromarray(values).save(folder / f"p.{suffix}")
     (folder / "classes.txt").write_text(LISTS["classes.txt"])
     assert learned(data, folder) == ("cat", "dog", "unknown")
+
+
+def test_photographs_with_label_images_have_the_classes_of_their_list(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", SIZE[::-1]).save(tmp_path / "photos/p.jpg")
+    folder = grey(tmp_path / "drawn", np.where(OWN == 255, 255, OWN - 1).astype(np.uint8))
+    with pytest.raises(DataError, match="no data set recognised"):
+        open_dataset(tmp_path / "photos", hints=[folder])
+    (folder / "classes.txt").write_text("cat\ndog\n")
+    data = open_dataset(tmp_path / "photos", hints=[folder])
+    assert data.classes.names == ("background", "cat", "dog")
+    assert learned(data, folder) == ("cat", "dog", "unknown")
+
+
+def test_a_data_set_is_opened_where_the_command_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`underpaint train .`: the folder of annotations has no name of its own."""
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", SIZE[::-1]).save("p.jpg")
+    box = "<name>cat</name><bndbox><xmin>2</xmin><ymin>2</ymin><xmax>9</xmax><ymax>9</ymax></bndbox>"
+    size = "<size><width>30</width><height>20</height><depth>3</depth></size>"
+    Path("p.xml").write_text(f"<annotation><filename>p.jpg</filename>{size}<object>{box}</object></annotation>")
+    data = open_dataset(Path())
+    assert data.annotations == (Path(),)
+    hints, _ = read_any_hints(data.annotations, data)
+    assert [box.name for box in hints["p"].boxes] == ["cat"]

@@ -101,13 +101,18 @@ def open_annotated(root: Path, rest: str | None = None, hints: Sequence[Path] = 
         FormatError: annotations that cannot be read.
     """
     found = _own(root, hints)
-    naming = found or [(path, form) for path in hints for form in [recognise(path)] if form.name != "masks"]
+    naming = found or [hit for hit in ((path, recognise(path)) for path in hints) if _names_classes(*hit)]
     if not naming:
         return None
     images = _photographs(root)
     own = root / "classes.txt"
     classes = own_classes(own) if own.is_file() else classes_of(root, naming, images, rest)
     return DataFolder(root, classes, images, {}, _splits(naming, images), tuple(path for path, _ in found))
+
+
+def _names_classes(path: Path, form: Format) -> bool:
+    """Whether hints say which classes there are: all but label images without a class list."""
+    return form.name != "masks" or (form.classes is not None and bool(form.classes(path)))
 
 
 def _own(root: Path, hints: Sequence[Path]) -> Found:

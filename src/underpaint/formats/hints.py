@@ -162,8 +162,7 @@ def with_backgrounds(paths: Iterable[Path]) -> list[Path]:
     every: list[Path] = []
     for path in paths:
         every.append(path)
-        beside = whats_the_point.background_file(path)
-        if path.suffix.lower() == ".json" and beside.is_file():
+        if path.suffix.lower() == ".json" and (beside := whats_the_point.background_file(path)).is_file():
             every.append(beside)
     return list(dict.fromkeys(every))
 

@@ -53,6 +53,12 @@ def class_list(folder: Path) -> Numbering | None:
     return None
 
 
+def listed_names(folder: Path) -> tuple[str, ...]:
+    """The classes of the list that goes with a folder of label images; none where there is none."""
+    found = _listed(folder, None, outside=True) if folder.is_dir() else None
+    return () if found is None else tuple(found.names())
+
+
 def table_alone(folder: Path) -> ClassTable:
     """The class table of label images that are given without a data set.
 

@@ -32,6 +32,7 @@ from underpaint.formats.cvat_write import write_cvat
 from underpaint.formats.folder import BACKGROUND, DataFolder
 from underpaint.formats.geojson_write import write_geojson
 from underpaint.formats.label_studio_write import write_label_studio
+from underpaint.formats.numbering import listed_names
 from underpaint.formats.parts import Part
 from underpaint.formats.words import understood
 from underpaint.hints.types import Hints
@@ -317,6 +318,7 @@ FORMATS: tuple[Format, ...] = (
                 Part.WIDTHS,
             }
         ),
+        classes=listed_names,
     ),
 )
 """In the order in which they are tried."""
