@@ -11,7 +11,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from underpaint.core.classes import ClassTable, Numbering, read_classes
+from underpaint.core.classes import ClassTable, Meaning, Numbering, read_classes
 from underpaint.core.errors import DataError, FormatError
 from underpaint.formats.convert import plan_conversion
 from underpaint.formats.dataset import open_dataset
@@ -295,3 +295,20 @@ def test_a_data_set_is_opened_where_the_command_stands(tmp_path: Path, monkeypat
     assert data.annotations == (Path(),)
     hints, _ = read_any_hints(data.annotations, data)
     assert [box.name for box in hints["p"].boxes] == ["cat"]
+
+
+def test_numberings_and_strokes_come_back_from_a_hints_file(tmp_path: Path) -> None:
+    meanings = (Meaning(0, "cat", (1, 2, 3)), Meaning(7, None), Meaning(9, "dog"))
+    every = [
+        Hints("a", mask="drawn/a.png", numbering=Numbering(meanings, others="owl", source="there"), strokes=True),
+        Hints("b", mask="drawn/b.png", numbering=Numbering(meanings)),
+        Hints("c", mask="drawn/c.png"),
+    ]
+    write_hints(tmp_path / "h.jsonl", every)
+    assert list(read_hints(tmp_path / "h.jsonl").values()) == every
+    assert every[0].numbering != every[1].numbering
+    text = (tmp_path / "h.jsonl").read_text()
+    for bad in ('"colour": [1, 2]', '"colour": [1, 2, 256]', '"colour": [1, 2, 3], "size": 1'):
+        (tmp_path / "bad.jsonl").write_text(text.replace('"colour": [1, 2, 3]', bad))
+        with pytest.raises(FormatError, match=r"bad\.jsonl:2"):
+            read_hints(tmp_path / "bad.jsonl")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import colorsys
 import string
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -150,12 +150,12 @@ class Numbering:
     Args:
         meanings: Of each number; other numbers are refused.
         others: Class of all numbers that ``meanings`` does not list, as in images with one number for each object.
-        source: The file that says so, for messages.
+        source: The file that says so, for messages; it plays no part in what is equal.
     """
 
     meanings: tuple[Meaning, ...] = ()
     others: str | None = None
-    source: str = ""
+    source: str = field(default="", compare=False)
 
     @classmethod
     def of(cls, names: Sequence[str], colours: Mapping[int, Colour] | None = None, *, source: str = "") -> Numbering:
