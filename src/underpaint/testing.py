@@ -142,7 +142,7 @@ class ToyInference:
         sample = _toy_sample(Kind.SCRIBBLE, rng, "toy")
         rgb = (sample.rgb.permute(1, 2, 0).numpy() * 255).astype(np.uint8)
         every = np.ones(len(CLASSES), bool)
-        self._still = Still("toy", rgb, Hints("toy"), Candidates(sample.sets, sample.candidates), every, every)
+        self._still = Still("toy", rgb, rgb, Hints("toy"), Candidates(sample.sets, sample.candidates), every, every)
         self._scores = rng.dirichlet(np.ones(len(CLASSES)), (SIZE, SIZE)).transpose(2, 0, 1).astype(np.float32)
         self.written: list[npt.NDArray[Any]] = []
 

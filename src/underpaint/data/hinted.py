@@ -124,6 +124,7 @@ class HintedImages(Dataset[Sample]):
         seed: With the key of a sample, all that its randomness depends on.
         pseudo: Labels made by an earlier stage, or None.
         window: Of values of photographs of 16 bits, as `read_rgb` takes it.
+        working: Longest side of a `Still` in pixels; None for the photographs' own.
 
     Raises:
         DataError: an image that the data set lacks, no image that can be read, or a label file of another size.
@@ -140,7 +141,9 @@ class HintedImages(Dataset[Sample]):
         seed: int,
         pseudo: PseudoLabels | None = None,
         window: Window | None = None,
+        working: int | None = None,
     ) -> None:
+        self.working = working
         self.data, self.views, self.seed, self.pseudo, self.window = data, views, seed, pseudo, window
         self.hints = dict(sorted(hints.items()))
         self.unreadable: dict[str, str] = {}
@@ -314,7 +317,16 @@ class HintedImages(Dataset[Sample]):
 
     def _made(self, name: str) -> Mask | None:
         """What an earlier stage made of an image."""
-        return self.pseudo.labels(name, self.data.classes) if self.pseudo is not None else None
+        key = f"{name}\0made"
+        held = self._cache.items.get(key)
+        if held is not None or self.pseudo is None:
+            return held
+        labels = self.pseudo.labels(name, self.data.classes)
+        if labels is None or labels.shape == self._sizes[name]:
+            return labels
+        large = _enlarged(labels, self._sizes[name])
+        self._cache.put(key, large)  # of a large photograph it takes longer to make than to crop
+        return large
 
     @staticmethod
     def _seen(view: View, labels: Mask | None) -> Mask | None:
@@ -322,16 +334,20 @@ class HintedImages(Dataset[Sample]):
         return None if labels is None else np.array(view.labels(torch.from_numpy(labels)).numpy())
 
     def still(self, name: str) -> Still:
-        """An image as it lies on disk, with its hints rasterised on it: no view, no jitter."""
-        rgb = self._image(name)
-        size = (rgb.shape[0], rgb.shape[1])
-        whole = _whole(size)
-        labels, ignored = self._seen(whole, self._mask(name)), self._ignored(name)
+        """An image as it lies on disk, at the working size at most, with its hints rasterised on it: no jitter."""
+        full = self._image(name)
+        size = (full.shape[0], full.shape[1])
+        view = _whole(size, self.working)
+        small = (
+            full if view.size == size else view.image(torch.from_numpy(full).permute(2, 0, 1)).permute(1, 2, 0).numpy()
+        )
+        labels, ignored = self._seen(view, self._mask(name)), self._seen(view, self._ignored(name))
         candidates = self.geometry[name].candidates(
-            whole, size, self.data.classes, labels=labels, made=None, ignored=ignored
+            view, size, self.data.classes, labels=labels, made=None, ignored=ignored
         )
         known = self.geometry[name].knowledge
-        return Still(name, rgb, self.hints[name], candidates, ~known.absent, known.present)
+        rgb = np.ascontiguousarray(small)
+        return Still(name, rgb, full, self.hints[name], candidates, ~known.absent, known.present)
 
     def stills(self) -> Iterator[Still]:
         """All images that can be read, in the order of their names; the others are noted as unreadable."""
@@ -353,9 +369,17 @@ def _bytes(path: Path) -> int:
         return -1
 
 
-def _whole(size: tuple[int, int]) -> View:
-    """The (H, W) image as it is."""
-    return View(0, 0, *size, size, (0, 0), size, flip=False)
+def _whole(size: tuple[int, int], longest: int | None = None) -> View:
+    """The whole (H, W) image, made smaller where its longer side is above ``longest`` pixels."""
+    factor = 1.0 if longest is None else min(1.0, longest / max(size))
+    canvas = (max(1, round(size[0] * factor)), max(1, round(size[1] * factor)))
+    return View(0, 0, *size, canvas, (0, 0), canvas, flip=False)
+
+
+def _enlarged(labels: Mask, size: tuple[int, int]) -> Mask:
+    """Labels that were made at a smaller size, at (H, W): of each pixel those of the cell that its middle lies in."""
+    rows, columns = (((np.arange(n) + 0.5) * m / n).astype(np.intp) for n, m in zip(size, labels.shape, strict=True))
+    return np.asarray(labels[rows[:, None], columns])
 
 
 def _anchors(geometry: Geometry, *layers: Mask | None) -> Coordinates:

@@ -131,8 +131,9 @@ class Still:
 
     Args:
         name: Its name in the data set.
-        rgb: (H, W, 3) uint8.
-        hints: What was said of it.
+        rgb: (H, W, 3) uint8, at the working size at most (`underpaint.training.config.DataConfig`).
+        full: (H', W', 3) uint8, the photograph's own size.
+        hints: What was said of it, at its own size.
         candidates: Of every pixel.
         allowed: (C,) bool, classes that the image may show.
         present: (C,) bool, classes that it is known to show.
@@ -140,6 +141,7 @@ class Still:
 
     name: str
     rgb: npt.NDArray[np.uint8]
+    full: npt.NDArray[np.uint8]
     hints: Hints
     candidates: Candidates
     allowed: npt.NDArray[np.bool_]

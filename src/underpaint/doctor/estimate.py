@@ -22,6 +22,7 @@ LEAST_STEPS = 80
 BATCH = 8
 CROP = (256, 256)
 CACHE_MB = 1024
+WORKING = 1024
 """Defaults of `RunConfig`, which is not imported here: it brings torch. A test compares them."""
 
 CORE_SECONDS = 3.9

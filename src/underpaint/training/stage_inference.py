@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -28,6 +29,7 @@ from underpaint.predict import PredictConfig, Predictor
 from underpaint.predict.predictor import STRIDE
 from underpaint.predict.responses import Responder
 from underpaint.training.artifacts import make_artifact
+from underpaint.training.reporter import Reporter, Silent
 
 Make = Callable[[Path, tuple[float, ...], bool], None]
 """Writes something of every image into a folder, seen at these scales, mirrored or not."""
@@ -44,6 +46,7 @@ class StageInference:
         given: What predictions depend on: weights and images.
         earlier: What was made for the stage before, or None.
         autocast: Gives the context in which the network runs: the arithmetic of the training.
+        reporter: Watches the passes over the images; None for nobody.
     """
 
     def __init__(
@@ -56,7 +59,9 @@ class StageInference:
         given: Settings,
         earlier: Path | None = None,
         autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
+        reporter: Reporter | None = None,
     ) -> None:
+        self._count = Count(reporter or Silent(), len(images))
         self.classes = images.data.classes
         self.folder, self.earlier = folder, earlier
         self._autocast = autocast
@@ -65,16 +70,28 @@ class StageInference:
         self._held: dict[tuple[str, tuple[float, ...], bool], Path] = {}
         self._answers: dict[str, tuple[Flags, Flags]] = {}
 
+    def close(self) -> None:
+        """All labels are written."""
+        self._count.close()
+
     def images(self) -> Iterator[Still]:
         """The training images that can be read."""
         return self._images.stills()
 
     def probabilities(self, image: Still, *, scales: tuple[float, ...], flip: bool) -> npt.NDArray[np.float32]:
-        """(C, H, W) probabilities of the stage's network; those of all images are made when the first is asked for."""
+        """(C, H, W) probabilities of the stage's network; those of all images are made when the first is asked for.
+
+        A photograph above the working size is looked at once, as it is: more looks at so many pixels take minutes, and
+        what is kept of them is less fine.
+        """
         predictions = self._made("predictions", scales, flip, self._predict)
         coarse = torch.from_numpy(np.load(predictions / f"{image.name}.npy", allow_pickle=False)).float()
+        size = (image.rgb.shape[0], image.rgb.shape[1])
+        if image.rgb.shape != image.full.shape:
+            found = F.interpolate(coarse[None], size=size, mode="bilinear", antialias=True, align_corners=False)[0]
+            return np.asarray(found.numpy())
         full = F.interpolate(coarse[None], scale_factor=STRIDE, mode="bilinear", align_corners=False)[0]
-        return np.asarray(full[:, : image.rgb.shape[0], : image.rgb.shape[1]].numpy())
+        return np.asarray(full[:, : size[0], : size[1]].numpy())
 
     def _made(self, name: str, scales: tuple[float, ...], flip: bool, make: Make) -> Path:
         """The artifact of all images; where it lies is worked out once, since its name takes in those of all images."""
@@ -86,11 +103,13 @@ class StageInference:
 
     def _predict(self, folder: Path, scales: tuple[float, ...], flip: bool) -> None:
         predictor = Predictor(self._network, PredictConfig(scales=scales, flip=flip))
-        for still in self.images():
+        once = Predictor(self._network, PredictConfig())
+        for still in self._count.each("looking at the images", self.images()):
             path = folder / f"{still.name}.npy"
             path.parent.mkdir(parents=True, exist_ok=True)
             with self._autocast():
-                coarse = predictor.index_and_coarse(still.rgb)[1]
+                looks = predictor if still.rgb.shape == still.full.shape else once
+                coarse = looks.index_and_coarse(still.full)[1]
             np.save(path, coarse, allow_pickle=False)
 
     def features(self, image: Still) -> npt.NDArray[np.float32]:
@@ -153,7 +172,7 @@ class StageInference:
 
     def _respond(self, folder: Path, scales: tuple[float, ...], flip: bool) -> None:
         responder = Responder(self._network, scales=scales, flip=flip)
-        for still in self.images():
+        for still in self._count.each("looking for classes", self.images()):
             path = folder / f"{still.name}.npy"
             path.parent.mkdir(parents=True, exist_ok=True)
             with self._autocast():
@@ -177,14 +196,58 @@ class StageInference:
     def write_labels(self, name: str, labels: npt.NDArray[np.uint8]) -> None:
         """Keep hard labels for the next stage."""
         self._pseudo.write_labels(name, labels)
+        self._count.one("making labels")
 
     def write_soft(self, name: str, probabilities: npt.NDArray[np.float32]) -> None:
         """Keep soft labels for the next stage."""
         self._pseudo.write_soft(name, probabilities)
+        self._count.one("making labels")
 
     def write_subtags(self, name: str, subtags: npt.NDArray[np.int8]) -> None:
         """Keep sub-categories for the next stage."""
         self._pseudo.write_subtags(name, subtags)
+        self._count.one("making labels")
+
+
+class Count:
+    """Tells a reporter how many of the images are done, task after task.
+
+    Args:
+        reporter: Who watches.
+        images: How many there are.
+    """
+
+    def __init__(self, reporter: Reporter, images: int) -> None:
+        self._reporter, self._images = reporter, images
+        self._task, self._done, self._began = "", 0, time.perf_counter()
+
+    def each(self, task: str, stills: Iterable[Still]) -> Iterator[Still]:
+        """The images, each counted when the next one is asked for."""
+        self._began = time.perf_counter()
+        self._start(task)
+        for still in stills:
+            yield still
+            self.one(task)
+        self.close()
+
+    def one(self, task: str) -> None:
+        """One more image is done."""
+        if task != self._task:
+            self._start(task)
+        self._done += 1
+        self._reporter.advance(self._done, self._done / max(time.perf_counter() - self._began, 1e-9), {})
+
+    def close(self) -> None:
+        """The task is done."""
+        if self._task:
+            self._reporter.finish()
+            self._began = time.perf_counter()  # of what comes next
+        self._task = ""
+
+    def _start(self, task: str) -> None:
+        self.close()
+        self._task, self._done = task, 0
+        self._reporter.start(task, self._images, 0)
 
 
 def _pixels(image: Still) -> Tensor:

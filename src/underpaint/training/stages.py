@@ -90,7 +90,15 @@ class StagedRun:
         config = self.run.config
         hints = self.hints if tagged else self._placed
         seed = derive(config.seed, "views") % 2**32
-        return HintedImages(self.data, hints, config.views, seed=seed, pseudo=pseudo, window=config.data.fixed)
+        return HintedImages(
+            self.data,
+            hints,
+            config.views,
+            seed=seed,
+            pseudo=pseudo,
+            window=config.data.fixed,
+            working=config.data.working,
+        )
 
     @cached_property
     def _placed(self) -> Mapping[str, Hints]:
@@ -159,7 +167,7 @@ class StagedRun:
             "background": classes.background,
             "photographs": files_digest(self.data.images[name] for name in names if name in self.data.images),
             "hints": self._hints_digest,
-            "window": self.run.config.data.fixed,
+            "reading": self.run.config.data.model_dump(mode="json"),
             "code": code_digest(*TRAINING_ROOMS),
         }
 
@@ -243,10 +251,18 @@ class StagedRun:
             self.reporter.note(f"making what stage {stage.name} learns from, over {len(images)} images")
             root = None if earlier is None else earlier.root
             infer = StageInference(
-                network.eval(), images, folder, store=store, given=given, earlier=root, autocast=fabric.autocast
+                network.eval(),
+                images,
+                folder,
+                store=store,
+                given=given,
+                earlier=root,
+                autocast=fabric.autocast,
+                reporter=self.reporter,
             )
             cost = Cost()
             method.prepare(stage, infer)
+            infer.close()
             if (unseen := infer.unseen()) is not None:
                 self.reporter.note(unseen)
             events = self._events(stage, 0)

@@ -270,7 +270,7 @@ def _window(data: DataFolder, hints: Mapping[str, Hints], asked: DataConfig) -> 
     )
     if any(beyond):
         note += f"; {sum(beyond)} of them have more than {OUTSIDE:.0%} of their values outside"
-    return DataConfig(window=window), [note] if beyond else []
+    return asked.model_copy(update={"window": window}), [note] if beyond else []
 
 
 def _expected(data: DataFolder, hints: Mapping[str, Hints], config: RunConfig, steps: int) -> Estimate:
