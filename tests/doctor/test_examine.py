@@ -15,7 +15,7 @@ from underpaint.core.classes import ClassTable
 from underpaint.core.printable import printable
 from underpaint.doctor import Level, Report, examine
 from underpaint.doctor.balance import Balance
-from underpaint.doctor.estimate import BATCH, CACHE_MB, CORE_SECONDS, CROP, EPOCHS, LEAST_STEPS, estimate
+from underpaint.doctor.estimate import BATCH, CACHE_MB, CORE_SECONDS, CROP, EPOCHS, LEAST_STEPS, WORKING, estimate
 from underpaint.doctor.findings import SHOWN, Finding, Group
 from underpaint.formats.coco import write_coco
 from underpaint.formats.jsonl import write_hints
@@ -352,7 +352,7 @@ def test_defaults_are_those_of_a_run_and_the_rate_is_the_measured_one() -> None:
 
     run = RunConfig.parse({"method": {"name": "partial"}}, "test")
     assert (run.train.epochs, run.train.least_steps, run.train.batch) == (EPOCHS, LEAST_STEPS, BATCH)
-    assert (run.views.crop, run.views.cache_mb) == (CROP, CACHE_MB)
+    assert (run.views.crop, run.views.cache_mb, run.data.working) == (CROP, CACHE_MB, WORKING)
     measured = json.loads((Path(__file__).parents[2] / "benchmarks/results/training.json").read_text())
     height, width = measured["crop"]
     seconds = 2 / (measured["images_per_second"]["whole"] * height * width / 1e6)
@@ -361,16 +361,22 @@ def test_defaults_are_those_of_a_run_and_the_rate_is_the_measured_one() -> None:
 
 def test_estimate_by_hand() -> None:
     one = estimate(1000, 100_000.0, cores=4)
-    assert one.minutes == round(1000 * 20 * 0.065536 * 3.9 / 4 / 60, 1)
+    assert one.minutes == round((8 + (1000 * 20 * 0.065536 * 3.9 + 4 * 0.1 * 1.25) / 4) / 60, 1)
     assert one.megabytes == round(840 + 1360 * 8 * 0.065536 + 300)
     assert (one.steps, one.epochs) == (2500, 20)
     few = estimate(7, 100_000.0, cores=1)
     assert (few.steps, few.epochs) == (80, 91.4)
-    assert few.minutes == round(80 * 8 * 0.065536 * 3.9 / 60, 1)
+    assert few.minutes == round((8 + 80 * 8 * 0.065536 * 3.9 + 4 * 0.1 * 1.25) / 60, 1)
     split = estimate(1000, 100_000.0, cores=1, steps=100, batch=16, parts=4)
-    assert split.minutes == round(100 * 16 * 0.065536 * 3.9 / 60, 1)
+    assert split.minutes == round((8 + 100 * 16 * 0.065536 * 3.9 + 4 * 0.1 * 1.25) / 60, 1)
     assert split.megabytes == round(840 + 1360 * 4 * 0.065536 + 300)
     assert estimate(1000, 100_000.0, cores=64).minutes == estimate(1000, 100_000.0, cores=8).minutes
+    # Labels of 10 photographs of 2 megapixels: a look in tiles and a local model at 1024 x 768; two processes.
+    made = estimate(10, 2e6, cores=2, steps=1, rounds=1)
+    assert made.minutes == round(
+        (8 + (8 * 0.065536 * 3.9 + 10 * (2 * 1.25 + 0.786432 * 1.1) + 4 * 2 * 1.25) / 2) / 60, 1
+    )
+    assert made.megabytes == round(840 + 2 * 500 * 0.786432 + 60)
     assert estimate(10**6, 100_000.0).megabytes == round(840 + 1360 * 8 * 0.065536 + 1024 * 2**20 / 1e6)
 
 

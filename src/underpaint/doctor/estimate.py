@@ -9,6 +9,14 @@ Memory: the peak of one process, measured for batches of 0.03, 0.13 and 0.52 meg
 straight line; decoded photographs are kept besides, up to `ViewConfig.cache_mb`:
 
     megabytes = 840 + 1360 * batch megapixels + min(cache, 3 bytes a pixel of all photographs)
+
+Labels between two stages, and the sample pictures at the end, measured for `local-global` on a photograph of 12
+megapixels with two classes, in core seconds for a megapixel: 1.25 for a look of the network in tiles, 1.1 for the local
+model with its energy at the working size. A photograph within the working size is looked at six times, which together
+see 7.6 times its pixels. Memory: 500 MB for a megapixel at the working size, in every process that makes labels.
+
+A file of 12 megapixels is decoded in 0.01 core seconds a megapixel, again in every step where the cache is too small.
+Starting takes 8 core seconds.
 """
 
 from __future__ import annotations
@@ -33,10 +41,22 @@ MOST_CORES = 8
 
 BASE_MB, MB_A_MEGAPIXEL = 840, 1360
 
+START, DECODE, LOOK, LOCAL = 8.0, 0.01, 1.25, 1.1
+"""Core seconds: of a start, and for a megapixel of a file, of a look, and of a local model; see above."""
+
+LOOKS = 7.6
+"""Pixels that six looks see, for each of a photograph within the working size: scales 0.75, 1 and 1.5, each twice."""
+
+LABEL_MB = 500
+"""For a megapixel at the working size."""
+
+SAMPLES = 4
+"""Photographs that are predicted for the sample pictures at the end."""
+
 
 @dataclass(frozen=True)
 class Estimate:
-    """Of a training on a CPU, within a factor of two; what a method does between its stages is not in it.
+    """Of a training on a CPU, within a factor of two, with the labels that are made between its stages.
 
     Args:
         images: Photographs that are learned from.
@@ -73,6 +93,8 @@ def estimate(
     parts: int = 1,
     crop: tuple[int, int] = CROP,
     cache_mb: int = CACHE_MB,
+    rounds: int = 0,
+    working: int = WORKING,
 ) -> Estimate:
     """Minutes and memory for so many photographs of so many pixels on average.
 
@@ -85,16 +107,35 @@ def estimate(
         parts: Parts that a batch is split into, one in memory at a time.
         crop: (height, width) of a crop.
         cache_mb: Room for decoded photographs, in MiB.
+        rounds: Times that labels are made of all photographs.
+        working: Longest side in pixels at which they are made.
     """
     used = cores or usable_cores()
     if steps is None:
         steps = max(round(images * EPOCHS / BATCH), LEAST_STEPS)
     megapixels = crop[0] * crop[1] / 1e6
-    minutes = steps * batch * megapixels * CORE_SECONDS / min(used, MOST_CORES) / 60
-    cache = min(cache_mb * 2**20 / 1e6, 3 * images * mean_pixels / 1e6)
-    megabytes = round(BASE_MB + MB_A_MEGAPIXEL * batch / parts * megapixels + cache)
+    whole = mean_pixels / 1e6
+    cache = min(cache_mb * 2**20 / 1e6, 3 * images * whole)
+    missed = 1 - cache / max(3 * images * whole, 1e-9)
+    seconds = steps * batch * (megapixels * CORE_SECONDS + missed * whole * DECODE)
+    seconds += rounds * images * _label_seconds(whole, working) + min(images, SAMPLES) * whole * LOOK
+    minutes = (START + seconds / min(used, MOST_CORES)) / 60
+    labels = LABEL_MB * min(whole, _working_megapixels(working)) * min(images, used) if rounds else 0.0
+    megabytes = round(BASE_MB + max(MB_A_MEGAPIXEL * batch / parts * megapixels, labels) + cache)
     passes = round(steps * batch / max(images, 1), 1)
     return Estimate(images, passes, batch, crop, used, round(minutes, 1), megabytes, _memory(), steps)
+
+
+def _working_megapixels(working: int) -> float:
+    """Of a photograph of 4 to 3 at the working size."""
+    return working * working * 0.75 / 1e6
+
+
+def _label_seconds(megapixels: float, working: int) -> float:
+    """Core seconds for the labels of one photograph."""
+    small = min(megapixels, _working_megapixels(working))
+    looks = LOOKS if megapixels <= small else 1.0
+    return looks * LOOK * megapixels + LOCAL * small
 
 
 def usable_cores() -> int:

@@ -163,7 +163,7 @@ def plan_training(
         steps=steps,
         stages=tuple(f"{stage.name} ({learner_of(trained, stage).name})" for stage in stages),
         choice=choice,
-        expected=_expected(data, hints, config, steps),
+        expected=_expected(data, hints, config, steps, rounds=len(stages) - 1),
         warning=checked.warning,
         notes=(*learnt.remarks, *seen, *_left_out(len(hints), len(data.split(learnt.split))), *checked.notes),
         source=_source(learnt, kinds),
@@ -273,7 +273,7 @@ def _window(data: DataFolder, hints: Mapping[str, Hints], asked: DataConfig) -> 
     return asked.model_copy(update={"window": window}), [note] if beyond else []
 
 
-def _expected(data: DataFolder, hints: Mapping[str, Hints], config: RunConfig, steps: int) -> Estimate:
+def _expected(data: DataFolder, hints: Mapping[str, Hints], config: RunConfig, steps: int, *, rounds: int) -> Estimate:
     """Minutes and memory, from the sizes of some of the photographs."""
     some = [data.images[name] for name in sorted(hints) if name in data.images][:: -(-len(hints) // SIZES) or 1]
     pixels = []
@@ -288,6 +288,8 @@ def _expected(data: DataFolder, hints: Mapping[str, Hints], config: RunConfig, s
         parts=config.train.accumulate,
         crop=config.views.crop,
         cache_mb=config.views.cache_mb,
+        rounds=rounds,
+        working=config.data.working,
     )
 
 
