@@ -10,6 +10,7 @@ import numpy as np
 
 from underpaint.core.errors import HintError
 from underpaint.formats.folder import DataFolder
+from underpaint.formats.layers import seen
 from underpaint.formats.parts import PEN, Part, parts
 from underpaint.formats.registry import Format
 from underpaint.hints.outline import bridged, outline
@@ -67,6 +68,8 @@ def adapt(hints: Hints, form: Format, data: DataFolder | None) -> Hints:
         every = (*below, *hints.regions)
         stated = every if Part.IGNORED in can else _cut_away(every, hints)
         regions = tuple(made for region in stated for made in _formed(region, hints, can))
+        # Where the order of areas is not stated, a reader would put above what is hidden here.
+        regions = regions if form.ordered else seen(regions, hints.size)
     tags = hints.tags if Part.TAGS in can else None
     if tags is not None and Part.ABSENT not in can:
         tags = Tags(tags.present) if tags.present else None

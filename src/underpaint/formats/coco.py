@@ -73,9 +73,9 @@ def read_coco(path: Path, *, left_out: Counter[str] | None = None) -> dict[str, 
 
     The polygons of an annotation become regions, and so does a mask of run lengths, crowds as well; an annotation
     without either, or whose segmentation covers nothing, is a box. Annotations that are to be ignored (``"ignore": 1``,
-    as pycocotools and others write it) become ignored areas. Visible key points become clicks of their class. Later
-    annotations lie above earlier ones. Category ids may have gaps. What no annotation covers is unknown, and so is an
-    image without annotations.
+    as pycocotools and others write it) become ignored areas. Visible key points become clicks of their class. The
+    order is that of the file (`layers` says what is done with it). Category ids may have gaps. What no annotation
+    covers is unknown, and so is an image without annotations.
 
     Args:
         path: The JSON file.

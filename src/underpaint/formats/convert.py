@@ -16,6 +16,7 @@ from underpaint.formats.excess import refuse_excess
 from underpaint.formats.folder import BACKGROUND, DataFolder, listing
 from underpaint.formats.hints import HintsReport, read_any_hints, with_backgrounds
 from underpaint.formats.images import find_files, image_size
+from underpaint.formats.layers import HIDDEN, hidden
 from underpaint.formats.masks import SUFFIXES, mask_size
 from underpaint.formats.merge import merge_hints
 from underpaint.formats.numbering import table_alone
@@ -100,6 +101,9 @@ def plan_conversion(source: Path, *, to: str, rest: str | None = None, instances
     losses = Losses()
     for one in hints.values():
         losses.count(one, target)
+    unseen = 0 if target.ordered else sum(hidden(one) for one in hints.values())
+    if unseen:
+        notes.append(f"{unseen} {HIDDEN}; {target.title} has no order of areas, so they are not written")
     title = ", ".join(dict.fromkeys(form.title for _, form in read.found)) or "masks of the data set"
     ids = _ids(read.found) if target.ids is not None else {}
     return Conversion(title, target, classes, hints, losses, read.data, ids, read.left_out, notes)

@@ -32,6 +32,7 @@ from underpaint.formats.cvat_write import write_cvat
 from underpaint.formats.folder import BACKGROUND, DataFolder
 from underpaint.formats.geojson_write import write_geojson
 from underpaint.formats.label_studio_write import write_label_studio
+from underpaint.formats.layers import HIDDEN, RAISED, hidden, raised
 from underpaint.formats.numbering import listed_names
 from underpaint.formats.parts import Part
 from underpaint.formats.words import understood
@@ -113,6 +114,7 @@ class Format:
         classes: The class names that a file declares, in its order; None where it declares none.
         images: The images that a file lists, read without its annotations; None where that is not worth while.
         ids: The number that a file gives to each class, where these are not the places of a list.
+        ordered: Whether the format states which area lies above which.
     """
 
     name: str
@@ -126,10 +128,22 @@ class Format:
     classes: Callable[[Path], tuple[str, ...]] | None = None
     images: Callable[[Path], tuple[str, ...]] | None = None
     ids: Callable[[Path], Mapping[str, int]] | None = None
+    ordered: bool = False
 
     def hints(self, path: Path, reading: Reading) -> ByImage:
-        """What ``read`` returns, with the words of tools that stand for no class understood (`words.understood`)."""
-        return {name: understood(one, reading.classes) for name, one in self.read(path, reading).items()}
+        """What ``read`` returns, as the rest of the program takes it.
+
+        Words of tools that stand for no class are understood (`words.understood`), and areas are in their order
+        (`layers`), both counted among the remarks.
+        """
+        read = self.read(path, reading)
+        return {name: self._layered(understood(one, reading.classes), reading) for name, one in read.items()}
+
+    def _layered(self, hints: Hints, reading: Reading) -> Hints:
+        found, moved = (hints, hidden(hints)) if self.ordered else raised(hints)
+        if moved:
+            reading.remarks[HIDDEN if self.ordered else RAISED] += moved
+        return found
 
     @property
     def one_file(self) -> bool:
@@ -146,6 +160,7 @@ FORMATS: tuple[Format, ...] = (
         read=lambda path, reading: jsonl.read_hints(path, root=reading.root),
         write=lambda path, hints, _: jsonl.write_hints(path, hints),
         holds=frozenset(Part),
+        ordered=True,
     ),
     Format(
         name="coco",
@@ -216,6 +231,7 @@ FORMATS: tuple[Format, ...] = (
         holds=frozenset({Part.POLYGONS, Part.BITMAPS, Part.BOXES, Part.CLICKS, Part.SCRIBBLES, Part.TAGS, Part.SIZES}),
         as_pixels=frozenset({Part.HOLES}),
         classes=cvat.declared_classes,
+        ordered=True,
     ),
     Format(
         name="via",
@@ -247,6 +263,7 @@ FORMATS: tuple[Format, ...] = (
         holds=frozenset({Part.SIZES}),
         as_pixels=frozenset({Part.POLYGONS, Part.HOLES, Part.BITMAPS, Part.IGNORED}),
         classes=lambda _: cityscapes.CLASSES.names,
+        ordered=True,
     ),
     Format(
         name="whats-the-point",
@@ -306,6 +323,7 @@ FORMATS: tuple[Format, ...] = (
             path, reading.classes, reading.root, lenient=reading.lenient, left_out=reading.left_out
         ),
         write=lambda path, hints, writing: label_png.write_label_images(path, hints, writing.classes, writing.data),
+        ordered=True,
         as_pixels=frozenset(
             {
                 Part.LABELS,

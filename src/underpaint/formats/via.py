@@ -24,6 +24,7 @@ from underpaint.formats.naming import bare_names
 from underpaint.formats.sniff import holds, is_json
 from underpaint.formats.table import LABELS, heading_word, is_yes, rows
 from underpaint.formats.turned import ellipse
+from underpaint.hints.ignore import has_area
 from underpaint.hints.outline import bridged, outline
 from underpaint.hints.types import Bitmap, Box, Click, Hints, Point, Polygon, Region, Scribble, Tags
 
@@ -232,7 +233,7 @@ def _shape(fields: Fields, name: str) -> Sequence[Drawn]:
     if kind == "polyline":
         return [Scribble(name, tuple(points))] if points else []
     ring = points[:-1] if len(points) > 1 and points[0] == points[-1] else points
-    return [Polygon(name, tuple(ring))] if len(ring) > 2 else []
+    return [Polygon(name, tuple(ring))] if has_area(ring) else []
 
 
 def _line(fields: Fields) -> list[Point]:
