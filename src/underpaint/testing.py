@@ -20,9 +20,10 @@ from underpaint.core.classes import ClassTable
 from underpaint.core.config import Config
 from underpaint.core.errors import ConfigError
 from underpaint.data.samples import Sample, Still, collate
+from underpaint.features.bank import ImageFeatures
 from underpaint.hints.candidates import Candidates, ImageKnowledge, build_candidates
 from underpaint.hints.types import Hints, Kind
-from underpaint.methods.base import Job, Method, Result, Stage
+from underpaint.methods.base import Fitting, Job, Method, Result, Stage
 from underpaint.records import UNKNOWN, Batch, Head, NetOutput, Progress, Terms
 
 SIZE = 40
@@ -208,12 +209,36 @@ def check_method(method: type[Method[Config]]) -> None:
     assert len({stage.name for stage in stages}) == len(stages), f"{method.name}: stages need unique names"
     for stage in _own(made):
         _check_stage(made, stage)
+    for stage in stages:
+        if stage.fitted:
+            assert _fitted(made, stage) == _fitted(made, stage), f"{made.name}: the fit changes from call to call"
     _check_numbers(method)
 
 
 def _own(made: Method[Config]) -> list[Stage]:
     """The stages that the method's own loss trains."""
-    return [stage for stage in made.stages() if stage.method in (None, made.name)]
+    return [stage for stage in made.stages() if stage.method in (None, made.name) and not stage.fitted]
+
+
+class ToyBank:
+    """Colours of an image, and products of them, as its features."""
+
+    def features(self, rgb: npt.NDArray[np.uint8]) -> ImageFeatures:
+        """Nine features at stride 1."""
+        colours = torch.from_numpy(rgb).permute(2, 0, 1).half() / 255
+        return ImageFeatures((torch.cat([colours, colours**2, colours.roll(1, 0) * colours]),), rgb.shape[:2])
+
+
+def _fitted(made: Method[Config], stage: Stage) -> tuple[bytes, bytes]:
+    """The weights of a stage that is fitted, after a look at their shapes."""
+    with TemporaryDirectory() as folder:
+        still = next(ToyInference(Path(folder)).images())
+    model = made.fit(stage, Fitting(lambda: iter([still]), ToyBank(), 0))
+    said = f"{made.name}, stage {stage.name}"
+    assert (model.weight.shape, model.bias.shape) == ((len(CLASSES), 9), (len(CLASSES),)), f"{said}: shapes of weights"
+    assert np.isfinite(model.weight).all(), f"{said}: the weights are not finite"
+    assert np.isfinite(model.bias).all(), f"{said}: the biases are not finite"
+    return model.weight.tobytes(), model.bias.tobytes()
 
 
 def _check_stage(made: Method[Config], stage: Stage) -> None:
@@ -343,7 +368,7 @@ def _differs(method: type[Method[Config]], one: Config, other: Config) -> bool:
 
 
 def _between(made: Method[Config]) -> tuple[object, ...]:
-    """The stages and the bytes of what is made before each but the first."""
+    """The stages, the weights of those that are fitted, and the bytes of what is made before each but the first."""
     written: list[npt.NDArray[Any]] = []
     earlier: Path | None = None
     with TemporaryDirectory() as root:
@@ -354,7 +379,8 @@ def _between(made: Method[Config]) -> tuple[object, ...]:
             made.prepare(stage, infer)
             written += infer.written
             earlier = folder
-    return made.stages(), [array.tobytes() for array in written]
+    fitted = [_fitted(made, stage) for stage in made.stages() if stage.fitted]
+    return made.stages(), fitted, [array.tobytes() for array in written]
 
 
 def _values(made: Method[Config], stage: Stage, batch: Batch, progress: Progress) -> list[float]:

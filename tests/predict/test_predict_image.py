@@ -3,7 +3,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from pydantic import ValidationError
-from torch import Tensor
+from torch import Tensor, nn
 
 from underpaint.core.errors import ConfigError, DataError
 from underpaint.kernels.meanfield import RRM_MASK, mean_field
@@ -17,6 +17,7 @@ def _softmax_of_colours(network: Network, rgb: Pixels) -> NDArray[np.float64]:
     """What the local network says, in NumPy."""
     colours = (rgb / 255 - network.mean.numpy()) / network.std.numpy()
     head = network.head
+    assert isinstance(head, nn.Conv2d)
     assert head.bias is not None
     logits = colours @ head.weight.detach().numpy()[:, :, 0, 0].T + head.bias.detach().numpy()
     powers = np.exp(logits)

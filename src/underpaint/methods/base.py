@@ -15,8 +15,11 @@ from pydantic import Field
 from underpaint.core.classes import ClassTable
 from underpaint.core.config import Config, Settings
 from underpaint.data.samples import Still
+from underpaint.features.bank import Bank
+from underpaint.features.linear import LinearModel
 from underpaint.hints.types import Kind
 from underpaint.losses.candidates import Balance
+from underpaint.models.network import ModelConfig
 from underpaint.records import Batch, Head, NetOutput, Progress, Terms
 
 Job = TypeVar("Job")
@@ -54,6 +57,7 @@ class Stage(Config):
         tagged: Whether images that have tags and nothing else take part; without them a pass still has as many steps.
         ignores: Settings of the method that are felt in later stages alone: a change of them makes and trains nothing
             again up to here.
+        fitted: Whether the stage takes no gradient steps: `Method.fit` gives the weights of its linear decoder.
         decodes: Whether the decoder runs. A classifier of images, which has no use for it, trains in two thirds of the
             time without.
     """
@@ -72,6 +76,22 @@ class Stage(Config):
     tagged: bool = True
     ignores: tuple[str, ...] = ()
     decodes: bool = True
+    fitted: bool = False
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """What a stage without gradient steps is fitted on. Given to `Method.fit`.
+
+    Args:
+        images: Gives the training images, in the order of their names.
+        bank: Their features, from the stage's own encoder with its pre-trained weights.
+        seed: Of every draw.
+    """
+
+    images: Callable[[], Iterator[Still]]
+    bank: Bank
+    seed: int
 
 
 class Inference(Protocol):
@@ -169,6 +189,19 @@ class Method(ABC, Generic[ConfigT]):
     def looks(self, progress: Progress) -> tuple[float, ...]:
         """Scales at which the loss wants `NetOutput.responses` at this step; none for no responses."""
         return ()
+
+    def network(self, model: ModelConfig, side: float) -> ModelConfig:
+        """The settings of the network that the method needs; the run's own unless the method says otherwise.
+
+        Args:
+            model: The run's.
+            side: Median longest side of the training images, in pixels.
+        """
+        return model
+
+    def fit(self, stage: Stage, fitting: Fitting) -> LinearModel:
+        """The weights of a ``fitted`` stage's linear decoder."""
+        raise NotImplementedError(f"{self.name} has no stage that is fitted")
 
     def prepare(self, stage: Stage, infer: Inference) -> None:
         """Make what ``stage`` learns from, with the network of the stage before. Not called for the first stage."""

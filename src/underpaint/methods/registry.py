@@ -12,6 +12,7 @@ from underpaint.methods.dense_crf import DenseCrfLoss
 from underpaint.methods.gated_crf import GatedCrf
 from underpaint.methods.local_global import LocalGlobal
 from underpaint.methods.partial import Partial
+from underpaint.methods.quick import Quick
 from underpaint.methods.rrm import Rrm
 from underpaint.methods.sc_cam import ScCam
 from underpaint.methods.supervised import Supervised
@@ -20,6 +21,7 @@ from underpaint.records import Head
 METHODS: dict[str, type[Method[Config]]] = {
     "supervised": Supervised,
     "partial": Partial,
+    "quick": Quick,
     "dense-crf-loss": DenseCrfLoss,
     "gated-crf": GatedCrf,
     "local-global": LocalGlobal,

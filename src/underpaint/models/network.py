@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterator, Set
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,18 +18,21 @@ from underpaint.core.config import Config
 from underpaint.core.errors import ConfigError, RunError, nearest
 from underpaint.core.paths import nearest_path
 from underpaint.models.depthwise import widen_depthwise
+from underpaint.models.linear import Levels, LinearHead
 from underpaint.models.tensors import read_tensors
 from underpaint.models.weights import BUNDLED, bundled_state
 from underpaint.records import Batch, Head, NetOutput
 
-Architecture = Literal["deeplabv3plus", "fpn", "unet"]
+Architecture = Literal["deeplabv3plus", "fpn", "unet", "linear"]
 
 
 class ModelConfig(Config):
     """Settings of the network.
 
     Attributes:
-        architecture: Decoder. DeepLabV3+ (Chen et al., ECCV 2018) predicts at a quarter of the image's size.
+        architecture: Decoder. DeepLabV3+ (Chen et al., ECCV 2018) predicts at a quarter of the image's size. ``linear``
+            is one linear layer on several levels of features (`underpaint.models.linear`), which the method `quick`
+            fits; it has no heads but for tags.
         encoder: Any timm model that gives feature maps, by timm's name.
         weights: ``auto``: the bundled ImageNet weights, else timm's from the hub's cache; ``none``; or a safetensors
             file with the encoder's tensors under timm's names.
@@ -37,6 +41,8 @@ class ModelConfig(Config):
             of 8 are noisy, and the step is faster without them.
         freeze_to: Keep the encoder's layers up to this stride as pre-trained, 0 for none. The first layers see edges
             and colours, which any photograph shares; leaving them alone saves a quarter of the step.
+        scale: Factor on the image's size before the encoder. Small images gain by enlargement: the encoder was trained
+            on larger ones, and its cells become smaller beside the objects. Very large ones are made smaller.
     """
 
     architecture: Architecture = "deeplabv3plus"
@@ -45,12 +51,13 @@ class ModelConfig(Config):
     width: int = Field(default=128, ge=32, le=512, multiple_of=32)
     freeze_batch_norm: bool = True
     freeze_to: Literal[0, 2, 4, 8] = 4
+    scale: float = Field(default=1.0, ge=0.1, le=4)
 
 
 TAG_DROPOUT = 0.5
 """Share of the pooled features that the tag heads do without in training (PSA, RRM, SC-CAM)."""
 
-DIVISOR: dict[Architecture, int] = {"deeplabv3plus": 16, "fpn": 32, "unet": 32}
+DIVISOR: dict[Architecture, int] = {"deeplabv3plus": 16, "fpn": 32, "unet": 32, "linear": 32}
 """Height and width of the input must be multiples of this: the coarsest stride of the features."""
 
 
@@ -104,12 +111,10 @@ class Network(nn.Module):
                 f"timm has no encoder {config.encoder!r}", where="model.encoder", fix=near or "see timm.list_models()"
             )
         online = pretrained and config.weights == "auto" and config.encoder not in BUNDLED
-        whole = _assemble(config, classes, online=online)
-        widen_depthwise(whole)
-        self.encoder, self.decoder = whole.encoder, whole.decoder
-        width = whole.segmentation_head[0].in_channels
+        self.mean, self.std = normalisation(config.encoder)
+        self.encoder, self.decoder, self.head, width = self._parts(classes, online=online)
+        widen_depthwise(self)
         deepest = self.encoder.out_channels[-1]
-        self.head = nn.Conv2d(width, classes, 1)
         self.tag_head = nn.Conv2d(deepest, classes, 1, bias=False) if Head.TAGS in self.needs else None
         self.variance_head = nn.Conv2d(width, 1, 1) if Head.VARIANCE in self.needs else None
         self.embedding_head = nn.Conv2d(width, width, 1) if Head.EMBEDDING in self.needs else None
@@ -121,9 +126,22 @@ class Network(nn.Module):
         if not decodes:
             self.decoder.requires_grad_(False)
             self.head.requires_grad_(False)
-        self.mean, self.std = normalisation(config.encoder)
         self.divisor = DIVISOR[config.architecture]
         self.field = field
+
+    def _parts(self, classes: int, *, online: bool) -> tuple[Any, nn.Module, nn.Conv2d | LinearHead, int]:
+        """Encoder, decoder and head of the architecture, and the channels between the last two."""
+        config = self.config
+        if config.architecture != "linear":
+            whole = _assemble(config, classes, online=online)
+            width = whole.segmentation_head[0].in_channels
+            return whole.encoder, whole.decoder, nn.Conv2d(width, classes, 1), width
+        if self.needs & {Head.VARIANCE, Head.EMBEDDING}:
+            fix = "use another architecture, or a method without these heads"
+            raise ConfigError("the linear decoder has no variance or embedding", where="model.architecture", fix=fix)
+        encoder = _encoder(config, online=online)
+        levels = Levels(encoder.out_channels, self.mean, self.std)
+        return encoder, levels, LinearHead(levels.channels, classes), 0
 
     def _load_encoder(self) -> None:
         if self.config.weights == "auto":
@@ -169,7 +187,7 @@ class Network(nn.Module):
             valid: (N, H, W) bool, the pixels over which tag scores are averaged; None: all.
         """
         size = self._checked(image)
-        features = self.encoder(image)
+        features = self.encode(image)
         deepest = features[-1]
         decoded = self.decoder(features) if self.decodes else None
         tagged = self.tag_head is not None or self.sub_head is not None
@@ -190,6 +208,19 @@ class Network(nn.Module):
             embedding=self.embedding_head(decoded) if self.embedding_head and decoded is not None else None,
         )
 
+    def scaled(self, image: Tensor) -> Tensor:
+        """A normalised (N, 3, H, W) image at the scale of the settings, its sides multiples of `divisor`."""
+        scale = self.config.scale
+        if scale == 1:
+            return image
+        size = [self.divisor * max(1, round(side * scale / self.divisor)) for side in image.shape[2:]]
+        return F.interpolate(image, size=size, mode="bilinear", antialias=scale < 1, align_corners=False)
+
+    def encode(self, image: Tensor) -> list[Tensor]:
+        """The encoder's features of a normalised (N, 3, H, W) image, the scaled image first."""
+        features: list[Tensor] = self.encoder(self.scaled(image))
+        return features
+
     def tag_maps(self, image: Tensor) -> Tensor:
         """(N, C, h', w') as in `NetOutput`, without the decoder's work.
 
@@ -199,13 +230,13 @@ class Network(nn.Module):
         self._checked(image)
         if self.tag_head is None:
             raise ConfigError("the network has no tag head", fix="train with a method for tags: cam, rrm or sc-cam")
-        maps: Tensor = self.tag_head(self.encoder(image)[-1])
+        maps: Tensor = self.tag_head(self.encode(image)[-1])
         return maps
 
     def pooled(self, image: Tensor) -> Tensor:
         """(N, F) means of the deepest features over the image, which the tag head works on."""
         self._checked(image)
-        deepest: Tensor = self.encoder(image)[-1]
+        deepest = self.encode(image)[-1]
         return deepest.mean(dim=(2, 3))
 
     def normalised(self, rgb: Tensor) -> Tensor:
@@ -269,14 +300,28 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def _assemble(config: ModelConfig, classes: int, *, online: bool) -> Any:
-    try:
+    weights = "imagenet" if online else None
+    with _named_errors(config):
         return smp.create_model(
             config.architecture,
             encoder_name=f"tu-{config.encoder}",
-            encoder_weights="imagenet" if online else None,
+            encoder_weights=weights,
             classes=classes,
             **_decoder_settings(config),
         )
+
+
+def _encoder(config: ModelConfig, *, online: bool) -> Any:
+    weights = "imagenet" if online else None
+    with _named_errors(config):
+        return smp.encoders.get_encoder(f"tu-{config.encoder}", depth=5, weights=weights)
+
+
+@contextmanager
+def _named_errors(config: ModelConfig) -> Iterator[None]:
+    """The many ways in which timm and smp say that an encoder cannot be had or does not fit, as one error."""
+    try:
+        yield
     except OSError as error:
         raise ConfigError(
             f"the weights of {config.encoder} could not be had from the hub: {error}",

@@ -16,8 +16,8 @@ from underpaint.formats.json_text import read_json
 log = logging.getLogger(__name__)
 
 TRAINING_ROOMS = (
-    "core", "hints", "formats", "records.py", "kernels", "losses", "models", "data", "local", "cam", "methods",
-    "predict", "training",
+    "core", "hints", "formats", "records.py", "kernels", "losses", "models", "data", "features", "local", "cam",
+    "methods", "predict", "training",
 )  # fmt: skip
 """The code that weights, and labels made between two stages, depend on."""
 

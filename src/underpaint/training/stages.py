@@ -16,12 +16,15 @@ from underpaint.core.errors import RunError
 from underpaint.core.rng import derive
 from underpaint.data.hinted import HintedImages
 from underpaint.data.pseudo import PseudoLabels
+from underpaint.features.bank import FeatureBank
+from underpaint.features.store import usual_store
 from underpaint.formats.folder import DataFolder
 from underpaint.formats.jsonl import hint_record
 from underpaint.formats.masks import labels_digest
 from underpaint.hints.types import Hints, Kind
-from underpaint.methods.base import Method, Stage
+from underpaint.methods.base import Fitting, Method, Stage
 from underpaint.methods.registry import heads_of, learner_of, make_method
+from underpaint.models.linear import LinearHead
 from underpaint.models.network import Network
 from underpaint.models.tensors import load_into, read_tensors
 from underpaint.records import Head
@@ -193,6 +196,8 @@ class StagedRun:
         network = self._network(method, stage, pretrained=True)
         if stage.start == "previous" and before is not None:
             load_into(network, read_tensors(before), before)
+        if stage.fitted:
+            return self._fitted(method, stage, network, images)
         loop = Loop(
             network,
             learner_of(method, stage),
@@ -215,6 +220,20 @@ class StagedRun:
         finally:
             events.close()
         return trained
+
+    def _fitted(self, method: Method[Config], stage: Stage, network: Network, images: HintedImages) -> Tensors:
+        """The network with the weights that `Method.fit` gives its linear decoder; nothing is trained by steps."""
+        events, cost = self._events(stage, 0), Cost()
+        self.reporter.note(f"stage {stage.name}: features of {len(images)} images, then a linear model on them")
+        bank = FeatureBank(network, usual_store())
+        model = method.fit(stage, Fitting(images.stills, bank, derive(self.run.config.seed, "fit")))
+        assert isinstance(network.head, LinearHead), f"{method.name} fits a network without a linear decoder"
+        network.head.set_weights(torch.from_numpy(model.weight), torch.from_numpy(model.bias))
+        if bank.store is not None and bank.store.failure is not None:
+            self.reporter.note(f"features are not kept: {bank.store.failure}")
+        events.write("trained", 0, **cost.figures(), steps=0)
+        events.close()
+        return network.state_dict()
 
     def _events(self, stage: Stage, first: int) -> EventLog:
         return EventLog(self.run.root / "events.jsonl", stage.name, first)
@@ -272,7 +291,7 @@ class StagedRun:
         return PseudoLabels(make_artifact(store, f"labels-{stage.name}", inputs, make), self.data.classes)
 
 
-_LATER = {"heads", "subclasses", "rate", "mask_share", "placed_share", "by_worth", "tagged", "decodes"}
+_LATER = {"fitted", "heads", "subclasses", "rate", "mask_share", "placed_share", "by_worth", "tagged", "decodes"}
 """Fields of a stage that enter the name of an artifact only where they differ from their defaults."""
 
 

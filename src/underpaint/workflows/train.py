@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -152,9 +153,14 @@ def plan_training(
     trained = make_method(choice.method, config.method.settings, classes)
     resolved = {"name": choice.method, "settings": trained.config.model_dump(mode="json")}
     window, seen = _window(data, hints, config.data)
-    config = config.model_copy(update={"method": MethodConfig.parse(resolved, "method"), "data": window})
-    stages = trained.stages()
-    steps = sum(config.train.steps(len(hints), stage.epochs) for stage in stages)
+    stages, sizes = trained.stages(), _some_sizes(data, hints)
+    settled = {
+        "method": MethodConfig.parse(resolved, "method"),
+        "data": window,
+        "model": trained.network(config.model, _median_side(sizes)),
+    }
+    config = config.model_copy(update=settled)
+    steps = sum(config.train.steps(len(hints), stage.epochs) for stage in stages if not stage.fitted)
     return Plan(
         data=data,
         hints=hints,
@@ -163,7 +169,7 @@ def plan_training(
         steps=steps,
         stages=tuple(f"{stage.name} ({learner_of(trained, stage).name})" for stage in stages),
         choice=choice,
-        expected=_expected(data, hints, config, steps, rounds=len(stages) - 1),
+        expected=_expected(len(hints), sizes, config, steps, rounds=len(stages) - 1),
         warning=checked.warning,
         notes=(*learnt.remarks, *seen, *_left_out(len(hints), len(data.split(learnt.split))), *checked.notes),
         source=_source(learnt, kinds),
@@ -273,15 +279,26 @@ def _window(data: DataFolder, hints: Mapping[str, Hints], asked: DataConfig) -> 
     return asked.model_copy(update={"window": window}), [note] if beyond else []
 
 
-def _expected(data: DataFolder, hints: Mapping[str, Hints], config: RunConfig, steps: int, *, rounds: int) -> Estimate:
-    """Minutes and memory, from the sizes of some of the photographs."""
+def _some_sizes(data: DataFolder, hints: Mapping[str, Hints]) -> list[tuple[int, int]]:
+    """(H, W) of some of the photographs; an unreadable one is left out of the training, with a note."""
     some = [data.images[name] for name in sorted(hints) if name in data.images][:: -(-len(hints) // SIZES) or 1]
-    pixels = []
+    sizes = []
     for path in some:
-        with suppress(DataError):  # an unreadable photograph is left out of the training, with a note
-            pixels.append(math.prod(image_size(path)))
+        with suppress(DataError):
+            sizes.append(image_size(path))
+    return sizes
+
+
+def _median_side(sizes: Sequence[tuple[int, int]]) -> float:
+    """Median longest side; 1 where no photograph can be read, which the training says itself."""
+    return statistics.median(max(size) for size in sizes) if sizes else 1.0
+
+
+def _expected(images: int, sizes: Sequence[tuple[int, int]], config: RunConfig, steps: int, *, rounds: int) -> Estimate:
+    """Minutes and memory, from the sizes of some of the photographs."""
+    pixels = [math.prod(size) for size in sizes]
     return estimate(
-        len(hints),
+        images,
         sum(pixels) / max(len(pixels), 1),
         steps=steps,
         batch=config.train.batch,

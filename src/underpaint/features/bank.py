@@ -1,0 +1,173 @@
+"""Frozen features of images: computed once an image and network, kept in half precision, read level by level."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from underpaint.features.store import FeatureStore
+from underpaint.models.linear import Levels
+from underpaint.models.network import ModelConfig, Network
+
+Pixels = npt.NDArray[np.uint8]
+
+TILE = 1024
+"""Longest side in pixels of what the encoder sees at once; larger images are cut into tiles."""
+
+OVERLAP = 128
+"""Pixels around a tile that the encoder sees as well."""
+
+
+@dataclass(frozen=True)
+class ImageFeatures:
+    """The features of one image.
+
+    Args:
+        levels: Each (F, h, w) in half precision on a grid of its own that covers the padded image; the finest first.
+        padded: (H, W) of the padded image.
+    """
+
+    levels: tuple[Tensor, ...]
+    padded: tuple[int, int]
+
+    @property
+    def width(self) -> int:
+        """Features of a pixel, over all levels."""
+        return sum(level.shape[0] for level in self.levels)
+
+    def columns(self, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]) -> npt.NDArray[np.float16]:
+        """(P, F) features at pixels: what the pixel has after all levels are enlarged to the finest and then to pixels.
+
+        The linear head enlarges its scores in these two steps, so that ``model.scores(columns)`` are the scores that
+        the network gives there.
+        """
+        cells, shares = _corners(rows, columns, self.padded, self.levels[0].shape[1:])
+        parts = [(_sampled(level, cells) * shares).sum(dim=2) for level in self.levels]
+        return np.asarray(torch.cat(parts).T.half().numpy())
+
+
+class Bank(Protocol):
+    """What gives the features of images."""
+
+    def features(self, rgb: Pixels) -> ImageFeatures:
+        """The features of an (H, W, 3) image."""
+
+
+class FeatureBank:
+    """Features of images from one frozen encoder.
+
+    Args:
+        network: Gives the encoder and its normalisation; put into evaluation mode. Its features are named by the
+            content of its weights, so that a trained encoder has a bank of its own.
+        store: Where features are kept; None computes them every time.
+    """
+
+    def __init__(self, network: Network, store: FeatureStore | None) -> None:
+        self._network = network.eval()
+        self.store = store
+        self._device = next(network.parameters()).device
+        channels = network.encoder.out_channels
+        self._levels = Levels(channels, network.mean, network.std).to(self._device)
+        self._name = _name(network)
+
+    @classmethod
+    def frozen(cls, config: ModelConfig, store: FeatureStore | None) -> FeatureBank:
+        """The bank of an encoder with its pre-trained weights.
+
+        Raises:
+            ConfigError: as `Network`.
+        """
+        return cls(Network(config.model_copy(update={"architecture": "linear"}), 1), store)
+
+    def features(self, rgb: Pixels) -> ImageFeatures:
+        """The features of an (H, W, 3) image, from the store or computed and kept."""
+        padded = _padded_size(rgb.shape[:2], self._network.divisor)
+        key = hashlib.blake2b(
+            repr(rgb.shape).encode() + np.ascontiguousarray(rgb).tobytes(), digest_size=20
+        ).hexdigest()
+        held = None if self.store is None else self.store.read(self._name, key)
+        if held is None:
+            held = self._computed(rgb, padded)
+            if self.store is not None:
+                self.store.write(self._name, key, held)
+        return ImageFeatures(tuple(held), padded)
+
+    @torch.inference_mode()
+    def _computed(self, rgb: Pixels, padded: tuple[int, int]) -> list[Tensor]:
+        image = torch.from_numpy(np.ascontiguousarray(rgb)).to(self._device).permute(2, 0, 1)[None].float() / 255
+        image = F.pad(image, (0, padded[1] - rgb.shape[1], 0, padded[0] - rgb.shape[0]), mode="replicate")
+        scaled = self._network.scaled(self._network.normalised(image)).contiguous(memory_format=torch.channels_last)
+        whole = max(scaled.shape[2:]) <= TILE
+        features = self._network.encoder(scaled) if whole else [scaled, *self._tiled(scaled)]
+        return [level[0].half().cpu().contiguous() for level in self._levels(features)]
+
+    def _tiled(self, scaled: Tensor) -> list[Tensor]:
+        """The encoder's features of a large image; every tile sees `OVERLAP` pixels beyond what is kept of it."""
+        height, width = scaled.shape[2:]
+        step = TILE - 2 * OVERLAP
+        whole: list[Tensor] = []
+        for top, left in product(range(0, height, step), range(0, width, step)):
+            y, x = max(0, top - OVERLAP), max(0, left - OVERLAP)
+            seen = scaled[:, :, y : top + step + OVERLAP, x : left + step + OVERLAP]
+            features = self._network.encoder(seen)[1:]
+            whole = whole or [f.new_empty(1, f.shape[1], *_cells(scaled, seen, f)) for f in features]
+            for target, feature in zip(whole, features, strict=True):
+                stride = seen.shape[2] // feature.shape[2]
+                kept = feature[:, :, (top - y) // stride :, (left - x) // stride :]
+                place = target[:, :, top // stride : (top + step) // stride, left // stride : (left + step) // stride]
+                place.copy_(kept[:, :, : place.shape[2], : place.shape[3]])
+        return whole
+
+
+def _cells(scaled: Tensor, seen: Tensor, feature: Tensor) -> tuple[int, int]:
+    """Height and width of a feature map of the whole image, whose part ``seen`` has ``feature``."""
+    stride = seen.shape[2] // feature.shape[2]
+    return scaled.shape[2] // stride, scaled.shape[3] // stride
+
+
+def _name(network: Network) -> str:
+    """Names the features by encoder, scale and the content of the weights."""
+    digest = hashlib.blake2b(digest_size=10)
+    digest.update(f"{network.config.encoder} {network.config.scale!r}".encode())
+    for key, value in sorted(network.encoder.state_dict().items()):
+        digest.update(key.encode())
+        digest.update(np.ascontiguousarray(value.detach().cpu().numpy()).tobytes())
+    return f"{network.config.encoder[:40]}-{digest.hexdigest()}"
+
+
+def _padded_size(size: Sequence[int], divisor: int) -> tuple[int, int]:
+    height, width = (side + -side % divisor for side in size)
+    return height, width
+
+
+def _corners(
+    rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp], padded: tuple[int, int], grid: Sequence[int]
+) -> tuple[Tensor, Tensor]:
+    """The four cells of the finest grid around every pixel, (P, 4, 2) x y in -1..1, and their shares (P, 4)."""
+    y, x = (_taps(at, side, cells) for at, side, cells in ((rows, padded[0], grid[0]), (columns, padded[1], grid[1])))
+    cells = [torch.stack([x[i][0], y[j][0]], dim=1) for j in (0, 1) for i in (0, 1)]
+    shares = [x[i][1] * y[j][1] for j in (0, 1) for i in (0, 1)]
+    return torch.stack(cells, dim=1), torch.stack(shares, dim=1)
+
+
+def _taps(at: npt.NDArray[np.intp], side: int, cells: int) -> list[tuple[Tensor, Tensor]]:
+    """The cells before and after a pixel on one axis: centres in -1..1, and the shares of bilinear enlargement."""
+    place = ((torch.from_numpy(at).float() + 0.5) * (cells / side) - 0.5).clamp(min=0)
+    before = place.floor()
+    share = place - before
+    after = (before + 1).clamp(max=cells - 1)
+    return [((2 * before + 1) / cells - 1, 1 - share), ((2 * after + 1) / cells - 1, share)]
+
+
+def _sampled(level: Tensor, cells: Tensor) -> Tensor:
+    """(F, P, 4) values of a level at points (P, 4, 2), enlarged bilinearly."""
+    return F.grid_sample(level[None].float(), cells[None], padding_mode="border", align_corners=False)[0]

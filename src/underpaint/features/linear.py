@@ -1,0 +1,161 @@
+"""A multinomial logistic regression on feature columns, fitted from sets of candidate classes.
+
+The problem is convex where every row has one candidate. It is solved by L-BFGS from a fixed start on one thread, so
+that the same rows give the same weights, bit for bit, whatever else the machine does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+from scipy.special import logsumexp
+from threadpoolctl import threadpool_limits
+
+from underpaint.core.errors import DataError
+
+Columns = npt.NDArray[np.floating]
+"""(P, F) features of P pixels."""
+
+PENALTY = 1e-3
+"""Weight of the squared norm of the standardised weights. Chosen on MSRC-21 ``val`` and voc_animals ``dev`` from 1e-5
+to 1e-2 (docs/methods/quick.md)."""
+
+STEPS = 100
+"""Most iterations of L-BFGS; from nothing, some 60 to 90 are needed."""
+
+NEVER = -1e4
+"""Bias of a class that no row may have: its probability is 0 in single precision."""
+
+
+@dataclass(frozen=True)
+class LinearModel:
+    """Class scores ``weight @ f + bias`` of a feature column f.
+
+    Args:
+        weight: (C, F) float32.
+        bias: (C,) float32, `NEVER` for classes that no row could have.
+    """
+
+    weight: npt.NDArray[np.float32]
+    bias: npt.NDArray[np.float32]
+
+    def scores(self, columns: Columns) -> npt.NDArray[np.float32]:
+        """(P, C) scores of (P, F) columns."""
+        return columns.astype(np.float32) @ self.weight.T + self.bias
+
+
+def fit_linear(
+    columns: Columns,
+    sets: npt.NDArray[np.bool_],
+    chosen: npt.NDArray[np.intp],
+    *,
+    penalty: float = PENALTY,
+    start: LinearModel | None = None,
+    steps: int = STEPS,
+) -> LinearModel:
+    """Minimise ``sum_p w_p (-log sum_{c in S_p} softmax(z_p)_c) + penalty |V|^2``, with ``z = V x + b``.
+
+    x are the columns, each standardised by its mean and standard deviation over the rows; the weights that are returned
+    take columns as they are. The weights ``w_p`` sum to 1, and every class has the same share of them: a row with k
+    candidates counts as 1/k row of each.
+
+    Args:
+        columns: (P, F) features, half or single precision.
+        sets: (S, C) bool, candidate sets.
+        chosen: (P,) index into ``sets`` for every row.
+        penalty: On the squared weights, not on the biases.
+        start: Weights to start from; None for zeros.
+        steps: Most iterations.
+
+    Raises:
+        DataError: no rows, a row without a candidate, or fewer than two classes in all rows together.
+    """
+    _check(columns, sets, chosen)
+    seen = np.asarray(sets[np.unique(chosen)].any(axis=0))
+    mean, spread = _moments(columns)
+    standard = columns.astype(np.float32)
+    standard -= mean.astype(np.float32)
+    standard /= spread.astype(np.float32)
+    problem = _Problem(standard, sets[:, seen], chosen, penalty)
+    with threadpool_limits(limits=1):
+        first = problem.start(None if start is None else _standardised(start, seen, mean, spread))
+        found = minimize(problem, first, jac=True, method="L-BFGS-B", options={"maxiter": steps, "maxcor": 20}).x
+    inner, bias = problem.unpack(found)
+    weight = np.zeros((sets.shape[1], columns.shape[1]))
+    weight[seen] = inner.T / spread
+    biases = np.full(sets.shape[1], NEVER)
+    biases[seen] = bias - weight[seen] @ mean
+    return LinearModel(weight.astype(np.float32), biases.astype(np.float32))
+
+
+def _check(columns: Columns, sets: npt.NDArray[np.bool_], chosen: npt.NDArray[np.intp]) -> None:
+    if len(columns) == 0:
+        raise DataError("no pixel is marked: there is nothing to fit", fix="mark some pixels of two classes or more")
+    held = sets[np.unique(chosen)]
+    if not held.any(axis=1).all():
+        raise DataError("a pixel has no candidate class", accepted="one candidate or more for every marked pixel")
+    if held.any(axis=0).sum() < 2:
+        raise DataError(
+            "the marks show one class alone: a model has nothing to tell apart",
+            fix="mark some pixels of a second class, for example of the background",
+        )
+
+
+def _moments(columns: Columns) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Mean and standard deviation of every column; a constant column has the deviation 1."""
+    mean = columns.mean(axis=0, dtype=np.float64)
+    square = np.einsum("pf,pf->f", columns, columns, dtype=np.float64) / len(columns)
+    spread = np.sqrt(np.maximum(square - mean**2, 0))
+    return mean, np.where(spread > 1e-6, spread, 1.0)
+
+
+def _standardised(
+    model: LinearModel, seen: npt.NDArray[np.bool_], mean: npt.NDArray[np.float64], spread: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    weight = model.weight[seen].astype(np.float64)
+    bias = np.where(model.bias[seen] > NEVER / 2, model.bias[seen], 0.0) + weight @ mean
+    return (weight * spread).T, bias
+
+
+class _Problem:
+    """The objective and its gradient over (F + 1) x C numbers, the biases last."""
+
+    def __init__(
+        self,
+        columns: npt.NDArray[np.float32],
+        sets: npt.NDArray[np.bool_],
+        chosen: npt.NDArray[np.intp],
+        penalty: float,
+    ) -> None:
+        self.columns, self.penalty = columns, penalty
+        self.shape = (columns.shape[1] + 1, sets.shape[1])
+        self.allowed = sets[chosen]
+        part = self.allowed / self.allowed.sum(axis=1, keepdims=True)
+        share = part / np.maximum(part.sum(axis=0), 1e-12)
+        self.weights = (share.sum(axis=1) / sets.shape[1]).astype(np.float32)
+
+    def start(self, given: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None) -> npt.NDArray[np.float64]:
+        """The numbers to start from."""
+        return np.zeros(self.shape).ravel() if given is None else np.concatenate([given[0], given[1][None]]).ravel()
+
+    def unpack(self, numbers: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """(F, C) weights and (C,) biases."""
+        table = numbers.reshape(self.shape)
+        return table[:-1], table[-1]
+
+    def __call__(self, numbers: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+        """Value and gradient."""
+        weight, bias = self.unpack(numbers)
+        scores = self.columns @ weight.astype(np.float32) + bias.astype(np.float32)
+        log_all = logsumexp(scores, axis=1, keepdims=True)
+        inside = np.where(self.allowed, scores, -np.inf)
+        log_set = logsumexp(inside, axis=1, keepdims=True)
+        loss = float(self.weights @ (log_all - log_set)[:, 0].astype(np.float64))
+        slope = (np.exp(scores - log_all) - np.exp(inside - log_set)) * self.weights[:, None]
+        gradient = np.empty(self.shape)
+        gradient[:-1] = self.columns.T @ slope + 2 * self.penalty * weight
+        gradient[-1] = slope.sum(axis=0)
+        return loss + self.penalty * float(np.square(weight).sum()), gradient.ravel()

@@ -1,0 +1,106 @@
+"""The marked pixels of many images as rows that a linear model is fitted on, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from underpaint.core.rng import generator
+from underpaint.data.samples import Still
+from underpaint.features.bank import Bank
+from underpaint.features.linear import PENALTY, LinearModel, fit_linear
+from underpaint.features.pixels import DENSITY, marked_pixels
+
+MOST = 60_000
+"""Rows that are kept; of more, so many are drawn. With 800 features they take 100 MB, and 200 MB more in the fit."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Features and candidate sets of marked pixels.
+
+    Args:
+        columns: (P, F) half precision.
+        sets: (S, C) bool, every set that occurs, once.
+        chosen: (P,) index into ``sets``.
+    """
+
+    columns: npt.NDArray[np.float16]
+    sets: npt.NDArray[np.bool_]
+    chosen: npt.NDArray[np.intp]
+
+
+def marked_rows(images: Iterable[Still], bank: Bank, classes: int, *, seed: int = 0, density: float = DENSITY) -> Rows:
+    """The rows of all marks, at most `MOST`; of more, every pixel is kept with the same probability.
+
+    The draw depends on the seed, the images' names and their order alone.
+
+    Args:
+        images: With their candidates.
+        bank: Gives the features.
+        classes: C.
+        seed: Of all draws.
+        density: As in `marked_pixels`.
+    """
+    kept = _Kept(classes, generator(seed, "rows"))
+    for image in images:
+        marks = marked_pixels(image.candidates, image.name, seed=seed, density=density)
+        if len(marks.rows):
+            kept.add(bank.features(image.rgb).columns(marks.rows, marks.columns), marks.sets[marks.chosen])
+    kept.thin()
+    sets, chosen = np.unique(kept.sets, axis=0, return_inverse=True)
+    return Rows(kept.columns, sets, np.asarray(chosen, np.intp).ravel())
+
+
+class _Kept:
+    """Rows, each with a random rank; of more than `MOST` those of the lowest ranks are kept."""
+
+    def __init__(self, classes: int, rng: np.random.Generator) -> None:
+        self.columns = np.empty((0, 0), np.float16)
+        self.sets, self.ranks = np.empty((0, classes), bool), np.empty(0)
+        self._rng = rng
+        self._waiting: list[tuple[npt.NDArray[np.float16], npt.NDArray[np.bool_]]] = []
+
+    def add(self, columns: npt.NDArray[np.float16], sets: npt.NDArray[np.bool_]) -> None:
+        """Take in the (P, F) columns and (P, C) candidate sets of an image."""
+        self._waiting.append((columns, sets))
+        if sum(len(sets) for _, sets in self._waiting) > MOST:
+            self.thin()
+
+    def thin(self) -> None:
+        """Take what waits to the others, and keep the lowest ranks."""
+        if not self._waiting:
+            return
+        held = [self.columns] if len(self.columns) else []  # before the first image the number of features is not known
+        columns = np.concatenate([*held, *(columns for columns, _ in self._waiting)])
+        sets = np.concatenate([self.sets, *(sets for _, sets in self._waiting)])
+        ranks = np.concatenate([self.ranks, self._rng.random(len(sets) - len(self.ranks))])
+        lowest = np.sort(np.argsort(ranks, kind="stable")[:MOST])
+        self.columns, self.sets, self.ranks = columns[lowest], sets[lowest], ranks[lowest]
+        self._waiting = []
+
+
+def fit_rows(
+    rows: Rows, background: int | None, *, penalty: float = PENALTY, start: LinearModel | None = None
+) -> LinearModel:
+    """Fit on rows with candidate sets.
+
+    A box leaves its pixels its class or the background. From zeros nothing would tell the two apart, so that the fit
+    starts from a first one in which they all have the box's class.
+
+    Args:
+        rows: The rows.
+        background: Index of the background class, or None.
+        penalty: As in `fit_linear`.
+        start: Weights to start from where no set is open; None for zeros.
+    """
+    objects = rows.sets.copy()
+    if background is not None:
+        objects[rows.sets.sum(axis=1) > 1, background] = False
+    first = fit_linear(rows.columns, objects, rows.chosen, penalty=penalty, start=start)
+    if np.array_equal(objects, rows.sets):
+        return first
+    return fit_linear(rows.columns, rows.sets, rows.chosen, penalty=penalty, start=first)

@@ -1,0 +1,64 @@
+"""The quick model: a linear model on frozen features, fitted in seconds."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from underpaint.core.config import Config
+from underpaint.core.errors import ConfigError
+from underpaint.features.linear import PENALTY, LinearModel
+from underpaint.features.pixels import DENSITY
+from underpaint.features.rows import fit_rows, marked_rows
+from underpaint.hints.types import Kind
+from underpaint.methods.base import Fitting, Method, Reference, Stage
+from underpaint.models.network import ModelConfig
+from underpaint.records import Batch, NetOutput, Progress, Terms
+
+SMALL, LARGE = 480, 1024
+"""Longest sides in pixels: photographs below the first are enlarged to it, at most `MOST_ENLARGED` times, and those
+above the second are made smaller. Chosen on MSRC-21 ``val`` (docs/methods/quick.md)."""
+
+MOST_ENLARGED = 2.0
+
+
+class QuickConfig(Config):
+    """Settings of quick.
+
+    Attributes:
+        penalty: On the squared weights; see `fit_linear`.
+        density: Pixels that a connected mark of n pixels gives, as a multiple of the square root of n.
+    """
+
+    penalty: float = Field(default=PENALTY, gt=0)
+    density: float = Field(default=DENSITY, gt=0)
+
+
+class Quick(Method[QuickConfig]):
+    """Multinomial logistic regression on several levels of a frozen encoder's features."""
+
+    name: ClassVar[str] = "quick"
+    reference: ClassVar[Reference | None] = None
+    accepts: ClassVar[frozenset[Kind]] = frozenset({Kind.MASK, Kind.SCRIBBLE, Kind.CLICK, Kind.BOX})
+    summary: ClassVar[str] = "a linear model on frozen features: seconds instead of minutes"
+    Settings: ClassVar[type[Config]] = QuickConfig
+
+    def stages(self) -> tuple[Stage, ...]:
+        """One stage, without a gradient step."""
+        return (Stage(name="fit", fitted=True),)
+
+    def network(self, model: ModelConfig, side: float) -> ModelConfig:
+        """The run's encoder under a linear decoder, at a scale that suits the size of the images."""
+        scale = min(MOST_ENLARGED, SMALL / side) if side < SMALL else min(1.0, LARGE / side)
+        return model.model_copy(update={"architecture": "linear", "scale": round(scale, 4)})
+
+    def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
+        """No stage of this method takes gradient steps."""
+        raise ConfigError("the method quick has no loss", fix="its only stage is fitted, see `Method.fit`")
+
+    def fit(self, stage: Stage, fitting: Fitting) -> LinearModel:
+        """Fit on the marked pixels of all images."""
+        config = self.config
+        rows = marked_rows(fitting.images(), fitting.bank, len(self.classes), seed=fitting.seed, density=config.density)
+        return fit_rows(rows, self.classes.background, penalty=config.penalty)

@@ -1,0 +1,113 @@
+"""A linear decoder: class scores as a linear function of several levels of an encoder's features and of colour.
+
+The decoder of the quick model. It has no weights but those of one linear layer, so that fitting it is a convex problem
+(`underpaint.features.linear`) and takes seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+COLOUR_STRIDE = 4
+"""Pixels a side of a colour cell: the stride of the finest level of features."""
+
+COLOUR_WINDOWS = (1, 3, 9)
+"""Cells a side over which colour is averaged: the cell itself, its neighbours, and a neighbourhood of 36 pixels."""
+
+
+CONTEXT = 9
+"""Cells a side, at the deepest stride, over which the deepest features are averaged: 288 pixels of the scaled image.
+With them the quick model goes from 78.6 to 81.4 mIoU on MSRC-21 ``val``; with the mean over the whole image to 80.7."""
+
+
+class Levels(nn.Module):
+    """The levels that a linear decoder works on: colour, the encoder's features from stride 4 on, and their context.
+
+    The last level is the mean of the deepest features over `CONTEXT` x `CONTEXT` cells around each: what kind of scene
+    it is. A mean over all that is seen does nearly as well on photographs of one size, and would change with the size.
+
+    Args:
+        channels: Channels of what the encoder gives: the normalised image, then features at strides 2, 4, 8 and so on.
+        mean, std: (3,) of the encoder's normalisation.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, channels: Sequence[int], mean: Tensor, std: Tensor) -> None:
+        super().__init__()
+        self.kept = [i for i, width in enumerate(channels) if 2**i >= COLOUR_STRIDE and width > 0]
+        self.channels = (3 * len(COLOUR_WINDOWS), *(channels[i] for i in self.kept), channels[-1])
+        self.register_buffer("mean", mean.view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", std.view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """The levels, each (N, F, h, w) on a grid of its own that covers the whole image; the finest first.
+
+        Args:
+            features: What the encoder gives: the normalised image (N, 3, H, W), then its feature maps.
+        """
+        lab = lab_of(features[0] * self.std + self.mean)
+        cells = F.avg_pool2d(lab, COLOUR_STRIDE)
+        means = [averaged(cells, window) for window in COLOUR_WINDOWS]
+        return [torch.cat(means, dim=1), *(features[i] for i in self.kept), averaged(features[-1], CONTEXT)]
+
+
+def averaged(cells: Tensor, window: int) -> Tensor:
+    """Means over ``window`` x ``window`` cells, an odd number, around each; at the border over those that exist."""
+    return F.avg_pool2d(cells, window, 1, window // 2, count_include_pad=False)
+
+
+class LinearHead(nn.Module):
+    """(N, C, h, w) class scores on the grid of the finest level: ``sum_l up(W_l f_l) + b``.
+
+    A linear layer and bilinear enlargement can change places, so every level is multiplied on its own small grid. The
+    scores are those of one layer on all levels enlarged and stacked, at a hundredth of the time.
+
+    Args:
+        channels: Of every level.
+        classes: C.
+    """
+
+    def __init__(self, channels: Sequence[int], classes: int) -> None:
+        super().__init__()
+        self.out_channels = classes
+        self.parts = nn.ModuleList(nn.Conv2d(width, classes, 1, bias=i == 0) for i, width in enumerate(channels))
+
+    def forward(self, levels: Sequence[Tensor]) -> Tensor:
+        """Scores of the levels that `Levels` gives."""
+        scores: Tensor = self.parts[0](levels[0])
+        size = (scores.shape[2], scores.shape[3])
+        for part, level in zip(self.parts[1:], levels[1:], strict=True):
+            scores = scores + F.interpolate(part(level), size=size, mode="bilinear", align_corners=False)
+        return scores
+
+    def set_weights(self, weight: Tensor, bias: Tensor) -> None:
+        """Take over the weights of one layer on all levels stacked: ``weight`` (C, F) and ``bias`` (C,)."""
+        start = 0
+        with torch.no_grad():
+            for part in self.parts:
+                assert isinstance(part, nn.Conv2d)
+                part.weight.copy_(weight[:, start : start + part.in_channels, None, None])
+                start += part.in_channels
+            first = self.parts[0]
+            assert isinstance(first, nn.Conv2d)
+            assert first.bias is not None
+            first.bias.copy_(bias)
+
+
+_RGB_TO_XYZ = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))
+_WHITE = (0.95047, 1.0, 1.08883)
+
+
+def lab_of(rgb: Tensor) -> Tensor:
+    """CIE Lab in hundredths, (N, 3, H, W), of sRGB in [0, 1]: D65, 2 degrees, as `skimage.color.rgb2lab` gives it."""
+    linear = torch.where(rgb <= 0.04045, rgb / 12.92, ((rgb.clamp(min=0) + 0.055) / 1.055) ** 2.4)
+    xyz = F.conv2d(linear, rgb.new_tensor(_RGB_TO_XYZ)[:, :, None, None]) / rgb.new_tensor(_WHITE).view(1, 3, 1, 1)
+    root = torch.where(xyz > 0.008856, xyz.clamp(min=1e-8) ** (1 / 3), 7.787 * xyz + 16 / 116)
+    x, y, z = root.unbind(dim=1)
+    return torch.stack([1.16 * y - 0.16, 5 * (x - y), 2 * (y - z)], dim=1)
