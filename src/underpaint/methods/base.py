@@ -107,7 +107,10 @@ class Inference(Protocol):
         """The training images, in order of their names."""
 
     def probabilities(self, image: Still, *, scales: tuple[float, ...], flip: bool) -> npt.NDArray[np.float32]:
-        """(C, H, W) class probabilities, averaged over scales and mirror images; kept for whoever asks again."""
+        """(C, H, W) class probabilities at the size of ``image.rgb``; kept for whoever asks again.
+
+        Averaged over scales and mirror images; of a photograph above the working size, from one look at its own size.
+        """
 
     def features(self, image: Still) -> npt.NDArray[np.float32]:
         """(F, h, w): what the network's last layer, the classifier, works on."""
