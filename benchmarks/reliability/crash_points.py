@@ -1,0 +1,111 @@
+"""Kill commands before each of their changes of the file system, repeat them, and compare.
+
+    python -m benchmarks.reliability.crash_points [--every 1] [--minutes 30] [--verbs NAME ...] [--json FILE]
+
+A change is an opening of a file for writing, a rename, a new or removed folder or file below the output's folder, as
+Python's audit events report it. What counts as a fault is said in ``kills.py``. Prints a table and the faults; exits
+with 1 where there are any.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks.reliability.commands import COMMANDS, Command, finish, half_written, prepare, start, table
+
+CHANGES = {"os.rename", "os.mkdir", "os.rmdir", "os.remove", "os.truncate", "os.link", "shutil.rmtree"}
+
+
+def at_change(folder: Path, act: Callable[[int], None]) -> Callable[[], None]:
+    """What a child does to call ``act`` with the number of each change below a folder, just before it is made."""
+
+    def install() -> None:
+        root, own, seen = str(folder), os.getpid(), 0
+
+        def hook(event: str, details: tuple[Any, ...]) -> None:
+            nonlocal seen
+            writes = event == "open" and isinstance(details[2], int) and details[2] & (os.O_WRONLY | os.O_RDWR)
+            if not (writes or event in CHANGES) or os.getpid() != own or not isinstance(details[0], str | bytes | Path):
+                return
+            if os.path.abspath(os.fsdecode(details[0])).startswith(root):  # noqa: PTH100 - a Path would open no event
+                seen += 1
+                act(seen)
+
+        sys.addaudithook(hook)
+
+    return install
+
+
+def tried(command: Command, work: Path, every: int, end: float) -> tuple[dict[str, float], list[str]]:
+    """A command killed before every ``every``-th change, until the time is over: counts, and faults."""
+    folder, count = work / "try", work / "count"
+    faults: list[str] = []
+
+    def call(act: Callable[[int], None]) -> int | None:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        child = start(command.words(work, folder / "out"), work / "log", at_change(folder, act))
+        if child.wait(600) is None:
+            child.kill()
+        return child.code
+
+    def note(number: int) -> None:
+        with count.open("wb", buffering=0) as file:
+            file.write(str(number).encode())
+
+    if call(note) != 0:
+        sys.exit(f"the uninterrupted call failed:\n{(work / 'log').read_text()}")
+    points, truth = int(count.read_text()), command.digests(folder / "out")
+    tries = 0
+    for point in range(1, points + 1, every):
+        if time.monotonic() > end:
+            break
+        tries += 1
+        call(partial(_kill_at, point))
+        found = [f"half written: {said}" for said in half_written(folder)]
+        found += finish(command, work, folder / "out", truth, 300)
+        faults += [f"before change {point}: {said}" for said in found]
+    return {"changes": points, "tried": tries, "faults": len(faults)}, faults
+
+
+def _kill_at(point: int, number: int) -> None:
+    if number == point:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--verbs", nargs="+", choices=COMMANDS, default=list(COMMANDS))
+    parser.add_argument("--json", type=Path)
+    asked = parser.parse_args()
+    rows, faults = {}, []
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        prepare(work, asked.verbs)
+        for name in asked.verbs:
+            share = 60 * asked.minutes / len(asked.verbs)
+            end = time.monotonic() + share
+            rows[name], found = tried(COMMANDS[name], work, asked.every, end)
+            faults += [f"FAULT {name} {said}" for said in found]
+    print(table(rows), *faults, sep="\n")
+    if asked.json:
+        asked.json.write_text(json.dumps({"rows": rows, "faults": faults}, indent=1) + "\n")
+    sys.exit(bool(faults))
+
+
+if __name__ == "__main__":
+    main()
