@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from underpaint.core import atomic
-from underpaint.core.atomic import atomic_folder, remove_leftovers, sole_writer, within, write_atomic
+from underpaint.core.atomic import atomic_folder, remove_leftovers, within, write_atomic
 from underpaint.core.errors import DataError
 
 
@@ -229,31 +229,3 @@ def test_names_that_lead_out_are_refused(tmp_path: Path, name: str) -> None:
         within(tmp_path, name)
     assert within(tmp_path, "farm/a.txt") == tmp_path / "farm/a.txt"
     assert (tmp_path / "farm").is_dir()
-
-
-HOLDING = """
-import os, sys, time
-from pathlib import Path
-from underpaint.core.atomic import sole_writer
-with sole_writer(Path(sys.argv[1])):
-    if os.fork() == 0:
-        time.sleep(60)
-        os._exit(0)
-    print("held", flush=True)
-    sys.stdin.read()
-"""
-
-
-def test_a_held_folder_is_free_when_its_holder_is_killed(tmp_path: Path) -> None:
-    """Also while a forked child of the holder lives on, as loading processes do for some seconds."""
-    command = [sys.executable, "-c", HOLDING, str(tmp_path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == b"held\n"
-        with pytest.raises(DataError, match="another process is at work"), sole_writer(tmp_path):
-            pass
-        os.kill(holder.pid, signal.SIGKILL)
-        os.waitid(os.P_PID, holder.pid, os.WEXITED | os.WNOWAIT)
-        with sole_writer(tmp_path):
-            pass
-        os.killpg(holder.pid, signal.SIGKILL)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -48,3 +50,17 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be written"), only_one(tmp_path):
         pytest.fail("a link leads out of the folder")
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_forked_child_does_not_hold_on(tmp_path: Path) -> None:
+    """Loading processes live on for some seconds when the training that forked them is killed."""
+    fork = "import os, time\n    if os.fork() == 0:\n        time.sleep(60)\n        os._exit(0)\n    print"
+    words = [sys.executable, "-c", HOLD.replace("print", fork, 1), str(tmp_path)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        os.kill(process.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        with only_one(tmp_path):
+            pass
+        os.killpg(process.pid, signal.SIGKILL)

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from underpaint.core.atomic import sole_writer
 from underpaint.core.errors import DataError, InterruptionError, RunError
+from underpaint.core.lock import only_one
 from underpaint.training.config import RunConfig
 from underpaint.training.reporter import Silent
 from underpaint.training.run_folder import EventLog, RunFolder
@@ -233,7 +233,7 @@ def test_a_start_that_was_killed_begins_anew(
     assert run.config == planned().config
     assert run.classes == planned().data.classes
     assert run.about["images"] == 8
-    assert not list(out.glob(".*"))
+    assert not list(out.glob("*.tmp"))
     with pytest.raises(RunError, match="not empty"):
         train(planned(), out)
 
@@ -248,7 +248,7 @@ def test_a_person_s_file_is_no_start_of_a_run(planned: Callable[..., Plan], tmp_
 
 def test_two_trainings_never_share_a_folder(planned: Callable[..., Plan], tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
-    with sole_writer(tmp_path / "run"), pytest.raises(DataError, match="another process is at work"):
+    with only_one(tmp_path / "run"), pytest.raises(RunError, match="another command is at work"):
         train(planned(), tmp_path / "run")
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
 import re
 import secrets
@@ -14,12 +12,10 @@ from pathlib import Path
 
 from underpaint.core.errors import DataError
 from underpaint.core.inside import leads_out, lies_in
+from underpaint.core.lock import let_go, taken
 
 LEFTOVER = re.compile(r"\..*\.[0-9a-f]{12}(\.old)?\.underpaint\.tmp", re.DOTALL)
 """Names of what is being written, or was when its writer was killed."""
-
-_held: set[int] = set()
-"""Handles with a lock of this process."""
 
 _tidied: set[str] = set()
 """Folders in which this process has looked for leftovers: once is enough, and a listing for each file would be slow."""
@@ -86,27 +82,6 @@ def atomic_folder(path: Path, *, root: Path | None = None) -> Iterator[Path]:
 
 
 @contextmanager
-def sole_writer(folder: Path) -> Iterator[None]:
-    """Hold a folder that is there for one long job: no other process may hold it at the same time.
-
-    The hold ends with the process, however it ends. On a disk without locks nothing is held.
-
-    Raises:
-        DataError: another process holds it.
-    """
-    handle = os.open(folder, os.O_RDONLY)
-    _held.add(handle)
-    try:
-        if not _lock(handle):
-            raise DataError(
-                "another process is at work in this folder", where=folder, fix="wait for its end, or choose another one"
-            )
-        yield
-    finally:
-        _close(handle)
-
-
-@contextmanager
 def scratch_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder beside ``path`` for files on the way to it, and remove it at the end.
 
@@ -130,10 +105,10 @@ def remove_leftovers(folder: Path) -> None:
         with suppress(OSError):  # its writer lives, or it is gone by now
             handle = os.open(left, os.O_RDONLY | os.O_NOFOLLOW)
             try:
-                if _lock(handle, without=False):
+                if taken(handle):
                     _remove(left)
             finally:
-                os.close(handle)
+                let_go(handle)
 
 
 @contextmanager
@@ -155,46 +130,17 @@ def _claimed(path: Path, root: Path | None, make: Callable[[Path], int]) -> Iter
         yield temporary, handle
     finally:
         _remove(temporary)
-        _close(handle)
+        let_go(handle)
 
 
 def _locked(path: Path, make: Callable[[Path], int]) -> tuple[Path, int]:
     while True:
         temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(6)}.underpaint.tmp")
         handle = make(temporary)
-        _held.add(handle)
         with suppress(FileNotFoundError):
-            if _lock(handle) and os.path.samestat(temporary.stat(), os.fstat(handle)):
+            if taken(handle) is not False and os.path.samestat(temporary.stat(), os.fstat(handle)):
                 return temporary, handle
-        _close(handle)  # another process, looking for leftovers, came between the making and the lock: once more
-
-
-def _lock(handle: int, *, without: bool = True) -> bool:
-    """Whether this process now has the lock; ``without`` is the answer on a disk that knows no locks."""
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        if error.errno in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EBADF):  # EBADF: a folder on NFS
-            return without
-        raise
-    return True
-
-
-def _close(handle: int) -> None:
-    _held.discard(handle)
-    os.close(handle)
-
-
-def _let_go() -> None:
-    """In a forked child: a lock that it shares would outlive the parent."""
-    for handle in _held:
-        os.close(handle)
-    _held.clear()
-
-
-os.register_at_fork(after_in_child=_let_go)
+        let_go(handle)  # another process, looking for leftovers, came between the making and the lock: once more
 
 
 def _new_file(path: Path) -> int:

@@ -1,4 +1,4 @@
-"""One command at a time in a folder."""
+"""Locks that end with their process: one command at a time in a folder, one writer of a temporary file."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from pathlib import Path
 from underpaint.core.errors import DataError, RunError
 
 NAME = ".lock"
+
+_held: set[int] = set()
+"""Handles with a lock of this process."""
 
 
 @contextmanager
@@ -32,21 +35,48 @@ def only_one(folder: Path) -> Iterator[None]:
         _lock(handle, folder)
         yield
     finally:
-        os.close(handle)
+        let_go(handle)
 
 
-def _lock(handle: int, folder: Path) -> None:
+def taken(handle: int) -> bool | None:
+    """Whether this process now has the lock of an open file; None on a disk without locks."""
+    _held.add(handle)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def let_go(handle: int) -> None:
+    """Close an open file, and with it end its lock."""
+    _held.discard(handle)
+    os.close(handle)
+
+
+def _leave_to_parent() -> None:
+    """In a forked child, as a loading process is: a lock that it shares would outlive the parent."""
+    for handle in _held:
+        os.close(handle)
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_leave_to_parent)
+
+
+def _lock(handle: int, folder: Path) -> None:
+    had = taken(handle)
+    if had is False:
         other = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
         raise RunError(
             f"another command is at work in this folder (process {other or 'unknown'})",
             where=folder,
             fix="wait until it ends, or choose another folder",
-        ) from None
-    except OSError:
-        return  # a disk without locks
+        )
+    if had is None:
+        return
     with suppress(OSError):  # the number is for the message alone
         os.truncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)

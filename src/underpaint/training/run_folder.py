@@ -15,6 +15,7 @@ import yaml
 from pydantic import Field
 
 from underpaint import __version__
+from underpaint.core import lock
 from underpaint.core.atomic import LEFTOVER, write_atomic
 from underpaint.core.classes import ClassTable
 from underpaint.core.config import Config, Settings, load_yaml
@@ -90,7 +91,7 @@ class RunFolder:
     def unbegun(self) -> bool:
         """Whether the folder is empty, or holds only what is written before the settings."""
         held = {path.name for path in self.root.iterdir() if not LEFTOVER.fullmatch(path.name)}
-        return held <= {"about.json", "classes.json"}
+        return held <= {"about.json", "classes.json", lock.NAME}
 
     def keep_config(self, config: RunConfig) -> None:
         """Write the settings: last at the start of a run, whose start is whole when they are there."""

@@ -10,10 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from underpaint.core.atomic import sole_writer
 from underpaint.core.config import Settings, merge
 from underpaint.core.digest import code_digest, files_digest, fingerprint
 from underpaint.core.errors import ConfigError, DataError
+from underpaint.core.lock import only_one
 from underpaint.doctor.estimate import Estimate, estimate
 from underpaint.formats.folder import DataFolder
 from underpaint.formats.images import deep_photographs, image_size
@@ -233,7 +233,7 @@ def train(
     for note in planned.notes:
         reporter.note(note)
     make_folder(out, resume=resume)
-    with sole_writer(out):
+    with only_one(out):
         run = RunFolder(out)
         if resume and not run.unbegun:
             go_on(run, planned.config, planned.data.classes, planned.source)
