@@ -25,7 +25,7 @@ from underpaint.data.samples import Sample, collate
 from underpaint.formats.folder import DataFolder, open_folder
 from underpaint.formats.masks import write_index_mask
 from underpaint.hints.rasterise import UNKNOWN
-from underpaint.hints.types import Bitmap, Box, Click, Hints, Kind, Polygon, Scribble, Tags
+from underpaint.hints.types import IGNORED, Bitmap, Box, Click, Hints, Kind, Polygon, Scribble, Tags
 
 SIZE = (40, 52)
 NAMES = tuple(f"im{i}" for i in range(6))
@@ -422,3 +422,25 @@ def test_filled_areas_are_labels_above_the_label_file(data: DataFolder) -> None:
 def test_filled_areas_outside_are_refused(data: DataFolder, region: Bitmap | Polygon) -> None:
     with pytest.raises(HintError, match="outside the image"):
         images(data, {"im0": Hints("im0", regions=(region,))})
+
+
+def test_ignored_areas_take_labels_and_boxes_away(data: DataFolder) -> None:
+    """Under them a mask says nothing, and complete boxes leave every class; a stroke above them counts."""
+    left = Polygon(IGNORED, ((0, 0), (26, 0), (26, 40), (0, 40)))
+    boxed = frozenset({"cat", "dog"})
+    hints = {
+        "im0": Hints("im0", mask="masks/im0.png", regions=(left,)),
+        "im1": Hints("im1", boxes=(Box("cat", 10, 10, 40, 30),), boxed=boxed, regions=(left,)),
+        "im2": Hints("im2", boxes=(Box("cat", 10, 10, 40, 30),), boxed=boxed),
+        "im3": Hints("im3", clicks=(Click("dog", 5.5, 5.5),), boxes=(Box("cat", 30, 10, 40, 30),), regions=(left,)),
+    }
+    held = images(data, hints)
+    seeds = held.still("im0").seeds
+    assert (seeds[:, :26] == UNKNOWN).all()
+    assert (seeds[:, 26:] != UNKNOWN).all()
+    allowed = held.still("im1").candidates.allowed()
+    assert allowed[:, :26].all()
+    assert allowed[15, 30].tolist() == [True, True, False]
+    assert allowed[5, 45].tolist() == [True, False, False]
+    assert not held.still("im2").candidates.allowed()[5, 5, 1:].any()
+    assert held.still("im3").seeds[5, 5] == 2

@@ -22,7 +22,7 @@ from underpaint.formats.masks import LabelFile
 from underpaint.formats.merge import merge_hints
 from underpaint.formats.naming import Names
 from underpaint.formats.registry import Reading, recognise
-from underpaint.formats.rest import fill_rest
+from underpaint.formats.rest import OPEN, fill_rest
 from underpaint.formats.whats_the_point import background_file
 from underpaint.hints.types import Hints, Kind
 
@@ -111,6 +111,7 @@ class Labels:
         self.faults: dict[Fault, Group] = {}
         self.blocking: set[Fault] = set()
         self.bare, self.empty, self.outside, self.sizes = Group(), Group(), Group(), Group()
+        self.unfilled = Group()
         self.excess = Group()
         self.strays_outside = 0
 
@@ -174,6 +175,8 @@ class Labels:
         self._count(fit.hints.kinds())
         try:
             full = fit.hints if self.rest is None else fill_rest(fit.hints, self.rest, self.data.classes)
+            if self.rest is not None and fit.hints.unplaced:
+                self.unfilled.add(seen.name)
             self.balance.add_hints(full, labels.pixels if labels is not None else None, exact=self.rest is not None)
             self.unlabelled.add(full)
         except HintError as error:
@@ -317,5 +320,12 @@ def _of_images(labels: Labels) -> list[Finding]:
             f"{{n}} images have hints outside the photograph ({labels.strays_outside} in all)",
             cause="a slip of the hand, or hints of another size or rotation",
             fix="correct them; or cut them at the border, and leave out what lies outside, with train --lenient",
+        ),
+        *labels.unfilled.finding(
+            "rest-unknown",
+            Level.WARNS,
+            f"{{n}} images: {OPEN}",
+            cause="see what was left out",
+            fix="draw these shapes again in a form that is read, or take them out of the annotations",
         ),
     ]
