@@ -54,6 +54,8 @@ def test_a_name_near_nothing_lists_the_known_ones_of_its_group() -> None:
     ("settings", "said"),
     [
         ({"inner": {"rate": -3}}, "inner.rate: must be more than 0 (got -3)"),
+        ({"seed": 10**400}, "seed is 1000"),
+        ({"inner": {"rate": 1e300}}, "rate is 1e+300, accepted are numbers up to 1e+09"),
         ({"seed": "seven"}, "seed: must be a whole number (got 'seven')"),
         ({"inner": {"rate": float("nan")}}, "inner.rate"),
         ({"inner": {"rate": float("inf")}}, "inner.rate"),

@@ -42,7 +42,7 @@ class Config(BaseModel):
             for number in value if isinstance(value, tuple) else (value,):
                 limit = MAX_WHOLE if type(number) is int else MAX_NUMBER
                 if isinstance(number, int | float) and abs(number) > limit:
-                    raise ValueError(f"{name} is {number:g}, accepted are numbers up to {limit:g}")
+                    raise ValueError(f"{name} is {_shown(number)}, accepted are numbers up to {limit:g}")
         return self
 
     def decisive(self) -> Settings:
