@@ -14,7 +14,7 @@ from underpaint.core.classes import ClassTable
 from underpaint.core.errors import DataError
 from underpaint.evaluation.boundary import BoundaryScores, boundary_counts, boundary_scores
 from underpaint.evaluation.confusion import Counts, Mask, Scores, confusion, scores
-from underpaint.formats.folder import DataFolder, listing
+from underpaint.formats.folder import DataFolder, listing, respelled
 from underpaint.formats.images import find_files
 from underpaint.formats.masks import SUFFIXES, read_index_mask
 from underpaint.formats.numbering import numbering_beside
@@ -120,7 +120,7 @@ def evaluate_folder(masks: Path, data: DataFolder, split: str, *, workers: int) 
     """
     names = data.split(split)
     data.require_masks(names)
-    found = find_files(masks, SUFFIXES)
+    found = respelled(find_files(masks, SUFFIXES), data.images)
     missing = [name for name in names if name not in found]
     if missing:
         raise DataError(

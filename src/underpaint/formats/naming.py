@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
@@ -20,6 +21,12 @@ from underpaint.formats.images import SUFFIXES
 
 LONGEST_NAME = 4096
 """Characters of the longest path that systems open; a longer text names no image."""
+
+DEEPEST = 64
+"""Folders of a name that are looked at, from its end."""
+
+MOST_CLAIMS = 64
+"""Names of other sources for one photograph with which a name that fits loosely is compared."""
 
 UPLOAD = re.compile(r"^[0-9a-f]{8}-(?=.)")
 """What Label Studio puts before the name of a file that was uploaded in the browser."""
@@ -92,36 +99,37 @@ class Names:
         """
         claims: dict[str, list[Claim]] = {}
         for number, (path, names) in enumerate(sources):
-            for claim in self._claims(number, path, names):
+            near = self._near(path)
+            own = bool(near) and path.is_dir() and near[0] == self._within(path)
+            for claim in self._claims(((number, name) for name in dict.fromkeys(names)), near, own=own):
                 claims.setdefault(claim.photograph, []).append(claim)
         words = [split_word(path.stem) or split_word(path.parent.name) for path, _ in sources]
         matched = [Matched() for _ in sources]
         for photograph, every in claims.items():
+            kept = _kept(every, words)
             for claim in every:
-                kept = _keeps(claim, every, words)
-                target = matched[claim.source].photographs if kept else matched[claim.source].rivals
-                target[claim.name] = photograph
+                target = matched[claim.source]
+                (target.photographs if claim in kept else target.rivals)[claim.name] = photograph
         return matched
 
     def lines(self, lines: Iterable[str]) -> dict[str, str]:
         """The photographs that lines of lists mean, among which several may mean one in ways that agree."""
+        every = list(dict.fromkeys(lines))
         claims: dict[str, list[Claim]] = {}
-        for number, line in enumerate(dict.fromkeys(lines)):
-            for claim in self._claims(number, Path(), [line]):
-                claims.setdefault(claim.photograph, []).append(claim)
-        return {one.name: name for name, every in claims.items() for one in every if _keeps(one, every, {})}
+        for claim in self._claims(enumerate(every), (), own=False):
+            claims.setdefault(claim.photograph, []).append(claim)
+        words = [None] * len(every)
+        return {one.name: photograph for photograph, said in claims.items() for one in _kept(said, words)}
 
     def respelled(self, name: str) -> str | None:
         """The only photograph of the same folder and name, in another form of its characters (as macOS writes them)."""
         return self._same.get(_plain(name)) or None
 
-    def _claims(self, number: int, source: Path, names: Iterable[str]) -> Iterator[Claim]:
-        near = self._near(source)
-        own = bool(near) and source.is_dir() and near[0] == self._within(source)
-        for name in dict.fromkeys(names):
+    def _claims(self, names: Iterable[tuple[int, str]], near: Sequence[str], *, own: bool) -> Iterator[Claim]:
+        for source, name in names:
             fit = self._fit(name, near, own)
             if fit is not None:
-                yield Claim(number, name, *fit)
+                yield Claim(source, name, *fit)
 
     def _fit(self, line: str, near: Sequence[str], own: bool) -> tuple[str, Rank] | None:
         """The photograph that a name fits best, and how well; None where it fits none, or two alike."""
@@ -129,7 +137,8 @@ class Names:
             return None
         stem, ending = without_ending(tidy(line))
         within = [f"{folder}/{stem}" for folder in near]
-        names = within[:1] if own and within[0] in self._images else [line, stem, *self._along(stem), *within]
+        along = self._along(stem) if "/" in stem else ()
+        names = within[:1] if own and within[0] in self._images else [line, stem, *along, *within]
         exact = {name for name in names if name in self._images}
         if len(exact) > 1:
             return None
@@ -148,14 +157,16 @@ class Names:
                 yield tail
 
     def _loosely(self, stem: str) -> str | None:
+        """The only photograph that a name fits without folders, then in another form, then without marks."""
         tails = list(_tails(stem))
-        folded: tuple[Callable[[str], str | None], ...] = (
-            lambda tail: tail if tail in self._images else None,
-            self._ends.get,
-            lambda tail: self._plain.get(_plain(tail)),
-            lambda tail: self._marks(tail),
-        )
-        return next((name for find in folded for tail in tails if (name := find(tail))), None)
+        ways: tuple[Callable[[str], str | None], ...] = (self._itself, self._ends.get, self._formed, self._marks)
+        return next((name for find in ways for tail in tails if (name := find(tail))), None)
+
+    def _itself(self, tail: str) -> str | None:
+        return tail if tail in self._images else None
+
+    def _formed(self, tail: str) -> str | None:
+        return self._plain.get(_plain(tail))
 
     def _marks(self, tail: str) -> str | None:
         """The photograph of a name with the mark of an upload, or without that of the photograph."""
@@ -213,16 +224,26 @@ def _index(images: Iterable[str], fold: Callable[[str], str], start: int = 0) ->
     return found
 
 
-def _keeps(claim: Claim, every: Sequence[Claim], words: Sequence[str | None] | Mapping[int, str]) -> bool:
-    """Whether a name has its photograph, of which these are all claims."""
-    others = [one for one in every if one is not claim]
-    if any(one.source == claim.source and one.rank <= claim.rank for one in others):
-        return False
-    word = words[claim.source] if words else None
-    abroad = [one for one in others if one.source != claim.source]
-    splits = [words[one.source] for one in abroad] if words else []
-    contradicted = any(word and other and word != other for other in splits)
-    return claim.rank < Rank.LOOSE or not (contradicted or any(not _agree(claim.name, one.name) for one in abroad))
+def _kept(every: Sequence[Claim], words: Sequence[str | None]) -> set[Claim]:
+    """The names that have a photograph, of which these are all claims; ``words`` are the splits of the sources."""
+    best: dict[int, list[Claim]] = {}
+    for claim in every:
+        held = best.get(claim.source)
+        if held is None or claim.rank < held[0].rank:
+            best[claim.source] = [claim]
+        elif claim.rank == held[0].rank:
+            held.append(claim)
+    alone = (claims[0] for claims in best.values() if len(claims) == 1)
+    return {claim for claim in alone if claim.rank < Rank.LOOSE or not _contradicted(claim, every, words)}
+
+
+def _contradicted(claim: Claim, every: Sequence[Claim], words: Sequence[str | None]) -> bool:
+    """Whether a name of another source says that this one is of another picture; so many names never agree."""
+    abroad = list(islice((one for one in every if one.source != claim.source), MOST_CLAIMS + 1))
+    if len(abroad) > MOST_CLAIMS:
+        return True
+    splits = {word for one in abroad if (word := words[one.source])} - {words[claim.source]}
+    return bool(words[claim.source] and splits) or not all(_agree(claim.name, one.name) for one in abroad)
 
 
 def _agree(first: str, second: str) -> bool:
@@ -264,7 +285,7 @@ def split_word(name: str) -> str | None:
 
 def _tails(name: str, start: int = 0) -> Iterator[str]:
     parts = name.split("/")
-    return ("/".join(parts[first:]) for first in range(start, len(parts)))
+    return ("/".join(parts[first:]) for first in range(max(start, len(parts) - DEEPEST), len(parts)))
 
 
 def _plain(name: str) -> str:

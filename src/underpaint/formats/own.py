@@ -7,15 +7,17 @@ from functools import cache
 from pathlib import Path
 
 from underpaint.core.inside import real
+from underpaint.core.outputs import RECORD
 
 log = logging.getLogger(__name__)
-
-RECORD = ".underpaint.jsonl"
-"""The record in every folder of results; see `core.outputs`."""
 
 MASKS = "predicted masks"
 RUN = "a training run"
 COMPARISON = "a comparison"
+RESULTS = "results"
+
+_RECORDED = {"masks": MASKS, "a comparison": COMPARISON}
+"""What the record of a folder says that it holds."""
 
 HEAD = 1 << 16
 """Bytes of a file that are looked at; ``about.json`` has about 1 kB."""
@@ -30,12 +32,12 @@ def own_folder(folder: Path) -> str | None:
     about = _head(folder / "about.json")
     if '"versions"' in about and '"underpaint"' in about:
         return RUN
-    record = _head(folder / RECORD)
-    if (folder / "artifacts").is_dir() and (record or (folder / "report.html").is_file()):
+    record = _head(folder / RECORD).partition("\n")[0]
+    if record:
+        return next((holds for word, holds in _RECORDED.items() if f'"holds": "{word}"' in record), RESULTS)
+    if (folder / "artifacts").is_dir() and (folder / "report.html").is_file():
         return COMPARISON
-    if record or _head(folder / "summary.csv").startswith("image,height,width,"):
-        return MASKS
-    return None
+    return MASKS if _head(folder / "summary.csv").startswith("image,height,width,") else None
 
 
 def say_passed_over(folder: Path, holds: str) -> None:
