@@ -149,9 +149,9 @@ def test_where_the_place_is_not_known_nothing_is_filled(case: str, tmp_path: Pat
     assert f"1 left out: {reason}" in report
     assert hints.unplaced == 1
     assert pixels == [[1] * 4 + [UNKNOWN] * 16] * 10
-    (said,) = [one for one in examine(tmp_path, rest="background").findings if one.key == "rest-unknown"]
+    (said,) = [one for one in examine(tmp_path, rest="background").findings if one.key == "rest-unfilled"]
     assert said.what.startswith("1 images: what no annotation covers stays unknown")
-    assert not [one for one in examine(tmp_path).findings if one.key == "rest-unknown"]
+    assert not [one for one in examine(tmp_path).findings if one.key == "rest-unfilled"]
 
 
 @pytest.mark.parametrize(

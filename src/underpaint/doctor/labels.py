@@ -322,7 +322,7 @@ def _of_images(labels: Labels) -> list[Finding]:
             fix="correct them; or cut them at the border, and leave out what lies outside, with train --lenient",
         ),
         *labels.unfilled.finding(
-            "rest-unknown",
+            "rest-unfilled",
             Level.WARNS,
             f"{{n}} images: {OPEN}",
             cause="see what was left out",
