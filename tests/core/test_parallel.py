@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import pickle
 import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -15,8 +17,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from underpaint.core.errors import DataError, RunError
+from underpaint.core.errors import DataError, InterruptionError, RunError
 from underpaint.core.parallel import AHEAD, stream
+from underpaint.core.stop import stop_requests
 from underpaint.core.worker import Worker
 
 CHUNK = 32
@@ -162,6 +165,44 @@ def test_an_error_in_the_work_is_the_callers() -> None:
         list(stream(fail_as_users_do, range(3), workers=2))
     assert caught.value.what == "no such thing"
     assert str(caught.value).splitlines()[1:] == ["  where: here", "  fix: mend it"]
+
+
+@pytest.mark.parametrize(
+    "error", [DataError("a", where="b", accepted="c", fix="d"), InterruptionError("a", fix="d", number=15)]
+)
+def test_errors_travel_whole(error: RunError | DataError) -> None:
+    other = pickle.loads(pickle.dumps(error))
+    assert (type(other), str(other), vars(other)) == (type(error), str(error), vars(error))
+
+
+def stop_asked(folder: str) -> str:
+    """As a training: it ends its step when it is asked to, says so, and keeps what it has."""
+    with stop_requests() as asked:
+        Path(folder, "begun").touch()
+        while asked.number is None:
+            time.sleep(0.01)
+    Path(folder, "kept").touch()
+    raise InterruptionError("stopped", fix="go on", number=asked.number)
+
+
+def test_a_process_keeps_its_work_when_the_caller_ends(tmp_path: Path) -> None:
+    folders = [tmp_path / str(number) for number in range(4)]
+    for folder in folders:
+        folder.mkdir()
+    results = stream(stop_asked, map(str, folders), workers=2)
+    waiter = threading.Thread(target=_interrupt_when, args=(folders[:2],))
+    waiter.start()
+    with pytest.raises(KeyboardInterrupt):
+        next(results)
+    waiter.join()
+    assert [(folder / "kept").exists() for folder in folders] == [True, True, False, False]
+    assert not (folders[2] / "begun").exists(), "what waits in line is not begun"
+
+
+def _interrupt_when(folders: list[Path]) -> None:
+    while not all((folder / "begun").exists() for folder in folders):
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 def test_leaving_early_ends_the_processes() -> None:

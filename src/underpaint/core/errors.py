@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class UnderpaintError(Exception):
@@ -31,6 +32,16 @@ class UnderpaintError(Exception):
         self.what, self.fix = what, fix
         self.brief = "; ".join([what, *(part.strip() for part in parts[1:] if not part.startswith("  where: "))])
         """What is wrong, what is accepted and the fix in one line, for a list that names the place itself."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors travel between processes, whatever arguments their kind is made with."""
+        return _as_it_was, (type(self), self.args, self.__dict__)
+
+
+def _as_it_was(kind: type[UnderpaintError], args: tuple[Any, ...], state: dict[str, Any]) -> UnderpaintError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class DataError(UnderpaintError):

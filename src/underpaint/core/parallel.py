@@ -20,6 +20,7 @@ from types import FrameType
 from typing import Any, Generic, NoReturn, TypeVar
 
 from underpaint.core.errors import RunError
+from underpaint.core.stop import Stopped
 from underpaint.core.worker import GRACE, Worker
 
 Item = TypeVar("Item")
@@ -30,9 +31,6 @@ Key = tuple[int, int]
 
 AHEAD = 3
 """Chunks under way or done for each process, so that none waits; no more results than these are held."""
-
-IN_LINE = 2
-"""Chunks that a process holds at a time: the one it works on, and the next."""
 
 LOOK_EVERY = 0.25
 """Seconds between two looks at whether the processes are alive."""
@@ -47,6 +45,7 @@ def stream(
     workers: int,
     lost: Callable[[Item], Result] | None = None,
     chunk: int = 1,
+    in_line: int = 2,
     threads: int | None = None,
     named: Callable[[Item], str] = str,
 ) -> Generator[Result, None, None]:
@@ -58,6 +57,8 @@ def stream(
         workers: Processes; 1 works in this one.
         lost: The result of an item on which a process died; without it that is an error.
         chunk: Items handed over at a time: handing over takes about 0.3 ms.
+        in_line: Chunks that a process holds at a time, the one it works on and those that wait for it; 1 where the work
+            is so long that the next chunk is better left to whoever is free first.
         threads: Threads of numerical libraries in each process; None for as many as they like.
         named: What an error calls an item.
 
@@ -68,7 +69,7 @@ def stream(
     if workers <= 1:
         yield from map(work, items)
         return
-    with _ended_by_signals(), _Team(work, items, workers, lost, chunk, threads, named) as team:
+    with _ended_by_signals(), _Team(work, items, workers, lost, chunk, in_line, threads, named) as team:
         yield from team.results()
 
 
@@ -82,10 +83,12 @@ class _Team(Generic[Item, Result]):
         size: int,
         lost: Callable[[Item], Result] | None,
         chunk: int,
+        in_line: int,
         threads: int | None,
         named: Callable[[Item], str],
     ) -> None:
         self.work, self.size, self.lost, self.threads, self.named = work, size, lost, threads, named
+        self.in_line = in_line
         rest = iter(items)
         self.chunks = enumerate(iter(lambda: list(islice(rest, chunk)), []))
         self.again: deque[tuple[Key, list[Item]]] = deque()
@@ -144,7 +147,7 @@ class _Team(Generic[Item, Result]):
         if idle is None and len(self.members) < self.size:
             return self._hire()
         least = idle or min(self.members, key=lambda member: len(member.chunks))
-        return least if len(least.chunks) < IN_LINE else None
+        return least if len(least.chunks) < self.in_line else None
 
     def _hire(self) -> Worker:
         try:
@@ -218,7 +221,7 @@ def _ended_by_signals() -> Iterator[None]:
     """SIGTERM and SIGHUP unwind the caller, so that it ends its processes, where they would end it on the spot."""
 
     def unwind(number: int, _: FrameType | None) -> None:
-        raise SystemExit(128 + number)
+        raise Stopped(number)
 
     before: dict[int, Any] = {}
     if threading.current_thread() is threading.main_thread():

@@ -25,7 +25,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.spawn import get_executable
 from typing import Any
 
-from underpaint.core.errors import RunError, UnderpaintError
+from underpaint.core.errors import InterruptionError, RunError, UnderpaintError
+from underpaint.core.stop import unwind_when_stopped
 
 log = logging.getLogger(__name__)
 
@@ -156,8 +157,12 @@ def serve(handle: int, parent: int) -> None:
     except Exception as error:
         connection.send((False, _portable(error)))
         return
+    unwind_when_stopped()
     while True:
-        connection.send(_answer(work, messages.get()))
+        answer = _answer(work, messages.get())
+        connection.send(answer)
+        if isinstance(answer[1], InterruptionError):
+            return
 
 
 def _answer(work: Callable[[Any], Any], message: bytes) -> tuple[bool, Any]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from underpaint.core.errors import RunError, UnderpaintError
+from underpaint.core.errors import InterruptionError, RunError, UnderpaintError
 from underpaint.core.parallel import stream
 from underpaint.evaluation.results import Role
 from underpaint.formats.areas import open_with_truth
@@ -110,7 +110,7 @@ def run_cells(
             yield cell, _run(protocol, cell, reporter)
         return
     threads = max(1, torch.get_num_threads() // jobs)
-    every = stream(partial(_apart, protocol), cells, workers=jobs, threads=threads)
+    every = stream(partial(_apart, protocol), cells, workers=jobs, in_line=1, threads=threads)
     with closing(every):
         for cell, _ in zip(cells, every, strict=True):
             reporter.note(f"{cell}: done")
@@ -121,6 +121,8 @@ def _apart(protocol: Protocol, cell: Cell) -> None:
     """Run a cell in a process of its own."""
     try:
         _run(protocol, cell, Silent())
+    except InterruptionError:
+        raise
     except UnderpaintError as error:
         raise RunError(f"{cell}: {error}") from None
 
