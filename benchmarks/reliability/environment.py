@@ -224,7 +224,7 @@ def rights(t: Trial) -> None:
         t.go("class list unreadable", verb, before=ORDINARY, says="Permission denied")
     (data / "classes.txt").chmod(0o644)
     (data / "images").chmod(0)
-    t.go("photographs unreadable", ("doctor", data), before=ORDINARY)
+    t.go("photographs unreadable", ("doctor", data), before=ORDINARY, says="Permission denied")
     t.go("photographs unreadable", ("predict", t.run, data, "-o", locked / "p"), before=ORDINARY)
 
 
@@ -287,13 +287,15 @@ def signals(t: Trial) -> None:
         words = ("gap", t.data, "--hints", t.hints, "--methods", "", "--one-look", "--jobs", "2", "-o", out, *settings)
         process = t.begin(*words)
         _both_at_work(process, out)
-        os.kill(process.pid, number)
+        if process.poll() is None:
+            os.kill(process.pid, number)
         t.end(process, f"{number.name} to the command", "gap", (1, 130, 128 + number, -number), "")
     out = t.root / "gap-child"
     words = ("gap", t.data, "--hints", t.hints, "--methods", "", "--one-look", "--jobs", "2", "-o", out, *settings)
     process = t.begin(*words)
     _both_at_work(process, out)
-    os.kill(_child(process.pid), signal.SIGKILL)
+    if process.poll() is None:
+        os.kill(_child(process.pid), signal.SIGKILL)
     t.end(process, "SIGKILL to a training", "gap", (1,), "a process died: it was killed by SIGKILL")
 
 
