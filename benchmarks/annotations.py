@@ -25,7 +25,7 @@ from underpaint.core.digest import file_digest
 from underpaint.core.rng import derive
 from underpaint.data.hinted import HintedImages
 from underpaint.evaluation.compare import ImageCounts, count_image, evaluation
-from underpaint.formats.masks import read_index_mask
+from underpaint.imagefiles.masks import read_index_mask
 from underpaint.local.annotator import LocalModel, annotate
 from underpaint.local.combine import Average, Regulariser, combine, regularise
 from underpaint.training.reporter import Silent

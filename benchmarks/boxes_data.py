@@ -15,16 +15,15 @@ from pathlib import Path
 
 import numpy as np
 
+from underpaint.annotations.jsonl import write_hints
 from underpaint.core.classes import ClassTable
 from underpaint.core.rng import generator
-from underpaint.formats.dataset import open_dataset
-from underpaint.formats.folder import DataFolder
-from underpaint.formats.hints import read_any_hints
-from underpaint.formats.images import write_index_mask
-from underpaint.formats.jsonl import write_hints
-from underpaint.formats.masks import read_index_mask
-from underpaint.formats.rest import fill_rest
+from underpaint.datasets.folder import DataFolder
+from underpaint.datasets.hints import read_any_hints
+from underpaint.datasets.open import open_dataset
+from underpaint.hints.rest import fill_rest
 from underpaint.hints.types import Hints, Kind
+from underpaint.imagefiles.masks import read_index_mask, write_index_mask
 from underpaint.simulate.mixture import simulate_kind
 
 MASKED = 0.18

@@ -32,13 +32,13 @@ import numpy as np
 from PIL import Image
 from skimage.measure import approximate_polygon
 
+from underpaint.annotations.coco import write_coco
 from underpaint.core.classes import ClassTable, read_classes
-from underpaint.formats.coco import write_coco
-from underpaint.formats.folder import open_folder
-from underpaint.formats.masks import read_index_mask
+from underpaint.datasets.folder import open_folder
 from underpaint.hints.outline import outline
 from underpaint.hints.rasterise import bitmap_of
 from underpaint.hints.types import Hints, Polygon
+from underpaint.imagefiles.masks import read_index_mask
 
 DATA = Path(os.environ.get("UNDERPAINT_DATA", Path(__file__).resolve().parent.parent.parent / "shared" / "data"))
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from underpaint.annotations.format import Format, Writing
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import UnderpaintError
-from underpaint.formats.folder import DataFolder
-from underpaint.formats.masks import write_index_mask
-from underpaint.formats.registry import Format, Writing
+from underpaint.datasets.folder import DataFolder
 from underpaint.hints.types import Bitmap, Box, Click, Hints, Polygon, Scribble, Tags
+from underpaint.imagefiles.masks import write_index_mask
 
 SIZE = (48, 64)
 IMAGES = ("a", "d/b")
@@ -192,7 +192,7 @@ def _written(form: Format, folder: Path, root: Path) -> Iterator[Path]:
         path = folder / f"written{i}{ending[0] if ending and form.layout.startswith('one ') else ''}"
         try:
             files = {name: f"{name}.png" for name in IMAGES}
-            form.write(path, [sample], Writing(TABLE, files, DataFolder(root, TABLE, {}, {}, {})))
+            form.write(path, [sample], Writing(TABLE, files, DataFolder(root, TABLE, {}, {}, {}).labels))
         except UnderpaintError:  # the format does not hold this
             continue
         if path.exists() and any(file.stat().st_size for file in _files(path)):

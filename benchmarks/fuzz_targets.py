@@ -13,21 +13,22 @@ from pathlib import Path
 from benchmarks.fuzz_seeds import IMAGES, SIZE, TABLE, make_root, write_seeds
 from PIL import Image
 
+from underpaint.annotations.format import Format, Reading
+from underpaint.annotations.registry import FORMATS
 from underpaint.core.atomic import within
 from underpaint.core.classes import read_classes
 from underpaint.core.config import load_yaml, merge, parse_overrides
 from underpaint.core.errors import ConfigError, UnderpaintError
 from underpaint.core.inside import lies_in
+from underpaint.datasets.folder import read_splits
 from underpaint.doctor.look import Job, look
-from underpaint.formats.check import check_hints
-from underpaint.formats.fit import fit_hints
-from underpaint.formats.folder import read_splits
-from underpaint.formats.images import image_size, read_rgb
-from underpaint.formats.masks import LabelFile, read_index_mask
-from underpaint.formats.naming import Names
-from underpaint.formats.registry import FORMATS, Format, Reading
 from underpaint.hints.candidates import ImageKnowledge
+from underpaint.hints.check import check_hints
+from underpaint.hints.fit import fit_hints
 from underpaint.hints.rasterise import paint_regions
+from underpaint.imagefiles.images import image_size, read_rgb
+from underpaint.imagefiles.masks import LabelFile, read_index_mask
+from underpaint.imagefiles.naming import Names
 
 DATA = Path(os.environ.get("UNDERPAINT_DATA", Path(__file__).resolve().parent.parent.parent / "shared" / "data"))
 

@@ -42,11 +42,11 @@ from underpaint.cam.reliable import Refiner, reliable_labels
 from underpaint.core.classes import ClassTable
 from underpaint.data.hinted import HintedImages
 from underpaint.data.pseudo import PseudoLabels
+from underpaint.datasets.folder import DataFolder
+from underpaint.datasets.open import open_dataset
 from underpaint.evaluation.compare import ImageCounts, count_image, evaluation
-from underpaint.formats.dataset import open_dataset
-from underpaint.formats.folder import DataFolder
-from underpaint.formats.masks import read_index_mask
 from underpaint.hints.rasterise import UNKNOWN, Mask
+from underpaint.imagefiles.masks import read_index_mask
 from underpaint.losses.candidates import seed_cross_entropy
 from underpaint.losses.reliable import gated_dense_energy
 from underpaint.methods.rrm import Rrm, RrmConfig

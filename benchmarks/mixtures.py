@@ -22,13 +22,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from underpaint.annotations.jsonl import write_hints
 from underpaint.core.atomic import write_atomic
 from underpaint.core.rng import generator
-from underpaint.formats.dataset import open_dataset
-from underpaint.formats.folder import DataFolder
-from underpaint.formats.jsonl import write_hints
-from underpaint.formats.masks import read_index_mask
+from underpaint.datasets.folder import DataFolder
+from underpaint.datasets.open import open_dataset
 from underpaint.hints.types import Hints, Kind
+from underpaint.imagefiles.masks import read_index_mask
 from underpaint.simulate.mixture import simulate_kind
 from underpaint.training.reporter import Reporter, Silent
 from underpaint.training.run_folder import commit

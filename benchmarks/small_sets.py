@@ -17,10 +17,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from underpaint.annotations.jsonl import read_hints, write_hints
 from underpaint.core.rng import generator
-from underpaint.formats.dataset import open_dataset
-from underpaint.formats.folder import DataFolder
-from underpaint.formats.jsonl import read_hints, write_hints
+from underpaint.datasets.folder import DataFolder
+from underpaint.datasets.open import open_dataset
 from underpaint.training.run_folder import commit, versions
 from underpaint.workflows.looks import score_run
 from underpaint.workflows.simulate import simulate

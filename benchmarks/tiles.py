@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from underpaint.datasets.open import open_dataset
 from underpaint.evaluation.confusion import confusion, scores
-from underpaint.formats.dataset import open_dataset
-from underpaint.formats.images import read_rgb
+from underpaint.imagefiles.images import read_rgb
 from underpaint.predict import PredictConfig, Predictor
 from underpaint.predict.tiles import tiles
 from underpaint.training.run_folder import RunFolder

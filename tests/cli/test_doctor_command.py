@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from underpaint.cli import app
 from underpaint.core.classes import ClassTable
-from underpaint.formats.masks import write_index_mask
+from underpaint.imagefiles.masks import write_index_mask
 
 
 @pytest.fixture

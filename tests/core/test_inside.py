@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from underpaint.annotations.jsonl import read_hints, write_hints
 from underpaint.core.atomic import atomic_folder, within, write_atomic
 from underpaint.core.errors import DataError, FormatError, HintError, UnderpaintError
 from underpaint.core.inside import leads_out, lies_in, real
+from underpaint.datasets.convert import plan_conversion
+from underpaint.datasets.hints import read_any_hints
+from underpaint.datasets.open import open_dataset
 from underpaint.doctor import examine
-from underpaint.formats.convert import plan_conversion
-from underpaint.formats.dataset import open_dataset
-from underpaint.formats.hints import read_any_hints
-from underpaint.formats.jsonl import read_hints, write_hints
 from underpaint.hints.types import Hints
 
 OUTSIDE = (

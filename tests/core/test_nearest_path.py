@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from underpaint.annotations.registry import format_named, recognise
 from underpaint.cli import app
 from underpaint.core.errors import DataError, UnderpaintError
 from underpaint.core.paths import existing, nearest_path
-from underpaint.formats.dataset import open_dataset
-from underpaint.formats.images import find_images, read_rgb
-from underpaint.formats.registry import format_named, recognise
+from underpaint.datasets.open import open_dataset
+from underpaint.imagefiles.images import find_images, read_rgb
 
 
 @pytest.fixture

@@ -9,20 +9,20 @@ from pathlib import Path
 
 import pytest
 
+from underpaint.annotations.cvat import read_cvat
+from underpaint.annotations.jsonl import read_hints
+from underpaint.annotations.parsing.sniff import holds
+from underpaint.annotations.parsing.xml_text import read_xml
+from underpaint.annotations.tags_csv import read_tags
 from underpaint.core.classes import read_classes
 from underpaint.core.config import load_yaml
 from underpaint.core.errors import UnderpaintError
+from underpaint.core.json_text import read_json, read_text
 from underpaint.core.regular import open_regular, read_regular, read_regular_text
-from underpaint.formats.cvat import read_cvat
-from underpaint.formats.folder import read_splits
-from underpaint.formats.images import image_size, read_rgb
-from underpaint.formats.json_text import read_json, read_text
-from underpaint.formats.jsonl import read_hints
-from underpaint.formats.masks import mask_size
-from underpaint.formats.sniff import holds
-from underpaint.formats.tags_csv import read_tags
-from underpaint.formats.voc import VOC
-from underpaint.formats.xml_text import read_xml
+from underpaint.datasets.folder import read_splits
+from underpaint.imagefiles.images import image_size, read_rgb
+from underpaint.imagefiles.masks import mask_size
+from underpaint.imagefiles.numbering import VOC
 
 
 def make_socket(path: Path) -> None:

@@ -22,10 +22,10 @@ from underpaint.core.errors import ConfigError, DataError, HintError
 from underpaint.data.hinted import Cache, HintedImages, ViewConfig
 from underpaint.data.pseudo import PseudoLabels
 from underpaint.data.samples import Sample, collate
-from underpaint.formats.folder import DataFolder, open_folder
-from underpaint.formats.masks import write_index_mask
+from underpaint.datasets.folder import DataFolder, open_folder
 from underpaint.hints.rasterise import UNKNOWN
 from underpaint.hints.types import IGNORED, Bitmap, Box, Click, Hints, Kind, Polygon, Scribble, Tags
+from underpaint.imagefiles.masks import write_index_mask
 
 SIZE = (40, 52)
 NAMES = tuple(f"im{i}" for i in range(6))
@@ -260,7 +260,7 @@ def test_an_oversized_photograph_is_skipped_as_well(data: DataFolder, monkeypatc
 
 
 def _size(path: Path, *, limit: int) -> tuple[int, int]:
-    from underpaint.formats.images import image_size
+    from underpaint.imagefiles.images import image_size
 
     return image_size(path, max_pixels=limit)
 

@@ -11,9 +11,9 @@ from PIL import Image
 
 from underpaint.data.hinted import HintedImages, ViewConfig
 from underpaint.data.pseudo import PseudoLabels
+from underpaint.datasets.folder import DataFolder
+from underpaint.datasets.open import open_dataset
 from underpaint.doctor.estimate import estimate
-from underpaint.formats.dataset import open_dataset
-from underpaint.formats.folder import DataFolder
 from underpaint.hints.types import Click, Hints, Scribble
 from underpaint.training.stage_inference import Count
 

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from underpaint.annotations.coco import write_coco
+from underpaint.annotations.jsonl import write_hints
 from underpaint.core.classes import ClassTable
 from underpaint.core.printable import printable
 from underpaint.doctor import Level, Report, examine
 from underpaint.doctor.balance import Balance
 from underpaint.doctor.estimate import BATCH, CACHE_MB, CORE_SECONDS, CROP, EPOCHS, LEAST_STEPS, WORKING, estimate
 from underpaint.doctor.findings import SHOWN, Finding, Group
-from underpaint.formats.coco import write_coco
-from underpaint.formats.jsonl import write_hints
 from underpaint.hints.rasterise import region_area, region_pixels
 from underpaint.hints.types import Bitmap, Box, Click, Hints, Polygon, Scribble, Tags
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from underpaint.annotations.jsonl import write_hints
 from underpaint.core.classes import ClassTable
 from underpaint.doctor import Level, examine
 from underpaint.doctor.rest import Rest
-from underpaint.formats.jsonl import write_hints
 from underpaint.hints.types import Box, Click, Hints, Polygon, Scribble, Tags
 from underpaint.workflows.train import plan
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from underpaint.doctor.look import Job, look, turned
 from underpaint.doctor.signature import KEPT, RADIUS, SIDE, nearest, signature
-from underpaint.formats.dataset import VOC
+from underpaint.imagefiles.numbering import VOC
 
 Grey = npt.NDArray[np.uint8]
 
@@ -60,7 +60,7 @@ def test_a_square_is_turned_as_the_photograph_is(tmp_path: Path, orientation: in
     exif[0x0112] = orientation
     square = grey(2)
     Image.fromarray(square).save(path, exif=exif)
-    from underpaint.formats.images import read_rgb
+    from underpaint.imagefiles.images import read_rgb
 
     np.testing.assert_array_equal(turned(square, orientation), read_rgb(path)[:, :, 0])
 

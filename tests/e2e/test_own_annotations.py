@@ -8,15 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from underpaint.annotations.format import Format, Writing
+from underpaint.annotations.registry import FORMATS, format_named
 from underpaint.data.synthetic import SCENE_CLASSES
-from underpaint.formats.dataset import open_dataset
-from underpaint.formats.folder import open_folder
-from underpaint.formats.masks import read_index_mask
-from underpaint.formats.parts import Part
-from underpaint.formats.registry import FORMATS, Format, Writing, format_named
+from underpaint.datasets.folder import open_folder
+from underpaint.datasets.open import open_dataset
 from underpaint.hints.outline import outline
+from underpaint.hints.parts import Part
 from underpaint.hints.rasterise import bitmap_of, paint_regions
 from underpaint.hints.types import Bitmap, Box, Hints, Kind, Region
+from underpaint.imagefiles.masks import read_index_mask
 from underpaint.workflows.train import plan, train
 
 TRAINED = [form for form in FORMATS if {Part.POLYGONS, Part.BITMAPS} & form.holds]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from underpaint.formats.dataset import open_dataset
+from underpaint.datasets.open import open_dataset
 from underpaint.workflows import evaluate, plan, predict, simulate, train
 
 pytestmark = pytest.mark.slow

@@ -11,11 +11,11 @@ from PIL import Image
 
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import DataError
+from underpaint.datasets.folder import DataFolder, open_folder
 from underpaint.evaluation.boundary import boundary_counts, boundary_scores
 from underpaint.evaluation.compare import Evaluation, ImageScore, evaluate_folder
 from underpaint.evaluation.confusion import Mask, scores
-from underpaint.formats.folder import DataFolder, open_folder
-from underpaint.formats.masks import write_index_mask
+from underpaint.imagefiles.masks import write_index_mask
 
 TABLE = ClassTable.of(["background", "cat", "dog", "eel"])
 TRUTHS: dict[str, Mask] = {

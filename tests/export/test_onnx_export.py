@@ -12,7 +12,7 @@ import torch
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import ConfigError, DataError, RunError
 from underpaint.export import ExportReport, OnnxForward, choose_forward, export_onnx, onnx_file
-from underpaint.formats.images import find_images, read_rgb
+from underpaint.imagefiles.images import find_images, read_rgb
 from underpaint.models.inference import FullSize
 from underpaint.models.network import ModelConfig, Network
 from underpaint.predict import PredictConfig, Predictor

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from underpaint.annotations.jsonl import write_hints
 from underpaint.core.errors import DataError, FormatError
+from underpaint.datasets.hints import read_any_hints
+from underpaint.datasets.open import open_dataset
 from underpaint.doctor import examine
 from underpaint.doctor.findings import Level
-from underpaint.formats.dataset import open_dataset
-from underpaint.formats.hints import read_any_hints
-from underpaint.formats.jsonl import write_hints
-from underpaint.formats.naming import Names, split_word
 from underpaint.hints.types import Click, Hints
+from underpaint.imagefiles.naming import Names, split_word
 
 
 def photograph(path: Path) -> None:

@@ -15,17 +15,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from underpaint.annotations.label_png import read_label_images
+from underpaint.annotations.scribblesup import read_scribblesup
+from underpaint.annotations.tags_csv import read_tags
+from underpaint.annotations.voc_xml import read_voc_boxes
+from underpaint.annotations.whats_the_point import read_clicks
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import DataError, FormatError, UnderpaintError
-from underpaint.formats.dataset import VOC, open_dataset
-from underpaint.formats.label_png import read_label_images
-from underpaint.formats.masks import read_index_mask, write_index_mask
-from underpaint.formats.scribblesup import read_scribblesup
-from underpaint.formats.tags_csv import read_tags
-from underpaint.formats.voc_xml import read_voc_boxes
-from underpaint.formats.whats_the_point import read_clicks
+from underpaint.datasets.open import open_dataset
 from underpaint.hints.rasterise import stroke_pixels
 from underpaint.hints.types import Box, Click, Hints, Scribble, Tags
+from underpaint.imagefiles.masks import read_index_mask, write_index_mask
+from underpaint.imagefiles.numbering import VOC
 
 DATA = Path(os.environ.get("UNDERPAINT_DATA", Path(__file__).resolve().parents[2] / "../shared/data"))
 TABLE = ClassTable.of(["background", "cat", "dog"])

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from underpaint.annotations.jsonl import write_hints
 from underpaint.core.errors import DataError, HintError
-from underpaint.formats.dataset import open_dataset
-from underpaint.formats.fit import fit_hints
-from underpaint.formats.folder import DataFolder, open_folder
-from underpaint.formats.hints import read_any_hints
-from underpaint.formats.jsonl import write_hints
-from underpaint.formats.masks import write_index_mask
-from underpaint.formats.merge import merge_hints
+from underpaint.datasets.folder import DataFolder, open_folder
+from underpaint.datasets.hints import read_any_hints
+from underpaint.datasets.open import open_dataset
+from underpaint.hints.fit import fit_hints
+from underpaint.hints.merge import merge_hints
 from underpaint.hints.types import Bitmap, Box, Click, Hints, Polygon, Scribble, Tags
+from underpaint.imagefiles.masks import write_index_mask
 
 DATA = Path(os.environ.get("UNDERPAINT_DATA", Path(__file__).resolve().parents[2] / "../shared/data"))
 CAT = frozenset({"cat"})

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from underpaint.formats.bitmap_runs import as_bitmap, tight_bitmap, whole_image_runs
+from underpaint.hints.bitmap_runs import as_bitmap, tight_bitmap, whole_image_runs
 from underpaint.hints.rasterise import bitmap_area, bitmap_of, runs_of
 from underpaint.hints.types import Bitmap, Polygon
 

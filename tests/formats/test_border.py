@@ -10,16 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from underpaint.annotations.jsonl import write_hints
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import HintError
-from underpaint.formats.border import cut_ring, cut_scribble
-from underpaint.formats.dataset import open_dataset
-from underpaint.formats.fit import fit_hints
-from underpaint.formats.hints import read_any_hints
-from underpaint.formats.jsonl import write_hints
-from underpaint.formats.rest import fill_rest
+from underpaint.datasets.hints import read_any_hints
+from underpaint.datasets.open import open_dataset
+from underpaint.hints.border import cut_ring, cut_scribble
 from underpaint.hints.candidates import ImageKnowledge
+from underpaint.hints.fit import fit_hints
 from underpaint.hints.rasterise import UNKNOWN, numbered, paint_regions, stroke_pixels
+from underpaint.hints.rest import fill_rest
 from underpaint.hints.types import IGNORED, Bitmap, Box, Click, Hints, Polygon, Region, Scribble
 
 SIZE = (9, 12)

@@ -12,21 +12,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from underpaint.annotations.cityscapes import read_cityscapes
+from underpaint.annotations.coco import read_coco
+from underpaint.annotations.coco.rle import read_rle
+from underpaint.annotations.geojson import read_geojson
+from underpaint.annotations.jsonl import read_hints
+from underpaint.annotations.labelme import read_labelme
+from underpaint.annotations.parsing import fields
+from underpaint.annotations.tags_csv import read_tags
+from underpaint.annotations.yolo import read_yolo
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import DataError, FormatError
 from underpaint.doctor import examine
-from underpaint.formats import fields
-from underpaint.formats.bitmap_runs import column_bitmap
-from underpaint.formats.cityscapes import read_cityscapes
-from underpaint.formats.coco import read_coco
-from underpaint.formats.coco_rle import read_rle
-from underpaint.formats.geojson import read_geojson
-from underpaint.formats.images import image_size, read_rgb
-from underpaint.formats.jsonl import read_hints
-from underpaint.formats.labelme import read_labelme
-from underpaint.formats.tags_csv import read_tags
-from underpaint.formats.yolo import read_yolo
+from underpaint.hints.bitmap_runs import column_bitmap
 from underpaint.hints.rasterise import bitmap_of, runs_of
+from underpaint.imagefiles.images import image_size, read_rgb
 
 TABLE = ClassTable.of(["background", "cat"])
 
@@ -93,7 +93,7 @@ def test_a_large_file_is_refused_unread(tmp_path: Path, reader: str, monkeypatch
     path = tmp_path / name
     path.touch()
     os.truncate(path, (megabytes << 20) + 1)  # a hole: it takes no room on the disk
-    monkeypatch.setattr("underpaint.formats.yolo._size", lambda photograph: (48, 64))
+    monkeypatch.setattr("underpaint.annotations.yolo.read._size", lambda photograph: (48, 64))
     with pytest.raises(FormatError, match=f"may have at most {megabytes << 20}") as refused:
         read(path)
     assert str(path) in str(refused.value)

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from underpaint.annotations.label_studio import write_label_studio
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import HintError, UnderpaintError
+from underpaint.datasets.hints import read_any_hints
+from underpaint.datasets.open import open_dataset
 from underpaint.doctor import examine
-from underpaint.formats.dataset import open_dataset
-from underpaint.formats.hints import read_any_hints
-from underpaint.formats.label_studio_write import write_label_studio
-from underpaint.formats.rest import fill_all
+from underpaint.hints.rest import fill_all
 from underpaint.hints.types import Box, Click, Hints, Polygon, Tags
 
 TABLE = ClassTable.of(["background", "cat", "dog"])

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from underpaint.annotations.cityscapes import CLASSES, LABEL_IDS, is_cityscapes, read_cityscapes, write_cityscapes
 from underpaint.core.errors import DataError, FormatError, HintError
-from underpaint.formats.cityscapes import CLASSES, LABEL_IDS, is_cityscapes, open_cityscapes, read_cityscapes
-from underpaint.formats.cityscapes_write import write_cityscapes
+from underpaint.datasets.cityscapes import open_cityscapes
 from underpaint.hints.rasterise import paint_regions
 from underpaint.hints.types import IGNORED, Bitmap, Click, Hints, Polygon
 

@@ -11,15 +11,15 @@ import pytest
 import yaml
 from PIL import Image
 
+from underpaint.annotations.jsonl import read_hints, write_hints
 from underpaint.core.classes import ClassTable, Meaning, Numbering, read_classes
 from underpaint.core.errors import DataError, FormatError
-from underpaint.formats.convert import plan_conversion
-from underpaint.formats.dataset import open_dataset
-from underpaint.formats.folder import DataFolder
-from underpaint.formats.hints import read_any_hints
-from underpaint.formats.jsonl import read_hints, write_hints
-from underpaint.formats.masks import read_index_mask, write_index_mask
+from underpaint.datasets.convert import plan_conversion
+from underpaint.datasets.folder import DataFolder
+from underpaint.datasets.hints import read_any_hints
+from underpaint.datasets.open import open_dataset
 from underpaint.hints.types import Hints
+from underpaint.imagefiles.masks import read_index_mask, write_index_mask
 
 SIZE = (20, 30)
 OWN = np.full(SIZE, 255, np.uint8)  # numbers of the list background, cat, dog

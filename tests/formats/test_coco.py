@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from underpaint.annotations.coco import coco_classes, is_coco, read_coco, write_coco
+from underpaint.annotations.coco.rle import read_rle, runs_of_string, string_of_runs
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import FormatError, HintError, UnderpaintError
-from underpaint.formats.coco import coco_classes, is_coco, read_coco, write_coco
-from underpaint.formats.coco_rle import read_rle, runs_of_string, string_of_runs
 from underpaint.hints.rasterise import bitmap_of, region_area, runs_of
 from underpaint.hints.types import Bitmap, Box, Click, Hints, Polygon
 

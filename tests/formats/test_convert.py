@@ -8,22 +8,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmarks import format_tables
 from PIL import Image
 from typer.testing import CliRunner
 
+from underpaint.annotations.format import Format
+from underpaint.annotations.jsonl import read_hints, write_hints
+from underpaint.annotations.registry import FORMATS
 from underpaint.cli import app
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import DataError, HintError
-from underpaint.formats import matrix
-from underpaint.formats.convert import plan_conversion
-from underpaint.formats.folder import open_folder
-from underpaint.formats.hints import read_any_hints
-from underpaint.formats.jsonl import read_hints, write_hints
-from underpaint.formats.masks import read_index_mask, write_index_mask
-from underpaint.formats.parts import Part
-from underpaint.formats.registry import FORMATS, Format
+from underpaint.datasets.convert import plan_conversion
+from underpaint.datasets.folder import open_folder
+from underpaint.datasets.hints import read_any_hints
+from underpaint.hints.parts import Part
 from underpaint.hints.rasterise import UNKNOWN, numbered, paint_regions
 from underpaint.hints.types import Bitmap, Box, Click, Hints, Polygon, Scribble, Tags
+from underpaint.imagefiles.masks import read_index_mask, write_index_mask
 
 TABLE = ClassTable.of(["background", "car", "person"])  # words that Cityscapes has as well
 SIZE = (20, 30)
@@ -170,9 +171,9 @@ def test_the_command(root: Path, tmp_path: Path) -> None:
 
 def test_the_tables_of_the_documentation_are_current() -> None:
     page = (Path(__file__).resolve().parents[2] / "docs/formats.md").read_text(encoding="utf-8")
-    assert matrix.updated(page) == page, "run: python -m underpaint.formats.matrix docs/formats.md"
+    assert format_tables.updated(page) == page, "run: python -m benchmarks.format_tables docs/formats.md"
     with pytest.raises(DataError, match="no place"):
-        matrix.updated("nothing")
+        format_tables.updated("nothing")
 
 
 def rectangle(label: list[str], width: float = 20.0) -> dict[str, object]:

@@ -14,10 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from underpaint.annotations.cvat import declared_classes, read_cvat, write_cvat
 from underpaint.core.errors import FormatError, HintError, UnderpaintError
-from underpaint.formats import cvat
-from underpaint.formats.cvat import declared_classes, read_cvat
-from underpaint.formats.cvat_write import write_cvat
 from underpaint.hints.rasterise import bitmap_area, paint_regions
 from underpaint.hints.types import Bitmap, Box, Click, Hints, Polygon, Scribble, Tags
 
@@ -175,7 +173,7 @@ def test_a_missing_file_and_a_foreign_encoding(tmp_path: Path) -> None:
 
 
 def test_elements_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cvat, "MAX_ELEMENTS", 100)
+    monkeypatch.setattr("underpaint.annotations.cvat.read.MAX_ELEMENTS", 100)
     with pytest.raises(FormatError, match="101 elements"):
         read(tmp_path, whole('<tag label="a"/>' * 200))
     images = (IMAGE.replace("d/a.jpg", f"{i}.jpg") for i in range(100))

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from underpaint.core.errors import DataError
-from underpaint.formats.dataset import VOC, open_dataset
-from underpaint.formats.folder import open_folder
+from underpaint.datasets.folder import open_folder
+from underpaint.datasets.open import open_dataset
+from underpaint.imagefiles.numbering import VOC
 
 DATA = Path(os.environ.get("UNDERPAINT_DATA", Path(__file__).resolve().parents[2] / "../shared/data"))
 

@@ -14,9 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from underpaint.annotations.geojson import is_geojson, read_geojson, write_geojson
 from underpaint.core.errors import DataError, FormatError, HintError, UnderpaintError
-from underpaint.formats.geojson import is_geojson, read_geojson
-from underpaint.formats.geojson_write import write_geojson
 from underpaint.hints.rasterise import paint_regions
 from underpaint.hints.types import Bitmap, Box, Click, Hints, Polygon, Scribble
 

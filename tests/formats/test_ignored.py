@@ -9,20 +9,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from underpaint.annotations.format import Format, Reading, Writing
+from underpaint.annotations.jsonl import hint_record, read_hints, write_hints
+from underpaint.annotations.registry import FORMATS
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import FormatError
-from underpaint.formats.adapt import Losses, adapt
-from underpaint.formats.check import check_hints, of_table
-from underpaint.formats.jsonl import hint_record, read_hints, write_hints
-from underpaint.formats.merge import merge_hints
-from underpaint.formats.parts import Part, parts
-from underpaint.formats.registry import FORMATS, Format, Reading, Writing
-from underpaint.formats.rest import fill_rest
-from underpaint.formats.words import class_words, understood
+from underpaint.datasets.adapt import Losses, adapt
 from underpaint.hints.candidates import ImageKnowledge, build_candidates
+from underpaint.hints.check import check_hints, of_table
 from underpaint.hints.ignore import ignored_area
+from underpaint.hints.merge import merge_hints
+from underpaint.hints.parts import Part, parts
 from underpaint.hints.rasterise import UNKNOWN, numbered, paint_regions
+from underpaint.hints.rest import fill_rest
 from underpaint.hints.types import IGNORED, Bitmap, Box, Click, Hints, Kind, Polygon, Region, Scribble, Tags
+from underpaint.hints.words import class_words, understood
 
 TABLE = ClassTable.of(["background", "cat", "dog"])
 SIZE = (4, 6)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from underpaint.core.errors import DataError
-from underpaint.formats.images import find_images, image_size, read_rgb
+from underpaint.imagefiles.images import find_images, image_size, read_rgb
 
 Rgb = npt.NDArray[np.uint8]
 

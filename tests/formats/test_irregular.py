@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from underpaint.annotations.format import Format, Reading, Writing
+from underpaint.annotations.registry import FORMATS, recognise
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import UnderpaintError
+from underpaint.datasets.convert import plan_conversion
 from underpaint.doctor import examine
-from underpaint.formats.convert import plan_conversion
-from underpaint.formats.registry import FORMATS, Format, Reading, Writing, recognise
 from underpaint.hints.types import Box, Click, Hints, Polygon, Scribble, Tags
 
 TABLE = ClassTable.of(["background", "cat", "dog", "person", "car"])

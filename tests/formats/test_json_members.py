@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from underpaint.core.errors import FormatError
-from underpaint.formats.json_text import collector_paused, members, parse_json
+from underpaint.core.json_text import collector_paused, members, parse_json
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=4),

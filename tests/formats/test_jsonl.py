@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from underpaint.annotations.jsonl import read_hints, write_hints
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import DataError, FormatError, HintError, UnderpaintError
 from underpaint.core.inside import leads_out
-from underpaint.formats.check import geometry
-from underpaint.formats.jsonl import read_hints, write_hints
+from underpaint.hints.check import geometry
 from underpaint.hints.types import Bitmap, Box, Click, Hints, Polygon, Scribble, Tags
 
 HEADER = '{"underpaint": "hints", "version": 1}\n'
@@ -192,7 +192,7 @@ def test_class_names_are_checked_against_the_table(file: Path) -> None:
 
 
 def test_an_overlong_line_is_refused_before_it_is_parsed(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("underpaint.formats.jsonl.MAX_LINE", 100)
+    monkeypatch.setattr("underpaint.annotations.jsonl.read.MAX_LINE", 100)
     file.write_text(HEADER + json.dumps({"image": "a" * 100}) + "\n")
     with pytest.raises(FormatError, match="too long"):
         read_hints(file)

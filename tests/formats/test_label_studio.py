@@ -17,10 +17,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from underpaint.annotations.label_studio import image_name, read_label_studio, write_label_studio
+from underpaint.annotations.label_studio.rle import decode_brush, encode_brush
 from underpaint.core.errors import FormatError, HintError, UnderpaintError
-from underpaint.formats.label_studio import image_name, read_label_studio
-from underpaint.formats.label_studio_rle import decode_brush, encode_brush
-from underpaint.formats.label_studio_write import write_label_studio
 from underpaint.hints.rasterise import bitmap_of, paint_regions, runs_of
 from underpaint.hints.types import Bitmap, Box, Click, Hints, Polygon, Tags
 

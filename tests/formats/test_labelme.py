@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from underpaint.annotations.labelme import is_labelme, read_labelme, write_labelme
 from underpaint.core.errors import FormatError, UnderpaintError
-from underpaint.formats.labelme import is_labelme, read_labelme, write_labelme
 from underpaint.hints.rasterise import region_area
 from underpaint.hints.types import Bitmap, Box, Click, Hints, Polygon, Scribble, Tags
 
@@ -121,7 +121,7 @@ def test_a_bad_shape_is_named(tmp_path: Path, bad: dict[str, Any], message: str)
 
 
 def test_an_oversized_mask_is_refused_before_it_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("underpaint.formats.labelme.MAX_PIXELS", 8)
+    monkeypatch.setattr("underpaint.annotations.labelme.read.MAX_PIXELS", 8)
     with pytest.raises(UnderpaintError, match="3 x 3 pixels"):
         read(tmp_path, shape("mask", (1, 1), (3, 3), mask=png(PIXELS)))
 

@@ -11,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from underpaint.annotations.format import Format, Reading, Writing
+from underpaint.annotations.jsonl import write_hints
+from underpaint.annotations.registry import FORMATS
 from underpaint.core.classes import ClassTable
-from underpaint.formats.convert import plan_conversion
-from underpaint.formats.dataset import open_dataset
-from underpaint.formats.hints import read_any_hints
-from underpaint.formats.jsonl import write_hints
-from underpaint.formats.layers import hidden, raised, seen
-from underpaint.formats.registry import FORMATS, Format, Reading, Writing
+from underpaint.datasets.convert import plan_conversion
+from underpaint.datasets.hints import read_any_hints
+from underpaint.datasets.open import open_dataset
+from underpaint.hints.layers import hidden, raised, seen
 from underpaint.hints.rasterise import numbered, paint_regions
 from underpaint.hints.types import IGNORED, Hints, Polygon
 

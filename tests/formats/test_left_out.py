@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from underpaint.datasets.hints import read_any_hints
+from underpaint.datasets.open import open_dataset
 from underpaint.doctor import examine
-from underpaint.formats.dataset import open_dataset
-from underpaint.formats.hints import read_any_hints
-from underpaint.formats.rest import fill_rest
 from underpaint.hints.rasterise import UNKNOWN, numbered, paint_regions
+from underpaint.hints.rest import fill_rest
 from underpaint.hints.types import Box, Hints
 
 SIDES = (20, 10)

@@ -16,9 +16,9 @@ from PIL import Image
 
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import DataError
-from underpaint.formats.dataset import VOC, open_dataset
-from underpaint.formats.images import read_index_mask, write_index_mask
-from underpaint.formats.masks import mask_size, voc_palette
+from underpaint.datasets.open import open_dataset
+from underpaint.imagefiles.masks import mask_size, read_index_mask, voc_palette, write_index_mask
+from underpaint.imagefiles.numbering import VOC
 
 DATA = Path(os.environ.get("UNDERPAINT_DATA", Path(__file__).resolve().parents[2] / "../shared/data"))
 TABLE = ClassTable(("background", "cat", "dog"), ((0, 0, 0), (128, 0, 0), (0, 128, 0)), 0)

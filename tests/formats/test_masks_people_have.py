@@ -10,19 +10,19 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from underpaint.annotations.jsonl import read_hints, write_hints
 from underpaint.cli import app
 from underpaint.core.classes import ClassTable, read_classes
 from underpaint.core.errors import DataError
+from underpaint.datasets.areas import open_with_truth, require_truth
+from underpaint.datasets.convert import plan_conversion
+from underpaint.datasets.folder import DataFolder
+from underpaint.datasets.hints import read_any_hints
+from underpaint.datasets.open import open_dataset
 from underpaint.doctor.examination import examine
-from underpaint.formats.areas import open_with_truth, require_truth
-from underpaint.formats.convert import plan_conversion
-from underpaint.formats.dataset import open_dataset
-from underpaint.formats.folder import DataFolder
-from underpaint.formats.hints import read_any_hints
-from underpaint.formats.jsonl import read_hints, write_hints
-from underpaint.formats.label_shares import stroke_images
-from underpaint.formats.masks import LabelFile, read_index_mask
 from underpaint.hints.types import Box, Click, Hints, Kind, Polygon, Tags
+from underpaint.imagefiles.label_shares import stroke_images
+from underpaint.imagefiles.masks import LabelFile, read_index_mask
 from underpaint.simulate.run import simulate
 from underpaint.workflows.evaluate import evaluate
 from underpaint.workflows.training_data import read_training_data

@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from underpaint.annotations.format import Format, Writing
+from underpaint.annotations.registry import FORMATS
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import DataError, FormatError
+from underpaint.datasets.folder import DataFolder, open_folder
+from underpaint.datasets.hints import read_any_hints
 from underpaint.doctor import examine
-from underpaint.formats.folder import DataFolder, open_folder
-from underpaint.formats.hints import read_any_hints
-from underpaint.formats.masks import write_index_mask
-from underpaint.formats.naming import Names, bare_names, without_ending
-from underpaint.formats.registry import FORMATS, Format, Writing
 from underpaint.hints.types import Box, Click, Hints, Polygon, Scribble, Tags
+from underpaint.imagefiles.masks import write_index_mask
+from underpaint.imagefiles.naming import Names, bare_names, without_ending
 
 TABLE = ClassTable.of(["background", "cat", "dog", "road"])
 SIZE = (20, 30)

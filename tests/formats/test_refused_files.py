@@ -13,7 +13,7 @@ from PIL import Image
 from underpaint.core.errors import DataError
 from underpaint.doctor import examine
 from underpaint.doctor.findings import Level
-from underpaint.formats.images import read_rgb
+from underpaint.imagefiles.images import read_rgb
 
 
 def tiff(*shape: int, kind: type = np.uint8, **words: object) -> bytes:

@@ -7,8 +7,8 @@ import pytest
 
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import HintError
-from underpaint.formats.rest import fill_rest
 from underpaint.hints.rasterise import UNKNOWN, paint_regions
+from underpaint.hints.rest import fill_rest
 from underpaint.hints.types import Bitmap, Box, Click, Hints, Polygon, Scribble
 
 TABLE = ClassTable.of(["background", "cat", "dog"])

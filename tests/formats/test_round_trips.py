@@ -12,12 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from underpaint.annotations.format import Format, Reading, Writing
+from underpaint.annotations.registry import FORMATS, format_named, recognise
 from underpaint.core.classes import ClassTable
-from underpaint.formats.parts import PEN, Part, parts
-from underpaint.formats.registry import FORMATS, Format, Reading, Writing, format_named, recognise
-from underpaint.formats.voc import VOC_NAMES
+from underpaint.hints.parts import PEN, Part, parts
 from underpaint.hints.rasterise import bitmap_of
 from underpaint.hints.types import Box, Click, Hints, Polygon, Region, Scribble, Tags
+from underpaint.imagefiles.numbering import VOC_NAMES
 
 TABLE = ClassTable.of(["background", "cat", "dög <b>"])
 SIZE = (48, 64)

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from underpaint.annotations.boxes_csv import is_box_table, read_box_table, write_box_table
+from underpaint.annotations.registry import recognise
+from underpaint.annotations.tags_csv import read_tags
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import FormatError
-from underpaint.formats.boxes_csv import is_box_table, read_box_table, write_box_table
-from underpaint.formats.dataset import open_dataset
-from underpaint.formats.hints import read_any_hints
-from underpaint.formats.registry import recognise
-from underpaint.formats.tags_csv import read_tags
+from underpaint.datasets.hints import read_any_hints
+from underpaint.datasets.open import open_dataset
 from underpaint.hints.types import Box, Hints, Tags
 
 TABLE = ClassTable.of(["background", "cat", "dog"])

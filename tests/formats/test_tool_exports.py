@@ -9,15 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from underpaint.formats.cityscapes import CLASSES
-from underpaint.formats.cityscapes_write import write_cityscapes
-from underpaint.formats.cvat_write import write_cvat
-from underpaint.formats.dataset import open_dataset
-from underpaint.formats.geojson_write import write_geojson
-from underpaint.formats.hints import read_any_hints
-from underpaint.formats.label_studio_write import write_label_studio
-from underpaint.formats.naming import Names
+from underpaint.annotations.cityscapes import CLASSES, write_cityscapes
+from underpaint.annotations.cvat import write_cvat
+from underpaint.annotations.geojson import write_geojson
+from underpaint.annotations.label_studio import write_label_studio
+from underpaint.datasets.hints import read_any_hints
+from underpaint.datasets.open import open_dataset
 from underpaint.hints.types import Bitmap, Hints, Polygon
+from underpaint.imagefiles.naming import Names
 
 SIZE = (6, 8)
 SQUARE = ((1.0, 1.0), (5.0, 1.0), (5.0, 4.0), (1.0, 4.0))

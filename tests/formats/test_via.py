@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from underpaint.annotations.format import Reading
+from underpaint.annotations.registry import FORMATS, recognise
+from underpaint.annotations.via import is_via, read_via
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import FormatError
-from underpaint.formats.dataset import open_dataset
-from underpaint.formats.hints import read_any_hints
-from underpaint.formats.registry import FORMATS, Reading, recognise
-from underpaint.formats.via import is_via, read_via
+from underpaint.datasets.hints import read_any_hints
+from underpaint.datasets.open import open_dataset
 from underpaint.hints.rasterise import paint_regions
 from underpaint.hints.types import Box, Click, Hints, Polygon, Scribble, Tags
 

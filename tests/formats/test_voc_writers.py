@@ -10,18 +10,18 @@ from xml.etree import ElementTree
 
 import pytest
 
+from underpaint.annotations.format import Writing
+from underpaint.annotations.jsonl import write_hints
+from underpaint.annotations.registry import format_named, recognise
+from underpaint.annotations.scribblesup import read_scribblesup, write_scribblesup
+from underpaint.annotations.voc_xml import read_voc_boxes, write_voc_boxes
+from underpaint.annotations.whats_the_point import background_file, read_clicks, write_clicks
 from underpaint.core.atomic import write_atomic
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import DataError, FormatError, HintError
-from underpaint.formats import whats_the_point, xml_write
-from underpaint.formats.convert import plan_conversion
-from underpaint.formats.jsonl import write_hints
-from underpaint.formats.registry import Writing, format_named, recognise
-from underpaint.formats.scribblesup import read_scribblesup, write_scribblesup
-from underpaint.formats.voc import VOC
-from underpaint.formats.voc_xml import read_voc_boxes, write_voc_boxes
-from underpaint.formats.whats_the_point import background_file, read_clicks, write_clicks
+from underpaint.datasets.convert import plan_conversion
 from underpaint.hints.types import Box, Click, Hints, Scribble, Tags
+from underpaint.imagefiles.numbering import VOC
 
 DATA = Path(os.environ.get("UNDERPAINT_DATA", Path(__file__).resolve().parents[2] / "../shared/data"))
 SAMPLE = DATA / "voc_sample"
@@ -202,7 +202,7 @@ def test_what_cannot_be_written_leaves_nothing(
     hints: list[Hints],
     message: str,
 ) -> None:
-    monkeypatch.setattr(xml_write, "MAX_BYTES", 1000)
+    monkeypatch.setattr("underpaint.annotations.voc_xml.write.MAX_BYTES", 1000)
     with pytest.raises((HintError, DataError), match=message):
         write(tmp_path / "out", hints)
     assert not list(tmp_path.iterdir())
@@ -262,7 +262,7 @@ def test_a_full_disk_leaves_neither_file(tmp_path: Path, monkeypatch: pytest.Mon
             raise DataError("the disk is full")
         write_atomic(target, content)
 
-    monkeypatch.setattr(whats_the_point, "write_atomic", full)
+    monkeypatch.setattr("underpaint.annotations.whats_the_point.read.write_atomic", full)
     with pytest.raises(DataError, match="full"):
         write_clicks(path, [Hints("a", clicks=CLICKS)])
     assert not list(tmp_path.iterdir())

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from underpaint.annotations.coco import write_coco
+from underpaint.datasets.open import open_dataset
 from underpaint.doctor import examine
-from underpaint.formats.coco import write_coco
-from underpaint.formats.dataset import open_dataset
-from underpaint.formats.images import find_files, find_images
-from underpaint.formats.voc import VOC
-from underpaint.formats.walk import files_below, listed_once
 from underpaint.hints.types import Box, Hints
+from underpaint.imagefiles.images import find_files, find_images
+from underpaint.imagefiles.numbering import VOC
+from underpaint.imagefiles.walk import files_below, listed_once
 
 ENDINGS = frozenset({".png", ".jpg"})
 NAMES = (

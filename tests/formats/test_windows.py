@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from underpaint.core.errors import DataError
-from underpaint.formats.images import deep_photographs, read_deep, read_rgb
-from underpaint.formats.window import checked, common_window, outside, own_window, through
+from underpaint.imagefiles.images import deep_photographs, read_deep, read_rgb
+from underpaint.imagefiles.window import checked, common_window, outside, own_window, through
 
 Deep = NDArray[np.uint16]
 RGB, GREY, GREY_ALPHA, RGBA = 2, 0, 4, 6

@@ -10,14 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from underpaint.annotations.yolo import is_yolo, read_yolo, write_yolo, yolo_classes
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import DataError, FormatError, HintError, UnderpaintError
-from underpaint.formats.dataset import open_dataset
-from underpaint.formats.hints import read_any_hints
-from underpaint.formats.images import find_images
-from underpaint.formats.yolo import is_yolo, read_yolo, write_yolo, yolo_classes
+from underpaint.datasets.hints import read_any_hints
+from underpaint.datasets.open import open_dataset
 from underpaint.hints.rasterise import paint_regions
 from underpaint.hints.types import Bitmap, Box, Hints, Polygon
+from underpaint.imagefiles.images import find_images
 
 NAMES = ("cat", "dog")
 TABLE = ClassTable.of(["background", *NAMES])

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from underpaint.formats.registry import FORMATS
+from underpaint.annotations.registry import FORMATS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

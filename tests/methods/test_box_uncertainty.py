@@ -14,13 +14,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from underpaint.annotations.jsonl import read_hints, write_hints
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import ConfigError, RunError
 from underpaint.data.samples import Sample, collate
-from underpaint.formats.jsonl import read_hints, write_hints
-from underpaint.formats.masks import write_index_mask
 from underpaint.hints.candidates import ImageKnowledge, build_candidates
 from underpaint.hints.types import Box, Hints
+from underpaint.imagefiles.masks import write_index_mask
 from underpaint.losses.boxes import BoxGrid
 from underpaint.methods.base import Stage
 from underpaint.methods.box_uncertainty import BoxUncertainty, BoxUncertaintyConfig

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from underpaint.annotations.jsonl import read_hints
 from underpaint.core.errors import RunError
-from underpaint.formats.jsonl import read_hints
 from underpaint.predict import PredictConfig
 from underpaint.training.run_folder import RunFolder
 from underpaint.workflows import plan, responses, train

@@ -10,8 +10,8 @@ from PIL import Image
 
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import DataError
-from underpaint.formats.convert import plan_conversion
-from underpaint.formats.masks import read_index_mask
+from underpaint.datasets.convert import plan_conversion
+from underpaint.imagefiles.masks import read_index_mask
 from underpaint.models.network import Network
 from underpaint.predict import PredictConfig, Predictor, predict_folder
 from underpaint.workflows.evaluate import evaluate

@@ -16,9 +16,9 @@ from PIL import Image
 
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import ConfigError, DataError
-from underpaint.formats.folder import DataFolder, open_folder
-from underpaint.formats.masks import write_index_mask
+from underpaint.datasets.folder import DataFolder, open_folder
 from underpaint.hints.types import Box, Click, Hints, Kind, Scribble
+from underpaint.imagefiles.masks import write_index_mask
 from underpaint.simulate.boxes import simulate_boxes
 from underpaint.simulate.clicks import simulate_clicks
 from underpaint.simulate.effort import Effort

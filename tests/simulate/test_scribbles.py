@@ -16,10 +16,10 @@ from scipy import ndimage
 
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import ConfigError, DataError
-from underpaint.formats.dataset import open_dataset
-from underpaint.formats.masks import read_index_mask
+from underpaint.datasets.open import open_dataset
 from underpaint.hints.rasterise import UNKNOWN, paint_seeds
 from underpaint.hints.types import Hints, Scribble
+from underpaint.imagefiles.masks import read_index_mask
 from underpaint.simulate.regions import find_regions
 from underpaint.simulate.scribbles import simulate_scribbles
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
+from underpaint.annotations.jsonl import read_hints, write_hints
 from underpaint.core.errors import DataError, HintError, RunError, UnderpaintError
-from underpaint.formats.jsonl import read_hints, write_hints
 from underpaint.hints.types import Click, Hints
 from underpaint.methods.partial import Partial
 from underpaint.records import Batch, NetOutput, Progress, Terms

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import torch
 
+from underpaint.annotations.jsonl import read_hints, write_hints
 from underpaint.core.config import Config
 from underpaint.core.digest import fingerprint
 from underpaint.data.hinted import HintedImages, Key
 from underpaint.data.samples import Sample
-from underpaint.formats.jsonl import read_hints, write_hints
 from underpaint.hints.types import Kind
 from underpaint.losses.candidates import nothing, seed_cross_entropy
 from underpaint.methods.base import Inference, Method, Reference, Stage

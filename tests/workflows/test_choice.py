@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from underpaint.annotations.jsonl import read_hints, write_hints
 from underpaint.core.config import Settings
-from underpaint.formats.jsonl import read_hints, write_hints
 from underpaint.hints.types import Click, Hints, Kind, Tags
 from underpaint.workflows.choice import choose, main_kinds
 from underpaint.workflows.simulate import simulate

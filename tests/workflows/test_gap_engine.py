@@ -11,11 +11,11 @@ import torch
 import yaml
 
 from underpaint.core.errors import ConfigError
+from underpaint.datasets.open import open_dataset
 from underpaint.evaluation.compare import evaluate_folder
 from underpaint.evaluation.gap import measure_gap
-from underpaint.formats.dataset import open_dataset
-from underpaint.formats.masks import read_index_mask
 from underpaint.hints.types import Kind
+from underpaint.imagefiles.masks import read_index_mask
 from underpaint.simulate.effort import Effort
 from underpaint.workflows import gap
 from underpaint.workflows.gap import Variant, usual_variants

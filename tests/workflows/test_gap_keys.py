@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from underpaint.core.errors import RunError
+from underpaint.datasets.open import open_dataset
 from underpaint.evaluation.compare import evaluate_folder
-from underpaint.formats.dataset import open_dataset
 from underpaint.training.run_folder import RunFolder
 from underpaint.training.stages import StagedRun
 from underpaint.workflows import cells, gap, looks, plan, train

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from underpaint.annotations.jsonl import write_hints
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import DataError
 from underpaint.doctor import Level, examine
-from underpaint.formats.jsonl import write_hints
 from underpaint.hints.types import Click, Hints, Tags
 from underpaint.workflows.preflight import preflight
 from underpaint.workflows.simulate import simulate

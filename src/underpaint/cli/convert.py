@@ -30,7 +30,7 @@ def convert(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
 ) -> None:
     """Turn annotations into another format: says first what it cannot hold, then writes whole or not at all."""
-    from underpaint.formats.convert import check_target, plan_conversion
+    from underpaint.datasets.convert import check_target, plan_conversion
 
     planned = plan_conversion(source, to=to, rest=rest, instances=instances)
     check_target(out, planned.target)

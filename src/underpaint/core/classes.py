@@ -18,6 +18,15 @@ VOID = 255
 IGNORED = ""
 """The name of areas whose pixels are unknown; no class has it."""
 
+IGNORE_WORD = "__ignore__"
+"""The word by which labelme and others label a shape that is to be ignored; it names no class."""
+
+BACKGROUND_WORD = "_background_"
+"""The word by which labelme and others list the background class."""
+
+BACKGROUND = "background"
+"""The name of the background class where no file names it."""
+
 MAX_CLASSES = 255
 """A mask file is 8 bit and 255 is void, so the indices 0..254 are left for classes."""
 

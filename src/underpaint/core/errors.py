@@ -82,3 +82,14 @@ def nearest(name: str, options: Iterable[str]) -> str:
     """A sentence that names the closest accepted word, or an empty string when none is close."""
     close = difflib.get_close_matches(name, list(options), n=1, cutoff=0.5)
     return f"did you mean {close[0]!r}?" if close else ""
+
+
+SHOWN = 5
+"""How many names an error message lists before it goes on with a count."""
+
+
+def listing(names: Iterable[str]) -> str:
+    """The first few names and how many more there are, for a message."""
+    every = list(names)
+    rest = len(every) - SHOWN
+    return ", ".join(every[:SHOWN]) + (f" and {rest} more" if rest > 0 else "")

@@ -24,13 +24,13 @@ from underpaint.core.rng import generator
 from underpaint.data.pseudo import PseudoLabels
 from underpaint.data.samples import Geometry, Sample, Still
 from underpaint.data.views import Coordinates, View, draw_view, jitter_colours
-from underpaint.formats.decode import MAX_BYTES
-from underpaint.formats.folder import DataFolder
-from underpaint.formats.images import image_size, read_rgb
-from underpaint.formats.masks import mask_size
-from underpaint.formats.window import Window
+from underpaint.datasets.folder import DataFolder
 from underpaint.hints.rasterise import UNKNOWN, Mask, covered_by, numbered, paint_regions
 from underpaint.hints.types import Hints, Kind
+from underpaint.imagefiles.decode import MAX_BYTES
+from underpaint.imagefiles.images import image_size, read_rgb
+from underpaint.imagefiles.masks import mask_size
+from underpaint.imagefiles.window import Window
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import DataError
-from underpaint.formats.masks import read_index_mask, write_index_mask
 from underpaint.hints.rasterise import Mask
+from underpaint.imagefiles.masks import read_index_mask, write_index_mask
 
 Soft = npt.NDArray[np.float32]
 Subtags = npt.NDArray[np.int8]

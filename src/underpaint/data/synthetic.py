@@ -23,7 +23,7 @@ from underpaint.core.errors import DataError
 from underpaint.core.rng import generator
 from underpaint.data import scene_shapes as shapes
 from underpaint.data import scene_textures as textures
-from underpaint.formats.masks import write_index_mask
+from underpaint.imagefiles.masks import write_index_mask
 
 Rgb = NDArray[np.uint8]
 Mask = NDArray[np.uint8]

@@ -11,10 +11,10 @@ import numpy.typing as npt
 from underpaint.core.classes import VOID, ClassTable
 from underpaint.doctor.findings import Finding, Group, Level
 from underpaint.doctor.tags import CONSTANT, tag_findings
-from underpaint.formats.decode import MAX_PIXELS
 from underpaint.hints.candidates import ImageKnowledge
 from underpaint.hints.rasterise import box_slices, numbered, paint_regions, region_pixels
 from underpaint.hints.types import IGNORED, Box, Hints, Scribble
+from underpaint.imagefiles.decode import MAX_PIXELS
 
 RARE = 5
 """Images of a class below which it is called rare: with fewer, one unusual photograph is a fifth of all that is

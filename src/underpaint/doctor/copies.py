@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from underpaint.core.parallel import stream
+from underpaint.datasets.folder import DataFolder
 from underpaint.doctor.findings import Finding, Group, Level
 from underpaint.doctor.look import CHUNK, Seen, pixel_digest
 from underpaint.doctor.signature import nearest
-from underpaint.formats.folder import DataFolder
 
 MANY = 200
 """Photographs from which on starting processes, 0.5 s each, pays."""

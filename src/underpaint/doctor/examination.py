@@ -7,6 +7,8 @@ from pathlib import Path
 
 from underpaint.core.errors import UnderpaintError
 from underpaint.core.parallel import stream
+from underpaint.datasets.folder import DataFolder
+from underpaint.datasets.open import open_dataset
 from underpaint.doctor.copies import MANY, Copies
 from underpaint.doctor.estimate import estimate
 from underpaint.doctor.findings import Finding, Level
@@ -15,8 +17,6 @@ from underpaint.doctor.look import CHUNK, Job, crashed, look
 from underpaint.doctor.photographs import Photographs, other_files, own_folders
 from underpaint.doctor.report import Report
 from underpaint.doctor.splits import Chosen, choose
-from underpaint.formats.dataset import open_dataset
-from underpaint.formats.folder import DataFolder
 
 Progress = Callable[[int, int], None]
 """Told after each photograph: how many are done, of how many."""

@@ -7,24 +7,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from underpaint.annotations.format import Reading
+from underpaint.annotations.registry import recognise
+from underpaint.annotations.whats_the_point import background_file
 from underpaint.core.errors import HintError, UnderpaintError
 from underpaint.core.printable import printable
+from underpaint.datasets.folder import DataFolder
+from underpaint.datasets.hints import rivalry
 from underpaint.doctor.balance import Balance
 from underpaint.doctor.findings import Finding, Group, Level
 from underpaint.doctor.look import Fault, LabelsSeen, Seen
 from underpaint.doctor.rest import Rest
-from underpaint.formats.check import check_hints, of_table
-from underpaint.formats.fit import fit_hints
-from underpaint.formats.folder import DataFolder
-from underpaint.formats.hints import rivalry
-from underpaint.formats.label_shares import SPARSE
-from underpaint.formats.masks import LabelFile
-from underpaint.formats.merge import merge_hints
-from underpaint.formats.naming import Names
-from underpaint.formats.registry import Reading, recognise
-from underpaint.formats.rest import OPEN, fill_rest
-from underpaint.formats.whats_the_point import background_file
+from underpaint.hints.check import check_hints, of_table
+from underpaint.hints.fit import fit_hints
+from underpaint.hints.merge import merge_hints
+from underpaint.hints.rest import OPEN, fill_rest
 from underpaint.hints.types import Hints, Kind
+from underpaint.imagefiles.label_shares import SPARSE
+from underpaint.imagefiles.masks import LabelFile
+from underpaint.imagefiles.naming import Names
 
 
 @dataclass

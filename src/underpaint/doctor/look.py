@@ -16,11 +16,11 @@ from underpaint.core.classes import VOID, ClassTable
 from underpaint.core.errors import DataError
 from underpaint.core.regular import open_regular
 from underpaint.doctor.signature import SIDE, signature
-from underpaint.formats.decode import MAX_BYTES, MAX_PIXELS, opened, orientation_of
-from underpaint.formats.depth import is_deep
-from underpaint.formats.images import FORMATS, image_size, read_deep, read_rgb
-from underpaint.formats.masks import FORMATS as MASK_FORMATS
-from underpaint.formats.masks import LabelFile, mask_size
+from underpaint.imagefiles.decode import MAX_BYTES, MAX_PIXELS, opened, orientation_of
+from underpaint.imagefiles.depth import is_deep
+from underpaint.imagefiles.images import FORMATS, image_size, read_deep, read_rgb
+from underpaint.imagefiles.masks import FORMATS as MASK_FORMATS
+from underpaint.imagefiles.masks import LabelFile, mask_size
 
 NO_LIMIT = 1 << 62
 """Pixels; the size is compared here, to tell an oversized photograph from a broken one."""

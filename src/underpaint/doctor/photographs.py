@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
+from underpaint.annotations.registry import FORMATS
 from underpaint.core.inside import real
 from underpaint.core.printable import printable
+from underpaint.datasets.folder import DataFolder
 from underpaint.doctor.findings import Finding, Group, Level
 from underpaint.doctor.look import Fault, Seen
-from underpaint.formats.decode import MAX_PIXELS
-from underpaint.formats.folder import DataFolder
-from underpaint.formats.images import SUFFIXES
-from underpaint.formats.registry import FORMATS
-from underpaint.formats.walk import folders_below
+from underpaint.imagefiles.decode import MAX_PIXELS
+from underpaint.imagefiles.images import SUFFIXES
+from underpaint.imagefiles.walk import folders_below
 
 NARROW = 0.25
 """Share of 65535 below which the largest value of a photograph of 16 bits is far below it: 14 bits or fewer."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from underpaint.datasets.folder import ALL, TRAIN, DataFolder
 from underpaint.doctor.findings import Finding, Group, Level
-from underpaint.formats.folder import ALL, TRAIN, DataFolder
 
 LEARNING = ("train", ALL)
 """How the names of splits begin that are learned from: train, trainval, train_aug. The others are scored on."""

@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from underpaint.core.classes import ClassTable
-from underpaint.core.errors import DataError
+from underpaint.core.errors import DataError, listing
+from underpaint.datasets.folder import DataFolder, respelled
 from underpaint.evaluation.boundary import BoundaryScores, boundary_counts, boundary_scores
 from underpaint.evaluation.confusion import Counts, Mask, Scores, confusion, scores
-from underpaint.formats.folder import DataFolder, listing, respelled
-from underpaint.formats.images import find_files
-from underpaint.formats.masks import SUFFIXES, read_index_mask
-from underpaint.formats.numbering import numbering_beside
+from underpaint.imagefiles.images import find_files
+from underpaint.imagefiles.masks import SUFFIXES, read_index_mask
+from underpaint.imagefiles.numbering import numbering_beside
 
 PROTOCOL = (
     "one confusion matrix over the split; void dropped; classes absent from the ground truth left out of the means"

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from underpaint.core.errors import ConfigError
-from underpaint.formats.window import Window
+from underpaint.imagefiles.window import Window
 from underpaint.models.inference import FullSize
 from underpaint.models.network import Network
 from underpaint.predict.blend import blended

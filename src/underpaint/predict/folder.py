@@ -10,13 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from underpaint.core.classes import ClassTable
-from underpaint.core.errors import ConfigError, DataError
+from underpaint.core.errors import ConfigError, DataError, listing
 from underpaint.core.inside import lies_in, real
 from underpaint.core.outputs import Output
-from underpaint.formats.folder import listing
-from underpaint.formats.images import SUFFIXES, deep_photographs, find_images, read_rgb
-from underpaint.formats.masks import index_mask_png
-from underpaint.formats.window import OUTSIDE, Window, common_window, outside
+from underpaint.imagefiles.images import SUFFIXES, deep_photographs, find_images, read_rgb
+from underpaint.imagefiles.masks import index_mask_png
+from underpaint.imagefiles.window import OUTSIDE, Window, common_window, outside
 from underpaint.predict.predictor import Coarse, Pixels, Predictor
 from underpaint.predict.summary import Row, summary_csv
 

@@ -14,7 +14,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 from underpaint.core.classes import ClassTable
-from underpaint.formats.window import Window
+from underpaint.imagefiles.window import Window
 from underpaint.predict.folder import Summary, open_output, write_each
 from underpaint.predict.predictor import Pixels
 from underpaint.predict.responses import Responder

@@ -10,10 +10,10 @@ from typing import Literal
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import ConfigError
 from underpaint.core.parallel import stream
-from underpaint.formats.folder import DataFolder, DrawnMask
-from underpaint.formats.images import image_size
-from underpaint.formats.masks import LabelFile
+from underpaint.datasets.folder import DataFolder, DrawnMask
 from underpaint.hints.types import Hints, Kind
+from underpaint.imagefiles.images import image_size
+from underpaint.imagefiles.masks import LabelFile
 from underpaint.simulate.mixture import EQUAL_PARTS, pick_kind, simulate_kind
 
 

@@ -11,13 +11,13 @@ from typing import Any
 from underpaint.core.atomic import atomic_folder
 from underpaint.core.digest import file_digest, fingerprint
 from underpaint.core.errors import UnderpaintError
-from underpaint.formats.json_text import read_json
+from underpaint.core.json_text import read_json
 
 log = logging.getLogger(__name__)
 
 TRAINING_ROOMS = (
-    "core", "hints", "formats", "records.py", "kernels", "losses", "models", "data", "features", "local", "cam",
-    "methods", "predict", "training",
+    "core", "imagefiles", "hints", "annotations", "datasets", "records.py", "kernels", "losses", "models", "data",
+    "features", "local", "cam", "methods", "predict", "training",
 )  # fmt: skip
 """The code that weights, and labels made between two stages, depend on."""
 

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from underpaint.core.atomic import atomic_folder
 from underpaint.core.errors import RunError, UnderpaintError
+from underpaint.core.json_text import read_json
 from underpaint.core.regular import TEXT_BYTES, read_regular
-from underpaint.formats.json_text import read_json
 from underpaint.models.tensors import MAX_BYTES, read_tensors
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from underpaint.core.config import FREE, Config, Settings
 from underpaint.data.hinted import ViewConfig
 from underpaint.doctor.estimate import WORKING
-from underpaint.formats.window import Window, checked
+from underpaint.imagefiles.window import Window, checked
 from underpaint.models.network import DIVISOR, ModelConfig
 
 Precision = Literal["auto", "32-true", "bf16-mixed"]
@@ -73,7 +73,7 @@ class DataConfig(Config):
 
     Attributes:
         window: Lower and upper value, 0 to 65535, of photographs of 16 bits a channel that become black and white
-            (`underpaint.formats.window`); ``auto`` takes percentiles over the photographs that are learned from. The
+            (`underpaint.imagefiles.window`); ``auto`` takes percentiles over the photographs that are learned from. The
             run keeps the numbers, and prediction uses them. Photographs of 8 bits do not feel it.
         working: Longest side in pixels at which labels are made between the stages, by local models and energies.
             Larger photographs are made smaller for it, and the labels larger again; crops for training and predicted

@@ -15,15 +15,15 @@ import yaml
 from pydantic import Field
 
 from underpaint import __version__
+from underpaint.annotations.parsing.fields import finite
 from underpaint.core import lock
 from underpaint.core.atomic import LEFTOVER, write_atomic
 from underpaint.core.classes import ClassTable
 from underpaint.core.config import Config, Settings, load_yaml
 from underpaint.core.errors import DataError, RunError
+from underpaint.core.json_text import read_json
 from underpaint.core.paths import existing
 from underpaint.core.regular import TEXT_BYTES, read_regular
-from underpaint.formats.fields import finite
-from underpaint.formats.json_text import read_json
 from underpaint.methods.base import Method, Stage
 from underpaint.methods.registry import heads_of, make_method
 from underpaint.models.network import Network

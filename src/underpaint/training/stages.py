@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from underpaint.annotations.jsonl import hint_record
 from underpaint.core.atomic import remove_leftovers, within, write_atomic
 from underpaint.core.config import Config, Settings
 from underpaint.core.digest import code_digest, file_digest, files_digest, fingerprint
@@ -16,12 +17,11 @@ from underpaint.core.errors import RunError
 from underpaint.core.rng import derive
 from underpaint.data.hinted import HintedImages
 from underpaint.data.pseudo import PseudoLabels
+from underpaint.datasets.folder import DataFolder
 from underpaint.features.bank import FeatureBank
 from underpaint.features.store import usual_store
-from underpaint.formats.folder import DataFolder
-from underpaint.formats.jsonl import hint_record
-from underpaint.formats.masks import labels_digest
 from underpaint.hints.types import Hints, Kind
+from underpaint.imagefiles.masks import labels_digest
 from underpaint.methods.base import Fitting, Method, Stage
 from underpaint.methods.registry import heads_of, learner_of, make_method
 from underpaint.models.linear import LinearHead

@@ -13,8 +13,8 @@ import torch
 
 from underpaint.core.errors import InterruptionError, RunError, UnderpaintError
 from underpaint.core.parallel import stream
+from underpaint.datasets.areas import open_with_truth
 from underpaint.evaluation.results import Role
-from underpaint.formats.areas import open_with_truth
 from underpaint.training.reporter import Reporter, Silent
 from underpaint.training.run_folder import RunFolder
 from underpaint.workflows.looks import Scored, score_run

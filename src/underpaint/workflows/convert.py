@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from underpaint.formats.convert import Conversion, plan_conversion
+from underpaint.datasets.convert import Conversion, plan_conversion
 
 
 def convert(source: Path, out: Path, *, to: str, rest: str | None = None, instances: str | None = None) -> Conversion:

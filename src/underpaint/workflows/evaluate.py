@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from underpaint.datasets.areas import open_with_truth, require_truth
 from underpaint.evaluation.compare import Evaluation, evaluate_folder
-from underpaint.formats.areas import open_with_truth, require_truth
 
 
 def evaluate(masks: Path, data: Path, *, split: str = "test", rest: str | None = None, workers: int = 1) -> Evaluation:

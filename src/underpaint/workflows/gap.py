@@ -17,14 +17,14 @@ from underpaint.core.errors import ConfigError, nearest
 from underpaint.core.lock import only_one
 from underpaint.core.outputs import Output
 from underpaint.core.paths import existing
+from underpaint.datasets.areas import open_with_truth, require_truth, truth_digest
+from underpaint.datasets.folder import DataFolder
+from underpaint.datasets.hints import read_any_hints
 from underpaint.evaluation.report import write_report
 from underpaint.evaluation.results import BudgetPoint, GapReport, MethodRow, PictureRow, Role
-from underpaint.formats.areas import open_with_truth, require_truth, truth_digest
-from underpaint.formats.folder import DataFolder
-from underpaint.formats.hints import read_any_hints
-from underpaint.formats.images import read_rgb
-from underpaint.formats.masks import read_index_mask
 from underpaint.hints.types import Hints, Kind
+from underpaint.imagefiles.images import read_rgb
+from underpaint.imagefiles.masks import read_index_mask
 from underpaint.methods.registry import method_class
 from underpaint.simulate.effort import USUAL, Effort
 from underpaint.training.config import TrainConfig

@@ -14,12 +14,12 @@ import numpy.typing as npt
 
 from underpaint.core.atomic import atomic_folder, within, write_atomic
 from underpaint.core.digest import code_digest, file_digest, files_digest, fingerprint
+from underpaint.datasets.areas import truth_digest
+from underpaint.datasets.folder import DataFolder
 from underpaint.evaluation.compare import Evaluation, ImageCounts, count_image, evaluation
 from underpaint.export import choose_forward
-from underpaint.formats.areas import truth_digest
-from underpaint.formats.folder import DataFolder
-from underpaint.formats.images import read_rgb
-from underpaint.formats.masks import write_index_mask
+from underpaint.imagefiles.images import read_rgb
+from underpaint.imagefiles.masks import write_index_mask
 from underpaint.kernels.meanfield import RRM_MASK, mean_field
 from underpaint.predict import PredictConfig, Predictor
 from underpaint.training.run_folder import RunFolder

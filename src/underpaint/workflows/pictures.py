@@ -17,8 +17,8 @@ from underpaint.core.atomic import write_atomic
 from underpaint.core.errors import DataError
 from underpaint.data.hinted import HintedImages
 from underpaint.data.samples import Still
+from underpaint.datasets.folder import DataFolder
 from underpaint.evaluation.pictures import draw_hints, overlay
-from underpaint.formats.folder import DataFolder
 from underpaint.hints.types import Hints
 from underpaint.predict import PredictConfig, Predictor
 from underpaint.training.run_folder import CURVES, SAMPLES, RunFolder, read_events

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from underpaint.annotations.jsonl import hints_bytes
 from underpaint.core.outputs import write_new
-from underpaint.formats.areas import open_with_truth, require_truth
-from underpaint.formats.jsonl import hints_bytes
+from underpaint.datasets.areas import open_with_truth, require_truth
 from underpaint.hints.types import Kind
 from underpaint.simulate.run import simulate as simulate_hints
 

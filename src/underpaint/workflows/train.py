@@ -10,17 +10,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from underpaint.annotations.jsonl import hint_record
 from underpaint.core.config import Settings, merge
 from underpaint.core.digest import code_digest, files_digest, fingerprint
 from underpaint.core.errors import ConfigError, DataError
 from underpaint.core.lock import only_one
+from underpaint.datasets.folder import DataFolder
 from underpaint.doctor.estimate import Estimate, estimate
-from underpaint.formats.folder import DataFolder
-from underpaint.formats.images import deep_photographs, image_size
-from underpaint.formats.jsonl import hint_record
-from underpaint.formats.masks import labels_digest
-from underpaint.formats.window import OUTSIDE, common_window, outside
 from underpaint.hints.types import Hints, Kind
+from underpaint.imagefiles.images import deep_photographs, image_size
+from underpaint.imagefiles.masks import labels_digest
+from underpaint.imagefiles.window import OUTSIDE, common_window, outside
 from underpaint.methods.registry import METHODS, learner_of, make_method, method_class
 from underpaint.training.artifacts import TRAINING_ROOMS
 from underpaint.training.config import DataConfig, MethodConfig, RunConfig

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from underpaint.core.config import Settings, load_yaml, merge, parse_overrides
 from underpaint.core.errors import HintError
-from underpaint.formats.dataset import open_dataset
-from underpaint.formats.folder import DataFolder
-from underpaint.formats.hints import read_any_hints
-from underpaint.formats.label_shares import stroke_images
-from underpaint.formats.rest import fill_all
+from underpaint.datasets.folder import DataFolder
+from underpaint.datasets.hints import read_any_hints
+from underpaint.datasets.open import open_dataset
+from underpaint.hints.rest import fill_all
 from underpaint.hints.types import Hints
+from underpaint.imagefiles.label_shares import stroke_images
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,39 @@
+"""Cityscapes labels."""
+
+from __future__ import annotations
+
+from underpaint.annotations.cityscapes.read import (
+    CLASSES,
+    LABEL_IDS,
+    PHOTOGRAPHS,
+    frames,
+    is_cityscapes,
+    read_cityscapes,
+)
+from underpaint.annotations.cityscapes.write import write_cityscapes
+from underpaint.annotations.format import Format
+from underpaint.hints.parts import Part
+
+__all__ = [
+    "CLASSES",
+    "FORMAT",
+    "LABEL_IDS",
+    "PHOTOGRAPHS",
+    "frames",
+    "is_cityscapes",
+    "read_cityscapes",
+    "write_cityscapes",
+]
+
+FORMAT = Format(
+    name="cityscapes",
+    title="Cityscapes labels",
+    layout="a .png or .json file an image, in gtFine/",
+    sniff=is_cityscapes,
+    read=lambda path, reading: read_cityscapes(path, left_out=reading.left_out),
+    holds=frozenset({Part.SIZES}),
+    as_pixels=frozenset({Part.POLYGONS, Part.HOLES, Part.BITMAPS, Part.IGNORED}),
+    classes=lambda _: CLASSES.names,
+    ordered=True,
+    writer=lambda path, hints, _: write_cityscapes(path, hints),
+)

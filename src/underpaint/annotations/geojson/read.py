@@ -1,0 +1,236 @@
+"""GeoJSON in pixel coordinates, as QuPath writes it: one file an image, a feature for each shape.
+
+GeoJSON is made for maps: without a word the numbers are degrees (RFC 7946, section 4). QuPath and other tools for
+pictures write pixels of the full image into it, y down. Which of the two a file holds, it does not say; so what is
+sure to be a map is refused, with the reason, and is never taken for pixels.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from underpaint.annotations.parsing.fields import finite
+from underpaint.annotations.parsing.sniff import files_of, is_json
+from underpaint.core.classes import IGNORE_WORD
+from underpaint.core.errors import FormatError
+from underpaint.core.json_text import IMAGE_BYTES, read_json
+from underpaint.hints.check import check_hints
+from underpaint.hints.fit import SLACK
+from underpaint.hints.ignore import has_area, set_aside, thin
+from underpaint.hints.types import IGNORED, Click, Hints, Point, Polygon, Scribble
+from underpaint.imagefiles.images import find_files
+from underpaint.imagefiles.naming import bare_names
+
+SOURCE = "GeoJSON"
+
+ENDINGS = frozenset({".geojson", ".json"})
+
+FARTHEST = 1_000_000.0
+"""No picture has so many pixels a side; metres on a map (UTM, web mercator) mostly are beyond."""
+
+PIXELS = "pixelCoordinates"
+"""A member that our files have beside their features (RFC 7946, section 6.1, allows it), so that nothing is guessed."""
+
+IGNORE = "Ignore*"
+"""QuPath's own class for what is to be ignored."""
+
+STAR = "*"
+"""Classes whose names end so are left out of every training by QuPath (``PathClassTools.isIgnoredClass``)."""
+
+PIXELS_FIX = "export pixel coordinates, or transform them by the affine transform of the raster, y down"
+
+
+def is_geojson(path: Path) -> bool:
+    """Whether a file, or the first one of a folder, looks like GeoJSON."""
+    first = files_of(path, ENDINGS)[:1]
+    return any(is_json(file, start, "type", "geometry") for file in first for start in "{[")
+
+
+def read_geojson(path: Path, *, left_out: Counter[str] | None = None) -> dict[str, Hints]:
+    """Read a GeoJSON file, or a folder of them in any depth: hints by the name of the file, which is the image's.
+
+    The class is ``properties.classification.name`` (QuPath), or the text ``properties.classification``, ``class`` or
+    ``label``; shapes of a class that ends in a star are to be ignored. Polygons with their holes and multi-polygons
+    become regions, points clicks, lines scribbles of the usual pen. Taken are a FeatureCollection, one Feature, and a
+    bare list of features.
+
+    Args:
+        path: The file or folder.
+        left_out: Counts here what is left out, by the reason.
+
+    Raises:
+        FormatError: not this structure, or coordinates of a map; names the file and the feature.
+    """
+    counts: Counter[str] = Counter() if left_out is None else left_out
+    files = find_files(path, ENDINGS) if path.is_dir() else {path.stem: path}
+    found = {image: _read(image, files[name], counts) for name, image in bare_names(files).items()}
+    counts += Counter()  # takes out what was counted 0 times
+    return {name: hints for name, hints in found.items() if hints.says()}
+
+
+@dataclass
+class _Drawn:
+    """What the features of one file have said so far."""
+
+    left_out: Counter[str]
+    clicks: list[Click] = field(default_factory=list)
+    scribbles: list[Scribble] = field(default_factory=list)
+    regions: list[Polygon] = field(default_factory=list)
+    unplaced: int = 0
+
+    def add_polygon(self, name: str, rings: Any, where: str) -> None:
+        """The polygon of an outer ring and its holes; where the ring covers nothing, what lies along it is ignored."""
+        outer, *holes = [_ring(ring, where) for ring in _list(rings, where)] or [()]
+        real = [hole for hole in holes if has_area(hole)]
+        flat = len(holes) - len(real) + (not has_area(outer))
+        if flat:
+            self.left_out["rings that cover nothing"] += flat
+        if has_area(outer):
+            self.regions.append(Polygon(name, outer, tuple(real)))
+        elif outer:
+            self.scribbles.append(thin(outer))
+
+
+def _read(image: str, path: Path, left_out: Counter[str]) -> Hints:
+    drawn = _Drawn(left_out)
+    content = read_json(path, max_bytes=IMAGE_BYTES)
+    for number, feature in enumerate(_features(content, path)):
+        where = f"{path}, feature {number}"
+        if not isinstance(feature, dict):
+            raise FormatError("the feature is not an object", where=where, accepted='{"type": "Feature", ...}')
+        name, geometry = _class(feature.get("properties")), feature.get("geometry")
+        if not isinstance(geometry, dict):
+            left_out["features without a shape"] += 1
+            drawn.unplaced += name is not None
+            continue
+        left_out["shapes without a class"] += name is None
+        _add(drawn, IGNORED if name is None else name, geometry, where)
+    if not (isinstance(content, dict) and content.get(PIXELS) is True):
+        _refuse_map(drawn, path)
+    hints = Hints(
+        image=image,
+        clicks=tuple(drawn.clicks),
+        scribbles=tuple(drawn.scribbles),
+        source=SOURCE,
+        regions=tuple(drawn.regions),
+        unplaced=drawn.unplaced,
+    )
+    hints = set_aside(hints)
+    check_hints(hints, None, path)
+    return hints
+
+
+def _features(content: Any, path: Path) -> list[Any]:
+    if isinstance(content, dict) and content.get("crs") is not None:
+        raise FormatError("the file names a coordinate system of a map (crs)", where=path, fix=PIXELS_FIX)
+    if isinstance(content, dict) and content.get("type") == "FeatureCollection":
+        content = content.get("features")
+    if isinstance(content, dict) and content.get("type") == "Feature":
+        return [content]
+    if not isinstance(content, list):
+        raise FormatError("no features", where=path, accepted="a FeatureCollection, a Feature, or a list of features")
+    return content
+
+
+def _class(properties: Any) -> str | None:
+    """QuPath writes ``classification: {"name": ...}``, and ``{"names": [...]}`` for a class within a class."""
+    if not isinstance(properties, dict):
+        return None
+    said = properties.get("classification") or properties.get("class") or properties.get("label")
+    if isinstance(said, dict):
+        names = said.get("names")
+        texts = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+        said = ": ".join(texts) or said.get("name")
+    if not (isinstance(said, str) and said):
+        return None
+    return IGNORE_WORD if any(part.endswith(STAR) for part in said.split(": ")) else said
+
+
+def _add(drawn: _Drawn, name: str, geometry: dict[str, Any], where: str) -> None:
+    kind, coordinates = geometry.get("type"), geometry.get("coordinates")
+    if kind == "Point":
+        drawn.clicks.append(Click(name, *_position(coordinates, where)))
+    elif kind == "MultiPoint":
+        drawn.clicks.extend(Click(name, *point) for point in _line(coordinates, where))
+    elif kind == "LineString":
+        drawn.scribbles.append(_stroke(name, coordinates, where))
+    elif kind == "MultiLineString":
+        drawn.scribbles.extend(_stroke(name, line, where) for line in _list(coordinates, where))
+    elif kind == "Polygon":
+        drawn.add_polygon(name, coordinates, where)
+    elif kind == "MultiPolygon":
+        for rings in _list(coordinates, where):
+            drawn.add_polygon(name, rings, where)
+    elif kind == "GeometryCollection":
+        drawn.left_out["shapes of type 'GeometryCollection'"] += 1
+        for inner in geometry.get("geometries") or [None]:
+            if isinstance(inner, dict) and inner.get("type") != kind:
+                _add(drawn, IGNORED, inner, where)
+            else:  # none, or one collection within another, which the RFC advises against
+                drawn.unplaced += 1
+    else:
+        drawn.left_out[f"shapes of type {kind[:20] if isinstance(kind, str) else None!r}"] += 1
+        drawn.unplaced += 1
+
+
+def _stroke(name: str, line: Any, where: str) -> Scribble:
+    """A stroke; two points at one place are a dot."""
+    points = _line(line, where)
+    return Scribble(name, points[:1] if len(points) == 2 and points[0] == points[1] else points)
+
+
+def _ring(ring: Any, where: str) -> tuple[Point, ...]:
+    """The points of a ring, of which the last repeats the first in the file."""
+    points = _line(ring, where)
+    return points[:-1] if len(points) > 1 and points[0] == points[-1] else points
+
+
+def _line(line: Any, where: str) -> tuple[Point, ...]:
+    points = tuple(_position(position, where) for position in _list(line, where))
+    if not points:
+        raise FormatError("a line without points", where=where, accepted="[[x, y], ...]")
+    return points
+
+
+def _position(position: Any, where: str) -> Point:
+    """[x, y]; further numbers (a height) are passed over, as the RFC allows."""
+    x, y = map(finite, position[:2]) if isinstance(position, list) and len(position) >= 2 else (None, None)
+    if x is None or y is None:
+        raise FormatError("a position is not [x, y]", where=where, accepted="two finite numbers")
+    return x, y
+
+
+def _list(value: Any, where: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise FormatError("the coordinates are not a list", where=where, accepted="lists as in RFC 7946")
+    return value
+
+
+def _refuse_map(drawn: _Drawn, path: Path) -> None:
+    """Refuse coordinates that can be no pixels: too far, degrees below 0, or outlines smaller than a pixel."""
+    lines = [
+        *(scribble.points for scribble in drawn.scribbles),
+        *(region.ring for region in drawn.regions if isinstance(region, Polygon)),
+    ]
+    lines = [line for line in lines if len(line) > 1]
+    points = [(click.x, click.y) for click in drawn.clicks] + [point for line in lines for point in line]
+    if not points:
+        return
+    reason = None
+    if any(abs(x) > FARTHEST or abs(y) > FARTHEST for x, y in points):
+        reason = f"more than {FARTHEST:.0f} pixels from the corner, like metres on a map"
+    elif all(abs(x) <= 180 and abs(y) <= 90 for x, y in points):
+        if any(x < -SLACK or y < -SLACK for x, y in points):
+            reason = "negative, and within 180 and 90, like degrees"
+        elif lines and all(_extent(line) < 1 for line in lines):
+            reason = "so close that every outline is smaller than a pixel, like degrees"
+    if reason:
+        raise FormatError(f"the coordinates are {reason}", where=path, accepted="pixels", fix=PIXELS_FIX)
+
+
+def _extent(line: tuple[Point, ...]) -> float:
+    xs, ys = [x for x, _ in line], [y for _, y in line]
+    return max(max(xs) - min(xs), max(ys) - min(ys))

@@ -1,0 +1,199 @@
+"""The hints file, read: every field is checked, and an error names file and line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from underpaint.annotations.parsing.fields import Fields
+from underpaint.annotations.parsing.sniff import is_json
+from underpaint.core.classes import ClassTable, Meaning, Numbering
+from underpaint.core.errors import FormatError
+from underpaint.core.inside import leads_out, lies_in
+from underpaint.core.json_text import parse_json
+from underpaint.core.regular import open_regular
+from underpaint.hints.check import check_hints
+from underpaint.hints.types import IGNORED, Bitmap, Box, Click, Hints, Polygon, Region, Scribble, Tags
+
+VERSION = 1
+
+
+HEADER = {"underpaint": "hints", "version": VERSION}
+
+
+MAX_BYTES = 4 << 30
+"""Limit of a hints file, which is read line by line."""
+
+
+MAX_LINE = 16 << 20
+"""Bytes of one line: about 600,000 points, several times what covers a photograph of 500 pixels with strokes."""
+
+
+def read_hints(path: Path, classes: ClassTable | None = None, *, root: Path | None = None) -> dict[str, Hints]:
+    """Read a hints file: hints by image name, in the order of the file.
+
+    Args:
+        path: The file.
+        classes: Where given, every class name must be in this table.
+        root: The data set's folder: where given, a label picture that lies outside of it through a link is refused.
+
+    Raises:
+        FormatError: missing, another version, not the structure above, NaN, an image given twice, a label picture
+            outside of the data set; names file and line.
+        HintError: a class outside the table, or hints that contradict themselves.
+    """
+    found: dict[str, Hints] = {}
+    for number, text in _lines(path):
+        where = f"{path}:{number}"
+        record = parse_json(text, where)
+        if number == 1:
+            _check_header(record, where)
+            continue
+        hints = _hints(Fields(record, where), root)
+        if hints.image in found:
+            raise FormatError(f"the image {hints.image!r} is given twice", where=where, accepted="one line an image")
+        check_hints(hints, classes, where)
+        found[hints.image] = hints
+    return found
+
+
+def is_hints_file(path: Path) -> bool:
+    """Whether a file is named or starts like a hints file."""
+    return path.is_file() and (path.suffix.lower() == ".jsonl" or is_json(path, "{", "underpaint"))
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Line numbers and texts, empty lines passed over; the header is sure to be there."""
+    try:
+        with open_regular(path, max_bytes=MAX_BYTES) as file:
+            number = 0
+            while line := file.readline(MAX_LINE + 1):
+                number += 1
+                if len(line) > MAX_LINE:
+                    raise FormatError("the line is too long", where=f"{path}:{number}", accepted=f"{MAX_LINE} bytes")
+                if number == 1 or line.strip():
+                    yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
+    except OSError as error:
+        raise FormatError(f"the hints file cannot be read: {error.strerror or error}", where=path) from None
+    except UnicodeDecodeError as error:
+        raise FormatError(f"not UTF-8 text: {error}", where=f"{path}:{number}") from None
+    if number == 0:
+        raise FormatError("the hints file is empty", where=path, accepted=f"a first line {json.dumps(HEADER)}")
+
+
+def _check_header(record: Any, where: str) -> None:
+    if not isinstance(record, dict) or record.get("underpaint") != "hints":
+        raise FormatError("not a hints file", where=where, accepted=f"a first line {json.dumps(HEADER)}")
+    if record.get("version") != VERSION:
+        seen = record.get("version")
+        raise FormatError(f"hints file version {seen!r}", where=where, accepted=VERSION, fix="update underpaint")
+
+
+def _hints(fields: Fields, root: Path | None) -> Hints:
+    hints = Hints(
+        image=fields.text("image"),
+        size=_size(fields),
+        clicks=tuple(_click(item) for item in fields.items("clicks")),
+        scribbles=tuple(_scribble(item) for item in fields.items("scribbles")),
+        boxes=tuple(_box(item) for item in fields.items("boxes")),
+        boxed=frozenset(fields.texts("boxed")),
+        tags=_tags(fields),
+        mask=_mask(fields, root) if "mask" in fields else None,
+        source=fields.text("source", empty=True) if "source" in fields else "",
+        seconds=fields.number("seconds", low=0) if "seconds" in fields else None,
+        regions=tuple(_region(item) for item in fields.items("regions")),
+        unplaced=fields.whole("unplaced", low=1) if "unplaced" in fields else 0,
+        numbering=_numbering(fields),
+        strokes=fields.flag("strokes") if "strokes" in fields else False,
+    )
+    fields.refuse_rest()
+    return hints
+
+
+def _mask(fields: Fields, root: Path | None) -> str:
+    """The path of the label picture: below the data set's folder, since the file may be a stranger's."""
+    name = fields.text("mask")
+    if leads_out(name) or (root is not None and not lies_in(root / name, root)):
+        fields.refuse("mask", "a path below the data set's folder, such as 'masks/a.png', and no link out of it")
+    return name
+
+
+def _size(fields: Fields) -> tuple[int, int] | None:
+    if "height" not in fields and "width" not in fields:
+        return None
+    return fields.whole("height", low=1), fields.whole("width", low=1)
+
+
+def _click(fields: Fields) -> Click:
+    click = Click(fields.text("class"), fields.number("x"), fields.number("y"))
+    fields.refuse_rest()
+    return click
+
+
+def _scribble(fields: Fields) -> Scribble:
+    points = tuple(fields.pairs("points"))
+    scribble = Scribble(fields.text("class"), points, fields.number("width", above=0))
+    fields.refuse_rest()
+    return scribble
+
+
+def _box(fields: Fields) -> Box:
+    box = Box(fields.text("class"), *(fields.number(side) for side in ("x0", "y0", "x1", "y1")))
+    fields.refuse_rest()
+    return box
+
+
+def _region(fields: Fields) -> Region:
+    name = _region_name(fields)
+    region: Region
+    if "runs" in fields:
+        corner = (fields.whole("x"), fields.whole("y"))
+        size = (fields.whole("width", low=1), fields.whole("height", low=1))
+        region = Bitmap(name, *corner, *size, tuple(fields.wholes("runs", low=0)))
+    else:
+        region = Polygon(name, tuple(fields.pairs("points")), tuple(map(tuple, fields.rings("holes"))))
+    fields.refuse_rest()
+    return region
+
+
+def _region_name(fields: Fields) -> str:
+    """The class of a region, or `IGNORED`."""
+    if "ignored" not in fields:
+        return fields.text("class")
+    if fields.value("ignored") is not True:
+        fields.refuse("ignored", "true, in place of a class")
+    return IGNORED
+
+
+def _numbering(fields: Fields) -> Numbering | None:
+    if "numbering" not in fields:
+        return None
+    inner = fields.inner("numbering")
+    numbering = Numbering(
+        tuple(_meaning(item) for item in inner.items("numbers")),
+        inner.text("others") if "others" in inner else None,
+        fields.where,
+    )
+    inner.refuse_rest()
+    return numbering
+
+
+def _meaning(fields: Fields) -> Meaning:
+    colour = fields.wholes("colour", low=0) if "colour" in fields else []
+    if len(colour) not in (0, 3) or any(channel > 255 for channel in colour):
+        fields.refuse("colour", "[red, green, blue], 0..255")
+    name = fields.text("class") if "class" in fields else None
+    meaning = Meaning(fields.whole("number", low=0), name, (colour[0], colour[1], colour[2]) if colour else None)
+    fields.refuse_rest()
+    return meaning
+
+
+def _tags(fields: Fields) -> Tags | None:
+    if "tags" not in fields:
+        return None
+    inner = fields.inner("tags")
+    tags = Tags(frozenset(inner.texts("present")), frozenset(inner.texts("absent")))
+    inner.refuse_rest()
+    return tags

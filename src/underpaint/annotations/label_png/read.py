@@ -1,0 +1,90 @@
+"""A folder of label images in which 255 is unknown: hints drawn as pixels, partial masks, or full ones."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from underpaint.annotations.parsing.sniff import files_of
+from underpaint.core.classes import VOID, ClassTable
+from underpaint.core.errors import DataError
+from underpaint.core.inside import real
+from underpaint.hints.types import Hints
+from underpaint.imagefiles.decode import MAX_PIXELS, opened
+from underpaint.imagefiles.images import find_files
+from underpaint.imagefiles.label_shares import LOOKED_AT, stroke_images
+from underpaint.imagefiles.masks import FORMATS, SUFFIXES, LabelFile
+from underpaint.imagefiles.numbering import numbering_beside
+
+BESIDE = frozenset({".json", ".geojson"})
+"""Endings of annotation files that lie beside photographs; in a folder with those, pictures are no label images."""
+
+
+def is_label_folder(path: Path) -> bool:
+    """Whether a folder holds pictures of a lossless format, and no annotation files that belong to them."""
+    return path.is_dir() and bool(files_of(path, SUFFIXES)) and not files_of(path, BESIDE)
+
+
+def read_label_images(
+    folder: Path, classes: ClassTable, root: Path, *, lenient: bool = False, left_out: Counter[str] | None = None
+) -> dict[str, Hints]:
+    """Refer to every label image of a folder by its path: relative to ``root`` where it lies below, else absolute.
+
+    The numbers are those of the class list beside the images, if there is one; see `numbering_beside`. Images that
+    label few pixels count as scribbles; see `stroke_images`.
+
+    Args:
+        folder: PNG, BMP or TIFF files as `read_index_mask` takes them, named like the images.
+        classes: The class table.
+        root: The data set's folder.
+        lenient: Leave the pixels of classes that the table lacks unknown, instead of raising.
+        left_out: Counts here what is left out, by the reason.
+
+    Raises:
+        DataError: no label images, numbers outside the table, or grey images of nothing but 0 and 255, in which 255
+            would be the object.
+    """
+    found = find_files(folder, SUFFIXES)
+    if not found:
+        raise DataError("no label images found", where=folder, accepted=", ".join(sorted(SUFFIXES)))
+    numbering = numbering_beside(folder, classes)
+    strange = set(numbering.names()) - set(classes.names) if numbering is not None and lenient else set()
+    if numbering is not None and strange:
+        numbering = numbering.without(strange)
+        if left_out is not None:
+            words = ", ".join(sorted(strange))
+            left_out[f"classes of {numbering.source} that the data set lacks: {words}"] = len(strange)
+    files = {name: LabelFile(file, stated=True, numbering=numbering) for name, file in found.items()}
+    _refuse_two_valued(files, folder, classes)
+    strokes = stroke_images(files, classes)
+    return {
+        name: Hints(name, mask=_refer(file, root), source="label images", numbering=numbering, strokes=name in strokes)
+        for name, file in found.items()
+    }
+
+
+def _refuse_two_valued(files: Mapping[str, LabelFile], folder: Path, classes: ClassTable) -> None:
+    some = list(files.values())[:: -(-len(files) // LOOKED_AT)]
+    if not all(_is_grey(file.path) for file in some):
+        return
+    values = {int(v) for file in some for v in np.unique(file.read(classes))}
+    if values == {0, VOID}:
+        raise DataError(
+            f"the label images hold the grey values 0 and {VOID} alone ({len(some)} of {len(files)} were looked at)",
+            where=folder,
+            fix=f"write the object as its class number (1, 2, ...) and {VOID} where nothing is known; or, where black "
+            "and white are classes, give them these colours in classes.txt ('cell 255 255 255')",
+        )
+
+
+def _is_grey(file: Path) -> bool:
+    with opened(file, FORMATS, max_pixels=MAX_PIXELS) as image:
+        return image.mode != "P"
+
+
+def _refer(file: Path, root: Path) -> str:
+    file, root = real(file), real(root)
+    return file.relative_to(root).as_posix() if file.is_relative_to(root) else file.as_posix()

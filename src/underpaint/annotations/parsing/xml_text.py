@@ -1,0 +1,129 @@
+"""XML from outside, through defusedxml: no DTD, no entities, bounded size, one typed error."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+
+from underpaint.core.errors import FormatError
+from underpaint.core.regular import read_regular
+from underpaint.hints.types import Tags
+
+__all__ = [
+    "MAX_BYTES",
+    "NO_XML",
+    "OURS",
+    "Element",
+    "Stated",
+    "number_of",
+    "read_stated",
+    "read_xml",
+    "size_of",
+    "text_of",
+]
+
+
+MAX_BYTES = 4 << 20
+"""Limit of a file. The longest known annotation of one image (a ScribbleSup file) has 60 kB."""
+
+
+NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that no XML file can hold, not even escaped."""
+
+
+OURS = "underpaint"
+"""The element by which our files are known; other programs pass over it."""
+
+
+def read_xml(path: Path, root: str) -> Element:
+    """Read an XML file whose outermost element is ``root``.
+
+    Raises:
+        FormatError: missing, too large, not XML, with a DTD or entities, or another outermost element.
+    """
+    try:
+        element = fromstring(read_regular(path, max_bytes=MAX_BYTES), forbid_dtd=True)
+    except OSError as error:
+        raise FormatError(f"the file cannot be read: {error.strerror or error}", where=path) from None
+    except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
+        # ValueError and LookupError: an encoding that the file names and Python cannot decode.
+        raise FormatError(f"not XML that can be read: {error or type(error).__name__}", where=path) from None
+    if element.tag != root:
+        raise FormatError(f"the outermost element is <{element.tag[:40]}>", where=path, accepted=f"<{root}>")
+    return element
+
+
+def text_of(parent: Element, tag: str, where: object) -> str:
+    """The text of a child. Raises `FormatError` where it is missing or empty."""
+    child = parent.find(tag)
+    text = (child.text or "").strip() if child is not None else ""
+    if not text:
+        raise FormatError(f"<{parent.tag}> has no <{tag}>", where=where)
+    return text
+
+
+def number_of(parent: Element, tag: str, where: object) -> float:
+    """The number in a child. Raises `FormatError` where it is missing or not a finite number."""
+    text = text_of(parent, tag, where)
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise FormatError(f"<{tag}> is {text[:40]!r}", where=where, accepted="a finite number")
+    return number
+
+
+def size_of(annotation: Element, where: object) -> tuple[int, int] | None:
+    """(H, W) from ``<size>``; None where it is missing, or 0 as some tools write it.
+
+    Raises:
+        FormatError: a width or height that is no whole number of 0 or more.
+    """
+    size = annotation.find("size")
+    if size is None:
+        return None
+    sides = [number_of(size, side, where) for side in ("height", "width")]
+    if not all(side >= 0 and side == int(side) for side in sides):
+        raise FormatError(f"the size is {sides[1]:g} x {sides[0]:g}", where=where, accepted="whole numbers")
+    return (int(sides[0]), int(sides[1])) if min(sides) > 0 else None
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What a file of ours says in place of what a reader infers from a foreign one.
+
+    Args:
+        boxed: `Hints.boxed`.
+        tags: `Hints.tags`.
+    """
+
+    boxed: frozenset[str]
+    tags: Tags | None
+
+
+def read_stated(annotation: Element, where: object) -> Stated | None:
+    """What a file of ours states; None where the file is foreign.
+
+    Raises:
+        FormatError: a class without a name.
+    """
+    ours = annotation.find(OURS)
+    if ours is None:
+        return None
+    tags = ours.find("tags")
+    stated = Tags(_words(tags, "present", where), _words(tags, "absent", where)) if tags is not None else None
+    return Stated(_words(ours, "boxed", where), stated)
+
+
+def _words(parent: Element, tag: str, where: object) -> frozenset[str]:
+    words = frozenset((child.text or "").strip() for child in parent.findall(tag))
+    if "" in words:
+        raise FormatError(f"<{tag}> names no class", where=where)
+    return words

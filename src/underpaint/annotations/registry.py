@@ -1,0 +1,74 @@
+"""Every annotation format that is read or written, in the order in which they are tried."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+from underpaint.annotations.format import Format
+from underpaint.core.errors import DataError, nearest
+from underpaint.core.paths import nearest_path
+
+FOLDERS = (
+    "jsonl",
+    "coco",
+    "labelme",
+    "yolo",
+    "label_studio",
+    "cvat",
+    "via",
+    "geojson",
+    "cityscapes",
+    "whats_the_point",
+    "scribblesup",
+    "voc_xml",
+    "tags_csv",
+    "boxes_csv",
+    "label_png",
+)
+"""The folder of each format in `underpaint.annotations`; its `FORMAT` says all that the program knows of it."""
+
+FORMATS: tuple[Format, ...] = tuple(import_module(f"underpaint.annotations.{folder}").FORMAT for folder in FOLDERS)
+
+
+def format_named(name: str) -> Format:
+    """The format of a name. Raises `DataError` with the names there are."""
+    found = next((one for one in FORMATS if one.name == name), None)
+    if found is None:
+        names = [one.name for one in FORMATS]
+        raise DataError(f"no format {name!r}", accepted=", ".join(names), fix=nearest(name, names) or None)
+    return found
+
+
+def formats_of(path: Path, among: Sequence[Format] = FORMATS) -> list[Format]:
+    """The formats whose signs a file or folder has; one that is `Format.general` only where there is no other.
+
+    Pictures beside annotation files are the photographs, and a table of boxes is no table of tags.
+    """
+    found = [one for one in among if one.sniff(path)]
+    return [one for one in found if not one.general] or found
+
+
+def recognise(path: Path) -> Format:
+    """The format of a file or folder, from its content.
+
+    Raises:
+        DataError: missing, no known format, or files of several formats in one folder.
+    """
+    if not path.exists():
+        raise DataError("the hints are missing", where=path, fix=nearest_path(path))
+    found = formats_of(path)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        titles = ", ".join(one.title for one in found)
+        fix = "name one of the files, or a sub-folder"
+        raise DataError(f"several formats at once: {titles}", where=path, accepted="hints of one format", fix=fix)
+    what = "no hints in the folder" if path.is_dir() else f"hints of an unknown format: {path.name}"
+    raise DataError(what, where=path, accepted=accepted())
+
+
+def accepted() -> str:
+    """All formats with their layout, for messages."""
+    return "; ".join(f"{one.title} ({one.layout})" for one in FORMATS)

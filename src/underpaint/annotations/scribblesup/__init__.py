@@ -1,0 +1,21 @@
+"""ScribbleSup's scribbles."""
+
+from __future__ import annotations
+
+from underpaint.annotations.format import Format
+from underpaint.annotations.scribblesup.read import is_scribblesup, read_scribblesup, write_scribblesup
+from underpaint.hints.parts import Part
+
+__all__ = ["FORMAT", "is_scribblesup", "read_scribblesup", "write_scribblesup"]
+
+FORMAT = Format(
+    name="scribblesup",
+    title="ScribbleSup scribbles",
+    layout="an .xml file an image",
+    sniff=is_scribblesup,
+    read=lambda path, reading: read_scribblesup(path, reading.classes),
+    holds=frozenset({Part.SCRIBBLES, Part.TAGS, Part.ABSENT, Part.SIZES}),
+    writer=lambda path, hints, writing: write_scribblesup(
+        path, hints, classes=writing.classes.names, file=writing.file
+    ),
+)

@@ -1,0 +1,131 @@
+"""ScribbleSup's scribbles: one XML file an image (Lin et al., CVPR 2016)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from underpaint.annotations.parsing.sniff import files_of, is_xml
+from underpaint.annotations.parsing.xml_text import Element, Stated, number_of, read_stated, read_xml, size_of, text_of
+from underpaint.annotations.voc_xml import child, number, write_annotations
+from underpaint.core.classes import ClassTable
+from underpaint.core.errors import FormatError
+from underpaint.hints.types import Hints, Point, Scribble, Tags
+from underpaint.imagefiles.images import find_files
+
+SUFFIXES = frozenset({".xml"})
+
+PEN = 3.0
+"""Pen width in pixels with which the literature draws these lines, 3 % of the pixels (Tang et al., ECCV 2018)."""
+
+WORDS = {
+    "plane": "aeroplane",
+    "bike": "bicycle",
+    "table": "diningtable",
+    "plant": "pottedplant",
+    "monitor": "tvmonitor",
+}
+"""ScribbleSup's words where they differ from VOC's. A word that the class table has is left as it is."""
+
+CENTRE = 0.5
+"""A pixel number is the pixel's centre, half a pixel into it."""
+
+MAX_POINTS = 100_000
+"""Limit of the points of one line, hundreds of times the longest known (330)."""
+
+
+def is_scribblesup(path: Path) -> bool:
+    """Whether the first XML file that has lines or VOC's objects has lines, and no object to which they belong."""
+    for file in files_of(path, SUFFIXES):
+        if is_xml(file, "annotation", "object"):
+            return False
+        if is_xml(file, "annotation", "polygon"):
+            return True
+    return False
+
+
+def read_scribblesup(path: Path, classes: ClassTable) -> dict[str, Hints]:
+    """Read ScribbleSup XML, a file or a folder of them.
+
+    A ``<polygon>`` is an open line in spite of its name, its points are pixel numbers from 0. The annotators drew on
+    every class that they saw, so tags are complete, but for the background where nobody drew on it. The image is the
+    one named like the XML file. Class words become VOC's; those outside the table are returned as they stand.
+    A file that `write_scribblesup` made states its tags, and none are inferred.
+
+    Args:
+        path: A file, or a folder with files in any depth.
+        classes: The class table, for the tags.
+
+    Raises:
+        FormatError: unreadable XML, or a line without class or points; names the file and line.
+    """
+    files = find_files(path, SUFFIXES) if path.is_dir() else {path.stem: path}
+    return {name: _hints(name, file, classes) for name, file in files.items()}
+
+
+def _hints(name: str, file: Path, classes: ClassTable) -> Hints:
+    root = read_xml(file, "annotation")
+    lines = root.findall("polygon")
+    scribbles = tuple(_scribble(line, f"{file}, polygon {i}", classes) for i, line in enumerate(lines, start=1))
+    stated = read_stated(root, file) or _inferred(scribbles, classes)
+    return Hints(
+        image=name,
+        size=size_of(root, file),
+        scribbles=scribbles,
+        tags=stated.tags,
+        source="ScribbleSup",
+    )
+
+
+def _inferred(scribbles: Iterable[Scribble], classes: ClassTable) -> Stated:
+    """What ScribbleSup's rule says of an image: every class that it shows has a line."""
+    present = frozenset(scribble.name for scribble in scribbles)
+    things = frozenset(classes.names[i] for i in classes.foreground)
+    return Stated(frozenset(), Tags(present, things - present) if present else None)
+
+
+def _scribble(line: Element, where: str, classes: ClassTable) -> Scribble:
+    word = text_of(line, "tag", where)
+    points = line.findall("point")
+    if not 1 <= len(points) <= MAX_POINTS:
+        raise FormatError(f"the line has {len(points)} points", where=where, accepted=f"1 to {MAX_POINTS}")
+    name = word if word in classes.names else WORDS.get(word, word)
+    centres = ((number_of(p, "X", where) + CENTRE, number_of(p, "Y", where) + CENTRE) for p in points)
+    return Scribble(name, tuple(centres), PEN)
+
+
+def write_scribblesup(
+    path: Path, hints: Iterable[Hints], *, classes: Sequence[str] = (), file: Callable[[str], str] = str
+) -> None:
+    """Write a folder with a file ``IMAGE.xml`` for each image.
+
+    VOC's class words become ScribbleSup's where they differ, unless the class table has a class of that word. An
+    element ``<underpaint>`` states the tags, so that `read_scribblesup` infers none from our files; other programs pass
+    over it, and take the classes without a line for absent.
+
+    Args:
+        path: The folder; an older one under this name is replaced at the end.
+        hints: Hints of one image each; what is neither lines nor tags is left out, and so are pen widths.
+        classes: The names of the class table.
+        file: Gives the file name of an image.
+
+    Raises:
+        HintError, DataError: as `write_annotations`.
+    """
+    words = {name: word for word, name in WORDS.items() if word not in classes}
+
+    def lines(one: Hints) -> Iterator[Element]:
+        for scribble in one.scribbles:
+            yield _line(words.get(scribble.name, scribble.name), scribble.points)
+
+    write_annotations(path, hints, lines, file=file)
+
+
+def _line(word: str, points: Iterable[Point]) -> Element:
+    line = Element("polygon")
+    child(line, "tag", word)
+    for x, y in points:
+        point = child(line, "point")
+        child(point, "X", number(x - CENTRE))
+        child(point, "Y", number(y - CENTRE))
+    return line

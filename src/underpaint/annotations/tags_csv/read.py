@@ -1,0 +1,130 @@
+"""Image tags in a table: one column a class, or one column with a list of tags."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from underpaint.annotations.parsing.table import (
+    BESIDE,
+    LABELS,
+    STATES,
+    SUFFIXES,
+    heading_word,
+    image_column,
+    refuse_repeats,
+    rows,
+    state,
+)
+from underpaint.core.classes import ClassTable
+from underpaint.core.errors import FormatError
+from underpaint.hints.types import Hints, Tags
+
+LIST_COLUMNS = frozenset({"tags", "labels", "classes"})
+"""Headings of a column with a list of tags; under `table.LABELS` a column has one tag a row."""
+
+
+_SEPARATORS = re.compile(r"[;,|]")
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file is a table, by its ending: nothing in a table's text tells it from other text."""
+    return path.is_file() and path.suffix.lower() in SUFFIXES
+
+
+def read_tags(path: Path, classes: ClassTable, *, complete: bool = False) -> dict[str, Hints]:
+    """Read a table of tags. The first line is a heading, and the first column, or the one headed so, names the image.
+
+    In a table with one column a class, a cell says present (1, yes, true), absent (0, no, false) or nothing (a blank).
+    A column headed ``tags`` lists those present between ``;``, ``,`` or ``|``; one headed ``label`` or ``class`` has
+    one a row, and an image may have several rows. A class that is not listed is unknown, unless the caller knows that
+    the lists are complete. Columns with headings such as ``split`` are passed over (`table.BESIDE`). Class words are
+    returned as they stand, in or out of the table, and so are the images' names.
+
+    Args:
+        path: UTF-8 text; a byte order mark is passed over.
+        classes: The class table; a class called ``tags`` makes a column of that name a class column.
+        complete: Classes that a list does not name are absent (but for the background).
+
+    Raises:
+        FormatError: no heading, two alike, a row of another length, a cell that is none of the three states, or an
+            image given twice; names file and line.
+    """
+    table = rows(path)
+    _, heading = next(table, (1, []))
+    body = list(table)
+    columns = _columns(heading, [row for _, row in body], classes, path)
+    every = frozenset(classes.names[i] for i in classes.foreground)
+    found: dict[str, Hints] = {}
+    for number, row in body:
+        where = f"{path}:{number}"
+        if len(row) != len(heading):
+            raise FormatError(
+                f"the row has {len(row)} columns", where=where, accepted=f"{len(heading)}, as the heading"
+            )
+        image = row[columns.image]
+        if not image:
+            raise FormatError("the row names no image", where=where, accepted="the name of an image")
+        tags = _states(heading, row, columns, where) if columns.listed is None else _listed(row[columns.listed])
+        if image in found and not columns.several:
+            raise FormatError(f"the image {image!r} is given twice", where=where)
+        before = found[image].tags if image in found else None
+        present = tags.present | (before.present if before is not None else frozenset())
+        absent = every - present if complete and columns.listed is not None else tags.absent
+        found[image] = Hints(image=image, tags=Tags(present, absent), source="tags")
+    return found
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Where a table has what: the image, a list of tags, or the states of one class each.
+
+    ``several`` says that an image may have a row for each of its tags.
+    """
+
+    image: int
+    listed: int | None
+    classes: tuple[int, ...]
+    several: bool
+
+
+def _columns(heading: Sequence[str], body: Sequence[Sequence[str]], classes: ClassTable, path: Path) -> _Columns:
+    if len(heading) < 2:
+        accepted = "a heading such as image,cat,dog or image,tags or filename,label"
+        raise FormatError(f"the first line has {len(heading)} column(s)", where=f"{path}:1", accepted=accepted)
+    refuse_repeats(heading, path)
+    image = image_column(heading)
+    words = {place: heading_word(word) for place, word in enumerate(heading) if place != image}
+    own = {place for place in words if heading[place] in classes.names}
+    beside = {place for place in words if words[place] in BESIDE and not _says_states(place, body)}
+    rest = [place for place in words if place in own or place not in beside]
+    listed = rest[0] if len(rest) == 1 and rest[0] not in own else None
+    if listed is not None and words[listed] in (*LIST_COLUMNS, *LABELS):
+        return _Columns(image, listed, (), several=words[listed] in LABELS)
+    return _Columns(image, None, tuple(rest), several=False)
+
+
+def _says_states(place: int, body: Sequence[Sequence[str]]) -> bool:
+    """Whether every cell of a column says present, absent or nothing."""
+    try:
+        return all(state(row[place]) in (True, False, None) for row in body if place < len(row))
+    except ValueError:
+        return False
+
+
+def _listed(cell: str) -> Tags:
+    return Tags(frozenset(word.strip() for word in _SEPARATORS.split(cell) if word.strip()))
+
+
+def _states(heading: Sequence[str], row: Sequence[str], columns: _Columns, where: str) -> Tags:
+    said: dict[str, bool | None] = {}
+    for place in columns.classes:
+        try:
+            said[heading[place]] = state(row[place])
+        except ValueError:
+            what = f"the cell of column {heading[place]!r} is {row[place][:40]!r}"
+            raise FormatError(what, where=where, accepted=STATES) from None
+    present = frozenset(name for name, here in said.items() if here is True)
+    return Tags(present, frozenset(name for name, here in said.items() if here is False))

@@ -1,0 +1,137 @@
+"""PASCAL VOC's box annotations: one XML file an image."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Literal
+
+from underpaint.annotations.parsing.sniff import files_of, is_xml
+from underpaint.annotations.parsing.xml_text import Element, Stated, number_of, read_stated, read_xml, size_of, text_of
+from underpaint.core.classes import ClassTable
+from underpaint.core.errors import FormatError
+from underpaint.hints.types import Box, Hints, Tags
+from underpaint.imagefiles.images import find_files
+
+Base = Literal["auto", 0, 1]
+
+
+SUFFIXES = frozenset({".xml"})
+
+
+FIRST = 1
+"""Number of the first pixel in VOC's own files, and in ours."""
+
+
+SIDES = ("xmin", "ymin", "xmax", "ymax")
+
+
+def is_voc(path: Path) -> bool:
+    """Whether the first XML file that has objects or ScribbleSup's lines has objects, or none has either.
+
+    An object may have a polygon beside its box, as Roboflow and others write it.
+    """
+    files = files_of(path, SUFFIXES)
+    for file in files:
+        if is_xml(file, "annotation", "object"):
+            return True
+        if is_xml(file, "annotation", "polygon"):
+            return False
+    return any(is_xml(file, "annotation") for file in files[:1])
+
+
+def read_voc_boxes(
+    path: Path,
+    classes: ClassTable,
+    *,
+    base: Base = "auto",
+    left_out: Counter[str] | None = None,
+    remarks: Counter[str] | None = None,
+) -> dict[str, Hints]:
+    """Read VOC box XML, a file or a folder of them.
+
+    The image is the one named like the XML file; its ``<filename>`` is passed over, which copied files often get wrong.
+    VOC annotates every object of its classes, so the classes of the table count as boxed completely (but the
+    background; without a background class, only those that have a box somewhere in ``path``), and tags follow.
+    Class words are returned as they stand, in or out of the table.
+
+    Coordinates are pixel numbers, both ends included. VOC itself counts pixels from 1, many tools from 0: with
+    ``auto`` they count from 0 if any number in any of the files is below 1, else from 1. A file that counts from 0 and
+    is taken to count from 1 gives boxes that are one pixel off, and the other way round.
+
+    A file that `write_voc_boxes` made is taken at its word: it counts from 1, and states what is boxed and the tags.
+
+    Args:
+        path: A file, or a folder with files in any depth.
+        classes: The class table, for what is boxed.
+        base: Number of the first pixel in files that are not ours.
+        left_out: Counts here the outlines of objects, of which the box is kept.
+        remarks: Counts here files without an object, from which it follows that the image shows none.
+
+    Raises:
+        FormatError: unreadable XML, or an object without name or box; names the file.
+    """
+    files = find_files(path, SUFFIXES) if path.is_dir() else {path.stem: path}
+    annotations = {name: (file, read_xml(file, "annotation")) for name, file in files.items()}
+    objects = {name: _objects(root, file) for name, (file, root) in annotations.items()}
+    ours = {name: stated for name, (file, root) in annotations.items() if (stated := read_stated(root, file))}
+    foreign = {name: boxes for name, boxes in objects.items() if name not in ours}
+    outlines = sum(item.find("polygon") is not None for _, root in annotations.values() for item in root.iter("object"))
+    if left_out is not None and outlines:
+        left_out["outlines of objects (the box of each is kept)"] += outlines
+    if remarks is not None and (empty := sum(not boxes for boxes in foreign.values())):
+        remarks["files without an object: taken as free of all classes"] += empty
+    first = _first_pixel(foreign) if base == "auto" else base
+    boxed = _boxed(foreign, classes)
+    found: dict[str, Hints] = {}
+    for name, (file, root) in annotations.items():
+        stated = ours.get(name) or _inferred(objects[name], boxed)
+        found[name] = Hints(
+            image=name,
+            size=size_of(root, file),
+            boxes=tuple(_half_open(box, FIRST if name in ours else first) for box in objects[name]),
+            boxed=stated.boxed,
+            tags=stated.tags,
+            source="VOC boxes",
+        )
+    return found
+
+
+def _inferred(boxes: Iterable[Box], boxed: frozenset[str]) -> Stated:
+    """What VOC's rule says of an image: its boxes are all that there are."""
+    present = frozenset(box.name for box in boxes)
+    return Stated(boxed, Tags(present, boxed - present))
+
+
+def _objects(root: Element, file: Path) -> list[Box]:
+    """The boxes with the numbers of the file."""
+    boxes = []
+    for i, item in enumerate(root.findall("object"), start=1):
+        where = f"{file}, object {i}"
+        corners = item.find("bndbox")
+        if corners is None:
+            raise FormatError("the object has no <bndbox>", where=where)
+        box = Box(text_of(item, "name", where), *(number_of(corners, side, where) for side in SIDES))
+        # Both ends are included, so that a box is empty where it ends a pixel before it begins.
+        if box.x0 >= box.x1 + 1 or box.y0 >= box.y1 + 1:
+            raise FormatError(f"the box is empty: {box}", where=where, accepted="xmin <= xmax and ymin <= ymax")
+        boxes.append(box)
+    return boxes
+
+
+def _first_pixel(objects: Mapping[str, list[Box]]) -> int:
+    """0 where any coordinate is below VOC's 1, else that."""
+    least = min((min(box.x0, box.y0) for boxes in objects.values() for box in boxes), default=1.0)
+    return 0 if least < FIRST else FIRST
+
+
+def _half_open(box: Box, first: int) -> Box:
+    return Box(box.name, box.x0 - first, box.y0 - first, box.x1 - first + 1, box.y1 - first + 1)
+
+
+def _boxed(objects: Mapping[str, list[Box]], classes: ClassTable) -> frozenset[str]:
+    things = frozenset(classes.names[i] for i in classes.foreground)
+    if classes.background is not None:
+        return things
+    return things & {box.name for boxes in objects.values() for box in boxes}

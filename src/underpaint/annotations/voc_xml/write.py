@@ -1,0 +1,122 @@
+"""PASCAL VOC's box annotations, written: one XML file an image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from underpaint.annotations.parsing.xml_text import MAX_BYTES, NO_XML, OURS
+from underpaint.annotations.voc_xml.read import FIRST, SIDES
+from underpaint.core.atomic import atomic_folder, within
+from underpaint.core.errors import HintError
+from underpaint.hints.check import check_hints
+from underpaint.hints.types import Hints
+
+
+def write_voc_boxes(path: Path, hints: Iterable[Hints], *, file: Callable[[str], str] = str) -> None:
+    """Write a folder with a file ``IMAGE.xml`` for each image.
+
+    Pixels count from 1, both ends included, as in VOC's own files; coordinates that are no whole numbers are written
+    with their decimals. An element ``<underpaint>`` states which classes are boxed completely, and the tags, so that
+    `read_voc_boxes` infers nothing from our files; other programs pass over it, and take the boxes for complete.
+
+    Args:
+        path: The folder; an older one under this name is replaced at the end.
+        hints: Hints of one image each; what is neither boxes nor tags is left out.
+        file: Gives the file name of an image.
+
+    Raises:
+        HintError, DataError: as `write_annotations`.
+    """
+    write_annotations(path, hints, _elements, file=file)
+
+
+def _elements(hints: Hints) -> Iterator[Element]:
+    for box in hints.boxes:
+        item = Element("object")
+        child(item, "name", box.name)
+        # Nothing is known of these three, which programs look for; the words are VOC's for an ordinary object.
+        for tag, usual in (("pose", "Unspecified"), ("truncated", "0"), ("difficult", "0")):
+            child(item, tag, usual)
+        corners = child(item, "bndbox")
+        for side, value in zip(SIDES, (box.x0 + FIRST, box.y0 + FIRST, box.x1, box.y1), strict=True):
+            child(corners, side, number(value))
+        yield item
+
+
+def write_annotations(
+    path: Path, hints: Iterable[Hints], content: Callable[[Hints], Iterator[Element]], *, file: Callable[[str], str]
+) -> None:
+    """Write a folder with a file ``IMAGE.xml`` for each image.
+
+    Args:
+        path: The folder; an older one under this name is replaced at the end.
+        hints: Hints of one image each.
+        content: Gives the elements of a format for the hints of an image.
+        file: Gives the file name of an image.
+
+    Raises:
+        HintError: an image given twice, names that XML cannot hold, more than a reader takes, or hints that contradict
+            themselves.
+        DataError: a name leads out of the folder, or the disk refuses. Nothing is left behind.
+    """
+    with atomic_folder(path) as folder:
+        for one in hints:
+            where = f"{path}: image {one.image!r}"
+            check_hints(one, None, where)
+            target = within(folder, f"{one.image}.xml")
+            if target.exists():
+                raise HintError(f"the image {one.image!r} is given twice", where=path)
+            annotation = _annotation(one, file(one.image))
+            annotation.extend(content(one))
+            target.write_bytes(_document(annotation, one, where))
+
+
+def _annotation(hints: Hints, file: str) -> Element:
+    """The outermost element with file name, size, and what is stated."""
+    annotation = Element("annotation")
+    child(annotation, "filename", PurePosixPath(file).name)
+    if hints.size is not None:
+        size = child(annotation, "size")
+        # Photographs are RGB whatever they were stored as, and programs look for the depth.
+        for side, pixels in (("width", hints.size[1]), ("height", hints.size[0]), ("depth", 3)):
+            child(size, side, str(pixels))
+    ours = child(annotation, OURS)
+    for name in sorted(hints.boxed):
+        child(ours, "boxed", name)
+    if hints.tags is not None:
+        tags = child(ours, "tags")
+        for state, names in (("present", hints.tags.present), ("absent", hints.tags.absent)):
+            for name in sorted(names):
+                child(tags, state, name)
+    return annotation
+
+
+def child(parent: Element, tag: str, text: str | None = None) -> Element:
+    """Append an element."""
+    made = SubElement(parent, tag)
+    made.text = text
+    return made
+
+
+def number(value: float) -> str:
+    """A number as text: whole ones without a point, as programs expect that read them as integers."""
+    return str(int(value)) if value == int(value) else repr(float(value))
+
+
+def _document(annotation: Element, hints: Hints, where: str) -> bytes:
+    # A reader strips the blanks around a word, and XML turns a carriage return into a line feed.
+    strange = next((name for name in hints.names() if name != name.strip() or not name or "\r" in name), None)
+    if strange is not None:
+        fix = "rename the class"
+        raise HintError(f"the class word {strange!r} would not come back from XML", where=where, fix=fix)
+    indent(annotation, "\t")
+    text = tostring(annotation, encoding="unicode") + "\n"
+    if control := NO_XML.search(text):
+        fix = "rename the image or the class"
+        raise HintError(f"XML cannot hold the character {control[0]!r}", where=where, fix=fix)
+    content = text.encode()
+    if len(content) > MAX_BYTES:
+        raise HintError(f"the file would have {len(content)} bytes", where=where, accepted=f"at most {MAX_BYTES} bytes")
+    return content

@@ -1,0 +1,263 @@
+"""YOLO's text labels: one file an image, a box or a polygon a line, in shares of the image's sides."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from underpaint.annotations.parsing.fields import finite
+from underpaint.annotations.parsing.sniff import holds
+from underpaint.core.classes import BACKGROUND, read_names
+from underpaint.core.errors import DataError, FormatError
+from underpaint.core.inside import real
+from underpaint.core.json_text import read_text
+from underpaint.core.yaml_text import YamlTextError, parse_yaml
+from underpaint.hints.ignore import has_area, set_aside, thin
+from underpaint.hints.types import Box, Hints, Polygon, Scribble
+from underpaint.imagefiles.images import find_files, image_size
+from underpaint.imagefiles.naming import Names
+
+Size = tuple[int, int]
+
+
+SUFFIXES = frozenset({".txt"})
+
+
+YAML = (".yaml", ".yml")
+
+
+LISTS = frozenset({"classes", "train", "val", "test", "README", "readme", "requirements"})
+"""Text files by these names hold no labels."""
+
+
+NAMED = r"(?m)^names\s*:"
+"""What a YAML file with class names holds."""
+
+
+NAMES = "obj.names"
+"""Lists the class names, one a line, in the first form of YOLO's data sets, which CVAT writes as "YOLO 1.1"."""
+
+
+MAX_NAMES = 1 << 18
+"""Bytes of a file of class names; the longest known, of LVIS with 1,203 classes, has 30 kB."""
+
+
+MAX_LABELS = 16 << 20
+"""Bytes of the label file of one image: a million points of a polygon."""
+
+
+BOX_COLUMNS = 5
+"""Class, centre and sides; a polygon has a class and three points or more: 7 columns or more."""
+
+
+_ROW = re.compile(r"\d+(\s+[-+.eE\d]+){4,}\s*")
+
+
+_NUMBERS = re.compile(r"[-+.eE\d]+([,;\s]+[-+.eE\d]+){4,}[,;\s]*")
+"""A line that can be no other than a damaged one of YOLO's, where class names lie beside the labels."""
+
+
+LOOKED_AT = 32
+"""Label files that are looked at to tell the format."""
+
+
+def is_yolo(path: Path) -> bool:
+    """Whether a folder has label files; also of a ``data.yaml`` in such a folder.
+
+    One line as YOLO's in any of the first files is enough. Where class names are stated beside them, files of other
+    numbers, and empty ones in folders called ``labels``, are label files as well, so that reading names what is wrong.
+    """
+    if path.suffix.lower() in YAML and path.is_file():
+        return holds(path, NAMED) and is_yolo(path.parent)
+    if not path.is_dir():
+        return False
+    files = list(_labels(path).values())[:LOOKED_AT]
+    lines = [line for file in files for line in read_text(file, max_bytes=MAX_LABELS).splitlines() if line.strip()]
+    if any(_ROW.fullmatch(line) for line in lines):
+        return True
+    if not files or not _states_names(path):
+        return False
+    return any(_NUMBERS.fullmatch(line.strip()) for line in lines) if lines else "labels" in files[0].parts
+
+
+def _states_names(path: Path) -> bool:
+    """Whether class names lie in a folder of labels, or beside one that is called so."""
+    folders = [path, path.parent] if path.name == "labels" else [path]
+    return any(
+        (folder / NAMES).is_file() or any(holds(file, NAMED) for file in files_beside(folder, YAML))
+        for folder in folders
+    )
+
+
+def _labels(path: Path) -> dict[str, Path]:
+    """The label files below a folder: those in folders called ``labels``; without such folders all text files."""
+    found = {name: file for name, file in find_files(path, SUFFIXES).items() if PurePosixPath(name).name not in LISTS}
+    within_labels = {name: file for name, file in found.items() if "labels" in PurePosixPath(name).parent.parts}
+    return within_labels or found
+
+
+def yolo_classes(path: Path) -> tuple[str, ...]:
+    """The class names that go with label files.
+
+    They are the ``names`` of a YAML file, or else the lines of ``classes.txt`` or ``obj.names``, in the folder or one
+    of the two above it; none where none of these is there.
+
+    Raises:
+        FormatError: not YAML, or names that are no names.
+    """
+    if path.is_file():
+        return _yaml_names(path)
+    stated = _yaml_classes(path)
+    if stated:
+        return stated
+    for folder in (path, *real(path).parents[:2]):
+        for file in (folder / "classes.txt", folder / NAMES):
+            if file.is_file():
+                listed, _ = read_names(file)
+                return tuple(name for name in listed if name)
+    return ()
+
+
+def _yaml_classes(path: Path) -> tuple[str, ...]:
+    for folder in (path, *real(path).parents[:2]):
+        for file in files_beside(folder, YAML):
+            names = _yaml_names(file)
+            if names:
+                return names
+    return ()
+
+
+def files_beside(folder: Path, endings: Sequence[str]) -> list[Path]:
+    """Files of a folder itself with one of the endings, in the order of names."""
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() in endings and file.is_file())
+
+
+def _yaml_names(file: Path) -> tuple[str, ...]:
+    """``names`` of a YAML file, a list or numbers with names, as they are written; none where it has no such key."""
+    try:
+        content = parse_yaml(read_text(file, max_bytes=MAX_NAMES), as_texts=True)
+    except YamlTextError as error:
+        raise FormatError(f"not YAML that can be read: {error}", where=file) from None
+    names: Any = content.get("names") if isinstance(content, dict) else None
+    if names is None:
+        return ()
+    if isinstance(names, dict):
+        numbers = [str(number) for number in range(len(names))]
+        names = [names[number] for number in numbers] if set(names) == set(numbers) else None
+    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+        raise FormatError("'names' are no class names", where=file, accepted="[cat, dog] or {0: cat, 1: dog}")
+    return tuple(names)
+
+
+def read_yolo(
+    path: Path, classes: Sequence[str], images: Mapping[str, Path], *, left_out: Counter[str] | None = None
+) -> dict[str, Hints]:
+    """Read label files. A line of 5 numbers is a box, one of 7 or more a polygon.
+
+    The image of ``labels/train/a.txt`` is ``images/train/a``. An image without a label file, or with an empty one, is
+    unknown, not free of objects. Of an image that is not at hand nothing is returned but its name.
+
+    Args:
+        path: The folder, or the ``data.yaml`` in it.
+        classes: Names by number.
+        images: The photographs by name, for their sizes.
+        left_out: Counts here what is left out, by the reason.
+
+    Raises:
+        FormatError: a line of another structure, or a number without a class, with file and line; or no line at all.
+    """
+    counts: Counter[str] = Counter() if left_out is None else left_out
+    path = path if path.is_dir() else path.parent
+    labels = {_image(name): file for name, file in _labels(path).items()}
+    if not any(read_text(file, max_bytes=MAX_LABELS).strip() for file in labels.values()):
+        what = f"every label file is empty ({len(labels)} of them)"
+        raise FormatError(what, where=path, fix="label some of the images; an empty file leaves its image unknown")
+    photographs = Names(images).match([(path, labels)])[0].photographs
+    found: dict[str, Hints] = {}
+    for stated, file in labels.items():
+        image = photographs.get(stated, stated)
+        size = _size(images.get(image)) if stated in photographs else None
+        found[image] = Hints(image, source="YOLO") if size is None else _hints(image, size, file, classes, counts)
+    if not _yaml_classes(path):
+        _refuse_background(found, classes, path)
+    return found
+
+
+def _image(name: str) -> str:
+    """Where YOLO looks for the image of a label file."""
+    return "/".join("images" if part == "labels" else part for part in PurePosixPath(name).parts)
+
+
+def _refuse_background(found: Mapping[str, Hints], classes: Sequence[str], path: Path) -> None:
+    """Refuse labels whose every object is of the background: its line stands where that of the objects should."""
+    drawn = {name for one in found.values() for name in one.drawn()}
+    if drawn == {BACKGROUND} and len(classes) > 1:
+        number = list(classes).index(BACKGROUND)
+        raise FormatError(
+            f"every object has the number {number}, which the class list calls {BACKGROUND!r}",
+            where=path,
+            accepted=f"labels numbered in the order of the class list, from 0 on: {', '.join(classes)}",
+            fix=f"the line of {BACKGROUND!r} belongs at the end of the class list, or out of it",
+        )
+
+
+def _size(photograph: Path | None) -> Size | None:
+    """(H, W); None for a photograph that is missing or cannot be read, which whoever uses it will report."""
+    try:
+        return None if photograph is None else image_size(photograph)
+    except DataError:
+        return None
+
+
+def _hints(image: str, size: Size, file: Path, classes: Sequence[str], left_out: Counter[str]) -> Hints:
+    boxes: list[Box] = []
+    regions: list[Polygon] = []
+    flat: list[Scribble] = []
+    for number, line in enumerate(read_text(file, max_bytes=MAX_LABELS).splitlines(), start=1):
+        if line.strip():
+            shape = _shape(line.split(), size, classes, f"{file}:{number}")
+            if isinstance(shape, Box):
+                boxes.append(shape)
+            elif has_area(shape.ring):
+                regions.append(shape)
+            else:
+                left_out["polygons that cover nothing"] += 1
+                flat.append(thin(shape.ring))
+    hints = Hints(image, size=size, scribbles=tuple(flat), boxes=tuple(boxes), regions=tuple(regions), source="YOLO")
+    return set_aside(hints)
+
+
+def _shape(words: list[str], size: Size, classes: Sequence[str], where: str) -> Box | Polygon:
+    if len(words) < BOX_COLUMNS and any("," in word for word in words):
+        columns = len([word for word in ",".join(words).split(",") if word])
+        accepted = "blanks between the numbers, as in 'class x y width height'"
+        raise FormatError(f"{columns} columns in commas", where=where, accepted=accepted)
+    if not (len(words) == BOX_COLUMNS or (len(words) > BOX_COLUMNS + 1 and len(words) % 2)):
+        accepted = "'class x y width height', or 'class x1 y1 x2 y2 x3 y3 ...'"
+        raise FormatError(f"the line has {len(words)} columns", where=where, accepted=accepted)
+    if not classes and words[0].isdecimal():
+        what = f"class {words[0][:9]} has no name: no names in a YAML file, classes.txt or obj.names"
+        raise FormatError(what, where=where, fix="write classes.txt beside the labels: one class name a line")
+    if not words[0].isdecimal() or len(words[0]) > 9 or int(words[0]) >= len(classes):
+        raise FormatError(f"the class is {words[0][:20]!r}", where=where, accepted=f"0..{len(classes) - 1}")
+    name, numbers = classes[int(words[0])], [_number(word, where) for word in words[1:]]
+    height, width = size
+    if len(words) > BOX_COLUMNS:
+        return Polygon(name, tuple((x * width, y * height) for x, y in zip(numbers[::2], numbers[1::2], strict=True)))
+    x, y, w, h = numbers[0] * width, numbers[1] * height, numbers[2] * width, numbers[3] * height
+    if w <= 0 or h <= 0:
+        raise FormatError("the box is empty", where=where, accepted="a width and a height above 0")
+    return Box(name, x - w / 2, y - h / 2, x + w / 2, y + h / 2)
+
+
+def _number(word: str, where: str) -> float:
+    try:
+        number = finite(float(word))
+    except ValueError:
+        number = None
+    if number is None:
+        raise FormatError(f"{word[:20]!r} is no finite number", where=where)
+    return number

@@ -1,0 +1,145 @@
+"""Hints as one format can hold them: areas in the form that it has, and a count of what is lost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from underpaint.annotations.format import Format
+from underpaint.core.errors import HintError
+from underpaint.datasets.folder import DataFolder
+from underpaint.hints.layers import seen
+from underpaint.hints.outline import bridged, outline
+from underpaint.hints.parts import PEN, Part, parts
+from underpaint.hints.rasterise import bitmap_of, region_area
+from underpaint.hints.types import IGNORED, Bitmap, Hints, Polygon, Region, Tags
+
+AREAS = frozenset({Part.POLYGONS, Part.BITMAPS})
+
+
+@dataclass
+class Losses:
+    """Counts of what a format keeps as it stands, keeps as the pixels that it covers, and cannot hold."""
+
+    kept: Counter[Part] = field(default_factory=Counter)
+    as_pixels: Counter[Part] = field(default_factory=Counter)
+    lost: Counter[Part] = field(default_factory=Counter)
+
+    def count(self, hints: Hints, form: Format) -> None:
+        """Add the parts of one image."""
+        for part, number in parts(hints).items():
+            self.of(part, form)[part] += number
+
+    def of(self, part: Part, form: Format) -> Counter[Part]:
+        """The counts to which a part belongs."""
+        if part in form.holds:
+            return self.kept
+        pixels = part in form.as_pixels or (part in PIXELS and bool(AREAS & (form.holds | form.as_pixels)))
+        return self.as_pixels if pixels else self.lost
+
+    def lines(self) -> list[str]:
+        """What is lost and what becomes pixels, as lines of text."""
+        every = (("lost", self.lost), ("kept as the pixels that they cover", self.as_pixels), ("kept", self.kept))
+        return [f"{what}: {', '.join(f'{n} {part}' for part, n in counts.items())}" for what, counts in every if counts]
+
+
+PIXELS = frozenset({Part.LABELS, Part.HOLES, *AREAS})
+"""Parts that every format with areas of some form can hold as the pixels that they cover."""
+
+
+def adapt(hints: Hints, form: Format, data: DataFolder | None) -> Hints:
+    """The hints of one image in the parts that a format holds; what it cannot hold is left out.
+
+    A label file becomes a bitmap for each of its classes, below the other areas, where the format has areas and no
+    label files. Bitmaps become outlines, and polygons or their holes bitmaps, where it has only the other form. Where
+    it has no ignored areas, they are cut out of what lies below them: their pixels are in no area, and so unknown.
+
+    Raises:
+        HintError: a form of area that needs the size of the image, which is not known.
+        DataError: a label file that cannot be read.
+    """
+    can = form.holds | form.as_pixels
+    regions: tuple[Region, ...] = ()
+    if AREAS & can:
+        below = _label_regions(hints, data) if Part.LABELS not in can else ()
+        every = (*below, *hints.regions)
+        stated = every if Part.IGNORED in can else _cut_away(every, hints)
+        regions = tuple(made for region in stated for made in _formed(region, hints, can))
+        # Where the order of areas is not stated, a reader would put above what is hidden here.
+        regions = regions if form.ordered else seen(regions, hints.size)
+    tags = hints.tags if Part.TAGS in can else None
+    if tags is not None and Part.ABSENT not in can:
+        tags = Tags(tags.present) if tags.present else None
+    pens = hints.scribbles if Part.WIDTHS in can else tuple(replace(one, width=PEN) for one in hints.scribbles)
+    return Hints(
+        image=hints.image,
+        size=hints.size,
+        clicks=hints.clicks if Part.CLICKS in can else (),
+        scribbles=pens if Part.SCRIBBLES in can else (),
+        boxes=hints.boxes if Part.BOXES in can else (),
+        boxed=hints.boxed if Part.BOXED in can else frozenset(),
+        tags=tags,
+        mask=hints.mask if Part.LABELS in can else None,
+        numbering=hints.numbering if Part.LABELS in can else None,
+        strokes=hints.strokes and Part.LABELS in can,
+        source=hints.source if Part.SOURCES in can else "",
+        seconds=hints.seconds if Part.SECONDS in can else None,
+        regions=regions,
+        unplaced=hints.unplaced if Part.UNPLACED in can else 0,
+    )
+
+
+def _cut_away(regions: Sequence[Region], hints: Hints) -> list[Region]:
+    """The regions without the ignored ones, and without the pixels that these take from those below them."""
+    if not hints.ignored():
+        return list(regions)
+    if hints.size is None:
+        fix = "give the data set with its photographs"
+        raise HintError("an area is cut out in an image of unknown size", where=f"image {hints.image!r}", fix=fix)
+    gone = np.zeros(hints.size, bool)
+    kept: list[Region] = []
+    for region in reversed(regions):
+        window, area = region_area(region, hints.size)
+        if region.name == IGNORED:
+            gone[window] |= area
+        elif not (area & gone[window]).any():
+            kept.append(region)
+        elif made := bitmap_of(region.name, area & ~gone[window], x=window[1].start, y=window[0].start):
+            kept.append(made)
+    return kept[::-1]
+
+
+def _label_regions(hints: Hints, data: DataFolder | None) -> Iterator[Region]:
+    """A bitmap for each class of the image's label file; its void pixels are in none."""
+    file = None if data is None else data.labels(hints)
+    if data is None or file is None:
+        return
+    labels = file.read(data.classes, size=hints.size)
+    for label in np.unique(labels):
+        made = bitmap_of(data.classes.names[label], labels == label) if label < len(data.classes) else None
+        if made is not None:
+            yield made
+
+
+def _formed(region: Region, hints: Hints, can: frozenset[Part]) -> list[Region]:
+    """One region in the forms that a format has."""
+    if isinstance(region, Bitmap):
+        shapes: list[Region] = [region] if Part.BITMAPS in can else list(outline(region))
+    elif Part.POLYGONS not in can or (region.holes and Part.HOLES not in can and Part.BITMAPS in can):
+        shapes = [made for made in (_pixels(region, hints),) if made is not None]
+    else:
+        shapes = [region]
+    if Part.HOLES in can:
+        return shapes
+    return [Polygon(one.name, bridged(one)) if isinstance(one, Polygon) else one for one in shapes]
+
+
+def _pixels(polygon: Polygon, hints: Hints) -> Bitmap | None:
+    if hints.size is None:
+        fix = "give the data set with its photographs"
+        raise HintError("a polygon becomes pixels in an image of unknown size", where=f"image {hints.image!r}", fix=fix)
+    (rows, columns), area = region_area(polygon, hints.size)
+    return bitmap_of(polygon.name, area, x=columns.start, y=rows.start)

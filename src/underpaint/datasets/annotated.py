@@ -1,0 +1,224 @@
+"""Data sets as annotation tools leave them: photographs, annotation files, and no list of classes or splits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from underpaint.annotations.format import NAMELESS, Format, Reading
+from underpaint.annotations.registry import FORMATS, formats_of, recognise
+from underpaint.core.classes import BACKGROUND, ClassTable
+from underpaint.core.errors import DataError
+from underpaint.datasets.folder import ALL, DataFolder, own_classes
+from underpaint.hints.words import class_words
+from underpaint.imagefiles.images import SUFFIXES, find_images
+from underpaint.imagefiles.naming import Names, split_word
+from underpaint.imagefiles.walk import listing
+
+PHOTOGRAPHS = ("leftImg8bit", "images", "JPEGImages", "imgs", "img", "photos")
+"""Names of folders that hold photographs and nothing else; without one of them the whole data set is looked through."""
+
+ANNOTATIONS = ("annotations", "Annotations", "labels", "gtFine", "gtCoarse", "ann", "json")
+"""Names of folders in which annotation files lie."""
+
+PICTURES = frozenset(
+    {"masks", "gtFine", "gtCoarse", "SegmentationClass", "SegmentationObject", "annotations", "labels"}
+)
+"""Folders whose pictures are no photographs."""
+
+
+Found = list[tuple[Path, Format]]
+
+
+def find_annotations(root: Path) -> Found:
+    """The annotation files of a data set with their formats, or folders of a file an image.
+
+    Looked at are files in the folder itself, in the folders of `ANNOTATIONS`, and beside photographs one level down.
+    Where a COCO file is called ``instances...``, those called otherwise (key points of the same objects) are left out.
+
+    Raises:
+        DataError: files of several formats.
+    """
+    folders = [root, *(root / name for name in ANNOTATIONS if (root / name).is_dir())]
+    below = [root / name for name in sorted([*listing(root).folders, *listing(root).links])]
+    every = list(dict.fromkeys([*folders, *below]))
+    files = [(file, form) for folder in every for file in _candidates(folder) for form in _holding(file)]
+    each = [hits for folder in every if (hits := _folder(folder))]
+    known = {form.title: path for path, form in [*files, *(hit for hits in each for hit in hits)]}
+    if len(known) > 1:
+        titles, places = zip(*sorted(known.items()), strict=True)
+        what = f"{', '.join(titles)} ({', '.join(place.relative_to(root).as_posix() for place in places)})"
+        fix = "say which to use with --hints; give it several times for several"
+        raise DataError(f"annotations of several formats: {what}", where=root, fix=fix)
+    found = files or next((hits for hits in each if hits[0][0] in folders), [])
+    instances = [hit for hit in found if hit[0].name.startswith("instances")]
+    return instances or found
+
+
+def _candidates(folder: Path) -> list[Path]:
+    """Files of a folder that may hold the annotations of many images.
+
+    Files named like photographs are passed over: each would be opened once a format. Where each image has its own file,
+    looked at are those that are called otherwise than the photographs beside them.
+    """
+    by_ending = listing(folder).files
+    names = sorted(name for ending, names in by_ending.items() if ending not in SUFFIXES for name in names)
+    if not any(_per_image(form) and form.sniff(folder) for form in FORMATS):
+        return [folder / name for name in names]
+    stems = {name.rpartition(".")[0] for ending in SUFFIXES for name in by_ending.get(ending, ())}
+    return [folder / name for name in names if stems and name.rpartition(".")[0] not in stems]
+
+
+def _per_image(form: Format) -> bool:
+    return not form.one_file and not form.general
+
+
+def _holding(file: Path) -> list[Format]:
+    """The formats of a file that holds annotations of many images; of tables, those called by a telling name."""
+    return formats_of(file, [form for form in FORMATS if form.one_file and (not form.stems or file.stem in form.stems)])
+
+
+def _folder(folder: Path) -> Found:
+    return [(folder, form) for form in FORMATS if _per_image(form) and form.sniff(folder)]
+
+
+def open_annotated(root: Path, rest: str | None = None, hints: Sequence[Path] = ()) -> DataFolder | None:
+    """Open a folder of photographs with annotations of any format; None where it has none, and no hints are given.
+
+    The classes are those of ``classes.txt``, or else those that the annotations name, with a background class before
+    them unless they have one. The splits are those of the folders (``train2017/``, ``images/val/``) or of the
+    annotation files (``instances_val.json``); without them every photograph is of the split ``train``.
+
+    Args:
+        root: The data set's folder.
+        rest: Class of what no annotation covers, which takes the place of the background class.
+        hints: Files or folders of hints, which name the classes where the folder has no annotations of its own.
+
+    Raises:
+        DataError: no photographs, or annotations of several formats and no hints that say which are meant.
+        FormatError: annotations that cannot be read.
+    """
+    found = _own(root, hints)
+    naming = found or [hit for hit in ((path, recognise(path)) for path in hints) if _names_classes(*hit)]
+    if not naming:
+        return None
+    images = _photographs(root)
+    own = root / "classes.txt"
+    classes = own_classes(own) if own.is_file() else classes_of(root, naming, images, rest)
+    return DataFolder(root, classes, images, {}, _splits(naming, images), tuple(path for path, _ in found))
+
+
+def _names_classes(path: Path, form: Format) -> bool:
+    """Whether hints say which classes there are: all but label images without a class list."""
+    return form.name != "masks" or (form.classes is not None and bool(form.classes(path)))
+
+
+def _own(root: Path, hints: Sequence[Path]) -> Found:
+    """The annotations of a data set; of several formats none, where hints say what is meant."""
+    try:
+        return find_annotations(root)
+    except DataError:
+        if hints:
+            return []
+        raise
+
+
+def with_annotations(data: DataFolder, hints: Sequence[Path] = ()) -> DataFolder:
+    """A data set without masks with its annotation files, and with their splits where it has no lists of its own."""
+    found = [] if data.masks else _own(data.root, hints)
+    if not found:
+        return data
+    splits = _splits(found, data.images) if set(data.splits) == {ALL} else data.splits
+    return replace(data, splits=splits, annotations=tuple(path for path, _ in found))
+
+
+def _splits(found: Found, images: Mapping[str, Path]) -> dict[str, tuple[str, ...]]:
+    return split_by_folders(images) or _split_by_files(found, images) or {"train": tuple(images)}
+
+
+def _photographs(root: Path) -> dict[str, Path]:
+    folder = next((root / name for name in PHOTOGRAPHS if (root / name).is_dir()), root)
+    images = {
+        name: path for name, path in find_images(folder).items() if folder != root or name.split("/")[0] not in PICTURES
+    }
+    if not images:
+        raise DataError("annotations, but no photographs found", where=folder, fix="put the photographs into images/")
+    return images
+
+
+def classes_of(root: Path, found: Found, images: Mapping[str, Path], rest: str | None = None) -> ClassTable:
+    """The classes that annotation files name, with a background class before them unless they have one.
+
+    Raises:
+        DataError: they name none.
+    """
+    left_out: Counter[str] = Counter()
+    names = dict.fromkeys(named_classes(root, found, images, left_out))
+    if not names:
+        raise _no_class(found, left_out)
+    background = rest if rest is not None and rest not in names else BACKGROUND
+    if rest not in names and background not in names:
+        names = {background: None} | names
+    if len(names) < 2 and BACKGROUND not in names:
+        names = {BACKGROUND: None} | names
+    return ClassTable.of(list(names), background)
+
+
+def named_classes(
+    root: Path, found: Found, images: Mapping[str, Path], left_out: Counter[str] | None = None
+) -> list[str]:
+    """The classes that annotation files declare, in the order of their numbers, or else name; and no others.
+
+    Args:
+        root: The data set's folder.
+        found: The files with their formats.
+        images: The photographs by name.
+        left_out: Counts here the shapes that name no class because they are left out.
+    """
+    names: dict[str, None] = {}
+    for path, form in found:
+        declared = form.classes(path) if form.classes is not None else ()
+        reading = Reading(NAMELESS, root, images, left_out=Counter() if left_out is None else left_out)
+        names |= dict.fromkeys(class_words(declared, BACKGROUND) or _named(path, form, reading))
+    return list(names)
+
+
+def _named(path: Path, form: Format, reading: Reading) -> list[str]:
+    """The classes that hints name, in the order of the alphabet, for files that declare none."""
+    read = form.hints(path, reading)
+    return sorted({name for hints in read.values() for name in hints.names()} - {*NAMELESS.names})
+
+
+def _no_class(found: Found, left_out: Counter[str]) -> DataError:
+    what = "the annotations name no class besides the background"
+    if left_out:
+        reasons = ", ".join(f"{reason} ({count})" for reason, count in left_out.most_common())
+        what = f"all {left_out.total()} shapes were left out: {reasons}"
+    fix = "annotate some of the images, or write the class names, one a line, to classes.txt"
+    return DataError(what, where=", ".join(str(path) for path, _ in found), fix=fix)
+
+
+def split_by_folders(images: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """The splits that folders of photographs name, if any does; those in no such folder are of ``train``."""
+    words = {name: [split_word(part) for part in name.split("/")[:-1]] for name in images}
+    if not any(word for every in words.values() for word in every):
+        return {}
+    splits: dict[str, list[str]] = {}
+    for name, every in words.items():
+        splits.setdefault(next((word for word in every if word), "train"), []).append(name)
+    return {split: tuple(names) for split, names in splits.items()}
+
+
+def _split_by_files(found: Sequence[tuple[Path, Format]], images: Mapping[str, Path]) -> dict[str, tuple[str, ...]]:
+    """The splits that several annotation files name, with the images that each lists."""
+    words = [split_word(path.stem) for path, _ in found]
+    listed = [(path, form.images(path)) for path, form in found if form.images is not None]
+    if len(found) < 2 or len(listed) < len(found) or not all(words):
+        return {}
+    splits: dict[str, tuple[str, ...]] = {}
+    for word, matched in zip(words, Names(images).match(listed), strict=True):
+        assert word is not None  # of all of them
+        splits[word] = (*splits.get(word, ()), *dict.fromkeys(matched.photographs.values()))
+    return splits

@@ -1,0 +1,254 @@
+"""The folder data set: ``images/``, ``masks/``, ``splits/*.txt`` and ``classes.txt``."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from underpaint.core.classes import BACKGROUND, ClassTable, Numbering, read_classes
+from underpaint.core.errors import DataError, listing, nearest
+from underpaint.core.paths import nearest_path
+from underpaint.core.regular import LIST_BYTES, read_regular_text
+from underpaint.hints.rasterise import numbered, paint_regions
+from underpaint.hints.types import Hints
+from underpaint.imagefiles import masks as mask_files
+from underpaint.imagefiles.decode import Pixels
+from underpaint.imagefiles.images import SUFFIXES, find_files, find_images, image_size
+from underpaint.imagefiles.masks import LabelFile
+from underpaint.imagefiles.naming import LONGEST_NAME, Names, without_ending
+from underpaint.imagefiles.numbering import numbering_beside
+
+ALL = "all"
+"""The one split of a data set that has no split lists."""
+
+
+TRAIN = "train"
+"""The split to learn from, where there are lists."""
+
+
+@dataclass(frozen=True)
+class DataFolder:
+    """A data set on disk: where its files are. Nothing is decoded before it is asked for.
+
+    Args:
+        root: The data set's folder; `Hints.mask` is relative to it.
+        classes: The class table.
+        images: Photographs by name (path below the image folder, without suffix).
+        masks: Mask files by name; may be empty, hints are enough to train.
+        splits: Names by split, in the order of the list, without repeats.
+        annotations: Files or folders of annotations that were found beside the photographs.
+        numberings: What the numbers in a mask stand for, by name, for masks with a class list of their own.
+        areas: Hints whose areas are the masks of images that have no mask file; see `with_areas`.
+    """
+
+    root: Path
+    classes: ClassTable
+    images: Mapping[str, Path]
+    masks: Mapping[str, Path]
+    splits: Mapping[str, tuple[str, ...]]
+    annotations: tuple[Path, ...] = ()
+    numberings: Mapping[str, Numbering] = field(default_factory=dict)
+    areas: Mapping[str, Hints] = field(default_factory=dict)
+
+    def mask(self, name: str) -> LabelFile | DrawnMask:
+        """The mask of an image, as it must be read: its file, or the areas that are drawn on it."""
+        if name not in self.masks and name in self.areas:
+            return DrawnMask(self.areas[name], self.images[name])
+        return self.label_file(name)
+
+    def label_file(self, name: str) -> LabelFile:
+        """The mask file of an image, as it must be read."""
+        return LabelFile(self.masks[name], numbering=self.numberings.get(name))
+
+    def mask_hints(self, name: str) -> Hints:
+        """The mask of an image as a hint."""
+        if name not in self.masks and name in self.areas:
+            return self.areas[name]
+        file = Path(os.path.relpath(self.masks[name], self.root)).as_posix()
+        return Hints(name, mask=file, numbering=self.numberings.get(name), source="masks")
+
+    def labels(self, hints: Hints) -> LabelFile | None:
+        """The label file that hints refer to, as it must be read.
+
+        In hints 255 is unknown by definition; in the data set's own masks, 0 and 255 alone may mean the object.
+        """
+        if hints.mask is None:
+            return None
+        path, own = self.root / hints.mask, self.masks.get(hints.image)
+        if path == own:
+            return LabelFile(path, numbering=hints.numbering or self.numberings.get(hints.image))
+        return LabelFile(path, stated=True, numbering=hints.numbering)
+
+    def learning_split(self) -> str:
+        """The split to learn from where nobody named one: ``train``, or ``all`` where there are no split lists.
+
+        Raises:
+            DataError: split lists without a ``train`` among them; which may be learned from is not ours to guess.
+        """
+        if set(self.splits) == {ALL}:
+            return ALL
+        self.split(TRAIN)
+        return TRAIN
+
+    def split(self, name: str) -> tuple[str, ...]:
+        """The image names of a split, or of several joined with '+', each once.
+
+        Raises:
+            DataError: no such split, an empty one, or names without a photograph.
+        """
+        if "+" in name and name not in self.splits:
+            return tuple(dict.fromkeys(image for part in name.split("+") for image in self.split(part)))
+        if name not in self.splits:
+            fix = nearest(name, self.splits) or "write the names, one a line, to splits/NAME.txt"
+            raise DataError(f"no split {name!r}", where=self.root, accepted=", ".join(sorted(self.splits)), fix=fix)
+        names = self.splits[name]
+        if not names:
+            raise DataError(f"the split {name!r} is empty", where=self.root, fix="write at least one name to its list")
+        missing = [image for image in names if image not in self.images]
+        if missing:
+            raise DataError(
+                f"{len(missing)} of the {len(names)} names of split {name!r} have no photograph: {listing(missing)}",
+                where=self.root,
+                fix="correct the list or put the photographs back; names are paths below the image folder",
+            )
+        return names
+
+    def require_masks(self, names: Iterable[str]) -> None:
+        """Raise `DataError` where an image of ``names`` has no mask file."""
+        wanted = list(names)
+        missing = [name for name in wanted if name not in self.masks and name not in self.areas]
+        if missing:
+            raise DataError(
+                f"{len(missing)} of {len(wanted)} images have no mask: {listing(missing)}",
+                where=self.root,
+                fix="put the masks into masks/ under the names of the images (PNG, BMP or TIFF), or choose another "
+                "split; annotated areas become masks with: underpaint convert DATA OUT --to masks --rest background",
+            )
+
+
+@dataclass(frozen=True)
+class DrawnMask:
+    """A mask that is drawn as areas, in the place of a `LabelFile`.
+
+    Args:
+        hints: Of the image; its areas, and nothing else of it, are painted.
+        path: The photograph, which gives the size, and a place for messages.
+    """
+
+    hints: Hints
+    path: Path
+
+    def read(self, classes: ClassTable, *, size: tuple[int, int] | None = None) -> Pixels:
+        """(H, W) class indices of the table; 255 where no area lies, and where one is to be ignored."""
+        regions = numbered(self.hints.regions, classes, f"areas of image {self.hints.image!r}")
+        return paint_regions(regions, size or image_size(self.path))
+
+
+def open_folder(root: Path) -> DataFolder:
+    """Open a folder data set. Without ``splits/`` all images are the split ``all``; ``masks/`` may be missing.
+
+    Raises:
+        DataError: no such folder, no class list, no photographs, two files of one name, or masks in a lossy format.
+    """
+    if not root.is_dir():
+        raise DataError("the data set's folder is missing", where=root, fix=nearest_path(root))
+    classes = own_classes(root / "classes.txt", numbers_masks=(root / "masks").is_dir())
+    return assemble(root, classes, root / "images", [root / "masks"], root / "splits")
+
+
+def own_classes(path: Path, *, numbers_masks: bool = False) -> ClassTable:
+    """A data set's own class list; a background class is added to a single class, at the end.
+
+    The list may number annotations from its first line on, so that no number may change. Where it numbers masks, in
+    which 0 mostly is the background, the list is for a person to complete.
+
+    Raises:
+        DataError: as `read_classes`, or a single class that numbers masks.
+    """
+    table = read_classes(path)
+    if len(table) > 1 or numbers_masks or table.names == (BACKGROUND,):
+        return table.for_training(path)
+    return ClassTable((*table.names, BACKGROUND), (*table.colours, (0, 0, 0)), 1)
+
+
+def assemble(root: Path, classes: ClassTable, images: Path, masks: Iterable[Path], splits: Path) -> DataFolder:
+    """A `DataFolder` from the folders of any layout; of several mask folders an earlier one wins, name by name."""
+    found = find_images(images)
+    if not found:
+        raise DataError("no photographs found", where=images, accepted=", ".join(sorted(SUFFIXES)))
+    files: dict[str, Path] = {}
+    listed: dict[Path, Numbering] = {}
+    for folder in masks:
+        fresh = {name: path for name, path in _find_masks(folder).items() if name not in files}
+        own = numbering_beside(folder, classes, outside=False) if fresh else None
+        listed |= dict.fromkeys(fresh.values(), own) if own is not None else {}
+        files |= fresh
+    lists = sorted(splits.glob("*.txt")) if splits.is_dir() else []
+    by_split = read_splits(lists, found) or {ALL: tuple(found)}
+    files = dict(sorted(respelled(files, found).items()))
+    numberings = {name: listed[file] for name, file in files.items() if file in listed}
+    return DataFolder(root, classes, found, files, by_split, numberings=numberings)
+
+
+def respelled(files: Mapping[str, Path], images: Mapping[str, Path]) -> dict[str, Path]:
+    """Files by the names of the photographs to which they belong, where these differ in the form of characters alone.
+
+    Mac systems take letters with accents apart; a name then looks the same and is another text.
+    """
+    names, exact = Names(images), {name: file for name, file in files.items() if name in images}
+    other = {name: names.respelled(name) or name for name in files if name not in images}
+    used = Counter(other.values())
+    free = {name: new for name, new in other.items() if used[new] == 1 and new not in exact}
+    return exact | {free.get(name, name): files[name] for name in other}
+
+
+def _find_masks(folder: Path) -> dict[str, Path]:
+    if not folder.is_dir():
+        return {}
+    found = find_files(folder, mask_files.SUFFIXES)
+    if not found and find_images(folder):
+        raise DataError(
+            "the masks are in a lossy format, which changes class numbers at every border",
+            where=folder,
+            accepted=", ".join(mask_files.FORMATS),
+        )
+    return found
+
+
+def read_splits(paths: Iterable[Path], images: Mapping[str, Path]) -> dict[str, tuple[str, ...]]:
+    """Read split lists: one image a line, empty lines passed over, repeats kept once.
+
+    A line is a name, or a path that ends with one (`Names.lines`). Of a line with several files (DeepLab's lists of
+    image and mask) the first one counts. What has no photograph stays as it is, for `DataFolder.split` to name.
+
+    Raises:
+        DataError: no regular file, too large, or not UTF-8 text.
+    """
+    lists = {path.stem: _lines(path) for path in paths}
+    names = Names(images)
+    named = names.lines(line for lines in lists.values() for line in lines)
+    other = (line for lines in lists.values() for line in lines if line not in named)
+    firsts = {line: first for line in other if (first := _first(line))}
+    columns = names.lines([*named, *firsts.values()])
+    named |= {line: columns.get(first, line) for line, first in firsts.items()}
+    return {split: tuple(dict.fromkeys(named.get(line, line) for line in lines)) for split, lines in lists.items()}
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        text = read_regular_text(path, max_bytes=LIST_BYTES)
+    except OSError as error:
+        raise DataError(f"the split list cannot be read: {error.strerror or error}", where=path) from None
+    except UnicodeDecodeError:
+        raise DataError("the split list is not UTF-8 text", where=path, fix="save it as UTF-8") from None
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _first(line: str) -> str | None:
+    """The first of several files in a line; None where it is one name, perhaps with blanks in it (``cat 2.png``)."""
+    files = re.split(r"[\s,;]+", line) if len(line) <= 2 * LONGEST_NAME else []
+    return files[0] if len(files) > 1 and all(without_ending(file)[1] for file in files) else None

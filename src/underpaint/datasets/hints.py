@@ -1,0 +1,212 @@
+"""Hints in whatever format they come, for a data set: recognised, checked, and put together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from underpaint.annotations import whats_the_point
+from underpaint.annotations.format import Base, ByImage, Reading
+from underpaint.annotations.registry import recognise
+from underpaint.core.classes import ClassTable
+from underpaint.core.errors import DataError, HintError, listing
+from underpaint.datasets.folder import DataFolder
+from underpaint.hints.check import check_hints, of_table
+from underpaint.hints.fit import fit_hints
+from underpaint.hints.merge import merge_hints
+from underpaint.hints.types import Hints
+from underpaint.imagefiles.images import image_size
+from underpaint.imagefiles.naming import Names
+
+
+@dataclass
+class HintsReport:
+    """What was read, and what was left out.
+
+    Args:
+        sources: Each file or folder with the format that was recognised.
+        images: Images of the data set with hints.
+        missing: Names in the hints that the data set has no photograph of.
+        rivals: Those of them that come down to a photograph which another name has, or claims as well as they do.
+        idle: Files of which no image is in the data set, with the number of their images.
+        unreadable: Images whose photograph cannot be opened, with the reason; their hints are left out.
+        unknown: Hints left out by the class word that the table lacks.
+        outside: Clicks, strokes, boxes and regions left out because they lie outside their photograph.
+        cut: Those that were cut at its border.
+        left_out: What the readers left out, by the reason.
+        remarks: What the readers took in a way that a person may not have meant, by how.
+    """
+
+    sources: list[tuple[Path, str]] = field(default_factory=list)
+    images: int = 0
+    missing: list[str] = field(default_factory=list)
+    rivals: dict[str, str] = field(default_factory=dict)
+    idle: dict[Path, int] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    unknown: Counter[str] = field(default_factory=Counter)
+    outside: int = 0
+    cut: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
+    remarks: Counter[str] = field(default_factory=Counter)
+
+    def lines(self) -> list[str]:
+        """The report as lines of text; what did not happen is not mentioned."""
+        return [
+            *(f"{path}: {form}" for path, form in self.sources),
+            f"{self.images} images with hints",
+            *self.notes(),
+            *self.losses(),
+        ]
+
+    def notes(self) -> list[str]:
+        """How some of it was taken, as lines of text."""
+        return [f"{count} {remark}" for remark, count in self.remarks.most_common()]
+
+    def losses(self) -> list[str]:
+        """What was not taken over, as lines of text; none where all was."""
+        lines = []
+        lines += [f"{path}: none of its {count} images is in the data set" for path, count in self.idle.items()]
+        if self.missing:
+            lines.append(f"{len(self.missing)} hinted images are not in the data set: {listing(self.missing)}")
+        if self.rivals:
+            lines.append(rivalry(self.rivals))
+        if self.unreadable:
+            lines.append(f"{len(self.unreadable)} photographs cannot be read: {listing(self.unreadable)}")
+        if self.unknown:
+            words = ", ".join(f"{word} ({count})" for word, count in self.unknown.most_common())
+            lines.append(f"{self.unknown.total()} hints of classes outside the table left out: {words}")
+        if self.cut:
+            lines.append(f"{self.cut} hints cut at the border of their photograph")
+        if self.outside:
+            lines.append(f"{self.outside} hints outside their photograph left out")
+        lines += [f"{count} left out: {reason}" for reason, count in self.left_out.most_common()]
+        return lines
+
+
+def rivalry(rivals: Mapping[str, str]) -> str:
+    """Names that have no photograph because others come down to the same, in a sentence."""
+    pairs = listing(f"{name!r} ({photograph!r})" for name, photograph in rivals.items())
+    return f"{len(rivals)} of these come down to a photograph that another name means as well: {pairs}"
+
+
+def read_any_hints(
+    paths: Path | Sequence[Path],
+    data: DataFolder,
+    *,
+    ignore_unknown: bool = False,
+    ignore_outside: bool = False,
+    complete_tags: bool = False,
+    voc_base: Base = "auto",
+) -> tuple[ByImage, HintsReport]:
+    """Read hints from files or folders of any known format, and merge what several say of one image.
+
+    Background clicks of What's the Point that lie beside the click file under their usual name are read with it.
+    Geometry up to one pixel outside its photograph is moved inside.
+
+    Args:
+        paths: One or more files or folders.
+        data: The data set; images are found by name, with or without suffix and folders.
+        ignore_unknown: Leave out hints of classes that the table lacks, and count them, instead of raising; what they
+            cover becomes ignored areas.
+        ignore_outside: Cut hints at the border of their photograph and leave out those that lie outside it, which the
+            real VOC clicks have a few of, and count them.
+        complete_tags: A CSV that lists tags names all that are present; see `read_tags`.
+        voc_base: Number of the first pixel in VOC XML; see `read_voc_boxes`.
+
+    Returns:
+        Hints by image name, in the order of the data set, and the report.
+
+    Raises:
+        DataError: a path of no known format, or hints of which no image is in the data set.
+        FormatError, HintError: as the readers, `fit_hints` and `merge_hints`.
+    """
+    report = HintsReport()
+    reading = Reading(
+        data.classes,
+        data.root,
+        data.images,
+        complete_tags=complete_tags,
+        voc_base=voc_base,
+        left_out=report.left_out,
+        remarks=report.remarks,
+        lenient=ignore_unknown,
+    )
+    found: ByImage = {}
+    given = [paths] if isinstance(paths, Path) else list(paths)
+    read: list[tuple[Path, ByImage]] = []
+    for path in with_backgrounds(given):
+        form = recognise(path)
+        report.sources.append((path, form.title))
+        read.append((path, form.hints(path, reading)))
+    for (path, hints), matched in zip(read, Names(data.images).match(read), strict=True):
+        for image, one in hints.items():
+            name = matched.photographs.get(image)
+            known = _known(replace(one, image=name or image), data.classes, path, report.unknown, ignore=ignore_unknown)
+            if name is None:
+                report.missing.append(image)
+            else:
+                found[name] = merge_hints(found[name], known) if name in found else known
+        report.rivals |= matched.rivals
+        if not matched.photographs:
+            report.idle[path] = len(hints)
+    if report.missing and not found:
+        raise _strangers(report, data, given)
+    fitted = _fit(found, data, report, drop=ignore_outside)
+    report.images = len(fitted)
+    return fitted, report
+
+
+def with_backgrounds(paths: Iterable[Path]) -> list[Path]:
+    """The paths, each file of What's the Point clicks followed by its background clicks, none twice."""
+    every: list[Path] = []
+    for path in paths:
+        every.append(path)
+        if path.suffix.lower() == ".json" and (beside := whats_the_point.background_file(path)).is_file():
+            every.append(beside)
+    return list(dict.fromkeys(every))
+
+
+def _known(hints: Hints, classes: ClassTable, where: Path, left_out: Counter[str], *, ignore: bool) -> Hints:
+    """The hints if the table has all their classes; those of known classes where ``ignore``."""
+    strange = set(hints.names()) - set(classes.names)
+    if ignore:
+        hints = of_table(hints, classes.names, left_out)
+    try:
+        check_hints(hints, classes, f"{where}, image {hints.image!r}")
+    except HintError as error:
+        if strange and not ignore:
+            raise HintError(
+                f"{error}\n  or: leave out hints of unknown classes, and count them, with --lenient"
+            ) from None
+        raise
+    return hints
+
+
+def _strangers(report: HintsReport, data: DataFolder, paths: list[Path]) -> DataError:
+    return DataError(
+        f"none of the {len(report.missing)} hinted images is in the data set: {listing(report.missing)}",
+        where=", ".join(map(str, paths)),
+        accepted=f"names such as {listing(data.images)}",
+        fix=f"{rivalry(report.rivals)}; name the photographs as they are" if report.rivals else None,
+    )
+
+
+def _fit(found: ByImage, data: DataFolder, report: HintsReport, *, drop: bool) -> ByImage:
+    """The hints of the data set's images, each within its photograph."""
+    fitted: ByImage = {}
+    for name in data.images:
+        if name not in found:
+            continue
+        try:
+            size = image_size(data.images[name])
+        except DataError as error:
+            report.unreadable[name] = error.what
+            continue
+        fit = fit_hints(found[name], size, drop=drop, where=found[name].source)
+        report.outside += fit.dropped
+        report.cut += fit.cut
+        if fit.hints.kinds():  # else all that was said is left out
+            fitted[name] = fit.hints
+    return fitted

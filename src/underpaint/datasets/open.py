@@ -1,0 +1,110 @@
+"""Recognising a data set: the folder data set, a PASCAL VOC devkit, or photographs with annotation files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from underpaint.annotations.cityscapes import PHOTOGRAPHS, is_cityscapes
+from underpaint.annotations.registry import accepted
+from underpaint.core.errors import DataError, listing
+from underpaint.core.paths import nearest_path
+from underpaint.datasets.annotated import open_annotated, with_annotations
+from underpaint.datasets.cityscapes import open_cityscapes
+from underpaint.datasets.folder import DataFolder, assemble, open_folder
+from underpaint.imagefiles.images import find_images
+from underpaint.imagefiles.numbering import CLASS_LISTS, VOC, class_list, table_of
+from underpaint.imagefiles.walk import listed_once
+
+
+@listed_once()
+def open_dataset(path: Path, *, rest: str | None = None, hints: Sequence[Path] = ()) -> DataFolder:
+    """Open a data set in any layout that is known.
+
+    The folder data set: ``images/`` and ``classes.txt``. The VOC devkit: ``JPEGImages/`` and ``ImageSets/``, in
+    the folder itself or in its only sub-folder of that kind (``VOCdevkit/VOC2012``). Cityscapes as it
+    is downloaded: ``leftImg8bit/`` and ``gtFine/``. Anything else: photographs with
+    annotation files of a known format, whose classes they name; see `open_annotated`.
+
+    Args:
+        path: The data set's folder.
+        rest: Class of what no annotation covers, where the classes are those that the annotations name.
+        hints: Files or folders of hints that go with the photographs. They name the classes where nothing else does,
+            and say which annotations are meant where there are several formats.
+
+    Raises:
+        DataError: no known layout; the message lists what was looked for.
+    """
+    if not path.is_dir():
+        raise DataError("the data set's folder is missing", where=path, fix=nearest_path(path))
+    if (path / "images").is_dir() and (path / "classes.txt").is_file():
+        return with_annotations(open_folder(path), hints)
+    if (path / PHOTOGRAPHS).is_dir() and is_cityscapes(path):
+        return with_annotations(open_cityscapes(path), hints)
+    devkits = [folder for folder in (path, *_inside(path)) if _is_devkit(folder)]
+    if len(devkits) == 1:
+        return with_annotations(open_voc(devkits[0]), hints)
+    if devkits:
+        names = ", ".join(folder.name for folder in devkits)
+        raise DataError(f"{len(devkits)} VOC devkits in one folder: {names}", where=path, fix="name one of them")
+    masks = (path / "images").is_dir() and (path / "masks").is_dir()  # whose numbers only a class list explains
+    annotated = open_annotated(path, rest, () if masks else hints)
+    if annotated is not None:
+        return annotated
+    if (path / "images").is_dir():
+        return open_folder(path)
+    here = ", ".join(sorted(entry.name for entry in path.iterdir())[:8]) or "nothing"
+    raise DataError(
+        f"no data set recognised; the folder holds {here}",
+        where=path,
+        accepted="images/ with classes.txt (masks/ and splits/ as well, where there are some); "
+        "or a VOC devkit: JPEGImages/ with ImageSets/ or SegmentationClass/; "
+        f"or photographs with annotations: {accepted()}",
+        fix="put the photographs into images/ and write the class names, one a line, to classes.txt",
+    )
+
+
+def _inside(path: Path) -> list[Path]:
+    """Folders one or two levels down that may be a devkit: ``VOC2012`` and ``VOCdevkit/VOC2012``."""
+    return sorted([*path.glob("VOC*/"), *path.glob("VOC*/VOC*/")])
+
+
+def _is_devkit(path: Path) -> bool:
+    return (path / "JPEGImages").is_dir() and any(
+        (path / name).is_dir() for name in ("ImageSets", "SegmentationClass", "SegmentationClassAug")
+    )
+
+
+def open_voc(root: Path) -> DataFolder:
+    """Open one year of a VOC devkit, such as ``VOCdevkit/VOC2012``.
+
+    Masks are those of ``SegmentationClass``; where an image has none there, the one of ``SegmentationClassAug`` (the
+    10,582 training images of the literature). The classes are those of a list beside ``JPEGImages`` (`CLASS_LISTS`);
+    without one they are VOC's, where the photographs have the names that VOC's have.
+
+    Raises:
+        DataError: as `open_folder`, or photographs that are not VOC's, without a class list.
+    """
+    listed = class_list(root)
+    if listed is None:
+        _refuse_others(root)
+    classes = VOC if listed is None else table_of(listed).for_training(root)
+    masks = [root / "SegmentationClass", root / "SegmentationClassAug"]
+    return assemble(root, classes, root / "JPEGImages", masks, root / "ImageSets" / "Segmentation")
+
+
+_VOC_NAME = re.compile(r"(?:\d{4}_)?\d{6}")
+"""Photographs of PASCAL VOC: ``2007_000032``, and ``000032`` in the year 2007."""
+
+
+def _refuse_others(root: Path) -> None:
+    """Many tools write VOC's folders; their masks hold numbers of classes that are not VOC's."""
+    others = [name for name in find_images(root / "JPEGImages") if _VOC_NAME.fullmatch(name) is None]
+    if others:
+        raise DataError(
+            f"the folders are those of PASCAL VOC, but {len(others)} photographs are not: {listing(others)}",
+            where=root,
+            accepted=f"a class list beside JPEGImages/: {', '.join(CLASS_LISTS)}",
+            fix="write classes.txt there, one name a line in the order of the numbers in the masks, from 0 on",
+        )

@@ -1,0 +1,121 @@
+"""Checks of hints, whichever format they come from: sense, class names, and the photograph's borders."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+
+from underpaint.core.classes import ClassTable
+from underpaint.core.errors import HintError
+from underpaint.hints.ignore import Drawn, ignore_where
+from underpaint.hints.types import IGNORED, Box, Hints, Polygon, Region, Tags
+from underpaint.imagefiles.decode import MAX_PIXELS
+
+MAX_POINTS = 1_000_000
+"""Limit of the points of one line or ring, far above what a person or a tracing tool draws."""
+
+
+MAX_NUMBER = float(MAX_PIXELS)
+"""Limit of coordinates, pen widths and seconds: a photograph of one row may be so wide, and work last for three years.
+Beyond it arithmetic overflows."""
+
+
+def geometry(hints: Hints) -> tuple[Drawn, ...]:
+    """Clicks, strokes, boxes and regions, in this order."""
+    return (*hints.clicks, *hints.scribbles, *hints.boxes, *hints.regions)
+
+
+def of_table(hints: Hints, table: Collection[str], left_out: Counter[str]) -> Hints:
+    """The hints of the classes of a table. What others cover becomes ignored areas, and stays unknown.
+
+    Args:
+        hints: Of one image.
+        table: The names of the classes.
+        left_out: Counts here the hints of other classes, by their word.
+    """
+    if hints.numbering is not None:
+        unknown = {name for name in hints.numbering.names() if name not in table}
+        left_out.update(sorted(unknown))
+        hints = replace(hints, numbering=hints.numbering.without(unknown)) if unknown else hints
+    strange = {name for name in hints.names() if name not in table}
+    if not strange:
+        return hints
+    left_out.update(hint.name for hint in geometry(hints) if hint.name in strange)
+    tags = hints.tags
+    if tags is not None:
+        left_out.update(sorted((tags.present | tags.absent) & strange))
+        tags = Tags(tags.present - strange, tags.absent - strange)
+    kept = ignore_where(hints, lambda hint: hint.name in strange, below=(Box,))
+    return replace(kept, boxed=hints.boxed - strange, tags=tags)
+
+
+def check_hints(hints: Hints, classes: ClassTable | None, where: object) -> None:
+    """Refuse hints that make no sense in themselves, or name a class outside the table.
+
+    Raises:
+        HintError: a number that is not finite or beyond `MAX_NUMBER`, a stroke without points or width, an empty box, a
+            polygon of fewer than three points, a bitmap whose runs are not its pixels, an empty size, negative seconds,
+            a class that is absent and yet tagged or drawn, or one that the table lacks.
+    """
+    for number in _numbers(hints):
+        if not abs(number) <= MAX_NUMBER:  # not a number is none that is smaller
+            raise HintError(f"a number is {number}", where=where, accepted=f"finite numbers up to {MAX_NUMBER:g}")
+    if any(one.name == IGNORED for one in geometry(replace(hints, regions=()))):
+        raise HintError("a click, stroke or box without a class", where=where, accepted="areas alone can be ignored")
+    for scribble in hints.scribbles:
+        if not scribble.points or scribble.width <= 0:
+            what = f"a stroke of {scribble.name!r} has {len(scribble.points)} points and width {scribble.width}"
+            raise HintError(what, where=where, accepted="1 point or more, width > 0")
+    for box in hints.boxes:
+        if not (box.x0 < box.x1 and box.y0 < box.y1):
+            raise HintError(f"the box is empty: {box}", where=where, accepted="x0 < x1 and y0 < y1")
+    for region in hints.regions:
+        _check_region(region, where)
+    if hints.tags is not None:
+        drawn = set(hints.drawn())
+        both = (hints.tags.present | drawn) & hints.tags.absent
+        if both:
+            what = f"absent, and tagged or drawn as present, at once: {', '.join(sorted(both))}"
+            raise HintError(what, where=where, fix="correct the tags, or leave out the hints of one source")
+    if hints.size is not None and min(hints.size) < 1:
+        raise HintError(f"the size is {hints.size}", where=where, accepted="(height, width) of 1 or more")
+    if hints.seconds is not None and hints.seconds < 0:
+        raise HintError(f"the time spent is {hints.seconds} seconds", where=where, accepted="0 or more")
+    if classes is not None:
+        classes.indices(dict.fromkeys(hints.names()), where)
+
+
+def _check_region(region: Region, where: object) -> None:
+    if isinstance(region, Polygon):
+        counts = [len(ring) for ring in (region.ring, *region.holes)]
+        if min(counts) < 3 or sum(counts) > MAX_POINTS:
+            what = f"a polygon of {region.name!r} has a ring of {min(counts)} points, and {sum(counts)} in all"
+            raise HintError(what, where=where, accepted=f"3 points or more a ring, at most {MAX_POINTS} in all")
+        return
+    width, height = region.width, region.height
+    if max(abs(region.x), abs(region.y)) > MAX_NUMBER:
+        what = f"a bitmap of {region.name!r} lies farther off than any photograph is wide"
+        raise HintError(what, where=where, accepted=f"x and y up to {MAX_NUMBER:g}")
+    if not (width >= 1 and height >= 1 and width * height <= MAX_PIXELS):
+        what = f"a bitmap of {region.name!r} has {width} x {height} pixels"
+        raise HintError(what, where=where, accepted=f"1 to {MAX_PIXELS} pixels")
+    if any(run < 0 for run in region.runs) or sum(region.runs) != width * height:
+        least = min(region.runs, default=0)
+        what = f"the runs of a bitmap of {region.name!r} sum to {sum(region.runs)}, the smallest is {least}"
+        raise HintError(what, where=where, accepted=f"0 or more each, {width * height} in all")
+
+
+def _numbers(hints: Hints) -> Iterator[float]:
+    for click in hints.clicks:
+        yield from (click.x, click.y)
+    for scribble in hints.scribbles:
+        yield scribble.width
+        yield from (value for point in scribble.points for value in point)
+    for box in hints.boxes:
+        yield from (box.x0, box.y0, box.x1, box.y1)
+    for region in hints.regions:
+        if isinstance(region, Polygon):
+            yield from (value for ring in (region.ring, *region.holes) for point in ring for value in point)
+    if hints.seconds is not None:
+        yield hints.seconds

@@ -1,0 +1,102 @@
+"""Which area lies above which: a part that was drawn before the whole must not vanish below it without a word.
+
+Some formats state the order of areas; there it is kept, and areas of which nothing is seen are counted. In the others
+(COCO, labelme, YOLO, Label Studio, GeoJSON, VIA) the order in the file is that of the work, and an area that a later,
+larger one of another class covers whole is put above it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from underpaint.hints.rasterise import region_area
+from underpaint.hints.types import IGNORED, Hints, Polygon, Region
+from underpaint.imagefiles.decode import MAX_PIXELS
+
+RAISED = "areas that a larger one drawn later covered whole: put above it"
+HIDDEN = "areas that one drawn later covers whole: nothing of them is seen"
+
+MAX_CHECKS = 10_000
+"""Pairs of areas that are compared pixel by pixel in one image, a second of work; further ones keep their order."""
+
+
+def raised(hints: Hints) -> tuple[Hints, int]:
+    """The hints with small areas above the larger ones that covered them whole, and how many were moved."""
+    covers = _covers(hints, larger=True)
+    moved = sum(_other(hints, index, last) for index, (last, _) in covers.items())
+    if not moved:
+        return hints, 0
+
+    def place(index: int) -> tuple[int, bool, int, int]:
+        last, pixels = covers.get(index, (index, 0))
+        return last, index in covers, -pixels, index
+
+    order = sorted(range(len(hints.regions)), key=place)
+    return replace(hints, regions=tuple(hints.regions[index] for index in order)), moved
+
+
+def hidden(hints: Hints) -> int:
+    """How many areas are covered whole by a later one of another class."""
+    return sum(_other(hints, index, last) for index, (last, _) in _covers(hints, larger=False).items())
+
+
+def _other(hints: Hints, index: int, above: int) -> bool:
+    """Whether two areas are of different classes; of one class the lower is seen in the upper."""
+    return hints.regions[index].name != hints.regions[above].name
+
+
+def seen(regions: Sequence[Region], size: tuple[int, int] | None) -> tuple[Region, ...]:
+    """The regions without those that a later one of another class covers whole."""
+    hints = Hints("", size=size, regions=tuple(regions))
+    gone = {index for index, (last, _) in _covers(hints, larger=False).items() if _other(hints, index, last)}
+    return tuple(region for index, region in enumerate(regions) if index not in gone)
+
+
+def _covers(hints: Hints, *, larger: bool) -> dict[int, tuple[int, int]]:
+    """By the index of an area the last later one that covers it whole, and the area's own pixels.
+
+    An ignored area covers nothing here: it is meant to take away what lies below it.
+    """
+    regions = hints.regions
+    if len(regions) < 2:
+        return {}
+    extents = np.array([_extent(region) for region in regions])
+    size = hints.size or _canvas(extents)
+    extents = np.clip(extents, 0, [size[1], size[0]] * 2)
+    found: dict[int, tuple[int, int]] = {}
+    checks = 0
+    for above in range(len(regions) - 1, 0, -1):
+        if regions[above].name == IGNORED:
+            continue
+        inside = (extents[:above, :2] >= extents[above, :2]) & (extents[:above, 2:] <= extents[above, 2:])
+        below = [int(i) for i in np.flatnonzero(inside.all(axis=1)) if i not in found]
+        below = below[: MAX_CHECKS - checks]
+        checks += len(below)
+        cover = np.zeros(size, bool) if below else None
+        if cover is None:
+            continue
+        window, area = region_area(regions[above], size)
+        cover[window] = area
+        for i in below:
+            place, pixels = region_area(regions[i], size)
+            count = int(pixels.sum())
+            if count and cover[place][pixels].all() and not (larger and count == area.sum()):
+                found[i] = (above, count)
+    return found
+
+
+def _extent(region: Region) -> tuple[float, float, float, float]:
+    if isinstance(region, Polygon):
+        xs, ys = zip(*region.ring, strict=True)
+        return min(xs), min(ys), max(xs), max(ys)
+    return region.x, region.y, region.x + region.width, region.y + region.height
+
+
+def _canvas(extents: np.ndarray) -> tuple[int, int]:
+    """A size that holds all areas, where that of the image is not known; empty where it would be too large."""
+    right, bottom = (max(math.ceil(min(side, MAX_PIXELS)), 0) for side in extents[:, 2:].max(axis=0).tolist())
+    return (bottom, right) if bottom * right <= MAX_PIXELS else (0, 0)

@@ -1,0 +1,106 @@
+"""Opening an image file: allow-list of formats, size limit before decoding, one typed error."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from underpaint.core.errors import DataError
+from underpaint.core.regular import open_regular
+from underpaint.imagefiles.refusals import unread
+
+Pixels = NDArray[np.uint8]
+
+MAX_PIXELS = 100_000_000
+"""Default limit of width times height: 300 MB as RGB, above every common camera. Pillow's own bound, 179 million
+pixels, stays in force above it."""
+
+MAX_SIDE = 1 << 18
+"""Limit of a side, four times that of JPEG: rows are decoded one by one, and 100 million of one pixel take minutes."""
+
+MAX_BYTES = 2 << 30
+"""Limit of a file: above what `MAX_PIXELS` pixels of four channels of 32 bits take without compression."""
+
+ORIENTATION = 0x0112
+"""The EXIF tag that says how the camera was held."""
+
+
+@contextmanager
+def opened(
+    path: Path, formats: tuple[str, ...], *, max_pixels: int, content: bytes | None = None
+) -> Iterator[Image.Image]:
+    """An image file, opened but not decoded; whatever Pillow raises within is a `DataError` that names the file.
+
+    ``content`` is an image that lies within the file ``path``, instead of the file itself.
+    """
+    try:
+        with warnings.catch_warnings():
+            # The limit below takes the place of Pillow's warning; other warnings speak of metadata that is not used.
+            warnings.simplefilter("ignore")
+            with _stream(path, content) as stream, _image(stream, path, formats) as image:
+                width, height = image.size
+                if max(width, height) > MAX_SIDE:
+                    what = f"the image has {width} x {height} pixels"
+                    accepted = f"at most {MAX_SIDE:,} pixels a side"
+                    raise DataError(what, where=path, accepted=accepted, fix="cut it into tiles")
+                if width * height > max_pixels:
+                    raise DataError(
+                        f"the image has {width} x {height} pixels (width x height)",
+                        where=path,
+                        accepted=f"at most {max_pixels:,} pixels",
+                        fix="cut it into tiles",
+                    )
+                yield image
+    except DataError:
+        raise
+    except _NotOpenedError as error:
+        raise DataError(str(error), where=path, fix="replace or remove the file") from None
+    except Image.DecompressionBombError as error:
+        what = "the image says that it has more pixels than any decoder may be asked for"
+        raise DataError(what, where=path, accepted=f"at most {max_pixels:,} pixels", fix="cut it into tiles") from error
+    except Exception as error:
+        # Decoders meet hostile bytes with OSError, SyntaxError, struct.error, ZeroDivisionError and more.
+        cause = f"{type(error).__name__}: {error}"
+        raise DataError(
+            f"the image cannot be decoded ({cause})", where=path, fix="replace or remove the file"
+        ) from error
+
+
+def _image(stream: BinaryIO, path: Path, formats: tuple[str, ...]) -> Image.Image:
+    try:
+        return Image.open(stream, formats=formats)
+    except UnidentifiedImageError:
+        raise unread(stream, path, formats) from None
+
+
+class _NotOpenedError(Exception):
+    """The file cannot be opened, unlike one that is opened and cannot be decoded."""
+
+
+def _stream(path: Path, content: bytes | None) -> BinaryIO:
+    if content is not None:
+        return io.BytesIO(content)
+    try:
+        return open_regular(path, max_bytes=MAX_BYTES)
+    except FileNotFoundError:
+        raise _NotOpenedError("the image file is missing") from None
+    except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
+        raise _NotOpenedError(f"the image file cannot be opened: {getattr(error, 'strerror', None) or error}") from None
+
+
+def orientation_of(image: Image.Image) -> int:
+    """EXIF orientation 1..8 from the header; 1 where there is none or where it is damaged."""
+    try:
+        # Not image.getexif(): a PNG without EXIF would be decoded whole to look behind the pixels.
+        value = Image.Image.getexif(image).get(ORIENTATION, 1)
+    except Exception:  # damaged metadata must not cost the photograph
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1

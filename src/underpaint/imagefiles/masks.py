@@ -1,0 +1,164 @@
+"""Mask files: one class index a pixel, 255 for void, read by number and never by colour impression."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from underpaint.core.atomic import write_atomic
+from underpaint.core.classes import ClassTable, Numbering
+from underpaint.core.digest import files_digest, fingerprint
+from underpaint.core.errors import DataError
+from underpaint.imagefiles.decode import MAX_PIXELS, Pixels, opened, orientation_of
+from underpaint.imagefiles.mask_values import Key, by_number, indices, voc_palette
+from underpaint.imagefiles.numbering import numbering_beside
+
+__all__ = [
+    "FORMATS",
+    "SUFFIXES",
+    "LabelFile",
+    "labels_digest",
+    "mask_size",
+    "read_index_mask",
+    "voc_palette",
+    "write_index_mask",
+]
+
+FORMATS = ("PNG", "BMP", "TIFF")
+"""Lossless formats alone: JPEG and WebP change the numbers at every class border."""
+
+SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff"})
+
+
+def read_index_mask(
+    path: Path,
+    classes: ClassTable,
+    *,
+    numbering: Numbering | None = None,
+    size: tuple[int, int] | None = None,
+    void_stated: bool = False,
+    palette: bool = False,
+    max_pixels: int = MAX_PIXELS,
+) -> Pixels:
+    """Read a mask as class indices; it is never resized, and never turned.
+
+    Taken are palette images (by index), 8-bit grey index images, 16-bit ones (65535 is void), grey pictures whose
+    values are colours of a class table with white in it, and RGB pictures whose every colour is in the class table;
+    what is transparent in a picture with colours is unknown. EXIF orientation is left aside, unlike in `read_rgb`:
+    masks are drawn on the upright photograph by programs, and where one copied the photograph's EXIF tag, obeying it
+    would turn the mask twice.
+
+    Args:
+        path: A PNG, BMP or TIFF file.
+        classes: The class table of the result.
+        numbering: What the numbers in the file stand for, mapped to the table by name. None for what a class list in
+            the file's own folder says, and the table's own numbers where there is none.
+        size: (H, W) of the upright photograph, where the mask must fit it.
+        void_stated: The caller knows that 255 is void, so that a grey mask of 0 and 255 is not ambiguous.
+        palette: Where no list says what the numbers stand for, a palette in the table's colours, but in another order,
+            does: for label images that are not the data set's own.
+        max_pixels: Limit of width times height.
+
+    Returns:
+        (H, W) indices, 255 for void.
+
+    Raises:
+        DataError: unreadable, ids or colours outside the table, ambiguous 0/255, or another size.
+    """
+    with opened(path, FORMATS, max_pixels=max_pixels) as image:
+        if image.format == "TIFF" and orientation_of(image) != 1:
+            # Pillow would obey the tag, unlike in other formats.
+            raise DataError("the TIFF mask has an orientation tag", where=path, fix="save it upright, without the tag")
+        if size is not None and (image.height, image.width) != size:
+            raise _size_error(path, (image.height, image.width), size)
+        numbering = numbering or numbering_beside(path.parent, classes, outside=False)
+        return indices(image, path, Key.of(classes, numbering, palette=palette), void_stated=void_stated)
+
+
+@dataclass(frozen=True)
+class LabelFile:
+    """A label file with what must be known to read it.
+
+    Args:
+        path: The file.
+        stated: Whether 255 is known to be void, as in label images that are hints; see `read_index_mask`.
+        numbering: What its numbers stand for; None for those of the class table.
+    """
+
+    path: Path
+    stated: bool = False
+    numbering: Numbering | None = None
+
+    def read(self, classes: ClassTable, *, size: tuple[int, int] | None = None, stated: bool = False) -> Pixels:
+        """(H, W) class indices of the table, 255 for void; as `read_index_mask`."""
+        return read_index_mask(
+            self.path,
+            classes,
+            numbering=self.numbering,
+            size=size,
+            void_stated=self.stated or stated,
+            palette=self.stated,
+        )
+
+
+def labels_digest(files: Iterable[LabelFile], classes: ClassTable) -> str:
+    """A fingerprint of label files: of their contents, and of what their numbers stand for."""
+    every = list(files)
+    lists = {
+        parent: numbering_beside(parent, classes, outside=False) for parent in {file.path.parent for file in every}
+    }
+    said = [file.numbering or lists[file.path.parent] for file in every]
+    meanings = [None if one is None else str((one.meanings, one.others)) for one in said]
+    return fingerprint(files_digest(file.path for file in every), meanings, classes.names, classes.background)
+
+
+def mask_size(path: Path) -> tuple[int, int]:
+    """(H, W) of a mask file as it is stored, from its header. Raises `DataError` as `read_index_mask` does."""
+    with opened(path, FORMATS, max_pixels=MAX_PIXELS) as image:
+        return image.height, image.width
+
+
+def _size_error(path: Path, seen: tuple[int, int], size: tuple[int, int]) -> DataError:
+    fix = "masks are never resized: export the mask again at the size of its photograph"
+    if seen == (size[1], size[0]):
+        fix = "the sides are swapped, as if the mask was drawn before the photograph's EXIF rotation: rotate the mask"
+    return DataError(
+        f"the mask has {seen[0]} rows and {seen[1]} columns, its photograph {size[0]} and {size[1]}",
+        where=path,
+        fix=fix,
+    )
+
+
+def write_index_mask(path: Path, index: Pixels, classes: ClassTable) -> None:
+    """Write `index_mask_png` to a file, whole or not at all.
+
+    Args:
+        path: The file, with the suffix .png; an older one is replaced at the end.
+        index: (H, W) class indices, 255 for void.
+        classes: The table that the indices belong to.
+
+    Raises:
+        DataError: as `index_mask_png`, or the disk refuses.
+    """
+    write_atomic(path, index_mask_png(path, index, classes))
+
+
+def index_mask_png(path: Path, index: Pixels, classes: ClassTable) -> bytes:
+    """A mask as the bytes of a palette PNG in the table's colours; arguments as in `write_index_mask`.
+
+    Raises:
+        DataError: not a (H, W) array of bytes, or an index outside the table; it names ``path``.
+    """
+    if index.ndim != 2 or index.dtype != np.uint8 or index.size == 0:
+        what = f"the mask is an array of {index.dtype} with shape {index.shape}"
+        raise DataError(what, where=path, accepted="(H, W) uint8")
+    image = Image.fromarray(by_number(index, path, Key.of(classes, None)))
+    image.putpalette(classes.flat_palette())
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    return buffer.getvalue()

@@ -1,0 +1,173 @@
+"""Which classes the numbers in a folder of label images stand for: the class list that lies beside them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+from underpaint.core.classes import BACKGROUND_WORD, IGNORE_WORD, ClassTable, Colour, Numbering, read_names
+from underpaint.core.errors import DataError, FormatError
+from underpaint.core.inside import real
+from underpaint.core.regular import LIST_BYTES, open_regular
+from underpaint.imagefiles.mask_values import voc_palette
+
+VOC_NAMES = (
+    "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
+    "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
+)  # fmt: skip
+"""The classes of PASCAL VOC 2007 to 2012 in the order of their mask values."""
+
+
+VOC = ClassTable(VOC_NAMES, voc_palette(len(VOC_NAMES)), background=0)
+"""The class table of a VOC devkit without a ``classes.txt`` of its own."""
+
+
+CLASS_LISTS = ("classes.txt", "class_names.txt", "labelmap.txt")
+"""Names of class lists: ours, which other tools write as well, labelme's, and CVAT's with colours."""
+
+
+SUMMARY, SUMMARY_COLUMNS = "summary.csv", ("image", "height", "width")
+"""The table that `underpaint predict` writes beside its masks: its further columns are the classes in their order."""
+
+
+MAX_HEADER = 1 << 20
+"""Bytes of the first line of a summary that are read."""
+
+
+def numbering_beside(folder: Path, classes: ClassTable, *, outside: bool = True) -> Numbering | None:
+    """What the numbers in the label images of a folder stand for, or None: the numbers of ``classes`` themselves.
+
+    Looked for are the class lists of `CLASS_LISTS` and the summary of a prediction in the folder, then a class list in
+    the folder above.
+
+    Args:
+        folder: The folder of label images.
+        classes: The class table of the data set that the images are for.
+        outside: Whether the folder above counts; not for the masks of a data set, which lie below its own list.
+
+    Raises:
+        DataError: a class list that cannot be read, or that repeats a name.
+    """
+    found = _listed(folder, classes, outside=outside)
+    if found is None:
+        return None
+    coloured = any(meaning.colour is not None for meaning in found.meanings)
+    own = [(i, name, classes.colours[i] if coloured else None) for i, name in enumerate(classes.names)]
+    said = [(one.number, one.name, one.colour) for one in found.meanings]
+    return None if said == own else found
+
+
+def class_list(folder: Path) -> Numbering | None:
+    """The classes that a list in the folder itself names, or None. Raises `DataError` as `numbering_beside`."""
+    for name in CLASS_LISTS:
+        if (folder / name).is_file():
+            return read_numbering(folder / name)
+    return None
+
+
+def listed_names(folder: Path) -> tuple[str, ...]:
+    """The classes of the list that goes with a folder of label images; none where there is none."""
+    found = _listed(folder, None, outside=True) if folder.is_dir() else None
+    return () if found is None else tuple(found.names())
+
+
+def table_alone(folder: Path) -> ClassTable:
+    """The class table of label images that are given without a data set.
+
+    Raises:
+        DataError: there is no class list, without which the numbers stand for nothing.
+    """
+    found = _listed(folder, None, outside=True)
+    if found is None:
+        raise DataError(
+            "label images by themselves hold numbers, and no class list says what these stand for",
+            where=folder,
+            accepted=f"{', '.join(CLASS_LISTS)} or a prediction's {SUMMARY}, beside the images",
+            fix="write classes.txt beside them, one name a line in the order of the numbers from 0 on; "
+            "or give the folder of the data set",
+        )
+    return table_of(found)
+
+
+def table_of(listed: Numbering) -> ClassTable:
+    """A class list as a class table. Raises `DataError` as `ClassTable`."""
+    names = tuple(one.name for one in listed.meanings if one.name is not None)
+    table = ClassTable.of(names)
+    colours = tuple(one.colour or table.colours[i] for i, one in enumerate(listed.meanings))
+    return ClassTable(names, colours, table.background)
+
+
+def _listed(folder: Path, classes: ClassTable | None, *, outside: bool) -> Numbering | None:
+    found = class_list(folder)
+    if found is None and (folder / SUMMARY).is_file():
+        found = _summary(folder / SUMMARY)
+    return _above(real(folder), classes) if found is None and outside else found
+
+
+def _above(folder: Path, classes: ClassTable | None) -> Numbering | None:
+    """The list in the folder above. It may number something else, such as boxes, which have no background.
+
+    Raises:
+        DataError: it lacks the background of ``classes``, so that 0 may be that, or the first class of the list.
+    """
+    found = class_list(folder.parent)
+    behind = None if classes is None or classes.background is None else classes.names[classes.background]
+    if found is not None and behind is not None and behind not in found.names():
+        raise DataError(
+            f"the class list above the label images lacks {behind!r}, so that it may number something else",
+            where=found.source,
+            fix="put the list of the label images into their own folder, as classes.txt: one name a line, from 0 on",
+        )
+    return found
+
+
+def read_numbering(path: Path) -> Numbering:
+    """Read one of `CLASS_LISTS`. Raises `DataError` as `read_classes`, or for a repeated name."""
+    names, colours = _labelmap(path) if path.name == "labelmap.txt" else read_names(path)
+    if names and names[0] == IGNORE_WORD:  # labelme numbers its list from -1 on
+        names, colours = names[1:], {number - 1: colour for number, colour in colours.items() if number}
+    if "background" not in names:
+        names = ["background" if name == BACKGROUND_WORD else name for name in names]
+    _refuse_repeated(names, path)
+    return Numbering.of(names, colours, source=str(path))
+
+
+def _labelmap(path: Path) -> tuple[list[str], dict[int, Colour]]:
+    """CVAT's list, a line a class: ``label:color_rgb:parts:actions``."""
+    names, _ = read_names(path)
+    found: list[str] = []
+    colours: dict[int, Colour] = {}
+    for line in names:
+        name, *fields = line.split(":")
+        if line.startswith("#") or not line:
+            continue
+        numbers = fields[0].split(",") if fields else []
+        if len(numbers) == 3 and all(number.strip().isdecimal() and int(number) <= 255 for number in numbers):
+            colours[len(found)] = (int(numbers[0]), int(numbers[1]), int(numbers[2]))
+        found.append(name)
+    return found, colours
+
+
+def _summary(path: Path) -> Numbering | None:
+    """The classes of a prediction's summary; None for another table of that name."""
+    try:
+        with open_regular(path, max_bytes=LIST_BYTES) as file:
+            first = file.readline(MAX_HEADER)
+        columns = next(csv.reader([first.decode("utf-8-sig")]), [])
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise FormatError(f"the table cannot be read: {error}", where=path) from None
+    count = len(SUMMARY_COLUMNS)
+    if tuple(columns[:count]) != SUMMARY_COLUMNS or len(columns) == count:
+        return None
+    # An apostrophe stands before a name that a spreadsheet would take for a formula.
+    names = [name[1:] if name[:1] == "'" and name[1:2] in tuple("=+-@\t\r") else name for name in columns[count:]]
+    _refuse_repeated(names, path)
+    return Numbering.of(names, source=str(path))
+
+
+def _refuse_repeated(names: Sequence[str], path: Path) -> None:
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated or not names or not all(names):
+        what = f"class names must be unique and not empty; repeated: {repeated}"
+        raise DataError(what, where=path, fix="write one name a line, in the order of the numbers from 0 on")

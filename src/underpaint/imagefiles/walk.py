@@ -1,0 +1,121 @@
+"""Files below a folder by their endings. The opening of a data set asks for many, and lists every folder once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+
+from underpaint.core.inside import real
+from underpaint.imagefiles.own import MASKS, own_folder, say_passed_over
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What one folder holds; names that start with a dot are passed over.
+
+    Args:
+        folders: Names of its folders, but for links to folders and for those of our own.
+        links: Names of links to folders.
+        files: Names of its files by their ending (lower case, with the dot; empty where a name has none).
+        own: What its folders that underpaint made hold, by their names.
+    """
+
+    folders: Sequence[str]
+    links: Sequence[str]
+    files: Mapping[str, Sequence[str]]
+    own: Mapping[str, str]
+
+
+_kept: ContextVar[dict[Path, Listing] | None] = ContextVar("_kept", default=None)
+
+
+@contextmanager
+def listed_once() -> Iterator[None]:
+    """Within it every folder is listed once, so that files which come or go meanwhile are not seen."""
+    token = _kept.set({} if _kept.get() is None else _kept.get())
+    try:
+        yield
+    finally:
+        _kept.reset(token)
+
+
+def listing(folder: Path) -> Listing:
+    """List a folder; one that cannot be read is empty."""
+    kept = _kept.get()
+    if kept is None:
+        return _listed(folder)
+    if folder not in kept:
+        kept[folder] = _listed(folder)
+    return kept[folder]
+
+
+def _listed(folder: Path) -> Listing:
+    _, folders, names = next(os.walk(folder), ("", [], []))
+    here = [name for name in folders if not name.startswith(".")]
+    own = {name: holds for name in here if (holds := own_folder(folder / name))}
+    links = [name for name in here if name not in own and (folder / name).is_symlink()]
+    files: dict[str, list[str]] = {}
+    for name in names:
+        if not name.startswith("."):
+            _, dot, ending = name.rpartition(".")
+            files.setdefault(dot and f".{ending.lower()}", []).append(name)
+    return Listing([name for name in here if name not in own and name not in links], links, files, own)
+
+
+def files_below(
+    folder: Path, endings: Collection[str], *, into: Collection[str] = frozenset({MASKS})
+) -> Iterator[tuple[str, Path]]:
+    """Files in any depth by their endings: the path below ``folder`` without ending, '/' between folders, and the file.
+
+    Those of one folder are in the order of names; folders are looked through as `folders_below` does. Endings are
+    compared as text, since a `Path` of every file costs far more than the listing.
+
+    Args:
+        folder: Where to look.
+        endings: In lower case, with the dot.
+        into: As in `folders_below`.
+    """
+    for below, found in folders_below(folder, into=into):
+        for name in sorted(name for ending in endings for name in found.files.get(ending, ())):
+            yield below + name.rpartition(".")[0], Path(folder, below, name)
+
+
+def folders_below(folder: Path, *, into: Collection[str] = frozenset({MASKS})) -> Iterator[tuple[str, Listing]]:
+    """A folder and all below it: the path below ``folder`` with '/' at its end, and what lies there.
+
+    Linked folders are followed after all others, and no folder is looked through twice, so that circles end. Folders
+    that underpaint made are passed over, and that is said.
+
+    Args:
+        folder: Where to look; it may be one of our own itself.
+        into: What folders of our own that are looked through hold, as `own_folder` says it.
+    """
+    seen = {place for parent in real(folder).parents if (place := _place(parent))}
+    waiting: list[str] = [""]
+    linked: list[str] = []
+    while waiting or linked:
+        below = waiting.pop() if waiting else linked.pop(0)
+        place = _place(folder / below)
+        if place is None or place in seen:
+            continue
+        seen.add(place)
+        found = listing(folder / below)
+        yield below, found
+        opened = [name for name, holds in found.own.items() if holds in into]
+        for name in found.own.keys() - opened:
+            say_passed_over(folder / below / name, found.own[name])
+        waiting += [f"{below}{name}/" for name in (*found.folders, *opened)]
+        linked += [f"{below}{name}/" for name in sorted(found.links)]
+
+
+def _place(folder: Path) -> tuple[int, int] | None:
+    """What tells a folder from every other, by whatever path it is reached; None where it cannot be looked at."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
