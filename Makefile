@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 # Threads that spin at barriers collapse on a busy machine; passive waiting costs nothing elsewhere.
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: setup demo test check lint types bench clean
+.PHONY: setup demo test check lint types docs bench clean
 
 setup: $(READY)
 
@@ -27,12 +27,16 @@ check: setup lint types
 	$(BIN)/python -m pytest -m slow
 
 lint: setup
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks website .ci
+	$(BIN)/ruff format --check src tests benchmarks website .ci
 	$(BIN)/lint-imports
 
 types: setup
 	$(BIN)/mypy
+
+docs: setup
+	$(BIN)/python benchmarks/results_page.py
+	OMP_NUM_THREADS=1 $(BIN)/mkdocs build
 
 bench: setup
 	$(BIN)/python benchmarks/kernels.py
