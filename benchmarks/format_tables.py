@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from underpaint.annotations.format import Format
-from underpaint.annotations.registry import FORMATS
+from underpaint.annotations.registry import FORMATS, WRITABLE
 from underpaint.core.atomic import write_atomic
 from underpaint.core.errors import DataError
 from underpaint.datasets.adapt import AREAS, Losses
@@ -37,8 +37,8 @@ def tables() -> str:
     legend = ", ".join(f"{letter} {part}" for part, letter in LETTERS.items())
     holding = [_row("format", "`--to`", "files", "holds", "as pixels"), _row(*["---"] * 5)]
     holding += [_row(*_held(form)) for form in FORMATS]
-    losing = [_row("from \\ to", *(form.name for form in FORMATS)), _row(*["---"] * (len(FORMATS) + 1))]
-    losing += [_row(form.name, *(_lost(form, target) for target in FORMATS)) for form in FORMATS]
+    losing = [_row("from \\ to", *(form.name for form in WRITABLE)), _row(*["---"] * (len(WRITABLE) + 1))]
+    losing += [_row(form.name, *(_lost(form, target) for target in WRITABLE)) for form in FORMATS]
     between = (
         "What is lost from one format to another (letters as above; in brackets: kept as the pixels that it covers; "
         "empty: nothing is lost):"
@@ -51,7 +51,13 @@ def _row(*cells: str) -> str:
 
 
 def _held(form: Format) -> tuple[str, ...]:
-    return form.title, f"`{form.name}`", form.layout, _letters(form.holds), _letters(form.as_pixels)
+    return (
+        form.title,
+        f"`{form.name}`" if form.writer else "read only",
+        form.layout,
+        _letters(form.holds),
+        _letters(form.as_pixels),
+    )
 
 
 def _lost(form: Format, target: Format) -> str:

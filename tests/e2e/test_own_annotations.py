@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from underpaint.annotations.format import Format, Writing
-from underpaint.annotations.registry import FORMATS, format_named
+from underpaint.annotations.registry import WRITABLE, format_named
 from underpaint.data.synthetic import SCENE_CLASSES
 from underpaint.datasets.folder import open_folder
 from underpaint.datasets.open import open_dataset
@@ -20,7 +20,7 @@ from underpaint.hints.types import Bitmap, Box, Hints, Kind, Region
 from underpaint.imagefiles.masks import read_index_mask
 from underpaint.workflows.train import plan, train
 
-TRAINED = [form for form in FORMATS if {Part.POLYGONS, Part.BITMAPS} & form.holds]
+TRAINED = [form for form in WRITABLE if {Part.POLYGONS, Part.BITMAPS} & form.holds]
 THINGS = [i for i, name in enumerate(SCENE_CLASSES.names) if name != "background"]
 
 

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from underpaint.annotations.cityscapes import CLASSES, LABEL_IDS, is_cityscapes, read_cityscapes, write_cityscapes
-from underpaint.core.errors import DataError, FormatError, HintError
+from underpaint.annotations.cityscapes import CLASSES, LABEL_IDS, is_cityscapes, read_cityscapes
+from underpaint.core.errors import DataError, FormatError
 from underpaint.datasets.cityscapes import open_cityscapes
 from underpaint.hints.rasterise import paint_regions
-from underpaint.hints.types import IGNORED, Bitmap, Click, Hints, Polygon
+from underpaint.hints.types import IGNORED, Hints
 
 FRAME = "aachen_000000_000019"
 NAME = f"train/aachen/{FRAME}_leftImg8bit"
@@ -161,39 +161,3 @@ def test_faults_of_polygons(tmp_path: Path, objects: list[Any], size: int, messa
     with pytest.raises(FormatError, match=message) as caught:
         read_cityscapes(tmp_path)
     assert "polygons.json" in str(caught.value)
-
-
-def test_what_is_written_reads_back_as_the_same_pixels(tmp_path: Path) -> None:
-    road = Polygon("road", ((0.0, 0.0), (5.0, 0.0), (5.0, 3.0), (0.0, 3.0)))
-    hints = Hints(NAME, (3, 6), clicks=(Click("sky", 1, 1),), regions=(road, Bitmap("car", 1, 1, 2, 2, (0, 3, 1))))
-    write_cityscapes(tmp_path / "out", [hints, Hints("b")])
-    found = read_cityscapes(tmp_path / "out")
-    assert list(found) == [NAME]
-    assert painted(found[NAME]) == painted(hints)
-    written = tmp_path / "out" / "gtFine" / "train" / "aachen"
-    assert sorted(file.name for file in written.iterdir()) == [
-        f"{FRAME}_gtFine_labelIds.png",
-        f"{FRAME}_gtFine_labelTrainIds.png",
-    ]
-    with Image.open(written / f"{FRAME}_gtFine_labelIds.png") as image:
-        assert np.asarray(image).tolist()[1] == [7, 26, 26, 7, 7, 0]
-    (written / f"{FRAME}_gtFine_labelTrainIds.png").unlink()
-    assert painted(read_cityscapes(tmp_path / "out")[NAME]) == painted(hints)
-
-
-@pytest.mark.parametrize(
-    ("hints", "message"),
-    [
-        (Hints("a", regions=(Bitmap("road", 0, 0, 1, 1, (0, 1)),)), "size"),
-        (Hints("a", (1, 1), regions=(Bitmap("raod", 0, 0, 1, 1, (0, 1)),)), "did you mean 'road'"),
-    ],
-)
-def test_nothing_is_left_behind_where_a_write_fails(tmp_path: Path, hints: Hints, message: str) -> None:
-    good = Hints("g", (1, 1), regions=(Bitmap("road", 0, 0, 1, 1, (0, 1)),))
-    with pytest.raises(HintError, match=message):
-        write_cityscapes(tmp_path / "out", [good, hints])
-    with pytest.raises(HintError, match="twice"):
-        write_cityscapes(tmp_path / "out", [good, good])
-    with pytest.raises(DataError, match="leads out"):
-        write_cityscapes(tmp_path / "out", [Hints("../g", (1, 1), regions=good.regions)])
-    assert not list(tmp_path.iterdir())

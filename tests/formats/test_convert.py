@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from underpaint.annotations.format import Format
 from underpaint.annotations.jsonl import read_hints, write_hints
-from underpaint.annotations.registry import FORMATS
+from underpaint.annotations.registry import WRITABLE
 from underpaint.cli import app
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import DataError, HintError
@@ -26,7 +26,7 @@ from underpaint.hints.rasterise import UNKNOWN, numbered, paint_regions
 from underpaint.hints.types import Bitmap, Box, Click, Hints, Polygon, Scribble, Tags
 from underpaint.imagefiles.masks import read_index_mask, write_index_mask
 
-TABLE = ClassTable.of(["background", "car", "person"])  # words that Cityscapes has as well
+TABLE = ClassTable.of(["background", "car", "person"])
 SIZE = (20, 30)
 HOLED = Polygon("car", ((2, 2), (12, 2), (12, 12), (2, 12)), (((5, 5), (8, 5), (8, 8), (5, 8)),))
 DOT = Bitmap("person", 20, 3, 3, 3, (0, 2, 1, 1, 4, 1))
@@ -42,7 +42,7 @@ FULL = Hints(
     source="anna",
     regions=(HOLED, DOT),
 )
-AREAS = [form for form in FORMATS if {Part.POLYGONS, Part.BITMAPS} & (form.holds | form.as_pixels)]
+AREAS = [form for form in WRITABLE if {Part.POLYGONS, Part.BITMAPS} & (form.holds | form.as_pixels)]
 
 
 @pytest.fixture
@@ -85,8 +85,6 @@ def test_areas_cover_the_same_pixels_in_every_format(form: Format, root: Path, t
 def test_masks_become_areas_of_the_same_pixels(form: Format, root: Path, tmp_path: Path) -> None:
     (root / "hints.jsonl").unlink()
     mask = np.random.default_rng(0).integers(0, 3, SIZE).astype(np.uint8)
-    if form.name == "cityscapes":
-        mask[mask == 0] = UNKNOWN  # it has no background
     mask[3:6, 4:9] = UNKNOWN
     write_index_mask(root / "masks/d/a_leftImg8bit.png", mask, TABLE)
     out = tmp_path / f"out{ending(form)}"
@@ -148,6 +146,9 @@ def test_nothing_is_overwritten_or_half_written(root: Path, tmp_path: Path) -> N
         plan_conversion(root, to="coco").write(tmp_path / "old.txt")
     with pytest.raises(DataError, match="no format 'coko'"):
         plan_conversion(root, to="coko")
+    for name in ("whats-the-point", "scribblesup", "cityscapes"):
+        with pytest.raises(DataError, match=r"does not write them\n  accepted: underpaint, coco, labelme, .*, masks"):
+            plan_conversion(root, to=name)
     write_hints(root / "hints.jsonl", [Hints("d/a_leftImg8bit", size=SIZE, tags=FULL.tags)])
     with pytest.raises(DataError, match="can hold nothing"):
         plan_conversion(root, to="coco").write(tmp_path / "new.json")
@@ -208,3 +209,12 @@ def test_masks_without_a_photograph_are_said(tmp_path: Path) -> None:
         write_index_mask(tmp_path / name, np.ones(SIZE, np.uint8), TABLE)
     (tmp_path / "classes.txt").write_text("\n".join(TABLE.names))
     assert plan_conversion(tmp_path, to="coco").left_out == ["1 masks have no photograph: b"]
+
+
+def test_a_click_file_by_itself_brings_its_background(tmp_path: Path) -> None:
+    things = [{"x": 1.5, "y": 2, "cls": 8, "rank": 2}, {"x": 3, "y": 4, "cls": 1, "rank": 1}]
+    (tmp_path / "clicks.json").write_text(json.dumps({"a": things}))
+    (tmp_path / "clicks_bg_from_scribbles.json").write_text(json.dumps({"a": [{"x": 5, "y": 6, "cls": 0}]}))
+    planned = plan_conversion(tmp_path / "clicks.json", to="underpaint")
+    assert planned.hints["a"].clicks == (Click("aeroplane", 3, 4), Click("cat", 1.5, 2), Click("background", 5, 6))
+    assert planned.classes.names == ("background", "aeroplane", "cat")

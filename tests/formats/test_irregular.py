@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from tests.formats.foreign import FOREIGN
 
 from underpaint.annotations.format import Format, Reading, Writing
 from underpaint.annotations.registry import FORMATS, recognise
@@ -56,6 +57,9 @@ def written(form: Format, root: Path) -> Path:
     Image.new("RGB", SIZE[::-1]).save(root / "images" / "a.png")
     endings = [word for word in form.layout.split() if word.startswith(".")]
     path = root / f"hints{endings[0] if form.one_file else ''}"
+    if form.name in FOREIGN:
+        FOREIGN[form.name](path, ["a"])
+        return path
     for said in SAID:
         with suppress(UnderpaintError):
             form.write(path, [said], Writing(TABLE, {"a": "a.png"}))

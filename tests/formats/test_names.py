@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests.formats.foreign import END, FOREIGN
 
 from underpaint.annotations.format import Format, Writing
 from underpaint.annotations.registry import FORMATS
@@ -23,9 +24,6 @@ from underpaint.imagefiles.naming import Names, bare_names, without_ending
 
 TABLE = ClassTable.of(["background", "cat", "dog", "road"])
 SIZE = (20, 30)
-END = "_leftImg8bit"
-"""Cityscapes' photographs end so; the others do not mind."""
-
 FULL = {
     "regions": (Polygon("road", ((2.0, 2.0), (12.0, 2.0), (12.0, 12.0))),),
     "boxes": (Box("cat", 2.0, 2.0, 12.0, 12.0),),
@@ -46,6 +44,9 @@ def data_set(root: Path, *names: str) -> DataFolder:
 def written(form: Format, folder: Path, *names: str) -> Path:
     """A file or folder of the format with the same hints under each name."""
     path = folder / (f"hints{form.layout.split()[1]}" if form.one_file else "hints")
+    if form.name in FOREIGN:
+        FOREIGN[form.name](path, names)
+        return path
     hints = [Hints(name, SIZE, **FULL) for name in names]  # type: ignore[arg-type]  # by the names of the fields
     form.write(path, hints, Writing(TABLE, {name: f"{name}.png" for name in names}))
     return path

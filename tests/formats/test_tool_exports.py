@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from underpaint.annotations.cityscapes import CLASSES, write_cityscapes
+from underpaint.annotations.cityscapes import CLASSES
 from underpaint.annotations.cvat import write_cvat
 from underpaint.annotations.geojson import write_geojson
 from underpaint.annotations.label_studio import write_label_studio
 from underpaint.datasets.hints import read_any_hints
 from underpaint.datasets.open import open_dataset
-from underpaint.hints.types import Bitmap, Hints, Polygon
+from underpaint.hints.types import Hints, Polygon
 from underpaint.imagefiles.naming import Names
 
 SIZE = (6, 8)
@@ -64,10 +64,11 @@ def test_the_download_of_cityscapes_is_a_data_set(tmp_path: Path) -> None:
     names = [f"{split}/x/x_000000_00000{i}_leftImg8bit" for i, split in enumerate(("train", "train", "val"))]
     for name in names:
         photograph(tmp_path / "leftImg8bit" / f"{name}.png")
-    road = Bitmap("road", 0, 0, 8, 6, (0, 40, 8))
-    write_cityscapes(tmp_path / "gt", [Hints(name, SIZE, regions=(road,)) for name in names])
-    (tmp_path / "gt" / "gtFine").rename(tmp_path / "gtFine")
-    (tmp_path / "gt").rmdir()
+    for name in names:
+        for kind, road, void in (("labelIds", 7, 0), ("labelTrainIds", 0, 255)):
+            file = tmp_path / "gtFine" / f"{name.removesuffix('_leftImg8bit')}_gtFine_{kind}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.repeat([[road], [void]], [5, 1], axis=0).repeat(8, axis=1).astype(np.uint8)).save(file)
     data = open_dataset(tmp_path)
     assert data.classes == CLASSES
     assert set(data.masks) == set(names)

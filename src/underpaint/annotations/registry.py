@@ -32,6 +32,10 @@ FOLDERS = (
 FORMATS: tuple[Format, ...] = tuple(import_module(f"underpaint.annotations.{folder}").FORMAT for folder in FOLDERS)
 
 
+WRITABLE = tuple(one for one in FORMATS if one.writer is not None)
+"""The formats that are written as well; the others are those of data sets, whose files no tool asks for."""
+
+
 def format_named(name: str) -> Format:
     """The format of a name. Raises `DataError` with the names there are."""
     found = next((one for one in FORMATS if one.name == name), None)
@@ -41,12 +45,26 @@ def format_named(name: str) -> Format:
     return found
 
 
-def formats_of(path: Path, among: Sequence[Format] = FORMATS) -> list[Format]:
+def writable(name: str) -> Format:
+    """The format of a name, to be written.
+
+    Raises:
+        DataError: no such format, or one that is read only, with the names of those that are written.
+    """
+    found = format_named(name)
+    if found.writer is None:
+        names = ", ".join(one.name for one in WRITABLE)
+        what = f"underpaint reads {found.title} and does not write them"
+        raise DataError(what, accepted=names, fix="choose a format that your tool reads")
+    return found
+
+
+def formats_of(path: Path, among: Sequence[Format] | None = None) -> list[Format]:
     """The formats whose signs a file or folder has; one that is `Format.general` only where there is no other.
 
     Pictures beside annotation files are the photographs, and a table of boxes is no table of tags.
     """
-    found = [one for one in among if one.sniff(path)]
+    found = [one for one in (FORMATS if among is None else among) if one.sniff(path)]
     return [one for one in found if not one.general] or found
 
 

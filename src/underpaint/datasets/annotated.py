@@ -77,7 +77,8 @@ def _per_image(form: Format) -> bool:
 
 def _holding(file: Path) -> list[Format]:
     """The formats of a file that holds annotations of many images; of tables, those called by a telling name."""
-    return formats_of(file, [form for form in FORMATS if form.one_file and (not form.stems or file.stem in form.stems)])
+    named = [form for form in FORMATS if form.one_file and (not form.stems or file.stem in form.stems)]
+    return formats_of(file, named)
 
 
 def _folder(folder: Path) -> Found:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from underpaint.annotations.format import Format, Reading, Writing
-from underpaint.annotations.registry import FORMATS, format_named, recognise
+from underpaint.annotations.registry import FORMATS, format_named, recognise, writable
 from underpaint.core.classes import BACKGROUND, ClassTable, Meaning, Numbering
 from underpaint.core.errors import DataError, listing
 from underpaint.datasets.adapt import Losses, adapt
@@ -84,10 +84,10 @@ def plan_conversion(source: Path, *, to: str, rest: str | None = None, instances
         instances: Class of the objects, where label images hold a number for each and 0 behind them.
 
     Raises:
-        DataError: an unknown format, or nothing that can be read.
+        DataError: an unknown format or one that is not written, or nothing that can be read.
         FormatError, HintError: as the readers.
     """
-    target = format_named(to)
+    target = writable(to)
     read = _alone(source, instances) if _by_itself(source) else _of_data(open_dataset(source, rest=rest), instances)
     hints = read.hints
     if instances is not None and not read.masks:

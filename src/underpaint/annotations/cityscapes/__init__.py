@@ -10,7 +10,6 @@ from underpaint.annotations.cityscapes.read import (
     is_cityscapes,
     read_cityscapes,
 )
-from underpaint.annotations.cityscapes.write import write_cityscapes
 from underpaint.annotations.format import Format
 from underpaint.hints.parts import Part
 
@@ -22,7 +21,6 @@ __all__ = [
     "frames",
     "is_cityscapes",
     "read_cityscapes",
-    "write_cityscapes",
 ]
 
 FORMAT = Format(
@@ -31,9 +29,8 @@ FORMAT = Format(
     layout="a .png or .json file an image, in gtFine/",
     sniff=is_cityscapes,
     read=lambda path, reading: read_cityscapes(path, left_out=reading.left_out),
-    holds=frozenset({Part.SIZES}),
-    as_pixels=frozenset({Part.POLYGONS, Part.HOLES, Part.BITMAPS, Part.IGNORED}),
+    holds=frozenset({Part.BITMAPS, Part.IGNORED, Part.SIZES}),
     classes=lambda _: CLASSES.names,
     ordered=True,
-    writer=lambda path, hints, _: write_cityscapes(path, hints),
+    writer=None,
 )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from underpaint.annotations.format import Format
-from underpaint.annotations.scribblesup.read import is_scribblesup, read_scribblesup, write_scribblesup
+from underpaint.annotations.scribblesup.read import is_scribblesup, read_scribblesup
 from underpaint.hints.parts import Part
 
-__all__ = ["FORMAT", "is_scribblesup", "read_scribblesup", "write_scribblesup"]
+__all__ = ["FORMAT", "is_scribblesup", "read_scribblesup"]
 
 FORMAT = Format(
     name="scribblesup",
@@ -15,7 +15,5 @@ FORMAT = Format(
     sniff=is_scribblesup,
     read=lambda path, reading: read_scribblesup(path, reading.classes),
     holds=frozenset({Part.SCRIBBLES, Part.TAGS, Part.ABSENT, Part.SIZES}),
-    writer=lambda path, hints, writing: write_scribblesup(
-        path, hints, classes=writing.classes.names, file=writing.file
-    ),
+    writer=None,
 )

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from underpaint.annotations.parsing.sniff import files_of, is_xml
 from underpaint.annotations.parsing.xml_text import Element, Stated, number_of, read_stated, read_xml, size_of, text_of
-from underpaint.annotations.voc_xml import child, number, write_annotations
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import FormatError
-from underpaint.hints.types import Hints, Point, Scribble, Tags
+from underpaint.hints.types import Hints, Scribble, Tags
 from underpaint.imagefiles.images import find_files
 
 SUFFIXES = frozenset({".xml"})
@@ -50,7 +49,7 @@ def read_scribblesup(path: Path, classes: ClassTable) -> dict[str, Hints]:
     A ``<polygon>`` is an open line in spite of its name, its points are pixel numbers from 0. The annotators drew on
     every class that they saw, so tags are complete, but for the background where nobody drew on it. The image is the
     one named like the XML file. Class words become VOC's; those outside the table are returned as they stand.
-    A file that `write_scribblesup` made states its tags, and none are inferred.
+    Files that version 0.1.0 of underpaint wrote state their tags; from them none are inferred.
 
     Args:
         path: A file, or a folder with files in any depth.
@@ -92,40 +91,3 @@ def _scribble(line: Element, where: str, classes: ClassTable) -> Scribble:
     name = word if word in classes.names else WORDS.get(word, word)
     centres = ((number_of(p, "X", where) + CENTRE, number_of(p, "Y", where) + CENTRE) for p in points)
     return Scribble(name, tuple(centres), PEN)
-
-
-def write_scribblesup(
-    path: Path, hints: Iterable[Hints], *, classes: Sequence[str] = (), file: Callable[[str], str] = str
-) -> None:
-    """Write a folder with a file ``IMAGE.xml`` for each image.
-
-    VOC's class words become ScribbleSup's where they differ, unless the class table has a class of that word. An
-    element ``<underpaint>`` states the tags, so that `read_scribblesup` infers none from our files; other programs pass
-    over it, and take the classes without a line for absent.
-
-    Args:
-        path: The folder; an older one under this name is replaced at the end.
-        hints: Hints of one image each; what is neither lines nor tags is left out, and so are pen widths.
-        classes: The names of the class table.
-        file: Gives the file name of an image.
-
-    Raises:
-        HintError, DataError: as `write_annotations`.
-    """
-    words = {name: word for word, name in WORDS.items() if word not in classes}
-
-    def lines(one: Hints) -> Iterator[Element]:
-        for scribble in one.scribbles:
-            yield _line(words.get(scribble.name, scribble.name), scribble.points)
-
-    write_annotations(path, hints, lines, file=file)
-
-
-def _line(word: str, points: Iterable[Point]) -> Element:
-    line = Element("polygon")
-    child(line, "tag", word)
-    for x, y in points:
-        point = child(line, "point")
-        child(point, "X", number(x - CENTRE))
-        child(point, "Y", number(y - CENTRE))
-    return line

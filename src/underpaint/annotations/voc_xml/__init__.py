@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from underpaint.annotations.format import Format
 from underpaint.annotations.voc_xml.read import is_voc, read_voc_boxes
-from underpaint.annotations.voc_xml.write import child, number, write_annotations, write_voc_boxes
+from underpaint.annotations.voc_xml.write import write_voc_boxes
 from underpaint.hints.parts import Part
 
-__all__ = ["FORMAT", "child", "is_voc", "number", "read_voc_boxes", "write_annotations", "write_voc_boxes"]
+__all__ = ["FORMAT", "is_voc", "read_voc_boxes", "write_voc_boxes"]
 
 FORMAT = Format(
     name="voc",

@@ -27,36 +27,6 @@ def write_voc_boxes(path: Path, hints: Iterable[Hints], *, file: Callable[[str],
         file: Gives the file name of an image.
 
     Raises:
-        HintError, DataError: as `write_annotations`.
-    """
-    write_annotations(path, hints, _elements, file=file)
-
-
-def _elements(hints: Hints) -> Iterator[Element]:
-    for box in hints.boxes:
-        item = Element("object")
-        child(item, "name", box.name)
-        # Nothing is known of these three, which programs look for; the words are VOC's for an ordinary object.
-        for tag, usual in (("pose", "Unspecified"), ("truncated", "0"), ("difficult", "0")):
-            child(item, tag, usual)
-        corners = child(item, "bndbox")
-        for side, value in zip(SIDES, (box.x0 + FIRST, box.y0 + FIRST, box.x1, box.y1), strict=True):
-            child(corners, side, number(value))
-        yield item
-
-
-def write_annotations(
-    path: Path, hints: Iterable[Hints], content: Callable[[Hints], Iterator[Element]], *, file: Callable[[str], str]
-) -> None:
-    """Write a folder with a file ``IMAGE.xml`` for each image.
-
-    Args:
-        path: The folder; an older one under this name is replaced at the end.
-        hints: Hints of one image each.
-        content: Gives the elements of a format for the hints of an image.
-        file: Gives the file name of an image.
-
-    Raises:
         HintError: an image given twice, names that XML cannot hold, more than a reader takes, or hints that contradict
             themselves.
         DataError: a name leads out of the folder, or the disk refuses. Nothing is left behind.
@@ -69,38 +39,50 @@ def write_annotations(
             if target.exists():
                 raise HintError(f"the image {one.image!r} is given twice", where=path)
             annotation = _annotation(one, file(one.image))
-            annotation.extend(content(one))
+            annotation.extend(_objects(one))
             target.write_bytes(_document(annotation, one, where))
+
+
+def _objects(hints: Hints) -> Iterator[Element]:
+    for box in hints.boxes:
+        item = Element("object")
+        _child(item, "name", box.name)
+        # Nothing is known of these three, which programs look for; the words are VOC's for an ordinary object.
+        for tag, usual in (("pose", "Unspecified"), ("truncated", "0"), ("difficult", "0")):
+            _child(item, tag, usual)
+        corners = _child(item, "bndbox")
+        for side, value in zip(SIDES, (box.x0 + FIRST, box.y0 + FIRST, box.x1, box.y1), strict=True):
+            _child(corners, side, _number(value))
+        yield item
 
 
 def _annotation(hints: Hints, file: str) -> Element:
     """The outermost element with file name, size, and what is stated."""
     annotation = Element("annotation")
-    child(annotation, "filename", PurePosixPath(file).name)
+    _child(annotation, "filename", PurePosixPath(file).name)
     if hints.size is not None:
-        size = child(annotation, "size")
+        size = _child(annotation, "size")
         # Photographs are RGB whatever they were stored as, and programs look for the depth.
         for side, pixels in (("width", hints.size[1]), ("height", hints.size[0]), ("depth", 3)):
-            child(size, side, str(pixels))
-    ours = child(annotation, OURS)
+            _child(size, side, str(pixels))
+    ours = _child(annotation, OURS)
     for name in sorted(hints.boxed):
-        child(ours, "boxed", name)
+        _child(ours, "boxed", name)
     if hints.tags is not None:
-        tags = child(ours, "tags")
+        tags = _child(ours, "tags")
         for state, names in (("present", hints.tags.present), ("absent", hints.tags.absent)):
             for name in sorted(names):
-                child(tags, state, name)
+                _child(tags, state, name)
     return annotation
 
 
-def child(parent: Element, tag: str, text: str | None = None) -> Element:
-    """Append an element."""
+def _child(parent: Element, tag: str, text: str | None = None) -> Element:
     made = SubElement(parent, tag)
     made.text = text
     return made
 
 
-def number(value: float) -> str:
+def _number(value: float) -> str:
     """A number as text: whole ones without a point, as programs expect that read them as integers."""
     return str(int(value)) if value == int(value) else repr(float(value))
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from underpaint.annotations.format import Format
-from underpaint.annotations.whats_the_point.read import background_file, is_clicks, read_clicks, write_clicks
+from underpaint.annotations.whats_the_point.read import background_file, is_clicks, read_clicks
 from underpaint.hints.parts import Part
 
-__all__ = ["FORMAT", "background_file", "is_clicks", "read_clicks", "write_clicks"]
+__all__ = ["FORMAT", "background_file", "is_clicks", "read_clicks"]
 
 FORMAT = Format(
     name="whats-the-point",
@@ -15,5 +15,5 @@ FORMAT = Format(
     sniff=is_clicks,
     read=lambda path, _: read_clicks(path),
     holds=frozenset({Part.CLICKS}),
-    writer=lambda path, hints, _: write_clicks(path, hints),
+    writer=None,
 )
