@@ -10,7 +10,7 @@ lattice    bilateral filter of 21 channels, lattice included, beside one iterati
 
 Peer and ours take turns; medians over the rounds are given, ratios are peer over ours. Memory is the growth of the peak
 resident size (VmHWM) over one call in a fresh process, after the libraries are warm. The allocator is left as it is.
-On a machine with a GPU the windowed kernel and the mean field are timed there as well.
+On a machine with a GPU the windowed kernel is timed there as well.
 """
 
 from __future__ import annotations
@@ -38,8 +38,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from underpaint.kernels.lattice import bilateral_filter
-from underpaint.kernels.meanfield import PSEUDO_LABELS, mean_field
+from underpaint.kernels.bilateral.coordinates import image_features
+from underpaint.kernels.bilateral.lattice import Lattice
+from underpaint.kernels.meanfield import CrfParameters, mean_field
 from underpaint.kernels.windowed import Backend, GaussianKernel, windowed_energy
 
 try:
@@ -50,6 +51,8 @@ except ImportError:
 DATA = Path(os.environ.get("UNDERPAINT_DATA", Path(__file__).resolve().parent.parent.parent / "shared" / "data"))
 KERNEL = GaussianKernel(1.0, 6.0, 0.1)
 """The published default of the gated CRF loss."""
+CRF = CrfParameters(3, 3, 80, 13, 10)
+"""The dense CRF of PSA (Ahn and Kwak 2018)."""
 NO_PEER = "pydensecrf2 cannot be imported: no ratio (pip install --no-deps --target DIR pydensecrf2, PYTHONPATH=DIR)"
 
 WINDOWED = [((4, 21, 128, 128), 5), ((4, 21, 256, 256), 5), ((1, 21, 512, 512), 5), ((4, 21, 256, 256), 10)]
@@ -126,8 +129,8 @@ def meanfield_call(name: str, shape: Shape) -> Call:
     """Ten iterations of "peer" or "ours" with the parameters of PSA, from probabilities; returns the distribution."""
     probabilities, image = smooth_probabilities(shape), photograph(*shape[1:])
     if name == "ours":
-        return lambda: mean_field(probabilities, image, PSEUDO_LABELS)
-    return lambda: peer_mean_field(probabilities, image, PSEUDO_LABELS.iterations)
+        return lambda: mean_field(probabilities, image, CRF)
+    return lambda: peer_mean_field(probabilities, image, CRF.iterations)
 
 
 def peer_mean_field(
@@ -138,12 +141,12 @@ def peer_mean_field(
     classes, height, width = probabilities.shape
     crf = densecrf.DenseCRF2D(width, height, classes)
     crf.setUnaryEnergy(-np.log(probabilities.clip(1e-5, 1)).reshape(classes, -1))
-    crf.addPairwiseGaussian(sxy=PSEUDO_LABELS.gaussian_xy, compat=PSEUDO_LABELS.gaussian_compat)
+    crf.addPairwiseGaussian(sxy=CRF.gaussian_xy, compat=CRF.gaussian_compat)
     crf.addPairwiseBilateral(
-        sxy=PSEUDO_LABELS.bilateral_xy,
-        srgb=PSEUDO_LABELS.bilateral_rgb,
+        sxy=CRF.bilateral_xy,
+        srgb=CRF.bilateral_rgb,
         rgbim=image,
-        compat=PSEUDO_LABELS.bilateral_compat,
+        compat=CRF.bilateral_compat,
     )
     return np.array(crf.inference(iterations), dtype=np.float32).reshape(probabilities.shape)
 
@@ -151,9 +154,15 @@ def peer_mean_field(
 def lattice_call(shape: Shape) -> Call:
     """Bilateral filter with rloss's sigmas at half size (50 pixels, 15 grey levels), lattices built anew."""
     count, channels, height, width = shape
-    image = torch.from_numpy(photograph(height, width).copy()).movedim(-1, 0).float().expand(count, -1, -1, -1)
-    values = torch.from_numpy(smooth_probabilities((channels, height, width))).expand(count, -1, -1, -1).contiguous()
-    return lambda: bilateral_filter(values, image, sigma_xy=50, sigma_rgb=15)
+    image = torch.from_numpy(photograph(height, width).copy()).movedim(-1, 0).float()
+    planes = smooth_probabilities((channels, height, width)).reshape(channels, -1)
+
+    def call() -> None:
+        for _ in range(count):
+            features = image_features(image, sigma_xy=50, sigma_rgb=15)
+            Lattice.build(features.numpy(), width=width).filter(planes)
+
+    return call
 
 
 def take_turns(calls: dict[str, Call], rounds: int) -> dict[str, float]:
@@ -226,7 +235,7 @@ def meanfield_row(shape: Shape, rounds: int) -> Row:
     """One size of the mean field."""
     names = ["ours"] if densecrf is None else ["peer", "ours"]
     calls = {name: meanfield_call(name, shape) for name in names}
-    row: Row = {"name": "meanfield", "shape": list(shape), "iterations": PSEUDO_LABELS.iterations}
+    row: Row = {"name": "meanfield", "shape": list(shape), "iterations": CRF.iterations}
     row["peer"] = "pydensecrf2" if densecrf else NO_PEER
     row["seconds"] = take_turns(calls, rounds)
     row["memory_mb"] = {name: memory("meanfield", name, shape) for name in names}
@@ -243,8 +252,8 @@ def agreement_row() -> Row:
     for path in sorted((DATA / "voc_sample" / "VOC2012" / "JPEGImages").glob("*.jpg")):
         image = np.array(Image.open(path).convert("RGB"))
         probabilities = smooth_probabilities((21, *image.shape[:2]))
-        peer = peer_mean_field(probabilities, image, PSEUDO_LABELS.iterations)
-        shares[path.stem] = float((peer.argmax(0) == mean_field(probabilities, image, PSEUDO_LABELS).argmax(0)).mean())
+        peer = peer_mean_field(probabilities, image, CRF.iterations)
+        shares[path.stem] = float((peer.argmax(0) == mean_field(probabilities, image, CRF).argmax(0)).mean())
     least = min(shares, key=shares.__getitem__)
     median = float(np.median(list(shares.values())))
     return {
@@ -279,10 +288,7 @@ def gpu_rows(rounds: int) -> list[Row]:
     calls = {name: windowed_call(name, shape, 5, "cuda") for name in ("peer", "torch", "gpu")}
     windowed: Row = {"name": "windowed-gpu", "shape": list(shape), "radius": 5, "seconds": take_turns(calls, rounds)}
     windowed["windowed_gpu_speedup"] = windowed["seconds"]["peer"] / windowed["seconds"]["gpu"]
-    size = MEANFIELD[0]
-    probabilities, image = smooth_probabilities(size), photograph(*size[1:])
-    ours = {"ours": lambda: mean_field(probabilities, image, PSEUDO_LABELS, device="cuda")}
-    return [windowed, {"name": "meanfield-gpu", "shape": list(size), "seconds": take_turns(ours, rounds)}]
+    return [windowed]
 
 
 def machine() -> Row:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from underpaint.core.errors import ConfigError, DataError
-from underpaint.kernels.windowed import pixel_adaptive_refinement
+from underpaint.kernels.adaptive import pixel_adaptive_refinement
 
 
 def scene(
@@ -95,7 +95,7 @@ def test_no_gradient_and_no_iteration() -> None:
 
 def test_errors() -> None:
     masks, rgb = scene()
-    with pytest.raises(DataError, match="rgb is"):
+    with pytest.raises(DataError, match="rgb has shape"):
         pixel_adaptive_refinement(masks, rgb[:1])
-    with pytest.raises(ConfigError, match="dilations"):
+    with pytest.raises(ConfigError, match="the dilations are"):
         pixel_adaptive_refinement(masks, rgb, dilations=(0,))

@@ -125,7 +125,7 @@ def test_other_sources_have_another_folder(tmp_path: Path, monkeypatch: pytest.M
     first = place()
     place.cache_clear()
     (tmp_path / "package" / "kernels").mkdir(parents=True)
-    (tmp_path / "package" / "kernels" / "exponential.py").write_text("edited")
+    (tmp_path / "package" / "kernels" / "vectors.py").write_text("edited")
     monkeypatch.setattr(digest, "PACKAGE", tmp_path / "package")
     digest.code_digest.cache_clear()
     try:

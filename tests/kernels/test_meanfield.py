@@ -8,21 +8,13 @@ import torch
 from numpy.typing import NDArray
 
 from underpaint.core.errors import ConfigError, DataError
-from underpaint.kernels.lattice import image_features
-from underpaint.kernels.meanfield import (
-    LABEL_CLEANING,
-    PSEUDO_LABELS,
-    CrfParameters,
-    from_labels,
-    mean_field,
-    mean_fields,
-)
-from underpaint.kernels.meanfield_torch import mean_field_on
-from underpaint.kernels.permutohedral_torch import TorchLattice
+from underpaint.kernels.bilateral.coordinates import image_features
+from underpaint.kernels.bilateral.lattice_torch import TorchLattice
+from underpaint.kernels.meanfield import CrfParameters, mean_field, mean_fields
 
 Floats = NDArray[np.float32]
+STRONG = CrfParameters(3, 3, 80, 13, 10)
 WEAK = CrfParameters(3, 0.5, 80, 13, 1.0, iterations=5)
-MATRIX = np.array([[0, 1, 0.5], [1, 0, 2], [0.5, 2, 0]], dtype=np.float32)
 
 
 def small() -> tuple[Floats, NDArray[np.uint8]]:
@@ -71,29 +63,23 @@ def gaussian(image: NDArray[np.uint8], xy: float, rgb: float | None) -> NDArray[
 
 def on_lattice(image: NDArray[np.uint8], xy: float, rgb: float | None) -> NDArray[np.float64]:
     colours = torch.from_numpy(image).movedim(-1, 0).double()
-    lattice = TorchLattice.from_planes(image_features(colours, sigma_xy=xy, sigma_rgb=rgb))
-    return np.asarray(lattice.filter_planes(torch.eye(colours[0].numel(), dtype=torch.float64)).T.numpy())
+    lattice = TorchLattice.build(image_features(colours, sigma_xy=xy, sigma_rgb=rgb))
+    return np.asarray(lattice.filter(torch.eye(colours[0].numel(), dtype=torch.float64)).T.numpy())
 
 
 def test_equals_the_authors_library() -> None:
     """pydensecrf2 1.1, on `small`: DenseCRF2D(6, 5, 3), setUnaryEnergy(-log p), addPairwiseGaussian(3, compat=0.5),
-    addPairwiseBilateral(80, 13, image, compat=1), inference(5); then both compat times MATRIX. ``[:, 1::2, ::2]``."""
+    addPairwiseBilateral(80, 13, image, compat=1), inference(5). ``[:, 1::2, ::2]``."""
     p, image = small()
-    potts = [
+    expected = [
         [[0.419177, 0.182768, 0.14345], [0.701065, 0.501109, 0.332123]],
         [[0.167052, 0.33776, 0.628953], [0.094821, 0.326208, 0.538026]],
         [[0.413771, 0.479472, 0.227597], [0.204113, 0.172684, 0.129851]],
     ]
-    matrix = [
-        [[0.53317, 0.341293, 0.27379], [0.725482, 0.649714, 0.511701]],
-        [[0.069109, 0.153002, 0.5443], [0.047275, 0.177396, 0.372982]],
-        [[0.397721, 0.505705, 0.18191], [0.227243, 0.172889, 0.115318]],
-    ]
-    np.testing.assert_allclose(mean_field(p, image, WEAK)[:, 1::2, ::2], potts, atol=2e-6)
-    np.testing.assert_allclose(mean_field(p, image, WEAK, compatibility=MATRIX)[:, 1::2, ::2], matrix, atol=2e-6)
+    np.testing.assert_allclose(mean_field(p, image, WEAK)[:, 1::2, ::2], expected, atol=2e-6)
 
 
-@pytest.mark.parametrize("parameters", [PSEUDO_LABELS, WEAK], ids=["strong", "weak"])
+@pytest.mark.parametrize("parameters", [STRONG, WEAK], ids=["strong", "weak"])
 @pytest.mark.parametrize("classes", [2, 4, 9])
 def test_equals_the_full_matrix_of_the_lattice(parameters: CrfParameters, classes: int) -> None:
     p, image = scene(classes)
@@ -104,31 +90,17 @@ def test_equals_the_full_matrix_of_the_lattice(parameters: CrfParameters, classe
     np.testing.assert_allclose(mean_field(p, image, parameters), expected, atol=2e-4)
 
 
-@pytest.mark.parametrize("compatibility", [None, MATRIX], ids=["potts", "matrix"])
-def test_torch_equals_the_compiled_pass(compatibility: Floats | None) -> None:
-    p, image = scene(3, 60, 150)
-    expected = mean_field(p, image, PSEUDO_LABELS, compatibility=compatibility)
-    found = mean_field_on("cpu", p, image, PSEUDO_LABELS, compatibility)
-    np.testing.assert_allclose(found, expected, atol=2e-4)
-
-
 def test_is_near_the_exact_kernel() -> None:
     p, image = scene()
     messages = 3 * normalised(gaussian(image, 3, None)) + 10 * normalised(gaussian(image, 80, 13))
     expected = plain_mean_field(p, messages, 1 - np.eye(4), 10)
-    q = mean_field(p, image, PSEUDO_LABELS)
+    q = mean_field(p, image, STRONG)
     assert (q.argmax(0) == expected.argmax(0)).mean() > 0.98
     assert np.abs(q - expected).mean() < 0.02
 
 
-def test_potts_is_the_matrix_of_ones_without_diagonal() -> None:
-    p, image = scene()
-    cost = (1 - np.eye(4)).astype(np.float32)
-    np.testing.assert_allclose(mean_field(p, image, WEAK), mean_field(p, image, WEAK, compatibility=cost), atol=1e-5)
-
-
 @pytest.mark.parametrize("iterations", [0, 1, 4])
-def test_without_compatibility_the_clipped_unary_comes_back(iterations: int) -> None:
+def test_with_weights_of_zero_the_clipped_unary_comes_back(iterations: int) -> None:
     p, image = scene()
     p[0, 3, 4] = 0
     q = mean_field(p, image, CrfParameters(3, 0, 80, 13, 0, iterations=iterations))
@@ -138,58 +110,44 @@ def test_without_compatibility_the_clipped_unary_comes_back(iterations: int) -> 
 
 def test_sums_to_one_and_survives_large_costs() -> None:
     p, image = scene()
-    for compatibility in (None, 300 * (1 - np.eye(4, dtype=np.float32))):
-        q = mean_field(p, image, CrfParameters(3, 400, 80, 13, 500), compatibility=compatibility)
-        assert np.isfinite(q).all()
-        np.testing.assert_allclose(q.sum(0), 1, rtol=1e-5)
+    q = mean_field(p, image, CrfParameters(3, 400, 80, 13, 500))
+    assert np.isfinite(q).all()
+    np.testing.assert_allclose(q.sum(0), 1, rtol=1e-5)
 
 
 def test_memory_layout_precision_and_threads_do_not_matter() -> None:
     p, image = scene(height=100, width=130)
-    expected = mean_field(p, image, PSEUDO_LABELS)
+    expected = mean_field(p, image, STRONG)
     strided = np.ascontiguousarray(np.moveaxis(p, 0, -1))
-    assert np.array_equal(mean_field(np.moveaxis(strided, -1, 0), image[::-1][::-1], PSEUDO_LABELS), expected)
-    assert np.array_equal(mean_field(p.astype(np.float64), image, PSEUDO_LABELS), expected)
+    assert np.array_equal(mean_field(np.moveaxis(strided, -1, 0), image[::-1][::-1], STRONG), expected)
+    assert np.array_equal(mean_field(p.astype(np.float64), image, STRONG), expected)
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
-        assert np.array_equal(mean_field(p, image, PSEUDO_LABELS), expected)
+        assert np.array_equal(mean_field(p, image, STRONG), expected)
     finally:
         torch.set_num_threads(threads)
-
-
-def test_probabilities_from_labels() -> None:
-    labels = np.array([[0, 2], [255, 1]])
-    p = from_labels(labels, classes=3, confidence=0.7, unknown=255)
-    np.testing.assert_allclose(p[:, 0, 1], [0.15, 0.15, 0.7], rtol=1e-6)
-    np.testing.assert_allclose(p[:, 1, 0], [1 / 3, 1 / 3, 1 / 3], rtol=1e-6)
-    np.testing.assert_allclose(p.sum(0), 1, rtol=1e-6)
-    assert p.dtype == np.float32
-    assert (p.argmax(0) == labels)[labels != 255].all()
 
 
 def test_label_noise_is_cleaned() -> None:
     _, image = scene()
     truth = (image[..., 0] > 120).astype(np.int64)
     noisy = np.where(np.random.default_rng(1).random(truth.shape) < 0.15, 1 - truth, truth)
-    cleaned = mean_field(from_labels(noisy, classes=2, confidence=0.7), image, LABEL_CLEANING).argmax(0)
+    p = np.where(noisy == np.arange(2)[:, None, None], 0.7, 0.3).astype(np.float32)
+    cleaned = mean_field(p, image, CrfParameters(3, 3, 50, 5, 10)).argmax(0)
     assert (cleaned == truth).mean() > 0.99 > (noisy == truth).mean()
 
 
 def test_errors() -> None:
     p, image = scene()
-    with pytest.raises(DataError, match="the image is"):
+    with pytest.raises(DataError, match="the image has shape"):
         mean_field(p, image[:-1], WEAK)
     with pytest.raises(DataError, match="float64"):
         mean_field(p, image / 255, WEAK)  # type: ignore[arg-type]  # the error under test
     with pytest.raises(DataError, match="not all finite"):
         mean_field(np.where(p > 0.5, np.nan, p), image, WEAK)
-    with pytest.raises(DataError, match="compatibility"):
-        mean_field(p, image, WEAK, compatibility=MATRIX)
-    with pytest.raises(DataError, match=r"\[7\] are not classes"):
-        from_labels(np.array([[0, 7]]), classes=3, confidence=0.7)
-    with pytest.raises(ConfigError, match="confidence 1"):
-        from_labels(np.array([[0, 1]]), classes=3, confidence=1)
+    with pytest.raises(DataError, match="the probabilities have shape"):
+        mean_field(p.astype(np.int64), image, WEAK)
     with pytest.raises(ConfigError, match="bilateral_rgb is 0"):
         CrfParameters(3, 3, 80, 0, 10)
 
@@ -197,10 +155,10 @@ def test_errors() -> None:
 def test_several_distributions_share_the_lattices_and_nothing_else() -> None:
     p, image = scene()
     other = p[::-1].copy()
-    found = mean_fields([p, other, p], image, PSEUDO_LABELS)
-    assert np.array_equal(found[0], mean_field(p, image, PSEUDO_LABELS))
-    assert np.array_equal(found[1], mean_field(other, image, PSEUDO_LABELS))
+    found = mean_fields([p, other, p], image, STRONG)
+    assert np.array_equal(found[0], mean_field(p, image, STRONG))
+    assert np.array_equal(found[1], mean_field(other, image, STRONG))
     assert np.array_equal(found[2], found[0])
     assert not np.array_equal(found[1], found[0])
     with pytest.raises(DataError, match="shapes"):
-        mean_fields([p, p[:2]], image, PSEUDO_LABELS)
+        mean_fields([p, p[:2]], image, STRONG)

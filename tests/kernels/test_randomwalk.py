@@ -135,11 +135,11 @@ def test_radius_larger_than_the_image() -> None:
 
 
 def test_errors() -> None:
-    with pytest.raises(DataError, match="affinities are"):
+    with pytest.raises(DataError, match="the affinities have shape"):
         transition_matrix(edges(), radius=4, exponent=1)
     with pytest.raises(DataError, match="between 0 and 1"):
         transition_matrix(edges() + 1, radius=3, exponent=1)
-    with pytest.raises(DataError, match="scores are"):
+    with pytest.raises(DataError, match="the scores have shape"):
         random_walk(scores()[:, 1:], edges(), radius=3, exponent=1, steps=1)
     with pytest.raises(ConfigError, match="steps is -1"):
         random_walk(scores(), edges(), radius=3, exponent=1, steps=-1)

@@ -9,7 +9,7 @@ import sys
 import pytest
 import torch
 
-from underpaint.kernels import windowed_gpu, windowed_torch
+from underpaint.kernels import windowed, windowed_torch
 from underpaint.kernels.gaussian import GaussianKernel, HalfWindow
 
 INTERPRETED = """
@@ -72,11 +72,11 @@ def test_compiles_for_an_h100() -> None:
 def test_torch_takes_over_where_triton_fails(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """On the CPU Triton has no driver, as on a machine whose compiler is missing."""
     pytest.importorskip("triton")
-    monkeypatch.setattr(windowed_gpu, "_failed", [])
+    monkeypatch.setattr(windowed, "_triton_failures", [])
     values, rgb = torch.rand(1, 2, 5, 6), torch.rand(1, 3, 5, 6)
     window = HalfWindow.of([GaussianKernel(1.0, 3.0, 0.2)], radius=2, height=5, width=6)
     for _ in range(2):
-        found = windowed_gpu.filter_pairs(values, rgb, window, None, None)
+        found = windowed.filter_pairs_on_gpu(values, rgb, window, None, None)
         expected = windowed_torch.filter_pairs(values, rgb, window, None, None)
         assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
     assert len([record for record in caplog.records if "Triton does not work" in record.getMessage()]) == 1

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from underpaint.kernels.lattice import bilateral_filter
+from underpaint.kernels.bilateral.coordinates import image_features
+from underpaint.kernels.bilateral.lattice_torch import TorchLattice
 from underpaint.losses.reliable import gated_dense_energy, split_cross_entropy
 from underpaint.records import NetOutput
 
@@ -37,7 +38,8 @@ def test_energy_is_the_gated_sum_over_pixels_and_reach() -> None:
     labels = torch.full((2, 8, 10), 255, dtype=torch.uint8)
     labels[0, :4] = 1
     p = LOGITS.softmax(dim=1)
-    affine = bilateral_filter(p, RGB, sigma_xy=6.0, sigma_rgb=0.3)
+    lattices = [TorchLattice.build(image_features(image, sigma_xy=6.0, sigma_rgb=0.3)) for image in RGB]
+    affine = torch.stack([lattice.filter(q.flatten(1)).view_as(q) for lattice, q in zip(lattices, p, strict=True)])
     total = 0.0
     for n in range(2):
         for y in range(8):

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from underpaint.core.errors import ConfigError, DataError
-from underpaint.kernels.meanfield import RRM_MASK, mean_field
+from underpaint.kernels.meanfield import CrfParameters, mean_field
 from underpaint.models.network import ModelConfig, Network
 from underpaint.predict import PredictConfig, Predictor
 
@@ -128,7 +128,7 @@ def test_the_crf_runs_on_each_tile(local: Network, photo: Pixels) -> None:
     rgb = photo[:40, :56]
     plain = Predictor(local, PredictConfig()).probabilities(rgb)
     sharpened = Predictor(local, PredictConfig(crf=True)).probabilities(rgb)
-    np.testing.assert_allclose(sharpened, mean_field(plain, rgb, RRM_MASK), atol=1e-5)
+    np.testing.assert_allclose(sharpened, mean_field(plain, rgb, CrfParameters(3, 3, 83, 5, 4)), atol=1e-5)
     assert np.abs(sharpened - plain).max() > 0.1
 
 

@@ -10,12 +10,16 @@ import numpy.typing as npt
 
 from underpaint.cam.maps import Flags, Floats, background_score, normalised, resized, tagged
 from underpaint.hints.rasterise import UNKNOWN, Mask
-from underpaint.kernels.crf_parameters import PSEUDO_LABELS, CrfParameters
+from underpaint.kernels.meanfield import CrfParameters, mean_fields
 
 Refiner = Literal["crf", "par"]
 """``crf``: mean field of a dense CRF (the paper). ``par``: pixel-adaptive refinement (AFA, Ru et al., CVPR 2022)."""
 
 Pixels = npt.NDArray[np.uint8]
+
+PSEUDO_LABELS = CrfParameters(3, 3, 80, 13, 10)
+"""Dense CRF for class activation maps and pseudo-labels, as in PSA (Ahn and Kwak 2018), RRM, SC-CAM and AFA. Positions
+are in pixels of the full-size image."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,6 @@ def refine(scores: list[Floats], rgb: Pixels, *, refiner: Refiner, stride: int) 
     lattice. Its reach is that of full size divided by the stride.
     """
     if refiner == "crf":
-        from underpaint.kernels.meanfield import mean_fields  # numba starts slowly
-
         return [np.ascontiguousarray(q) for q in mean_fields(scores, rgb, _scaled(PSEUDO_LABELS, stride))]
     import torch
 

@@ -1,1 +1,1 @@
-"""Floor 2: pairwise sums over pixels. Knows tensors and numbers, and nothing of classes' meaning, files or methods."""
+"""Floor 2: sums over pairs of pixels. Kernels know tensors and numbers, but no class names, files or methods."""

@@ -1,4 +1,4 @@
-"""Weighted averages over dilated neighbours on the CPU."""
+"""Weighted averages over dilated neighbours on the CPU, for pixel-adaptive refinement."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ Floats = NDArray[np.float32]
 
 
 def average(mask: Tensor, weights: Tensor, offsets: list[tuple[int, int]], reach: int, iterations: int) -> Tensor:
-    """Repeat ``M_i <- sum_o w_oi M_(i + o)`` for one image, the border repeated.
+    """Repeat ``M_i <- sum_o w_oi M_(i + o)`` for one image. Outside the image the border pixels are repeated.
 
     Args:
         mask: (C, H, W) float32.
-        weights: (O, H, W) float32; O is a multiple of 4.
-        offsets: (dy, dx) of each weight.
-        reach: Largest offset.
-        iterations: Times.
+        weights: (O, H, W) float32; O must be a multiple of 4.
+        offsets: O offsets (dy, dx), one for each weight.
+        reach: Largest absolute offset.
+        iterations: Number of repetitions.
 
     Returns:
-        (C, H, W).
+        (C, H, W) float32.
     """
     threads = prepare(_average, purpose="pixel-adaptive refinement", seconds=3)
     height, width = mask.shape[-2:]
-    # Rows carry their own margin, so that a shift is a slice; a row above or below the image is the border row.
+    # Each row has a margin of its own, so that a shift to the side is a slice. Rows are looked up, see `_shifted`.
     now = np.ascontiguousarray(np.pad(mask.numpy(), ((0, 0), (0, 0), (reach, reach)), mode="edge"))
     new = np.empty_like(now)
     for _ in range(iterations):
@@ -65,6 +65,7 @@ def _average(now: Floats, weights: Floats, offsets: NDArray[np.int64], reach: in
 
 @compiled()
 def _shifted(plane: Floats, y: int, offset: NDArray[np.int64], reach: int, width: int) -> Floats:
+    """Row ``y`` of a plane as seen from an offset; above and below the image the border row is repeated."""
     start = reach + offset[1]
     return plane[min(max(y + offset[0], 0), len(plane) - 1), start : start + width]
 
@@ -73,6 +74,6 @@ def _shifted(plane: Floats, y: int, offset: NDArray[np.int64], reach: int, width
 def _add_products(
     out: Floats, w: Floats, v: Floats, w2: Floats, v2: Floats, w3: Floats, v3: Floats, w4: Floats, v4: Floats
 ) -> None:
-    """Add four products of rows of one length: few arrays, or the compiler gives up proving them apart."""
+    """Add four products of rows of one length. With more arrays LLVM gives up proving that they do not overlap."""
     for p in range(out.size):
         out[p] = out[p] + w[p] * v[p] + w2[p] * v2[p] + w3[p] * v3[p] + w4[p] * v4[p]

@@ -1,4 +1,4 @@
-"""Gaussian kernels over position and colour, and the half window of neighbours that a symmetric sum visits."""
+"""Gaussian kernels of position and colour, and the half window of neighbours that a symmetric sum has to visit."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class GaussianKernel:
 
     Args:
         weight: Factor of the term, any finite number.
-        sigma_xy: Pixels of the grid that the sum runs on, above 0.
-        sigma_rgb: In the units of the colours given, above 0; None leaves the colour out.
+        sigma_xy: Standard deviation of the position, in pixels of the grid that is summed over, above 0.
+        sigma_rgb: Standard deviation of the colour, in the units of the image, above 0; None leaves the colour out.
 
     Raises:
-        ConfigError: a sigma that is not a positive finite number, or a weight that is not finite.
+        ConfigError: a standard deviation that is not a positive finite number, or a weight that is not finite.
     """
 
     weight: float
@@ -34,18 +34,19 @@ class GaussianKernel:
             raise ConfigError(f"weight is {self.weight}", where="GaussianKernel", accepted="a finite number")
         for name, sigma in (("sigma_xy", self.sigma_xy), ("sigma_rgb", self.sigma_rgb)):
             if sigma is not None and not 0 < sigma < math.inf:
-                raise ConfigError(f"{name} is {sigma}", where="GaussianKernel", accepted="a number above 0")
+                raise ConfigError(f"{name} is {sigma}", where="GaussianKernel", accepted="a finite number above 0")
 
 
 @dataclass(frozen=True)
 class HalfWindow:
-    """The pairs of a square window, each once, with everything about them that does not depend on the image.
+    """The pairs of a square window, each pair once, with all factors that do not depend on the image.
 
     Args:
         offsets: (O, 2) as (dy, dx): dy = 0 with dx > 0, and every dx for dy > 0. O is always even.
-        spatial: (O, K) weight times position term of the K kernels that look at colour.
-        flat: (O,) sum of the kernels that do not.
-        decay: (K,) factor of the squared colour distance in the exponent of e, negative.
+        spatial: (O, K) weight times position term of the K kernels that use the colour.
+        flat: (O,) sum of the kernels that do not use the colour.
+        decay: (K,) negative factors of the squared colour distance in the exponent of e.
+        radius: Reach of the window in pixels.
     """
 
     offsets: NDArray[np.int64]
@@ -56,9 +57,13 @@ class HalfWindow:
 
     @classmethod
     def of(cls, kernels: Sequence[GaussianKernel], *, radius: int, height: int, width: int) -> HalfWindow:
-        """The window of ``2 radius + 1`` pixels a side, cut to what an image of that size can hold."""
+        """The window with ``2 radius + 1`` pixels a side, or as much of it as fits an image of that size.
+
+        Raises:
+            ConfigError: no kernel, or a radius below 1.
+        """
         if not kernels:
-            raise ConfigError("no kernel given", where="kernels", accepted="one GaussianKernel or more")
+            raise ConfigError("no kernel is given", where="kernels", accepted="one GaussianKernel or more")
         if radius < 1:
             raise ConfigError(f"radius is {radius}", where="radius", accepted="1 or more pixels")
         reach = min(radius, max(height, width) - 1)

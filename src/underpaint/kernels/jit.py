@@ -1,6 +1,6 @@
-"""What a compiled kernel needs before it is called: a thread count, and a word to whoever waits for the compiler.
+"""Preparation of a compiled kernel before a call: the number of threads, and a message if it has to be compiled first.
 
-Where machine code is kept, and until when, says `machine_code`.
+The module `machine_code` decides where machine code is stored.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ _launched_in: set[int] = set()
 
 
 def prepare(function: Callable[..., Any], *, purpose: str, seconds: int) -> int:
-    """Get ready to call a parallel numba function; returns the number of threads that it will use.
+    """Prepare the call of a parallel numba function; returns the number of threads that it will use.
 
-    The count follows ``torch.get_num_threads()`` (so a data loader's worker gets one thread) and never exceeds
-    ``NUMBA_NUM_THREADS``. The first call after an install compiles, and says so once on the logger ``underpaint``;
-    later processes read numba's cache and start at once.
+    The number is that of ``torch.get_num_threads()`` (so the worker of a data loader gets one thread), but at most
+    ``NUMBA_NUM_THREADS``. The first call after an install compiles the function, and one message on the logger
+    ``underpaint`` says so. Later processes read numba's cache and start at once.
 
     Args:
-        function: The jitted function about to be called.
-        purpose: What it computes, for the message.
-        seconds: About how long compiling takes on one core of a laptop.
+        function: The compiled function that will be called.
+        purpose: What the function computes, for the message.
+        seconds: About how long it takes to compile on one core of a laptop.
 
     Raises:
-        RunError: in a process forked from one that has already run a kernel, where OpenMP would abort.
+        RunError: this process was forked from one that had already run a kernel; OpenMP would end it.
     """
-    import numba  # it starts slowly, and few commands come here
+    import numba  # takes long to import, and few commands need it
 
     _refuse_fork()
     _announce(function, purpose, seconds)
@@ -43,8 +43,8 @@ def prepare(function: Callable[..., Any], *, purpose: str, seconds: int) -> int:
     threads: int = min(wanted, vars(numba.config)["NUMBA_NUM_THREADS"])
     numba.set_num_threads(threads)
     if torch.get_num_threads() != wanted:
-        # Numba's pool, when it starts, sets OpenMP's thread count for the whole process. Torch would go on with another
-        # number of threads than it began with, and so with other last bits: an exact resume would be lost.
+        # When numba's thread pool starts, it sets OpenMP's number of threads for the whole process. Torch would then
+        # continue with another number of threads, which changes the last bits: a resumed run would no longer be exact.
         torch.set_num_threads(wanted)
     return threads
 
@@ -53,8 +53,8 @@ def _refuse_fork() -> None:
     pid = os.getpid()
     if _launched_in and pid not in _launched_in:
         raise RunError(
-            "a compiled kernel was called in a process forked after its parent had used the kernels",
-            accepted="kernels in the main process, or in workers started with 'spawn' or 'forkserver'",
+            "a compiled kernel was called in a process that was forked after its parent process had used the kernels",
+            accepted="kernels in the main process, or in workers that are started with 'spawn' or 'forkserver'",
             fix='pass multiprocessing_context="spawn" to the DataLoader, or move the call out of the worker',
         )
     _launched_in.add(pid)
@@ -65,13 +65,13 @@ def _announce(function: Any, purpose: str, seconds: int) -> None:
         return
     _announced.add(purpose)
     if not _is_cached(function):
-        # A warning, not an info line: whoever has not set up logging would else watch a silent program.
+        # This is a warning, because an info message is not shown where logging is not set up.
         often = "once after the install" if function.stats.cache_path else "in every process"
         _log.warning("compiling the CPU kernel for %s, %s, about %d s", purpose, often, seconds)
 
 
 def _is_cached(function: Any) -> bool:
-    """Whether an earlier process has left machine code that is not older than the source."""
+    """Whether an earlier process has stored machine code that is not older than the source."""
     if not function.stats.cache_path:
         return False
     source = Path(function.py_func.__code__.co_filename)

@@ -1,9 +1,9 @@
-"""Where the machine code of the kernels is kept between processes.
+"""Where the machine code of the kernels is stored between processes.
 
-numba's index of a cache is a pickle, and whoever can write one runs code in the processes that read it. So a folder is
-used only if this user owns it and no one else may write to it, or if it lies in the package, beside the code itself.
-The folder is named by a digest of the kernels' sources: numba looks at the file of a function alone, and not at the
-functions of other files that are inlined into it.
+The index of numba's cache is a pickle. Anyone who can write to it can run code in the processes that read it. So a
+folder is used only if this user owns it and nobody else may write to it, or if it lies in the package, beside the code
+itself. The name of the folder contains a digest of the sources of all kernels: numba checks only the file of a
+function, and not the files of the functions that are inlined into it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from underpaint.core.cache import cache_folder, own_folder
 from underpaint.core.digest import PACKAGE, code_digest
 
 VARIABLE = "NUMBA_CACHE_DIR"
-"""numba's environment variable for the folder."""
+"""The environment variable with which numba lets a user name the folder."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -31,10 +31,10 @@ _log = logging.getLogger("underpaint")
 
 
 def compiled(**options: Any) -> Callable[[Function], Function]:
-    """`numba.njit` whose machine code is kept where that is safe and possible, and else made anew in every process.
+    """`numba.njit` with stored machine code where that is safe and possible; otherwise every process compiles anew.
 
     Args:
-        options: Of `numba.njit`, without ``cache``.
+        options: Options of `numba.njit`, without ``cache``.
     """
 
     def decorate(function: Function) -> Function:
@@ -48,29 +48,29 @@ def compiled(**options: Any) -> Callable[[Function], Function]:
 
 @cache
 def place() -> Path | None:
-    """The folder for the machine code of this version of the kernels; None where there is none."""
+    """The folder for the machine code of this version of the kernels, or None if no folder can be used."""
     for find in (_named, _in_package, _of_user, _temporary):
         folder = find()
         if folder is not None and own_folder(kept := folder / f"kernels-{code_digest('kernels')}"):
             return kept
     _log.warning(
-        "no folder can be written for the machine code of the kernels: every process compiles anew. "
-        "%s=FOLDER names a folder of your own for it",
+        "there is no folder where the machine code of the kernels can be stored, so every process compiles it anew. "
+        "Set %s=FOLDER to a folder of your own to avoid this",
         VARIABLE,
     )
     return None
 
 
 def _named() -> Path | None:
-    """The folder that the user names, unless others could plant machine code there."""
+    """The folder that the user names, unless other users could put machine code there."""
     named = os.environ.get(VARIABLE)
     if not named:
         return None
     if own_folder(Path(named)):
         return Path(named)
     _log.warning(
-        "%s=%s is not used: it cannot be written, or others may write to it, and could run code in this process. "
-        "Name a folder that is yours alone (chmod 700)",
+        "%s=%s is not used: either it cannot be written, or other users may write to it and could so run code in this "
+        "process. Name a folder that only you can write to (chmod 700)",
         VARIABLE,
         named,
     )
@@ -91,16 +91,16 @@ def _of_user() -> Path | None:
 
 
 def _temporary() -> Path | None:
-    """A private folder among the temporary ones; processes that this one starts find it by the variable."""
+    """A private folder for temporary files. Processes that this one starts find it through the environment variable."""
     try:
         folder = Path(tempfile.gettempdir()) / f"underpaint-{os.getuid() if hasattr(os, 'getuid') else 'cache'}"
-    except OSError:  # there is no place for temporary files
+    except OSError:  # there is no folder for temporary files
         return None
     if folder.is_symlink() or not own_folder(folder):
         return None
     _log.warning(
-        "neither the package nor the home folder can be written: the machine code of the kernels is kept in %s. "
-        "%s=FOLDER names a folder of your own for it",
+        "neither the package nor the home folder can be written, so the machine code of the kernels is stored in %s. "
+        "Set %s=FOLDER to a folder of your own to change this",
         folder,
         VARIABLE,
     )
@@ -110,7 +110,7 @@ def _temporary() -> Path | None:
 
 @contextmanager
 def _kept_in(folder: Path | None) -> Iterator[None]:
-    """Numba looks up the folder when a function is decorated; for the functions of others it stays as it was."""
+    """Set numba's cache folder. Numba reads it when a function is decorated; other packages keep their own folder."""
     settings = vars(numba.config)
     before = settings["CACHE_DIR"]
     settings["CACHE_DIR"] = before if folder is None else str(folder)

@@ -1,4 +1,4 @@
-"""Random walk of scores on a pixel grid whose edges carry affinities: semantic propagation as in PSA and IRN."""
+"""Random walk of class scores over pixels, along edges with affinities: semantic propagation as in PSA and IRN."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Offset = tuple[int, int]
 
 
 def half_disc(radius: int) -> list[Offset]:
-    """The O offsets (dy, dx) with ``dy² + dx² < radius²`` below or to the right: every pair of pixels once.
+    """The O offsets (dy, dx) with ``dy² + dx² < radius²`` that point down or to the right: every pair of pixels once.
 
     paper: Ahn and Kwak, "Learning Pixel-level Semantic Affinity", CVPR 2018 (radius 5: 34 offsets).
 
     Raises:
-        ConfigError: a radius below 2, which would hold no pair.
+        ConfigError: a radius below 2, which contains no pair.
     """
     if radius < 2:
         raise ConfigError(f"radius is {radius}", accepted="2 or more pixels")
@@ -33,10 +33,11 @@ def feature_affinities(features: Tensor, *, radius: int) -> Tensor:
 
     Args:
         features: (F, H, W).
-        radius: Reach of the edges, see `half_disc`.
+        radius: Largest length of an edge in pixels, see `half_disc`.
 
     Returns:
-        (O, H, W): affinity of a pixel and the one at each of the O offsets of `half_disc`; 0 where that lies outside.
+        (O, H, W): affinity between a pixel and its neighbour at each of the O offsets of `half_disc`; 0 where the
+        neighbour is outside the image.
     """
     edges = []
     for offset in half_disc(radius):
@@ -48,14 +49,14 @@ def feature_affinities(features: Tensor, *, radius: int) -> Tensor:
 def boundary_affinities(boundary: Tensor, *, radius: int) -> Tensor:
     """One minus the strongest boundary on the straight path between two pixels, as in IRN; differentiable.
 
-    The path is every pixel of the box spanned by the two that is less than one pixel away from the line through them,
-    both ends included, as in the authors' code.
+    The path consists of all pixels of the rectangle between the two pixels that are less than one pixel away from the
+    line through them, both ends included, as in the authors' code.
 
     paper: Ahn, Cho and Kwak, "Weakly Supervised Learning of Instance Segmentation with Inter-pixel Relations", 2019.
 
     Args:
-        boundary: (H, W) probabilities 0..1.
-        radius: Reach of the edges, see `half_disc`.
+        boundary: (H, W) probabilities in 0..1.
+        radius: Largest length of an edge in pixels, see `half_disc`.
 
     Returns:
         (O, H, W), as `feature_affinities`.
@@ -71,21 +72,22 @@ def transition_matrix(affinities: Tensor, *, radius: int, exponent: float) -> Te
     """Probabilities of one step: ``T_ij = a_ij^exponent / sum_i a_ij^exponent``, with ``a_ii = 1``.
 
     Args:
-        affinities: (O, H, W) in 0..1 for the offsets of `half_disc`; values for neighbours outside are ignored.
-        radius: Reach of the edges.
-        exponent: Sharpens the affinities; 8 in PSA, 10 in IRN.
+        affinities: (O, H, W) in 0..1 for the offsets of `half_disc`. Values for neighbours outside the image do not
+            count.
+        radius: Largest length of an edge in pixels.
+        exponent: Power of the affinities, which makes them sharper; 8 in PSA, 10 in IRN.
 
     Returns:
-        Sparse (H W, H W), columns sum to one.
+        Sparse (H W, H W), whose columns sum to one.
 
     Raises:
-        DataError: another number of offsets than the radius has, or affinities outside 0..1.
+        DataError: a number of offsets that does not belong to the radius, or affinities outside 0..1.
     """
     offsets = half_disc(radius)
     if affinities.ndim != 3 or len(affinities) != len(offsets):
-        raise DataError(f"affinities are {tuple(affinities.shape)}", accepted=f"({len(offsets)}, H, W)")
+        raise DataError(f"the affinities have shape {tuple(affinities.shape)}", accepted=f"({len(offsets)}, H, W)")
     if not bool(((affinities >= 0) & (affinities <= 1)).all()):
-        raise DataError("affinities are not all between 0 and 1")
+        raise DataError("the affinities are not all between 0 and 1", accepted="0..1")
     _, height, width = affinities.shape
     pixels = torch.arange(height * width, device=affinities.device)
     start, end, weight = [pixels], [pixels], [affinities.new_ones(height * width)]
@@ -103,10 +105,11 @@ def transition_matrix(affinities: Tensor, *, radius: int, exponent: float) -> Te
 
 @torch.no_grad()
 def random_walk(scores: Tensor, affinities: Tensor, *, radius: int, exponent: float, steps: int) -> Tensor:
-    """Scores after a walk: ``vec(scores) T^steps``, an average over where the walk may have come from.
+    """Scores after a walk: ``vec(scores) T^steps``, an average over the pixels where the walk may have begun.
 
-    A constant map stays constant; 0 steps change nothing. Small grids square the dense matrix, larger ones multiply
-    by the sparse one, whichever needs fewer operations. No gradient.
+    A constant map stays constant, and 0 steps change nothing. On small grids the dense matrix is raised to its power by
+    squaring, on larger grids the sparse matrix is multiplied step by step, whichever needs fewer operations. The result
+    has no gradient.
 
     paper: Ahn and Kwak 2018 (exponent 8, 256 steps at stride 8); Ahn, Cho and Kwak 2019 (exponent 10, 256 steps at
     stride 4, scores times one minus the boundary).
@@ -114,19 +117,22 @@ def random_walk(scores: Tensor, affinities: Tensor, *, radius: int, exponent: fl
     Args:
         scores: (C, H, W).
         affinities: (O, H, W), from `feature_affinities` or `boundary_affinities`.
-        radius: Reach of the edges, 5 in both papers.
-        exponent: Sharpens the affinities.
-        steps: Length of the walk.
+        radius: Largest length of an edge in pixels, 5 in both papers.
+        exponent: Power of the affinities.
+        steps: Length of the walk, 0 or more.
 
     Returns:
         (C, H, W).
 
     Raises:
-        DataError: scores and affinities of different sizes, or what `transition_matrix` refuses.
+        DataError: scores and affinities of different sizes, or an error of `transition_matrix`.
         ConfigError: a negative number of steps.
     """
     if scores.ndim != 3 or scores.shape[1:] != affinities.shape[1:]:
-        raise DataError(f"scores are {tuple(scores.shape)}, affinities {tuple(affinities.shape)}", accepted="one size")
+        raise DataError(
+            f"the scores have shape {tuple(scores.shape)} and the affinities {tuple(affinities.shape)}",
+            accepted="(C, H, W) and (O, H, W) of one size",
+        )
     if steps < 0:
         raise ConfigError(f"steps is {steps}", accepted="0 or more")
     precision = torch.promote_types(scores.dtype, torch.float32)
@@ -137,7 +143,7 @@ def random_walk(scores: Tensor, affinities: Tensor, *, radius: int, exponent: fl
     if steps and math.log2(2 * steps) * pixels**3 < steps * len(back.values()) * classes:
         rows = torch.linalg.matrix_power(back.to_dense(), steps) @ rows
     elif rows.device.type == "cpu" and precision == torch.float32:
-        from underpaint.kernels.randomwalk_numba import walk  # numba starts slowly, and few commands need it
+        from underpaint.kernels.randomwalk_numba import walk  # numba takes long to import
 
         rows = walk(back, rows, steps)
     else:
@@ -147,7 +153,7 @@ def random_walk(scores: Tensor, affinities: Tensor, *, radius: int, exponent: fl
 
 
 def _along(planes: Tensor, offset: Offset, places: list[Offset]) -> list[Tensor]:
-    """Views of ``planes`` (..., H, W) at each place relative to all pixels whose neighbour at ``offset`` exists."""
+    """Views of ``planes`` (..., H, W) at each place, relative to the pixels that have a neighbour at ``offset``."""
     dy, dx = offset
     height, width = planes.shape[-2:]
     tall, wide, left = max(0, height - dy), max(0, width - abs(dx)), max(0, -dx)
@@ -157,7 +163,7 @@ def _along(planes: Tensor, offset: Offset, places: list[Offset]) -> list[Tensor]
 
 
 def _placed(edge: Tensor, offset: Offset, planes: Tensor) -> Tensor:
-    """Values of the pixels whose neighbour exists, with zeros for the others: (H, W)."""
+    """Bring values of the pixels that have a neighbour to the size (H, W), with zeros for the other pixels."""
     dy, dx = offset
     height, width = planes.shape[-2:]
     if not edge.numel():

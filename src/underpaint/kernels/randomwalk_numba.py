@@ -1,4 +1,4 @@
-"""Many steps of a random walk on the CPU: a sparse matrix times a few columns."""
+"""The steps of a random walk on the CPU: a sparse matrix times a few columns, many times."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch import Tensor
 
 from underpaint.kernels.jit import prepare
 from underpaint.kernels.machine_code import compiled
-from underpaint.kernels.rows import add_scaled, padded
+from underpaint.kernels.vectors import add_scaled, padded
 
 Floats = NDArray[np.float32]
 Longs = NDArray[np.int64]
 
 
 def walk(back: Tensor, rows: Tensor, steps: int) -> Tensor:
-    """``back^steps rows`` for a coalesced sparse (P, P) and a dense (P, C), both float32 on the CPU."""
+    """Compute ``back^steps rows`` for a coalesced sparse (P, P) and a dense (P, C), both float32 on the CPU."""
     threads = prepare(_step, purpose="random walks", seconds=3)
     pixels, classes = rows.shape
     now = np.zeros((pixels, padded(classes)), np.float32)

@@ -1,9 +1,9 @@
-"""Pair sums over a window on the CPU: float32, all cores, no memory that grows with the window.
+"""Pair sums over a window on the CPU: float32, on all cores, with memory that does not grow with the window.
 
-The image is cut into blocks that stay in a core's cache. A block and its margin are stored as one flat row per channel,
-so a neighbour at (dy, dx) is always the same ``shift`` away. The weights of all pairs of a strip of rows are made
-first, each once, and used at both ends of the pair, while the sums stay in registers. Pixels outside the image have
-weight zero.
+The image is cut into blocks that fit the cache of a core. A block and its margin are stored as one flat row for each
+channel, so that a neighbour at (dy, dx) is always at the same distance ``shift`` in memory. First the weights of all
+pairs of a strip of rows are computed, each once. Then they are used at both ends of the pair, while the sums stay in
+registers. Pixels outside the image have weight zero.
 """
 
 from __future__ import annotations
@@ -16,19 +16,18 @@ from numba import prange
 from numpy.typing import NDArray
 from torch import Tensor
 
-from underpaint.kernels.exponential import exp2
 from underpaint.kernels.gaussian import HalfWindow
 from underpaint.kernels.jit import prepare
 from underpaint.kernels.machine_code import compiled
 from underpaint.kernels.products import group_size, sum_neighbours
-from underpaint.kernels.rows import LANES
+from underpaint.kernels.vectors import LANES, exp2
 
 Floats = NDArray[np.float32]
 _BLOCK = (32, 128)
-"""Height and width of a block at most: 21 channels with margins fill about half of a 1 MB second-level cache."""
+"""Largest height and width of a block. With 21 channels and margins it fills half of a second-level cache of 1 MB."""
 
 _STRIP = 8
-"""Rows of a block whose weights, with those of the margin above, are held at one time."""
+"""Number of rows of a block whose weights, with those of the margin above, are in memory at one time."""
 
 
 def filter_pairs(
@@ -37,13 +36,11 @@ def filter_pairs(
     window: HalfWindow,
     source: Tensor | None,
     destination: Tensor | None,
-    *,
-    out: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """As `windowed_torch.filter_pairs`, for contiguous float32 tensors on the CPU; ``out`` receives the sums."""
+    """As `windowed_torch.filter_pairs`, for contiguous float32 tensors on the CPU."""
     threads = prepare(_filter, purpose="windowed pair sums", seconds=8)
     count, channels, height, width = values.shape
-    filtered = torch.empty_like(values) if out is None else out
+    filtered = torch.empty_like(values)
     disagreement = values.new_empty(count, height, width)
     _filter(
         values.numpy(),
@@ -66,7 +63,7 @@ def filter_pairs(
 
 
 def _evenly(size: int, most: int) -> int:
-    """Size of equal parts, each of at most ``most``."""
+    """Size of the fewest equal parts that are not larger than ``most``."""
     return math.ceil(size / math.ceil(size / most))
 
 
@@ -99,7 +96,7 @@ def _filter(
     shifts = offsets[:, 0] * pitch + offsets[:, 1]
     padded = (channels // group + 1) * group
     for worker in prange(workers):
-        # Channel `channels` of the block is all ones: it collects the sum of the weights.
+        # One more channel consists of ones: it collects the sum of the weights.
         local = np.zeros((padded, size), np.float32)
         colours = np.zeros((3, size), np.float32)
         gates = np.zeros((2, size), np.float32)
@@ -132,7 +129,7 @@ def _load(
     colours: Floats,
     gates: Floats,
 ) -> None:
-    """Copy the part of the image under a block with margin; what lies outside gets gates of zero."""
+    """Copy the part of the image under a block and its margin; pixels outside the image get gates of zero."""
     channels, height, width = values.shape
     start, stop = max(0, left), min(width, left + pitch)
     gates[:] = 0
@@ -149,7 +146,7 @@ def _load(
 
 @compiled()
 def _gate(n: int, mask: NDArray[np.uint8], gate: Floats, top: int, left: int, radius: int, pitch: int) -> None:
-    """Copy a gate under a block; an empty mask leaves every pixel of the image open."""
+    """Copy the part of a gate under a block; with an empty mask the gate of every pixel stays 1."""
     if mask.size == 0:
         return
     _, height, width = mask.shape
@@ -174,9 +171,10 @@ def _weigh(
     strip: int,
     weights: Floats,
 ) -> None:
-    """Weights of the pairs that begin in a strip of rows or in the margin above it, which the last strip has made.
+    """Compute the weights of the pairs that begin in a strip of rows or in the margin above it.
 
-    ``weights[o, q]`` belongs to the pixel ``q`` places after the first that can reach the strip's first pixel.
+    The previous strip has already computed those of the margin. ``weights[o, q]`` belongs to the pixel that comes ``q``
+    places after the first pixel that can reach the strip.
     """
     margin = radius * pitch + radius
     kept = margin if above else 0
@@ -209,7 +207,7 @@ def _sum_row(
     line: int,
     sums: Floats,
 ) -> None:
-    """Sum the neighbours of row ``row`` of the block, which is row ``line`` of its strip."""
+    """Sum the neighbours of the pixels in row ``row`` of the block, which is row ``line`` of its strip."""
     margin = radius * pitch + radius
     for x in range(0, sums.shape[1], LANES):
         q, p = margin + line * pitch + x, radius + margin + row * pitch + x
@@ -217,8 +215,8 @@ def _sum_row(
             sum_neighbours(sums, x, weights, q, shifts, local, p, first, group)
 
 
-# The loops below make the weights. Each touches few arrays, because the compiler gives up vectorising a loop when
-# it has to prove too many pairs of arrays apart.
+# Each of the loops below uses few arrays. LLVM gives up vectorising a loop if it would have to prove for too many pairs
+# of arrays that they do not overlap.
 
 
 @compiled(fastmath={"contract"})

@@ -1,4 +1,4 @@
-"""Pair sums over a window in plain torch: any device, any floating type; the reference of the compiled back end."""
+"""Pair sums over a window in torch, for any device and floating type. Tests compare the other back ends with it."""
 
 from __future__ import annotations
 
@@ -13,45 +13,46 @@ from underpaint.kernels.gaussian import HalfWindow
 Slices = tuple[slice, slice]
 
 SMALL = 2_000_000
-"""Values of an image (C H W) below which one thread is faster than two: 0.05 s against 0.12 s for 4 images of 21 x 128
-x 128, 0.22 against 0.32 for 256 x 256; at 512 x 512 two are faster."""
+"""Images with fewer values (C H W) than this are faster with one thread than with two: 0.05 s instead of 0.12 s for 4
+images of 21 x 128 x 128, and 0.22 s instead of 0.32 s for 256 x 256. At 512 x 512 two threads are faster."""
 
 
 def filter_pairs(
     values: Tensor, rgb: Tensor, window: HalfWindow, source: Tensor | None, destination: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """Sum every pixel's neighbours, and how far each pixel is from agreeing with them.
+    """Sum the neighbours of every pixel, and measure how much the pixel disagrees with them.
 
-    With ``w_ij = K_ij (d_i s_j + s_i d_j) / 2`` (s source, d destination, 1 where not given), symmetric in i and j,
-    each pair is visited once and serves both pixels. Extra memory: the result and a few (N, 3, H, W).
+    The weights ``w_ij = K_ij (d_i s_j + s_i d_j) / 2`` (s source, d destination) are symmetric in i and j, so that each
+    pair is visited once and serves both pixels. Beside the result this needs the memory of a few (N, 3, H, W).
 
     Args:
         values: (N, C, H, W), float32 or float64.
-        rgb: (N, 3, H, W), same type.
+        rgb: (N, 3, H, W) of the same type.
         window: Offsets and position terms.
-        source: (N, H, W) bool, or None.
-        destination: (N, H, W) bool, or None.
+        source: (N, H, W) bool; None means ones.
+        destination: (N, H, W) bool; None means ones.
 
     Returns:
         ``q_i = sum_j w_ij v_j`` (N, C, H, W) and ``sum_j w_ij - <v_i, q_i>`` (N, H, W).
     """
     filtered, total = torch.zeros_like(values), torch.zeros_like(values[:, :1])
     gates = _gates(values, source, destination)
-    # Image by image on the CPU, where one fits the cache and a batch does not; together on a GPU, to launch less.
+    # On the CPU the images are processed one by one, because one fits the cache and a batch does not. On a GPU they
+    # are processed together, because that needs fewer launches.
     together = 1 if values.device.type == "cpu" else len(values)
     with _few_threads(values):
         for n in range(0, len(values), together):
             part = slice(n, n + together)
             gate = None if gates is None else (gates[0][part], gates[1][part])
             _add_neighbours(values[part], rgb[part], window, gate, filtered[part], total[part])
-    for channel in range(values.shape[1]):  # one channel at a time: a product of all would double the memory
+    for channel in range(values.shape[1]):  # The product of whole tensors would need as much memory again.
         total[:, 0].addcmul_(values[:, channel], filtered[:, channel], value=-1)
     return filtered, total[:, 0]
 
 
 @contextmanager
 def _few_threads(values: Tensor) -> Iterator[None]:
-    """One thread for small images on a CPU: hundreds of short operations spend more at barriers than they share."""
+    """Use one thread for small images on a CPU: in short operations, threads wait longer than they save."""
     threads = torch.get_num_threads()
     small = values.device.type == "cpu" and values[0].numel() < SMALL
     if small:
@@ -87,7 +88,7 @@ def _add_neighbours(
 
 
 def _pair_weights(rgb: Tensor, window: HalfWindow, o: int, near: Slices, far: Slices) -> Tensor:
-    """K_ij of one offset, (N, 1, h, w)."""
+    """K_ij of the pairs at one offset, (N, 1, h, w)."""
     colours = rgb[(..., *near)]
     if window.decay.size == 0:
         return torch.full_like(colours[:, :1], window.flat[o])

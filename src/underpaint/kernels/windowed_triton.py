@@ -1,4 +1,4 @@
-"""Pair sums over a window on an NVIDIA or AMD GPU: float32, one fused kernel, nothing stored but the result."""
+"""Pair sums over a window on an NVIDIA or AMD GPU: float32, in one fused kernel that stores only the result."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from underpaint.kernels.gaussian import HalfWindow
 
 _ACCUMULATORS = 2048
-"""Pixels times padded channels of a program: 16 registers a thread at 128 threads."""
+"""Pixels times padded channels of one program: 16 registers per thread with 128 threads."""
 
 
 def filter_pairs(
@@ -20,7 +20,7 @@ def filter_pairs(
 ) -> tuple[Tensor, Tensor]:
     """As `windowed_torch.filter_pairs`, for contiguous float32 tensors on a GPU.
 
-    Every pixel gathers from its whole window, so nothing is added by atomics and the result is the same in every run.
+    Every pixel gathers from its whole window. No atomic operation is used, so that every run gives the same bits.
     """
     count, channels, height, width = values.shape
     padded = max(16, triton.next_power_of_2(channels))
@@ -74,7 +74,7 @@ def _gather(
     padded: tl.constexpr,
     block: tl.constexpr,
 ) -> None:
-    """One program: ``block`` pixels in a row of memory, all channels."""
+    """One program: ``block`` pixels that are neighbours in memory, with all channels."""
     size = height * width
     blocks = tl.cdiv(size, block)
     n = (tl.program_id(0) // blocks).to(tl.int64)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from underpaint.kernels.lattice import dense_energy
-from underpaint.kernels.upsampled import UpsampledSoftmax
+from underpaint.kernels.bilateral.energy import dense_energy
 from underpaint.losses.grid import shrink_image
 
 
-def dense_crf_loss(
-    probabilities: Tensor | UpsampledSoftmax, rgb: Tensor, valid: Tensor, *, sigma_xy: float, sigma_rgb: float
-) -> Tensor:
+def dense_crf_loss(probabilities: Tensor, rgb: Tensor, valid: Tensor, *, sigma_xy: float, sigma_rgb: float) -> Tensor:
     """Dense CRF loss (Tang et al., ECCV 2018, eq. 5): the Potts energy of a fully connected Gaussian CRF, relaxed.
 
     ``-(1/P) sum_k S_k' W S_k`` with W the bilateral affinity over all pairs, including each pixel with itself, filtered
@@ -22,7 +19,7 @@ def dense_crf_loss(
     negative by construction, as in the authors' code.
 
     Args:
-        probabilities: (N, C, h, w); at full size best an `UpsampledSoftmax`.
+        probabilities: (N, C, h, w).
         rgb: (N, 3, H, W) in [0, 1]; averaged to (h, w).
         valid: (N, H, W) bool.
         sigma_xy: In cells of the (h, w) grid.

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from underpaint.kernels.upsampled import UpsampledSoftmax
 from underpaint.kernels.windowed import GaussianKernel, windowed_energy
 from underpaint.losses.grid import shrink_image
 
@@ -23,7 +22,7 @@ PUBLISHED = GaussianKernel(weight=1.0, sigma_xy=SIGMA_XY, sigma_rgb=SIGMA_RGB)
 
 
 def gated_crf_loss(
-    probabilities: Tensor | UpsampledSoftmax,
+    probabilities: Tensor,
     rgb: Tensor,
     valid: Tensor,
     *,
@@ -40,7 +39,7 @@ def gated_crf_loss(
     what lies outside the image never enters (the published code pairs border pixels with zero features there).
 
     Args:
-        probabilities: (N, C, h, w), summing to 1 over C; at full size best an `UpsampledSoftmax`.
+        probabilities: (N, C, h, w), summing to 1 over C.
         rgb: (N, 3, H, W) in [0, 1]; averaged to (h, w).
         valid: (N, H, W) bool.
         kernels: Their ``sigma_xy`` in cells of the (h, w) grid, ``sigma_rgb`` in units of ``rgb``.
@@ -50,7 +49,5 @@ def gated_crf_loss(
         Scalar >= 0; a zero on the graph where no gate is open.
     """
     small, gate = shrink_image(rgb, valid, (probabilities.shape[2], probabilities.shape[3]))
-    energy = windowed_energy(
-        probabilities, small, kernels=kernels, radius=radius, source=gate, destination=gate, compatibility=None
-    )
+    energy = windowed_energy(probabilities, small, kernels=kernels, radius=radius, source=gate, destination=gate)
     return energy / gate.sum().clamp(min=1)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from underpaint.kernels.lattice import dense_energy
+from underpaint.kernels.bilateral.energy import dense_energy
 from underpaint.losses.candidates import nothing, seed_cross_entropy
 from underpaint.losses.grid import shrink_image
 from underpaint.records import UNKNOWN, NetOutput

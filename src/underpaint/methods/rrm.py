@@ -17,13 +17,16 @@ from underpaint.cam.reliable import Refiner, Reliability, reliable_labels
 from underpaint.core.config import Config
 from underpaint.hints.rasterise import Mask
 from underpaint.hints.types import Kind
-from underpaint.kernels.crf_parameters import RRM_MASK
+from underpaint.kernels.meanfield import CrfParameters, mean_field
 from underpaint.losses.candidates import nothing, seed_cross_entropy
 from underpaint.losses.grid import shrink_image
 from underpaint.losses.reliable import gated_dense_energy, split_cross_entropy
 from underpaint.losses.tags import class_tag_loss
 from underpaint.methods.base import Inference, Method, Reference, Stage
 from underpaint.records import Batch, Head, NetOutput, Progress, Terms
+
+MASK_CRF = CrfParameters(3, 3, 83, 5, 4)
+"""Dense CRF that sharpens the masks of the first network in RRM's second step (the authors' code)."""
 
 
 class RrmConfig(Config):
@@ -184,10 +187,8 @@ class _Job:
 
 
 def _sharpened(job: _Job) -> tuple[str, Mask]:
-    from underpaint.kernels.meanfield import mean_field  # numba starts slowly
-
     if len(job.classes) == 1:  # the tags leave one class: it has every pixel
         return job.name, np.full(job.rgb.shape[:2], job.classes[0], np.uint8)
     total = job.probabilities.sum(axis=0, keepdims=True)
-    refined = mean_field(job.probabilities / np.maximum(total, 1e-8), job.rgb, RRM_MASK)
+    refined = mean_field(job.probabilities / np.maximum(total, 1e-8), job.rgb, MASK_CRF)
     return job.name, job.classes[refined.argmax(axis=0)].astype(np.uint8)

@@ -4,9 +4,10 @@ from underpaint.predict.config import PredictConfig
 from underpaint.predict.doubts import Doubter, draw_doubts
 from underpaint.predict.folder import Summary, predict_folder
 from underpaint.predict.heat import draw_responses
-from underpaint.predict.predictor import Predictor
+from underpaint.predict.predictor import MASK_CRF, Predictor
 
 __all__ = [
+    "MASK_CRF",
     "Doubter",
     "PredictConfig",
     "Predictor",

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from underpaint.core.errors import ConfigError, DataError
+from underpaint.kernels.meanfield import CrfParameters, mean_field
 from underpaint.models.inference import FullSize
 from underpaint.models.network import Network
 from underpaint.predict.blend import Area, blended
@@ -24,6 +25,9 @@ Forward = Callable[[Tensor], Tensor]
 
 STRIDE = 4
 """Pixels a side of a cell of coarse probabilities: the finest stride at which the default network decides."""
+
+MASK_CRF = CrfParameters(3, 3, 83, 5, 4)
+"""Dense CRF that sharpens final masks, with the parameters of RRM (Zhang et al., AAAI 2020)."""
 
 
 class Predictor:
@@ -139,7 +143,5 @@ def _keep_index(index: Pixels, area: Area, part: Tensor) -> None:
 
 
 def _sharpened(probabilities: Tensor, rgb: Pixels) -> Tensor:
-    """Probabilities after mean-field inference as RRM has it for final masks (paper: Zhang et al., AAAI 2020)."""
-    from underpaint.kernels.meanfield import RRM_MASK, mean_field  # numba starts slowly, and most predictions need none
-
-    return torch.from_numpy(mean_field(probabilities.cpu().numpy(), rgb, RRM_MASK))
+    """Probabilities after mean-field inference with `MASK_CRF`."""
+    return torch.from_numpy(mean_field(probabilities.cpu().numpy(), rgb, MASK_CRF))

@@ -20,8 +20,8 @@ from underpaint.evaluation.compare import Evaluation, ImageCounts, count_image, 
 from underpaint.export import choose_forward
 from underpaint.imagefiles.images import read_rgb
 from underpaint.imagefiles.masks import write_index_mask
-from underpaint.kernels.meanfield import RRM_MASK, mean_field
-from underpaint.predict import PredictConfig, Predictor
+from underpaint.kernels.meanfield import mean_field
+from underpaint.predict import MASK_CRF, PredictConfig, Predictor
 from underpaint.training.run_folder import RunFolder
 
 SINGLE = "one scale"
@@ -124,7 +124,7 @@ def _looks(single: Predictor, several: Predictor, rgb: Mask) -> dict[str, Mask]:
     masks = []
     for predictor in (single, several):
         probabilities = predictor.probabilities(rgb)
-        masks += [probabilities, mean_field(probabilities, rgb, RRM_MASK)]
+        masks += [probabilities, mean_field(probabilities, rgb, MASK_CRF)]
     labels = [np.asarray(mask.argmax(axis=0), dtype=np.uint8) for mask in masks]
     return dict(zip((FOUR[0], FOUR[2], FOUR[1], FOUR[3]), labels, strict=True))
 

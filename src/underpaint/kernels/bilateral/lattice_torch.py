@@ -1,4 +1,4 @@
-"""The permutohedral lattice in plain torch: any device, float32 or float64; the reference of the compiled back end."""
+"""The permutohedral lattice in torch, for any device, in float32 or float64. Tests compare the compiled one with it."""
 
 from __future__ import annotations
 
@@ -7,25 +7,32 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from underpaint.kernels.permutohedral import elevation_scale, packing
+from underpaint.kernels.bilateral.coordinates import elevation_scale, packing
+from underpaint.kernels.bilateral.lattice import Direction
 
 
 @dataclass(frozen=True)
 class TorchLattice:
-    """As `permutohedral.Lattice`, with tensors; the vertices are numbered in the order of their packed keys.
+    """The same filter as `bilateral.lattice.Lattice`, on tensors. Vertices are numbered in the order of their keys.
 
-    On a GPU the splat adds with atomics: the last bits differ between runs unless
+    On a GPU the splat adds with atomic operations: the last bits differ between runs unless
     ``torch.use_deterministic_algorithms(True)`` is set.
+
+    Args:
+        dimensions: d.
+        corners: (P, d + 1) int64, the vertices around each point, from 1; 0 is the null vertex.
+        weights: (P, d + 1) barycentric weights of the corners.
+        neighbours: (d + 1, M + 1, 2) int64, the two neighbours of each vertex along each axis; 0 where there is none.
     """
 
     dimensions: int
-    corners: Tensor  # (P, d + 1) int64, vertex numbers, 0 for null
-    weights: Tensor  # (P, d + 1)
-    neighbours: Tensor  # (d + 1, M + 1, 2) int64
+    corners: Tensor
+    weights: Tensor
+    neighbours: Tensor
 
     @classmethod
-    def from_planes(cls, features: Tensor, active: Tensor | None = None) -> TorchLattice:
-        """Build from (d, P) features; ``active`` (P,) bool leaves points out."""
+    def build(cls, features: Tensor, active: Tensor | None = None) -> TorchLattice:
+        """Build the lattice of (d, P) features; ``active`` (P,) bool says which points to use, None means all."""
         dims, points = features.shape
         scale = torch.from_numpy(elevation_scale(dims)).to(features)
         low, high = (torch.stack(features.aminmax(dim=1)) * scale).float().cpu().numpy()
@@ -39,8 +46,13 @@ class TorchLattice:
         corners[used], weights[used] = inverse + 1, share
         return cls(dims, corners, weights, _link(vertices, stride))
 
-    def filter_planes(self, planes: Tensor, *, transpose: bool = False) -> Tensor:
+    def filter(self, planes: Tensor, direction: Direction = "forth") -> Tensor:
         """Filter (C, P) into (C, P), in the type of ``planes``."""
+        if direction == "both":
+            return self._filter(planes, transpose=False) + self._filter(planes, transpose=True)
+        return self._filter(planes, transpose=direction == "back")
+
+    def _filter(self, planes: Tensor, *, transpose: bool) -> Tensor:
         rows, weights = planes.T, self.weights.to(planes.dtype)
         vertices = planes.new_zeros(self.neighbours.shape[1], len(planes))
         for k in range(self.dimensions + 1):
@@ -58,10 +70,10 @@ class TorchLattice:
 
 
 def _embed(scaled: Tensor, stride: Tensor, base: int) -> tuple[Tensor, Tensor]:
-    """Packed keys and barycentric weights (P, d + 1) of points given as scaled features (P, d)."""
+    """Keys and barycentric weights (P, d + 1) of the vertices around points with scaled features (P, d)."""
     points, dims = scaled.shape
     n = dims + 1
-    tail = scaled.flip(1).cumsum(1).flip(1)  # sum over l >= j
+    tail = scaled.flip(1).cumsum(1).flip(1)  # sum over all features from j on
     lower = tail - torch.arange(dims, device=scaled.device) * torch.cat([scaled[:, :1], scaled[:, :-1]], dim=1)
     elevated = torch.cat([lower, -dims * scaled[:, -1:]], dim=1)
     whole = torch.floor(elevated / n + 0.5)
@@ -81,7 +93,7 @@ def _embed(scaled: Tensor, stride: Tensor, base: int) -> tuple[Tensor, Tensor]:
 
 
 def _link(vertices: Tensor, stride: Tensor) -> Tensor:
-    """Numbers of the neighbours of every vertex along every axis; ``vertices`` are the sorted keys."""
+    """Number the neighbours of every vertex along every axis, given the sorted keys of the vertices."""
     n, count = len(stride), len(vertices)
     neighbours = vertices.new_zeros(n, count + 1, 2)
     own = torch.arange(1, count + 1, device=vertices.device)

@@ -1,7 +1,7 @@
-"""Filtering on a permutohedral lattice: splat the points on their vertices, blur along the axes, slice them back.
+"""Filtering on a permutohedral lattice: splat the points on the vertices, blur along every axis, slice the points back.
 
-A vertex holds all channels side by side. A tile of points works on its own copy of its vertices: no two threads write
-to the same memory, and the sums are made in the same order whatever the number of threads.
+A vertex stores all channels side by side. Each tile of points works on its own copy of its vertices. So no two threads
+write to the same memory, and the sums are made in the same order for any number of threads.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
+from underpaint.kernels.bilateral.tiles import RUN, Tiles
 from underpaint.kernels.machine_code import compiled
-from underpaint.kernels.permutohedral_tiles import RUN, Tiles
-from underpaint.kernels.rows import add_scaled, gather, scatter, set_scaled
+from underpaint.kernels.vectors import add_scaled, gather, scatter, set_scaled
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
@@ -24,7 +24,7 @@ Corners = NDArray[np.uint16]
 def splat(
     planes: Floats, tiles: Tiles, corners: Corners, weights: Floats, starts: Longs, workers: int, entries: Floats
 ) -> None:
-    """Add every point to its corners: planes (C, P) into entries (E, padded C), tile by tile."""
+    """Add every point of the planes (C, P) to the entries (E, padded C) at its corners, tile by tile."""
     channels = len(planes)
     for worker in prange(workers):
         rows = np.zeros((RUN, entries.shape[1]), np.float32)
@@ -42,7 +42,7 @@ def splat(
 
 @compiled(parallel=True)
 def collect(entries: Floats, first: Ints, order: Ints, workers: int, vertices: Floats) -> None:
-    """Sum the tiles' copies of each vertex; row 0, the null vertex, is zero."""
+    """Sum the copies of each vertex over the tiles; row 0, the null vertex, becomes zero."""
     count = len(vertices)
     for worker in prange(workers):
         for v in range(count * worker // workers, count * (worker + 1) // workers):
@@ -56,12 +56,14 @@ def collect(entries: Floats, first: Ints, order: Ints, workers: int, vertices: F
 
 @compiled(parallel=True)
 def blur(vertices: Floats, neighbours: Ints, workers: int, blurred: Floats) -> None:
-    """Blur along one axis with the taps 1/2, 1, 1/2; ``neighbours`` is (M + 1, 2), 0 where there is none."""
+    """Blur along one axis with the taps 1/2, 1, 1/2; ``neighbours`` is (M + 1, 2) and 0 where there is none."""
     count = len(vertices)
     for worker in prange(workers):
         for v in range(count * worker // workers, count * (worker + 1) // workers):
             set_scaled(blurred, v, np.float32(1), vertices, v)
-            for side in range(2):  # without asking whether there is one: half of the guesses at the answer would fail
+            for side in range(
+                2
+            ):  # The null vertex is zero. A test for it would cost more: its branch is hard to predict.
                 add_scaled(blurred, v, np.float32(0.5), vertices, neighbours[v, side])
 
 
@@ -77,7 +79,7 @@ def slice_back(
     workers: int,
     planes: Floats,
 ) -> None:
-    """Read every point back from its corners, times ``factor``: vertices (M + 1, padded C) into planes (C, P)."""
+    """Interpolate every point of planes (C, P) from the vertices (M + 1, padded C) at its corners, times ``factor``."""
     channels = len(planes)
     scale = np.float32(factor)
     for worker in prange(workers):
@@ -97,6 +99,6 @@ def slice_back(
 
 @compiled()
 def fetch(vertices: Floats, vertex: Ints, own: Floats) -> None:
-    """A tile's own copy of its vertices."""
+    """Copy the vertices of a tile into the memory of that tile."""
     for e in range(vertex.size):
         set_scaled(own, e, np.float32(1), vertices, vertex[e])

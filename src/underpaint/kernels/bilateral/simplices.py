@@ -1,6 +1,6 @@
-"""Building a permutohedral lattice: which simplex every point lies in, and which vertices exist.
+"""Which simplex of the permutohedral lattice each point lies in, and with which weights its corners count.
 
-A tile of points finds its own vertices with a hash table that fits a core's cache; a short serial pass merges them.
+Each tile of points finds its own vertices with a hash table that fits the cache of a core.
 """
 
 from __future__ import annotations
@@ -11,16 +11,14 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
+from underpaint.kernels.bilateral.tiles import RUN, Tiles
+from underpaint.kernels.bilateral.vertices import find, grow, new_table
 from underpaint.kernels.machine_code import compiled
-from underpaint.kernels.permutohedral_tiles import RUN, Tiles
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 Longs = NDArray[np.int64]
-Corners = NDArray[np.uint16]
-
-CORNER = np.uint16
-"""Type of a corner's number within its tile: half the memory of the largest part of a lattice."""
+Corners = NDArray[np.uint16]  # Numbers within a tile need 16 bits. The corners are the largest part of a lattice.
 
 
 @compiled(parallel=True, fastmath={"contract"})
@@ -41,16 +39,16 @@ def locate(
 
     Args:
         features: (d, P).
-        active: (P,), or empty for all; a point that is not active touches no vertex.
-        scale: (d,) of the elevation.
-        stride: (d + 1,) factors that pack a vertex's first d coordinates into one integer, the last 0.
-        base: Added to every packed key, so that none is negative.
+        active: (P,), or empty if all points are active. A point that is not active touches no vertex.
+        scale: (d,) factors of the features, see `coordinates.elevation_scale`.
+        stride: (d + 1,) factors that pack the first d coordinates of a vertex into a key, see `coordinates.packing`.
+        base: Added to every key, so that no key is negative.
         tiles: Order of the points.
-        workers: Threads.
-        corners: (P, d + 1), zeros; receives the tile's own vertex numbers from 1 on.
-        weights: (P, d + 1), zeros; receives the barycentric weights.
-        found: (tiles, capacity (d + 1)); receives the keys of each tile's vertices.
-        counts: (tiles,); receives their number.
+        workers: Number of threads.
+        corners: (P, d + 1) zeros; receives the numbers of the vertices within the tile, from 1.
+        weights: (P, d + 1) zeros; receives the barycentric weights.
+        found: (tiles, capacity (d + 1)); receives the keys of the vertices of each tile.
+        counts: (tiles,); receives the number of vertices of each tile.
     """
     for worker in prange(workers):
         for tile in range(worker, counts.size, workers):
@@ -72,7 +70,8 @@ def _locate_tile(
 ) -> int:
     """As `locate`, for one tile; returns the number of vertices found.
 
-    Apart from the parallel loop, because numba takes the size of an array that such a loop replaces for constant.
+    This is not part of the parallel loop, because in such a loop numba assumes that the size of an array never changes,
+    and the hash table grows.
     """
     dims = len(features)
     keys = np.empty((dims + 1, RUN), np.int64)
@@ -101,7 +100,7 @@ def _locate_tile(
 
 @compiled(fastmath={"contract"})
 def embed(features: Floats, scale: Floats, stride: Longs, base: int, keys: Longs, share: Floats) -> None:
-    """Packed keys and barycentric weights of the d + 1 vertices around each point of a block.
+    """Compute keys and barycentric weights of the d + 1 vertices around each point of a block.
 
     paper: Adams, Baek and Davis, "Fast High-Dimensional Filtering Using the Permutohedral Lattice", 2010, section 3.
     """
@@ -112,7 +111,7 @@ def embed(features: Floats, scale: Floats, stride: Longs, base: int, keys: Longs
     rank = np.zeros((n, size), np.int32)
     _elevate(features, scale, elevated)
     _round(elevated, rounded, rank)
-    # Residuals and strides in the order of the rank.
+    # Bring residuals and strides into the order of the rank.
     residual = np.empty((n, size), np.float32)
     steps = np.empty((n, size), np.int64)
     for i in range(n):
@@ -134,7 +133,7 @@ def embed(features: Floats, scale: Floats, stride: Longs, base: int, keys: Longs
 
 @compiled(fastmath={"contract"})
 def _elevate(features: Floats, scale: Floats, elevated: Floats) -> None:
-    """Into the hyperplane of d + 1 coordinates that sum to zero."""
+    """Map the points into the hyperplane of d + 1 coordinates that sum to zero."""
     dims, size = features.shape
     total = np.zeros(size, np.float32)
     for j in range(dims, 0, -1):
@@ -148,7 +147,7 @@ def _elevate(features: Floats, scale: Floats, elevated: Floats) -> None:
 
 @compiled(fastmath={"contract"})
 def _round(elevated: Floats, rounded: Ints, rank: Ints) -> None:
-    """Nearest lattice point of remainder 0, and the order of the residuals (largest first, ties by index)."""
+    """Find the nearest lattice point of remainder 0 and rank the residuals, largest first and ties by index."""
     n, size = elevated.shape
     total = np.zeros(size, np.int32)
     for i in range(n):
@@ -171,102 +170,3 @@ def _round(elevated: Floats, rounded: Ints, rank: Ints) -> None:
             wrap = np.int32(n) * (np.int32(shifted < 0) - np.int32(shifted >= n))
             mine[p] = shifted + wrap
             out[p] += wrap
-
-
-@compiled()
-def merge(found: Longs, counts: Longs, starts: Longs, vertex: Ints) -> Longs:
-    """Number the vertices of all tiles together, in the order in which they are met.
-
-    Args:
-        found: Keys, as `locate` leaves them.
-        counts: (tiles,) vertices of each tile.
-        starts: (tiles + 1,) first entry of each tile; an entry is a tile's null vertex or one of its vertices.
-        vertex: (entries,); receives the vertex of each entry from 1 on, 0 for null.
-
-    Returns:
-        The keys of the vertices.
-    """
-    table, keys = new_table(4096), np.empty(counts.sum(), np.int64)
-    known = 0
-    for tile in range(counts.size):
-        vertex[starts[tile]] = 0
-        for k in range(counts[tile]):
-            key = found[tile, k]
-            slot = find(table, key)
-            if table[slot, 0] < 0:
-                keys[known] = key
-                known += 1
-                table[slot, 0], table[slot, 1] = key, known
-                vertex[starts[tile] + 1 + k] = known
-                if 2 * known > len(table):
-                    table = grow(table)
-            else:
-                vertex[starts[tile] + 1 + k] = table[slot, 1]
-    return keys[:known]
-
-
-@compiled()
-def group_entries(vertex: Ints, first: Ints, entries: Ints) -> None:
-    """Entries sorted by vertex: those of vertex v are ``entries[first[v]:first[v + 1]]``, null left out."""
-    for v in vertex:
-        if v > 0:
-            first[v + 1] += 1
-    for v in range(1, first.size):
-        first[v] += first[v - 1]
-    place = first.copy()
-    for e in range(vertex.size):
-        v = vertex[e]
-        if v > 0:
-            entries[place[v]] = e
-            place[v] += 1
-
-
-@compiled(parallel=True)
-def link(keys: Longs, stride: Longs, neighbours: Ints) -> None:
-    """Find the neighbours of every vertex along every axis.
-
-    Args:
-        keys: (M,), ascending; vertex v has the key ``keys[v - 1]``.
-        stride: (d + 1,).
-        neighbours: (d + 1, M + 1, 2), zeros; receives the numbers of those that exist.
-    """
-    for axis in prange(stride.size):
-        move = stride.size * stride[axis] - stride.sum()
-        at = 0
-        for v in range(keys.size):
-            wanted = keys[v] + move
-            while at < keys.size - 1 and keys[at] < wanted:
-                at += 1
-            if keys[at] == wanted:
-                neighbours[axis, v + 1, 1] = at + 1
-                neighbours[axis, at + 1, 0] = v + 1
-
-
-@compiled()
-def new_table(size: int) -> Longs:
-    """Empty hash table of (key, number) pairs; the size is a power of two and an unused key is -1."""
-    table = np.empty((size, 2), np.int64)
-    table[:, 0] = -1
-    return table
-
-
-@compiled()
-def find(table: Longs, key: int) -> np.int64:
-    """Slot of a key, or the unused slot where it belongs (multiplicative hashing, linear probing)."""
-    mask = len(table) - 1
-    mixed = np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio
-    slot = np.int64(mixed >> np.uint64(32)) & mask
-    while table[slot, 0] != key and table[slot, 0] >= 0:
-        slot = (slot + 1) & mask
-    return slot
-
-
-@compiled()
-def grow(table: Longs) -> Longs:
-    """The same table, twice as large."""
-    larger = new_table(2 * len(table))
-    for key, number in table:
-        if key >= 0:
-            slot = find(larger, key)
-            larger[slot, 0], larger[slot, 1] = key, number
-    return larger
