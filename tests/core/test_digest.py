@@ -59,6 +59,8 @@ def test_code_is_named_by_its_sources(tmp_path: Path, monkeypatch: pytest.Monkey
         second = seen()
         (tmp_path / "records.py").write_text("2")
         assert len({first, second, seen()}) == 3
+        with pytest.raises(FileNotFoundError, match="no room 'loses'"):
+            code_digest("loses")
     finally:
         code_digest.cache_clear()
 

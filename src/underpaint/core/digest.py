@@ -39,16 +39,26 @@ def _content(path: Path) -> str:
         return "unreadable"
 
 
+READING_ROOMS = ("core", "imagefiles", "hints", "annotations", "datasets")
+"""The code that decides what the files of a data set say."""
+
+
 @cache
 def code_digest(*rooms: str) -> str:
     """A fingerprint of the package's source and bundled files in these rooms (sub-packages) or files.
 
     What was made by other code is not the same result, whatever the version says: between two releases it stands still.
+
+    Raises:
+        FileNotFoundError: the package has no such room or file, so that a change of its code would go unseen.
     """
     return fingerprint([(path.relative_to(PACKAGE).as_posix(), file_digest(path)) for path in _sources(rooms)])
 
 
 def _sources(rooms: Iterable[str]) -> list[Path]:
     named = [PACKAGE / room for room in rooms]
+    for place in named:
+        if not place.exists():
+            raise FileNotFoundError(f"the package has no room {place.name!r}")
     found = [path for place in named for path in (sorted(place.rglob("*")) if place.is_dir() else [place])]
     return [path for path in found if path.is_file() and "__pycache__" not in path.parts]

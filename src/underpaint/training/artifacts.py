@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from underpaint.core.atomic import atomic_folder
-from underpaint.core.digest import file_digest, fingerprint
+from underpaint.core.digest import READING_ROOMS, file_digest, fingerprint
 from underpaint.core.errors import UnderpaintError
 from underpaint.core.json_text import read_json
 
 log = logging.getLogger(__name__)
 
 TRAINING_ROOMS = (
-    "core", "imagefiles", "hints", "annotations", "datasets", "records.py", "kernels", "losses", "models", "data",
+    *READING_ROOMS, "records.py", "kernels", "losses", "models", "data",
     "features", "local", "cam", "methods", "predict", "training",
 )  # fmt: skip
 """The code that weights, and labels made between two stages, depend on."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from underpaint.core.digest import code_digest, fingerprint
+from underpaint.core.digest import READING_ROOMS, code_digest, fingerprint
 from underpaint.core.errors import ConfigError, nearest
 from underpaint.core.lock import only_one
 from underpaint.core.outputs import Output
@@ -208,7 +208,7 @@ def _hint_file(text: str, kinds: Iterable[str]) -> Path:
 def _simulated_from(data: DataFolder, split: str) -> str:
     names = data.split(split)
     data.require_masks(names)
-    code = code_digest("core", "formats", "hints", "simulate")
+    code = code_digest(*READING_ROOMS, "simulate")
     return fingerprint(names, truth_digest(data, names), code)
 
 
