@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import fields, replace
 from itertools import product
 from pathlib import Path
@@ -227,6 +227,10 @@ class ToyBank:
         """Nine features at stride 1."""
         colours = torch.from_numpy(rgb).permute(2, 0, 1).half() / 255
         return ImageFeatures((torch.cat([colours, colours**2, colours.roll(1, 0) * colours]),), rgb.shape[:2])
+
+    def stream(self, images: Iterable[npt.NDArray[np.uint8]]) -> Generator[ImageFeatures, None, None]:
+        """The same of many images."""
+        yield from map(self.features, images)
 
 
 def _fitted(made: Method[Config], stage: Stage) -> tuple[bytes, bytes]:

@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from underpaint.core.cache import cache_folder
+from underpaint.core.errors import ConfigError
 from underpaint.features import bank as bank_room
 from underpaint.features.bank import FeatureBank
 from underpaint.features.store import FeatureStore, usual_store
@@ -138,3 +139,61 @@ def test_the_usual_store_lies_in_the_cache_folder(tmp_path: Path, monkeypatch: p
     store = usual_store()
     assert store is not None
     assert store.folder == cache_folder("features")
+
+
+def test_features_of_another_version_are_never_taken(
+    network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FeatureStore(tmp_path)
+    FeatureBank(network, store).features(picture(40, 50))
+    monkeypatch.setattr(bank_room, "code_digest", lambda *_: "another version")
+    FeatureBank(network, store).features(picture(40, 50))
+    assert len(list(tmp_path.rglob("*.safetensors"))) == 2
+
+
+def test_tensors_that_cannot_be_features_are_computed_again(network: Network, tmp_path: Path) -> None:
+    store = FeatureStore(tmp_path)
+    first = FeatureBank(network, store).features(picture(40, 50))
+    (path,) = tmp_path.rglob("*.safetensors")
+    store.write(path.parent.parent.name, path.stem, [level[:3] for level in first.levels])
+    again = FeatureBank(network, store).features(picture(40, 50))
+    assert [level.shape for level in again.levels] == [level.shape for level in first.levels]
+
+
+def test_a_stream_goes_on_with_what_is_kept(network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = [picture(40, 50, seed) for seed in range(5)]
+    computed: list[int] = []
+    plain = FeatureBank._computed
+
+    def counted(self: FeatureBank, rgb: np.ndarray, padded: tuple[int, int]) -> list[torch.Tensor]:
+        computed.append(1)
+        return plain(self, rgb, padded)
+
+    monkeypatch.setattr(FeatureBank, "_computed", counted)
+    first = FeatureBank(network, FeatureStore(tmp_path)).stream(pictures, workers=1)
+    next(first)
+    next(first)
+    first.close()  # interrupted
+    again = list(FeatureBank(network, FeatureStore(tmp_path)).stream(pictures, workers=1))
+    assert len(computed) == len(again) == 5
+
+
+@pytest.mark.slow
+def test_several_processes_give_the_same_bytes(
+    network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bank_room, "ALONE", 1)
+    pictures = [picture(40, 50, seed) for seed in range(6)]
+    alone = list(FeatureBank(network, FeatureStore(tmp_path / "one")).stream(pictures, workers=1))
+    together = list(FeatureBank(network, FeatureStore(tmp_path / "two")).stream(pictures, workers=2))
+    for one, other in zip(alone, together, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(one.levels, other.levels, strict=True))
+    kept = [{path.name: path.read_bytes() for path in (tmp_path / n).rglob("*.safetensors")} for n in ("one", "two")]
+    assert kept[0] == kept[1]
+    assert len(kept[0]) == 6
+
+
+def test_an_encoder_without_the_levels_is_refused() -> None:
+    with pytest.raises(ConfigError, match="lacks levels") as told:
+        Network(ModelConfig(architecture="linear", encoder="vgg11", weights="none"), 2)
+    assert "tf_efficientnet_lite0" in str(told.value)

@@ -27,7 +27,7 @@ from underpaint.data.views import Coordinates, View, draw_view, jitter_colours
 from underpaint.datasets.folder import DataFolder
 from underpaint.hints.rasterise import UNKNOWN, Mask, covered_by, numbered, paint_regions
 from underpaint.hints.types import Hints, Kind
-from underpaint.imagefiles.decode import MAX_BYTES
+from underpaint.imagefiles.decode import MAX_BYTES, Pixels
 from underpaint.imagefiles.images import image_size, read_rgb
 from underpaint.imagefiles.masks import mask_size
 from underpaint.imagefiles.window import Window
@@ -214,9 +214,13 @@ class HintedImages(Dataset[Sample]):
     def _worth(self, name: str) -> float:
         if self.hints[name].kinds() & {Kind.MASK, Kind.BOX}:
             return 1.0
-        size = self._sizes[name]
-        drawn = int((self.geometry[name].seeds(_whole(size), size, self._mask(name)) != UNKNOWN).sum())
+        drawn = int((self.labelled(name) != UNKNOWN).sum())
         return drawn / (drawn + FEW)
+
+    def labelled(self, name: str) -> Mask:
+        """(H, W) uint8 of the photograph's own size: the class of the pixels that a person labelled, 255 elsewhere."""
+        size = self._sizes[name]
+        return self.geometry[name].seeds(_whole(size), size, self._mask(name))
 
     def label_path(self, mask: str) -> Path:
         """Where a label file lies: `Hints.mask` is relative to the data set's folder."""
@@ -333,31 +337,41 @@ class HintedImages(Dataset[Sample]):
         """Labels through a view: a copy, since strokes are painted on it and the original is kept."""
         return None if labels is None else np.array(view.labels(torch.from_numpy(labels)).numpy())
 
-    def still(self, name: str) -> Still:
-        """An image as it lies on disk, at the working size at most, with its hints rasterised on it: no jitter."""
-        full = self._image(name)
+    def still(self, name: str, full: Pixels | None = None) -> Still:
+        """An image as it lies on disk, at the working size at most, with its hints rasterised on it: no jitter.
+
+        Args:
+            name: Of the image.
+            full: Its (H, W, 3) pixels where they have been read already.
+        """
+        full = self._image(name) if full is None else full
         size = (full.shape[0], full.shape[1])
         view = _whole(size, self.working)
-        small = (
-            full if view.size == size else view.image(torch.from_numpy(full).permute(2, 0, 1)).permute(1, 2, 0).numpy()
-        )
         labels, ignored = self._seen(view, self._mask(name)), self._seen(view, self._ignored(name))
         candidates = self.geometry[name].candidates(
             view, size, self.data.classes, labels=labels, made=None, ignored=ignored
         )
         known = self.geometry[name].knowledge
-        rgb = np.ascontiguousarray(small)
+        rgb = at_working_size(full, self.working)
         return Still(name, rgb, full, self.hints[name], candidates, ~known.absent, known.present)
 
     def stills(self) -> Iterator[Still]:
         """All images that can be read, in the order of their names; the others are noted as unreadable."""
         for name in self.names:
             try:
-                self._image(name)
+                full = self._image(name)
             except DataError as error:
                 self.unreadable[name] = str(error)
                 continue
-            yield self.still(name)
+            yield self.still(name, full)
+
+
+def at_working_size(rgb: Pixels, longest: int | None) -> Pixels:
+    """An (H, W, 3) image, made smaller where its longer side is above ``longest`` pixels."""
+    view = _whole((rgb.shape[0], rgb.shape[1]), longest)
+    if view.size == rgb.shape[:2]:
+        return np.ascontiguousarray(rgb)
+    return np.ascontiguousarray(view.image(torch.from_numpy(rgb).permute(2, 0, 1)).permute(1, 2, 0).numpy())
 
 
 def _bytes(path: Path) -> int:

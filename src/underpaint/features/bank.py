@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import pickle
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import Protocol
 
@@ -14,17 +17,26 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from underpaint.core.digest import code_digest
+from underpaint.core.parallel import stream
 from underpaint.features.store import FeatureStore
 from underpaint.models.linear import Levels
 from underpaint.models.network import ModelConfig, Network
 
 Pixels = npt.NDArray[np.uint8]
+Half = npt.NDArray[np.float16]
 
 TILE = 1024
 """Longest side in pixels of what the encoder sees at once; larger images are cut into tiles."""
 
 OVERLAP = 128
 """Pixels around a tile that the encoder sees as well."""
+
+ALONE = 24
+"""Images whose features are computed in this process before others are started, which takes them some seconds each."""
+
+CODE = ("features/bank.py", "models/linear.py", "models/network.py", "models/depthwise.py")
+"""Files whose content is part of the name of kept features, so that those of another version are never taken."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +73,14 @@ class Bank(Protocol):
     def features(self, rgb: Pixels) -> ImageFeatures:
         """The features of an (H, W, 3) image."""
 
+    def stream(self, images: Iterable[Pixels]) -> Generator[ImageFeatures, None, None]:
+        """The features of many images, in their order."""
+
 
 class FeatureBank:
     """Features of images from one frozen encoder.
+
+    They are computed on one thread, so that they are the same to the bit for any number of processes.
 
     Args:
         network: Gives the encoder and its normalisation; put into evaluation mode. Its features are named by the
@@ -90,25 +107,73 @@ class FeatureBank:
 
     def features(self, rgb: Pixels) -> ImageFeatures:
         """The features of an (H, W, 3) image, from the store or computed and kept."""
+        return self._found(rgb)[0]
+
+    def stream(self, images: Iterable[Pixels], *, workers: int | None = None) -> Generator[ImageFeatures, None, None]:
+        """The features of many images, in their order, computed in several processes of one thread each.
+
+        They are those of `features`, bit for bit. With a store, what was computed before an interruption is read again.
+        A few images ahead of the one that is given back are asked for; no more are held.
+
+        Args:
+            images: Each (H, W, 3) uint8; taken as needed.
+            workers: Processes; None for as many as torch may use threads. An encoder on a GPU works in this one alone.
+
+        Raises:
+            RunError: as `underpaint.core.parallel.stream`.
+        """
+        rest, computed = iter(images), 0
+        for rgb in rest:
+            features, kept = self._found(rgb)
+            yield features
+            computed += not kept
+            if computed >= ALONE:
+                break
+        alone = self._device.type != "cpu"
+        number = 1 if alone else workers or torch.get_num_threads()
+        with closing(stream(partial(_apart, self), rest, workers=number, threads=1, named=_shown)) as found:
+            for levels, padded, failure in found:
+                if self.store is not None:
+                    self.store.failure = self.store.failure or failure
+                yield ImageFeatures(tuple(map(torch.from_numpy, levels)), padded)
+
+    def __getstate__(self) -> dict[str, bytes]:
+        """For another process: plain bytes, where tensors would be lent through shared memory and open files."""
+        return {"pickled": pickle.dumps(self.__dict__)}
+
+    def __setstate__(self, state: dict[str, bytes]) -> None:
+        self.__dict__.update(pickle.loads(state["pickled"]))
+
+    def _found(self, rgb: Pixels) -> tuple[ImageFeatures, bool]:
+        """The features of an image, and whether they were kept."""
         padded = _padded_size(rgb.shape[:2], self._network.divisor)
         key = hashlib.blake2b(
             repr(rgb.shape).encode() + np.ascontiguousarray(rgb).tobytes(), digest_size=20
         ).hexdigest()
         held = None if self.store is None else self.store.read(self._name, key)
-        if held is None:
-            held = self._computed(rgb, padded)
-            if self.store is not None:
-                self.store.write(self._name, key, held)
-        return ImageFeatures(tuple(held), padded)
+        if held is not None and self._fit(held):
+            return ImageFeatures(tuple(held), padded), True
+        made = self._computed(rgb, padded)
+        if self.store is not None:
+            self.store.write(self._name, key, made)
+        return ImageFeatures(tuple(made), padded), False
+
+    def _fit(self, held: Sequence[Tensor]) -> bool:
+        """Whether kept tensors can be features of this bank's encoder: anybody may write to the store."""
+        shapes = [tuple(level.shape[:-2]) for level in held]
+        return shapes == [(width,) for width in self._levels.channels] and all(
+            level.dtype == torch.float16 and level.numel() > 0 for level in held
+        )
 
     @torch.inference_mode()
     def _computed(self, rgb: Pixels, padded: tuple[int, int]) -> list[Tensor]:
         image = torch.from_numpy(np.ascontiguousarray(rgb)).to(self._device).permute(2, 0, 1)[None].float() / 255
         image = F.pad(image, (0, padded[1] - rgb.shape[1], 0, padded[0] - rgb.shape[0]), mode="replicate")
-        scaled = self._network.scaled(self._network.normalised(image)).contiguous(memory_format=torch.channels_last)
-        whole = max(scaled.shape[2:]) <= TILE
-        features = self._network.encoder(scaled) if whole else [scaled, *self._tiled(scaled)]
-        return [level[0].half().cpu().contiguous() for level in self._levels(features)]
+        with _one_thread():
+            scaled = self._network.scaled(self._network.normalised(image)).contiguous(memory_format=torch.channels_last)
+            whole = max(scaled.shape[2:]) <= TILE
+            features = self._network.encoder(scaled) if whole else [scaled, *self._tiled(scaled)]
+            return [level[0].half().cpu().contiguous() for level in self._levels(features)]
 
     def _tiled(self, scaled: Tensor) -> list[Tensor]:
         """The encoder's features of a large image; every tile sees `OVERLAP` pixels beyond what is kept of it."""
@@ -128,6 +193,28 @@ class FeatureBank:
         return whole
 
 
+def _apart(bank: FeatureBank, rgb: Pixels) -> tuple[list[Half], tuple[int, int], str | None]:
+    """Levels and padded size of an image, computed in a process of its own, and why they could not be kept."""
+    features = bank.features(rgb)
+    levels = [level.numpy() for level in features.levels]
+    return levels, features.padded, None if bank.store is None else bank.store.failure
+
+
+def _shown(rgb: Pixels) -> str:
+    return f"features of a photograph of {rgb.shape[1]} x {rgb.shape[0]} pixels"
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Torch sums in another order on more threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def _cells(scaled: Tensor, seen: Tensor, feature: Tensor) -> tuple[int, int]:
     """Height and width of a feature map of the whole image, whose part ``seen`` has ``feature``."""
     stride = seen.shape[2] // feature.shape[2]
@@ -135,9 +222,9 @@ def _cells(scaled: Tensor, seen: Tensor, feature: Tensor) -> tuple[int, int]:
 
 
 def _name(network: Network) -> str:
-    """Names the features by encoder, scale and the content of the weights."""
+    """Names the features by encoder, scale, the content of the weights, and the code that computes them."""
     digest = hashlib.blake2b(digest_size=10)
-    digest.update(f"{network.config.encoder} {network.config.scale!r}".encode())
+    digest.update(f"{network.config.encoder} {network.config.scale!r} {code_digest(*CODE)}".encode())
     for key, value in sorted(network.encoder.state_dict().items()):
         digest.update(key.encode())
         digest.update(np.ascontiguousarray(value.detach().cpu().numpy()).tobytes())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +12,9 @@ import numpy.typing as npt
 
 from underpaint.core.rng import generator
 from underpaint.data.samples import Still
-from underpaint.features.bank import Bank
+from underpaint.features.bank import Bank, Pixels
 from underpaint.features.linear import PENALTY, LinearModel, fit_linear
-from underpaint.features.pixels import DENSITY, marked_pixels
+from underpaint.features.pixels import DENSITY, Marks, marked_pixels
 
 MOST = 60_000
 """Rows that are kept; of more, so many are drawn. With 800 features they take 100 MB, and 200 MB more in the fit."""
@@ -46,10 +48,19 @@ def marked_rows(images: Iterable[Still], bank: Bank, classes: int, *, seed: int 
         density: As in `marked_pixels`.
     """
     kept = _Kept(classes, generator(seed, "rows"))
-    for image in images:
-        marks = marked_pixels(image.candidates, image.name, seed=seed, density=density)
-        if len(marks.rows):
-            kept.add(bank.features(image.rgb).columns(marks.rows, marks.columns), marks.sets[marks.chosen])
+    under_way: deque[Marks] = deque()
+
+    def pixels() -> Iterator[Pixels]:
+        for image in images:
+            marks = marked_pixels(image.candidates, image.name, seed=seed, density=density)
+            if len(marks.rows):
+                under_way.append(marks)
+                yield image.rgb
+
+    with closing(bank.stream(pixels())) as every:
+        for features in every:
+            marks = under_way.popleft()
+            kept.add(features.columns(marks.rows, marks.columns), marks.sets[marks.chosen])
     kept.thin()
     sets, chosen = np.unique(kept.sets, axis=0, return_inverse=True)
     return Rows(kept.columns, sets, np.asarray(chosen, np.intp).ravel())

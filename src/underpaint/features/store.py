@@ -18,6 +18,9 @@ from underpaint.core.errors import UnderpaintError
 LIMIT = 4 * 2**30
 """Bytes that a store holds: the features of some 10,000 photographs of 320 x 213 pixels."""
 
+LOOK_AGAIN = 0.02
+"""Share of the limit that a process writes between two looks at what others wrote."""
+
 KEPT = 0.9
 """Share of the limit that is left after a removal, so that not every write removes something."""
 
@@ -42,7 +45,7 @@ class FeatureStore:
     def __init__(self, folder: Path, *, limit: int = LIMIT) -> None:
         self.folder, self.limit = folder, limit
         self.failure: str | None = None
-        self._used: int | None = None
+        self._used, self._since = limit, limit  # a look at the folder before the first write
 
     def read(self, network: str, image: str) -> list[Tensor] | None:
         """What is kept, or None."""
@@ -68,7 +71,9 @@ class FeatureStore:
         except (UnderpaintError, OSError) as error:
             self.failure = str(error)
             return
-        self._used = self._measured() if self._used is None else self._used + len(content)
+        self._used, self._since = self._used + len(content), self._since + len(content)
+        if self._since > LOOK_AGAIN * self.limit:
+            self._used, self._since = self._measured(), 0
         if self._used > self.limit:
             self._used = self._make_room()
 

@@ -140,7 +140,15 @@ class Network(nn.Module):
             fix = "use another architecture, or a method without these heads"
             raise ConfigError("the linear decoder has no variance or embedding", where="model.architecture", fix=fix)
         encoder = _encoder(config, online=online)
-        levels = Levels(encoder.out_channels, self.mean, self.std)
+        channels = encoder.out_channels
+        if channels[0] != 3 or not all(channels[2:6]):  # some encoders begin with features in the image's place
+            raise ConfigError(
+                f"{config.encoder} lacks levels of features that the linear decoder works on",
+                where="model.encoder",
+                accepted="encoders that give feature maps at the strides 4, 8, 16 and 32",
+                fix=f"take one of the bundled encoders: {', '.join(sorted(BUNDLED))}",
+            )
+        levels = Levels(channels, self.mean, self.std)
         return encoder, levels, LinearHead(levels.channels, classes), 0
 
     def _load_encoder(self) -> None:

@@ -19,7 +19,7 @@ from underpaint.models.inference import FullSize
 from underpaint.models.network import Network
 from underpaint.predict.blend import blended
 from underpaint.predict.config import PredictConfig
-from underpaint.predict.folder import Summary, open_output, write_each
+from underpaint.predict.folder import Summary, open_output, unprepared, write_each
 from underpaint.predict.heat import heat, png
 from underpaint.predict.predictor import STRIDE, Pixels, look
 from underpaint.predict.tiles import Tile
@@ -111,4 +111,4 @@ def draw_doubts(
         output.write(out / f"{name}.png", png(heat(rgb, doubt(variance), peak=1.0)))
         return 1
 
-    return write_each(found, output, write, on_progress, window=window)
+    return write_each(found, output, write, on_progress, window=window, prepared=unprepared)

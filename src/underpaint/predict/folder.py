@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -23,8 +24,10 @@ PROBABILITIES = "probabilities"
 """Folder of the probabilities within the output folder."""
 
 
-Write = Callable[[str, Pixels], int]
-"""Writes the results of a photograph, of which it gets name and pixels, and says how many there are."""
+Item = TypeVar("Item")
+
+Prepared = Callable[[Iterator[tuple[str, Pixels]]], Iterator[tuple[str, Item]]]
+"""From photographs by name to what results are made of, in the same order."""
 
 
 @dataclass(frozen=True)
@@ -86,20 +89,63 @@ def predict_folder(
     """
     if len(classes) != predictor.classes:
         raise ConfigError(f"{len(classes)} classes for a network of {predictor.classes}", where="classes")
-    # With the classes: masks of two class tables in one folder could not be told apart.
-    found, output = open_output(images, out, holds="masks", by=by, of=f"the classes {', '.join(classes.names)}")
+    found, output = open_output(images, out, holds="masks", by=by, of=of_classes(classes))
+
+    def index(name: str, rgb: Pixels) -> Pixels:
+        if not probabilities:
+            return predictor.index(rgb)
+        labels, coarse = predictor.index_and_coarse(rgb)
+        output.write(output.root / PROBABILITIES / f"{name}.npz", _npz(coarse, labels.shape, classes))
+        return labels
+
+    return write_masks(found, output, classes, index, on_progress, window=window, prepared=unprepared)
+
+
+def of_classes(classes: ClassTable) -> str:
+    """What a folder of masks is of, for its record: masks of two class tables in one folder cannot be told apart."""
+    return f"the classes {', '.join(classes.names)}"
+
+
+def write_masks(
+    found: Mapping[str, Path],
+    output: Output,
+    classes: ClassTable,
+    index: Callable[[str, Item], Pixels],
+    on_progress: Callable[[int, int], None] | None,
+    *,
+    window: Window | None,
+    prepared: Prepared[Item],
+) -> Summary:
+    """Write a mask for every photograph that can be read, and the table of their classes last.
+
+    Args:
+        found: Photographs by name.
+        output: The output folder.
+        classes: The classes.
+        index: Gives the (H, W) class indices of a photograph from its name and what was prepared of it.
+        on_progress: Called with (done, total), first with 0 done.
+        window: As in `predict_folder`.
+        prepared: As in `write_each`.
+
+    Raises:
+        DataError: the output cannot be written any more, or masks were removed meanwhile.
+    """
     rows: list[Row] = []
 
-    def write(name: str, rgb: Pixels) -> int:
-        rows.append(_predict_one(predictor, rgb, output, name, classes, probabilities=probabilities))
+    def write(name: str, item: Item) -> int:
+        labels = index(name, item)
+        path = _mask(output.root, name)
+        output.write(path, index_mask_png(path, labels, classes))
+        counts = np.bincount(labels.ravel(), minlength=len(classes))
+        rows.append(Row(name, labels.shape[0], labels.shape[1], tuple(counts / labels.size)))
         return 1
 
     def table() -> None:
-        output.write(out / "summary.csv", summary_csv(rows, classes))
+        output.write(output.root / "summary.csv", summary_csv(rows, classes))
 
-    summary = write_each(found, output, write, on_progress, window=window, last=table)
-    _check_there([_mask(out, row.image) for row in rows], out)
-    stale = {name: why + _stale(_mask(out, name)) for name, why in summary.skipped.items()}
+    summary = write_each(found, output, write, on_progress, window=window, last=table, prepared=prepared)
+    _check_there([_mask(output.root, row.image) for row in rows], output.root)
+    stale = {name: why + _stale(_mask(output.root, name)) for name, why in summary.skipped.items()}
     return replace(summary, skipped=stale)
 
 
@@ -117,18 +163,32 @@ def open_output(images: Path, out: Path, *, holds: str, by: str, of: str = "") -
         DataError: as `predict_folder`.
     """
     found = find_photographs(images)
+    return found, open_beside(images, found, out, holds=holds, by=by, of=of)
+
+
+def open_beside(images: Path, found: Mapping[str, Path], out: Path, *, holds: str, by: str, of: str = "") -> Output:
+    """An output folder in which a PNG can be written for each of the photographs ``found`` below ``images``.
+
+    Arguments and errors are those of `open_output`.
+    """
     _check_apart(images, out)
     _check_targets(found, out)
-    return found, Output.open(out, holds=holds, by=by, of=of)
+    return Output.open(out, holds=holds, by=by, of=of)
+
+
+def unprepared(read: Iterator[tuple[str, Pixels]]) -> Iterator[tuple[str, Pixels]]:
+    """The photographs as they were read."""
+    return read
 
 
 def write_each(
     found: Mapping[str, Path],
     output: Output,
-    write: Write,
+    write: Callable[[str, Item], int],
     on_progress: Callable[[int, int], None] | None,
     *,
     window: Window | None,
+    prepared: Prepared[Item],
     last: Callable[[], None] = lambda: None,
 ) -> Summary:
     """Read the photographs one by one, write what is made of each, and count.
@@ -136,9 +196,10 @@ def write_each(
     Args:
         found: Photographs by name.
         output: The output folder.
-        write: Called with name and pixels of every photograph that can be read.
+        write: Writes the results of a photograph, from its name and what was prepared of it; says how many there are.
         on_progress: Called with (done, total), first with 0 done.
         window: As in `predict_folder`.
+        prepared: What ``write`` works on, from all photographs that can be read; it may read a few ahead.
         last: Called after all photographs.
 
     Raises:
@@ -148,8 +209,8 @@ def write_each(
     written = 0
     seen = window or common_window(deep_photographs(found.values()))
     try:
-        for name, rgb in _read_each(found, skipped, on_progress, seen):
-            written += write(name, rgb)
+        for name, item in prepared(_read_each(found, skipped, on_progress, seen)):
+            written += write(name, item)
         last()
     except DataError as error:
         raise DataError(
@@ -196,20 +257,6 @@ def _windowed(found: Mapping[str, Path], window: Window | None, seen: Window | N
             f"{len(beyond)} photograph(s) have more than {OUTSIDE:.0%} of their values outside the window {seen[0]} to "
             f"{seen[1]}, which become black or white: {listing(beyond)}"
         )
-
-
-def _predict_one(
-    predictor: Predictor, rgb: Pixels, output: Output, name: str, classes: ClassTable, *, probabilities: bool
-) -> Row:
-    if probabilities:
-        index, coarse = predictor.index_and_coarse(rgb)
-        output.write(output.root / PROBABILITIES / f"{name}.npz", _npz(coarse, index.shape, classes))
-    else:
-        index = predictor.index(rgb)
-    mask = _mask(output.root, name)
-    output.write(mask, index_mask_png(mask, index, classes))
-    counts = np.bincount(index.ravel(), minlength=len(classes))
-    return Row(name, index.shape[0], index.shape[1], tuple(counts / index.size))
 
 
 def _check_there(masks: list[Path], out: Path) -> None:

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from underpaint.core.classes import ClassTable
 from underpaint.imagefiles.window import Window
-from underpaint.predict.folder import Summary, open_output, write_each
+from underpaint.predict.folder import Summary, open_output, unprepared, write_each
 from underpaint.predict.predictor import Pixels
 from underpaint.predict.responses import Responder
 
@@ -66,7 +66,7 @@ def draw_responses(
             output.write(target, png(heat(rgb, maps[label])))
         return len(seen)
 
-    return write_each(found, output, write, on_progress, window=window)
+    return write_each(found, output, write, on_progress, window=window, prepared=unprepared)
 
 
 def shown(scores: npt.NDArray[np.float32], classes: ClassTable) -> list[int]:

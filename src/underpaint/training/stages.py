@@ -18,13 +18,10 @@ from underpaint.core.rng import derive
 from underpaint.data.hinted import HintedImages
 from underpaint.data.pseudo import PseudoLabels
 from underpaint.datasets.folder import DataFolder
-from underpaint.features.bank import FeatureBank
-from underpaint.features.store import usual_store
 from underpaint.hints.types import Hints, Kind
 from underpaint.imagefiles.masks import labels_digest
-from underpaint.methods.base import Fitting, Method, Stage
+from underpaint.methods.base import Method, Stage
 from underpaint.methods.registry import heads_of, learner_of, make_method
-from underpaint.models.linear import LinearHead
 from underpaint.models.network import Network
 from underpaint.models.tensors import load_into, read_tensors
 from underpaint.records import Head
@@ -32,6 +29,7 @@ from underpaint.training.artifacts import TRAINING_ROOMS, artifact_path, is_whol
 from underpaint.training.checkpoint import Tensors, tensor_bytes
 from underpaint.training.code import source_digest
 from underpaint.training.cost import Cost
+from underpaint.training.fitting import fit_decoder
 from underpaint.training.loop import Loop, make_fabric, precision_of
 from underpaint.training.reporter import Reporter
 from underpaint.training.run_folder import EventLog, RunFolder
@@ -224,13 +222,7 @@ class StagedRun:
     def _fitted(self, method: Method[Config], stage: Stage, network: Network, images: HintedImages) -> Tensors:
         """The network with the weights that `Method.fit` gives its linear decoder; nothing is trained by steps."""
         events, cost = self._events(stage, 0), Cost()
-        self.reporter.note(f"stage {stage.name}: features of {len(images)} images, then a linear model on them")
-        bank = FeatureBank(network, usual_store())
-        model = method.fit(stage, Fitting(images.stills, bank, derive(self.run.config.seed, "fit")))
-        assert isinstance(network.head, LinearHead), f"{method.name} fits a network without a linear decoder"
-        network.head.set_weights(torch.from_numpy(model.weight), torch.from_numpy(model.bias))
-        if bank.store is not None and bank.store.failure is not None:
-            self.reporter.note(f"features are not kept: {bank.store.failure}")
+        fit_decoder(network, method, stage, images, seed=self.run.config.seed, reporter=self.reporter)
         events.write("trained", 0, **cost.figures(), steps=0)
         events.close()
         return network.state_dict()

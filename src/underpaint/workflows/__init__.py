@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from underpaint.workflows.evaluate import evaluate
     from underpaint.workflows.gap import gap
     from underpaint.workflows.predict import doubts, predict, responses
+    from underpaint.workflows.quick import quick
     from underpaint.workflows.simulate import simulate
     from underpaint.workflows.train import Plan, plan, train
 
@@ -31,6 +32,7 @@ __all__ = [
     "gap",
     "plan",
     "predict",
+    "quick",
     "responses",
     "simulate",
     "train",

@@ -1,0 +1,82 @@
+"""``underpaint quick``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from underpaint.cli.train import Data
+from underpaint.core.printable import printable
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command()(quick)
+
+
+def quick(
+    data: Data,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the masks.")],
+    hints: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Hints in any known format; may be repeated. Without it the data set's masks or annotations."
+        ),
+    ] = None,
+    lenient: Annotated[
+        bool,
+        typer.Option(
+            "--lenient", help="Leave out, and count, hints of unknown classes; cut those at their image's border."
+        ),
+    ] = False,
+    rest: Annotated[
+        str | None, typer.Option(help="Class of what no annotation covers; without it that stays unknown.")
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="Split whose hints are learned from; join several with +. By itself train, or all."),
+    ] = None,
+    config: Annotated[list[Path] | None, typer.Option(help="Recipe: a YAML file of settings; may be repeated.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting, as group.name=value; may be repeated.")
+    ] = None,
+    no_crf: Annotated[
+        bool, typer.Option("--no-crf", help="Do not sharpen the masks of hinted photographs with a dense CRF.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
+) -> None:
+    """Masks from hints in seconds: of the hinted photographs within what is hinted there, then of all others."""
+    from underpaint.cli.progress import Bar
+    from underpaint.workflows.training_data import read_settings, read_training_data
+
+    # What is wrong with the call or the data is said before torch is imported, which takes seconds.
+    settings = read_settings(config or [], set_ or [])
+    learnt = read_training_data(data, hints=hints or [], lenient=lenient, rest=rest, split=split)
+
+    from underpaint.workflows.quick import quick_masks
+
+    made = quick_masks(learnt, settings, out, crf=not no_crf, reporter=Bar())
+    summary = made.masks
+    if as_json:
+        typer.echo(
+            json.dumps(
+                {
+                    "masks": summary.written,
+                    "hinted": list(made.hinted),
+                    "skipped": dict(summary.skipped),
+                    "notes": list(made.notes),
+                },
+                indent=1,
+            )
+        )
+    else:
+        typer.echo(f"{summary.written} mask(s) in {out}, {len(made.hinted)} of them of hinted photographs")
+        for note in made.notes:
+            typer.echo(printable(f"note: {note}", lines=True), err=True)
+        for name, reason in summary.skipped.items():
+            typer.echo(printable(f"skipped {name}: {reason}"), err=True)
+    if summary.skipped:
+        raise typer.Exit(1)

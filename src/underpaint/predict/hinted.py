@@ -1,0 +1,128 @@
+"""Masks of photographs from their features: of hinted ones within the classes that their hints leave."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from underpaint.data.samples import Still
+from underpaint.features.bank import ImageFeatures
+from underpaint.features.linear import NEVER
+from underpaint.hints.rasterise import UNKNOWN, Mask
+from underpaint.hints.types import Kind
+from underpaint.kernels.crf_parameters import AVERAGED_LABELS
+from underpaint.models.linear import LinearHead
+
+Flags = npt.NDArray[np.bool_]
+Probabilities = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class LinearMasks:
+    """A linear decoder applied to features of photographs.
+
+    Args:
+        head: The decoder.
+        background: Index of the background class, or None.
+        crf: Whether masks of hinted photographs are sharpened along the edges of the photograph.
+    """
+
+    head: LinearHead
+    background: int | None
+    crf: bool = True
+
+    @property
+    def learned(self) -> Flags:
+        """(C,) bool, the classes that some hint shows."""
+        bias = self.head.parts[0].bias
+        assert isinstance(bias, Tensor)
+        return np.asarray(bias.detach().numpy() > NEVER / 2)
+
+    @torch.inference_mode()
+    def scores(self, features: ImageFeatures) -> Tensor:
+        """(C, h, w) class scores on the grid of the finest level, which covers the padded photograph."""
+        scores: Tensor = self.head([level[None].float() for level in features.levels])
+        return scores[0]
+
+    def plain(self, features: ImageFeatures, seen: tuple[int, int], size: tuple[int, int]) -> Mask:
+        """(H, W) most probable of all classes.
+
+        Args:
+            features: Of the photograph at the working size.
+            seen: (h, w) of that size.
+            size: (H, W) of the mask.
+        """
+        return _best(_planes(self.scores(features), features.padded, seen), size)
+
+    def hinted(self, features: ImageFeatures, still: Still, labelled: Mask) -> Mask:
+        """(H, W) classes of a hinted photograph at its own size.
+
+        No pixel gets a class that its hints rule out: one that the photograph is said not to show, or, in a box,
+        another than the box's or the background. Where the hints name two classes or more, no pixel gets a further
+        class. Labelled pixels keep their class.
+
+        Args:
+            features: Of the photograph at the working size.
+            still: The photograph and its hints.
+            labelled: (H, W) class of the pixels that a person labelled, 255 elsewhere.
+        """
+        classes = named_classes(still, self.learned, self.background)
+        seen = (still.rgb.shape[0], still.rgb.shape[1])
+        scores = self.scores(features)[torch.from_numpy(classes)]
+        within = _within(_planes(scores, features.padded, seen).softmax(0).numpy(), still, classes)
+        if self.crf and len(classes) > 1:
+            from underpaint.kernels.meanfield import mean_field  # numba starts slowly
+
+            within = _within(mean_field(within, still.rgb, AVERAGED_LABELS), still, classes)
+        index = classes.astype(np.uint8)[_best(torch.from_numpy(np.ascontiguousarray(within)), labelled.shape)]
+        return np.where(labelled == UNKNOWN, index, labelled)
+
+
+def named_classes(still: Still, learned: Flags, background: int | None) -> npt.NDArray[np.intp]:
+    """(K,) indices of the classes that a hinted photograph may show.
+
+    They are those that its hints draw or tag, and the background around boxes. Where that leaves fewer than two of the
+    learned ones, there is nothing to tell apart within them: then all learned classes but those said to be absent.
+    """
+    named = still.present.copy()
+    named[still.seeds[still.seeds != UNKNOWN]] = True
+    if background is not None and Kind.BOX in still.hints.kinds():
+        named[background] = True
+    for may in (named & learned & still.allowed, learned & still.allowed):
+        if may.sum() > 1:
+            return np.flatnonzero(may)
+    return np.flatnonzero(still.allowed if still.allowed.any() else learned)
+
+
+def _planes(scores: Tensor, padded: tuple[int, int], seen: tuple[int, int]) -> Tensor:
+    """(K, h, w) scores at the working size."""
+    whole = F.interpolate(scores[None], size=padded, mode="bilinear", align_corners=False)[0]
+    return whole[:, : seen[0], : seen[1]]
+
+
+def _within(probabilities: Probabilities, still: Still, classes: npt.NDArray[np.intp]) -> Probabilities:
+    """Probabilities of ``classes``, 0 where a pixel's hints rule a class out and leave it another."""
+    sets = still.candidates.sets[:, classes]
+    sets = sets | ~sets.any(axis=1, keepdims=True)
+    return np.asarray(probabilities * sets.T[:, still.candidates.index], np.float32)
+
+
+def _best(planes: Tensor, size: tuple[int, ...]) -> Mask:
+    """(H, W) index of the greatest of (K, h, w), enlarged one by one: all at once would take K H W numbers."""
+    best = torch.full(size, -torch.inf)
+    index = torch.zeros(size, dtype=torch.uint8)
+    for number, plane in enumerate(planes):
+        full = plane if plane.shape == size else _enlarged(plane, size)
+        above = full > best
+        index[above] = number
+        best = torch.maximum(best, full)
+    return np.asarray(index.numpy())
+
+
+def _enlarged(plane: Tensor, size: tuple[int, ...]) -> Tensor:
+    return F.interpolate(plane[None, None], size=size, mode="bilinear", align_corners=False)[0, 0]
