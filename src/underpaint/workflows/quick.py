@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from underpaint.core.config import Settings
+from underpaint.core.errors import listing
 from underpaint.core.rng import derive
 from underpaint.data.hinted import HintedImages, at_working_size
-from underpaint.datasets.folder import listing
 from underpaint.features.bank import FeatureBank, ImageFeatures
 from underpaint.methods.registry import make_method
 from underpaint.models.linear import LinearHead
