@@ -15,7 +15,8 @@ from underpaint.features.bank import ImageFeatures
 from underpaint.features.linear import NEVER
 from underpaint.hints.rasterise import UNKNOWN, Mask
 from underpaint.hints.types import Kind
-from underpaint.kernels.crf_parameters import AVERAGED_LABELS
+from underpaint.kernels.meanfield import mean_field
+from underpaint.local.combine import AVERAGED_LABELS
 from underpaint.models.linear import LinearHead
 
 Flags = npt.NDArray[np.bool_]
@@ -76,8 +77,6 @@ class LinearMasks:
         scores = self.scores(features)[torch.from_numpy(classes)]
         within = _within(_planes(scores, features.padded, seen).softmax(0).numpy(), still, classes)
         if self.crf and len(classes) > 1:
-            from underpaint.kernels.meanfield import mean_field  # numba starts slowly
-
             within = _within(mean_field(within, still.rgb, AVERAGED_LABELS), still, classes)
         index = classes.astype(np.uint8)[_best(torch.from_numpy(np.ascontiguousarray(within)), labelled.shape)]
         return np.where(labelled == UNKNOWN, index, labelled)
