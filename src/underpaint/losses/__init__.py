@@ -1,1 +1,1 @@
-"""Floor 3: losses as functions of tensors. Each names its formula, its source, and what nothing to learn returns."""
+"""Floor 3: losses as functions of tensors. Each docstring gives formula, source, and the value without targets."""

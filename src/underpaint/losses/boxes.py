@@ -1,4 +1,4 @@
-"""Boxes on the decoder's grid: which cells they cover, and what follows from a box being tight."""
+"""Boxes on the grid of the decoder: which cells they cover, and a loss that uses that a box fits its object tightly."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class BoxGrid:
     A cell lies in a box if the pixel under its centre does, by the rule of `underpaint.hints.rasterise.box_slices`.
 
     Args:
-        image: (B,) int64.
-        label: (B,) int64 classes.
-        rows: (B, h) bool.
-        columns: (B, w) bool.
-        whole: (B, 2) bool, whether the crop shows the box's whole height, and its whole width.
+        image: (B,) int64 index of the image of each box.
+        label: (B,) int64 class of each box.
+        rows: (B, h) bool, the rows of cells in the box.
+        columns: (B, w) bool, the columns of cells in the box.
+        whole: (B, 2) bool, whether the crop shows the whole height of the box, and its whole width.
     """
 
     image: Tensor
@@ -54,19 +54,23 @@ class BoxGrid:
         return self.rows[:, :, None] & self.columns[:, None, :]
 
     def cover(self, images: int, classes: int) -> Tensor:
-        """(N, C, h, w) bool: classes whose boxes cover a cell."""
+        """(N, C, h, w) bool: which classes have a box that covers the cell."""
         counts = self.rows.new_zeros((images * classes, self.rows.shape[1], self.columns.shape[1]), dtype=torch.int32)
         counts.index_add_(0, self.image * classes + self.label, self.inside.int())
         return counts.view(images, classes, *counts.shape[1:]) > 0
 
     @torch.no_grad()
     def explained(self, seen: Tensor) -> Tensor:
-        """(N, h, w) bool: cells whose row and whose column, in every box that covers them, show a cell of its class.
+        """Find the cells at which the predicted classes fit the boxes.
 
-        A box is tight: where a whole row of it shows nothing, the network has missed a part of the object, or all.
+        A cell fits a box if both its row and its column, within the box, contain a cell of the class of the box. A box
+        is tight: if the class is missing in a whole row of it, the network has missed a part of the object.
 
         Args:
-            seen: (N, h, w) class of each cell.
+            seen: (N, h, w) predicted class of each cell.
+
+        Returns:
+            (N, h, w) bool, True where the cell fits every box that covers it, and outside the boxes.
         """
         inside = self.inside
         hit = inside & (seen[self.image] == self.label[:, None, None])
@@ -80,7 +84,7 @@ def _between(start: Tensor, stop: Tensor, pixels: Tensor) -> Tensor:
 
 
 ROUNDING = 1.0
-"""Pixels by which boxes may leave their image (`Geometry.check_inside`)."""
+"""Number of pixels by which a box may extend beyond its image (`Geometry.check_inside`)."""
 
 
 def _shown(start: Tensor, stop: Tensor, pixels: int) -> Tensor:
@@ -89,13 +93,13 @@ def _shown(start: Tensor, stop: Tensor, pixels: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Unlabelled:
-    """The P cells that lie in a box, on the photograph, and have no label of their own.
+    """The P cells that lie in a box, are not padding, and have no label of their own.
 
     Args:
-        where: (N, h, w) bool.
-        label: (P, C) bool, classes of the boxes that cover a cell.
-        rest: (P, C) bool, what else it may be: its other candidates. With a background class that is the background;
-            without, every class that is not completely boxed and not known to be absent.
+        where: (N, h, w) bool, these cells.
+        label: (P, C) bool, the classes of the boxes that cover a cell.
+        rest: (P, C) bool, the other candidates of a cell. With a background class this is the background; without one,
+            it is every class that is not known to be absent and may have objects without a box.
     """
 
     where: Tensor
@@ -104,7 +108,7 @@ class Unlabelled:
 
     @classmethod
     def of(cls, grid: BoxGrid, batch: Batch, seeds: Tensor) -> Unlabelled:
-        """The cells of a batch whose `Batch.seeds` are ``seeds``."""
+        """The cells of a batch; ``seeds`` are its labelled pixels, see `Batch.seeds`."""
         size = (grid.rows.shape[1], grid.columns.shape[1])
         cover = grid.cover(len(batch.ids), batch.classes)
         where = cover.any(dim=1) & at_centres(batch.valid, size) & (at_centres(seeds, size) == UNKNOWN)
@@ -115,26 +119,27 @@ class Unlabelled:
 
 
 def projection_loss(probabilities: Tensor, grid: BoxGrid, valid: Tensor) -> Tensor:
-    """How far from 1 the largest probability is in some row or column of a tight box, which all show its object.
+    """Dice loss that asks for the class of a box in every row and every column of the box.
 
-    For each box, m is the largest probability of its class in each row of its cells, and in each column. Of both, the
-    dice loss against ones, ``1 - 2 sum m / (sum m^2 + sum 1)``, is averaged over the boxes. A box that the crop cuts at
-    a side has rows (or columns) whose object may lie outside; these are left out, as are cells on padding.
+    The object of a tight box reaches into all rows and columns of the box. Let m be the largest probability of the
+    class in each row of cells of a box. The loss of the rows is the dice loss against ones,
+    ``1 - 2 sum m / (sum m^2 + sum 1)``, and that of the columns is the same. All are averaged. If the crop cuts a box,
+    a row or column of it may show no part of the object; these are left out, and so are padded cells.
 
-    paper: Tian et al., "BoxInst: High-Performance Instance Segmentation with Box Annotations", CVPR 2021, eq. 2; what
-    lies outside the boxes is left to the cross-entropy there.
+    paper: Tian et al., "BoxInst: High-Performance Instance Segmentation with Box Annotations", CVPR 2021, eq. 2.
+    Departure: cells outside the boxes do not enter here; their cross-entropy is another term.
 
     Args:
-        probabilities: (N, C, h, w).
+        probabilities: (N, C, h, w), summing to 1 over C.
         grid: The boxes on (h, w).
-        valid: (N, H, W) bool.
+        valid: (N, H, W) bool, False on padding.
 
     Returns:
-        Scalar in [0, 1]; a zero on the graph where no box has a whole side.
+        A scalar in [0, 1]; a zero on the graph if the crop shows no box with its whole width or height.
     """
     inside = grid.inside & at_centres(valid, (grid.rows.shape[1], grid.columns.shape[1]))[grid.image]  # (B, h, w)
     seen = torch.where(inside, probabilities[grid.image, grid.label], 0.0)
-    # A row's maximum is known to be an object's only where the crop shows the whole width; a column's: the height.
+    # Only if the crop shows the whole width of a box must each of its rows contain the object; columns: the height.
     rows = (seen.amax(dim=2), inside.any(dim=2) & grid.whole[:, 1:])
     columns = (seen.amax(dim=1), inside.any(dim=1) & grid.whole[:, :1])
     losses = [_dice(*side) for side in (rows, columns)]
@@ -145,7 +150,7 @@ def projection_loss(probabilities: Tensor, grid: BoxGrid, valid: Tensor) -> Tens
 
 
 def _dice(peaks: Tensor, held: Tensor) -> Tensor:
-    """(B,) dice losses of (B, L) maxima against ones, over the places that are held."""
+    """(B,) dice losses of (B, L) maxima against ones, over the places where ``held`` is True."""
     peaks = peaks * held
     total = (peaks * peaks).sum(dim=1) + held.sum(dim=1)
     return 1 - 2 * peaks.sum(dim=1) / total.clamp(min=1)

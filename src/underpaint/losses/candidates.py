@@ -1,4 +1,4 @@
-"""Cross-entropy over candidate sets: the loss that every kind of hint can stand on."""
+"""Cross-entropy over sets of candidate classes, a loss for every kind of hint."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from underpaint.losses.grid import at_centres
 from underpaint.records import UNKNOWN, Batch, NetOutput, Terms
 
 Balance = Literal["pixels", "images"]
-"""What counts the same in a mean over a batch: every labelled pixel, or every image that has some."""
+"""Mean over a batch: every labelled pixel has the same weight, or every image with labelled pixels has."""
 
 DENSE_SHARE = 0.2
-"""Above this share of labelled pixels, upsampling the whole map costs less than sampling it at the pixels."""
+"""If more than this share of the pixels is labelled, upsampling the whole map is faster than sampling the pixels."""
 
 
 def sample_logits(logits: Tensor, image: Tensor, row: Tensor, column: Tensor, size: tuple[int, int]) -> Tensor:
-    """Logits at single pixels of the full-size image, equal to bilinear upsampling followed by indexing.
+    """Logits at single pixels of the full-size image: the result of bilinear upsampling followed by indexing.
 
     Args:
         logits: (N, C, h, w).
-        image: (P,) int64 index of each pixel's image.
-        row: (P,) int64.
-        column: (P,) int64.
-        size: (H, W).
+        image: (P,) int64 index of the image of each pixel.
+        row: (P,) int64 row at full size.
+        column: (P,) int64 column at full size.
+        size: (H, W), the full size.
 
     Returns:
-        (P, C). Costs O(P C) instead of O(N C H W): with 3 % of the pixels labelled, most of the loss's time.
+        (P, C) float32. The cost is O(P C) instead of O(N C H W), which saves most of the time of the loss if 3 % of the
+        pixels are labelled.
     """
     h, w = logits.shape[-2:]
     y0, y1, wy = _neighbours(row, h, size[0])
@@ -40,35 +41,38 @@ def sample_logits(logits: Tensor, image: Tensor, row: Tensor, column: Tensor, si
     weights = ((1 - wy) * (1 - wx), (1 - wy) * wx, wy * (1 - wx), wy * wx)
     where = torch.stack([base + corner for corner in corners], dim=1)  # (P, 4)
     weight = torch.stack(weights, dim=1).to(cells.dtype)
-    # A bag of four cells a pixel: unlike indexing, its backward sums in a fixed order, which exact resume rests on.
+    # Each pixel is a bag of four cells. The backward pass of a bag sums in a fixed order, that of indexing does not; an
+    # exact resume needs the fixed order.
     return F.embedding_bag(where, cells, per_sample_weights=weight, mode="sum")
 
 
 def _neighbours(position: Tensor, cells: int, pixels: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The two cells around a pixel centre and the weight of the second (corners not aligned, clamped)."""
+    """The two cells around the centre of a pixel, and the weight of the second (corners not aligned, clamped)."""
     at = ((position.double() + 0.5) * (cells / pixels) - 0.5).clamp(min=0)
     low = at.floor().long().clamp(max=cells - 1)
     return low, (low + 1).clamp(max=cells - 1), at - low
 
 
 def nothing(logits: Tensor) -> Tensor:
-    """A zero that stays on the graph: what a term returns when there is nothing to learn."""
-    return (logits * 0.0).sum()  # in this order: in half precision the sum may be infinite, and infinity times 0 is NaN
+    """A zero that depends on the logits: the value of a loss term without targets. Its gradient is zero."""
+    # Multiply before the sum: in half precision the sum of the logits may be infinite, and infinity times 0 is NaN.
+    return (logits * 0.0).sum()
 
 
 def seed_cross_entropy(out: NetOutput, seeds: Tensor, *, balance: Balance = "pixels") -> Tensor:
     """Mean cross-entropy over the labelled pixels of a batch (partial cross-entropy; Tang et al., CVPR 2018).
 
-    ``-(1/P) sum_{p labelled} log softmax(z_p)[y_p]`` with z the logits at full size. Balanced by images it is the mean
-    of every image's own mean: beside one mask, a thousand times as many pixels, clicks would teach nothing.
+    ``-(1/P) sum_{p labelled} log softmax(z_p)[y_p]`` with z the logits at full size. With the balance "images" it is
+    the mean over the images of the mean over the labelled pixels of each image. Otherwise a single mask, which has a
+    thousand times as many labelled pixels as a few clicks, would leave the clicks without influence.
 
     Args:
         out: Network output; ``out.logits`` (N, C, h, w).
-        seeds: (N, H, W) uint8, class index, or 255 where unknown or padded.
-        balance: What counts the same.
+        seeds: (N, H, W) uint8, class index, or 255 where the pixel is unknown or padding.
+        balance: Whether pixels or images have the same weight.
 
     Returns:
-        Scalar; a zero on the graph when no pixel is labelled.
+        A scalar; a zero on the graph if no pixel is labelled.
     """
     labelled = seeds != UNKNOWN
     counts = labelled.flatten(1).sum(dim=1)  # (N,)
@@ -90,21 +94,21 @@ def seed_cross_entropy(out: NetOutput, seeds: Tensor, *, balance: Balance = "pix
 
 
 def set_cross_entropy(out: NetOutput, batch: Batch, *, whole_image: bool, skip: Tensor | None = None) -> Tensor:
-    """Mean of ``-log sum_{c in set} p_c`` over the pixels that are no seeds and have not all classes as candidates.
+    """Mean of ``-log sum_{c in set} p_c`` over unlabelled pixels whose candidates are not all classes.
 
-    Computed at the decoder's stride, with the candidates of the pixel under each cell's centre: sets with several
-    classes are wide regions, so that full size would cost time and change nothing.
+    It is computed on the grid of the decoder, with the candidates of the pixel under the centre of each cell. Pixels
+    with several candidates form large regions, so that full size would take time and change almost nothing.
 
     Args:
         out: Network output.
         batch: Candidates and sets.
-        whole_image: True takes the pixels that carry only what is known of the whole image (set 0): the absent-class
-            loss, which punishes probability on classes that the image does not show. False takes all others: the
-            pixels that a hint left with several candidates, such as the inside of a box.
-        skip: (N, h, w) bool, cells that another loss takes, or None.
+        whole_image: True uses the pixels with set 0, the classes that are possible anywhere in the image. This is the
+            absent-class loss, which reduces the probability of classes that the image does not show. False uses all
+            other pixels: those for which a hint leaves several candidates, such as the inside of a box.
+        skip: (N, h, w) bool, cells that another loss uses, or None.
 
     Returns:
-        Scalar; a zero on the graph when no pixel has such a set.
+        A scalar; a zero on the graph if no pixel has such a set.
     """
     grid = (out.logits.shape[2], out.logits.shape[3])
     index = at_centres(batch.candidates, grid).long()  # (N, h, w)
@@ -133,18 +137,19 @@ def candidate_terms(
     balance: Balance = "pixels",
     skip: Tensor | None = None,
 ) -> Terms:
-    """The terms that every method for hints on pixels stands on.
+    """The loss terms that all methods for hints on pixels share.
 
     Args:
         out: Network output.
         batch: Candidates and sets.
-        set_weight: Of the pixels that a hint left with several candidates.
-        absent_weight: Of the pixels that carry only what is known of the whole image.
-        balance: Of the labelled pixels.
-        skip: (N, h, w) bool, cells of the decoder's grid whose sets another loss takes, or None.
+        set_weight: Weight of the pixels for which a hint leaves several candidates.
+        absent_weight: Weight of the pixels of which only the possible classes of the whole image are known.
+        balance: Whether labelled pixels or images have the same weight.
+        skip: (N, h, w) bool, cells of the grid of the decoder that another loss uses instead of ``sets`` and
+            ``absent``, or None.
 
     Returns:
-        ``seeds``, ``sets`` and ``absent``, weighted; each a zero on the graph where it has nothing to learn.
+        The weighted terms ``seeds``, ``sets`` and ``absent``; a term without targets is a zero on the graph.
     """
     terms = {"seeds": seed_cross_entropy(out, batch.seeds(), balance=balance)}
     for name, weight, whole_image in (("sets", set_weight, False), ("absent", absent_weight, True)):

@@ -1,4 +1,4 @@
-"""Neighbours of one colour share their label: the pairwise loss of BoxInst."""
+"""The pairwise loss of BoxInst: neighbouring cells of similar colour should have the same label."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from underpaint.losses.candidates import nothing
 from underpaint.losses.grid import shrink_image
 
 DILATION = 2
-"""Cells to each of the eight neighbours that are compared; the authors' value, on a quarter of the image's size too."""
+"""Distance in cells to each of the eight neighbours; the authors' value, at a quarter of the image size like theirs."""
 
 SIMILAR = 0.3
-"""Least similarity of a pair that must agree; the authors' value: colours that differ by less than 2.4 in CIELAB."""
+"""Smallest similarity of a pair that should agree; the authors' value: the colours differ by at most 2.4 in CIELAB."""
 
 _NEIGHBOURS = ((0, DILATION), (DILATION, -DILATION), (DILATION, 0), (DILATION, DILATION))
-"""Each pair once: (down, right)."""
+"""Offsets (down, right) that visit each pair once."""
 
 
 def same_label_loss(logits: Tensor, rgb: Tensor, valid: Tensor, where: Tensor) -> Tensor:
-    """Mean of ``-log sum_k p_ik p_jk`` over the pairs of neighbours of one colour with an end in ``where``.
+    """Mean of ``-log sum_k p_ik p_jk`` over the pairs of neighbours with similar colours and an end in ``where``.
 
-    A pair is of one colour where ``exp(-|Lab_i - Lab_j| / 2) >= 0.3``. Pairs with padding do not count.
+    The colours of a pair are similar if ``exp(-|Lab_i - Lab_j| / 2) >= 0.3``. Pairs with a padded cell do not count.
 
-    paper: Tian et al., "BoxInst: High-Performance Instance Segmentation with Box Annotations", CVPR 2021, eq. 4 to 7,
-    whose two labels are here all classes.
+    paper: Tian et al., "BoxInst: High-Performance Instance Segmentation with Box Annotations", CVPR 2021, eq. 4 to 7.
+    Departure: the labels are all classes instead of foreground and background.
 
     Args:
         logits: (N, C, h, w).
         rgb: (N, 3, H, W) in [0, 1]; averaged to (h, w).
-        valid: (N, H, W) bool.
-        where: (N, h, w) bool.
+        valid: (N, H, W) bool, False on padding.
+        where: (N, h, w) bool, the cells of which at least one must belong to a pair.
 
     Returns:
-        Scalar >= 0; a zero on the graph where there is no such pair.
+        A scalar >= 0; a zero on the graph if there is no such pair.
     """
     small, open_ = shrink_image(rgb, valid, (logits.shape[2], logits.shape[3]))
     colours = to_lab(small)
@@ -54,7 +54,7 @@ def same_label_loss(logits: Tensor, rgb: Tensor, valid: Tensor, where: Tensor) -
 
 
 def to_lab(rgb: Tensor) -> Tensor:
-    """(N, 3, H, W) sRGB in [0, 1] as CIELAB under D65, L in 0 to 100 (CIE 015; IEC 61966-2-1)."""
+    """Convert (N, 3, H, W) sRGB in [0, 1] to CIELAB under D65, with L in 0 to 100 (CIE 015; IEC 61966-2-1)."""
     linear = torch.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     matrix = rgb.new_tensor(
         [[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]]

@@ -1,4 +1,4 @@
-"""Losses of RRM: cross-entropy on few reliable pixels, an energy that spreads from them to all others."""
+"""Losses of RRM: cross-entropy on the few reliable pixels, and an energy that spreads their labels to all others."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from underpaint.records import UNKNOWN, NetOutput
 
 
 def split_cross_entropy(out: NetOutput, labels: Tensor, *, background: int | None) -> tuple[Tensor, Tensor]:
-    """Cross-entropy of the background's pixels, and of all others', each a mean over its own.
+    """Cross-entropy of the background pixels and of all other labelled pixels, each a mean over its own pixels.
 
-    However few the pixels of the objects, they count as much as the background's.
+    So the objects have the same weight as the background, even if they have few pixels.
 
     paper: Zhang et al., "Reliability Does Matter", AAAI 2020.
 
     Args:
-        out: Network output; ``out.size`` is that of the labels.
-        labels: (N, H, W) uint8, class index, or 255 where unknown or padded.
+        out: Network output; ``out.size`` must be the size of the labels.
+        labels: (N, H, W) uint8, class index, or 255 where the pixel is unknown or padding.
         background: Index of the background class, or None.
 
     Returns:
-        Two scalars, each a zero on the graph where there is nothing to learn.
+        Two scalars; each is a zero on the graph if it has no pixels.
     """
     if background is None:
         return nothing(out.logits), seed_cross_entropy(out, labels)
@@ -46,26 +46,27 @@ def gated_dense_energy(
     sigma_rgb: float,
     gradient: Literal["reference", "exact"],
 ) -> Tensor:
-    """Dense energy with RRM's soft gate, a pixel and a square of ``sigma_xy``: scale of neither grid nor crop.
+    """Dense energy with the soft gate of RRM, independent of the resolution of the grid and of the size of the crop.
 
-    ``-(1 / (P sigma_xy^2)) sum_i S_i sum_k P_ik (A P)_ik`` over the valid cells of the logits' grid. The gate S is 1 at
-    cells without a label and ``1 - max_k P_ik`` at labelled ones, and constant: what is known already is left alone.
-    The sum over a pixel's neighbours grows with the cells within reach, that is with sigma_xy^2.
+    ``-(1 / (n sigma_xy^2)) sum_i S_i sum_k P_ik (A P)_ik`` over the n valid cells of the grid of the logits. The gate S
+    is 1 at cells without a label and ``1 - max_k P_ik`` at labelled cells; it is treated as constant. So labelled cells
+    with a confident prediction hardly change. The sum over the neighbours of a cell grows with sigma_xy^2, because that
+    many cells are within reach; the division removes this.
 
-    paper: Zhang et al., "Reliability Does Matter", AAAI 2020. Departures: divided by pixels and reach; a quarter of the
-    crop's size by area averages, instead of half by nearest pixels.
+    paper: Zhang et al., "Reliability Does Matter", AAAI 2020. Departures: the division by cells and by sigma_xy^2; the
+    image is averaged to a quarter of the crop size instead of subsampled to half of it.
 
     Args:
         logits: (N, C, h, w).
-        rgb: (N, 3, H, W) in [0, 1].
-        valid: (N, H, W) bool.
+        rgb: (N, 3, H, W) in [0, 1]; averaged to (h, w).
+        valid: (N, H, W) bool, False on padding.
         labels: (N, h', w') uint8 at any size, 255 where unknown.
-        sigma_xy: Reach in cells of the logits' grid.
-        sigma_rgb: Colour tolerance in the units of ``rgb``.
-        gradient: As in `dense_energy`.
+        sigma_xy: Standard deviation of the position, in cells of the grid of the logits.
+        sigma_rgb: Standard deviation of the colour, in the units of ``rgb``.
+        gradient: "exact" or "reference", as in `dense_energy`.
 
     Returns:
-        Scalar <= 0; a zero on the graph where nothing is valid.
+        A scalar <= 0; a zero on the graph if nothing is valid.
     """
     size = (logits.shape[2], logits.shape[3])
     small, inside = shrink_image(rgb, valid, size)

@@ -10,17 +10,17 @@ from underpaint.records import NetOutput
 
 
 def soft_cross_entropy(out: NetOutput, soft: Tensor, valid: Tensor) -> Tensor:
-    """``-(1/S) sum_p sum_k s_pk log softmax(z_p)[k]`` over the cells of the decoder's grid, S the sum of all s_pk.
+    """``-(1/S) sum_p sum_k s_pk log softmax(z_p)[k]`` over the cells of the decoder's grid; S is the sum of all s_pk.
 
-    The labels are averaged over each cell: what is stored of them is no finer than that.
+    The soft labels are averaged over each cell. Stored soft labels have no finer resolution than the grid.
 
     Args:
         out: Network output, logits (N, C, h, w).
         soft: (N, C, H, W) in [0, 1], summing to 1 over C at labelled pixels and to 0 elsewhere.
-        valid: (N, H, W) bool.
+        valid: (N, H, W) bool, False on padding.
 
     Returns:
-        Scalar; a zero on the graph when no pixel is labelled.
+        A scalar; a zero on the graph if no pixel is labelled.
     """
     size = (out.logits.shape[2], out.logits.shape[3])
     cells = F.adaptive_avg_pool2d(soft * valid[:, None], size)

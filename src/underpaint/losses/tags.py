@@ -1,4 +1,4 @@
-"""Losses on what an image shows as a whole."""
+"""Losses on image-level tags."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from underpaint.losses.candidates import nothing
 
 
 def tag_loss(scores: Tensor, tags: Tensor, known: Tensor) -> Tensor:
-    """Multi-label soft margin ``-mean(y log s(x) + (1 - y) log(1 - s(x)))``, s the sigmoid, over what is known.
+    """Multi-label soft margin loss ``-mean(y log s(x) + (1 - y) log(1 - s(x)))`` over the known tags; s is the sigmoid.
 
-    Where everything is known this is `torch.nn.functional.multilabel_soft_margin_loss`, which PSA, RRM and SC-CAM use.
+    If all tags are known, this is `torch.nn.functional.multilabel_soft_margin_loss`, which PSA, RRM and SC-CAM use.
 
     Args:
         scores: (N, T) logits of T tags.
         tags: (N, T) bool, tags known to apply.
-        known: (N, T) bool, tags known to apply or not to.
+        known: (N, T) bool, tags that are known to apply or known not to apply.
 
     Returns:
-        Scalar; a zero on the graph where nothing is known.
+        A scalar; a zero on the graph if no tag is known.
     """
     count = known.sum()
     if int(count) == 0:
@@ -29,12 +29,14 @@ def tag_loss(scores: Tensor, tags: Tensor, known: Tensor) -> Tensor:
 
 
 def class_tag_loss(scores: Tensor, tags: Tensor, known: Tensor, *, background: int | None) -> Tensor:
-    """`tag_loss` over the classes but the background, which nearly every image shows: nothing tells it from anything.
+    """`tag_loss` over all classes except the background.
+
+    Nearly every image shows the background, so that its tag cannot be learned from a comparison of images.
 
     Args:
-        scores: (N, C).
-        tags: (N, C) bool.
-        known: (N, C) bool.
+        scores: (N, C) logits of the classes.
+        tags: (N, C) bool, classes known to be in the image.
+        known: (N, C) bool, classes known to be in the image or not to be in it.
         background: Index of the background class, or None.
     """
     if background is not None:
