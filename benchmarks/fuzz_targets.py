@@ -20,7 +20,7 @@ from underpaint.core.classes import read_classes
 from underpaint.core.config import load_yaml, merge, parse_overrides
 from underpaint.core.errors import ConfigError, UnderpaintError
 from underpaint.core.inside import lies_in
-from underpaint.datasets.folder import read_splits
+from underpaint.datasets.splits import read_splits
 from underpaint.doctor.look import Job, look
 from underpaint.hints.candidates import ImageKnowledge
 from underpaint.hints.check import check_hints

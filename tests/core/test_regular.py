@@ -19,7 +19,7 @@ from underpaint.core.config import load_yaml
 from underpaint.core.errors import UnderpaintError
 from underpaint.core.json_text import read_json, read_text
 from underpaint.core.regular import open_regular, read_regular, read_regular_text
-from underpaint.datasets.folder import read_splits
+from underpaint.datasets.splits import read_splits
 from underpaint.imagefiles.images import image_size, read_rgb
 from underpaint.imagefiles.masks import mask_size
 from underpaint.imagefiles.numbering import VOC

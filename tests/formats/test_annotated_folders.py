@@ -16,7 +16,8 @@ from underpaint.datasets.open import open_dataset
 from underpaint.doctor import examine
 from underpaint.doctor.findings import Level
 from underpaint.hints.types import Click, Hints
-from underpaint.imagefiles.naming import Names, split_word
+from underpaint.imagefiles.naming import Names
+from underpaint.imagefiles.spelling import split_word
 
 
 def photograph(path: Path) -> None:

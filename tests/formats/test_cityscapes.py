@@ -13,7 +13,7 @@ from PIL import Image
 
 from underpaint.annotations.cityscapes import CLASSES, LABEL_IDS, is_cityscapes, read_cityscapes
 from underpaint.core.errors import DataError, FormatError
-from underpaint.datasets.cityscapes import open_cityscapes
+from underpaint.datasets.open import open_cityscapes
 from underpaint.hints.rasterise import paint_regions
 from underpaint.hints.types import IGNORED, Hints
 

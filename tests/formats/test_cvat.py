@@ -173,7 +173,7 @@ def test_a_missing_file_and_a_foreign_encoding(tmp_path: Path) -> None:
 
 
 def test_elements_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("underpaint.annotations.cvat.read.MAX_ELEMENTS", 100)
+    monkeypatch.setattr("underpaint.annotations.cvat.elements.MAX_ELEMENTS", 100)
     with pytest.raises(FormatError, match="101 elements"):
         read(tmp_path, whole('<tag label="a"/>' * 200))
     images = (IMAGE.replace("d/a.jpg", f"{i}.jpg") for i in range(100))

@@ -20,7 +20,8 @@ from underpaint.datasets.hints import read_any_hints
 from underpaint.doctor import examine
 from underpaint.hints.types import Box, Click, Hints, Polygon, Scribble, Tags
 from underpaint.imagefiles.masks import write_index_mask
-from underpaint.imagefiles.naming import Names, bare_names, without_ending
+from underpaint.imagefiles.naming import Names
+from underpaint.imagefiles.spelling import bare_names, without_ending
 
 TABLE = ClassTable.of(["background", "cat", "dog", "road"])
 SIZE = (20, 30)

@@ -14,7 +14,8 @@ from underpaint.core.errors import DataError
 from underpaint.datasets.folder import ALL, DataFolder, own_classes
 from underpaint.hints.words import class_words
 from underpaint.imagefiles.images import SUFFIXES, find_images
-from underpaint.imagefiles.naming import Names, split_word
+from underpaint.imagefiles.naming import Names
+from underpaint.imagefiles.spelling import split_word
 from underpaint.imagefiles.walk import listing
 
 PHOTOGRAPHS = ("leftImg8bit", "images", "JPEGImages", "imgs", "img", "photos")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from underpaint.annotations import whats_the_point
@@ -13,82 +13,13 @@ from underpaint.annotations.registry import recognise
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import DataError, HintError, listing
 from underpaint.datasets.folder import DataFolder
+from underpaint.datasets.report import HintsReport, rivalry
 from underpaint.hints.check import check_hints, of_table
 from underpaint.hints.fit import fit_hints
 from underpaint.hints.merge import merge_hints
 from underpaint.hints.types import Hints
 from underpaint.imagefiles.images import image_size
 from underpaint.imagefiles.naming import Names
-
-
-@dataclass
-class HintsReport:
-    """What was read, and what was left out.
-
-    Args:
-        sources: Each file or folder with the format that was recognised.
-        images: Images of the data set with hints.
-        missing: Names in the hints that the data set has no photograph of.
-        rivals: Those of them that come down to a photograph which another name has, or claims as well as they do.
-        idle: Files of which no image is in the data set, with the number of their images.
-        unreadable: Images whose photograph cannot be opened, with the reason; their hints are left out.
-        unknown: Hints left out by the class word that the table lacks.
-        outside: Clicks, strokes, boxes and regions left out because they lie outside their photograph.
-        cut: Those that were cut at its border.
-        left_out: What the readers left out, by the reason.
-        remarks: What the readers took in a way that a person may not have meant, by how.
-    """
-
-    sources: list[tuple[Path, str]] = field(default_factory=list)
-    images: int = 0
-    missing: list[str] = field(default_factory=list)
-    rivals: dict[str, str] = field(default_factory=dict)
-    idle: dict[Path, int] = field(default_factory=dict)
-    unreadable: dict[str, str] = field(default_factory=dict)
-    unknown: Counter[str] = field(default_factory=Counter)
-    outside: int = 0
-    cut: int = 0
-    left_out: Counter[str] = field(default_factory=Counter)
-    remarks: Counter[str] = field(default_factory=Counter)
-
-    def lines(self) -> list[str]:
-        """The report as lines of text; what did not happen is not mentioned."""
-        return [
-            *(f"{path}: {form}" for path, form in self.sources),
-            f"{self.images} images with hints",
-            *self.notes(),
-            *self.losses(),
-        ]
-
-    def notes(self) -> list[str]:
-        """How some of it was taken, as lines of text."""
-        return [f"{count} {remark}" for remark, count in self.remarks.most_common()]
-
-    def losses(self) -> list[str]:
-        """What was not taken over, as lines of text; none where all was."""
-        lines = []
-        lines += [f"{path}: none of its {count} images is in the data set" for path, count in self.idle.items()]
-        if self.missing:
-            lines.append(f"{len(self.missing)} hinted images are not in the data set: {listing(self.missing)}")
-        if self.rivals:
-            lines.append(rivalry(self.rivals))
-        if self.unreadable:
-            lines.append(f"{len(self.unreadable)} photographs cannot be read: {listing(self.unreadable)}")
-        if self.unknown:
-            words = ", ".join(f"{word} ({count})" for word, count in self.unknown.most_common())
-            lines.append(f"{self.unknown.total()} hints of classes outside the table left out: {words}")
-        if self.cut:
-            lines.append(f"{self.cut} hints cut at the border of their photograph")
-        if self.outside:
-            lines.append(f"{self.outside} hints outside their photograph left out")
-        lines += [f"{count} left out: {reason}" for reason, count in self.left_out.most_common()]
-        return lines
-
-
-def rivalry(rivals: Mapping[str, str]) -> str:
-    """Names that have no photograph because others come down to the same, in a sentence."""
-    pairs = listing(f"{name!r} ({photograph!r})" for name, photograph in rivals.items())
-    return f"{len(rivals)} of these come down to a photograph that another name means as well: {pairs}"
 
 
 def read_any_hints(

@@ -6,12 +6,11 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from underpaint.annotations.cityscapes import PHOTOGRAPHS, is_cityscapes
+from underpaint.annotations.cityscapes import CLASSES, PHOTOGRAPHS, frames, is_cityscapes
 from underpaint.annotations.registry import accepted
 from underpaint.core.errors import DataError, listing
 from underpaint.core.paths import nearest_path
 from underpaint.datasets.annotated import open_annotated, with_annotations
-from underpaint.datasets.cityscapes import open_cityscapes
 from underpaint.datasets.folder import DataFolder, assemble, open_folder
 from underpaint.imagefiles.images import find_images
 from underpaint.imagefiles.numbering import CLASS_LISTS, VOC, class_list, table_of
@@ -92,6 +91,24 @@ def open_voc(root: Path) -> DataFolder:
     classes = VOC if listed is None else table_of(listed).for_training(root)
     masks = [root / "SegmentationClass", root / "SegmentationClassAug"]
     return assemble(root, classes, root / "JPEGImages", masks, root / "ImageSets" / "Segmentation")
+
+
+def open_cityscapes(root: Path) -> DataFolder:
+    """Open the data set's folder, with ``leftImg8bit/``, as it was downloaded.
+
+    Masks are the ``*_labelTrainIds.png``; the splits are the folders train, val and so on.
+
+    Raises:
+        DataError: no photographs.
+    """
+    images = find_images(root / PHOTOGRAPHS)
+    if not images:
+        raise DataError("no photographs found", where=root / PHOTOGRAPHS)
+    masks = {name: file for name, file in frames(root, ("labelTrainIds",)).items() if name in images}
+    splits: dict[str, list[str]] = {}
+    for name in images:
+        splits.setdefault(name.split("/")[0], []).append(name)
+    return DataFolder(root, CLASSES, images, masks, {split: tuple(names) for split, names in splits.items()})
 
 
 _VOC_NAME = re.compile(r"(?:\d{4}_)?\d{6}")

@@ -13,7 +13,7 @@ from underpaint.annotations.whats_the_point import background_file
 from underpaint.core.errors import HintError, UnderpaintError
 from underpaint.core.printable import printable
 from underpaint.datasets.folder import DataFolder
-from underpaint.datasets.hints import rivalry
+from underpaint.datasets.report import rivalry
 from underpaint.doctor.balance import Balance
 from underpaint.doctor.findings import Finding, Group, Level
 from underpaint.doctor.look import Fault, LabelsSeen, Seen

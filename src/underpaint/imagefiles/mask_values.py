@@ -3,71 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
-from underpaint.core.classes import VOID, ClassTable, Colour, Numbering, palette
+from underpaint.core.classes import VOID, ClassTable, Colour, palette
 from underpaint.core.errors import DataError
 from underpaint.imagefiles.decode import Pixels
+from underpaint.imagefiles.mask_numbers import VOC_VOID, Key, by_number, known_labels
 
 VOID_16 = 65535
 """Void in a 16-bit mask; 255 is taken as void there as well, since no class can have that number."""
 
-VOC_VOID = (224, 224, 192)
-"""Colour of void in PASCAL VOC's palette, and so in the colour pictures that are made from it."""
 
 WHITE = (255, 255, 255)
-
-MANY_OBJECTS = 3
-"""Numbers beyond the class table from which on a mask looks as if every object had a number of its own."""
-
-
-@dataclass(frozen=True)
-class Key:
-    """What the values of a mask file stand for.
-
-    Args:
-        classes: The class table that the result is in.
-        numbers: Index of the class of each number in the file, `VOID` where it stays unknown.
-        colours: Index of the class of each colour.
-        strange: Numbers that stand for classes which the table lacks.
-        others: Index of the class of all further numbers, or None.
-        palette: Whether the colours of a palette image may tell its classes.
-        source: The file that says what the numbers stand for; empty where the table itself does.
-    """
-
-    classes: ClassTable
-    numbers: Mapping[int, int]
-    colours: Mapping[Colour, int]
-    strange: Mapping[int, str]
-    others: int | None
-    palette: bool
-    source: str
-
-    @classmethod
-    def of(cls, classes: ClassTable, numbering: Numbering | None, *, palette: bool = False) -> Key:
-        """The key of a class table, or of a numbering whose classes are those of the table by name."""
-        own = {colour: i for i, colour in enumerate(classes.colours)}
-        if numbering is None:
-            return cls(classes, {i: i for i in range(len(classes))}, own, {}, None, palette, "")
-        index = {name: i for i, name in enumerate(classes.names)}
-        known = {one.number: VOID if one.name is None else index.get(one.name, -1) for one in numbering.meanings}
-        colours = {one.colour: known[one.number] for one in numbering.meanings if one.colour is not None}
-        strange = {one.number: one.name for one in numbering.meanings if one.name and known[one.number] == -1}
-        others = None if numbering.others is None else classes.index(numbering.others, numbering.source)
-        return cls(classes, known, colours or own, strange, others, False, numbering.source)
-
-    def accepted(self) -> str:
-        """The numbers that are read, for a message."""
-        if self.source:
-            return f"the numbers of {self.source}, 0..{max(self.numbers)}, and {VOID} for void"
-        names = self.classes.names
-        return f"0..{len(names) - 1} ({names[0]} .. {names[-1]}) and {VOID} for void"
 
 
 def indices(image: Image.Image, path: Path, key: Key, *, void_stated: bool) -> Pixels:
@@ -181,93 +132,13 @@ def _grey_says(grey: Pixels, path: Path, key: Key) -> Pixels | None:
             fix="give the classes in classes.txt in an order in which both agree: black first",
         )
     table = np.full(256, VOID, np.uint8)
-    table[list(shades)] = _known(shades, path, key)
+    table[list(shades)] = known_labels(shades, path, key)
     return table[grey]
 
 
 def _packed(image: Image.Image) -> bool:
     """Whether a grey PNG stores 2 or 4 bits a pixel, which Pillow stretches to 0..255 and so changes the numbers."""
     return isinstance(image, ImageFile) and any(str(tile[3]).startswith(("L;2", "L;4")) for tile in image.tile)
-
-
-def by_number(mask: NDArray[np.integer], path: Path, key: Key) -> Pixels:
-    """Numbers of the file as class indices, or an error that counts the numbers that stand for no class."""
-    values, counts = _counted(mask)
-    if key.others is None:
-        outside = [i for i, value in enumerate(values) if value not in key.numbers and value != VOID]
-        if outside:
-            raise _outside([values[i] for i in outside], [counts[i] for i in outside], path, key)
-    elif values and values[0] < 0:
-        raise _outside([values[0]], [counts[0]], path, key)
-    found = {value: key.numbers.get(value, VOID if key.others is None else key.others) for value in values}
-    labels = dict(zip(found, _known(found, path, key), strict=True))
-    if all(value == label for value, label in labels.items()):
-        return mask.astype(np.uint8)
-    if mask.dtype == np.uint8:
-        table = np.full(256, VOID, np.uint8)
-        table[list(labels)] = list(labels.values())
-        found_by: Pixels = table[mask]
-        return found_by
-    place = np.searchsorted(np.array(values), mask)
-    found_at: Pixels = np.array(list(labels.values()), np.uint8)[place]
-    return found_at
-
-
-def _counted(mask: NDArray[np.integer]) -> tuple[list[int], list[int]]:
-    """The values that occur, in order, and how often."""
-    if mask.dtype == np.uint8:
-        counts = np.bincount(mask.ravel(), minlength=256)
-        values = np.flatnonzero(counts)
-        return values.tolist(), counts[values].tolist()
-    values, counts = np.unique(mask, return_counts=True)
-    return values.tolist(), counts.tolist()
-
-
-def _known(found: Mapping[int, int], path: Path, key: Key) -> list[int]:
-    """The indices, unless one of the values stands for a class that the table lacks."""
-    missing = [value for value, label in found.items() if label == -1]
-    if missing:
-        words = ", ".join(f"{value} ({key.strange.get(value, 'by its colour')})" for value in missing[:8])
-        raise DataError(
-            f"the label image holds {len(missing)} number(s) of classes that the data set lacks: {words}",
-            where=path,
-            accepted=f"{', '.join(key.classes.names)}; what the numbers stand for says {key.source}",
-            fix="add these classes to the data set's classes.txt; or, of hints, leave them unknown with --lenient",
-        )
-    return list(found.values())
-
-
-def _outside(values: list[int], counts: list[int], path: Path, key: Key) -> DataError:
-    common = sorted(range(len(values)), key=lambda i: (-counts[i], values[i]))[:8]
-    listed = ", ".join(f"{values[i]} ({counts[i]} pixels)" for i in common)
-    return DataError(
-        f"the mask holds {len(values)} number(s) outside the class table: {listed}",
-        where=path,
-        accepted=key.accepted(),
-        fix=_usual_cause(values, key.classes),
-    )
-
-
-def _usual_cause(values: list[int], classes: ClassTable) -> str:
-    palettes = (classes.colours, voc_palette(len(classes)))
-    greys = {_luminance(colour) for colours in palettes for colour in colours} | {_luminance(VOC_VOID)}
-    if set(values) <= greys:
-        return (
-            "these are the grey values of class colours: a palette mask was converted to grey "
-            "(VOC's 1, 2, 3 become 38, 75, 113); use the palette file itself, read by index"
-        )
-    if len(values) >= MANY_OBJECTS and len(values) > len(classes):
-        thing = classes.names[classes.foreground[0] if classes.foreground else 0]
-        return (
-            "instance numbers? If every object has a number of its own and 0 is what lies behind them, make masks of "
-            f"classes: underpaint convert DATA OUT --to masks --instances {thing!r}, and put OUT in place of masks/"
-        )
-    return "add the missing classes to classes.txt in the order of their numbers, or remap the mask"
-
-
-def _luminance(colour: Colour) -> int:
-    """Grey value that Pillow gives a colour (ITU-R 601 weights in 16-bit fixed point)."""
-    return (colour[0] * 19595 + colour[1] * 38470 + colour[2] * 7471 + 0x8000) >> 16
 
 
 def _from_layer(image: Image.Image, path: Path, key: Key) -> Pixels:
@@ -298,7 +169,7 @@ def _from_colours(rgb: Pixels, path: Path, key: Key) -> Pixels:
             accepted="; ".join(_named_colours(key.colours, key)),
             fix="give each class its colour in classes.txt ('cat 64 0 0'); blended borders mean that it was smoothed",
         )
-    labels = _known({int(value): known[int(value)] for value in seen}, path, key)
+    labels = known_labels({int(value): known[int(value)] for value in seen}, path, key)
     return np.array(labels, dtype=np.uint8)[place].reshape(code.shape)
 
 
@@ -309,13 +180,3 @@ def _named_colours(colours: Mapping[Colour, int], key: Key) -> Iterable[str]:
 
 def _rgb(code: int) -> Colour:
     return code >> 16, code >> 8 & 255, code & 255
-
-
-def voc_palette(count: int) -> tuple[Colour, ...]:
-    """PASCAL VOC's colours of the classes 0 .. ``count`` - 1: the bits of the number, dealt to red, green and blue."""
-    return tuple((_channel(index, 0), _channel(index, 1), _channel(index, 2)) for index in range(count))
-
-
-def _channel(index: int, bit: int) -> int:
-    """Bits ``bit``, ``bit + 3`` and ``bit + 6`` of a class number, as the three highest bits of a colour channel."""
-    return sum((index >> (bit + 3 * step) & 1) << (7 - step) for step in range(3))

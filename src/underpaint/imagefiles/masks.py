@@ -15,7 +15,8 @@ from underpaint.core.classes import ClassTable, Numbering
 from underpaint.core.digest import files_digest, fingerprint
 from underpaint.core.errors import DataError
 from underpaint.imagefiles.decode import MAX_PIXELS, Pixels, opened, orientation_of
-from underpaint.imagefiles.mask_values import Key, by_number, indices, voc_palette
+from underpaint.imagefiles.mask_numbers import Key, by_number, voc_palette
+from underpaint.imagefiles.mask_values import indices
 from underpaint.imagefiles.numbering import numbering_beside
 
 __all__ = [

@@ -7,34 +7,27 @@ keeps it, and where none does, neither has it: shapes of two pictures never lie 
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from urllib.parse import unquote
 
-from underpaint.imagefiles.images import SUFFIXES
-
-LONGEST_NAME = 4096
-"""Characters of the longest path that systems open; a longer text names no image."""
-
-DEEPEST = 64
-"""Folders of a name that are looked at, from its end."""
+from underpaint.imagefiles.spelling import (
+    LONGEST_NAME,
+    agree,
+    ends_of,
+    is_marked,
+    plain_form,
+    split_word,
+    tidy,
+    without_ending,
+    without_marks,
+)
 
 MOST_CLAIMS = 64
 """Names of other sources for one photograph with which a name that fits loosely is compared."""
-
-UPLOAD = re.compile(r"^[0-9a-f]{8}-(?=.)")
-"""What Label Studio puts before the name of a file that was uploaded in the browser."""
-
-EXPORT = re.compile(r"_(?:jpe?g|png|bmp|tiff?|webp)\.rf\.[0-9A-Za-z]{8,}$")
-"""What Roboflow puts behind the name of a file: ``cat.jpg`` becomes ``cat_jpg.rf.0e2a142fc9ab9da3.jpg``."""
-
-_SPLIT = re.compile(r"(?:^|[^a-z])(train|val|test)(?:ing|id|idation)?(?:\d{4})?(?:$|[^a-z])", re.IGNORECASE)
 
 
 class Rank(IntEnum):
@@ -123,7 +116,7 @@ class Names:
 
     def respelled(self, name: str) -> str | None:
         """The only photograph of the same folder and name, in another form of its characters (as macOS writes them)."""
-        return self._same.get(_plain(name)) or None
+        return self._same.get(plain_form(name)) or None
 
     def _claims(self, names: Iterable[tuple[int, str]], near: Sequence[str], *, own: bool) -> Iterator[Claim]:
         for source, name in names:
@@ -152,13 +145,13 @@ class Names:
 
     def _along(self, stem: str) -> Iterator[str]:
         """Photographs whose whole path ends with a name that says more folders than the data set's name."""
-        for tail in _tails(stem, 1):
+        for tail in ends_of(stem, 1):
             if tail in self._images and self._images[tail].with_suffix("").as_posix().endswith(f"/{stem}"):
                 yield tail
 
     def _loosely(self, stem: str) -> str | None:
         """The only photograph that a name fits without folders, then in another form, then without marks."""
-        tails = list(_tails(stem))
+        tails = list(ends_of(stem))
         ways: tuple[Callable[[str], str | None], ...] = (self._itself, self._ends.get, self._formed, self._marks)
         return next((name for find in ways for tail in tails if (name := find(tail))), None)
 
@@ -166,12 +159,12 @@ class Names:
         return tail if tail in self._images else None
 
     def _formed(self, tail: str) -> str | None:
-        return self._plain.get(_plain(tail))
+        return self._plain.get(plain_form(tail))
 
     def _marks(self, tail: str) -> str | None:
         """The photograph of a name with the mark of an upload, or without that of the photograph."""
-        name = self._unmarked.get(_unmarked(tail))
-        return name if name and (_is_marked(tail) or _is_marked(name)) else None
+        name = self._unmarked.get(without_marks(tail))
+        return name if name and (is_marked(tail) or is_marked(name)) else None
 
     def _near(self, source: Path) -> list[str]:
         """Folders of photographs to which an annotation file belongs: its own, and those that its name tells."""
@@ -201,17 +194,17 @@ class Names:
 
     @cached_property
     def _plain(self) -> Mapping[str, str]:
-        return _index(self._images, _plain)
+        return _index(self._images, plain_form)
 
     @cached_property
     def _unmarked(self) -> Mapping[str, str]:
-        return _index(self._images, _unmarked)
+        return _index(self._images, without_marks)
 
     @cached_property
     def _same(self) -> Mapping[str, str]:
         same: dict[str, str] = {}
         for name in self._images:
-            same[_plain(name)] = "" if _plain(name) in same else name
+            same[plain_form(name)] = "" if plain_form(name) in same else name
         return same
 
 
@@ -219,7 +212,7 @@ def _index(images: Iterable[str], fold: Callable[[str], str], start: int = 0) ->
     """The photographs by every end of their names; an end of several photographs stands for none (an empty text)."""
     found: dict[str, str] = {}
     for name in images:
-        for tail in map(fold, _tails(name, start)):
+        for tail in map(fold, ends_of(name, start)):
             found[tail] = "" if found.get(tail, name) != name else name
     return found
 
@@ -243,72 +236,4 @@ def _contradicted(claim: Claim, every: Sequence[Claim], words: Sequence[str | No
     if len(abroad) > MOST_CLAIMS:
         return True
     splits = {word for one in abroad if (word := words[one.source])} - {words[claim.source]}
-    return bool(words[claim.source] and splits) or not all(_agree(claim.name, one.name) for one in abroad)
-
-
-def _agree(first: str, second: str) -> bool:
-    """Whether two names may be of one picture: one is the other without folders, ending or mark."""
-    first, second = tidy(first), tidy(second)
-    return first in _shorter(second) or second in _shorter(first)
-
-
-def _shorter(text: str) -> set[str]:
-    tails = set(_tails(text))
-    bare = {without_ending(tail)[0] for tail in tails}
-    return tails | bare | {_unmarked(tail) for tail in bare if _is_marked(tail)}
-
-
-def tidy(line: str) -> str:
-    """A path with '/' between folders, without empty ones and those called '.'."""
-    return "/".join(part for part in line.replace("\\", "/").split("/") if part not in ("", "."))
-
-
-def without_ending(text: str) -> tuple[str, str]:
-    """A path without the ending of a photograph, and that ending in lower case; empty where it has none."""
-    stem, dot, ending = text.rpartition(".")
-    known = f".{ending.lower()}" in SUFFIXES and not stem.endswith("/") and bool(stem)
-    return (stem, f".{ending.lower()}") if dot and known else (text, "")
-
-
-def bare_names(texts: Iterable[str]) -> dict[str, str]:
-    """Texts that name images, each without its ending, but for those that nothing else tells from another."""
-    bare = {text: without_ending(text)[0] for text in texts}
-    used = Counter(bare.values())
-    return {text: short if used[short] == 1 else text for text, short in bare.items()}
-
-
-def split_word(name: str) -> str | None:
-    """``train``, ``val`` or ``test`` where a folder's or a file's name says so, as ``train2017`` does."""
-    match = _SPLIT.search(name)
-    return match[1].lower() if match else None
-
-
-def _tails(name: str, start: int = 0) -> Iterator[str]:
-    parts = name.split("/")
-    return ("/".join(parts[first:]) for first in range(max(start, len(parts) - DEEPEST), len(parts)))
-
-
-def _plain(name: str) -> str:
-    """A name in one form of its characters, with the blanks that addresses and uploads change."""
-    text = unquote(name, errors="strict") if "%" in name and _decodes(name) else name
-    return re.sub(r"\s", "_", unicodedata.normalize("NFC", text))
-
-
-def _decodes(name: str) -> bool:
-    try:
-        unquote(name, errors="strict")
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _is_marked(name: str) -> bool:
-    last = name.rpartition("/")[2]
-    return bool(UPLOAD.search(last) or EXPORT.search(last))
-
-
-def _unmarked(name: str) -> str:
-    """A name without the mark of an upload, as both tools rename the rest of it."""
-    folders, slash, last = _plain(name).rpartition("/")
-    last = EXPORT.sub("", UPLOAD.sub("", last))
-    return folders + slash + re.sub(r"[^\w.]", "", last.replace("-", "_"))
+    return bool(words[claim.source] and splits) or not all(agree(claim.name, one.name) for one in abroad)

@@ -10,7 +10,7 @@ from underpaint.core.classes import BACKGROUND_WORD, IGNORE_WORD, ClassTable, Co
 from underpaint.core.errors import DataError, FormatError
 from underpaint.core.inside import real
 from underpaint.core.regular import LIST_BYTES, open_regular
-from underpaint.imagefiles.mask_values import voc_palette
+from underpaint.imagefiles.mask_numbers import voc_palette
 
 VOC_NAMES = (
     "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",

@@ -88,7 +88,7 @@ def read_cityscapes(path: Path, *, left_out: Counter[str] | None = None) -> dict
 
     Of the files of a frame the label image counts, with train ids or label ids, else the polygons, a later one above
     the earlier ones; fine before coarse. An image takes about 0.5 MB (CamVid's masks at 2048 x 1024): where
-    ``*_labelTrainIds.png`` exist, `underpaint.datasets.cityscapes` refers to them instead.
+    ``*_labelTrainIds.png`` exist, `underpaint.datasets.open` refers to them instead.
 
     Args:
         path: The folder of the data set, or ``gtFine``, or any folder in it.

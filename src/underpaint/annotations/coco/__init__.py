@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from underpaint.annotations.coco.read import coco_classes, coco_ids, coco_images, is_coco, read_coco
+from underpaint.annotations.coco.index import coco_classes, coco_ids, coco_images, is_coco
+from underpaint.annotations.coco.read import read_coco
 from underpaint.annotations.coco.write import write_coco
 from underpaint.annotations.format import Format
 from underpaint.hints.parts import Part

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from underpaint.annotations.coco.read import VISIBLE
+from underpaint.annotations.coco.annotation import VISIBLE
 from underpaint.annotations.coco.rle import rle_of
 from underpaint.core.atomic import write_atomic
 from underpaint.core.classes import ClassTable

@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element
 
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import iterparse
-
+from underpaint.annotations.cvat.elements import Shape, children, images
 from underpaint.annotations.parsing.sniff import is_xml
 from underpaint.annotations.parsing.turned import ANGLES, ellipse, turned_box
 from underpaint.core.errors import FormatError
-from underpaint.core.json_text import MAX_BYTES
-from underpaint.core.regular import open_regular
-from underpaint.hints.check import MAX_POINTS, check_hints
+from underpaint.hints.check import check_hints
 from underpaint.hints.ignore import has_area, set_aside, thin
 from underpaint.hints.types import IGNORED, Bitmap, Box, Click, Hints, Point, Polygon, Region, Scribble, Tags
 from underpaint.imagefiles.decode import MAX_PIXELS
-from underpaint.imagefiles.naming import bare_names
+from underpaint.imagefiles.spelling import bare_names
 
 SOURCE = "CVAT"
 
+
 _CORNER = re.compile(r"[xy][tb][lr][12]")
 """Attributes of a cuboid's corners."""
-
-MAX_DEPTH = 16
-"""Elements within elements; CVAT nests 8 at most, in the labels of a skeleton."""
-
-MAX_ELEMENTS = 1_000_000
-"""Elements of one image, which are held at once: about 300 MB."""
 
 
 def is_cvat(path: Path) -> bool:
@@ -60,7 +50,7 @@ def read_cvat(path: Path, *, left_out: Counter[str] | None = None) -> dict[str, 
     counts: Counter[str] = Counter() if left_out is None else left_out
     found: dict[str, Hints] = {}
     named: dict[str, None] = {}
-    for number, element in enumerate(_images(path)):
+    for number, element in enumerate(images(path)):
         hints = _hints(element, f"{path}, image {number}", counts)
         if hints.image in named:
             what, fix = f"two images have the name {hints.image!r}", "export each task by itself, or rename the images"
@@ -74,111 +64,11 @@ def read_cvat(path: Path, *, left_out: Counter[str] | None = None) -> dict[str, 
 
 def declared_classes(path: Path) -> tuple[str, ...]:
     """The labels in the file's ``<meta>``, in its order, without repeats. Raises `FormatError` as `read_cvat`."""
-    for element in _children(path):
+    for element in children(path):
         if element.tag == "meta":
             names = (name.text for label in element.iter("label") for name in label.findall("name"))
             return tuple(dict.fromkeys(name.strip() for name in names if name and name.strip()))
     return ()
-
-
-def _images(path: Path) -> Iterator[Element]:
-    for element in _children(path):
-        if element.tag == "track":
-            fix = "export as 'CVAT for images 1.1', which gives every frame its shapes"
-            raise FormatError("tracks: the file is of 'CVAT for video'", where=path, fix=fix)
-        if element.tag == "image":
-            yield element
-
-
-def _children(path: Path) -> Iterator[Element]:
-    """The children of the outermost element, each with all that is in it, and freed when the next one is asked for."""
-    try:
-        with open_regular(path, max_bytes=MAX_BYTES) as file:
-            root: Element | None = None
-            depth = elements = 0
-            for event, element in iterparse(file, events=("start", "end"), forbid_dtd=True):
-                root = element if root is None else root
-                if event == "start":
-                    depth, elements = depth + 1, elements + 1
-                    _refuse_excess(root, depth, elements, path)
-                    continue
-                depth -= 1
-                if depth == 1:
-                    yield element
-                    root.clear()
-                    elements = 0
-    except OSError as error:
-        raise FormatError(f"the file cannot be read: {error.strerror or error}", where=path) from None
-    except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
-        # ValueError and LookupError: an encoding that the file names and Python cannot decode.
-        raise FormatError(f"not XML that can be read: {error or type(error).__name__}", where=path) from None
-
-
-def _refuse_excess(root: Element, depth: int, elements: int, path: Path) -> None:
-    if root.tag != "annotations":
-        raise FormatError(f"the outermost element is {root.tag[:40]!r}", where=path, accepted="<annotations>")
-    if depth > MAX_DEPTH or elements > MAX_ELEMENTS:
-        what = f"{elements} elements in one image, {depth} in each other"
-        raise FormatError(what, where=path, accepted=f"{MAX_ELEMENTS} and {MAX_DEPTH}")
-
-
-@dataclass(frozen=True)
-class _Shape:
-    """The attributes of an element, checked as they are asked for."""
-
-    element: Element
-    where: str
-
-    def text(self, key: str) -> str:
-        value = self.element.get(key)
-        if not value:
-            raise FormatError(f"<{self.element.tag}> has no {key!r}", where=self.where)
-        return value
-
-    def number(self, key: str) -> float:
-        return self._finite(self.text(key), key)
-
-    def whole(self, key: str) -> int:
-        number = self.number(key)
-        if number != int(number):
-            raise self._bad(key, self.text(key), "a whole number")
-        return int(number)
-
-    def angle(self) -> float:
-        return self.number("rotation") if self.element.get("rotation") else 0.0
-
-    def points(self) -> tuple[Point, ...]:
-        """The points of ``x,y;x,y;...``."""
-        text = self.text("points")
-        if text.count(";") >= MAX_POINTS:
-            raise self._bad("points", text, f"at most {MAX_POINTS} points")
-        pairs = [pair.split(",") for pair in text.split(";")]
-        if not all(len(pair) == 2 for pair in pairs):
-            raise self._bad("points", text, "x,y;x,y;...")
-        return tuple((self._finite(x, "points"), self._finite(y, "points")) for x, y in pairs)
-
-    def runs(self, pixels: int) -> tuple[int, ...]:
-        """The run lengths of a mask of so many pixels."""
-        text = self.text("rle")
-        try:
-            runs = tuple(int(run) for run in text.split(","))
-        except ValueError:
-            raise self._bad("rle", text, "whole numbers with commas between them") from None
-        if min(runs) < 0 or sum(runs) != pixels:
-            raise self._bad("rle", text, f"runs of 0 or more that sum to width x height, {pixels}")
-        return runs
-
-    def _finite(self, text: str, key: str) -> float:
-        try:
-            number = float(text)
-        except ValueError:
-            number = math.nan
-        if not math.isfinite(number):
-            raise self._bad(key, text, "a finite number")
-        return number
-
-    def _bad(self, key: str, value: str, accepted: str) -> FormatError:
-        return FormatError(f"{key!r} of <{self.element.tag}> is {value[:40]!r}", where=self.where, accepted=accepted)
 
 
 @dataclass
@@ -200,12 +90,12 @@ class _Drawn:
         self.left_out[reason] += 1
         self.scribbles.append(thin(points))
 
-    def add_region(self, region: Region, shape: _Shape) -> None:
+    def add_region(self, region: Region, shape: Shape) -> None:
         self.regions.append((shape.whole("z_order") if shape.element.get("z_order") else 0, region))
 
 
 def _hints(element: Element, where: str, left_out: Counter[str]) -> Hints:
-    image = _Shape(element, where)
+    image = Shape(element, where)
     size = (image.whole("height"), image.whole("width"))
     if not (min(size) >= 1 and size[0] * size[1] <= MAX_PIXELS):
         raise FormatError(f"the image has {size[1]} x {size[0]} pixels", where=where, accepted=f"1 to {MAX_PIXELS}")
@@ -216,7 +106,7 @@ def _hints(element: Element, where: str, left_out: Counter[str]) -> Hints:
             left_out[f"elements {child.tag[:20]!r}"] += 1
             drawn.unplaced += 1
         else:
-            reader(drawn, _Shape(child, f"{where}, <{child.tag}> {number}"))
+            reader(drawn, Shape(child, f"{where}, <{child.tag}> {number}"))
     hints = Hints(
         image=_name(image),
         size=size,
@@ -233,13 +123,13 @@ def _hints(element: Element, where: str, left_out: Counter[str]) -> Hints:
     return hints
 
 
-def _name(image: _Shape) -> str:
+def _name(image: Shape) -> str:
     """The name behind its subset: text to match, never to open."""
     name, subset = image.text("name"), image.element.get("subset")
     return f"{subset}/{name}" if subset else name
 
 
-def _box(drawn: _Drawn, shape: _Shape) -> None:
+def _box(drawn: _Drawn, shape: Shape) -> None:
     flat = Box(shape.text("label"), *(shape.number(side) for side in ("xtl", "ytl", "xbr", "ybr")))
     centre = ((flat.x0 + flat.x1) / 2, (flat.y0 + flat.y1) / 2)
     box = turned_box(flat, centre, shape.angle(), drawn.size)
@@ -251,7 +141,7 @@ def _box(drawn: _Drawn, shape: _Shape) -> None:
     drawn.boxes.append(box)
 
 
-def _polygon(drawn: _Drawn, shape: _Shape) -> None:
+def _polygon(drawn: _Drawn, shape: Shape) -> None:
     ring = shape.points()
     if not has_area(ring):
         drawn.set_aside("polygons that cover nothing", ring)
@@ -259,21 +149,21 @@ def _polygon(drawn: _Drawn, shape: _Shape) -> None:
         drawn.add_region(Polygon(shape.text("label"), ring), shape)
 
 
-def _polyline(drawn: _Drawn, shape: _Shape) -> None:
+def _polyline(drawn: _Drawn, shape: Shape) -> None:
     drawn.scribbles.append(Scribble(shape.text("label"), shape.points()))
 
 
-def _points(drawn: _Drawn, shape: _Shape) -> None:
+def _points(drawn: _Drawn, shape: Shape) -> None:
     drawn.clicks.extend(Click(shape.text("label"), x, y) for x, y in shape.points())
 
 
-def _skeleton(drawn: _Drawn, shape: _Shape) -> None:
+def _skeleton(drawn: _Drawn, shape: Shape) -> None:
     """``outside`` marks a point that is not in the image."""
-    seen = (_Shape(point, shape.where) for point in shape.element.findall("points") if point.get("outside") != "1")
+    seen = (Shape(point, shape.where) for point in shape.element.findall("points") if point.get("outside") != "1")
     drawn.clicks.extend(Click(shape.text("label"), x, y) for point in seen for x, y in point.points())
 
 
-def _ellipse(drawn: _Drawn, shape: _Shape) -> None:
+def _ellipse(drawn: _Drawn, shape: Shape) -> None:
     centre, radii = (shape.number("cx"), shape.number("cy")), (shape.number("rx"), shape.number("ry"))
     region = ellipse(shape.text("label"), centre, radii, shape.angle(), drawn.size) if min(radii) > 0 else None
     if region is None:
@@ -282,7 +172,7 @@ def _ellipse(drawn: _Drawn, shape: _Shape) -> None:
         drawn.add_region(region, shape)
 
 
-def _mask(drawn: _Drawn, shape: _Shape) -> None:
+def _mask(drawn: _Drawn, shape: Shape) -> None:
     """Run lengths row by row within the mask's own box, outside first."""
     x, y, width, height = (shape.whole(key) for key in ("left", "top", "width", "height"))
     if min(x, y) < 0 or min(width, height) < 1 or x + width > drawn.size[1] or y + height > drawn.size[0]:
@@ -291,7 +181,7 @@ def _mask(drawn: _Drawn, shape: _Shape) -> None:
     drawn.add_region(Bitmap(shape.text("label"), x, y, width, height, shape.runs(width * height)), shape)
 
 
-def _cuboid(drawn: _Drawn, shape: _Shape) -> None:
+def _cuboid(drawn: _Drawn, shape: Shape) -> None:
     """Left out: the box around its eight corners is ignored."""
     xs, ys = (
         [shape.number(key) for key in shape.element.attrib if _CORNER.fullmatch(key) and key[0] == axis]
@@ -304,11 +194,11 @@ def _cuboid(drawn: _Drawn, shape: _Shape) -> None:
         drawn.unplaced += 1
 
 
-def _tag(drawn: _Drawn, shape: _Shape) -> None:
+def _tag(drawn: _Drawn, shape: Shape) -> None:
     drawn.present.add(shape.text("label"))
 
 
-_SHAPES: dict[str, Callable[[_Drawn, _Shape], None]] = {
+_SHAPES: dict[str, Callable[[_Drawn, Shape], None]] = {
     "box": _box,
     "polygon": _polygon,
     "polyline": _polyline,

@@ -22,7 +22,7 @@ from underpaint.hints.fit import SLACK
 from underpaint.hints.ignore import has_area, set_aside, thin
 from underpaint.hints.types import IGNORED, Click, Hints, Point, Polygon, Scribble
 from underpaint.imagefiles.images import find_files
-from underpaint.imagefiles.naming import bare_names
+from underpaint.imagefiles.spelling import bare_names
 
 SOURCE = "GeoJSON"
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from underpaint.annotations.format import Format
-from underpaint.annotations.label_studio.read import image_name, is_label_studio, read_label_studio
+from underpaint.annotations.label_studio.names import image_name
+from underpaint.annotations.label_studio.read import is_label_studio, read_label_studio
 from underpaint.annotations.label_studio.write import write_label_studio
 from underpaint.hints.parts import Part
 

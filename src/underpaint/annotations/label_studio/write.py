@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from underpaint.annotations.label_studio.read import UNITS
+from underpaint.annotations.label_studio.results import UNITS
 from underpaint.annotations.label_studio.rle import encode_brush
 from underpaint.core.atomic import write_atomic
 from underpaint.core.errors import HintError

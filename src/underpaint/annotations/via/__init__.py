@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from underpaint.annotations.format import Format
-from underpaint.annotations.via.read import TAGS, is_via, read_via
+from underpaint.annotations.via.attributes import TAGS
+from underpaint.annotations.via.read import is_via, read_via
 from underpaint.annotations.via.write import write_via
 from underpaint.hints.parts import Part
 

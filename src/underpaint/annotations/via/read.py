@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from underpaint.annotations.parsing.fields import Fields
 from underpaint.annotations.parsing.sniff import holds, is_json
-from underpaint.annotations.parsing.table import LABELS, heading_word, is_yes, rows
+from underpaint.annotations.parsing.table import rows
 from underpaint.annotations.parsing.turned import ellipse
-from underpaint.core.classes import IGNORE_WORD
+from underpaint.annotations.via.attributes import Named, class_attribute, label_of, tags_of
 from underpaint.core.errors import FormatError
 from underpaint.core.json_text import parse_json, read_json
 from underpaint.hints.check import check_hints
 from underpaint.hints.ignore import has_area
-from underpaint.hints.types import Bitmap, Box, Click, Hints, Point, Polygon, Region, Scribble, Tags
-from underpaint.imagefiles.naming import bare_names
+from underpaint.hints.types import Bitmap, Box, Click, Hints, Point, Polygon, Region, Scribble
+from underpaint.imagefiles.spelling import bare_names
 
 SOURCE = "VIA"
 
@@ -32,15 +32,7 @@ FARTHEST = 1_000_000
 """Pixels of a side to which ellipses are cut; no picture has more."""
 
 
-TAGS = "tags"
-"""The attribute of a file in which tags are written."""
-
-
 Drawn = Click | Scribble | Box | Region
-
-
-Named = tuple[dict[str, Any], str]
-"""The attributes of a region or a file, and where they stand."""
 
 
 def is_via(path: Path) -> bool:
@@ -79,7 +71,7 @@ def read_via(path: Path, *, left_out: Counter[str] | None = None) -> dict[str, H
     twice = [name for name, count in Counter(entry.name for entry in entries).items() if count > 1]
     if twice:
         raise FormatError(f"two pictures have the name {twice[0]!r}", where=path, fix="rename one, or remove it")
-    key = _class_attribute([named for entry in entries for _, named in entry.regions], path)
+    key = class_attribute([named for entry in entries for _, named in entry.regions], path)
     names = bare_names(entry.name for entry in entries)
     found = {names[entry.name]: _hints(names[entry.name], entry, key, counts) for entry in entries}
     return {name: hints for name, hints in found.items() if hints.kinds() or hints.unplaced}
@@ -137,50 +129,11 @@ def _cell(text: str, where: str) -> dict[str, Any]:
     return value
 
 
-def _class_attribute(regions: Sequence[Named], path: Path) -> str | None:
-    """The attribute that holds the classes of regions; None where no region has any.
-
-    Raises:
-        FormatError: several might.
-    """
-    said: dict[str, list[tuple[str, ...]]] = {}
-    for attributes, where in regions:
-        for key in attributes:
-            said.setdefault(key, []).append(_words(attributes[key], where))
-    said = {key: values for key, values in said.items() if any(values)}
-    ordinary = [key for word in LABELS for key in said if heading_word(key) == word]
-    if ordinary:
-        return ordinary[0]
-    kinds = [key for key, values in said.items() if _tells_kinds(values)] or list(said)
-    if len({tuple(said[key]) for key in kinds}) > 1:
-        fix = f"call the attribute with the class {LABELS[0]!r} in VIA, or delete the others"
-        raise FormatError(f"{len(kinds)} attributes may be the class: {', '.join(kinds)[:80]}", where=path, fix=fix)
-    return kinds[0] if kinds else None
-
-
-def _tells_kinds(values: Sequence[tuple[str, ...]]) -> bool:
-    """Whether values are words that name kinds: no numbers, and not another one for every region."""
-    every = [value for one in values for value in one]
-    numbers = all(value.replace(".", "", 1).lstrip("-").isdigit() for value in every)
-    return not numbers and (len(every) < 3 or len(set(every)) < len(every))
-
-
-def _words(value: Any, where: str) -> tuple[str, ...]:
-    """The words of an attribute: a text, or the options of a list that are ticked."""
-    if isinstance(value, dict):
-        return tuple(key.strip() for key, state in value.items() if key.strip() and is_yes(state))
-    if isinstance(value, str | int | float) and not isinstance(value, bool):
-        return (text,) if (text := str(value).strip()) else ()
-    if value is None:
-        return ()
-    raise FormatError(f"an attribute is {str(value)[:40]!r}", where=where, accepted="a text, or options with true")
-
-
 def _hints(name: str, entry: _Entry, key: str | None, left_out: Counter[str]) -> Hints:
     drawn: list[Drawn] = []
     unplaced = 0
     for shape, (attributes, where) in entry.regions:
-        made = _shape(shape, _label(attributes, key, where, left_out))
+        made = _shape(shape, label_of(attributes, key, where, left_out))
         drawn += made
         if not made:
             left_out["shapes without area, or of an unknown kind"] += 1
@@ -191,27 +144,12 @@ def _hints(name: str, entry: _Entry, key: str | None, left_out: Counter[str]) ->
         scribbles=tuple(one for one in drawn if isinstance(one, Scribble)),
         boxes=tuple(one for one in drawn if isinstance(one, Box)),
         regions=tuple(one for one in drawn if isinstance(one, Polygon | Bitmap)),
-        tags=_tags(*entry.about),
+        tags=tags_of(*entry.about),
         source=SOURCE,
         unplaced=unplaced,
     )
     check_hints(hints, None, entry.about[1])
     return hints
-
-
-def _label(attributes: Mapping[str, Any], key: str | None, where: str, left_out: Counter[str]) -> str:
-    """The class of a region; the word for shapes to be ignored where it has none, or several."""
-    named = _words(attributes.get(key), where) if key is not None else ()
-    if len(named) == 1:
-        return named[0]
-    left_out["regions with several labels" if named else "regions without a class"] += 1
-    return IGNORE_WORD
-
-
-def _tags(attributes: Mapping[str, Any], where: str) -> Tags | None:
-    keys = [key for word in (TAGS, *LABELS) for key in attributes if heading_word(key) == word]
-    present = frozenset(word for key in keys[:1] for word in _words(attributes[key], where))
-    return Tags(present) if present else None
 
 
 def _shape(fields: Fields, name: str) -> Sequence[Drawn]:

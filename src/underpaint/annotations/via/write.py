@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from underpaint.annotations.parsing.table import LABELS
-from underpaint.annotations.via.read import TAGS
+from underpaint.annotations.via.attributes import TAGS
 from underpaint.core.atomic import write_atomic
 from underpaint.hints.outline import bridged, outline
 from underpaint.hints.types import Bitmap, Hints, Point

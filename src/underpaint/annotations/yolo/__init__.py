@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from underpaint.annotations.format import Format
-from underpaint.annotations.yolo.read import is_yolo, read_yolo, yolo_classes
+from underpaint.annotations.yolo.names import yolo_classes
+from underpaint.annotations.yolo.read import is_yolo, read_yolo
 from underpaint.annotations.yolo.write import write_yolo
 from underpaint.hints.parts import Part
 

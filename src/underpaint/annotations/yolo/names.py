@@ -1,0 +1,91 @@
+"""The class names that lie beside YOLO's label files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from underpaint.annotations.parsing.sniff import holds
+from underpaint.core.classes import read_names
+from underpaint.core.errors import FormatError
+from underpaint.core.inside import real
+from underpaint.core.json_text import read_text
+from underpaint.core.yaml_text import YamlTextError, parse_yaml
+
+YAML = (".yaml", ".yml")
+
+
+NAMED = r"(?m)^names\s*:"
+"""What a YAML file with class names holds."""
+
+
+NAMES = "obj.names"
+"""Lists the class names, one a line, in the first form of YOLO's data sets, which CVAT writes as "YOLO 1.1"."""
+
+
+MAX_NAMES = 1 << 18
+"""Bytes of a file of class names; the longest known, of LVIS with 1,203 classes, has 30 kB."""
+
+
+def states_names(path: Path) -> bool:
+    """Whether class names lie in a folder of labels, or beside one that is called so."""
+    folders = [path, path.parent] if path.name == "labels" else [path]
+    return any(
+        (folder / NAMES).is_file() or any(holds(file, NAMED) for file in files_beside(folder, YAML))
+        for folder in folders
+    )
+
+
+def yolo_classes(path: Path) -> tuple[str, ...]:
+    """The class names that go with label files.
+
+    They are the ``names`` of a YAML file, or else the lines of ``classes.txt`` or ``obj.names``, in the folder or one
+    of the two above it; none where none of these is there.
+
+    Raises:
+        FormatError: not YAML, or names that are no names.
+    """
+    if path.is_file():
+        return _yaml_names(path)
+    stated = yaml_classes(path)
+    if stated:
+        return stated
+    for folder in (path, *real(path).parents[:2]):
+        for file in (folder / "classes.txt", folder / NAMES):
+            if file.is_file():
+                listed, _ = read_names(file)
+                return tuple(name for name in listed if name)
+    return ()
+
+
+def yaml_classes(path: Path) -> tuple[str, ...]:
+    """The ``names`` of the first YAML file that has some, in the folder or in one of the two above it."""
+    for folder in (path, *real(path).parents[:2]):
+        for file in files_beside(folder, YAML):
+            names = _yaml_names(file)
+            if names:
+                return names
+    return ()
+
+
+def files_beside(folder: Path, endings: Sequence[str]) -> list[Path]:
+    """Files of a folder itself with one of the endings, in the order of names."""
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() in endings and file.is_file())
+
+
+def _yaml_names(file: Path) -> tuple[str, ...]:
+    """``names`` of a YAML file, a list or numbers with names, as they are written; none where it has no such key."""
+    try:
+        content = parse_yaml(read_text(file, max_bytes=MAX_NAMES), as_texts=True)
+    except YamlTextError as error:
+        raise FormatError(f"not YAML that can be read: {error}", where=file) from None
+    names: Any = content.get("names") if isinstance(content, dict) else None
+    if names is None:
+        return ()
+    if isinstance(names, dict):
+        numbers = [str(number) for number in range(len(names))]
+        names = [names[number] for number in numbers] if set(names) == set(numbers) else None
+    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+        raise FormatError("'names' are no class names", where=file, accepted="[cat, dog] or {0: cat, 1: dog}")
+    return tuple(names)

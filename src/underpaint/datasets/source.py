@@ -1,0 +1,135 @@
+"""What a conversion reads: a data set, or annotations by themselves, as hints by image with their classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from underpaint.annotations.format import Reading
+from underpaint.annotations.registry import FORMATS, format_named, recognise
+from underpaint.core.classes import BACKGROUND, ClassTable, Meaning, Numbering
+from underpaint.core.errors import DataError, listing
+from underpaint.datasets.annotated import Found, classes_of
+from underpaint.datasets.folder import DataFolder
+from underpaint.datasets.hints import read_any_hints, with_backgrounds
+from underpaint.datasets.open import open_dataset
+from underpaint.datasets.report import HintsReport
+from underpaint.hints.check import check_hints
+from underpaint.hints.excess import refuse_excess
+from underpaint.hints.merge import merge_hints
+from underpaint.hints.types import Hints
+from underpaint.imagefiles.images import find_files, image_size
+from underpaint.imagefiles.masks import SUFFIXES, mask_size
+from underpaint.imagefiles.numbering import table_alone
+
+
+@dataclass(frozen=True)
+class Source:
+    """What was read: hints by image, the files with their formats, and the data set; ``masks`` where numbers stand.
+
+    ``left_out`` says what was not read, ``notes`` how some of it was.
+    """
+
+    hints: dict[str, Hints]
+    found: Found
+    data: DataFolder
+    masks: bool = False
+    left_out: Sequence[str] = ()
+    notes: Sequence[str] = ()
+
+
+def by_itself(source: Path) -> bool:
+    """Whether a file or folder holds annotations by themselves, and is no data set."""
+    if not source.is_dir():
+        return True
+    try:
+        open_dataset(source)
+    except DataError:
+        return any(form.sniff(source) for form in FORMATS) and not (source / "images").is_dir()
+    return False
+
+
+def of_data(data: DataFolder, instances: str | None) -> Source:
+    """What the annotations of a data set say, or else its masks.
+
+    Args:
+        data: The data set.
+        instances: Class of the objects, where masks hold a number for each object.
+
+    Raises:
+        DataError: there are neither annotations nor masks.
+    """
+    if data.annotations and instances is None:
+        hints, report = read_any_hints(data.annotations, data)
+        return Source(hints, _with_formats(data.annotations), data, left_out=report.losses(), notes=report.notes())
+    if not data.masks:
+        lacks = "neither annotations nor masks" if instances is None else "no masks"
+        raise DataError(f"the data set has {lacks}", where=data.root)
+    made = {}
+    for name in sorted(data.masks.keys() & data.images.keys()):
+        one = replace(data.mask_hints(name), size=image_size(data.images[name]))
+        made[name] = one if instances is None else replace(one, numbering=_one_an_object(data.classes, instances))
+    strays = sorted(data.masks.keys() - data.images.keys())
+    left_out = [f"{len(strays)} masks have no photograph: {listing(strays)}"] if strays else []
+    return Source(made, [], data, masks=True, left_out=left_out)
+
+
+def _one_an_object(classes: ClassTable, thing: str) -> Numbering:
+    """The numbering of masks that hold a number for each object of the class ``thing``, and 0 behind them."""
+    classes.indices([thing], "--instances")
+    behind = None if classes.background is None else classes.names[classes.background]
+    return Numbering((Meaning(0, behind),), others=thing)
+
+
+def alone(source: Path, instances: str | None) -> Source:
+    """Annotations without their photographs: names, classes and sizes are those that the file states."""
+    form = recognise(source)
+    root = source if source.is_dir() else source.parent
+    if form.name == "masks":
+        return _label_images(source) if instances is None else _object_images(source, instances)
+    found = _with_formats([source])
+    classes = classes_of(root, found, {})
+    hints: dict[str, Hints] = {}
+    report = HintsReport()
+    for path, one_form in found:
+        for name, one in one_form.hints(
+            path, Reading(classes, root, left_out=report.left_out, remarks=report.remarks)
+        ).items():
+            check_hints(one, classes, f"{path}, image {name!r}")
+            if one.size is not None:
+                refuse_excess(one, one.size, path)
+            hints[name] = merge_hints(hints[name], one) if name in hints else one
+    if not any(one.kinds() for one in hints.values()):
+        fix = "give the data set's folder: some formats need the photographs"
+        raise DataError("the annotations by themselves say nothing", where=source, fix=fix)
+    alone = DataFolder(root, classes, {}, {}, {})
+    return Source(
+        {one.image: one for one in hints.values()}, found, alone, left_out=report.losses(), notes=report.notes()
+    )
+
+
+def _label_images(folder: Path) -> Source:
+    """A folder of label images with the class list beside them, as `predict` and this command write them."""
+    classes = table_alone(folder)
+    data = DataFolder(folder, classes, {}, {}, {})
+    form = format_named("masks")
+    hints = {}
+    for name, one in form.read(folder, Reading(classes, folder)).items():
+        hints[name] = replace(one, size=mask_size(folder / str(one.mask)))
+    return Source(hints, [(folder, form)], data, masks=True)
+
+
+def _object_images(folder: Path, thing: str) -> Source:
+    """A folder of label images with a number for each object, which needs no class list."""
+    data = DataFolder(folder, ClassTable.of([BACKGROUND, thing]), {}, {}, {})
+    numbering = _one_an_object(data.classes, thing)
+    hints = {
+        name: Hints(name, size=mask_size(file), mask=file.relative_to(folder).as_posix(), numbering=numbering)
+        for name, file in find_files(folder, SUFFIXES).items()
+    }
+    return Source(hints, [(folder, format_named("masks"))], data, masks=True)
+
+
+def _with_formats(paths: Sequence[Path]) -> Found:
+    return [(path, recognise(path)) for path in with_backgrounds(paths)]

@@ -1,0 +1,99 @@
+"""One name of an image as files write it: with folders, an ending, the mark of an upload, or other characters."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from urllib.parse import unquote
+
+from underpaint.imagefiles.images import SUFFIXES
+
+LONGEST_NAME = 4096
+"""Characters of the longest path that systems open; a longer text names no image."""
+
+
+DEEPEST = 64
+"""Folders of a name that are looked at, from its end."""
+
+
+UPLOAD = re.compile(r"^[0-9a-f]{8}-(?=.)")
+"""What Label Studio puts before the name of a file that was uploaded in the browser."""
+
+
+EXPORT = re.compile(r"_(?:jpe?g|png|bmp|tiff?|webp)\.rf\.[0-9A-Za-z]{8,}$")
+"""What Roboflow puts behind the name of a file: ``cat.jpg`` becomes ``cat_jpg.rf.0e2a142fc9ab9da3.jpg``."""
+
+
+_SPLIT = re.compile(r"(?:^|[^a-z])(train|val|test)(?:ing|id|idation)?(?:\d{4})?(?:$|[^a-z])", re.IGNORECASE)
+
+
+def agree(first: str, second: str) -> bool:
+    """Whether two names may be of one picture: one is the other without folders, ending or mark."""
+    first, second = tidy(first), tidy(second)
+    return first in _shorter(second) or second in _shorter(first)
+
+
+def _shorter(text: str) -> set[str]:
+    tails = set(ends_of(text))
+    bare = {without_ending(tail)[0] for tail in tails}
+    return tails | bare | {without_marks(tail) for tail in bare if is_marked(tail)}
+
+
+def tidy(line: str) -> str:
+    """A path with '/' between folders, without empty ones and those called '.'."""
+    return "/".join(part for part in line.replace("\\", "/").split("/") if part not in ("", "."))
+
+
+def without_ending(text: str) -> tuple[str, str]:
+    """A path without the ending of a photograph, and that ending in lower case; empty where it has none."""
+    stem, dot, ending = text.rpartition(".")
+    known = f".{ending.lower()}" in SUFFIXES and not stem.endswith("/") and bool(stem)
+    return (stem, f".{ending.lower()}") if dot and known else (text, "")
+
+
+def bare_names(texts: Iterable[str]) -> dict[str, str]:
+    """Texts that name images, each without its ending, but for those that nothing else tells from another."""
+    bare = {text: without_ending(text)[0] for text in texts}
+    used = Counter(bare.values())
+    return {text: short if used[short] == 1 else text for text, short in bare.items()}
+
+
+def split_word(name: str) -> str | None:
+    """``train``, ``val`` or ``test`` where a folder's or a file's name says so, as ``train2017`` does."""
+    match = _SPLIT.search(name)
+    return match[1].lower() if match else None
+
+
+def ends_of(name: str, start: int = 0) -> Iterator[str]:
+    """The name without its first ``start`` folders, and then with one folder less each time (`DEEPEST` at most)."""
+    parts = name.split("/")
+    return ("/".join(parts[first:]) for first in range(max(start, len(parts) - DEEPEST), len(parts)))
+
+
+def plain_form(name: str) -> str:
+    """A name in one form of its characters, with the blanks that addresses and uploads change."""
+    text = unquote(name, errors="strict") if "%" in name and _decodes(name) else name
+    return re.sub(r"\s", "_", unicodedata.normalize("NFC", text))
+
+
+def _decodes(name: str) -> bool:
+    try:
+        unquote(name, errors="strict")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def is_marked(name: str) -> bool:
+    """Whether Label Studio or Roboflow put a mark into the file name."""
+    last = name.rpartition("/")[2]
+    return bool(UPLOAD.search(last) or EXPORT.search(last))
+
+
+def without_marks(name: str) -> str:
+    """A name without the mark of an upload, as both tools rename the rest of it."""
+    folders, slash, last = plain_form(name).rpartition("/")
+    last = EXPORT.sub("", UPLOAD.sub("", last))
+    return folders + slash + re.sub(r"[^\w.]", "", last.replace("-", "_"))
