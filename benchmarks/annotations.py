@@ -26,8 +26,8 @@ from underpaint.core.rng import derive
 from underpaint.data.hinted import HintedImages
 from underpaint.evaluation.compare import ImageCounts, count_image, evaluation
 from underpaint.imagefiles.masks import read_index_mask
-from underpaint.local.annotator import LocalModel, annotate
-from underpaint.local.combine import Average, Regulariser, combine, regularise
+from underpaint.methods.local_global.combine import Average, Regulariser, combine, regularise
+from underpaint.methods.local_global.local_models import LocalModel, annotate
 from underpaint.training.reporter import Silent
 from underpaint.training.run_folder import RunFolder
 from underpaint.training.stage_inference import StageInference

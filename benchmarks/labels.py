@@ -37,8 +37,6 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from underpaint.cam.maps import resized, scored
-from underpaint.cam.reliable import Refiner, reliable_labels
 from underpaint.core.classes import ClassTable
 from underpaint.data.hinted import HintedImages
 from underpaint.data.pseudo import PseudoLabels
@@ -48,9 +46,12 @@ from underpaint.evaluation.compare import ImageCounts, count_image, evaluation
 from underpaint.hints.rasterise import UNKNOWN, Mask
 from underpaint.imagefiles.masks import read_index_mask
 from underpaint.losses.candidates import seed_cross_entropy
-from underpaint.losses.reliable import gated_dense_energy
-from underpaint.methods.rrm import Rrm, RrmConfig
-from underpaint.methods.sc_cam import ScCam, ScCamConfig
+from underpaint.methods.rrm.labels import reliable_labels
+from underpaint.methods.rrm.losses import gated_dense_energy
+from underpaint.methods.rrm.method import Rrm, RrmConfig
+from underpaint.methods.sc_cam.method import ScCam, ScCamConfig
+from underpaint.methods.tags.maps import resized, scored
+from underpaint.methods.tags.refine import Refiner
 from underpaint.models.network import ModelConfig, Network
 from underpaint.models.responses import response_maps
 from underpaint.predict.responses import Responder

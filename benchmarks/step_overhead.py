@@ -25,8 +25,8 @@ import torch
 from torch import Tensor
 
 from underpaint.losses.candidates import candidate_terms
-from underpaint.losses.dense_crf import dense_crf_loss
 from underpaint.losses.gated_crf import PUBLISHED, RADIUS, gated_crf_loss
+from underpaint.methods.dense_crf.losses import dense_crf_loss
 from underpaint.models.network import ModelConfig, Network
 from underpaint.records import Batch, NetOutput
 

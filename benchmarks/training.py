@@ -37,7 +37,7 @@ from underpaint.data.hinted import HintedImages, Stream
 from underpaint.data.samples import collate
 from underpaint.data.synthetic import write_dataset
 from underpaint.methods.base import CandidateConfig
-from underpaint.methods.partial import Partial
+from underpaint.methods.partial.method import Partial
 from underpaint.models.network import ModelConfig, Network
 from underpaint.records import Batch, Progress
 from underpaint.training.run_folder import read_events, versions

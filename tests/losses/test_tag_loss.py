@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from underpaint.losses.tags import class_tag_loss, subtag_loss, tag_loss
+from underpaint.losses.tags import class_tag_loss, tag_loss
+from underpaint.methods.sc_cam.losses import subtag_loss
 
 DRAW = torch.Generator().manual_seed(0)
 SCORES = torch.randn(4, 5, generator=DRAW)

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from underpaint.core.errors import ConfigError
 from underpaint.core.outputs import RECORD
-from underpaint.losses.uncertainty import expected_logits
+from underpaint.methods.box_uncertainty.losses import expected_logits
 from underpaint.models.network import ModelConfig, Network
 from underpaint.predict import Doubter, PredictConfig, draw_doubts
 from underpaint.predict.doubts import doubt

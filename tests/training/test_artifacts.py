@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from underpaint.methods.partial import Partial
+from underpaint.methods.partial.method import Partial
 from underpaint.training import artifacts, code
 from underpaint.training.artifacts import make_artifact
 

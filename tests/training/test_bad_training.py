@@ -14,7 +14,7 @@ from PIL import Image
 from underpaint.annotations.jsonl import read_hints, write_hints
 from underpaint.core.errors import DataError, HintError, RunError, UnderpaintError
 from underpaint.hints.types import Click, Hints
-from underpaint.methods.partial import Partial
+from underpaint.methods.partial.method import Partial
 from underpaint.records import Batch, NetOutput, Progress, Terms
 from underpaint.training.checkpoint import Checkpoint, load_checkpoint
 from underpaint.training.reporter import Silent

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from underpaint.core.errors import RunError
-from underpaint.methods.gated_crf import GatedCrfConfig
+from underpaint.methods.gated_crf.method import GatedCrfConfig
 from underpaint.training.reporter import Silent
 from underpaint.training.run_folder import RunFolder, read_events
 from underpaint.workflows import plan, train

@@ -43,17 +43,3 @@ def class_tag_loss(scores: Tensor, tags: Tensor, known: Tensor, *, background: i
         known = known.clone()
         known[:, background] = False
     return tag_loss(scores, tags, known)
-
-
-def subtag_loss(scores: Tensor, subtags: Tensor | None) -> Tensor:
-    """`tag_loss` over sub-categories.
-
-    paper: Chang et al., "Weakly-Supervised Semantic Segmentation via Sub-category Exploration", CVPR 2020.
-
-    Args:
-        scores: (N, C, K).
-        subtags: (N, C, K) int8 as in `Batch`, or None where no image has any.
-    """
-    if subtags is None:
-        return nothing(scores)
-    return tag_loss(scores.flatten(1), (subtags == 1).flatten(1), (subtags >= 0).flatten(1))

@@ -6,16 +6,16 @@ from underpaint.core.classes import ClassTable
 from underpaint.core.config import Config, Settings
 from underpaint.core.errors import ConfigError, nearest
 from underpaint.methods.base import Method, Stage
-from underpaint.methods.box_uncertainty import BoxUncertainty
-from underpaint.methods.cam import Cam
-from underpaint.methods.dense_crf import DenseCrfLoss
-from underpaint.methods.gated_crf import GatedCrf
-from underpaint.methods.local_global import LocalGlobal
-from underpaint.methods.partial import Partial
-from underpaint.methods.quick import Quick
-from underpaint.methods.rrm import Rrm
-from underpaint.methods.sc_cam import ScCam
-from underpaint.methods.supervised import Supervised
+from underpaint.methods.box_uncertainty.method import BoxUncertainty
+from underpaint.methods.cam.method import Cam
+from underpaint.methods.dense_crf.method import DenseCrfLoss
+from underpaint.methods.gated_crf.method import GatedCrf
+from underpaint.methods.local_global.method import LocalGlobal
+from underpaint.methods.partial.method import Partial
+from underpaint.methods.quick.method import Quick
+from underpaint.methods.rrm.method import Rrm
+from underpaint.methods.sc_cam.method import ScCam
+from underpaint.methods.supervised.method import Supervised
 from underpaint.records import Head
 
 METHODS: dict[str, type[Method[Config]]] = {

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 TRAINING_ROOMS = (
     *READING_ROOMS, "records.py", "kernels", "losses", "models", "data",
-    "features", "local", "cam", "methods", "predict", "training",
+    "features", "methods", "predict", "training",
 )  # fmt: skip
 """The code that weights, and labels made between two stages, depend on."""
 

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from underpaint.cam.maps import Flags
 from underpaint.core.config import Settings
 from underpaint.core.errors import ConfigError
 from underpaint.core.parallel import stream
@@ -22,6 +21,7 @@ from underpaint.data.hinted import HintedImages
 from underpaint.data.pseudo import PseudoLabels
 from underpaint.data.samples import Still
 from underpaint.methods.base import Job, Result
+from underpaint.methods.tags.maps import Flags
 from underpaint.models.inference import FullSize
 from underpaint.models.network import Network
 from underpaint.models.responses import looked_at

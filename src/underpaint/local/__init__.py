@@ -1,1 +1,0 @@
-"""Small models of one photograph, fitted on its own hints."""

@@ -1,0 +1,136 @@
+"""Boxes beside a few masks: the network learns where a box's label is not to be trusted (Neven et al. 2021)."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from underpaint.core.config import Config
+from underpaint.hints.types import Kind
+from underpaint.losses.candidates import Balance, candidate_terms, nothing
+from underpaint.methods.base import MASK_SHARE, Method, Reference, Stage
+from underpaint.methods.box_uncertainty.boxes import BoxGrid, Unlabelled, projection_loss
+from underpaint.methods.box_uncertainty.colour_pairs import same_label_loss
+from underpaint.methods.box_uncertainty.losses import expected_logits, group_cross_entropy, hard_targets, soft_targets
+from underpaint.records import UNKNOWN, Batch, Head, NetOutput, Progress, Terms
+
+
+class BoxUncertaintyConfig(Config):
+    """Settings of learned label uncertainty. The authors' code is not public: the defaults are ours, with reasons.
+
+    Attributes:
+        uncertainty: Learn a variance inside boxes. Off, a box is a mask: plain cross-entropy with its class.
+        box_weight: Of a pixel in a box, as a factor on the weight of a labelled pixel; never more than the mean over
+            either. 0 leaves what boxes say of the pixels outside them.
+        bootstrap: ``hard`` makes background of pixels that the network holds for it and is unsure of, where it sees the
+            object in their row and column of the box; ``soft`` mixes label and prediction (Reed et al. 2014); ``none``
+            keeps the boxes to the end.
+        trusted: Share of the training in which boxes are taken for masks, before doubt and bootstrapping set in: the
+            network must first know objects from ground, and a rare class that it has not found yet would be doubted
+            away.
+        label_share: Of the label in a soft target; Reed et al. have 0.8 for the hard form and 0.95 for the soft one.
+        projection_weight: Of the loss by which every row and column of a tight box shows its object (BoxInst).
+        pairwise_weight: Of the loss by which neighbours of one colour agree (BoxInst, whose weight is 1).
+        absent_weight: Of the pixels that carry only the image's tags, as in `partial`.
+        balance: As in `partial`; a pixel in a box counts like a labelled one of its image.
+        mask_share: Least share of a batch that comes from images with masks, or with strokes or clicks and no box; 1
+            leaves the others out. See `MASK_SHARE`.
+    """
+
+    uncertainty: bool = True
+    box_weight: float = Field(default=1.0, ge=0)
+    bootstrap: Literal["hard", "soft", "none"] = "hard"
+    trusted: float = Field(default=0.2, ge=0, lt=1)
+    label_share: float = Field(default=0.8, ge=0, le=1)
+    projection_weight: float = Field(default=0.0, ge=0)
+    pairwise_weight: float = Field(default=0.0, ge=0)
+    absent_weight: float = Field(default=0.0, ge=0)
+    balance: Balance = "pixels"
+    mask_share: float = Field(default=MASK_SHARE, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _hard_needs_uncertainty(self) -> BoxUncertaintyConfig:
+        if self.bootstrap == "hard" and not self.uncertainty:
+            raise ValueError(
+                "bootstrap hard asks where the network is unsure: set uncertainty, or bootstrap soft or none"
+            )
+        return self
+
+
+class BoxUncertainty(Method[BoxUncertaintyConfig]):
+    """Cross-entropy where pixels are labelled; inside boxes an expected softmax whose variance takes up the doubt."""
+
+    name: ClassVar[str] = "box-uncertainty"
+    reference: ClassVar[Reference | None] = Reference(
+        "Weakly-Supervised Semantic Segmentation by Learning Label Uncertainty",
+        "Neven, Neven, De Brabandere, Proesmans, Goedemé",
+        2021,
+        "https://arxiv.org/abs/2110.05926",
+    )
+    accepts: ClassVar[frozenset[Kind]] = frozenset(Kind)
+    needs: ClassVar[frozenset[Head]] = frozenset({Head.VARIANCE})
+    summary: ClassVar[str] = "boxes and a few masks: learns where a box's label is not to be trusted"
+    Settings: ClassVar[type[Config]] = BoxUncertaintyConfig
+
+    def stages(self) -> tuple[Stage, ...]:
+        """One training, with the head for the variance where it is learned."""
+        heads = None if self.config.uncertainty else ()
+        return (Stage(name="train", heads=heads, mask_share=self.config.mask_share),)
+
+    def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
+        """The terms of `partial` but inside boxes; ``boxes`` there; ``projection`` and ``pairwise``."""
+        config = self.config
+        seeds = batch.seeds()
+        grid = BoxGrid.of(batch, (out.logits.shape[2], out.logits.shape[3]))
+        inside = Unlabelled.of(grid, batch, seeds)
+        skip = inside.where if config.box_weight else None
+        terms = candidate_terms(
+            out, batch, set_weight=1.0, absent_weight=config.absent_weight, balance=config.balance, skip=skip
+        )
+        terms |= dict.fromkeys(("boxes", "projection", "pairwise"), nothing(out.logits))
+        if len(inside.label) and config.box_weight:
+            each = self._inside(out, inside, grid, progress)
+            terms["boxes"] = config.box_weight * _mean(each, inside.where, seeds != UNKNOWN, config.balance)
+        if config.projection_weight:
+            probabilities = expected_logits(out.logits, None).softmax(dim=1)
+            terms["projection"] = config.projection_weight * projection_loss(probabilities, grid, batch.valid)
+        if config.pairwise_weight:
+            pairs = same_label_loss(out.logits, batch.rgb, batch.valid, inside.where)
+            terms["pairwise"] = config.pairwise_weight * pairs
+        return terms
+
+    def _inside(self, out: NetOutput, inside: Unlabelled, grid: BoxGrid, progress: Progress) -> Tensor:
+        """(P,) losses of the cells that lie in boxes and have no label of their own."""
+        config, trusted = self.config, progress.fraction < self.config.trusted
+        mean = out.logits.movedim(1, 3)[inside.where]
+        doubt = out.variance if config.uncertainty else None
+        variance = None if doubt is None else doubt.movedim(1, 3)[inside.where] * (not trusted)
+        target = mean.new_ones(len(mean))
+        if not trusted and config.bootstrap == "soft":
+            target = soft_targets(mean, inside.label, inside.rest, share=config.label_share)
+        elif not trusted and config.bootstrap == "hard" and variance is not None:
+            target = hard_targets(mean, variance[:, 0], inside.label, inside.rest)
+            # What the network does not see yet must not become background for good.
+            explained = grid.explained(out.logits.argmax(dim=1))[inside.where]
+            target = target.where(explained, 1.0)
+        return group_cross_entropy(expected_logits(mean, variance), inside.label, inside.rest, target)
+
+
+def _mean(each: Tensor, where: Tensor, labelled: Tensor, balance: Balance) -> Tensor:
+    """Of the losses in boxes, weighing a cell like one of the labelled cells, and never more than the mean does.
+
+    Args:
+        each: (P,) losses of the cells ``where``, in their order.
+        where: (N, h, w) bool.
+        labelled: (N, H, W) bool, pixels with a label.
+        balance: Labelled cells of the batch, or of the cell's own image.
+    """
+    cells = where.flatten(1).sum(dim=1)  # (N,)
+    known = labelled.flatten(1).float().mean(dim=1) * where[0].numel()
+    if balance == "pixels":
+        return each.sum() / torch.maximum(cells.sum(), known.sum())
+    weight = 1 / torch.maximum(cells, known)
+    return (each * weight.repeat_interleave(cells)).sum() / ((cells > 0) | (known > 0)).sum()

@@ -1,0 +1,1 @@
+"""The method cam: `method.py` has its class, the other files what no other method needs."""

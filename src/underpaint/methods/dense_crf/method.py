@@ -1,0 +1,64 @@
+"""Dense CRF loss for clicks and scribbles (Tang et al., ECCV 2018)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from underpaint.core.config import Config
+from underpaint.hints.types import Kind
+from underpaint.losses.candidates import candidate_terms, nothing
+from underpaint.methods.base import CandidateConfig, Method, Reference
+from underpaint.methods.dense_crf.losses import dense_crf_loss
+from underpaint.records import Batch, NetOutput, Progress, Terms
+
+
+class DenseCrfConfig(CandidateConfig):
+    """Settings of the dense CRF loss.
+
+    Attributes:
+        weight: Of the energy a pixel. The authors' 2e-9 weighs the energy of an image filtered at 256 x 256; that is
+            1.3e-4 a pixel.
+        sigma_xy: Reach in pixels of the image; the authors' 100.
+        sigma_rgb: Colour tolerance on RGB in [0, 1]; the authors' 15 grey levels of 255.
+        start: Share of the training after which the loss sets in. The authors train in two phases, cross-entropy first.
+    """
+
+    weight: float = Field(default=1.3e-4, ge=0)
+    sigma_xy: float = Field(default=100.0, gt=0)
+    sigma_rgb: float = Field(default=15 / 255, gt=0)
+    start: float = Field(default=0.3, ge=0, lt=1)
+
+
+class DenseCrfLoss(Method[DenseCrfConfig]):
+    """Partial cross-entropy and the Potts energy of a fully connected CRF."""
+
+    name: ClassVar[str] = "dense-crf-loss"
+    reference: ClassVar[Reference | None] = Reference(
+        "On Regularized Losses for Weakly-supervised CNN Segmentation",
+        "Tang, Perazzi, Djelouah, Ben Ayed, Schroers, Boykov",
+        2018,
+        "https://arxiv.org/abs/1803.09569",
+    )
+    accepts: ClassVar[frozenset[Kind]] = frozenset({Kind.SCRIBBLE, Kind.CLICK, Kind.BOX, Kind.MASK, Kind.TAG})
+    summary: ClassVar[str] = "all pixels of like colour should agree, the nearer the more"
+    Settings: ClassVar[type[Config]] = DenseCrfConfig
+
+    def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
+        """The terms of `partial` and ``dense-crf``."""
+        config = self.config
+        terms = candidate_terms(
+            out, batch, set_weight=config.set_weight, absent_weight=config.absent_weight, balance=config.balance
+        )
+        if progress.fraction < config.start:
+            return {**terms, "dense-crf": nothing(out.logits)}
+        stride = out.size[0] / out.logits.shape[2]
+        energy = dense_crf_loss(
+            out.logits.float().softmax(dim=1),
+            batch.rgb,
+            batch.valid,
+            sigma_xy=config.sigma_xy / stride,
+            sigma_rgb=config.sigma_rgb,
+        )
+        return {**terms, "dense-crf": config.weight * energy}

@@ -1,0 +1,1 @@
+"""The method supervised: `method.py` has its class, the other files what no other method needs."""
