@@ -19,7 +19,7 @@ def test_the_demo_ends_with_a_report_and_goes_on_where_it_stopped(
     assert "gated-crf" in page
     assert "Bearman" in page
     weights = sorted((tmp_path / "demo").glob("runs/*/weights.safetensors"))
-    assert len(weights) == 3
+    assert len(weights) == 4  # floor, ceiling, quick and method
     times = [path.stat().st_mtime_ns for path in weights]
     demo(tmp_path / "demo", train_scenes=4, test_scenes=2)
     assert [path.stat().st_mtime_ns for path in weights] == times

@@ -18,7 +18,7 @@ from underpaint.hints.types import Kind
 from underpaint.imagefiles.masks import read_index_mask
 from underpaint.simulate.effort import Effort
 from underpaint.workflows import gap
-from underpaint.workflows.gap import Variant, usual_variants
+from underpaint.workflows.gap import Variant, usual_variants, with_quick
 
 
 def quick(scenes: Path, out: Path, small: list[str], **arguments: object) -> dict[str, object]:
@@ -31,7 +31,7 @@ def test_the_report_says_what_the_masks_say(scenes: Path, small: list[str], tmp_
     out = tmp_path / "gap"
     held = quick(scenes, out, small, methods=["gated-crf"], seeds=[0, 1], tuning="nothing", command="by hand")
     rows = {row["method"]: row for row in held["rows"]}  # type: ignore[attr-defined]
-    assert list(rows) == ["partial", "supervised", "gated-crf"]
+    assert list(rows) == ["partial", "supervised", "quick", "gated-crf"]
     data = open_dataset(scenes)
     scores = {
         name: {s: evaluate_folder(out / "masks" / f"{name}-{s}", data, "test", workers=1).scores.miou for s in (0, 1)}
@@ -69,19 +69,21 @@ def test_what_is_there_is_not_trained_again(scenes: Path, small: list[str], tmp_
     objects = sum(len(set(each.tolist()) - {255, data.classes.background}) for each in shown)
     assert slow["rows"][1]["minutes"] == objects  # type: ignore[index]
     trained = [path for path in (out / "artifacts").iterdir() if path.name.startswith("trained-")]
-    assert len(trained) == 3, "floor, ceiling, and the second network of w0"
+    assert len(trained) == 4, "floor, ceiling, quick, and the second network of w0"
 
 
 def test_budgets_are_points_of_quality_against_effort(scenes: Path, small: list[str], tmp_path: Path) -> None:
     held = quick(scenes, tmp_path / "gap", small, methods=[], budgets=[2, 4])
-    points = held["budget"]
-    assert [(p["method"], p["budget"]) for p in points] == [("partial", 1), ("partial", 2), ("partial", 4)]  # type: ignore[attr-defined]
-    minutes = [p["minutes"] for p in points]  # type: ignore[attr-defined]
+    quick_points = [p["budget"] for p in held["budget"] if p["method"] == "quick"]  # type: ignore[attr-defined]
+    assert quick_points == [1, 2, 4]
+    points = [p for p in held["budget"] if p["method"] == "partial"]  # type: ignore[attr-defined]
+    assert [(p["method"], p["budget"]) for p in points] == [("partial", 1), ("partial", 2), ("partial", 4)]
+    minutes = [p["minutes"] for p in points]
     assert minutes == sorted(minutes)
     assert len(set(minutes)) == 3
-    slope = 60 * (points[1]["miou"] - points[0]["miou"]) / (minutes[1] - minutes[0])  # type: ignore[index]
-    assert points[0]["next_hour"] == pytest.approx(slope)  # type: ignore[index]
-    assert points[2]["next_hour"] is None  # type: ignore[index]
+    slope = 60 * (points[1]["miou"] - points[0]["miou"]) / (minutes[1] - minutes[0])
+    assert points[0]["next_hour"] == pytest.approx(slope)
+    assert points[2]["next_hour"] is None
 
 
 @pytest.mark.slow
@@ -133,6 +135,21 @@ def test_what_is_measured_where_nobody_says(kinds: dict[Kind, int], labels: list
     assert [variant.label for variant in usual_variants({Kind.TAG: 3}, background=False)] == ["rrm", "cam"]
     for variant in usual_variants({Kind.BOX: 2, Kind.TAG: 1}, background=True):
         assert variant.overrides == ("method.settings.baseline=box-uncertainty",)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "given", "labels"),
+    [
+        ({Kind.SCRIBBLE: 3}, [], ["quick"]),
+        ({Kind.BOX: 2, Kind.TAG: 1}, ["gated-crf"], ["quick", "gated-crf"]),
+        ({Kind.TAG: 3}, ["cam"], ["cam"]),
+        ({Kind.SCRIBBLE: 3}, ["partial", "quick=quick:penalty=0.1"], ["partial", "quick"]),
+    ],
+)
+def test_the_quick_model_is_a_row_where_it_accepts_the_hints(
+    kinds: dict[Kind, int], given: list[str], labels: list[str]
+) -> None:
+    assert [variant.label for variant in with_quick([Variant.parse(text) for text in given], kinds)] == labels
 
 
 def test_a_budget_of_given_hints_is_refused(scenes: Path, scribbles: Path, small: list[str], tmp_path: Path) -> None:

@@ -62,6 +62,9 @@ def gap(
     one_look: Annotated[
         bool, typer.Option("--one-look", help="Score at one scale alone, without scales and flips, and CRF.")
     ] = False,
+    no_quick: Annotated[
+        bool, typer.Option("--no-quick", help="Leave out the row of the quick model, which takes seconds.")
+    ] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Trainings at a time, each with its share of the cores.")] = 1,
     seconds: Annotated[
         list[str] | None,
@@ -104,6 +107,7 @@ def gap(
         budgets=every_budget,
         store=artifacts,
         four=not one_look,
+        quick=not no_quick,
         jobs=jobs,
         effort=effort,
         tuning=tuning,

@@ -25,7 +25,7 @@ from underpaint.evaluation.results import BudgetPoint, GapReport, MethodRow, Pic
 from underpaint.hints.types import Hints, Kind
 from underpaint.imagefiles.images import read_rgb
 from underpaint.imagefiles.masks import read_index_mask
-from underpaint.methods.registry import method_class
+from underpaint.methods.registry import METHODS, method_class
 from underpaint.simulate.effort import USUAL, Effort
 from underpaint.training.config import TrainConfig
 from underpaint.training.reporter import Reporter, Silent
@@ -36,6 +36,9 @@ from underpaint.workflows.looks import SINGLE, Scored
 from underpaint.workflows.simulate import simulate
 
 FLOOR, CEILING = "partial", "supervised"
+
+QUICK = "quick"
+"""A row of every report, where the method accepts the hints: what a training of minutes buys over a fit of seconds."""
 
 TAGS_FLOOR = "cam"
 """The floor where hints are tags alone, which name no pixel that `partial` could learn from."""
@@ -91,6 +94,7 @@ def gap(
     budgets: Sequence[float] = (),
     store: Path | None = None,
     four: bool = True,
+    quick: bool = True,
     jobs: int = 1,
     effort: Effort = USUAL,
     tuning: str = "no setting was chosen on masks of this data set",
@@ -123,6 +127,7 @@ def gap(
             first seed, as a point of quality against effort.
         store: Folder of artifacts to share with other comparisons; within ``out`` if left out.
         four: Whether the first seed is scored under all four ways of inference; about ten times the work of one.
+        quick: Whether the quick model is a row as well, where it accepts the hints.
         jobs: Trainings at a time.
         effort: Seconds of a person's time for each kind of hint, where the hints do not say.
         tuning: Which settings were chosen on which masks; stands in the report.
@@ -146,6 +151,8 @@ def gap(
         if methods is None
         else [Variant.parse(text) for text in methods]
     )
+    if quick:
+        variants = with_quick(variants, kinds)
     floor, variants = _floor(variants, TAGS_FLOOR if set(kinds) == {Kind.TAG} else FLOOR)
     rows = _rows(floor, variants, given)
     settings = (tuple(recipes), tuple(overrides), lenient, rest)
@@ -226,6 +233,14 @@ def usual_variants(kinds: Mapping[Kind, int], *, background: bool) -> list[Varia
     name = "gated-crf" if set(kinds) <= {Kind.SCRIBBLE, Kind.CLICK} else "rrm" if choice.method == TAGS_FLOOR else None
     other = [] if name is None else [Variant(name, name)]
     return [*other, Variant(choice.method, choice.method, settings)]
+
+
+def with_quick(variants: Sequence[Variant], kinds: Mapping[Kind, int]) -> list[Variant]:
+    """The variants, the quick model before them, where it accepts the hints and none has its name."""
+    accepted = METHODS[QUICK].accepts
+    fits = set(kinds) <= accepted | {Kind.TAG} and accepted & set(kinds)
+    named = any(variant.label == QUICK for variant in variants)
+    return [Variant(QUICK, QUICK), *variants] if fits and not named else list(variants)
 
 
 def _floor(variants: Sequence[Variant], method: str) -> tuple[Variant, list[Variant]]:
