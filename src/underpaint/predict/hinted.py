@@ -16,7 +16,7 @@ from underpaint.features.linear import NEVER
 from underpaint.hints.rasterise import UNKNOWN, Mask
 from underpaint.hints.types import Kind
 from underpaint.kernels.meanfield import mean_field
-from underpaint.local.combine import AVERAGED_LABELS
+from underpaint.methods.local_global.combine import AVERAGED_LABELS
 from underpaint.models.linear import LinearHead
 
 Flags = npt.NDArray[np.bool_]
