@@ -108,7 +108,7 @@ def _window(image: Image.Image, polygons: list[Polygon], name: str, folder: Path
         ring = np.clip(moved, 0, size)
         if np.ptp(ring[:, 0]) * np.ptp(ring[:, 1]) >= LEAST:
             regions.append(Polygon(polygon.name, tuple((round(float(x), 2), round(float(y), 2)) for x, y in ring)))
-    return Hints(name, (size[1], size[0]), regions=tuple(regions))
+    return Hints(name, (size[1], size[0]), shapes=tuple(regions))
 
 
 def peer(folder: Path) -> dict[str, Any]:

@@ -24,15 +24,15 @@ _RING = ((2.0, 3.0), (30.5, 4.0), (25.0, 33.25), (4.0, 30.0))
 _HOLE = ((10.0, 10.0), (20.0, 10.0), (20.0, 20.0), (10.0, 20.0))
 
 SAMPLES: tuple[Hints, ...] = (
-    Hints("a", SIZE, regions=(Polygon("cat", _RING), Polygon("dog", _RING, (_HOLE,)))),
-    Hints("a", SIZE, regions=(Bitmap("cat", 3, 4, 4, 3, (1, 2, 2, 1, 5, 1)),)),
-    Hints("a", SIZE, clicks=(Click("cat", 3.5, 4.5), Click("dog", 60.0, 40.25))),
-    Hints("a", SIZE, scribbles=(Scribble("cat", ((1.5, 2.5), (20.0, 30.0), (40.5, 8.0)), 3.0),)),
-    Hints("a", SIZE, boxes=(Box("cat", 1.0, 2.0, 30.0, 40.0), Box("dog", 5.0, 5.0, 9.0, 9.0))),
+    Hints("a", SIZE, shapes=(Polygon("cat", _RING), Polygon("dog", _RING, (_HOLE,)))),
+    Hints("a", SIZE, shapes=(Bitmap("cat", 3, 4, 4, 3, (1, 2, 2, 1, 5, 1)),)),
+    Hints("a", SIZE, shapes=(Click("cat", 3.5, 4.5), Click("dog", 60.0, 40.25))),
+    Hints("a", SIZE, shapes=(Scribble("cat", ((1.5, 2.5), (20.0, 30.0), (40.5, 8.0)), 3.0),)),
+    Hints("a", SIZE, shapes=(Box("cat", 1.0, 2.0, 30.0, 40.0), Box("dog", 5.0, 5.0, 9.0, 9.0))),
     Hints("a", SIZE, tags=Tags(frozenset({"cat"}), frozenset({"dog"}))),
     Hints("a", SIZE, tags=Tags(frozenset({"cat", "dog"}))),
     Hints("a", SIZE, mask="masks/a.png"),
-    Hints("a", SIZE, boxes=(Box("cat", 1.0, 2.0, 3.0, 4.0),), boxed=frozenset({"cat"}), source="anna", seconds=2.5),
+    Hints("a", SIZE, shapes=(Box("cat", 1.0, 2.0, 3.0, 4.0),), boxed=frozenset({"cat"}), source="anna", seconds=2.5),
 )
 """One kind of statement each, so that a format can be given those that it holds."""
 

@@ -55,17 +55,17 @@ def data(tmp_path: Path) -> DataFolder:
 def mixture() -> dict[str, Hints]:
     """One image for every kind of hint, and one for several at once."""
     return {
-        "im0": Hints("im0", size=SIZE, clicks=(Click("cat", 10.5, 8.5), Click("background", 40.2, 30.9))),
-        "im1": Hints("im1", scribbles=(Scribble("dog", ((5, 5), (30, 20))),)),
-        "im2": Hints("im2", boxes=(Box("cat", 4, 4, 30, 30),), boxed=frozenset({"cat", "dog"})),
+        "im0": Hints("im0", size=SIZE, shapes=(Click("cat", 10.5, 8.5), Click("background", 40.2, 30.9))),
+        "im1": Hints("im1", shapes=(Scribble("dog", ((5, 5), (30, 20))),)),
+        "im2": Hints("im2", shapes=(Box("cat", 4, 4, 30, 30),), boxed=frozenset({"cat", "dog"})),
         "im3": Hints("im3", tags=Tags(frozenset({"cat"}), frozenset({"dog"}))),
         "im4": Hints("im4", mask="masks/im4.png"),
-        "im5": Hints("im5", clicks=(Click("dog", 3, 3),), tags=Tags(frozenset({"dog"}))),
+        "im5": Hints("im5", shapes=(Click("dog", 3, 3),), tags=Tags(frozenset({"dog"}))),
     }
 
 
 def test_images_beyond_doubt_have_a_mask_or_strokes_and_no_box(data: DataFolder) -> None:
-    boxed = Hints("im2", boxes=(Box("cat", 4, 4, 30, 30),), clicks=(Click("cat", 9, 9),))
+    boxed = Hints("im2", shapes=(Click("cat", 9, 9), Box("cat", 4, 4, 30, 30)))
     held = images(data, mixture() | {"im2": boxed})
     assert [held.names[i] for i in held.sure] == ["im0", "im1", "im4", "im5"]
     assert [held.names[i] for i in held.placed] == ["im0", "im1", "im2", "im4", "im5"]
@@ -150,7 +150,7 @@ def test_samples_hold_what_the_hints_say(data: DataFolder) -> None:
 
 def test_a_hint_is_in_every_crop(data: DataFolder) -> None:
     """Crops of 32 from an image of up to 78: a click in the corner is seen, whatever the window."""
-    hints = {"im0": Hints("im0", clicks=(Click("cat", 51.5, 0.5),))}
+    hints = {"im0": Hints("im0", shapes=(Click("cat", 51.5, 0.5),))}
     made = images(data, hints, views=VIEWS.model_copy(update={"scales": (1.2, 1.5)}))
     for epoch in range(100):
         sample = made[epoch, 0]
@@ -189,7 +189,7 @@ def test_jitter_keeps_padding_black_and_can_be_off(data: DataFolder) -> None:
 
 def test_memory_is_bounded_and_what_it_holds_is_never_changed(data: DataFolder) -> None:
     views = VIEWS.model_copy(update={"scales": (1.0, 1.0), "crop": SIZE, "flip": False, "colour_jitter": 0.0})
-    hints = {n: Hints(n, mask=f"masks/{n}.png", clicks=(Click("cat", 9.5, 9.5),)) for n in NAMES}
+    hints = {n: Hints(n, mask=f"masks/{n}.png", shapes=(Click("cat", 9.5, 9.5),)) for n in NAMES}
     made = images(data, hints, views=views)
     bytes_an_image = SIZE[0] * SIZE[1] * 4  # three of the photograph, one of the mask
     made._cache.limit = 3 * bytes_an_image
@@ -289,14 +289,14 @@ def test_nothing_readable_says_why(data: DataFolder) -> None:
             r"made on 40x52 pixels, the image has 52x40\n.*'im0'\n.*never stretched",
         ),
         (
-            Hints("im0", clicks=(Click("cat", 60, 5),)),
+            Hints("im0", shapes=(Click("cat", 60, 5),)),
             HintError,
             r"outside the image.*x=60, y=5\n.*'im0', 52x40 pixels",
         ),
-        (Hints("im0", boxes=(Box("cat", 0, 0, 5, 45),)), HintError, r"outside the image.*y=45"),
-        (Hints("im0", clicks=(Click("cta", 1, 1),)), HintError, r"unknown class 'cta'\n.*'im0'(.|\n)*'cat'"),
+        (Hints("im0", shapes=(Box("cat", 0, 0, 5, 45),)), HintError, r"outside the image.*y=45"),
+        (Hints("im0", shapes=(Click("cta", 1, 1),)), HintError, r"unknown class 'cta'\n.*'im0'(.|\n)*'cat'"),
         (
-            Hints("im0", clicks=(Click("cat", 1, 1),), tags=Tags(absent=frozenset({"cat"}))),
+            Hints("im0", shapes=(Click("cat", 1, 1),), tags=Tags(absent=frozenset({"cat"}))),
             HintError,
             r"cat: drawn or tagged as present, and said to be absent\n.*'im0'",
         ),
@@ -397,18 +397,18 @@ def test_scales_must_be_a_range(scales: tuple[float, float]) -> None:
 def test_filled_areas_are_labels_above_the_label_file(data: DataFolder) -> None:
     square = Polygon("dog", ((4, 4), (20, 4), (20, 12), (4, 12)), (((6, 6), (8, 6), (8, 8), (6, 8)),))
     bar = Bitmap("cat", 10, 5, 2, 3, (0, 6))
-    alone = images(data, {"im0": Hints("im0", regions=(square, bar))}).still("im0").seeds
+    alone = images(data, {"im0": Hints("im0", shapes=(square, bar))}).still("im0").seeds
     expected = np.full(SIZE, UNKNOWN, np.uint8)
     expected[4:12, 4:20] = 2
     expected[6:8, 6:8] = UNKNOWN
     expected[5:8, 10:12] = 1
     np.testing.assert_array_equal(alone, expected)
-    assert Hints("im0", regions=(square,)).kinds() == {Kind.MASK}
-    both = images(data, {"im0": Hints("im0", mask="masks/im0.png", regions=(square, bar))})
+    assert Hints("im0", shapes=(square,)).kinds() == {Kind.MASK}
+    both = images(data, {"im0": Hints("im0", mask="masks/im0.png", shapes=(square, bar))})
     below = images(data, {"im0": Hints("im0", mask="masks/im0.png")}).still("im0").seeds
     np.testing.assert_array_equal(both.still("im0").seeds, np.where(expected == UNKNOWN, below, expected))
     stroke = (Scribble("dog", ((10.5, 6.5),), width=1.0),)
-    crossed = images(data, {"im0": Hints("im0", scribbles=stroke, regions=(bar,))}).still("im0").seeds
+    crossed = images(data, {"im0": Hints("im0", shapes=(*stroke, bar))}).still("im0").seeds
     assert crossed[6, 10] == UNKNOWN
     assert crossed[6, 11] == 1
     knowledge = both.geometry["im0"].knowledge
@@ -421,7 +421,7 @@ def test_filled_areas_are_labels_above_the_label_file(data: DataFolder) -> None:
 )
 def test_filled_areas_outside_are_refused(data: DataFolder, region: Bitmap | Polygon) -> None:
     with pytest.raises(HintError, match="outside the image"):
-        images(data, {"im0": Hints("im0", regions=(region,))})
+        images(data, {"im0": Hints("im0", shapes=(region,))})
 
 
 def test_ignored_areas_take_labels_and_boxes_away(data: DataFolder) -> None:
@@ -429,10 +429,10 @@ def test_ignored_areas_take_labels_and_boxes_away(data: DataFolder) -> None:
     left = Polygon(IGNORED, ((0, 0), (26, 0), (26, 40), (0, 40)))
     boxed = frozenset({"cat", "dog"})
     hints = {
-        "im0": Hints("im0", mask="masks/im0.png", regions=(left,)),
-        "im1": Hints("im1", boxes=(Box("cat", 10, 10, 40, 30),), boxed=boxed, regions=(left,)),
-        "im2": Hints("im2", boxes=(Box("cat", 10, 10, 40, 30),), boxed=boxed),
-        "im3": Hints("im3", clicks=(Click("dog", 5.5, 5.5),), boxes=(Box("cat", 30, 10, 40, 30),), regions=(left,)),
+        "im0": Hints("im0", mask="masks/im0.png", shapes=(left,)),
+        "im1": Hints("im1", shapes=(Box("cat", 10, 10, 40, 30), left), boxed=boxed),
+        "im2": Hints("im2", shapes=(Box("cat", 10, 10, 40, 30),), boxed=boxed),
+        "im3": Hints("im3", shapes=(Click("dog", 5.5, 5.5), Box("cat", 30, 10, 40, 30), left)),
     }
     held = images(data, hints)
     seeds = held.still("im0").seeds

@@ -39,9 +39,12 @@ def seeds_of(hints: Hints, view: View, labels: np.ndarray | None = None) -> np.n
 def test_hints_as_arrays() -> None:
     hints = Hints(
         "a",
-        clicks=(Click("dog", 1, 2),),
-        scribbles=(Scribble("cat", ((3, 4), (5, 6)), width=2.5), Scribble("background", ((7, 8),))),
-        boxes=(Box("dog", 0, 1, 10, 21),),
+        shapes=(
+            Click("dog", 1, 2),
+            Scribble("cat", ((3, 4), (5, 6)), width=2.5),
+            Scribble("background", ((7, 8),)),
+            Box("dog", 0, 1, 10, 21),
+        ),
         boxed=frozenset({"dog"}),
         tags=Tags(absent=frozenset()),
     )
@@ -59,9 +62,9 @@ def test_hints_as_arrays() -> None:
 @pytest.mark.parametrize(
     "hints",
     [
-        Hints("x/y", clicks=(Click("cta", 1, 1),)),
-        Hints("x/y", boxes=(Box("cta", 0, 0, 1, 1),)),
-        Hints("x/y", scribbles=(Scribble("cta", ((1, 1),)),)),
+        Hints("x/y", shapes=(Click("cta", 1, 1),)),
+        Hints("x/y", shapes=(Box("cta", 0, 0, 1, 1),)),
+        Hints("x/y", shapes=(Scribble("cta", ((1, 1),)),)),
     ],
 )
 def test_unknown_class_names_its_image(hints: Hints) -> None:
@@ -72,13 +75,13 @@ def test_unknown_class_names_its_image(hints: Hints) -> None:
 @pytest.mark.parametrize(
     ("hints", "said"),
     [
-        (Hints("a", clicks=(Click("cat", 61.5, 3),)), "x=61.5, y=3"),
-        (Hints("a", clicks=(Click("cat", 3, -1.01),)), "x=3, y=-1.01"),
-        (Hints("a", clicks=(Click("cat", float("nan"), 3),)), "x=nan, y=3"),
-        (Hints("a", clicks=(Click("cat", 3, float("inf")),)), "y=inf"),
-        (Hints("a", scribbles=(Scribble("cat", ((1, 1), (1, 42))),)), "x=1, y=42"),
-        (Hints("a", boxes=(Box("cat", 0, 0, 5, 55),)), "x=5, y=55"),
-        (Hints("a", boxes=(Box("cat", 100, 0, 105, 5),)), r"2 hint point\(s\).*x=100, y=0"),
+        (Hints("a", shapes=(Click("cat", 61.5, 3),)), "x=61.5, y=3"),
+        (Hints("a", shapes=(Click("cat", 3, -1.01),)), "x=3, y=-1.01"),
+        (Hints("a", shapes=(Click("cat", float("nan"), 3),)), "x=nan, y=3"),
+        (Hints("a", shapes=(Click("cat", 3, float("inf")),)), "y=inf"),
+        (Hints("a", shapes=(Scribble("cat", ((1, 1), (1, 42))),)), "x=1, y=42"),
+        (Hints("a", shapes=(Box("cat", 0, 0, 5, 55),)), "x=5, y=55"),
+        (Hints("a", shapes=(Box("cat", 100, 0, 105, 5),)), r"2 hint point\(s\).*x=100, y=0"),
     ],
 )
 def test_hints_outside_the_image_are_refused(hints: Hints, said: str) -> None:
@@ -89,13 +92,13 @@ def test_hints_outside_the_image_are_refused(hints: Hints, said: str) -> None:
 
 
 def test_rounding_at_the_border_is_forgiven() -> None:
-    hints = Hints("a", clicks=(Click("cat", 60.9, 40.9), Click("cat", -0.9, 0)), boxes=(Box("cat", -1, -1, 61, 41),))
+    hints = Hints("a", shapes=(Click("cat", 60.9, 40.9), Click("cat", -0.9, 0), Box("cat", -1, -1, 61, 41)))
     Geometry.of(hints, TABLE).check_inside("a", SIZE)
 
 
 @pytest.mark.parametrize("factor", [0.5, 0.75, 1.0, 1.5, 3.0])
 def test_a_click_is_one_pixel_at_every_zoom(factor: float) -> None:
-    seeds = seeds_of(Hints("a", clicks=(Click("dog", 30.3, 20.6),)), zoomed(factor))
+    seeds = seeds_of(Hints("a", shapes=(Click("dog", 30.3, 20.6),)), zoomed(factor))
     assert np.argwhere(seeds != UNKNOWN).tolist() == [[int(20.6 * factor), int(30.3 * factor)]]
     assert seeds.min() == 2
 
@@ -107,7 +110,7 @@ def test_a_stroke_covers_the_same_of_the_image_at_every_zoom(
 ) -> None:
     """A pixel is labelled if the place that it shows was painted on in the image: nothing false, at any zoom."""
     vertices = np.random.default_rng(seed).uniform(2, 38, (3, 2))
-    hints = Hints("a", scribbles=(Scribble("cat", tuple((x, y) for x, y in vertices), width),))
+    hints = Hints("a", shapes=(Scribble("cat", tuple((x, y) for x, y in vertices), width),))
     seeds = seeds_of(hints, zoomed(factor, flip=flip))
     seeds = seeds[:, ::-1] if flip else seeds
     y, x = (np.indices(seeds.shape) + 0.5) / factor
@@ -133,9 +136,12 @@ def test_mirrored_view_gives_mirrored_candidates(seed: int) -> None:
     x, y = (tuple(float(v) for v in rng.uniform(0, extent, 8)) for extent in (60, 40))
     hints = Hints(
         "a",
-        clicks=(Click("dog", x[0], y[0]), Click("background", x[1], y[1])),
-        scribbles=(Scribble("cat", ((x[2], y[2]), (x[3], y[3])), 2.7),),
-        boxes=(Box("cat", min(x[4], x[5]), min(y[4], y[5]), max(x[4], x[5]), max(y[4], y[5])),),
+        shapes=(
+            Click("dog", x[0], y[0]),
+            Click("background", x[1], y[1]),
+            Scribble("cat", ((x[2], y[2]), (x[3], y[3])), 2.7),
+            Box("cat", min(x[4], x[5]), min(y[4], y[5]), max(x[4], x[5]), max(y[4], y[5])),
+        ),
         boxed=frozenset({"cat"}),
     )
     mask = torch.from_numpy(rng.integers(0, 3, SIZE).astype(np.uint8))
@@ -154,17 +160,17 @@ def test_mask_strokes_and_a_stage_in_their_order() -> None:
     """A person's mask and strokes contradict each other; what a stage made fills what neither speaks of."""
     labels = np.array([[1, 1, UNKNOWN, UNKNOWN]], np.uint8)
     made = np.array([[2, 2, 2, UNKNOWN]], np.uint8)
-    hints = Hints("a", clicks=(Click("background", 2.5, 0.5),))
+    hints = Hints("a", shapes=(Click("background", 2.5, 0.5),))
     view = whole((1, 4))
     found = Geometry.of(hints, TABLE).candidates(view, (1, 4), TABLE, labels=labels.copy(), made=made)
     assert found.seeds().tolist() == [[1, 1, 0, UNKNOWN]]
-    contradicted = Hints("a", clicks=(Click("cat", 0.5, 0.5), Click("dog", 1.5, 0.5)))
+    contradicted = Hints("a", shapes=(Click("cat", 0.5, 0.5), Click("dog", 1.5, 0.5)))
     found = Geometry.of(contradicted, TABLE).candidates(view, (1, 4), TABLE, labels=labels.copy(), made=None)
     assert found.seeds().tolist() == [[1, UNKNOWN, UNKNOWN, UNKNOWN]]
 
 
 def test_boxes_travel_with_the_view() -> None:
-    hints = Hints("a", boxes=(Box("cat", 10, 10, 20, 20),), boxed=frozenset({"cat", "dog"}))
+    hints = Hints("a", shapes=(Box("cat", 10, 10, 20, 20),), boxed=frozenset({"cat", "dog"}))
     view = View(5, 10, 30, 30, (60, 60), (0, 2), (60, 64), flip=False)
     found = Geometry.of(hints, TABLE).candidates(view, SIZE, TABLE, labels=None, made=None)
     allowed = found.allowed()

@@ -34,8 +34,7 @@ def data(tmp_path: Path) -> DataFolder:
 HINTS = {
     "a": Hints(
         "a",
-        clicks=(Click("cat", 120.5, 60.5),),
-        scribbles=(Scribble("background", ((20.0, 20.0), (20.0, 100.0)), 8.0),),
+        shapes=(Click("cat", 120.5, 60.5), Scribble("background", ((20.0, 20.0), (20.0, 100.0)), 8.0)),
     )
 }
 

@@ -250,10 +250,10 @@ def test_an_unknown_split_blocks(data: Path) -> None:
 
 
 HINTS = (
-    Hints("p00", clicks=(Click("cat", 3.5, 3.5),), tags=Tags(frozenset({"cat"}), frozenset({"dog"}))),
-    Hints("p01", scribbles=(Scribble("dog", ((2.0, 5.0), (12.0, 5.0)), 3.0),)),
-    Hints("p02", boxes=(Box("cat", 1.0, 1.0, 9.0, 9.0),), boxed=frozenset({"cat", "dog"})),
-    Hints("p03", regions=(Polygon("cat", ((0.0, 0.0), (10.0, 0.0), (10.0, 10.0), (0.0, 10.0))),)),
+    Hints("p00", shapes=(Click("cat", 3.5, 3.5),), tags=Tags(frozenset({"cat"}), frozenset({"dog"}))),
+    Hints("p01", shapes=(Scribble("dog", ((2.0, 5.0), (12.0, 5.0)), 3.0),)),
+    Hints("p02", shapes=(Box("cat", 1.0, 1.0, 9.0, 9.0),), boxed=frozenset({"cat", "dog"})),
+    Hints("p03", shapes=(Polygon("cat", ((0.0, 0.0), (10.0, 0.0), (10.0, 10.0), (0.0, 10.0))),)),
 )
 
 
@@ -278,10 +278,10 @@ def test_hints_are_counted_by_kind_and_class(data: Path) -> None:
 
 
 BAD_HINTS = [
-    (Hints("p04", clicks=(Click("catt", 1.0, 1.0),)), "hints-unknown-class", Level.BLOCKS, "catt"),
-    (Hints("p04", clicks=(Click("cat", 999.0, 1.0),)), "hints-outside", Level.BLOCKS, "p04"),
-    (Hints("p04", size=(64, 48), clicks=(Click("cat", 1.0, 1.0),)), "hints-size", Level.BLOCKS, "p04"),
-    (Hints("nobody", clicks=(Click("cat", 1.0, 1.0),)), "hints-without-photograph", Level.WARNS, "nobody"),
+    (Hints("p04", shapes=(Click("catt", 1.0, 1.0),)), "hints-unknown-class", Level.BLOCKS, "catt"),
+    (Hints("p04", shapes=(Click("cat", 999.0, 1.0),)), "hints-outside", Level.BLOCKS, "p04"),
+    (Hints("p04", size=(64, 48), shapes=(Click("cat", 1.0, 1.0),)), "hints-size", Level.BLOCKS, "p04"),
+    (Hints("nobody", shapes=(Click("cat", 1.0, 1.0),)), "hints-without-photograph", Level.WARNS, "nobody"),
     (Hints("p04", mask="masks/none.png"), "label-unreadable", Level.BLOCKS, "p04"),
 ]
 
@@ -398,7 +398,7 @@ def test_annotations_beside_the_photographs_are_learned_from(tmp_path: Path) -> 
     for i in range(6):
         picture(i).save(root / "images" / f"p{i}.jpg")
     square = (Polygon("cat", ((0.0, 0.0), (10.0, 0.0), (10.0, 10.0), (0.0, 10.0))),)
-    made = [Hints(f"p{i}", size=SIZE, regions=square) for i in range(5)] + [Hints("p9", size=SIZE, regions=square)]
+    made = [Hints(f"p{i}", size=SIZE, shapes=square) for i in range(5)] + [Hints("p9", size=SIZE, shapes=square)]
     files = {f"p{i}": f"p{i}.jpg" for i in range(10)}
     write_coco(root / "annotations.json", made, ClassTable.of(["cat", "dog"]), files)
     report = examine(root)

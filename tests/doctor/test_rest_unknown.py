@@ -31,32 +31,32 @@ STROKE = Scribble("cat", ((1.0, 1.0), (9.0, 9.0)))
 BEHIND = Scribble("background", ((30.0, 30.0),))
 NO_BACKGROUND = Tags(absent=frozenset({"background"}))
 FLOODS = {
-    "areas": (WITH, Hints("p0", SIZE, regions=(CAT,))),
-    "areas of all classes but the background": (WITH, Hints("p0", SIZE, regions=(CAT, area("dog", 9.0)))),
-    "boxes": (WITH, Hints("p0", SIZE, boxes=(BOX,))),
-    "boxes with tags": (WITH, Hints("p0", SIZE, boxes=(BOX,), tags=Tags(frozenset({"cat"})))),
-    "areas and strokes on objects": (WITH, Hints("p0", SIZE, regions=(CAT,), scribbles=(STROKE,))),
-    "strokes on objects": (WITH, Hints("p0", SIZE, scribbles=(STROKE,))),
-    "clicks on objects": (WITH, Hints("p0", SIZE, clicks=(Click("cat", 3.0, 3.0),))),
-    "areas, no background in the table": (WITHOUT, Hints("p0", SIZE, regions=(CAT,))),
-    "boxes, no background in the table": (WITHOUT, Hints("p0", SIZE, boxes=(BOX,))),
+    "areas": (WITH, Hints("p0", SIZE, shapes=(CAT,))),
+    "areas of all classes but the background": (WITH, Hints("p0", SIZE, shapes=(CAT, area("dog", 9.0)))),
+    "boxes": (WITH, Hints("p0", SIZE, shapes=(BOX,))),
+    "boxes with tags": (WITH, Hints("p0", SIZE, shapes=(BOX,), tags=Tags(frozenset({"cat"})))),
+    "areas and strokes on objects": (WITH, Hints("p0", SIZE, shapes=(STROKE, CAT))),
+    "strokes on objects": (WITH, Hints("p0", SIZE, shapes=(STROKE,))),
+    "clicks on objects": (WITH, Hints("p0", SIZE, shapes=(Click("cat", 3.0, 3.0),))),
+    "areas, no background in the table": (WITHOUT, Hints("p0", SIZE, shapes=(CAT,))),
+    "boxes, no background in the table": (WITHOUT, Hints("p0", SIZE, shapes=(BOX,))),
 }
 SOUND = {
     "a stroke on the background": (
         WITH,
-        Hints("p0", SIZE, regions=(CAT,), scribbles=(BEHIND,)),
+        Hints("p0", SIZE, shapes=(BEHIND, CAT)),
     ),
-    "an area of background": (WITH, Hints("p0", SIZE, regions=(area("background", 60, 40), CAT))),
-    "complete boxes": (WITH, Hints("p0", SIZE, boxes=(BOX,), boxed=frozenset({"cat", "dog"}))),
+    "an area of background": (WITH, Hints("p0", SIZE, shapes=(area("background", 60, 40), CAT))),
+    "complete boxes": (WITH, Hints("p0", SIZE, shapes=(BOX,), boxed=frozenset({"cat", "dog"}))),
     "a label image": (WITH, Hints("p0", SIZE, mask="masks/p0.png")),
     "no background in this image": (
         WITH,
-        Hints("p0", SIZE, regions=(CAT,), tags=NO_BACKGROUND),
+        Hints("p0", SIZE, shapes=(CAT,), tags=NO_BACKGROUND),
     ),
-    "areas that cover all": (WITH, Hints("p0", SIZE, regions=(area("cat", 60, 39),))),
+    "areas that cover all": (WITH, Hints("p0", SIZE, shapes=(area("cat", 60, 39),))),
     "tags alone": (WITH, Hints("p0", SIZE, tags=Tags(frozenset({"cat"})))),
-    "scenes labelled in part": (WITHOUT, Hints("p0", SIZE, regions=(area("cat", 60, 21),))),
-    "strokes, no background in the table": (WITHOUT, Hints("p0", SIZE, scribbles=(STROKE,))),
+    "scenes labelled in part": (WITHOUT, Hints("p0", SIZE, shapes=(area("cat", 60, 21),))),
+    "strokes, no background in the table": (WITHOUT, Hints("p0", SIZE, shapes=(STROKE,))),
 }
 
 
@@ -129,7 +129,7 @@ def test_complete_boxes_show_the_background(tmp_path: Path) -> None:
     for i in range(2):
         Image.fromarray(np.zeros((*SIZE, 3), np.uint8)).save(tmp_path / "images" / f"p{i}.png")
     boxed = frozenset({"cat", "dog"})
-    write_hints(tmp_path / "h.jsonl", [Hints(f"p{i}", SIZE, boxes=(BOX,), boxed=boxed) for i in range(2)])
+    write_hints(tmp_path / "h.jsonl", [Hints(f"p{i}", SIZE, shapes=(BOX,), boxed=boxed) for i in range(2)])
     findings = {finding.key: finding for finding in examine(tmp_path, hints=[tmp_path / "h.jsonl"]).findings}
     assert findings["class-never"].names == ("dog",)
     made = plan(tmp_path, hints=[tmp_path / "h.jsonl"])

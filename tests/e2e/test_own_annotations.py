@@ -40,7 +40,7 @@ def areas(mask: np.ndarray, form: Format) -> tuple[Region, ...]:
 def annotate(root: Path, scenes: Path, form: Format) -> None:
     """The scenes' photographs without classes, splits and masks, and annotations as a tool would leave them."""
     shutil.copytree(scenes / "images", root / "images", ignore=shutil.ignore_patterns("test-*"))
-    hints = [Hints(name, size=mask.shape, regions=areas(mask, form)) for name, mask in masks_of(scenes).items()]
+    hints = [Hints(name, size=mask.shape, shapes=areas(mask, form)) for name, mask in masks_of(scenes).items()]
     written = root.parent / f"export{form.layout.split()[1] if form.one_file else ''}"
     form.write(written, hints, Writing(SCENE_CLASSES, {name: f"{name}.png" for name in masks_of(scenes)}))
     if written.is_dir():
@@ -92,7 +92,7 @@ def test_boxes_are_complete_where_the_rest_is_background(scenes: Path, tmp_path:
     for name, mask in masks_of(scenes).items():
         regions = [region for region in areas(mask, coco) if isinstance(region, Bitmap)]
         boxes = tuple(Box(r.name, r.x, r.y, r.x + r.width, r.y + r.height) for r in regions)
-        boxed.append(Hints(name, size=mask.shape, boxes=boxes))
+        boxed.append(Hints(name, size=mask.shape, shapes=boxes))
     coco.write(tmp_path / "data/export.json", boxed, Writing(SCENE_CLASSES))
     assert open_dataset(tmp_path / "data").annotations == (tmp_path / "data/export.json",)
     plain, filled = (plan(tmp_path / "data", rest=rest, overrides=small) for rest in (None, "background"))

@@ -125,7 +125,7 @@ def test_masks_leave_annotations_aside(tmp_path: Path) -> None:
     photograph(tmp_path / "images/a.jpg")
     photograph(tmp_path / "masks/a.png")
     (tmp_path / "classes.txt").write_text("elk\nowl\n")
-    write_hints(tmp_path / "hints.jsonl", [Hints("a", clicks=(Click("elk", 1, 1),))])
+    write_hints(tmp_path / "hints.jsonl", [Hints("a", shapes=(Click("elk", 1, 1),))])
     assert open_dataset(tmp_path).annotations == ()
     (tmp_path / "masks/a.png").unlink()
     assert open_dataset(tmp_path).annotations == (tmp_path / "hints.jsonl",)
@@ -134,7 +134,7 @@ def test_masks_leave_annotations_aside(tmp_path: Path) -> None:
 def test_several_formats_are_refused(tmp_path: Path) -> None:
     photograph(tmp_path / "images/a.jpg")
     coco(tmp_path / "coco.json", "a.jpg")
-    write_hints(tmp_path / "hints.jsonl", [Hints("a", clicks=(Click("elk", 1, 1),))])
+    write_hints(tmp_path / "hints.jsonl", [Hints("a", shapes=(Click("elk", 1, 1),))])
     with pytest.raises(DataError, match="several formats: COCO JSON, hints file"):
         open_dataset(tmp_path)
 
@@ -219,7 +219,7 @@ def test_hints_name_the_classes_of_photographs_by_themselves(tmp_path: Path, fol
     photograph(tmp_path / "photos" / folder / "a.jpg")
     path = tmp_path / f"hints.{kind}"
     if kind == "jsonl":
-        write_hints(path, [Hints("a", clicks=(Click("owl", 1, 1), Click("elk", 3, 3)))])
+        write_hints(path, [Hints("a", shapes=(Click("owl", 1, 1), Click("elk", 3, 3)))])
     elif kind == "csv":
         path.write_text("image,owl,elk\na.jpg,1,0\n")
     else:
@@ -241,7 +241,7 @@ def test_hints_name_the_classes_of_photographs_by_themselves(tmp_path: Path, fol
 def test_hints_do_not_explain_the_numbers_of_masks(tmp_path: Path) -> None:
     photograph(tmp_path / "data/images/a.jpg")
     photograph(tmp_path / "data/masks/a.png")
-    write_hints(tmp_path / "hints.jsonl", [Hints("a", clicks=(Click("owl", 1, 1),))])
+    write_hints(tmp_path / "hints.jsonl", [Hints("a", shapes=(Click("owl", 1, 1),))])
     with pytest.raises(DataError, match="class list is missing"):
         open_dataset(tmp_path / "data", hints=[tmp_path / "hints.jsonl"])
 
@@ -250,7 +250,7 @@ def test_hints_of_which_no_photograph_is_there_are_named(tmp_path: Path) -> None
     photograph(tmp_path / "images/a.jpg")
     (tmp_path / "classes.txt").write_text("elk\nowl\n")
     for name in ("a", "b"):
-        write_hints(tmp_path / f"{name}.jsonl", [Hints(name, clicks=(Click("owl", 1, 1),))])
+        write_hints(tmp_path / f"{name}.jsonl", [Hints(name, shapes=(Click("owl", 1, 1),))])
     paths = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
     _, report = read_any_hints(paths, open_dataset(tmp_path))
     assert f"{paths[1]}: none of its 1 images is in the data set" in report.losses()

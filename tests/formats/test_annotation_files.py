@@ -68,7 +68,7 @@ def test_voc_boxes_count_from_one_and_include_both_ends(write: Write) -> None:
         "a": Hints(
             "a",
             size=(3, 4),
-            boxes=(Box("cat", 1.0, 0.0, 3.0, 3.0),),
+            shapes=(Box("cat", 1.0, 0.0, 3.0, 3.0),),
             boxed=THINGS,
             tags=Tags(frozenset({"cat"}), frozenset({"dog"})),
             source="VOC boxes",
@@ -189,7 +189,7 @@ def test_background_clicks_have_no_rank_and_empty_images_say_nothing(write: Writ
     assert read == {
         "a": Hints(
             "a",
-            clicks=(Click("background", 1.0, 2.0), Click("background", 3.0, 4.0)),
+            shapes=(Click("background", 1.0, 2.0), Click("background", 3.0, 4.0)),
             source="What's the Point clicks",
         )
     }

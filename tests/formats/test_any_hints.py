@@ -52,7 +52,7 @@ def test_every_format_is_recognised(tmp_path: Path, data: DataFolder) -> None:
     write_index_mask(tmp_path / "labels/a.png", np.zeros((30, 40), np.uint8), data.classes)
     (tmp_path / "clicks.json").write_text('{"a": [{"x": 5, "y": 6, "cls": 8}]}')
     (tmp_path / "tags.csv").write_text("image,tags\na.png,cat\n")
-    write_hints(tmp_path / "hints.jsonl", [Hints("a", clicks=(Click("cat", 1.0, 1.0),))])
+    write_hints(tmp_path / "hints.jsonl", [Hints("a", shapes=(Click("cat", 1.0, 1.0),))])
     expected = {
         "boxes": ("VOC boxes", "boxes"),
         "lines": ("ScribbleSup scribbles", "scribbles"),
@@ -170,20 +170,19 @@ def test_unknown_formats_are_refused(tmp_path: Path, data: DataFolder) -> None:
 
 def test_merging_unites_and_adds() -> None:
     dot, square = Bitmap("cat", 0, 0, 1, 1, (0, 1)), Polygon("dog", ((0, 0), (2, 0), (2, 2)))
-    first = Hints("a", (3, 4), clicks=(Click("cat", 1, 1),), tags=Tags(CAT), source="x", seconds=2.0, regions=(dot,))
+    first = Hints("a", (3, 4), shapes=(Click("cat", 1, 1), dot), tags=Tags(CAT), source="x", seconds=2.0)
     second = Hints("a", mask="m.png", boxed=frozenset({"dog"}), tags=Tags(frozenset(), frozenset({"owl"})), seconds=3.0)
-    second = replace(second, regions=(square,))
+    second = replace(second, shapes=(square,))
     merged = merge_hints(first, second)
     assert merged == Hints(
         "a",
         size=(3, 4),
-        clicks=(Click("cat", 1, 1),),
+        shapes=(Click("cat", 1, 1), dot, square),
         boxed=frozenset({"dog"}),
         tags=Tags(CAT, frozenset({"owl"})),
         mask="m.png",
         source="x",
         seconds=5.0,
-        regions=(dot, square),
     )
     assert merge_hints(first, Hints("a")) == first
     assert merge_hints(Hints("a"), first) == first
@@ -193,7 +192,7 @@ def test_merging_unites_and_adds() -> None:
     ("first", "second", "message"),
     [
         (Hints("a", tags=Tags(CAT)), Hints("a", tags=Tags(frozenset(), CAT)), "cat"),
-        (Hints("a", clicks=(Click("cat", 1, 1),)), Hints("a", tags=Tags(frozenset(), CAT)), "cat"),
+        (Hints("a", shapes=(Click("cat", 1, 1),)), Hints("a", tags=Tags(frozenset(), CAT)), "cat"),
         (Hints("a", mask="x.png"), Hints("a", mask="y.png"), "two masks"),
         (Hints("a", size=(3, 4)), Hints("a", size=(4, 3)), "two sizes"),
         (Hints("a"), Hints("b"), "two images"),
@@ -207,10 +206,13 @@ def test_contradictions_are_refused(first: Hints, second: Hints, message: str) -
 def test_up_to_one_pixel_outside_is_moved_inside() -> None:
     hints = Hints(
         "a",
-        clicks=(Click("cat", 41.0, -1.0), Click("cat", 39.9, 0.0)),
-        scribbles=(Scribble("cat", ((40.0, 30.0), (20.0, 10.0))),),
-        boxes=(Box("cat", -1.0, -0.5, 41.0, 30.5),),
-        regions=(Polygon("cat", ((-1.0, 3.0), (41.0, 3.0), (5.0, 30.5)), (((1, 4), (2, 4), (2, 31)),)),),
+        shapes=(
+            Click("cat", 41.0, -1.0),
+            Click("cat", 39.9, 0.0),
+            Scribble("cat", ((40.0, 30.0), (20.0, 10.0))),
+            Box("cat", -1.0, -0.5, 41.0, 30.5),
+            Polygon("cat", ((-1.0, 3.0), (41.0, 3.0), (5.0, 30.5)), (((1, 4), (2, 4), (2, 31)),)),
+        ),
     )
     fitted = fit_hints(hints, (30, 40), drop=False, where="test")
     assert fitted.dropped == 0
@@ -224,13 +226,13 @@ def test_up_to_one_pixel_outside_is_moved_inside() -> None:
 @pytest.mark.parametrize(
     "hints",
     [
-        Hints("a", clicks=(Click("cat", 41.1, 5.0),)),
-        Hints("a", scribbles=(Scribble("cat", ((5.0, 35.0), (9.0, 35.0))),)),
-        Hints("a", boxes=(Box("cat", 42.0, 10.0, 44.0, 20.0),)),
-        Hints("a", regions=(Polygon("cat", ((41, 1), (45, 1), (42, 9))),)),
-        Hints("a", regions=(Bitmap("cat", 40, 0, 2, 1, (0, 2)),)),
-        Hints("a", regions=(Bitmap("cat", -2, 0, 2, 1, (0, 2)),)),
-        Hints("a", boxes=(Box("cat", 40.0, 10.0, 41.0, 20.0),)),  # within a pixel, and nothing of it inside
+        Hints("a", shapes=(Click("cat", 41.1, 5.0),)),
+        Hints("a", shapes=(Scribble("cat", ((5.0, 35.0), (9.0, 35.0))),)),
+        Hints("a", shapes=(Box("cat", 42.0, 10.0, 44.0, 20.0),)),
+        Hints("a", shapes=(Polygon("cat", ((41, 1), (45, 1), (42, 9))),)),
+        Hints("a", shapes=(Bitmap("cat", 40, 0, 2, 1, (0, 2)),)),
+        Hints("a", shapes=(Bitmap("cat", -2, 0, 2, 1, (0, 2)),)),
+        Hints("a", shapes=(Box("cat", 40.0, 10.0, 41.0, 20.0),)),  # within a pixel, and nothing of it inside
     ],
 )
 def test_farther_outside_is_refused_or_dropped(hints: Hints) -> None:

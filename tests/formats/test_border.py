@@ -59,7 +59,7 @@ def on_an_edge(polygon: Polygon) -> np.ndarray:
 @given(polygons)
 def test_a_polygon_covers_the_same_pixels_after_the_cut(polygon: Polygon) -> None:
     """Of any form, crossing itself and with holes; the painter cuts off what lies outside, so it is the oracle."""
-    fitted = fit_hints(Hints("a", regions=(polygon,)), SIZE, drop=True, where="test")
+    fitted = fit_hints(Hints("a", shapes=(polygon,)), SIZE, drop=True, where="test")
     expected = covered((polygon,))
     within = all(-1 <= x <= 13 and -1 <= y <= 10 for ring in (polygon.ring, *polygon.holes) for x, y in ring)
     if not within:
@@ -99,7 +99,7 @@ def test_a_stroke_keeps_its_pixels_inside(scribble: Scribble) -> None:  # fmt: s
 
 def test_a_stroke_that_leaves_and_comes_back_is_two() -> None:
     scribble = Scribble("cat", ((2.0, 2.0), (2.0, -6.0), (8.0, -6.0), (8.0, 2.0), (9.0, 3.0)), 1.0)
-    fitted = fit_hints(Hints("a", scribbles=(scribble,)), SIZE, drop=True, where="test")
+    fitted = fit_hints(Hints("a", shapes=(scribble,)), SIZE, drop=True, where="test")
     expected = (((2.0, 2.0), (2.0, 0.0)), ((8.0, 0.0), (8.0, 2.0), (9.0, 3.0)))
     assert tuple(one.points for one in fitted.hints.scribbles) == expected
     assert (fitted.cut, fitted.dropped) == (1, 0)
@@ -108,7 +108,7 @@ def test_a_stroke_that_leaves_and_comes_back_is_two() -> None:
 def test_a_pen_that_reaches_in_from_outside_leaves_no_background() -> None:
     """The line lies outside; its pixels inside are unknown, also with the rest."""
     line = Scribble("cat", ((2.5, -3.0), (9.5, -3.0)), 8.0)
-    hints = Hints("a", scribbles=(line,), regions=(Polygon("dog", ((0, 5), (12, 5), (12, 9), (0, 9))),))
+    hints = Hints("a", shapes=(line, Polygon("dog", ((0, 5), (12, 5), (12, 9), (0, 9)))))
     fitted = fit_hints(hints, SIZE, drop=True, where="test")
     assert (fitted.cut, fitted.dropped, fitted.hints.scribbles) == (0, 1, ())
     filled = fill_rest(fitted.hints, "background", TABLE)
@@ -121,27 +121,27 @@ def test_a_pen_that_reaches_in_from_outside_leaves_no_background() -> None:
 def test_a_bitmap_keeps_its_pixels_inside(x: int, y: int, seed: int) -> None:
     runs = tuple(np.random.default_rng(seed).multinomial(30, [1 / 7] * 7).tolist())
     bitmap = Bitmap("cat", x, y, 6, 5, runs)
-    fitted = fit_hints(Hints("a", regions=(bitmap,)), SIZE, drop=True, where="test")
+    fitted = fit_hints(Hints("a", shapes=(bitmap,)), SIZE, drop=True, where="test")
     np.testing.assert_array_equal(covered(fitted.hints.regions), covered((bitmap,)))
     assert fitted.outside == (0 if 0 <= x <= 6 and 0 <= y <= 4 else 1)
 
 
 def test_a_box_is_cut_and_its_class_stays_boxed() -> None:
     boxes = (Box("cat", -5.0, 3.0, 4.0, 20.0), Box("cat", 6.0, 1.0, 8.0, 3.0))
-    fitted = fit_hints(Hints("a", boxes=boxes, boxed=frozenset({"cat"})), SIZE, drop=True, where="test")
+    fitted = fit_hints(Hints("a", shapes=boxes, boxed=frozenset({"cat"})), SIZE, drop=True, where="test")
     assert fitted.hints.boxes == (Box("cat", 0.0, 3.0, 4.0, 9.0), boxes[1])
     assert fitted.hints.boxed == {"cat"}
     assert (fitted.cut, fitted.dropped) == (1, 0)
     assert ImageKnowledge.of(fitted.hints, TABLE).absent.tolist() == [False, False, False]
     gone = fit_hints(
-        Hints("a", boxes=(Box("cat", 13, 0, 15, 2),), boxed=frozenset({"cat"})), SIZE, drop=True, where="t"
+        Hints("a", shapes=(Box("cat", 13, 0, 15, 2),), boxed=frozenset({"cat"})), SIZE, drop=True, where="t"
     )
     assert (gone.hints.boxed, gone.dropped) == (frozenset(), 1)
 
 
 def test_an_ignored_area_may_leave_the_photograph() -> None:
     area = Polygon(IGNORED, ((-5.0, -5.0), (6.0, -5.0), (6.0, 20.0), (-5.0, 20.0)))
-    fitted = fit_hints(Hints("a", regions=(area,), clicks=(Click("cat", 8, 8),)), SIZE, drop=False, where="test")
+    fitted = fit_hints(Hints("a", shapes=(Click("cat", 8, 8), area)), SIZE, drop=False, where="test")
     assert fitted.outside == 0
     expected = np.zeros(SIZE, bool)
     expected[:, :6] = True
@@ -154,7 +154,7 @@ def test_through_the_reading_of_any_hints(tmp_path: Path) -> None:
     (tmp_path / "classes.txt").write_text("background\ncat\ndog\n")
     Image.new("RGB", (12, 9)).save(tmp_path / "images/a.png")
     crossing, outside = Box("cat", 8.0, 2.0, 20.0, 5.0), Click("dog", 40.0, 40.0)
-    write_hints(tmp_path / "h.jsonl", [Hints("a", boxes=(crossing,), clicks=(outside,))])
+    write_hints(tmp_path / "h.jsonl", [Hints("a", shapes=(outside, crossing))])
     data = open_dataset(tmp_path)
     with pytest.raises(HintError, match="--lenient"):
         read_any_hints(tmp_path / "h.jsonl", data)

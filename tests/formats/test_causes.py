@@ -143,8 +143,8 @@ def test_voc_files_with_outlines_are_voc(root: Path) -> None:
 
 
 def test_images_that_the_rest_must_not_fill_are_counted() -> None:
-    sound = Hints("a", size=(40, 60), regions=(SQUARE,))
-    lost = Hints("b", size=(40, 60), regions=(SQUARE,), unplaced=2)
+    sound = Hints("a", size=(40, 60), shapes=(SQUARE,))
+    lost = Hints("b", size=(40, 60), shapes=(SQUARE,), unplaced=2)
     found, lines = fill_all({"a": sound, "b": lost}, "background", TABLE)
     assert found["b"] == lost
     assert [region.name for region in found["a"].regions] == ["background", "cat"]
@@ -168,9 +168,7 @@ def test_label_studio_results_name_the_controls_of_its_templates(tmp_path: Path)
     hints = Hints(
         "a",
         size=(40, 60),
-        clicks=(Click("cat", 5, 5),),
-        boxes=(Box("cat", 1, 1, 9, 9),),
-        regions=(SQUARE, hole),
+        shapes=(Click("cat", 5, 5), Box("cat", 1, 1, 9, 9), SQUARE, hole),
         tags=Tags(frozenset({"cat"})),
     )
     write_label_studio(tmp_path / "out.json", [hints])

@@ -168,17 +168,17 @@ def test_bad_files_are_refused(file: Path) -> None:
 def test_holes_are_written_as_pixels(file: Path) -> None:
     ring, hole = ((0.0, 0.0), (4.0, 0.0), (4.0, 3.0), (0.0, 3.0)), ((1.0, 1.0), (2.0, 1.0), (2.0, 2.0), (1.0, 2.0))
     holed = Polygon("cat", ring, (hole,))
-    write_coco(file, [Hints("a", size=(3, 4), regions=(holed,))], TABLE, {"a": "a.png"})
+    write_coco(file, [Hints("a", size=(3, 4), shapes=(holed,))], TABLE, {"a": "a.png"})
     back = read_coco(file)["a.png"]
     np.testing.assert_array_equal(region_area(back.regions[0], (3, 4))[1], region_area(holed, (3, 4))[1])
     assert isinstance(back.regions[0], Bitmap)
     with pytest.raises(HintError, match="size of the image"):
-        write_coco(file, [Hints("a", regions=(holed,))], TABLE, {})
+        write_coco(file, [Hints("a", shapes=(holed,))], TABLE, {})
 
 
 def test_what_is_written_by_hand(file: Path) -> None:
     square = Polygon("dog", ((1, 0), (3, 0), (3, 2), (1, 2)))
-    write_coco(file, [Hints("a", size=(3, 4), regions=(MASK, square))], TABLE, {"a": "x/a.jpg"})
+    write_coco(file, [Hints("a", size=(3, 4), shapes=(MASK, square))], TABLE, {"a": "x/a.jpg"})
     made = json.loads(file.read_text())
     assert made["images"] == [{"id": 1, "file_name": "x/a.jpg", "height": 3, "width": 4}]
     assert made["categories"][1] == {"id": 2, "name": "cat"}

@@ -33,14 +33,17 @@ DOT = Bitmap("person", 20, 3, 3, 3, (0, 2, 1, 1, 4, 1))
 FULL = Hints(
     "d/a_leftImg8bit",
     size=SIZE,
-    clicks=(Click("car", 1.5, 1.5),),
-    scribbles=(Scribble("person", ((1, 15), (9, 15)), width=2.0),),
-    boxes=(Box("car", 2, 2, 12, 12),),
+    shapes=(
+        Click("car", 1.5, 1.5),
+        Scribble("person", ((1, 15), (9, 15)), width=2.0),
+        Box("car", 2, 2, 12, 12),
+        HOLED,
+        DOT,
+    ),
     boxed=frozenset({"car"}),
     tags=Tags(frozenset({"car"}), frozenset({"background"})),
     seconds=3.0,
     source="anna",
-    regions=(HOLED, DOT),
 )
 AREAS = [form for form in WRITABLE if {Part.POLYGONS, Part.BITMAPS} & (form.holds | form.as_pixels)]
 
@@ -69,7 +72,7 @@ def painted(hints: Hints, data_root: Path) -> np.ndarray:
 
 @pytest.mark.parametrize("form", AREAS, ids=lambda form: form.name)
 def test_areas_cover_the_same_pixels_in_every_format(form: Format, root: Path, tmp_path: Path) -> None:
-    areas = Hints("d/a_leftImg8bit", size=SIZE, regions=FULL.regions)
+    areas = Hints("d/a_leftImg8bit", size=SIZE, shapes=FULL.regions)
     write_hints(root / "hints.jsonl", [areas])
     out = tmp_path / f"out{ending(form)}"
     planned = plan_conversion(root, to=form.name)
@@ -121,11 +124,11 @@ def test_annotations_without_their_photographs(root: Path, tmp_path: Path) -> No
 
 
 def test_the_rest_is_written_as_well(root: Path, tmp_path: Path) -> None:
-    write_hints(root / "hints.jsonl", [Hints("d/a_leftImg8bit", size=SIZE, regions=FULL.regions)])
+    write_hints(root / "hints.jsonl", [Hints("d/a_leftImg8bit", size=SIZE, shapes=FULL.regions)])
     plan_conversion(root, to="masks", rest="background").write(tmp_path / "out")
     mask = read_index_mask(tmp_path / "out/d/a_leftImg8bit.png", TABLE)
     assert not (mask == UNKNOWN).any()
-    expected = painted(Hints("d/a_leftImg8bit", regions=FULL.regions), root)
+    expected = painted(Hints("d/a_leftImg8bit", shapes=FULL.regions), root)
     np.testing.assert_array_equal(mask, np.where(expected == UNKNOWN, 0, expected))
 
 
@@ -153,7 +156,7 @@ def test_nothing_is_overwritten_or_half_written(root: Path, tmp_path: Path) -> N
     with pytest.raises(DataError, match="can hold nothing"):
         plan_conversion(root, to="coco").write(tmp_path / "new.json")
     (root / "hints.jsonl").write_text("")
-    write_hints(tmp_path / "bare.jsonl", [Hints("../a", regions=(DOT,))])
+    write_hints(tmp_path / "bare.jsonl", [Hints("../a", shapes=(DOT,))])
     with pytest.raises((DataError, HintError)):
         plan_conversion(tmp_path / "bare.jsonl", to="labelme").write(tmp_path / "out")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bare.jsonl", "data", "old.json"]

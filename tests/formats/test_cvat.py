@@ -43,11 +43,9 @@ def test_the_minimal_file(tmp_path: Path) -> None:
         "d/a": Hints(
             "d/a",
             (480, 640),
-            clicks=(Click("cat", 3, 4),),
-            scribbles=(Scribble("cat", ((1, 1), (9, 9))),),
+            shapes=(Click("cat", 3, 4), Scribble("cat", ((1, 1), (9, 9))), Polygon("cat", ((1, 2), (5, 2), (5, 9)))),
             tags=Tags(frozenset({"outdoor"})),
             source="CVAT",
-            regions=(Polygon("cat", ((1, 2), (5, 2), (5, 9))),),
         )
     }
 
@@ -109,8 +107,8 @@ def test_skeletons_subsets_and_what_is_left_out(tmp_path: Path) -> None:
     found = read(tmp_path, whole(shapes, more=' subset="train"'), left_out)
     one = found.pop("train/a")
     assert not found
-    expected = Hints("train/a", (480, 640), clicks=(Click("cat", 3, 4),), source="CVAT")
-    assert replace(one, regions=(), unplaced=0) == expected
+    expected = Hints("train/a", (480, 640), shapes=(Click("cat", 3, 4),), source="CVAT")
+    assert replace(one, shapes=one.clicks, unplaced=0) == expected
     assert one.ignored() == one.regions, "of what is left out the pixels are ignored"
     assert (len(one.regions), one.unplaced) == (3, 1), "the cuboid lacks its corners"
     assert left_out == {
@@ -233,14 +231,16 @@ everything = st.builds(
     Hints,
     image=st.sampled_from(["a", "pets/b", "../c", "d\te", "<img onerror>"]),
     size=st.just(SIZE),
-    clicks=st.lists(st.builds(Click, NAMES, NUMBERS, NUMBERS), max_size=2).map(tuple),
-    scribbles=st.lists(st.builds(Scribble, NAMES, st.lists(points, min_size=1, max_size=3).map(tuple)), max_size=2).map(
-        tuple
-    ),
-    boxes=st.lists(boxes, max_size=2).map(tuple),
+    shapes=st.lists(
+        st.builds(Click, NAMES, NUMBERS, NUMBERS)
+        | st.builds(Scribble, NAMES, st.lists(points, min_size=1, max_size=3).map(tuple))
+        | boxes
+        | st.builds(Polygon, NAMES, rings)
+        | bitmaps,
+        max_size=8,
+    ).map(tuple),
     tags=st.none() | st.builds(Tags, st.frozensets(NAMES, min_size=1)),
     source=st.just("CVAT"),
-    regions=st.lists(st.builds(Polygon, NAMES, rings) | bitmaps, max_size=3).map(tuple),
 )
 
 
@@ -254,7 +254,7 @@ def test_what_is_written_reads_back(tmp_path_factory: pytest.TempPathFactory, hi
 
 def test_a_hole_is_written_as_the_pixels_around_it(tmp_path: Path) -> None:
     ring, hole = ((1.0, 1.0), (6.0, 1.0), (6.0, 4.0), (1.0, 4.0)), ((2.0, 2.0), (3.0, 2.0), (3.0, 3.0), (2.0, 3.0))
-    write_cvat(tmp_path / "a.xml", [Hints("a", SIZE, regions=(Polygon("cat", ring, (hole,)),))])
+    write_cvat(tmp_path / "a.xml", [Hints("a", SIZE, shapes=(Polygon("cat", ring, (hole,)),))])
     (region,) = read_cvat(tmp_path / "a.xml")["a"].regions
     assert isinstance(region, Bitmap)
     assert bitmap_area(region).tolist() == [[True] * 5, [True, False, True, True, True], [True] * 5]
@@ -263,9 +263,9 @@ def test_a_hole_is_written_as_the_pixels_around_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("hints", "message"),
     [
-        (Hints("a", clicks=(Click("cat", 1, 1),)), "size"),
-        (Hints("a\x1b[31m", SIZE, clicks=(Click("cat", 1, 1),)), r"'\\x1b'"),
-        (Hints("a", SIZE, clicks=(Click("\udc80", 1, 1),)), r"'\\udc80'"),
+        (Hints("a", shapes=(Click("cat", 1, 1),)), "size"),
+        (Hints("a\x1b[31m", SIZE, shapes=(Click("cat", 1, 1),)), r"'\\x1b'"),
+        (Hints("a", SIZE, shapes=(Click("\udc80", 1, 1),)), r"'\\udc80'"),
     ],
 )
 def test_what_xml_cannot_hold_is_refused_before_writing(tmp_path: Path, hints: Hints, message: str) -> None:

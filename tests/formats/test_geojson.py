@@ -38,7 +38,7 @@ def test_a_polygon_with_a_hole_of_qupath(tmp_path: Path) -> None:
     expected = Hints(
         "a",
         source="GeoJSON",
-        regions=(Polygon("Tumor", ((10, 10), (60, 10), (60, 50), (10, 50)), (((20, 20), (30, 20), (30, 30)),)),),
+        shapes=(Polygon("Tumor", ((10, 10), (60, 10), (60, 50), (10, 50)), (((20, 20), (30, 20), (30, 30)),)),),
     )
     one = feature("Polygon", [OUTER, HOLE])
     assert read(tmp_path, {"type": "FeatureCollection", "features": [one]}) == expected
@@ -157,10 +157,8 @@ strokes = st.builds(Scribble, NAMES, st.lists(points, min_size=1, max_size=3, un
 everything = st.builds(
     Hints,
     image=st.sampled_from(["a", "pets/b", "d e", "猫"]),
-    clicks=st.lists(st.builds(Click, NAMES, NUMBERS, NUMBERS), max_size=2).map(tuple),
-    scribbles=st.lists(strokes, max_size=2).map(tuple),
+    shapes=st.lists(st.builds(Click, NAMES, NUMBERS, NUMBERS) | strokes | polygons, max_size=6).map(tuple),
     source=st.just("GeoJSON"),
-    regions=st.lists(polygons, max_size=3).map(tuple),
 )
 
 
@@ -174,7 +172,7 @@ def test_what_is_written_reads_back(tmp_path_factory: pytest.TempPathFactory, hi
 
 def test_a_bitmap_is_written_as_its_outlines(tmp_path: Path) -> None:
     bitmap = Bitmap("cat", 2, 1, 4, 3, (0, 5, 2, 5))
-    write_geojson(tmp_path / "out", [Hints("a", regions=(bitmap,)), Hints("b", boxes=(Box("cat", 0, 0, 1, 1),))])
+    write_geojson(tmp_path / "out", [Hints("a", shapes=(bitmap,)), Hints("b", shapes=(Box("cat", 0, 0, 1, 1),))])
     regions = read_geojson(tmp_path / "out")["a"].regions
     assert np.array_equal(
         paint_regions([(1, region) for region in regions], (6, 8)), paint_regions([(1, bitmap)], (6, 8))
@@ -185,12 +183,12 @@ def test_a_bitmap_is_written_as_its_outlines(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["/etc/x", "../x", "a/../../x", "a\\..\\x", "\0", "x" * 300])
 def test_names_that_lead_elsewhere_are_refused_before_writing(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match="name"):
-        write_geojson(tmp_path / "out", [Hints(name, clicks=(Click("cat", 1, 1),))])
+        write_geojson(tmp_path / "out", [Hints(name, shapes=(Click("cat", 1, 1),))])
     assert not list(tmp_path.iterdir())
 
 
 def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
-    one = Hints("a", clicks=(Click("cat", 1, 1),))
+    one = Hints("a", shapes=(Click("cat", 1, 1),))
     write_geojson(tmp_path / "out", [one])
     with pytest.raises(HintError, match="twice"):
         write_geojson(tmp_path / "out", [replace(one, image="b"), one, one])
@@ -199,7 +197,7 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
 
 
 def test_our_own_files_say_that_they_are_in_pixels(tmp_path: Path) -> None:
-    small = Hints("a", scribbles=(Scribble("cat", ((0.25, 0.5),)), Scribble("cat", ((0.1, 0.1), (0.2, 0.2)))))
+    small = Hints("a", shapes=(Scribble("cat", ((0.25, 0.5),)), Scribble("cat", ((0.1, 0.1), (0.2, 0.2)))))
     write_geojson(tmp_path / "out", [small])
     assert read_geojson(tmp_path / "out")["a"].scribbles == small.scribbles
 

@@ -34,7 +34,7 @@ def block(name: str, x0: int, y0: int, x1: int, y1: int) -> Polygon:
     return Polygon(name, ((x0, y0), (x1, y0), (x1, y1), (x0, y1)))
 
 
-HOLE = Hints("a", size=SIZE, regions=(block("cat", 0, 0, 4, 4), block(IGNORED, 2, 0, 6, 2), block("dog", 5, 0, 6, 4)))
+HOLE = Hints("a", size=SIZE, shapes=(block("cat", 0, 0, 4, 4), block(IGNORED, 2, 0, 6, 2), block("dog", 5, 0, 6, 4)))
 """A cat on the left; over its upper right and beyond, an ignored area; over that a dog in the last column."""
 
 SEEN = [[1, 1, U, U, U, 2], [1, 1, U, U, U, 2], [1, 1, 1, 1, U, 2], [1, 1, 1, 1, U, 2]]
@@ -52,7 +52,7 @@ def test_an_ignored_area_is_unknown_and_takes_away_what_lies_below() -> None:
 def test_it_names_no_class_and_is_no_hint_by_itself() -> None:
     assert HOLE.drawn() == ["cat", "dog"]
     assert list(HOLE.names()) == ["cat", "dog"]
-    alone = replace(HOLE, regions=HOLE.ignored())
+    alone = replace(HOLE, shapes=HOLE.ignored())
     assert alone.kinds() == frozenset()
     assert HOLE.kinds() == {Kind.MASK}
     check_hints(replace(HOLE, tags=Tags(absent=frozenset({"background"}))), TABLE, "here")
@@ -62,14 +62,14 @@ def test_it_names_no_class_and_is_no_hint_by_itself() -> None:
 def test_the_rest_leaves_it_unknown() -> None:
     assert painted(fill_rest(HOLE, "background", TABLE)) == [[0 if v == U and r > 1 else v for v in row] for r, row in
                                                             enumerate(SEEN)]  # fmt: skip
-    stroked = replace(HOLE, clicks=(Click("dog", 4.5, 3.5),))
+    stroked = replace(HOLE, shapes=(Click("dog", 4.5, 3.5), *HOLE.shapes))
     rows = painted(fill_rest(stroked, "background", TABLE))
     assert rows[2:] == [[1, 1, 1, 1, 0, 2], [1, 1, 1, 1, U, 2]]
     assert rows[:2] == SEEN[:2]
 
 
 def test_a_shape_of_unknown_place_keeps_the_rest_unknown() -> None:
-    for one in (HOLE, Hints("a", size=SIZE, boxes=(Box("cat", 1, 1, 3, 3),))):
+    for one in (HOLE, Hints("a", size=SIZE, shapes=(Box("cat", 1, 1, 3, 3),))):
         lost = replace(one, unplaced=1)
         assert fill_rest(lost, "background", TABLE) == lost
         assert fill_rest(one, "background", TABLE) != one
@@ -77,7 +77,7 @@ def test_a_shape_of_unknown_place_keeps_the_rest_unknown() -> None:
 
 def test_boxes_say_nothing_on_it() -> None:
     """The rest of boxes: outside them background alone, on the ignored column and rows all classes again."""
-    hints = Hints("a", size=SIZE, boxes=(Box("cat", 0, 0, 2, 4),), regions=(block(IGNORED, 1, 0, 3, 4),))
+    hints = Hints("a", size=SIZE, shapes=(Box("cat", 0, 0, 2, 4), block(IGNORED, 1, 0, 3, 4)))
     filled = fill_rest(hints, "background", TABLE)
     knowledge = ImageKnowledge.of(filled, TABLE)
     assert filled.boxed == {"cat", "dog"}
@@ -94,10 +94,15 @@ def test_what_is_outside_the_table_is_counted_and_ignored() -> None:
     hints = Hints(
         "a",
         size=SIZE,
-        regions=(block("cat", 0, 0, 4, 4), block("owl", 2, 0, 6, 2), block("dog", 5, 0, 6, 4)),
-        boxes=(Box("owl", 0, 0, 6, 4), Box("cat", 0, 0, 4, 4)),
-        clicks=(Click("owl", 0.5, 0.5),),
-        scribbles=(Scribble("owl", ((0.5, 3.5), (1.5, 3.5)), 1.0),),
+        shapes=(
+            Click("owl", 0.5, 0.5),
+            Scribble("owl", ((0.5, 3.5), (1.5, 3.5)), 1.0),
+            Box("owl", 0, 0, 6, 4),
+            Box("cat", 0, 0, 4, 4),
+            block("cat", 0, 0, 4, 4),
+            block("owl", 2, 0, 6, 2),
+            block("dog", 5, 0, 6, 4),
+        ),
         tags=Tags(frozenset({"owl", "cat"}), frozenset()),
         boxed=frozenset({"owl", "cat"}),
     )
@@ -109,8 +114,10 @@ def test_what_is_outside_the_table_is_counted_and_ignored() -> None:
     assert kept.boxed == {"cat"}
     expected = [[U, *SEEN[0][1:]], SEEN[1], SEEN[2], [U, U, *SEEN[3][2:]]]
     assert painted(kept) == expected
-    assert painted(fill_rest(replace(kept, boxes=()), "background", TABLE)) == expected, "the box covered all of it"
-    same = Hints("a", regions=HOLE.regions)
+    assert painted(fill_rest(replace(kept, shapes=kept.regions), "background", TABLE)) == expected, (
+        "the box covered all of it"
+    )
+    same = Hints("a", shapes=HOLE.regions)
     assert of_table(same, TABLE.names, counts) is same
 
 
@@ -140,7 +147,7 @@ def test_a_stroke_over_a_huge_photograph_becomes_its_rectangle() -> None:
 def test_our_hints_file_states_it(tmp_path: Path) -> None:
     hole = Polygon(IGNORED, ((0.0, 0.0), (5.0, 0.0), (5.0, 4.0)), (((1.0, 1.0), (2.0, 1.0), (2.0, 2.0)),))
     bitmap = Bitmap(IGNORED, 1, 1, 2, 1, (1, 1))
-    hints = replace(HOLE, regions=(*HOLE.regions, hole, bitmap), unplaced=3)
+    hints = replace(HOLE, shapes=(*HOLE.shapes, hole, bitmap), unplaced=3)
     write_hints(tmp_path / "h.jsonl", [hints])
     assert read_hints(tmp_path / "h.jsonl", TABLE) == {"a": hints}
     assert hint_record(hints)["regions"][1]["ignored"] is True
@@ -156,7 +163,7 @@ def test_our_hints_file_refuses_half_a_statement(said: str, tmp_path: Path) -> N
 
 
 def test_sources_are_merged_with_it() -> None:
-    merged = merge_hints(replace(HOLE, unplaced=1), replace(HOLE, regions=HOLE.regions[1:2], unplaced=2))
+    merged = merge_hints(replace(HOLE, unplaced=1), replace(HOLE, shapes=HOLE.regions[1:2], unplaced=2))
     assert merged.regions == (*HOLE.regions, HOLE.regions[1])
     assert merged.unplaced == 3
 
@@ -191,8 +198,13 @@ def test_words_of_tools_are_understood() -> None:
     hints = Hints(
         "a",
         size=SIZE,
-        regions=(block("cat", 0, 0, 4, 4), block("__ignore__", 2, 0, 6, 2), block("_background_", 5, 0, 6, 4)),
-        boxes=(Box("__ignore__", 0, 3, 6, 4), Box("_background_", 0, 0, 2, 2)),
+        shapes=(
+            Box("__ignore__", 0, 3, 6, 4),
+            Box("_background_", 0, 0, 2, 2),
+            block("cat", 0, 0, 4, 4),
+            block("__ignore__", 2, 0, 6, 2),
+            block("_background_", 5, 0, 6, 4),
+        ),
         tags=Tags(frozenset({"__ignore__", "_background_"})),
     )
     read = understood(hints, TABLE)

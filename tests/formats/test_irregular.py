@@ -24,10 +24,10 @@ TABLE = ClassTable.of(["background", "cat", "dog", "person", "car"])
 SIZE = (40, 60)
 RING = ((2.0, 3.0), (30.0, 4.0), (25.0, 33.0))
 SAID = (
-    Hints("a", SIZE, regions=(Polygon("car", RING),)),
-    Hints("a", SIZE, boxes=(Box("cat", 1.0, 2.0, 30.0, 35.0),)),
-    Hints("a", SIZE, scribbles=(Scribble("cat", ((1.5, 2.5), (20.0, 30.0))),), tags=Tags(frozenset({"cat"}))),
-    Hints("a", SIZE, clicks=(Click("cat", 3.5, 4.5),)),
+    Hints("a", SIZE, shapes=(Polygon("car", RING),)),
+    Hints("a", SIZE, shapes=(Box("cat", 1.0, 2.0, 30.0, 35.0),)),
+    Hints("a", SIZE, shapes=(Scribble("cat", ((1.5, 2.5), (20.0, 30.0))),), tags=Tags(frozenset({"cat"}))),
+    Hints("a", SIZE, shapes=(Click("cat", 3.5, 4.5),)),
 )
 
 KINDS: dict[str, Callable[[Path], None]] = {

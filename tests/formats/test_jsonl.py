@@ -15,25 +15,25 @@ from underpaint.annotations.jsonl import read_hints, write_hints
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import DataError, FormatError, HintError, UnderpaintError
 from underpaint.core.inside import leads_out
-from underpaint.hints.check import geometry
 from underpaint.hints.types import Bitmap, Box, Click, Hints, Polygon, Scribble, Tags
 
 HEADER = '{"underpaint": "hints", "version": 1}\n'
 FULL = Hints(
     image="pets/a",
     size=(240, 320),
-    clicks=(Click("cat", 4.5, 5.5),),
-    scribbles=(Scribble("cat", ((3.5, 3.5), (6.0, 4.0))), Scribble("dog", ((1.0, 2.0),), width=1.5)),
-    boxes=(Box("cat", 1.0, 2.0, 9.0, 7.5),),
+    shapes=(
+        Click("cat", 4.5, 5.5),
+        Scribble("cat", ((3.5, 3.5), (6.0, 4.0))),
+        Scribble("dog", ((1.0, 2.0),), width=1.5),
+        Box("cat", 1.0, 2.0, 9.0, 7.5),
+        Polygon("cat", ((1.0, 1.0), (8.0, 1.0), (8.0, 7.5)), (((2.0, 2.0), (3.0, 2.0), (3.0, 3.0)),)),
+        Bitmap("dog", 3, 2, 4, 2, (1, 3, 4)),
+    ),
     boxed=frozenset({"cat", "dog"}),
     tags=Tags(frozenset({"cat"}), frozenset({"owl"})),
     mask="labels/a.png",
     source="anna",
     seconds=21.25,
-    regions=(
-        Polygon("cat", ((1.0, 1.0), (8.0, 1.0), (8.0, 7.5)), (((2.0, 2.0), (3.0, 2.0), (3.0, 3.0)),)),
-        Bitmap("dog", 3, 2, 4, 2, (1, 3, 4)),
-    ),
 )
 
 names = st.text(min_size=1, max_size=8)
@@ -58,21 +58,18 @@ every_hints = st.builds(
     Hints,
     image=names,
     size=st.none() | st.tuples(st.integers(1, 9999), st.integers(1, 9999)),
-    clicks=st.lists(clicks, max_size=3).map(tuple),
-    scribbles=st.lists(strokes, max_size=3).map(tuple),
-    boxes=st.lists(boxes.map(lambda b: Box(*b)), max_size=3).map(tuple),
+    shapes=st.lists(clicks | strokes | boxes.map(lambda b: Box(*b)) | polygons | bitmaps, max_size=9).map(tuple),
     boxed=st.frozensets(names, max_size=3),
     tags=st.none() | tags,
     mask=st.none() | names.filter(lambda name: not leads_out(name)),
     source=st.text(max_size=8),
     seconds=st.none() | st.floats(0, 1e6),
-    regions=st.lists(polygons | bitmaps, max_size=3).map(tuple),
 )
 
 
 def sensible(one: Hints) -> Hints:
     """The same without tags that call a drawn class absent, which the writer refuses."""
-    drawn = {hint.name for hint in geometry(one)}
+    drawn = {shape.name for shape in one.shapes}
     return replace(one, tags=Tags(one.tags.present, one.tags.absent - drawn)) if one.tags else one
 
 
@@ -202,8 +199,8 @@ def test_an_overlong_line_is_refused_before_it_is_parsed(file: Path, monkeypatch
     "bad",
     [
         [Hints("a"), Hints("a")],
-        [Hints("a", clicks=(Click("cat", math.nan, 1.0),))],
-        [Hints("a", scribbles=(Scribble("cat", ()),))],
+        [Hints("a", shapes=(Click("cat", math.nan, 1.0),))],
+        [Hints("a", shapes=(Scribble("cat", ()),))],
         [Hints("a", seconds=-1.0)],
     ],
 )

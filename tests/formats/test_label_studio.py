@@ -163,7 +163,7 @@ def test_a_busy_brush_is_decoded_faster_than_bit_by_bit() -> None:
 def test_a_rectangle_in_percent(tmp_path: Path) -> None:
     read_back = read(tmp_path, task(RECTANGLE, lead_time=4.5))
     assert read_back == {
-        "a": Hints("a", (480, 640), boxes=(Box("cat", 64, 96, 256, 288),), source="Label Studio", seconds=4.5)
+        "a": Hints("a", (480, 640), shapes=(Box("cat", 64, 96, 256, 288),), source="Label Studio", seconds=4.5)
     }
 
 
@@ -183,11 +183,10 @@ def test_every_kind_of_result(tmp_path: Path) -> None:
     ]
     found = read(tmp_path, task(*results), left_out=left_out)["a"]
     assert len(found.ignored()) == 4, "two labels, none, and twice no area"
-    assert replace(found, regions=tuple(region for region in found.regions if region.name)) == Hints(
+    assert replace(found, shapes=tuple(shape for shape in found.shapes if shape.name)) == Hints(
         "a",
         (100, 200),
-        clicks=(Click("cat", 100, 10),),
-        regions=(Polygon("dog", ((0, 0), (100, 0), (100, 100))),),
+        shapes=(Click("cat", 100, 10), Polygon("dog", ((0, 0), (100, 0), (100, 100)))),
         tags=Tags(frozenset({"cat", "dog"})),
         source="Label Studio",
     )
@@ -389,12 +388,12 @@ everything = st.builds(
     Hints,
     image=st.sampled_from(["a", "pets/b", "../c", "d e"]),
     size=st.just(SIZE),
-    clicks=st.lists(st.builds(Click, NAMES, STEP, STEP), max_size=2).map(tuple),
-    boxes=st.lists(boxes, max_size=2).map(tuple),
+    shapes=st.lists(
+        st.builds(Click, NAMES, STEP, STEP) | boxes | st.builds(Polygon, NAMES, rings) | bitmaps, max_size=6
+    ).map(tuple),
     tags=st.none() | st.builds(Tags, st.frozensets(NAMES, min_size=1)),
     source=st.just("Label Studio"),
     seconds=st.none() | st.floats(0, 1e6),
-    regions=st.lists(st.builds(Polygon, NAMES, rings) | bitmaps, max_size=3).map(tuple),
 )
 
 
@@ -408,7 +407,7 @@ def test_what_is_written_reads_back(tmp_path_factory: pytest.TempPathFactory, hi
 
 def test_a_hole_is_written_as_the_pixels_around_it(tmp_path: Path) -> None:
     ring, hole = ((1.0, 1.0), (6.0, 1.0), (6.0, 6.0), (1.0, 6.0)), ((3.0, 3.0), (4.0, 3.0), (4.0, 4.0), (3.0, 4.0))
-    hints = Hints("a", SIZE, regions=(Polygon("cat", ring, (hole,)),))
+    hints = Hints("a", SIZE, shapes=(Polygon("cat", ring, (hole,)),))
     write_label_studio(tmp_path / "out.json", [hints])
     (region,) = read_label_studio(tmp_path / "out.json")["a"].regions
     expected = np.full(SIZE, 255, np.uint8)
@@ -420,7 +419,7 @@ def test_a_hole_is_written_as_the_pixels_around_it(tmp_path: Path) -> None:
 
 def test_percent_need_a_size(tmp_path: Path) -> None:
     with pytest.raises(HintError, match="size"):
-        write_label_studio(tmp_path / "out.json", [Hints("a", clicks=(Click("cat", 1, 1),))])
+        write_label_studio(tmp_path / "out.json", [Hints("a", shapes=(Click("cat", 1, 1),))])
     assert not list(tmp_path.iterdir())
     write_label_studio(tmp_path / "out.json", [Hints("a", tags=Tags(frozenset({"cat"})))])
     assert read_label_studio(tmp_path / "out.json")["a"].size is None

@@ -136,7 +136,7 @@ def test_two_files_of_one_image_are_refused(tmp_path: Path) -> None:
 def test_holes_are_written_as_pixels(tmp_path: Path) -> None:
     ring, hole = ((2.0, 2.0), (9.0, 2.0), (9.0, 9.0), (2.0, 9.0)), ((4.0, 4.0), (5.0, 4.0), (5.0, 5.0))
     holed = Polygon("cat", ring, (hole,))
-    write_labelme(tmp_path / "out", [Hints("d/a", size=(48, 64), regions=(holed,))], {"d/a": "d/a.jpg"})
+    write_labelme(tmp_path / "out", [Hints("d/a", size=(48, 64), shapes=(holed,))], {"d/a": "d/a.jpg"})
     (region,) = read_labelme(tmp_path / "out")["d/a"].regions
     assert isinstance(region, Bitmap)
     seen, expected = (np.zeros((48, 64), bool) for _ in range(2))

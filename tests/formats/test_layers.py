@@ -40,33 +40,33 @@ def names(hints: Hints) -> list[str]:
 
 def test_parts_drawn_before_the_whole_go_above_it() -> None:
     """Of several the larger lies lower; what is covered in part alone keeps its place."""
-    found, moved = raised(Hints("a", size=SIZE, regions=(HUB, WHEEL, BESIDE, CAR)))
+    found, moved = raised(Hints("a", size=SIZE, shapes=(HUB, WHEEL, BESIDE, CAR)))
     assert found.regions == (BESIDE, CAR, WHEEL, HUB)
     assert moved == 2
-    same = Hints("a", size=SIZE, regions=(CAR, WHEEL, HUB, BESIDE))
+    same = Hints("a", size=SIZE, shapes=(CAR, WHEEL, HUB, BESIDE))
     assert raised(same) == (same, 0)
 
 
 def test_without_a_size_and_outside_of_the_image_as_well() -> None:
-    assert names(raised(Hints("a", regions=(HUB, CAR)))[0]) == ["car", "hub"]
-    away = Hints("a", size=SIZE, regions=(block("hub", 20, 20, 22, 22), block("car", 19, 19, 30, 30)))
+    assert names(raised(Hints("a", shapes=(HUB, CAR)))[0]) == ["car", "hub"]
+    away = Hints("a", size=SIZE, shapes=(block("hub", 20, 20, 22, 22), block("car", 19, 19, 30, 30)))
     assert raised(away) == (away, 0), "neither has a pixel in the image"
 
 
 def test_what_is_as_large_stays_below_and_is_counted_as_hidden() -> None:
-    twice = Hints("a", size=SIZE, regions=(WHEEL, block("car", 2, 2, 5, 5)))
+    twice = Hints("a", size=SIZE, shapes=(WHEEL, block("car", 2, 2, 5, 5)))
     assert raised(twice) == (twice, 0)
     assert hidden(twice) == 1
     assert seen(twice.regions, SIZE) == twice.regions[1:]
 
 
 def test_of_one_class_nothing_is_lost_and_an_ignored_area_takes_away() -> None:
-    same = Hints("a", size=SIZE, regions=(block("car", 1, 1, 2, 2), CAR))
-    void = Hints("a", size=SIZE, regions=(WHEEL, block(IGNORED, 0, 0, 10, 6)))
+    same = Hints("a", size=SIZE, shapes=(block("car", 1, 1, 2, 2), CAR))
+    void = Hints("a", size=SIZE, shapes=(WHEEL, block(IGNORED, 0, 0, 10, 6)))
     for hints in (same, void):
         assert raised(hints) == (hints, 0)
         assert hidden(hints) == 0
-    ignored_part = Hints("a", size=SIZE, regions=(block(IGNORED, 2, 2, 5, 5), CAR))
+    ignored_part = Hints("a", size=SIZE, shapes=(block(IGNORED, 2, 2, 5, 5), CAR))
     assert names(raised(ignored_part)[0]) == ["car", IGNORED]
 
 
@@ -80,7 +80,7 @@ blocks = st.builds(
 @given(st.lists(blocks, max_size=6))
 def test_after_it_no_area_is_covered_whole_by_a_larger_one(regions: list[Polygon]) -> None:
     """By sets of pixels; the same areas are there, and those that nothing covered keep their order."""
-    before = Hints("a", size=SIZE, regions=tuple(regions))
+    before = Hints("a", size=SIZE, shapes=tuple(regions))
     found, _ = raised(before)
     assert sorted(map(repr, found.regions)) == sorted(map(repr, regions))
     pixels = [paint_regions([(1, region)], SIZE) == 1 for region in found.regions]
@@ -106,7 +106,7 @@ def test_every_format_keeps_the_part_or_says_that_it_is_hidden(form: Format, tmp
     """Written as the tool would, the part first; read again through the report."""
     Image.new("RGB", SIZE[::-1]).save(tmp_path / "a.png")
     out = tmp_path / f"out{form.layout.split()[1] if form.one_file else ''}"
-    form.write(out, [Hints("a", size=SIZE, regions=(WHEEL, CAR))], Writing(TABLE, {"a": "a.png"}))
+    form.write(out, [Hints("a", size=SIZE, shapes=(WHEEL, CAR))], Writing(TABLE, {"a": "a.png"}))
     reading = Reading(TABLE, tmp_path, {"a": tmp_path / "a.png"})
     (one,) = form.hints(out, reading).values()
     (remark,) = reading.remarks
@@ -132,7 +132,7 @@ def test_the_report_says_it(tmp_path: Path) -> None:
 
 def test_what_is_hidden_is_not_written_where_the_order_is_lost(tmp_path: Path) -> None:
     """The pixels stay what they were; what is not written is said."""
-    write_hints(tmp_path / "h.jsonl", [Hints("a", size=SIZE, regions=(WHEEL, CAR, BESIDE))])
+    write_hints(tmp_path / "h.jsonl", [Hints("a", size=SIZE, shapes=(WHEEL, CAR, BESIDE))])
     planned = plan_conversion(tmp_path / "h.jsonl", to="coco")
     assert any(note.startswith("1 areas that one drawn later covers whole") for note in planned.notes)
     planned.write(tmp_path / "out.json")

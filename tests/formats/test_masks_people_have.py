@@ -100,7 +100,7 @@ def test_a_number_for_each_object(tmp_path: Path, dtype: type[np.uint8] | type[n
     assert read_classes(tmp_path / "out/classes.txt").names == ("background", "nucleus")
     plan_conversion(root / "masks", to="masks", instances="nucleus").write(tmp_path / "alone")
     assert (tmp_path / "alone/p.png").read_bytes() == (tmp_path / "out/p.png").read_bytes()
-    write_hints(tmp_path / "h.jsonl", [Hints("p", clicks=(Click("nucleus", 3, 3),))])
+    write_hints(tmp_path / "h.jsonl", [Hints("p", shapes=(Click("nucleus", 3, 3),))])
     with pytest.raises(DataError, match="for label images with a number for each object"):
         plan_conversion(tmp_path / "h.jsonl", to="coco", instances="nucleus")
 
@@ -166,15 +166,15 @@ def test_label_images_that_say_nothing_are_refused(tmp_path: Path, place: str) -
 def test_what_lies_outside_complete_boxes_shows_the_background(tmp_path: Path) -> None:
     root = photograph(tmp_path / "data", "background\ntree\n")
     box = Box("tree", 5, 5, 15, 10)
-    write_hints(tmp_path / "h.jsonl", [Hints("p", boxes=(box,), boxed=frozenset({"tree"}))])
+    write_hints(tmp_path / "h.jsonl", [Hints("p", shapes=(box,), boxed=frozenset({"tree"}))])
     report = examine(root, hints=[tmp_path / "h.jsonl"])
     assert not [f for f in report.findings if f.key == "class-never"]
     assert (report.balance[0]["images"], report.balance[0]["pixels"]) == (1, 20 * 30 - 50)
 
 
 AREAS = [
-    Hints("p", regions=(Polygon("cat", ((2, 2), (12, 2), (12, 12), (2, 12))),)),
-    Hints("q", regions=(Polygon("dog", ((2, 2), (8, 2), (8, 8), (2, 8))),)),
+    Hints("p", shapes=(Polygon("cat", ((2, 2), (12, 2), (12, 12), (2, 12))),)),
+    Hints("q", shapes=(Polygon("dog", ((2, 2), (8, 2), (8, 8), (2, 8))),)),
 ]
 
 
@@ -216,7 +216,7 @@ def test_areas_that_leave_much_unknown_are_no_truth(annotated: Path) -> None:
         DataError, match=r"(?s)89% of the pixels unknown.*--rest background.*convert DATA OUT --to masks"
     ):
         evaluate(annotated, annotated, split="train")
-    write_hints(annotated / "hints.jsonl", [AREAS[0], Hints("q", clicks=(Click("dog", 3, 3),))])
+    write_hints(annotated / "hints.jsonl", [AREAS[0], Hints("q", shapes=(Click("dog", 3, 3),))])
     with pytest.raises(DataError, match=r"(?s)1 of 2 images have no mask: q.*convert DATA OUT --to masks --rest"):
         require_truth(open_with_truth(annotated, rest="background"), ["p", "q"])
 
@@ -242,7 +242,7 @@ def test_a_devkit_layout_has_the_classes_of_its_list(tmp_path: Path, name: str) 
 def test_label_images_beside_other_hints_of_the_same_image(tmp_path: Path) -> None:
     data = open_dataset(photograph(tmp_path / "data", "background\ncat\n"))
     saved(tmp_path / "strokes/p.png", drawn(0.05))
-    write_hints(tmp_path / "h.jsonl", [Hints("p", boxes=(Box("cat", 1, 1, 9, 9),))])
+    write_hints(tmp_path / "h.jsonl", [Hints("p", shapes=(Box("cat", 1, 1, 9, 9),))])
     for paths in ([tmp_path / "strokes", tmp_path / "h.jsonl"], [tmp_path / "h.jsonl", tmp_path / "strokes"]):
         hints, _ = read_any_hints(paths, data)
         assert hints["p"].kinds() == {Kind.SCRIBBLE, Kind.BOX}

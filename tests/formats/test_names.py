@@ -25,13 +25,12 @@ from underpaint.imagefiles.spelling import bare_names, without_ending
 
 TABLE = ClassTable.of(["background", "cat", "dog", "road"])
 SIZE = (20, 30)
-FULL = {
-    "regions": (Polygon("road", ((2.0, 2.0), (12.0, 2.0), (12.0, 12.0))),),
-    "boxes": (Box("cat", 2.0, 2.0, 12.0, 12.0),),
-    "scribbles": (Scribble("cat", ((1.5, 15.5), (9.5, 15.5)), 3.0),),
-    "clicks": (Click("cat", 3.5, 3.5),),
-    "tags": Tags(frozenset({"cat"})),
-}
+SHAPES = (
+    Polygon("road", ((2.0, 2.0), (12.0, 2.0), (12.0, 12.0))),
+    Box("cat", 2.0, 2.0, 12.0, 12.0),
+    Scribble("cat", ((1.5, 15.5), (9.5, 15.5)), 3.0),
+    Click("cat", 3.5, 3.5),
+)
 
 
 def data_set(root: Path, *names: str) -> DataFolder:
@@ -48,7 +47,7 @@ def written(form: Format, folder: Path, *names: str) -> Path:
     if form.name in FOREIGN:
         FOREIGN[form.name](path, names)
         return path
-    hints = [Hints(name, SIZE, **FULL) for name in names]  # type: ignore[arg-type]  # by the names of the fields
+    hints = [Hints(name, SIZE, SHAPES, tags=Tags(frozenset({"cat"}))) for name in names]
     form.write(path, hints, Writing(TABLE, {name: f"{name}.png" for name in names}))
     return path
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import underpaint.annotations
 from underpaint.annotations import registry
 from underpaint.annotations.format import ByImage, Format, Reading, Writing
 from underpaint.annotations.parsing.sniff import first_line
-from underpaint.datasets import annotated, convert
+from underpaint.datasets import convert
 from underpaint.datasets.hints import read_any_hints
 from underpaint.datasets.open import open_dataset
 from underpaint.hints.parts import Part
@@ -25,7 +26,7 @@ SHARED = {"parsing"}
 
 def read(path: Path, reading: Reading) -> ByImage:
     rows = [line.split() for line in path.read_text().splitlines()[1:]]
-    return {image: Hints(image, clicks=(Click(name, float(x), float(y)),)) for image, name, x, y in rows}
+    return {image: Hints(image, shapes=(Click(name, float(x), float(y)),)) for image, name, x, y in rows}
 
 
 def write(path: Path, hints: Sequence[Hints], writing: Writing) -> None:
@@ -48,7 +49,8 @@ TOY = Format(
 def toy(monkeypatch: pytest.MonkeyPatch) -> Format:
     """The registry with a line more."""
     every = (*registry.FORMATS, TOY)
-    for module in (registry, annotated, convert):
+    held = [module for module in sys.modules.values() if getattr(module, "FORMATS", None) is registry.FORMATS]
+    for module in held:
         monkeypatch.setattr(module, "FORMATS", every)
     return TOY
 

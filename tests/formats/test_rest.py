@@ -23,7 +23,7 @@ def painted(hints: Hints) -> np.ndarray:
 def test_the_rest_of_an_image_with_areas() -> None:
     expected = np.zeros(SIZE, np.uint8)
     expected[1:4, 1:4] = 1
-    filled = fill_rest(Hints("a", size=SIZE, regions=(SQUARE,)), "background", TABLE)
+    filled = fill_rest(Hints("a", size=SIZE, shapes=(SQUARE,)), "background", TABLE)
     np.testing.assert_array_equal(painted(filled), expected)
     assert filled.regions[-1] == SQUARE
 
@@ -32,10 +32,12 @@ def test_boxes_and_strokes_cover_as_well() -> None:
     hints = Hints(
         "a",
         size=SIZE,
-        boxes=(Box("dog", 5, 2, 8, 5),),
-        scribbles=(Scribble("dog", ((0.5, 5.5), (3.5, 5.5)), width=1.0),),
-        clicks=(Click("cat", 7.5, 0.5),),
-        regions=(SQUARE,),
+        shapes=(
+            Click("cat", 7.5, 0.5),
+            Scribble("dog", ((0.5, 5.5), (3.5, 5.5)), width=1.0),
+            Box("dog", 5, 2, 8, 5),
+            SQUARE,
+        ),
     )
     seen = painted(fill_rest(hints, "background", TABLE))
     expected = np.zeros(SIZE, np.uint8)
@@ -45,20 +47,20 @@ def test_boxes_and_strokes_cover_as_well() -> None:
 
 
 def test_boxes_alone_become_complete_where_the_rest_is_background() -> None:
-    hints = Hints("a", size=SIZE, boxes=(Box("dog", 5, 2, 8, 5),))
+    hints = Hints("a", size=SIZE, shapes=(Box("dog", 5, 2, 8, 5),))
     assert fill_rest(hints, "background", TABLE).boxed == {"cat", "dog"}
     assert fill_rest(hints, "cat", TABLE) == hints
-    clicked = Hints("a", size=SIZE, boxes=hints.boxes, clicks=(Click("cat", 1, 1),))
+    clicked = Hints("a", size=SIZE, shapes=(Click("cat", 1, 1), *hints.boxes))
     assert fill_rest(clicked, "background", TABLE).boxed == {"dog"}  # a cat is somewhere, and has no box
 
 
 @pytest.mark.parametrize(
     "hints",
     [
-        Hints("a", size=SIZE, clicks=(Click("cat", 1, 1),)),
-        Hints("a", size=SIZE, mask="a.png", regions=(SQUARE,)),
-        Hints("a", regions=(SQUARE,)),
-        Hints("a", size=SIZE, regions=(Bitmap("cat", 0, 0, 8, 6, (0, 48)),)),
+        Hints("a", size=SIZE, shapes=(Click("cat", 1, 1),)),
+        Hints("a", size=SIZE, mask="a.png", shapes=(SQUARE,)),
+        Hints("a", shapes=(SQUARE,)),
+        Hints("a", size=SIZE, shapes=(Bitmap("cat", 0, 0, 8, 6, (0, 48)),)),
     ],
 )
 def test_what_else_stays_as_it_is(hints: Hints) -> None:

@@ -70,12 +70,14 @@ def holding(form: Format) -> st.SearchStrategy[Hints]:
         Hints,
         image=st.just("a"),
         size=st.just(SIZE),
-        clicks=listed(Part.CLICKS, st.builds(Click, names, xs, ys)),
-        scribbles=listed(Part.SCRIBBLES, lines),
-        boxes=listed(Part.BOXES, boxes),
+        shapes=st.tuples(
+            listed(Part.CLICKS, st.builds(Click, names, xs, ys)),
+            listed(Part.SCRIBBLES, lines),
+            listed(Part.BOXES, boxes),
+            listed(Part.POLYGONS if Part.POLYGONS in some else Part.BITMAPS, regions),
+        ).map(lambda kinds: tuple(itertools.chain(*kinds))),
         boxed=st.frozensets(names, max_size=2 if Part.BOXED in some else 0),
         tags=st.none() | tags if Part.TAGS in some else st.none(),
-        regions=listed(Part.POLYGONS if Part.POLYGONS in some else Part.BITMAPS, regions),
         source=st.just(""),
         seconds=st.floats(0, 99) if Part.SECONDS in some else st.none(),
     ).map(consistent)
@@ -132,8 +134,7 @@ def test_parts_are_counted() -> None:
     one = Hints(
         "a",
         size=SIZE,
-        scribbles=(Scribble("cat", ((0, 0),)), Scribble("cat", ((0, 0),), width=1)),
-        regions=(Polygon("cat", hole, (hole, hole)),),
+        shapes=(Scribble("cat", ((0, 0),)), Scribble("cat", ((0, 0),), width=1), Polygon("cat", hole, (hole, hole))),
         tags=Tags(frozenset({"cat"})),
     )
     expected = {Part.SIZES: 1, Part.SCRIBBLES: 2, Part.WIDTHS: 1, Part.POLYGONS: 1, Part.HOLES: 2, Part.TAGS: 1}
@@ -145,10 +146,10 @@ def test_what_is_written_is_recognised(form: Format, tmp_path: Path) -> None:
     Image.new("RGB", SIZE[::-1]).save(tmp_path / "a.png")
     square = Polygon("cat", ((1, 1), (9, 1), (9, 9), (1, 9)))
     said = {
-        Part.POLYGONS: Hints("a", size=SIZE, regions=(square,)),
-        Part.BOXES: Hints("a", size=SIZE, boxes=(Box("cat", 1, 1, 9, 9),)),
-        Part.SCRIBBLES: Hints("a", size=SIZE, scribbles=(Scribble("cat", ((1, 1), (9, 9))),)),
-        Part.CLICKS: Hints("a", clicks=(Click("cat", 1, 1),)),
+        Part.POLYGONS: Hints("a", size=SIZE, shapes=(square,)),
+        Part.BOXES: Hints("a", size=SIZE, shapes=(Box("cat", 1, 1, 9, 9),)),
+        Part.SCRIBBLES: Hints("a", size=SIZE, shapes=(Scribble("cat", ((1, 1), (9, 9))),)),
+        Part.CLICKS: Hints("a", shapes=(Click("cat", 1, 1),)),
         Part.TAGS: Hints("a", tags=Tags(frozenset({"cat"}))),
     }
     hints = next(hints for part, hints in said.items() if part in form.holds)

@@ -115,7 +115,7 @@ def test_faults_name_the_file(tmp_path: Path, text: str, message: str) -> None:
 
 def test_a_table_of_boxes_beside_photographs_is_a_data_set(tmp_path: Path) -> None:
     Image.new("RGB", (60, 50)).save(tmp_path / "a.png")
-    write_box_table(tmp_path / "train_labels.csv", [Hints("a", (50, 60), boxes=(CAT,))], {"a": "a.png"})
+    write_box_table(tmp_path / "train_labels.csv", [Hints("a", (50, 60), shapes=(CAT,))], {"a": "a.png"})
     data = open_dataset(tmp_path)
     assert data.classes.names == ("background", "cat")
     found, _ = read_any_hints(data.annotations, data)

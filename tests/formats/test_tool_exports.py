@@ -21,8 +21,8 @@ from underpaint.imagefiles.naming import Names
 SIZE = (6, 8)
 SQUARE = ((1.0, 1.0), (5.0, 1.0), (5.0, 4.0), (1.0, 4.0))
 HINTS = [
-    Hints("a", SIZE, regions=(Polygon("cat", SQUARE), Polygon("dog", SQUARE[:3]))),
-    Hints("b", SIZE, regions=(Polygon("dog", SQUARE),)),
+    Hints("a", SIZE, shapes=(Polygon("cat", SQUARE), Polygon("dog", SQUARE[:3]))),
+    Hints("b", SIZE, shapes=(Polygon("dog", SQUARE),)),
 ]
 
 

@@ -176,4 +176,4 @@ def test_a_folder_as_via_leaves_it_is_a_data_set(tmp_path: Path) -> None:
     assert data.classes.names == ("background", "cat")
     found, report = read_any_hints(data.annotations, data)
     assert report.sources == [(tmp_path / "via_project.json", "VGG Image Annotator")]
-    assert found == {"a": Hints("a", (40, 60), boxes=(Box("cat", 2.0, 3.0, 12.0, 8.0),), source="VIA")}
+    assert found == {"a": Hints("a", (40, 60), shapes=(Box("cat", 2.0, 3.0, 12.0, 8.0),), source="VIA")}

@@ -74,18 +74,18 @@ LINES = """<annotation>
 def test_voc_boxes_are_written_as_the_official_files_count(tmp_path: Path) -> None:
     """[1, 3) x [0, 3) are the pixels 2..3 and 1..3 counted from 1."""
     tags = Tags(frozenset({"cat"}), frozenset({"dog"}))
-    hints = Hints("d/a", size=(3, 4), boxes=(CAT,), boxed=frozenset({"cat"}), tags=tags)
+    hints = Hints("d/a", size=(3, 4), shapes=(CAT,), boxed=frozenset({"cat"}), tags=tags)
     write_voc_boxes(tmp_path / "out", [hints], file=lambda name: f"{name}.jpg")
     assert (tmp_path / "out/d/a.xml").read_text() == BOXES
     assert read_voc_boxes(tmp_path / "out", TABLE) == {
-        "d/a": Hints("d/a", (3, 4), boxes=(CAT,), boxed=hints.boxed, tags=tags, source="VOC boxes")
+        "d/a": Hints("d/a", (3, 4), shapes=(CAT,), boxed=hints.boxed, tags=tags, source="VOC boxes")
     }
 
 
 def test_nothing_is_inferred_from_our_files(tmp_path: Path) -> None:
-    write_voc_boxes(tmp_path / "out", [Hints("a", boxes=(CAT,)), Hints("b", tags=Tags())])
+    write_voc_boxes(tmp_path / "out", [Hints("a", shapes=(CAT,)), Hints("b", tags=Tags())])
     read = read_voc_boxes(tmp_path / "out", TABLE)
-    assert read["a"] == Hints("a", boxes=(CAT,), source="VOC boxes")
+    assert read["a"] == Hints("a", shapes=(CAT,), source="VOC boxes")
     assert read["b"] == Hints("b", tags=Tags(), source="VOC boxes")
 
 
@@ -99,7 +99,7 @@ def test_nothing_is_inferred_from_our_files(tmp_path: Path) -> None:
 def test_our_files_and_foreign_ones_count_by_themselves(tmp_path: Path, corners: str, expected: Box) -> None:
     """A box that reaches over the border has a number below 1, and says nothing of how the other files count."""
     over = Box("cat", -0.5, 0.25, 2.5, 2)
-    write_voc_boxes(tmp_path / "out", [Hints("a", boxes=(over, CAT))])
+    write_voc_boxes(tmp_path / "out", [Hints("a", shapes=(over, CAT))])
     (tmp_path / "out/b.xml").write_text(FOREIGN.format(corners))
     read = read_voc_boxes(tmp_path / "out", TABLE)
     assert read["a"].boxes == (over, CAT)
@@ -111,7 +111,7 @@ def test_our_files_and_foreign_ones_count_by_themselves(tmp_path: Path, corners:
 
 def test_a_box_narrower_than_a_pixel_comes_back(tmp_path: Path) -> None:
     thin = Box("cat", 2.25, 1, 2.5, 1.75)
-    write_voc_boxes(tmp_path / "out", [Hints("a", boxes=(thin,))])
+    write_voc_boxes(tmp_path / "out", [Hints("a", shapes=(thin,))])
     assert read_voc_boxes(tmp_path / "out", TABLE)["a"].boxes == (thin,)
     (tmp_path / "b.xml").write_text(FOREIGN.format("<xmin>4</xmin><ymin>1</ymin><xmax>3</xmax><ymax>3</ymax>"))
     with pytest.raises(FormatError, match="empty"):
@@ -146,7 +146,7 @@ def test_real_boxes_keep_their_numbers(tmp_path: Path) -> None:
 def test_nothing_is_inferred_from_lines_that_version_0_1_0_wrote(tmp_path: Path) -> None:
     (tmp_path / "a.xml").write_text(LINES)
     line = Scribble("aeroplane", ((10.5, 20.75),))
-    assert read_scribblesup(tmp_path, VOC) == {"a": Hints("a", scribbles=(line,), source="ScribbleSup")}
+    assert read_scribblesup(tmp_path, VOC) == {"a": Hints("a", shapes=(line,), source="ScribbleSup")}
     (tmp_path / "a.xml").write_text(LINES.replace("<underpaint />", ""))
     tags = read_scribblesup(tmp_path, VOC)["a"].tags
     assert tags is not None
@@ -184,7 +184,7 @@ def test_what_cannot_be_written_leaves_nothing(
 
 
 def test_conversion_keeps_what_the_format_holds(tmp_path: Path) -> None:
-    full = Hints("a", size=(9, 9), boxes=(Box("cow", 1, 2, 3, 4),), clicks=(Click("cat", 1.5, 2),))
+    full = Hints("a", size=(9, 9), shapes=(Click("cat", 1.5, 2), Box("cow", 1, 2, 3, 4)))
     write_hints(tmp_path / "hints.jsonl", [full])
     plan_conversion(tmp_path / "hints.jsonl", to="voc").write(tmp_path / "out")
     back = plan_conversion(tmp_path / "out", to="underpaint")

@@ -136,7 +136,7 @@ def test_files_that_were_read_are_not_called_passed_over(tmp_path: Path) -> None
     for split in ("train", "val"):
         (tmp_path / split).mkdir()
         Image.new("RGB", (64, 48)).save(tmp_path / split / "a.png")
-        write_coco(tmp_path / split / "x.coco.json", [Hints("a", (48, 64), boxes=(Box("cat", 0, 0, 9, 9),))], VOC, {})
+        write_coco(tmp_path / split / "x.coco.json", [Hints("a", (48, 64), shapes=(Box("cat", 0, 0, 9, 9),))], VOC, {})
     (tmp_path / "train/notes.docx").touch()
     finding = next(one for one in examine(tmp_path).findings if one.key == "image-other-files")
     assert finding.count == 1
@@ -175,7 +175,7 @@ def test_opening_a_data_set_lists_once_and_opens_no_photograph(
     (tmp_path / "images").mkdir()
     for i in range(3):
         Image.new("RGB", (4, 4)).save(tmp_path / f"images/{i}.png")
-    write_coco(tmp_path / "annotations/train.json", [Hints("0", (4, 4), boxes=(Box("cat", 0, 0, 2, 2),))], VOC, {})
+    write_coco(tmp_path / "annotations/train.json", [Hints("0", (4, 4), shapes=(Box("cat", 0, 0, 2, 2),))], VOC, {})
     opened: list[str] = []
     for module, name in ((os, "open"), (builtins, "open"), (io, "open")):
         monkeypatch.setattr(module, name, noted(opened, getattr(module, name)))

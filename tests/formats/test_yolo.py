@@ -120,14 +120,14 @@ def test_holes_and_bitmaps_are_written_as_rings_of_the_same_pixels(root: Path) -
         Bitmap("cat", 3, 4, 7, 6, (*np.diff([0, 0, 15, 17, 19, 20, 22, 24, 42]).tolist(),)),
         Polygon("dog", ring, (((24.0, 4.0), (30.0, 4.0), (30.0, 9.0)),)),
     )
-    write_yolo(root / "out", [Hints("train/a", size=(20, 40), regions=regions)], TABLE)
+    write_yolo(root / "out", [Hints("train/a", size=(20, 40), shapes=regions)], TABLE)
     assert yolo_classes(root / "out") == TABLE.names
     back = read_yolo(root / "out", TABLE.names, find_images(root / "images"))["train/a"].regions
     painted = paint_regions([(TABLE.index(region.name), region) for region in back], (20, 40))
     expected = paint_regions([(TABLE.index(region.name), region) for region in regions], (20, 40))
     np.testing.assert_array_equal(painted, expected)
     with pytest.raises(HintError, match="size of the image"):
-        write_yolo(root / "out", [Hints("train/a", regions=regions)], TABLE)
+        write_yolo(root / "out", [Hints("train/a", shapes=regions)], TABLE)
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

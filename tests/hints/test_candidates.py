@@ -141,7 +141,7 @@ def test_complete_boxes_make_background_outside() -> None:
 
 def test_complete_boxes_without_background_class() -> None:
     """Cow is boxed: outside its box there is sky or grass; inside, all three."""
-    hints = Hints("a", boxes=(Box("cow", 0, 0, 1, 1),), boxed=frozenset({"cow"}))
+    hints = Hints("a", shapes=(Box("cow", 0, 0, 1, 1),), boxed=frozenset({"cow"}))
     found = ImageKnowledge.of(hints, THINGS)
     built = build_candidates(found, np.full((1, 2), UNKNOWN, np.uint8), np.array([[0.0, 0, 1, 1]]), [2], None)
     assert built.allowed().tolist() == [[[True, True, True], [True, True, False]]]
@@ -228,8 +228,7 @@ def test_hints_of_a_mask_agree_with_the_mask(drawn: tuple[np.ndarray, ClassTable
     strokes = [(int(mask[cell]), np.array([[cell[1] + 0.5, cell[0] + 0.5]]), 0.0) for cell in cells]
     hints = Hints(
         "a",
-        clicks=tuple(Click(table.names[mask[r, c]], c + 0.5, r + 0.5) for r, c in cells),
-        boxes=tuple(boxes),
+        shapes=(*tuple(Click(table.names[mask[r, c]], c + 0.5, r + 0.5) for r, c in cells), *tuple(boxes)),
         boxed=frozenset(table.names[c] for c in boxed),
         tags=data.draw(st.none() | st.just(Tags.complete(frozenset(shown), table.names))),
     )
@@ -249,9 +248,7 @@ def test_hints_of_a_mask_agree_with_the_mask(drawn: tuple[np.ndarray, ClassTable
 def test_drawing_and_tagging_say_that_a_class_occurs() -> None:
     hints = Hints(
         "a",
-        clicks=(Click("cat", 1, 1),),
-        scribbles=(Scribble("background", ((1, 1), (2, 2))),),
-        boxes=(Box("dog", 0, 0, 2, 2),),
+        shapes=(Click("cat", 1, 1), Scribble("background", ((1, 1), (2, 2))), Box("dog", 0, 0, 2, 2)),
         tags=Tags(present=frozenset(), absent=frozenset({"hen"})),
     )
     found = ImageKnowledge.of(hints, TABLE)
@@ -265,15 +262,15 @@ def test_drawing_and_tagging_say_that_a_class_occurs() -> None:
 @pytest.mark.parametrize(
     ("hints", "said"),
     [
-        (Hints("a", clicks=(Click("cta", 1, 1),)), r"unknown class 'cta'\n.*image 'a'\n.*\n.*did you mean 'cat'"),
+        (Hints("a", shapes=(Click("cta", 1, 1),)), r"unknown class 'cta'\n.*image 'a'\n.*\n.*did you mean 'cat'"),
         (Hints("a", boxed=frozenset({"cow"})), "unknown class 'cow'"),
         (Hints("a", tags=Tags(absent=frozenset({"cow"}))), "unknown class 'cow'"),
         (
-            Hints("a", clicks=(Click("cat", 1, 1),), tags=Tags.complete(frozenset({"dog"}), TABLE.names)),
+            Hints("a", shapes=(Click("cat", 1, 1),), tags=Tags.complete(frozenset({"dog"}), TABLE.names)),
             r"cat: drawn or tagged as present, and said to be absent\n.*image 'a'\n.*correct the tags",
         ),
         (Hints("a", tags=Tags(frozenset({"dog"}), frozenset({"dog"}))), "dog: drawn or tagged"),
-        (Hints("a", clicks=(Click("cat", 1, 1),), boxed=frozenset({"cat"})), "cat: drawn or tagged"),
+        (Hints("a", shapes=(Click("cat", 1, 1),), boxed=frozenset({"cat"})), "cat: drawn or tagged"),
         (Hints("a", tags=Tags.complete(frozenset(), TABLE.names)), "every class is said to be absent"),
     ],
 )

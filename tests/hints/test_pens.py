@@ -90,7 +90,7 @@ EXCESS: dict[str, tuple[Region | Scribble, ...]] = {
 def test_shapes_that_cover_an_image_over_and_over_are_refused(kind: str) -> None:
     shapes = EXCESS[kind]
     strokes = tuple(one for one in shapes if isinstance(one, Scribble))
-    hints = Hints("a", SIZE, scribbles=strokes, regions=tuple(one for one in shapes if not isinstance(one, Scribble)))
+    hints = Hints("a", SIZE, shapes=(*strokes, *tuple(one for one in shapes if not isinstance(one, Scribble))))
     for drop in (True, False):
         with pytest.raises(HintError, match=f"at most {MAX_COVER} times"):
             fit_hints(hints, SIZE, drop=drop, where="hints.jsonl")
@@ -100,10 +100,10 @@ def test_what_people_draw_is_not_refused() -> None:
     rng = np.random.default_rng(0)
     cells = [(float(x), float(y)) for x, y in rng.uniform(0, 350, (5000, 2))]
     small = tuple(Polygon("cat", ((x, y), (x + 20, y), (x + 20, y + 20))) for x, y in cells)
-    refuse_excess(Hints("a", SIZE, regions=small), SIZE, "a")
+    refuse_excess(Hints("a", SIZE, shapes=small), SIZE, "a")
     whole = ((0.0, 0.0), (500.0, 0.0), (500.0, 375.0), (0.0, 375.0))
-    refuse_excess(Hints("a", SIZE, regions=(Polygon("cat", whole),) * 200), SIZE, "a")
-    refuse_excess(Hints("a", SIZE, scribbles=(Scribble("cat", tuple(cells), 300.0),)), SIZE, "a")
+    refuse_excess(Hints("a", SIZE, shapes=(*((Polygon("cat", whole),) * 200),)), SIZE, "a")
+    refuse_excess(Hints("a", SIZE, shapes=(Scribble("cat", tuple(cells), 300.0),)), SIZE, "a")
 
 
 def test_an_outline_of_a_million_points_is_filled_at_once() -> None:
@@ -118,24 +118,24 @@ def test_an_outline_of_a_million_points_is_filled_at_once() -> None:
 @pytest.mark.parametrize("number", [1e300, -1e300, 1e9, math.inf, math.nan])
 def test_numbers_beyond_every_photograph_are_refused(number: float) -> None:
     for hints in (
-        Hints("a", clicks=(Click("cat", number, 1.0),)),
-        Hints("a", scribbles=(Scribble("cat", ((1.0, 1.0),), abs(number)),)),
-        Hints("a", scribbles=(Scribble("cat", ((1.0, number),), 3.0),)),
-        Hints("a", regions=(Polygon("cat", ((0.0, 0.0), (number, 0.0), (4.0, 4.0))),)),
+        Hints("a", shapes=(Click("cat", number, 1.0),)),
+        Hints("a", shapes=(Scribble("cat", ((1.0, 1.0),), abs(number)),)),
+        Hints("a", shapes=(Scribble("cat", ((1.0, number),), 3.0),)),
+        Hints("a", shapes=(Polygon("cat", ((0.0, 0.0), (number, 0.0), (4.0, 4.0))),)),
     ):
         with pytest.raises(HintError, match="finite numbers up to 1e"):
             check_hints(hints, None, "here")
     with pytest.raises(HintError, match="farther off"):
-        check_hints(Hints("a", regions=(Bitmap("cat", 10**20, 0, 1, 1, (0, 1)),)), None, "here")
+        check_hints(Hints("a", shapes=(Bitmap("cat", 10**20, 0, 1, 1, (0, 1)),)), None, "here")
 
 
 @pytest.mark.parametrize("number", [1e308, -1e308, 1e12])
 def test_shapes_without_area_beyond_every_photograph_are_refused(number: float) -> None:
     """Boxes, strokes and clicks that are set aside are painted, which must not come before their check."""
     for hints in (
-        Hints("a", boxes=(Box(IGNORED, number, 1.0, number, 3.0),)),
-        Hints("a", clicks=(Click(IGNORED, 1.0, number),)),
-        Hints("a", scribbles=(Scribble(IGNORED, ((number, 1.0), (number, 2.0)), 2.0),)),
+        Hints("a", shapes=(Box(IGNORED, number, 1.0, number, 3.0),)),
+        Hints("a", shapes=(Click(IGNORED, 1.0, number),)),
+        Hints("a", shapes=(Scribble(IGNORED, ((number, 1.0), (number, 2.0)), 2.0),)),
     ):
         with pytest.raises(HintError, match="finite numbers up to 1e"):
             check_hints(set_aside(hints), None, "here")
@@ -143,7 +143,7 @@ def test_shapes_without_area_beyond_every_photograph_are_refused(number: float) 
 
 def test_a_wide_stroke_counts_no_more_pixels_than_the_image_has() -> None:
     balance = Balance(TABLE)
-    balance.add_hints(Hints("a", (20, 30), scribbles=(Scribble("cat", ((1.0, 1.0), (9.0, 1.0)), 1e8),)), None)
+    balance.add_hints(Hints("a", (20, 30), shapes=(Scribble("cat", ((1.0, 1.0), (9.0, 1.0)), 1e8),)), None)
     assert balance.pixels.tolist() == [0, 600]
-    balance.add_hints(Hints("a", (20, 30), scribbles=(Scribble("cat", ((1.0, 1.0), (9.0, 1.0)), 2.0),)), None)
+    balance.add_hints(Hints("a", (20, 30), shapes=(Scribble("cat", ((1.0, 1.0), (9.0, 1.0)), 2.0),)), None)
     assert balance.pixels.tolist() == [0, 620]

@@ -57,7 +57,7 @@ FEATURES = ImageFeatures((torch.zeros(2, 8, 12, dtype=torch.float16),), (32, 64)
         (still(marks={(0, 0): 1}, present=(1,)), [0, 1, 2, 3]),  # one class: nothing to tell apart within it
         (still(marks={(0, 0): 1}, present=(1,), absent=(0, 2)), [1, 3]),
         (still(present=(1, 4)), [0, 1, 2, 3]),  # class 4 was learned nowhere
-        (still(present=(1,), hints=Hints("a", boxes=(Box("b", 1, 1, 9, 9),))), [0, 1]),  # the background around a box
+        (still(present=(1,), hints=Hints("a", shapes=(Box("b", 1, 1, 9, 9),))), [0, 1]),  # the background around a box
     ],
 )
 def test_classes_that_a_photograph_may_show(given: Still, expected: list[int]) -> None:
@@ -80,7 +80,7 @@ def test_inside_a_box_its_class_or_the_background_and_outside_never_its_class() 
     index = np.full(SIZE, 7, np.uint8)
     index[4:12, 6:20] = 6
     given = still(
-        present=(1,), sets=[[0, 1], [0, 2, 3]], index=index, hints=Hints("a", boxes=(Box("b", 6, 4, 20, 12),))
+        present=(1,), sets=[[0, 1], [0, 2, 3]], index=index, hints=Hints("a", shapes=(Box("b", 6, 4, 20, 12),))
     )
     found = masks([0, 5, 9, 9, NEVER], background=0).hinted(FEATURES, given, np.full(SIZE, UNKNOWN, np.uint8))
     assert (found[4:12, 6:20] == 1).all()
@@ -89,7 +89,7 @@ def test_inside_a_box_its_class_or_the_background_and_outside_never_its_class() 
 
 
 def test_masks_have_the_photographs_own_size() -> None:
-    given = still(marks={(3, 4): 1, (20, 30): 3}, present=(1, 3), hints=Hints("a", clicks=(Click("b", 1, 1),)))
+    given = still(marks={(3, 4): 1, (20, 30): 3}, present=(1, 3), hints=Hints("a", shapes=(Click("b", 1, 1),)))
     large = np.full((95, 143), UNKNOWN, np.uint8)
     large[9, 12] = 1
     found = masks([0, 0, 0, 2, NEVER]).hinted(FEATURES, given, large)

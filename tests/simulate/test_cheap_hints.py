@@ -181,11 +181,11 @@ def test_a_mask_takes_the_time_that_the_ceiling_is_reckoned_with() -> None:
 def test_hints_without_a_time_are_reckoned() -> None:
     cat, dog = TABLE.names[TABLE.foreground[0]], TABLE.names[TABLE.foreground[1]]
     clicks = tuple(Click(name, 1.0, 1.0) for name in (cat, cat, cat, dog))
-    hints = Hints("a", clicks=clicks, boxes=(Box(cat, 0, 0, 2, 2),))
+    hints = Hints("a", shapes=(*clicks, Box(cat, 0, 0, 2, 2)))
     assert Effort().of(hints, TABLE) == pytest.approx(len(TABLE.foreground) + 2 * 2.4 + 2 * 0.9 + 7)
     strokes = tuple(Scribble(name, ((1.0, 1.0), (2.0, 2.0)), 3.0) for name in (cat, cat, dog))
     timed = Effort(tag=0, scribble=5)
-    assert timed.of(Hints("a", scribbles=strokes), TABLE, budget=4) == 40
+    assert timed.of(Hints("a", shapes=strokes), TABLE, budget=4) == 40
     assert Effort().of(Hints("a", mask="masks/a.png"), TABLE) is None
 
 

@@ -90,7 +90,7 @@ def test_mirrored_scribbles_agree_with_the_mirrored_mask(seed: int) -> None:
     mask = blobs(seed, (50, 70))
     drawn = scribble(mask).scribbles
     mirrored = tuple(Scribble(s.name, tuple((70 - x, y) for x, y in s.points), s.width) for s in drawn)
-    seeds = seeds_of(Hints("a", scribbles=mirrored), mask.shape)
+    seeds = seeds_of(Hints("a", shapes=mirrored), mask.shape)
     flipped = mask[:, ::-1]
     np.testing.assert_array_equal(seeds[seeds != UNKNOWN], flipped[seeds != UNKNOWN])
 
@@ -151,7 +151,7 @@ def test_strokes_keep_away_from_the_border_and_are_smooth() -> None:
     for seed in range(8):
         strokes = [s for s in scribble(mask, seed=seed).scribbles if s.name == "cat"]
         assert 1 <= len(strokes) <= 4
-        inside = seeds_of(Hints("a", scribbles=tuple(strokes)), mask.shape) == 1
+        inside = seeds_of(Hints("a", shapes=tuple(strokes)), mask.shape) == 1
         assert depth[inside].min() > 0.1 * depth.max()
         for stroke in strokes:
             steps = np.diff(np.array(stroke.points), axis=0)

@@ -115,7 +115,7 @@ def test_a_class_without_a_hint_is_named(scenes: Path, scribbles: Path, tmp_path
 
     path = tmp_path / "few.jsonl"
     some = [
-        replace(hint, scribbles=tuple(s for s in hint.scribbles if s.name != "ring"), tags=None)
+        replace(hint, shapes=tuple(s for s in hint.shapes if s.name != "ring"), tags=None)
         for hint in read_hints(scribbles).values()
     ]
     write_hints(path, some)
@@ -124,14 +124,14 @@ def test_a_class_without_a_hint_is_named(scenes: Path, scribbles: Path, tmp_path
 
 def test_unknown_class_names_the_nearest(scenes: Path, tmp_path: Path) -> None:
     path = tmp_path / "hints.jsonl"
-    write_hints(path, [Hints("train-0000", clicks=(Click("starfsh", 5, 5),))])
+    write_hints(path, [Hints("train-0000", shapes=(Click("starfsh", 5, 5),))])
     with pytest.raises(UnderpaintError, match="did you mean 'starfish'"):
         plan(scenes, hints=[path])
 
 
 def test_click_outside_its_image(scenes: Path, tmp_path: Path) -> None:
     path = tmp_path / "hints.jsonl"
-    write_hints(path, [Hints("train-0000", clicks=(Click("ring", 5, 5), Click("ring", 500, 5)))])
+    write_hints(path, [Hints("train-0000", shapes=(Click("ring", 5, 5), Click("ring", 500, 5)))])
     with pytest.raises(HintError, match="outside"):
         plan(scenes, hints=[path])
     assert "outside" in " ".join(plan(scenes, hints=[path], lenient=True).notes)

@@ -40,7 +40,7 @@ def test_the_method_for_each_mixture(kinds: set[Kind], method: str, settings: Se
 
 def test_tags_count_where_they_stand_alone() -> None:
     tags = Tags(present=frozenset({"cat"}))
-    both = Hints("a", clicks=(Click("cat", 1.0, 1.0),), tags=tags)
+    both = Hints("a", shapes=(Click("cat", 1.0, 1.0),), tags=tags)
     assert main_kinds([both, Hints("b", tags=tags), Hints("c", tags=tags)]) == {Kind.CLICK: 1, Kind.TAG: 2}
     assert main_kinds([both]) == {Kind.CLICK: 1}
 

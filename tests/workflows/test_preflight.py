@@ -73,12 +73,12 @@ def test_a_constant_class_among_others_is_a_note() -> None:
 
 def test_hints_on_pixels_lift_every_objection_to_tags() -> None:
     found = tagged(WITH, "cat", "cat")
-    found["0"] = Hints("0", clicks=(Click("cat", 1.0, 1.0),), tags=found["0"].tags)
+    found["0"] = Hints("0", shapes=(Click("cat", 1.0, 1.0),), tags=found["0"].tags)
     assert [note for note in preflight(found, WITH).notes if "tags" in note] == []
 
 
 def test_classes_without_a_label_are_named() -> None:
-    hints = {"0": Hints("0", clicks=(Click("cat", 1.0, 1.0), Click("background", 5.0, 5.0)))}
+    hints = {"0": Hints("0", shapes=(Click("cat", 1.0, 1.0), Click("background", 5.0, 5.0)))}
     checked = preflight(hints, WITH)
     assert checked.warning == ""
     assert any(note.startswith("no label shows 2 of the classes: dog, cow; label some") for note in checked.notes)

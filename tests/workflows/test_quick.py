@@ -54,7 +54,7 @@ def stroke(name: str, at: tuple[int, int]) -> Scribble:
     return Scribble(name, ((at[0], at[1]), (at[0], at[1] + 12)))
 
 
-BOTH = Hints("a", scribbles=(stroke("red", LEFT), stroke("green", RIGHT)))
+BOTH = Hints("a", shapes=(stroke("red", LEFT), stroke("green", RIGHT)))
 
 
 def run(place: Path, out: Path, *hints: Hints, **settings: object) -> QuickSummary:
@@ -99,14 +99,14 @@ def test_the_command_writes_masks_and_json(scenes: Path, scribbles: Path, tmp_pa
 
 
 def test_a_class_that_is_said_to_be_absent_is_never_shown(data: Path, tmp_path: Path) -> None:
-    other = Hints("b", scribbles=(stroke("blue", LEFT),))
+    other = Hints("b", shapes=(stroke("blue", LEFT),))
     tagged = Hints("c", tags=Tags(absent=frozenset({"red"})))
     run(data, tmp_path / "masks", BOTH, other, tagged)
     assert 0 not in mask(tmp_path / "masks", "c")
 
 
 def test_a_photograph_without_marks_is_masked_within_its_tags(data: Path, tmp_path: Path) -> None:
-    other = Hints("b", scribbles=(stroke("blue", LEFT),))
+    other = Hints("b", shapes=(stroke("blue", LEFT),))
     made = run(data, tmp_path / "masks", BOTH, other, Hints("c", tags=Tags(frozenset({"green", "blue"}))))
     assert made.hinted == ("a", "b", "c")
     assert set(np.unique(mask(tmp_path / "masks", "c"))) <= {1, 2}
@@ -118,7 +118,7 @@ def test_large_photographs_are_seen_small_and_masked_at_their_own_size(data: Pat
     (large / "classes.txt").write_text("red\ngreen\n")
     with Image.open(data / "images" / "a.png") as small:
         small.resize((640, 480)).save(large / "images" / "a.png")
-    marks = Hints("a", scribbles=(Scribble("red", ((9, 9), (200, 300))),), clicks=(Click("green", 600, 40),))
+    marks = Hints("a", shapes=(Click("green", 600, 40), Scribble("red", ((9, 9), (200, 300)))))
     run(large, tmp_path / "masks", marks, data={"working": 256})
     found = mask(tmp_path / "masks", "a")
     assert found.shape == (480, 640)
@@ -139,13 +139,13 @@ def test_an_interrupted_call_goes_on_without_computing_features_again(
     ("hints", "kind", "said"),
     [
         (
-            [Hints("a", scribbles=(stroke("red", LEFT),)), Hints("b", clicks=(Click("red", 3, 3),))],
+            [Hints("a", shapes=(stroke("red", LEFT),)), Hints("b", shapes=(Click("red", 3, 3),))],
             DataError,
             "one class",
         ),
         ([Hints("a", tags=Tags(frozenset({"red", "green"})))], UnderpaintError, "tags alone"),
-        ([Hints("a", clicks=(Click("red", 3, 3),), tags=Tags(absent=frozenset({"red"})))], HintError, "absent"),
-        ([BOTH, Hints("b", boxes=(Box("green", 900, 900, 950, 950),))], HintError, "outside"),
+        ([Hints("a", shapes=(Click("red", 3, 3),), tags=Tags(absent=frozenset({"red"})))], HintError, "absent"),
+        ([BOTH, Hints("b", shapes=(Box("green", 900, 900, 950, 950),))], HintError, "outside"),
     ],
 )
 def test_bad_hints_end_with_a_message_and_no_mask(
@@ -158,7 +158,7 @@ def test_bad_hints_end_with_a_message_and_no_mask(
 
 def test_strokes_that_contradict_are_unknown_where_they_meet(data: Path, tmp_path: Path) -> None:
     over = Scribble("green", ((5, 11), (15, 11)))
-    run(data, tmp_path / "masks", Hints("a", scribbles=(*BOTH.scribbles, over)))
+    run(data, tmp_path / "masks", Hints("a", shapes=(*BOTH.scribbles, over)))
     found = mask(tmp_path / "masks", "a")
     assert (found[6, 10], found[11, 6]) == (0, 1)
 

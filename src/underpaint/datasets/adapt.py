@@ -13,9 +13,9 @@ from underpaint.core.errors import HintError
 from underpaint.datasets.folder import DataFolder
 from underpaint.hints.layers import seen
 from underpaint.hints.outline import bridged, outline
-from underpaint.hints.parts import PEN, Part, parts
+from underpaint.hints.parts import PEN, Part, part_of, parts
 from underpaint.hints.rasterise import bitmap_of, region_area
-from underpaint.hints.types import IGNORED, Bitmap, Hints, Polygon, Region, Tags
+from underpaint.hints.types import IGNORED, Bitmap, Hints, Polygon, Region, Scribble, Tags
 
 AREAS = frozenset({Part.POLYGONS, Part.BITMAPS})
 
@@ -73,13 +73,13 @@ def adapt(hints: Hints, form: Format, data: DataFolder | None) -> Hints:
     tags = hints.tags if Part.TAGS in can else None
     if tags is not None and Part.ABSENT not in can:
         tags = Tags(tags.present) if tags.present else None
-    pens = hints.scribbles if Part.WIDTHS in can else tuple(replace(one, width=PEN) for one in hints.scribbles)
+    kept = [one for one in hints.shapes if not isinstance(one, Polygon | Bitmap) and part_of(one) in can]
+    if Part.WIDTHS not in can:
+        kept = [replace(one, width=PEN) if isinstance(one, Scribble) else one for one in kept]
     return Hints(
         image=hints.image,
         size=hints.size,
-        clicks=hints.clicks if Part.CLICKS in can else (),
-        scribbles=pens if Part.SCRIBBLES in can else (),
-        boxes=hints.boxes if Part.BOXES in can else (),
+        shapes=(*kept, *regions),
         boxed=hints.boxed if Part.BOXED in can else frozenset(),
         tags=tags,
         mask=hints.mask if Part.LABELS in can else None,
@@ -87,7 +87,6 @@ def adapt(hints: Hints, form: Format, data: DataFolder | None) -> Hints:
         strokes=hints.strokes and Part.LABELS in can,
         source=hints.source if Part.SOURCES in can else "",
         seconds=hints.seconds if Part.SECONDS in can else None,
-        regions=regions,
         unplaced=hints.unplaced if Part.UNPLACED in can else 0,
     )
 

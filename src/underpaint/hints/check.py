@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import HintError
-from underpaint.hints.ignore import Drawn, ignore_where
-from underpaint.hints.types import IGNORED, Box, Hints, Polygon, Region, Tags
+from underpaint.hints.ignore import ignore_where
+from underpaint.hints.types import IGNORED, Bitmap, Box, Click, Hints, Polygon, Region, Scribble, Shape, Tags
 from underpaint.imagefiles.decode import MAX_PIXELS
 
 MAX_POINTS = 1_000_000
@@ -19,11 +19,6 @@ MAX_POINTS = 1_000_000
 MAX_NUMBER = float(MAX_PIXELS)
 """Limit of coordinates, pen widths and seconds: a photograph of one row may be so wide, and work last for three years.
 Beyond it arithmetic overflows."""
-
-
-def geometry(hints: Hints) -> tuple[Drawn, ...]:
-    """Clicks, strokes, boxes and regions, in this order."""
-    return (*hints.clicks, *hints.scribbles, *hints.boxes, *hints.regions)
 
 
 def of_table(hints: Hints, table: Collection[str], left_out: Counter[str]) -> Hints:
@@ -41,7 +36,7 @@ def of_table(hints: Hints, table: Collection[str], left_out: Counter[str]) -> Hi
     strange = {name for name in hints.names() if name not in table}
     if not strange:
         return hints
-    left_out.update(hint.name for hint in geometry(hints) if hint.name in strange)
+    left_out.update(hint.name for hint in hints.shapes if hint.name in strange)
     tags = hints.tags
     if tags is not None:
         left_out.update(sorted((tags.present | tags.absent) & strange))
@@ -58,20 +53,11 @@ def check_hints(hints: Hints, classes: ClassTable | None, where: object) -> None
             polygon of fewer than three points, a bitmap whose runs are not its pixels, an empty size, negative seconds,
             a class that is absent and yet tagged or drawn, or one that the table lacks.
     """
-    for number in _numbers(hints):
+    for number in (number for shape in hints.shapes for number in _numbers(shape)):
         if not abs(number) <= MAX_NUMBER:  # not a number is none that is smaller
             raise HintError(f"a number is {number}", where=where, accepted=f"finite numbers up to {MAX_NUMBER:g}")
-    if any(one.name == IGNORED for one in geometry(replace(hints, regions=()))):
-        raise HintError("a click, stroke or box without a class", where=where, accepted="areas alone can be ignored")
-    for scribble in hints.scribbles:
-        if not scribble.points or scribble.width <= 0:
-            what = f"a stroke of {scribble.name!r} has {len(scribble.points)} points and width {scribble.width}"
-            raise HintError(what, where=where, accepted="1 point or more, width > 0")
-    for box in hints.boxes:
-        if not (box.x0 < box.x1 and box.y0 < box.y1):
-            raise HintError(f"the box is empty: {box}", where=where, accepted="x0 < x1 and y0 < y1")
-    for region in hints.regions:
-        _check_region(region, where)
+    for shape in hints.shapes:
+        _check_shape(shape, where)
     if hints.tags is not None:
         drawn = set(hints.drawn())
         both = (hints.tags.present | drawn) & hints.tags.absent
@@ -80,10 +66,22 @@ def check_hints(hints: Hints, classes: ClassTable | None, where: object) -> None
             raise HintError(what, where=where, fix="correct the tags, or leave out the hints of one source")
     if hints.size is not None and min(hints.size) < 1:
         raise HintError(f"the size is {hints.size}", where=where, accepted="(height, width) of 1 or more")
-    if hints.seconds is not None and hints.seconds < 0:
-        raise HintError(f"the time spent is {hints.seconds} seconds", where=where, accepted="0 or more")
+    if hints.seconds is not None and not 0 <= hints.seconds <= MAX_NUMBER:
+        raise HintError(f"the time spent is {hints.seconds} seconds", where=where, accepted=f"0 to {MAX_NUMBER:g}")
     if classes is not None:
         classes.indices(dict.fromkeys(hints.names()), where)
+
+
+def _check_shape(shape: Shape, where: object) -> None:
+    if isinstance(shape, Polygon | Bitmap):
+        _check_region(shape, where)
+    elif shape.name == IGNORED:
+        raise HintError("a click, stroke or box without a class", where=where, accepted="areas alone can be ignored")
+    elif isinstance(shape, Scribble) and (not shape.points or shape.width <= 0):
+        what = f"a stroke of {shape.name!r} has {len(shape.points)} points and width {shape.width}"
+        raise HintError(what, where=where, accepted="1 point or more, width > 0")
+    elif isinstance(shape, Box) and not (shape.x0 < shape.x1 and shape.y0 < shape.y1):
+        raise HintError(f"the box is empty: {shape}", where=where, accepted="x0 < x1 and y0 < y1")
 
 
 def _check_region(region: Region, where: object) -> None:
@@ -106,16 +104,15 @@ def _check_region(region: Region, where: object) -> None:
         raise HintError(what, where=where, accepted=f"0 or more each, {width * height} in all")
 
 
-def _numbers(hints: Hints) -> Iterator[float]:
-    for click in hints.clicks:
-        yield from (click.x, click.y)
-    for scribble in hints.scribbles:
-        yield scribble.width
-        yield from (value for point in scribble.points for value in point)
-    for box in hints.boxes:
-        yield from (box.x0, box.y0, box.x1, box.y1)
-    for region in hints.regions:
-        if isinstance(region, Polygon):
-            yield from (value for ring in (region.ring, *region.holes) for point in ring for value in point)
-    if hints.seconds is not None:
-        yield hints.seconds
+def _numbers(shape: Shape) -> Iterator[float]:
+    """The coordinates and the pen width of a shape; those of a bitmap are checked with its runs."""
+    match shape:
+        case Click():
+            yield from (shape.x, shape.y)
+        case Scribble():
+            yield shape.width
+            yield from (value for point in shape.points for value in point)
+        case Box():
+            yield from (shape.x0, shape.y0, shape.x1, shape.y1)
+        case Polygon():
+            yield from (value for ring in (shape.ring, *shape.holes) for point in ring for value in point)

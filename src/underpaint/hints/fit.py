@@ -7,10 +7,8 @@ from dataclasses import dataclass, replace
 
 from underpaint.core.errors import HintError
 from underpaint.hints.border import cut_box, cut_region, cut_scribble
-from underpaint.hints.check import geometry
 from underpaint.hints.excess import refuse_excess
-from underpaint.hints.ignore import Drawn
-from underpaint.hints.types import IGNORED, Bitmap, Box, Click, Hints, Point, Polygon, Scribble
+from underpaint.hints.types import IGNORED, Bitmap, Box, Click, Hints, Point, Polygon, Scribble, Shape
 
 Size = tuple[int, int]
 
@@ -64,28 +62,25 @@ def fit_hints(hints: Hints, size: Size, *, drop: bool, where: object) -> Fitted:
             fix="give the photograph that the hints were drawn on; hints are never stretched",
         )
     refuse_excess(hints, size, where)
-    every = [(hint, *_fitted(hint, size)) for hint in geometry(hints)]
+    every = [(hint, *_fitted(hint, size)) for hint in hints.shapes]
     stray = [(hint, kept) for hint, kept, inside in every if not inside and hint.name != IGNORED]
     if stray and not drop:
         raise _stray_error(hints.image, stray[0][0], size, where)
     lost = [hint for hint, kept in stray if all(one.name == IGNORED for one in kept)]
-    below = [one for hint, kept, _ in every if isinstance(hint, Polygon | Bitmap) for one in kept]
+    # What is beside a cut stroke is ignored above all areas.
     above = [one for hint, kept, _ in every if isinstance(hint, Scribble) for one in kept]
-    found = [one for _, kept, _ in every for one in kept]
+    below = [one for hint, kept, _ in every if not isinstance(hint, Scribble) for one in kept]
     fitted = replace(
         hints,
         size=size,
-        clicks=tuple(one for one in found if isinstance(one, Click)),
-        scribbles=tuple(one for one in found if isinstance(one, Scribble)),
-        boxes=tuple(one for one in found if isinstance(one, Box)),
+        shapes=(*below, *above),
         # A class whose box is left out is no longer boxed completely.
         boxed=hints.boxed - {hint.name for hint in lost if isinstance(hint, Box)},
-        regions=tuple(one for one in (*below, *above) if isinstance(one, Polygon | Bitmap)),
     )
     return Fitted(fitted, len(lost), len(stray) - len(lost))
 
 
-def _stray_error(image: str, stray: Drawn, size: Size, where: object) -> HintError:
+def _stray_error(image: str, stray: Shape, size: Size, where: object) -> HintError:
     kind, text = type(stray).__name__.lower(), repr(stray)
     return HintError(
         f"a {kind} lies outside the photograph {image!r} of {size[0]} rows and {size[1]} columns: {text[:120]}",
@@ -95,7 +90,7 @@ def _stray_error(image: str, stray: Drawn, size: Size, where: object) -> HintErr
     )
 
 
-def _fitted(hint: Drawn, size: Size) -> tuple[Sequence[Drawn], bool]:
+def _fitted(hint: Shape, size: Size) -> tuple[Sequence[Shape], bool]:
     """What lies within the image of a hint, and whether all of it does, up to `SLACK`."""
     if isinstance(hint, Click):
         point = _fit_point((hint.x, hint.y), size)
@@ -130,7 +125,7 @@ def _fit_point(point: Point, size: Size) -> Point | None:
     return (x if x < width else width - 0.5) if x >= 0 else 0.5, (y if y < height else height - 0.5) if y >= 0 else 0.5
 
 
-def _fit_scribble(scribble: Scribble, size: Size) -> tuple[Sequence[Drawn], bool]:
+def _fit_scribble(scribble: Scribble, size: Size) -> tuple[Sequence[Shape], bool]:
     points = tuple(point for one in scribble.points if (point := _fit_point(one, size)) is not None)
     if len(points) == len(scribble.points):
         return (replace(scribble, points=points),), True

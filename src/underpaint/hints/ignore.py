@@ -9,15 +9,13 @@ from dataclasses import replace
 import numpy as np
 
 from underpaint.hints.rasterise import bitmap_of, stroke_pixels
-from underpaint.hints.types import IGNORED, Box, Click, Hints, Point, Polygon, Region, Scribble
-
-Drawn = Click | Scribble | Box | Region
+from underpaint.hints.types import IGNORED, Box, Click, Hints, Point, Polygon, Region, Scribble, Shape
 
 LARGEST = 1 << 26
 """Pixels of the rectangle around a stroke up to which its own pixels are ignored; of a larger one its rectangle is."""
 
 
-def ignored_area(hint: Drawn) -> Region:
+def ignored_area(hint: Shape) -> Region:
     """The pixels of a hint as an ignored area: of a click or stroke those that it labels, of a box all of it."""
     if isinstance(hint, Box):
         return _rectangle(hint.x0, hint.y0, hint.x1, hint.y1)
@@ -73,7 +71,7 @@ def _stroke(points: tuple[Point, ...], width: float) -> Region:
     return made
 
 
-def ignore_where(hints: Hints, chosen: Callable[[Drawn], bool], *, below: Collection[type[Drawn]]) -> Hints:
+def ignore_where(hints: Hints, chosen: Callable[[Shape], bool], *, below: Collection[type[Shape]]) -> Hints:
     """The hints with those that are ``chosen`` as ignored areas; areas keep their order.
 
     Args:
@@ -82,16 +80,12 @@ def ignore_where(hints: Hints, chosen: Callable[[Drawn], bool], *, below: Collec
         below: Of clicks, strokes and boxes the kinds whose pixels go below all areas, and so take nothing from them.
             Those of other kinds go above.
     """
-    every: tuple[Drawn, ...] = (*hints.boxes, *hints.clicks, *hints.scribbles)
-    gone = [one for one in every if chosen(one)]
-    return replace(
-        hints,
-        clicks=tuple(click for click in hints.clicks if not chosen(click)),
-        scribbles=tuple(scribble for scribble in hints.scribbles if not chosen(scribble)),
-        boxes=tuple(box for box in hints.boxes if not chosen(box)),
-        regions=(
-            *(ignored_area(one) for one in gone if type(one) in below),
-            *(ignored_area(region) if chosen(region) else region for region in hints.regions),
-            *(ignored_area(one) for one in gone if type(one) not in below),
-        ),
+    placed: tuple[Shape, ...] = (*hints.boxes, *hints.clicks, *hints.scribbles)
+    gone = [one for one in placed if chosen(one)]
+    kept = (one for one in placed if not chosen(one))
+    regions = (
+        *(ignored_area(one) for one in gone if type(one) in below),
+        *(ignored_area(region) if chosen(region) else region for region in hints.regions),
+        *(ignored_area(one) for one in gone if type(one) not in below),
     )
+    return replace(hints, shapes=(*kept, *regions))

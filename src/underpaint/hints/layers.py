@@ -14,11 +14,13 @@ from dataclasses import replace
 import numpy as np
 
 from underpaint.hints.rasterise import region_area
-from underpaint.hints.types import IGNORED, Hints, Polygon, Region
+from underpaint.hints.types import IGNORED, Bitmap, Hints, Polygon, Region
 from underpaint.imagefiles.decode import MAX_PIXELS
 
 RAISED = "areas that a larger one drawn later covered whole: put above it"
 HIDDEN = "areas that one drawn later covers whole: nothing of them is seen"
+
+Covers = dict[int, tuple[int, int]]
 
 MAX_CHECKS = 10_000
 """Pairs of areas that are compared pixel by pixel in one image, a second of work; further ones keep their order."""
@@ -27,7 +29,7 @@ MAX_CHECKS = 10_000
 def raised(hints: Hints) -> tuple[Hints, int]:
     """The hints with small areas above the larger ones that covered them whole, and how many were moved."""
     covers = _covers(hints, larger=True)
-    moved = sum(_other(hints, index, last) for index, (last, _) in covers.items())
+    moved = _others(hints.regions, covers)
     if not moved:
         return hints, 0
 
@@ -35,28 +37,29 @@ def raised(hints: Hints) -> tuple[Hints, int]:
         last, pixels = covers.get(index, (index, 0))
         return last, index in covers, -pixels, index
 
-    order = sorted(range(len(hints.regions)), key=place)
-    return replace(hints, regions=tuple(hints.regions[index] for index in order)), moved
+    regions = hints.regions
+    others = (shape for shape in hints.shapes if not isinstance(shape, Polygon | Bitmap))
+    return replace(hints, shapes=(*others, *(regions[i] for i in sorted(range(len(regions)), key=place)))), moved
 
 
 def hidden(hints: Hints) -> int:
     """How many areas are covered whole by a later one of another class."""
-    return sum(_other(hints, index, last) for index, (last, _) in _covers(hints, larger=False).items())
+    return _others(hints.regions, _covers(hints, larger=False))
 
 
-def _other(hints: Hints, index: int, above: int) -> bool:
-    """Whether two areas are of different classes; of one class the lower is seen in the upper."""
-    return hints.regions[index].name != hints.regions[above].name
+def _others(regions: Sequence[Region], covers: Covers) -> int:
+    """How many areas are covered by one of another class; of one class the lower is seen in the upper."""
+    return sum(regions[index].name != regions[last].name for index, (last, _) in covers.items())
 
 
 def seen(regions: Sequence[Region], size: tuple[int, int] | None) -> tuple[Region, ...]:
     """The regions without those that a later one of another class covers whole."""
-    hints = Hints("", size=size, regions=tuple(regions))
-    gone = {index for index, (last, _) in _covers(hints, larger=False).items() if _other(hints, index, last)}
+    covers = _covers(Hints("", size=size, shapes=tuple(regions)), larger=False)
+    gone = {index for index, (last, _) in covers.items() if regions[index].name != regions[last].name}
     return tuple(region for index, region in enumerate(regions) if index not in gone)
 
 
-def _covers(hints: Hints, *, larger: bool) -> dict[int, tuple[int, int]]:
+def _covers(hints: Hints, *, larger: bool) -> Covers:
     """By the index of an area the last later one that covers it whole, and the area's own pixels.
 
     An ignored area covers nothing here: it is meant to take away what lies below it.
@@ -67,7 +70,7 @@ def _covers(hints: Hints, *, larger: bool) -> dict[int, tuple[int, int]]:
     extents = np.array([_extent(region) for region in regions])
     size = hints.size or _canvas(extents)
     extents = np.clip(extents, 0, [size[1], size[0]] * 2)
-    found: dict[int, tuple[int, int]] = {}
+    found: Covers = {}
     checks = 0
     for above in range(len(regions) - 1, 0, -1):
         if regions[above].name == IGNORED:

@@ -26,9 +26,7 @@ def merge_hints(first: Hints, second: Hints) -> Hints:
     merged = Hints(
         image=first.image,
         size=_one_of("sizes", first.size, second.size, where),
-        clicks=first.clicks + second.clicks,
-        scribbles=first.scribbles + second.scribbles,
-        boxes=first.boxes + second.boxes,
+        shapes=first.shapes + second.shapes,
         boxed=first.boxed | second.boxed,
         tags=_merge_tags(first.tags, second.tags),
         mask=_one_of("masks", first.mask, second.mask, where),
@@ -36,7 +34,6 @@ def merge_hints(first: Hints, second: Hints) -> Hints:
         strokes=first.strokes if first.mask is not None else second.strokes,
         source="; ".join(filter(None, dict.fromkeys(f"{first.source}; {second.source}".split("; ")))),
         seconds=sum(seconds) if seconds else None,
-        regions=first.regions + second.regions,
         unplaced=first.unplaced + second.unplaced,
     )
     check_hints(merged, None, f"{where}, {merged.source}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from enum import StrEnum
 
-from underpaint.hints.types import IGNORED, Bitmap, Hints, Polygon, Scribble
+from underpaint.hints.types import IGNORED, Bitmap, Box, Click, Hints, Polygon, Scribble, Shape
 
 PEN = Scribble("", ()).width
 """Pen width that a scribble has where a format says nothing of it."""
@@ -32,30 +32,41 @@ class Part(StrEnum):
     UNPLACED = "left-out shapes of unknown place"
 
 
+SHAPES: dict[type, Part] = {
+    Click: Part.CLICKS,
+    Scribble: Part.SCRIBBLES,
+    Box: Part.BOXES,
+    Polygon: Part.POLYGONS,
+    Bitmap: Part.BITMAPS,
+}
+"""The part that each kind of shape is."""
+
+
+def part_of(shape: Shape) -> Part:
+    """The part that a shape is; a region without a class is an ignored area."""
+    return Part.IGNORED if shape.name == IGNORED else SHAPES[type(shape)]
+
+
 def parts(hints: Hints) -> Counter[Part]:
     """How many statements of each part the hints of an image make; parts that do not occur are left out.
 
     A hole counts beside its polygon, a pen width where it is not the usual `PEN`.
     """
-    areas = [region for region in hints.regions if region.name != IGNORED]
-    polygons = [region for region in areas if isinstance(region, Polygon)]
+    drawn = Counter(part_of(shape) for shape in hints.shapes)
     tags = hints.tags
-    counts = {
-        Part.CLICKS: len(hints.clicks),
-        Part.SCRIBBLES: len(hints.scribbles),
+    stated = {
         Part.WIDTHS: sum(scribble.width != PEN for scribble in hints.scribbles),
-        Part.BOXES: len(hints.boxes),
+        Part.HOLES: sum(
+            len(area.holes) for area in hints.regions if isinstance(area, Polygon) and area.name != IGNORED
+        ),
         Part.BOXED: len(hints.boxed),
         Part.TAGS: len(tags.present) if tags else 0,
         Part.ABSENT: len(tags.absent) if tags else 0,
-        Part.POLYGONS: len(polygons),
-        Part.HOLES: sum(len(polygon.holes) for polygon in polygons),
-        Part.BITMAPS: sum(isinstance(region, Bitmap) for region in areas),
-        Part.IGNORED: len(hints.ignored()),
         Part.LABELS: int(hints.mask is not None),
         Part.SIZES: int(hints.size is not None),
         Part.SOURCES: int(bool(hints.source)),
         Part.SECONDS: int(hints.seconds is not None),
         Part.UNPLACED: hints.unplaced,
     }
-    return Counter({part: count for part, count in counts.items() if count})
+    counts = drawn + Counter(stated)
+    return Counter({part: counts[part] for part in Part if counts[part]})

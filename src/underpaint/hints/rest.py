@@ -34,7 +34,7 @@ def fill_rest(hints: Hints, rest: str, classes: ClassTable) -> Hints:
         return hints
     if Kind.MASK in hints.kinds():
         below = _below(hints, rest, hints.size)
-        return hints if below is None else replace(hints, regions=(below, *hints.regions))
+        return hints if below is None else replace(hints, shapes=(below, *hints.shapes))
     if hints.boxes and index == classes.background:
         things = frozenset(classes.names[i] for i in classes.foreground) - set(hints.drawn())
         return replace(hints, boxed=hints.boxed | things | {box.name for box in hints.boxes})

@@ -87,6 +87,17 @@ class Bitmap:
 Region = Polygon | Bitmap
 """Every pixel of a region is of its class. Of pixels outside all regions nothing is said."""
 
+Shape = Click | Scribble | Box | Region
+"""One thing that was drawn on an image, with the name of its class."""
+
+_PLACES: dict[type, int] = {Click: 0, Scribble: 1, Box: 2, Polygon: 3, Bitmap: 3}
+"""The place of each kind in `Hints.shapes`."""
+
+
+def _place(shape: Shape) -> int:
+    return _PLACES[type(shape)]
+
+
 IGNORED = classes.IGNORED
 """The name of a region whose pixels are unknown: it takes away what lies below it. No class has this name."""
 
@@ -116,15 +127,16 @@ class Hints:
         image: Name of the image in the data set, without suffix, '/' between folders.
         size: (height, width) of the upright image where known; a size that differs from the image's is an error, never
             a reason to resize.
-        clicks, scribbles, boxes: Geometry; see each type.
+        shapes: What was drawn. Clicks come first, then scribbles, boxes and regions, each kind in the order of drawing:
+            a later region lies above an earlier one, and how kinds lie above each other is fixed (strokes above
+            regions). They are put into this order when `Hints` are made, so that equal hints are equal objects. A
+            region that is named `IGNORED` makes its pixels unknown.
         boxed: Classes whose every instance is boxed here, so that outside their boxes they do not occur.
         tags: What is known of the image as a whole, or None.
         mask: Path of a label file relative to the data set's folder, or None. Its void pixels (255) stay unknown where
             other hints or nothing speak of them.
         source: Who or what made the hints.
         seconds: Seconds of a person's time, where known.
-        regions: Filled areas; a later one lies above an earlier one. One that is named `IGNORED` makes its pixels
-            unknown.
         unplaced: Shapes that were left out and of which nobody knows where they lay, so that what no annotation covers
             may be theirs.
         numbering: What the numbers in the label file stand for; None for those of the data set's class table.
@@ -133,18 +145,38 @@ class Hints:
 
     image: str
     size: tuple[int, int] | None = None
-    clicks: tuple[Click, ...] = ()
-    scribbles: tuple[Scribble, ...] = ()
-    boxes: tuple[Box, ...] = ()
+    shapes: tuple[Shape, ...] = ()
     boxed: frozenset[str] = frozenset()
     tags: Tags | None = None
     mask: str | None = None
     source: str = ""
     seconds: float | None = field(default=None)
-    regions: tuple[Region, ...] = ()
     unplaced: int = 0
     numbering: Numbering | None = None
     strokes: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shapes", tuple(sorted(self.shapes, key=_place)))
+
+    @property
+    def clicks(self) -> tuple[Click, ...]:
+        """The labelled points."""
+        return tuple(shape for shape in self.shapes if isinstance(shape, Click))
+
+    @property
+    def scribbles(self) -> tuple[Scribble, ...]:
+        """The strokes."""
+        return tuple(shape for shape in self.shapes if isinstance(shape, Scribble))
+
+    @property
+    def boxes(self) -> tuple[Box, ...]:
+        """The boxes."""
+        return tuple(shape for shape in self.shapes if isinstance(shape, Box))
+
+    @property
+    def regions(self) -> tuple[Region, ...]:
+        """The filled areas, ignored ones among them, the lowest first."""
+        return tuple(shape for shape in self.shapes if isinstance(shape, Polygon | Bitmap))
 
     def kinds(self) -> frozenset[Kind]:
         """The kinds of hints that this image carries."""
@@ -162,9 +194,8 @@ class Hints:
         return bool(self.kinds() or self.regions or self.unplaced)
 
     def drawn(self) -> list[str]:
-        """The class of every click, scribble, box and region, in this order; ignored regions have none."""
-        every = (*self.clicks, *self.scribbles, *self.boxes, *self.regions)
-        return [hint.name for hint in every if hint.name != IGNORED]
+        """The class of every shape, in the order of `shapes`; ignored regions have none."""
+        return [shape.name for shape in self.shapes if shape.name != IGNORED]
 
     def ignored(self) -> tuple[Region, ...]:
         """The regions whose pixels are unknown."""

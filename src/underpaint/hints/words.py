@@ -7,13 +7,10 @@ take these words over with the shapes, so they hold in every format. Words of on
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TypeVar
 
 from underpaint.core.classes import BACKGROUND_WORD, IGNORE_WORD, ClassTable
-from underpaint.hints.ignore import Drawn, ignore_where
+from underpaint.hints.ignore import ignore_where
 from underpaint.hints.types import Hints, Tags
-
-D = TypeVar("D", bound=Drawn)
 
 
 def understood(hints: Hints, classes: ClassTable) -> Hints:
@@ -42,18 +39,12 @@ def _without_tag(hints: Hints) -> Hints:
 
 
 def _renamed(hints: Hints, word: str, name: str) -> Hints:
-    def shapes(every: tuple[D, ...]) -> tuple[D, ...]:
-        return tuple(replace(one, name=name) if one.name == word else one for one in every)
-
     def names(every: frozenset[str]) -> frozenset[str]:
         return frozenset(name if one == word else one for one in every)
 
     return replace(
         hints,
-        clicks=shapes(hints.clicks),
-        scribbles=shapes(hints.scribbles),
-        boxes=shapes(hints.boxes),
-        regions=shapes(hints.regions),
+        shapes=tuple(replace(one, name=name) if one.name == word else one for one in hints.shapes),
         boxed=names(hints.boxed),
         tags=hints.tags and Tags(names(hints.tags.present), names(hints.tags.absent)),
     )

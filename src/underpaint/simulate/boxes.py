@@ -38,7 +38,7 @@ def simulate_boxes(mask: Mask, classes: ClassTable, *, image: str) -> Hints:
     return Hints(
         image=image,
         size=(mask.shape[0], mask.shape[1]),
-        boxes=tuple(boxes),
+        shapes=tuple(boxes),
         boxed=frozenset(classes.names[i] for i in classes.foreground) if tags else frozenset(),
         tags=tags,
         source="simulated boxes",

@@ -66,7 +66,7 @@ def simulate_clicks(mask: Mask, classes: ClassTable, *, image: str, seed: int, b
     return Hints(
         image=image,
         size=(mask.shape[0], mask.shape[1]),
-        clicks=clicks,
+        shapes=clicks,
         tags=complete_tags(mask, classes),
         source=f"simulated clicks, seed {seed}, budget {budget:g}",
         seconds=USUAL.clicks(len(classes.foreground), sorted(a_class.values())),

@@ -76,4 +76,4 @@ def _simulate(job: _Job) -> Hints:
     made = simulate_kind(mask, job.classes, kind=job.kind, image=job.image, seed=job.seed, budget=job.budget)
     if job.kind is not Kind.MASK:
         return made
-    return replace(made, mask=job.full.mask, numbering=job.full.numbering, regions=job.full.regions)
+    return replace(made, mask=job.full.mask, numbering=job.full.numbering, shapes=job.full.regions)

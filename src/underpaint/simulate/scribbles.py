@@ -72,7 +72,7 @@ def simulate_scribbles(mask: Mask, classes: ClassTable, *, image: str, seed: int
     return Hints(
         image=image,
         size=(mask.shape[0], mask.shape[1]),
-        scribbles=tuple(strokes),
+        shapes=tuple(strokes),
         tags=complete_tags(mask, classes),
         source=f"simulated scribbles, seed {seed}, budget {budget:g}",
         seconds=min(drawing, outlining),  # whoever was to draw for longer would outline

@@ -257,7 +257,7 @@ def discs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_index_mask(root / "masks" / f"{n}.png", inside.astype(np.uint8), table)
         box = Box("disc", x - 22, y - 22, x + 22, y + 22)
         masked = Hints(str(n), mask=f"masks/{n}.png")
-        hints.append(masked if n < 2 else Hints(str(n), boxes=(box,), boxed=frozenset({"disc"})))
+        hints.append(masked if n < 2 else Hints(str(n), shapes=(box,), boxed=frozenset({"disc"})))
     write_hints(root / "hints.jsonl", hints)
     return root
 

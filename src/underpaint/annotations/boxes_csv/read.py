@@ -101,7 +101,7 @@ def read_box_table(path: Path) -> dict[str, Hints]:
         if any(row[place] for place in columns.sides):
             boxes.setdefault(hints.image, []).append(_box(row, columns, where))
     _refuse_shares(boxes, path)
-    made = {image: replace(found[image], boxes=tuple(drawn)) for image, drawn in boxes.items()}
+    made = {image: replace(found[image], shapes=tuple(drawn)) for image, drawn in boxes.items()}
     for image, one in made.items():
         check_hints(one, None, f"{path}, image {image!r}")
     return made

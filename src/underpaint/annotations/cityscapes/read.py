@@ -104,7 +104,7 @@ def read_cityscapes(path: Path, *, left_out: Counter[str] | None = None) -> dict
         labels = _draw(file, counts) if file.suffix == ".json" else _train_ids(file)
         regions = tuple(_regions(labels))
         if any(region.name != IGNORED for region in regions):
-            found[name] = Hints(name, (labels.shape[0], labels.shape[1]), source=SOURCE, regions=regions)
+            found[name] = Hints(name, (labels.shape[0], labels.shape[1]), source=SOURCE, shapes=regions)
         else:
             counts["frames that are void altogether"] += 1
     return found

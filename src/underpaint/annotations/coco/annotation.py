@@ -23,13 +23,13 @@ def annotation_hints(fields: Fields, name: str, image: Hints, left_out: Counter[
     regions, flat = _regions(fields, name, image) if segmented else ([], [])
     corners = None if regions else _corners(fields)
     boxes = (Box(name, *corners),) if corners and corners[0] < corners[2] and corners[1] < corners[3] else ()
-    found = Hints(image.image, clicks=clicks, boxes=boxes, regions=tuple(regions))
+    found = Hints(image.image, shapes=(*clicks, *boxes, *regions))
     if regions:
         left_out["rings that cover nothing"] += len(flat)
     elif not (boxes or clicks):
         left_out["annotations that cover nothing"] += 1
         lines = tuple(map(thin, flat + _outline(corners)))
-        return replace(found, scribbles=lines, unplaced=int(not (lines or segmented)))
+        return replace(found, shapes=lines, unplaced=int(not (lines or segmented)))
     return found
 
 

@@ -139,10 +139,7 @@ def _image(fields: Fields) -> tuple[int, Hints]:
 def _joined(image: Hints, annotations: Sequence[Hints]) -> Hints:
     joined = replace(
         image,
-        clicks=tuple(click for one in annotations for click in one.clicks),
-        scribbles=tuple(scribble for one in annotations for scribble in one.scribbles),
-        boxes=tuple(box for one in annotations for box in one.boxes),
-        regions=tuple(region for one in annotations for region in one.regions),
+        shapes=tuple(shape for one in annotations for shape in one.shapes),
         unplaced=sum(one.unplaced for one in annotations),
     )
     return set_aside(joined)

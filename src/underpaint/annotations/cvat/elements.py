@@ -68,7 +68,7 @@ def _refuse_excess(root: Element, depth: int, elements: int, path: Path) -> None
 
 
 @dataclass(frozen=True)
-class Shape:
+class Marked:
     """The attributes of an element, checked as they are asked for."""
 
     element: Element

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from underpaint.annotations.cvat.elements import Shape, children, images
+from underpaint.annotations.cvat.elements import Marked, children, images
 from underpaint.annotations.parsing.sniff import is_xml
 from underpaint.annotations.parsing.turned import ANGLES, ellipse, turned_box
 from underpaint.core.errors import FormatError
 from underpaint.hints.check import check_hints
 from underpaint.hints.ignore import has_area, set_aside, thin
-from underpaint.hints.types import IGNORED, Bitmap, Box, Click, Hints, Point, Polygon, Region, Scribble, Tags
+from underpaint.hints.types import IGNORED, Bitmap, Box, Click, Hints, Point, Polygon, Region, Scribble, Shape, Tags
 from underpaint.imagefiles.decode import MAX_PIXELS
 from underpaint.imagefiles.spelling import bare_names
 
@@ -73,29 +73,28 @@ def declared_classes(path: Path) -> tuple[str, ...]:
 
 @dataclass
 class _Drawn:
-    """What the elements of one image have said so far; regions with their ``z_order``."""
+    """What the elements of one image have said so far; shapes with their ``z_order``, 0 for all but regions."""
 
     size: tuple[int, int]
     left_out: Counter[str]
-    clicks: list[Click] = field(default_factory=list)
-    scribbles: list[Scribble] = field(default_factory=list)
-    boxes: list[Box] = field(default_factory=list)
-    regions: list[tuple[int, Region]] = field(default_factory=list)
+    shapes: list[tuple[int, Shape]] = field(default_factory=list)
     present: set[str] = field(default_factory=set)
-
     unplaced: int = 0
 
     def set_aside(self, reason: str, points: Sequence[Point]) -> None:
         """Leave out a shape that covers nothing; what lies along its points is ignored."""
         self.left_out[reason] += 1
-        self.scribbles.append(thin(points))
+        self.add(thin(points))
 
-    def add_region(self, region: Region, shape: Shape) -> None:
-        self.regions.append((shape.whole("z_order") if shape.element.get("z_order") else 0, region))
+    def add(self, *shapes: Shape) -> None:
+        self.shapes += [(0, shape) for shape in shapes]
+
+    def add_region(self, region: Region, shape: Marked) -> None:
+        self.shapes.append((shape.whole("z_order") if shape.element.get("z_order") else 0, region))
 
 
 def _hints(element: Element, where: str, left_out: Counter[str]) -> Hints:
-    image = Shape(element, where)
+    image = Marked(element, where)
     size = (image.whole("height"), image.whole("width"))
     if not (min(size) >= 1 and size[0] * size[1] <= MAX_PIXELS):
         raise FormatError(f"the image has {size[1]} x {size[0]} pixels", where=where, accepted=f"1 to {MAX_PIXELS}")
@@ -106,16 +105,13 @@ def _hints(element: Element, where: str, left_out: Counter[str]) -> Hints:
             left_out[f"elements {child.tag[:20]!r}"] += 1
             drawn.unplaced += 1
         else:
-            reader(drawn, Shape(child, f"{where}, <{child.tag}> {number}"))
+            reader(drawn, Marked(child, f"{where}, <{child.tag}> {number}"))
     hints = Hints(
         image=_name(image),
         size=size,
-        clicks=tuple(drawn.clicks),
-        scribbles=tuple(drawn.scribbles),
-        boxes=tuple(drawn.boxes),
+        shapes=tuple(shape for _, shape in sorted(drawn.shapes, key=lambda pair: pair[0])),
         tags=Tags(frozenset(drawn.present)) if drawn.present else None,
         source=SOURCE,
-        regions=tuple(region for _, region in sorted(drawn.regions, key=lambda pair: pair[0])),
         unplaced=drawn.unplaced,
     )
     hints = set_aside(hints)
@@ -123,13 +119,13 @@ def _hints(element: Element, where: str, left_out: Counter[str]) -> Hints:
     return hints
 
 
-def _name(image: Shape) -> str:
+def _name(image: Marked) -> str:
     """The name behind its subset: text to match, never to open."""
     name, subset = image.text("name"), image.element.get("subset")
     return f"{subset}/{name}" if subset else name
 
 
-def _box(drawn: _Drawn, shape: Shape) -> None:
+def _box(drawn: _Drawn, shape: Marked) -> None:
     flat = Box(shape.text("label"), *(shape.number(side) for side in ("xtl", "ytl", "xbr", "ybr")))
     centre = ((flat.x0 + flat.x1) / 2, (flat.y0 + flat.y1) / 2)
     box = turned_box(flat, centre, shape.angle(), drawn.size)
@@ -138,10 +134,10 @@ def _box(drawn: _Drawn, shape: Shape) -> None:
         return
     if shape.angle() % 90 != 0:
         drawn.left_out[ANGLES] += 1
-    drawn.boxes.append(box)
+    drawn.add(box)
 
 
-def _polygon(drawn: _Drawn, shape: Shape) -> None:
+def _polygon(drawn: _Drawn, shape: Marked) -> None:
     ring = shape.points()
     if not has_area(ring):
         drawn.set_aside("polygons that cover nothing", ring)
@@ -149,21 +145,21 @@ def _polygon(drawn: _Drawn, shape: Shape) -> None:
         drawn.add_region(Polygon(shape.text("label"), ring), shape)
 
 
-def _polyline(drawn: _Drawn, shape: Shape) -> None:
-    drawn.scribbles.append(Scribble(shape.text("label"), shape.points()))
+def _polyline(drawn: _Drawn, shape: Marked) -> None:
+    drawn.add(Scribble(shape.text("label"), shape.points()))
 
 
-def _points(drawn: _Drawn, shape: Shape) -> None:
-    drawn.clicks.extend(Click(shape.text("label"), x, y) for x, y in shape.points())
+def _points(drawn: _Drawn, shape: Marked) -> None:
+    drawn.add(*(Click(shape.text("label"), x, y) for x, y in shape.points()))
 
 
-def _skeleton(drawn: _Drawn, shape: Shape) -> None:
+def _skeleton(drawn: _Drawn, shape: Marked) -> None:
     """``outside`` marks a point that is not in the image."""
-    seen = (Shape(point, shape.where) for point in shape.element.findall("points") if point.get("outside") != "1")
-    drawn.clicks.extend(Click(shape.text("label"), x, y) for point in seen for x, y in point.points())
+    seen = (Marked(point, shape.where) for point in shape.element.findall("points") if point.get("outside") != "1")
+    drawn.add(*(Click(shape.text("label"), x, y) for point in seen for x, y in point.points()))
 
 
-def _ellipse(drawn: _Drawn, shape: Shape) -> None:
+def _ellipse(drawn: _Drawn, shape: Marked) -> None:
     centre, radii = (shape.number("cx"), shape.number("cy")), (shape.number("rx"), shape.number("ry"))
     region = ellipse(shape.text("label"), centre, radii, shape.angle(), drawn.size) if min(radii) > 0 else None
     if region is None:
@@ -172,7 +168,7 @@ def _ellipse(drawn: _Drawn, shape: Shape) -> None:
         drawn.add_region(region, shape)
 
 
-def _mask(drawn: _Drawn, shape: Shape) -> None:
+def _mask(drawn: _Drawn, shape: Marked) -> None:
     """Run lengths row by row within the mask's own box, outside first."""
     x, y, width, height = (shape.whole(key) for key in ("left", "top", "width", "height"))
     if min(x, y) < 0 or min(width, height) < 1 or x + width > drawn.size[1] or y + height > drawn.size[0]:
@@ -181,7 +177,7 @@ def _mask(drawn: _Drawn, shape: Shape) -> None:
     drawn.add_region(Bitmap(shape.text("label"), x, y, width, height, shape.runs(width * height)), shape)
 
 
-def _cuboid(drawn: _Drawn, shape: Shape) -> None:
+def _cuboid(drawn: _Drawn, shape: Marked) -> None:
     """Left out: the box around its eight corners is ignored."""
     xs, ys = (
         [shape.number(key) for key in shape.element.attrib if _CORNER.fullmatch(key) and key[0] == axis]
@@ -189,16 +185,16 @@ def _cuboid(drawn: _Drawn, shape: Shape) -> None:
     )
     drawn.left_out["elements 'cuboid'"] += 1
     if xs and ys:
-        drawn.boxes.append(Box(IGNORED, min(xs), min(ys), max(xs), max(ys)))
+        drawn.add(Box(IGNORED, min(xs), min(ys), max(xs), max(ys)))
     else:
         drawn.unplaced += 1
 
 
-def _tag(drawn: _Drawn, shape: Shape) -> None:
+def _tag(drawn: _Drawn, shape: Marked) -> None:
     drawn.present.add(shape.text("label"))
 
 
-_SHAPES: dict[str, Callable[[_Drawn, Shape], None]] = {
+_SHAPES: dict[str, Callable[[_Drawn, Marked], None]] = {
     "box": _box,
     "polygon": _polygon,
     "polyline": _polyline,

@@ -76,9 +76,7 @@ class _Drawn:
     """What the features of one file have said so far."""
 
     left_out: Counter[str]
-    clicks: list[Click] = field(default_factory=list)
-    scribbles: list[Scribble] = field(default_factory=list)
-    regions: list[Polygon] = field(default_factory=list)
+    shapes: list[Click | Scribble | Polygon] = field(default_factory=list)
     unplaced: int = 0
 
     def add_polygon(self, name: str, rings: Any, where: str) -> None:
@@ -89,9 +87,9 @@ class _Drawn:
         if flat:
             self.left_out["rings that cover nothing"] += flat
         if has_area(outer):
-            self.regions.append(Polygon(name, outer, tuple(real)))
+            self.shapes.append(Polygon(name, outer, tuple(real)))
         elif outer:
-            self.scribbles.append(thin(outer))
+            self.shapes.append(thin(outer))
 
 
 def _read(image: str, path: Path, left_out: Counter[str]) -> Hints:
@@ -112,10 +110,8 @@ def _read(image: str, path: Path, left_out: Counter[str]) -> Hints:
         _refuse_map(drawn, path)
     hints = Hints(
         image=image,
-        clicks=tuple(drawn.clicks),
-        scribbles=tuple(drawn.scribbles),
+        shapes=tuple(drawn.shapes),
         source=SOURCE,
-        regions=tuple(drawn.regions),
         unplaced=drawn.unplaced,
     )
     hints = set_aside(hints)
@@ -152,13 +148,13 @@ def _class(properties: Any) -> str | None:
 def _add(drawn: _Drawn, name: str, geometry: dict[str, Any], where: str) -> None:
     kind, coordinates = geometry.get("type"), geometry.get("coordinates")
     if kind == "Point":
-        drawn.clicks.append(Click(name, *_position(coordinates, where)))
+        drawn.shapes.append(Click(name, *_position(coordinates, where)))
     elif kind == "MultiPoint":
-        drawn.clicks.extend(Click(name, *point) for point in _line(coordinates, where))
+        drawn.shapes.extend(Click(name, *point) for point in _line(coordinates, where))
     elif kind == "LineString":
-        drawn.scribbles.append(_stroke(name, coordinates, where))
+        drawn.shapes.append(_stroke(name, coordinates, where))
     elif kind == "MultiLineString":
-        drawn.scribbles.extend(_stroke(name, line, where) for line in _list(coordinates, where))
+        drawn.shapes.extend(_stroke(name, line, where) for line in _list(coordinates, where))
     elif kind == "Polygon":
         drawn.add_polygon(name, coordinates, where)
     elif kind == "MultiPolygon":
@@ -211,12 +207,10 @@ def _list(value: Any, where: str) -> list[Any]:
 
 def _refuse_map(drawn: _Drawn, path: Path) -> None:
     """Refuse coordinates that can be no pixels: too far, degrees below 0, or outlines smaller than a pixel."""
-    lines = [
-        *(scribble.points for scribble in drawn.scribbles),
-        *(region.ring for region in drawn.regions if isinstance(region, Polygon)),
-    ]
+    lines = [one.ring if isinstance(one, Polygon) else one.points for one in drawn.shapes if not isinstance(one, Click)]
     lines = [line for line in lines if len(line) > 1]
-    points = [(click.x, click.y) for click in drawn.clicks] + [point for line in lines for point in line]
+    clicks = [(one.x, one.y) for one in drawn.shapes if isinstance(one, Click)]
+    points = clicks + [point for line in lines for point in line]
     if not points:
         return
     reason = None

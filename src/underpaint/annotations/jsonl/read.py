@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from underpaint.core.inside import leads_out, lies_in
 from underpaint.core.json_text import parse_json
 from underpaint.core.regular import open_regular
 from underpaint.hints.check import check_hints
-from underpaint.hints.types import IGNORED, Bitmap, Box, Click, Hints, Polygon, Region, Scribble, Tags
+from underpaint.hints.types import IGNORED, Bitmap, Box, Click, Hints, Polygon, Region, Scribble, Shape, Tags
 
 VERSION = 1
 
@@ -95,15 +95,12 @@ def _hints(fields: Fields, root: Path | None) -> Hints:
     hints = Hints(
         image=fields.text("image"),
         size=_size(fields),
-        clicks=tuple(_click(item) for item in fields.items("clicks")),
-        scribbles=tuple(_scribble(item) for item in fields.items("scribbles")),
-        boxes=tuple(_box(item) for item in fields.items("boxes")),
+        shapes=tuple(read(item) for key, read in _SHAPES for item in fields.items(key)),
         boxed=frozenset(fields.texts("boxed")),
         tags=_tags(fields),
         mask=_mask(fields, root) if "mask" in fields else None,
         source=fields.text("source", empty=True) if "source" in fields else "",
         seconds=fields.number("seconds", low=0) if "seconds" in fields else None,
-        regions=tuple(_region(item) for item in fields.items("regions")),
         unplaced=fields.whole("unplaced", low=1) if "unplaced" in fields else 0,
         numbering=_numbering(fields),
         strokes=fields.flag("strokes") if "strokes" in fields else False,
@@ -156,6 +153,15 @@ def _region(fields: Fields) -> Region:
         region = Polygon(name, tuple(fields.pairs("points")), tuple(map(tuple, fields.rings("holes"))))
     fields.refuse_rest()
     return region
+
+
+_SHAPES: tuple[tuple[str, Callable[[Fields], Shape]], ...] = (
+    ("clicks", _click),
+    ("scribbles", _scribble),
+    ("boxes", _box),
+    ("regions", _region),
+)
+"""The key of each kind of shape, and how one is read."""
 
 
 def _region_name(fields: Fields) -> str:

@@ -108,13 +108,10 @@ def _hints(image: str, annotation: dict[str, Any], where: str, left_out: Counter
     hints = Hints(
         image=image,
         size=next(iter(drawn.sizes), None),
-        clicks=tuple(drawn.clicks),
-        scribbles=tuple(drawn.thin),
-        boxes=tuple(drawn.boxes),
+        shapes=tuple(drawn.shapes),
         tags=Tags(frozenset(drawn.present)) if drawn.present else None,
         source=SOURCE,
         seconds=seconds if seconds is not None and seconds >= 0 else None,
-        regions=tuple(drawn.regions),
         unplaced=drawn.unplaced,
     )
     hints = set_aside(hints)

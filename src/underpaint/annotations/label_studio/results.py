@@ -12,7 +12,7 @@ from underpaint.annotations.parsing.fields import Fields
 from underpaint.annotations.parsing.turned import ANGLES, ellipse, turned_box
 from underpaint.hints.bitmap_runs import tight_bitmap
 from underpaint.hints.ignore import has_area, thin
-from underpaint.hints.types import IGNORED, Box, Click, Point, Polygon, Region, Scribble
+from underpaint.hints.types import IGNORED, Box, Click, Point, Polygon, Shape
 from underpaint.imagefiles.decode import MAX_PIXELS
 
 DIGITS = 6
@@ -33,17 +33,14 @@ class Drawn:
 
     left_out: Counter[str]
     sizes: set[tuple[int, int]] = field(default_factory=set)
-    clicks: list[Click] = field(default_factory=list)
-    boxes: list[Box] = field(default_factory=list)
-    regions: list[Region] = field(default_factory=list)
+    shapes: list[Shape] = field(default_factory=list)
     present: set[str] = field(default_factory=set)
-    thin: list[Scribble] = field(default_factory=list)
     unplaced: int = 0
 
     def set_aside(self, reason: str, points: Sequence[Point]) -> None:
         """Leave out a shape that covers nothing; what lies along its points is ignored."""
         self.left_out[reason] += 1
-        self.thin.append(thin(points))
+        self.shapes.append(thin(points))
 
 
 def labels_of(result: dict[str, Any]) -> list[str]:
@@ -108,7 +105,7 @@ def _brush(drawn: Drawn, name: str, value: Fields, size: tuple[int, int], where:
     if bitmap is None:
         drawn.left_out["empty brush strokes"] += 1
     else:
-        drawn.regions.append(bitmap)
+        drawn.shapes.append(bitmap)
 
 
 def _polygon(drawn: Drawn, name: str, value: Fields, size: tuple[int, int], where: str) -> None:
@@ -116,7 +113,7 @@ def _polygon(drawn: Drawn, name: str, value: Fields, size: tuple[int, int], wher
     if not has_area(ring):
         drawn.set_aside("polygons that cover nothing", ring)
     else:
-        drawn.regions.append(Polygon(name, ring))
+        drawn.shapes.append(Polygon(name, ring))
 
 
 def _ellipse(drawn: Drawn, name: str, value: Fields, size: tuple[int, int], where: str) -> None:
@@ -126,7 +123,7 @@ def _ellipse(drawn: Drawn, name: str, value: Fields, size: tuple[int, int], wher
     if region is None:
         drawn.set_aside("ellipses without area in the image", ((x, y),))
     else:
-        drawn.regions.append(region)
+        drawn.shapes.append(region)
 
 
 def _rectangle(drawn: Drawn, name: str, value: Fields, size: tuple[int, int], where: str) -> None:
@@ -141,11 +138,11 @@ def _rectangle(drawn: Drawn, name: str, value: Fields, size: tuple[int, int], wh
         return
     if _angle(value) % 90 != 0:
         drawn.left_out[ANGLES] += 1
-    drawn.boxes.append(box)
+    drawn.shapes.append(box)
 
 
 def _click(drawn: Drawn, name: str, value: Fields, size: tuple[int, int], where: str) -> None:
-    drawn.clicks.append(Click(name, *_point(value, size)))
+    drawn.shapes.append(Click(name, *_point(value, size)))
 
 
 _Read = Callable[[Drawn, str, Fields, tuple[int, int], str], None]

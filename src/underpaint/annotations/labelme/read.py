@@ -19,9 +19,9 @@ from underpaint.core.classes import IGNORE_WORD
 from underpaint.core.errors import FormatError, listing
 from underpaint.core.json_text import IMAGE_BYTES, read_json
 from underpaint.hints.border import cut_box
-from underpaint.hints.ignore import Drawn, has_area, set_aside, thin
+from underpaint.hints.ignore import has_area, set_aside, thin
 from underpaint.hints.rasterise import bitmap_of
-from underpaint.hints.types import Bitmap, Box, Click, Hints, Point, Polygon, Scribble, Tags
+from underpaint.hints.types import Bitmap, Box, Click, Hints, Point, Polygon, Scribble, Shape, Tags
 from underpaint.imagefiles.decode import MAX_PIXELS, opened
 from underpaint.imagefiles.images import find_files
 from underpaint.imagefiles.naming import Names
@@ -112,10 +112,7 @@ def _hints(image: str, top: Fields, left_out: Counter[str]) -> Hints:
     hints = Hints(
         image,
         size=size,
-        clicks=tuple(shape for shape in shapes if isinstance(shape, Click)),
-        scribbles=tuple(shape for shape in shapes if isinstance(shape, Scribble)),
-        boxes=tuple(shape for shape in shapes if isinstance(shape, Box)),
-        regions=tuple(shape for shape in shapes if isinstance(shape, Polygon | Bitmap)),
+        shapes=tuple(shapes),
         tags=Tags(tags) if tags else None,
         source="labelme",
     )
@@ -128,7 +125,7 @@ def _size(top: Fields) -> tuple[int, int] | None:
     return top.whole("imageHeight", low=1), top.whole("imageWidth", low=1)
 
 
-def _shape(fields: Fields, file: Path, size: tuple[int, int] | None, left_out: Counter[str]) -> list[Drawn]:
+def _shape(fields: Fields, file: Path, size: tuple[int, int] | None, left_out: Counter[str]) -> list[Shape]:
     """The hints of one shape; where it covers nothing, its points as a stroke to be ignored, counted."""
     name, points = fields.text("label"), tuple(fields.pairs("points"))
     kind = fields.text("shape_type") if "shape_type" in fields else "polygon"
@@ -151,14 +148,14 @@ def _shape(fields: Fields, file: Path, size: tuple[int, int] | None, left_out: C
     return [polygon] if has_area(polygon.ring) else _nothing(kind, points, left_out)
 
 
-def _nothing(kind: str, points: Sequence[Point], left_out: Counter[str]) -> list[Drawn]:
+def _nothing(kind: str, points: Sequence[Point], left_out: Counter[str]) -> list[Shape]:
     left_out[f"shapes of type {kind} that cover nothing"] += 1
     return [thin(points)]
 
 
 def _rectangle(
     name: str, kind: str, fields: Fields, size: tuple[int, int] | None, left_out: Counter[str]
-) -> list[Drawn]:
+) -> list[Shape]:
     """A box of two opposite corners, or of all four; around one at an angle the upright box, cut at the border."""
     points = list(fields.pairs("points"))
     if len(points) not in ((4,) if kind in TURNED else (2, 4)):

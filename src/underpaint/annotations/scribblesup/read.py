@@ -70,7 +70,7 @@ def _hints(name: str, file: Path, classes: ClassTable) -> Hints:
     return Hints(
         image=name,
         size=size_of(root, file),
-        scribbles=scribbles,
+        shapes=scribbles,
         tags=stated.tags,
         source="ScribbleSup",
     )

@@ -22,7 +22,7 @@ from underpaint.core.errors import FormatError
 from underpaint.core.json_text import parse_json, read_json
 from underpaint.hints.check import check_hints
 from underpaint.hints.ignore import has_area
-from underpaint.hints.types import Bitmap, Box, Click, Hints, Point, Polygon, Region, Scribble
+from underpaint.hints.types import Box, Click, Hints, Point, Polygon, Scribble, Shape
 from underpaint.imagefiles.spelling import bare_names
 
 SOURCE = "VIA"
@@ -30,9 +30,6 @@ SOURCE = "VIA"
 
 FARTHEST = 1_000_000
 """Pixels of a side to which ellipses are cut; no picture has more."""
-
-
-Drawn = Click | Scribble | Box | Region
 
 
 def is_via(path: Path) -> bool:
@@ -130,7 +127,7 @@ def _cell(text: str, where: str) -> dict[str, Any]:
 
 
 def _hints(name: str, entry: _Entry, key: str | None, left_out: Counter[str]) -> Hints:
-    drawn: list[Drawn] = []
+    drawn: list[Shape] = []
     unplaced = 0
     for shape, (attributes, where) in entry.regions:
         made = _shape(shape, label_of(attributes, key, where, left_out))
@@ -140,10 +137,7 @@ def _hints(name: str, entry: _Entry, key: str | None, left_out: Counter[str]) ->
             unplaced += 1
     hints = Hints(
         image=name,
-        clicks=tuple(one for one in drawn if isinstance(one, Click)),
-        scribbles=tuple(one for one in drawn if isinstance(one, Scribble)),
-        boxes=tuple(one for one in drawn if isinstance(one, Box)),
-        regions=tuple(one for one in drawn if isinstance(one, Polygon | Bitmap)),
+        shapes=tuple(drawn),
         tags=tags_of(*entry.about),
         source=SOURCE,
         unplaced=unplaced,
@@ -152,7 +146,7 @@ def _hints(name: str, entry: _Entry, key: str | None, left_out: Counter[str]) ->
     return hints
 
 
-def _shape(fields: Fields, name: str) -> Sequence[Drawn]:
+def _shape(fields: Fields, name: str) -> Sequence[Shape]:
     """What one region draws; nothing where it covers nothing or its kind is not known."""
     kind = fields.text("name")
     if kind == "rect":

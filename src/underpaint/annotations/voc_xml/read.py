@@ -90,7 +90,7 @@ def read_voc_boxes(
         found[name] = Hints(
             image=name,
             size=size_of(root, file),
-            boxes=tuple(_half_open(box, FIRST if name in ours else first) for box in objects[name]),
+            shapes=tuple(_half_open(box, FIRST if name in ours else first) for box in objects[name]),
             boxed=stated.boxed,
             tags=stated.tags,
             source="VOC boxes",

@@ -41,7 +41,7 @@ def read_clicks(path: Path) -> dict[str, Hints]:
         accepted = '{"image": [{"x": 1.5, "y": 2.5, "cls": 8, "rank": 1}]}'
         raise FormatError("not the structure of a click file", where=path, accepted=accepted)
     return {
-        image: Hints(image=image, clicks=_clicks(clicks, f"{path}, image {image!r}"), source="What's the Point clicks")
+        image: Hints(image=image, shapes=_clicks(clicks, f"{path}, image {image!r}"), source="What's the Point clicks")
         for image, clicks in content.items()
         if clicks
     }

@@ -147,7 +147,7 @@ def _hints(image: str, size: Size, file: Path, classes: Sequence[str], left_out:
             else:
                 left_out["polygons that cover nothing"] += 1
                 flat.append(thin(shape.ring))
-    hints = Hints(image, size=size, scribbles=tuple(flat), boxes=tuple(boxes), regions=tuple(regions), source="YOLO")
+    hints = Hints(image, size=size, shapes=(*flat, *boxes, *regions), source="YOLO")
     return set_aside(hints)
 
 
