@@ -45,30 +45,30 @@ class _Kernels(NamedTuple):
     """Both kernels of an image: lattices, pixels in them, memory for the sums, factors of the messages."""
 
     lattices: tuple[Lattice, Lattice]
-    sides: tuple[steps.Side, steps.Side]
-    rooms: tuple[list[Floats], list[Floats]]
+    embeddings: tuple[steps.Embedding, steps.Embedding]
+    buffers: tuple[list[Floats], list[Floats]]
     scales: tuple[float, float]
 
 
 def _kernels(image: NDArray[np.uint8], parameters: CrfParameters, classes: int) -> _Kernels:
     smoothness = _lattice(image, parameters.gaussian_xy, None)
     appearance = _lattice(image, parameters.bilateral_xy, parameters.bilateral_rgb)
-    one, two = _side(smoothness, classes), _side(appearance, classes)
+    one, two = _embed(smoothness, classes), _embed(appearance, classes)
     scales = parameters.gaussian_compat * smoothness.factor, parameters.bilateral_compat * appearance.factor
-    rooms = _room(smoothness, one.entries), _room(appearance, two.entries)
-    return _Kernels((smoothness, appearance), (one, two), rooms, scales)
+    buffers = _buffers(smoothness, one.entries), _buffers(appearance, two.entries)
+    return _Kernels((smoothness, appearance), (one, two), buffers, scales)
 
 
 def _iterate(rows: Floats, classes: int, kernels: _Kernels, iterations: int, threads: int) -> None:
     """Replace the clipped unary probabilities by the distribution after all iterations."""
-    (smoothness, appearance), (one, two) = kernels.lattices, kernels.sides
+    (smoothness, appearance), (one, two) = kernels.lattices, kernels.embeddings
     tiles, scales = smoothness.tiles, kernels.scales
     nothing = np.empty((0, rows.shape[1]), np.float32)
     steps.step(rows, classes, tiles, one, two, nothing, nothing, scales, False, threads)
     for i in range(1, iterations + 1):
         blurred = (
-            _blur(smoothness, one.entries, kernels.rooms[0], threads),
-            _blur(appearance, two.entries, kernels.rooms[1], threads),
+            _blur(smoothness, one.entries, kernels.buffers[0], threads),
+            _blur(appearance, two.entries, kernels.buffers[1], threads),
         )
         steps.step(rows, classes, tiles, one, two, *blurred, scales, i == iterations, threads)
 
@@ -79,16 +79,16 @@ def _lattice(image: NDArray[np.uint8], sigma_xy: float, sigma_rgb: float | None)
     return Lattice.build(features.numpy(), width=image.shape[1])
 
 
-def _side(lattice: Lattice, classes: int) -> steps.Side:
+def _embed(lattice: Lattice, classes: int) -> steps.Embedding:
     """Normalise a lattice symmetrically. This changes its weights in place, so it must not be used otherwise."""
     weights = lattice.weights
     sums = lattice.filter(np.ones((1, len(weights)), np.float32))[0]
     weights /= np.sqrt(sums + np.float32(1e-20))[:, None]  # the constant of the authors' code
     entries = empty_rows(len(lattice.vertex), classes)
-    return steps.Side(lattice.corners, weights, lattice.starts, lattice.vertex, entries)
+    return steps.Embedding(lattice.corners, weights, lattice.starts, lattice.vertex, entries)
 
 
-def _room(lattice: Lattice, entries: Floats) -> list[Floats]:
+def _buffers(lattice: Lattice, entries: Floats) -> list[Floats]:
     """Allocate memory for the vertices, reused in every iteration: new memory pages would cost more than the sums.
 
     The entries are not needed while the vertices are blurred. Their memory serves as the second buffer if the number of
@@ -100,8 +100,8 @@ def _room(lattice: Lattice, entries: Floats) -> list[Floats]:
     return [vertices, empty_rows(*vertices.shape)]
 
 
-def _blur(lattice: Lattice, entries: Floats, room: list[Floats], threads: int) -> Floats:
-    vertices, spare = room
+def _blur(lattice: Lattice, entries: Floats, buffers: list[Floats], threads: int) -> Floats:
+    vertices, spare = buffers
     collect(entries, lattice.first, lattice.order, threads, vertices)
     for axis in lattice.axes():
         blur(vertices, lattice.neighbours[axis], threads, spare)

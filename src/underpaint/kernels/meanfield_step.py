@@ -25,7 +25,7 @@ Corners = NDArray[np.uint16]
 _LOG2E = np.float32(math.log2(math.e))
 
 
-class Side(NamedTuple):
+class Embedding(NamedTuple):
     """One kernel: the places of the pixels in its lattice, and memory for the sums.
 
     Args:
@@ -63,8 +63,8 @@ def step(
     rows: Floats,
     channels: int,
     tiles: Tiles,
-    one: Side,
-    two: Side,
+    one: Embedding,
+    two: Embedding,
     vertices_one: Floats,
     vertices_two: Floats,
     scales: tuple[float, float],

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from llvmlite import ir  # type: ignore[import-untyped]  # publishes no types
+from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
