@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from underpaint.losses.soft import soft_cross_entropy
+from underpaint.losses.candidates import soft_cross_entropy
 from underpaint.records import NetOutput
 
 

@@ -1,4 +1,4 @@
-"""Cross-entropy over sets of candidate classes, a loss for every kind of hint."""
+"""Cross-entropy over sets of candidate classes, a loss for every kind of hint, and cross-entropy with soft labels."""
 
 from __future__ import annotations
 
@@ -126,6 +126,27 @@ def set_cross_entropy(out: NetOutput, batch: Batch, *, whole_image: bool, skip: 
     allowed = batch.sets[image, index[use]]  # (P, C)
     inside = logits.masked_fill(~allowed, -torch.inf).logsumexp(dim=1)
     return (logits.logsumexp(dim=1) - inside).mean()
+
+
+def soft_cross_entropy(out: NetOutput, soft: Tensor, valid: Tensor) -> Tensor:
+    """``-(1/S) sum_p sum_k s_pk log softmax(z_p)[k]`` over the cells of the decoder's grid; S is the sum of all s_pk.
+
+    The soft labels are averaged over each cell. Stored soft labels have no finer resolution than the grid.
+
+    Args:
+        out: Network output, logits (N, C, h, w).
+        soft: (N, C, H, W) in [0, 1], summing to 1 over C at labelled pixels and to 0 elsewhere.
+        valid: (N, H, W) bool, False on padding.
+
+    Returns:
+        A scalar; a zero on the graph if no pixel is labelled.
+    """
+    size = (out.logits.shape[2], out.logits.shape[3])
+    cells = F.adaptive_avg_pool2d(soft * valid[:, None], size)
+    total = cells.sum()
+    if float(total) == 0:
+        return nothing(out.logits)
+    return -(cells * out.logits.float().log_softmax(dim=1)).sum() / total
 
 
 def candidate_terms(

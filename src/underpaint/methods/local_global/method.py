@@ -15,9 +15,8 @@ from underpaint.core.config import Config, Settings
 from underpaint.data.samples import Still
 from underpaint.hints.rasterise import UNKNOWN
 from underpaint.hints.types import Kind
-from underpaint.losses.candidates import candidate_terms, nothing, seed_cross_entropy
+from underpaint.losses.candidates import candidate_terms, nothing, seed_cross_entropy, soft_cross_entropy
 from underpaint.losses.gated_crf import PUBLISHED, RADIUS, gated_crf_loss
-from underpaint.losses.soft import soft_cross_entropy
 from underpaint.methods.base import MASK_SHARE, CandidateConfig, Inference, Method, Reference, Stage
 from underpaint.methods.local_global.combine import Average, Regulariser
 from underpaint.methods.local_global.labels import Job, Rule, annotated, hard, pooled

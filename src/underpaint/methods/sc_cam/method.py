@@ -18,8 +18,7 @@ from underpaint.core.config import Config
 from underpaint.hints.rasterise import UNKNOWN, Mask
 from underpaint.hints.types import Kind
 from underpaint.kernels.randomwalk import random_walk
-from underpaint.losses.candidates import nothing, seed_cross_entropy
-from underpaint.losses.soft import soft_cross_entropy
+from underpaint.losses.candidates import nothing, seed_cross_entropy, soft_cross_entropy
 from underpaint.losses.tags import class_tag_loss
 from underpaint.methods.base import Inference, Method, Reference, Stage
 from underpaint.methods.sc_cam.labels import affinity_labels, subcategories
