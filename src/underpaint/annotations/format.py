@@ -100,6 +100,7 @@ class Format:
         ids: The number that a file gives to each class, where these are not the places of a list.
         ordered: Whether the format states which area lies above which.
         general: Whether files of other formats have its signs too; such a format steps back where another is found.
+        beside: The path at which a second file may lie that is read with a file of this format.
         stems: The file names, without ending, by which it is looked for in a data set; empty for any name.
     """
 
@@ -116,6 +117,7 @@ class Format:
     ids: Callable[[Path], Mapping[str, int]] | None = None
     ordered: bool = False
     general: bool = False
+    beside: Callable[[Path], Path] | None = None
     stems: frozenset[str] = frozenset()
 
     def write(self, path: Path, hints: Sequence[Hints], writing: Writing) -> None:

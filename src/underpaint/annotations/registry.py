@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -85,6 +85,15 @@ def recognise(path: Path) -> Format:
         raise DataError(f"several formats at once: {titles}", where=path, accepted="hints of one format", fix=fix)
     what = "no hints in the folder" if path.is_dir() else f"hints of an unknown format: {path.name}"
     raise DataError(what, where=path, accepted=accepted())
+
+
+def with_second_files(paths: Iterable[Path]) -> list[Path]:
+    """The paths, each followed by the file beside it that belongs to it (`Format.beside`), each path once."""
+    beside = [one.beside for one in FORMATS if one.beside is not None]
+    every: list[Path] = []
+    for path in paths:
+        every += [path, *(second for place in beside if (second := place(path)).is_file())]
+    return list(dict.fromkeys(every))
 
 
 def accepted() -> str:

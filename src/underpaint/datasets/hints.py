@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from underpaint.annotations import whats_the_point
 from underpaint.annotations.format import Base, ByImage, Reading
-from underpaint.annotations.registry import recognise
+from underpaint.annotations.registry import recognise, with_second_files
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import DataError, HintError, listing
 from underpaint.datasets.folder import DataFolder
@@ -67,7 +66,7 @@ def read_any_hints(
     found: ByImage = {}
     given = [paths] if isinstance(paths, Path) else list(paths)
     read: list[tuple[Path, ByImage]] = []
-    for path in with_backgrounds(given):
+    for path in with_second_files(given):
         form = recognise(path)
         report.sources.append((path, form.title))
         read.append((path, form.hints(path, reading)))
@@ -87,16 +86,6 @@ def read_any_hints(
     fitted = _fit(found, data, report, drop=ignore_outside)
     report.images = len(fitted)
     return fitted, report
-
-
-def with_backgrounds(paths: Iterable[Path]) -> list[Path]:
-    """The paths, each file of What's the Point clicks followed by its background clicks, none twice."""
-    every: list[Path] = []
-    for path in paths:
-        every.append(path)
-        if path.suffix.lower() == ".json" and (beside := whats_the_point.background_file(path)).is_file():
-            every.append(beside)
-    return list(dict.fromkeys(every))
 
 
 def _known(hints: Hints, classes: ClassTable, where: Path, left_out: Counter[str], *, ignore: bool) -> Hints:

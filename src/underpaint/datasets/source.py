@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from underpaint.annotations.format import Reading
-from underpaint.annotations.registry import FORMATS, format_named, recognise
+from underpaint.annotations.registry import FORMATS, format_named, recognise, with_second_files
 from underpaint.core.classes import BACKGROUND, ClassTable, Meaning, Numbering
 from underpaint.core.errors import DataError, listing
 from underpaint.datasets.annotated import Found, classes_of
 from underpaint.datasets.folder import DataFolder
-from underpaint.datasets.hints import read_any_hints, with_backgrounds
+from underpaint.datasets.hints import read_any_hints
 from underpaint.datasets.open import open_dataset
 from underpaint.datasets.report import HintsReport
 from underpaint.hints.check import check_hints
@@ -132,4 +132,4 @@ def _object_images(folder: Path, thing: str) -> Source:
 
 
 def _with_formats(paths: Sequence[Path]) -> Found:
-    return [(path, recognise(path)) for path in with_backgrounds(paths)]
+    return [(path, recognise(path)) for path in with_second_files(paths)]

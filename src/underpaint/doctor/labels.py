@@ -8,8 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from underpaint.annotations.format import Reading
-from underpaint.annotations.registry import recognise
-from underpaint.annotations.whats_the_point import background_file
+from underpaint.annotations.registry import recognise, with_second_files
 from underpaint.core.errors import HintError, UnderpaintError
 from underpaint.core.printable import printable
 from underpaint.datasets.folder import DataFolder
@@ -67,9 +66,8 @@ def read_sources(data: DataFolder, paths: Sequence[Path]) -> Sources:
     paths = paths or data.annotations
     sources = Sources(given=bool(paths))
     reading = Reading(data.classes, data.root, data.images, left_out=sources.left_out, remarks=sources.remarks)
-    beside = [background_file(path) for path in paths if path.suffix.lower() == ".json"]
     found: list[tuple[Path, dict[str, Hints]]] = []
-    for path in dict.fromkeys([*paths, *(file for file in beside if file.is_file())]):
+    for path in with_second_files(paths):
         try:
             form = recognise(path)
             found.append((path, form.hints(path, reading)))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from tests.formats.foreign import FOREIGN
+from tests.annotations.foreign import FOREIGN
 
 from underpaint.annotations.format import Format, Reading, Writing
 from underpaint.annotations.registry import FORMATS, recognise

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.formats.foreign import END, FOREIGN
+from tests.annotations.foreign import END, FOREIGN
 
 from underpaint.annotations.format import Format, Writing
 from underpaint.annotations.registry import FORMATS
