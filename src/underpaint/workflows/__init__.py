@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from underpaint.workflows.doctor import doctor
     from underpaint.workflows.evaluate import evaluate
     from underpaint.workflows.gap import gap
+    from underpaint.workflows.next import next_hints
     from underpaint.workflows.predict import doubts, predict, responses
     from underpaint.workflows.quick import quick
     from underpaint.workflows.simulate import simulate
@@ -30,6 +31,7 @@ __all__ = [
     "doubts",
     "evaluate",
     "gap",
+    "next_hints",
     "plan",
     "predict",
     "quick",
@@ -38,7 +40,7 @@ __all__ = [
     "train",
 ]
 
-_ELSEWHERE = {"Plan": "train", "plan": "train", "doubts": "predict", "responses": "predict"}
+_ELSEWHERE = {"Plan": "train", "plan": "train", "next_hints": "next", "doubts": "predict", "responses": "predict"}
 """Names whose module has another name."""
 
 

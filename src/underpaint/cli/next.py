@@ -1,0 +1,103 @@
+"""``underpaint next``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from underpaint.cli.train import Data
+from underpaint.core.printable import printable
+
+if TYPE_CHECKING:
+    from underpaint.evaluation.contact_sheet import RingedPhotograph
+    from underpaint.workflows.next import NextHints
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("next")(next_)
+
+
+def next_(
+    data: Data,
+    hints: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Hints in any known format; may be repeated. Without it the data set's masks or annotations."
+        ),
+    ] = None,
+    lenient: Annotated[
+        bool,
+        typer.Option(
+            "--lenient", help="Leave out, and count, hints of unknown classes; cut those at their image's border."
+        ),
+    ] = False,
+    rest: Annotated[
+        str | None, typer.Option(help="Class of what no annotation covers; without it that stays unknown.")
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="Photographs that may be asked about; join several with +. By itself train, or all."),
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="Places to find, at most one in each photograph.")] = 12,
+    seed: Annotated[int, typer.Option(min=0, help="Of the places that are drawn at random.")] = 0,
+    sheet: Annotated[
+        Path | None, typer.Option(help="A new PNG file with the photographs, a ring in each, and the questions.")
+    ] = None,
+    config: Annotated[list[Path] | None, typer.Option(help="Recipe: a YAML file of settings; may be repeated.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting, as group.name=value; may be repeated.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
+) -> None:
+    """Say in which photographs, and where in them, the next hint is worth most."""
+    from underpaint.cli.progress import Bar
+    from underpaint.core.outputs import write_new
+    from underpaint.core.paths import existing
+
+    # What is wrong with the call is said before torch is imported, which takes seconds.
+    existing(data, "the data set's folder")
+
+    from underpaint import workflows
+
+    found = workflows.next_hints(
+        data,
+        hints=hints or [],
+        lenient=lenient,
+        rest=rest,
+        split=split,
+        count=count,
+        seed=seed,
+        recipes=config or [],
+        overrides=set_ or [],
+        reporter=Bar(),
+    )
+    if sheet is not None and found.places:
+        from underpaint.evaluation.contact_sheet import contact_sheet
+
+        write_new(sheet, contact_sheet(_cells(found)))
+    if as_json:
+        places = [{**asdict(place), "question": place.question} for place in found.places]
+        typer.echo(json.dumps({"places": places, "notes": list(found.notes)}, indent=1))
+        return
+    for number, place in enumerate(found.places, start=1):
+        worth = "at random" if place.random else f"{place.doubt:.2f} bits"
+        at = f"x={place.x:g}, y={place.y:g}"
+        typer.echo(printable(f"{number:3}  {place.image}  {at}  {place.question}  ({worth})"))
+    for note in found.notes:
+        typer.echo(printable(f"note: {note}"), err=True)
+
+
+def _cells(found: NextHints) -> Iterator[RingedPhotograph]:
+    from underpaint.evaluation.contact_sheet import RingedPhotograph
+    from underpaint.imagefiles.images import read_rgb
+
+    for number, place in enumerate(found.places, start=1):
+        rgb = read_rgb(found.photographs[place.image], window=found.window)
+        words = (f"{number}  {place.image}", place.question + (" (random place)" if place.random else ""))
+        yield RingedPhotograph(rgb, place.x, place.y, place.radius, words)

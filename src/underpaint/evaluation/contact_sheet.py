@@ -1,0 +1,82 @@
+"""A contact sheet: small photographs in rows, each with a ring around a place and words below."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+from underpaint.core.errors import DataError
+from underpaint.core.printable import printable
+
+SIDE, CAPTION, MARGIN, TEXT = 240, 40, 8, 14
+"""Pixels: of the square that a photograph fits into, of the words below it, between cells, of a line of text."""
+
+COLUMNS = 4
+LEAST_RADIUS = 8
+
+
+@dataclass(frozen=True)
+class RingedPhotograph:
+    """A cell of a contact sheet.
+
+    Args:
+        rgb: (H, W, 3) uint8.
+        x, y, radius: Of the ring, in pixels of the photograph.
+        words: Two lines below it.
+    """
+
+    rgb: npt.NDArray[np.uint8]
+    x: float
+    y: float
+    radius: float
+    words: tuple[str, str]
+
+
+def contact_sheet(cells: Iterable[RingedPhotograph]) -> bytes:
+    """The sheet as PNG, `COLUMNS` photographs a row. Photographs are made small one by one, as they come.
+
+    Raises:
+        DataError: no photograph.
+    """
+    drawn = [_cell(cell) for cell in cells]
+    if not drawn:
+        raise DataError("a contact sheet of no photograph", accepted="one or more")
+    columns = min(COLUMNS, len(drawn))
+    width, height = SIDE + MARGIN, SIDE + CAPTION + MARGIN
+    rows = math.ceil(len(drawn) / columns)
+    sheet = Image.new("RGB", (columns * width + MARGIN, rows * height + MARGIN), "white")
+    for number, cell in enumerate(drawn):
+        sheet.paste(cell, (MARGIN + number % columns * width, MARGIN + number // columns * height))
+    buffer = io.BytesIO()
+    sheet.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _cell(cell: RingedPhotograph) -> Image.Image:
+    photograph = Image.fromarray(cell.rgb)
+    factor = SIDE / max(photograph.size)
+    width, height = (max(1, round(side * factor)) for side in photograph.size)
+    photograph = photograph.resize((width, height))
+    pen = ImageDraw.Draw(photograph)
+    x, y, radius = cell.x * factor, cell.y * factor, max(LEAST_RADIUS, cell.radius * factor)
+    for reach, colour in ((radius, "black"), (radius - 2, "white")):  # visible on dark and on light photographs
+        pen.ellipse((x - reach, y - reach, x + reach, y + reach), outline=colour, width=2)
+    whole = Image.new("RGB", (SIDE, SIDE + CAPTION), "white")
+    whole.paste(photograph, ((SIDE - photograph.width) // 2, (SIDE - photograph.height) // 2))
+    text, font = ImageDraw.Draw(whole), ImageFont.load_default(TEXT)
+    for line, words in enumerate(cell.words):
+        text.text((2, SIDE + 2 + line * (TEXT + 4)), _fitting(printable(words), font), fill="black", font=font)
+    return whole
+
+
+def _fitting(words: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    """The words, cut where they are wider than a cell."""
+    while font.getlength(words) > SIDE - 4:
+        words = words[:-2] + "…"
+    return words

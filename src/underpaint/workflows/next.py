@@ -1,0 +1,237 @@
+"""Which photographs, and where in them, the next hint is worth most."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from underpaint.core.config import Settings
+from underpaint.core.errors import ConfigError, DataError, listing
+from underpaint.core.rng import generator
+from underpaint.data.hinted import at_working_size
+from underpaint.datasets.folder import DataFolder
+from underpaint.datasets.open import open_dataset
+from underpaint.features.doubt import SPREAD, Doubt, Spot
+from underpaint.imagefiles.images import image_size, read_rgb
+from underpaint.imagefiles.window import Window
+from underpaint.training.reporter import Reporter, Silent
+from underpaint.training.stage_inference import Count
+from underpaint.workflows.quick import QuickModel, fit_quick
+from underpaint.workflows.training_data import TrainingData, read_settings, read_training_data
+
+EVERY = 4
+"""Of so many places one is drawn at random, so that what is asked there remains an honest measure of the model."""
+
+COUNT = 12
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a hint is asked for.
+
+    Args:
+        image: Name of the photograph.
+        x, y: Column and row, in pixels of its own size.
+        radius: Of the ring around the place, in pixels.
+        doubt: Smoothed entropy there, in bits; 0 without a model.
+        guess: The most probable class; None without a model.
+        other: The second most probable class; None without one.
+        random: Whether the place was drawn at random.
+    """
+
+    image: str
+    x: float
+    y: float
+    radius: float
+    doubt: float
+    guess: str | None
+    other: str | None
+    random: bool
+
+    @property
+    def question(self) -> str:
+        """What to ask a person."""
+        known = [name for name in (self.guess, self.other) if name is not None]
+        return f"{' or '.join(known)}?" if known else "what is here?"
+
+
+@dataclass(frozen=True)
+class NextHints:
+    """What `next_hints` found.
+
+    Args:
+        places: In the order in which they are worth asking, at most one of each photograph.
+        notes: What a person should know.
+        photographs: Where the photographs lie, by name.
+        window: Of values of photographs of 16 bits, through which they are to be shown.
+    """
+
+    places: tuple[Place, ...]
+    notes: tuple[str, ...]
+    photographs: Mapping[str, Path]
+    window: Window | None = None
+
+
+def next_hints(
+    data: Path,
+    *,
+    hints: Sequence[Path] = (),
+    lenient: bool = False,
+    rest: str | None = None,
+    split: str | None = None,
+    count: int = COUNT,
+    seed: int = 0,
+    recipes: Sequence[Path] = (),
+    overrides: Sequence[str] = (),
+    reporter: Reporter | None = None,
+) -> NextHints:
+    """Find the places where the next hints are worth most.
+
+    The quick model is fitted on the hints that there are. The worth of a place is the model's entropy there, smoothed,
+    and 0 near marks (`Doubt`); a photograph is worth its best place. Every fourth place is drawn at random, in a
+    photograph drawn at random. The same hints and seed give the same places. Without hints of two classes there is no
+    model, and all places are drawn at random.
+
+    Args:
+        data: Data-set folder.
+        hints: As in `plan`.
+        lenient: As in `plan`.
+        rest: As in `plan`.
+        split: The photographs that may be asked about, as in `plan`.
+        count: Most places.
+        seed: Of all draws.
+        recipes: As in `plan`.
+        overrides: As in `plan`.
+        reporter: Watches.
+
+    Raises:
+        ConfigError: a count below 1.
+        UnderpaintError: as `quick`.
+    """
+    if count < 1:
+        raise ConfigError(f"{count} places were asked for", where="count", accepted="1 or more")
+    opened = open_dataset(data, rest=rest, hints=hints)
+    names = opened.split(split or opened.learning_split())
+    if not hints and not opened.annotations and not any(name in opened.masks for name in names):
+        return _without_model(opened, names, count, seed, "there are no hints yet")
+    learnt = read_training_data(data, hints=hints, lenient=lenient, rest=rest, split=split)
+    drawn = {name for hint in learnt.hints.values() for name in hint.drawn()}
+    if len(drawn) < 2 and not any(hint.mask for hint in learnt.hints.values()):
+        said = f"the hints show one class alone ({', '.join(drawn)})" if drawn else "no pixel is marked yet"
+        return _without_model(opened, names, count, seed, said)
+    return _by_doubt(learnt, read_settings(recipes, overrides), names, count, seed, reporter or Silent())
+
+
+def _without_model(data: DataFolder, names: Sequence[str], count: int, seed: int, why: str) -> NextHints:
+    """Places drawn at random in photographs drawn at random."""
+    rng = generator(seed, "next", "without a model")
+    places, unreadable = [], []
+    for number in rng.permutation(len(names)):
+        name = names[number]
+        x, y = rng.random(2)
+        try:
+            size = image_size(data.images[name])
+        except DataError:
+            unreadable.append(name)
+            continue
+        places.append(_place(name, Spot(float(x), float(y), 0.0), size, data, drawn=True))
+        if len(places) == count:
+            break
+    said = f"{why}, so that no place is worth more than another: the places are drawn at random"
+    return NextHints(tuple(places), (said, *_limits(len(places), count, unreadable)), data.images)
+
+
+def _by_doubt(
+    learnt: TrainingData, settings: Settings, names: Sequence[str], count: int, seed: int, reporter: Reporter
+) -> NextHints:
+    model = fit_quick(learnt, settings, reporter)
+    data, key = learnt.data, str(model.plan.source["content"])  # with other hints other places are drawn
+    best: list[Place] = []
+    drawn: dict[str, Place] = {}
+    unreadable: list[str] = []
+    looked = Count(reporter, len(names))
+    for name, size, doubt in _doubts(model, names, unreadable):
+        if (spot := doubt.best()) is not None:
+            best.append(_place(name, spot, size, data, drawn=False))
+        if (spot := doubt.at_random(generator(seed, "next", key, name))) is not None:
+            drawn[name] = _place(name, spot, size, data, drawn=True)
+        looked.one("looking for places")
+    looked.close()
+    order = generator(seed, "next", key).permutation(len(names))
+    places = choose_places(best, [drawn[names[i]] for i in order if names[i] in drawn], count)
+    notes = (*model.plan.notes, *_limits(len(places), count, unreadable))
+    return NextHints(places, notes, data.images, model.plan.config.data.fixed)
+
+
+def choose_places(best: Sequence[Place], drawn: Sequence[Place], count: int) -> tuple[Place, ...]:
+    """At most one place of each photograph: those of the greatest doubt first, every fourth one of ``drawn``.
+
+    Args:
+        best: The best place of each photograph, in any order.
+        drawn: A random place of each photograph, in random order.
+        count: Most places.
+    """
+    queues = deque(sorted(best, key=lambda place: (-place.doubt, place.image))), deque(drawn)
+    chosen: dict[str, Place] = {}
+    while len(chosen) < count and any(queues):
+        turn = queues[len(chosen) % EVERY == EVERY - 1]
+        place = (turn or queues[0] or queues[1]).popleft()
+        chosen.setdefault(place.image, place)
+    return tuple(chosen.values())
+
+
+def _doubts(
+    model: QuickModel, names: Sequence[str], unreadable: list[str]
+) -> Iterator[tuple[str, tuple[int, int], Doubt]]:
+    """Name, own size and doubt of every photograph that can be read; ``unreadable`` takes the others."""
+    data, config, masks = model.plan.data, model.plan.config.data, model.masks()
+    under_way: deque[tuple[str, npt.NDArray[np.uint8]]] = deque()
+
+    def small() -> Iterator[npt.NDArray[np.uint8]]:
+        for name in names:
+            try:
+                rgb = read_rgb(data.images[name], window=config.fixed)
+            except DataError:
+                unreadable.append(name)
+                continue
+            under_way.append((name, rgb))
+            yield at_working_size(rgb, config.working)
+
+    known = frozenset(model.images.names)
+    with closing(model.bank.stream(small())) as every:
+        for features in every:
+            name, rgb = under_way.popleft()
+            classes, marked = np.flatnonzero(masks.learned), None
+            seen = at_working_size(rgb, config.working).shape
+            if name in known:
+                still = model.images.still(name, rgb)
+                classes, marked = _open_classes(still.allowed, masks.learned), still.candidates.index > 0
+            scores = masks.scores(features)
+            doubt = Doubt.of(scores, classes, padded=features.padded, seen=(seen[0], seen[1]), marked=marked)
+            yield name, (rgb.shape[0], rgb.shape[1]), doubt
+
+
+def _open_classes(allowed: npt.NDArray[np.bool_], learned: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+    """Learned classes that are not said to be absent; all learned ones where nothing is left."""
+    may = allowed & learned
+    return np.flatnonzero(may if may.any() else learned)
+
+
+def _place(name: str, spot: Spot, size: tuple[int, int], data: DataFolder, *, drawn: bool) -> Place:
+    guess, other = (None if index is None else data.classes.names[index] for index in (spot.guess, spot.other))
+    x, y = (min(share * side, side - 0.5) for share, side in ((spot.x, size[1]), (spot.y, size[0])))
+    return Place(name, round(x, 1), round(y, 1), round(max(size) * SPREAD, 1), spot.doubt, guess, other, drawn)
+
+
+def _limits(found: int, count: int, unreadable: Sequence[str]) -> Iterator[str]:
+    """What kept the list shorter than it was asked to be."""
+    if unreadable:
+        yield f"{len(unreadable)} photograph(s) cannot be read and are left out: {listing(unreadable)}"
+    if found < count:
+        yield f"{count} places were asked for and {found} found: at most one in each photograph, none near marks"
