@@ -83,7 +83,7 @@ def test_without_hints_places_are_drawn_and_it_is_said(unhinted: Path) -> None:
 
 def test_hints_of_one_class_make_no_model(unhinted: Path, tmp_path: Path) -> None:
     table = tmp_path / "hints.jsonl"
-    write_hints(table, [Hints("train-0000", clicks=(Click("pebble", 3, 4),))])
+    write_hints(table, [Hints("train-0000", shapes=(Click("pebble", 3, 4),))])
     found = next_hints(unhinted, hints=[table], count=2)
     assert "one class alone (pebble)" in found.notes[0]
 
