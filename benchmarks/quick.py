@@ -1,0 +1,255 @@
+"""The quick model: quality and CPU seconds by number of hinted photographs, and on a whole data set.
+
+    python benchmarks/quick.py few DATA -o benchmarks/results/quick-few-NAME.json
+    python benchmarks/quick.py whole DATA --split train+val --test test --seeds 0,1,2 -o .../quick-whole-NAME.json
+
+``few``: 1, 3, 12 and 48 photographs of ``--split`` with simulated scribbles. Quality on them and on unseen photographs of
+``--test``, beside a random forest on the filter features of scikit-image, which is what ilastik, Labkit and Weka offer.
+The forest has the same marked pixels, 100 trees, and predicts every second pixel of every second row.
+
+``whole``: all photographs of ``--split`` are hinted, and all of ``--test`` scored.
+
+All seconds are CPU seconds of this one process on one thread (`time.process_time`), reading of files included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shlex
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from skimage.feature import multiscale_basic_features
+from sklearn.ensemble import RandomForestClassifier
+
+from underpaint.core.cache import VARIABLE
+from underpaint.core.rng import generator
+from underpaint.data.hinted import at_working_size
+from underpaint.datasets.folder import DataFolder
+from underpaint.datasets.open import open_dataset
+from underpaint.evaluation.confusion import confusion, scores
+from underpaint.features.pixels import marked_pixels
+from underpaint.hints.types import Hints
+from underpaint.imagefiles.images import read_rgb
+from underpaint.predict.hinted import LinearMasks, named_classes
+from underpaint.simulate.scribbles import simulate_scribbles
+from underpaint.training.run_folder import commit
+from underpaint.workflows.quick import QuickModel, fit_quick
+from underpaint.workflows.training_data import TrainingData
+
+Mask = NDArray[np.uint8]
+Figures = dict[str, object]
+
+COUNTS = (1, 3, 12, 48)
+TREES = 100
+STEP = 2
+"""The forest predicts every so many pixels of a row and of a column."""
+
+
+def main() -> None:
+    """Measure, print and write after every row."""
+    asked = _arguments()
+    torch.set_num_threads(1)
+    data = open_dataset(asked.data)
+    report: Figures = {
+        "command": shlex.join(["python", "benchmarks/quick.py", asked.part, asked.data.name, *sys.argv[3:]]),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, one thread used",
+        "commit": commit(),
+        "photographs of": f"{asked.split}, scored on {asked.test}",
+        "rows": [],
+    }
+    part = _few if asked.part == "few" else _whole
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ[VARIABLE] = cache
+        for row in part(data, asked):
+            print(row, flush=True)
+            assert isinstance(report["rows"], list)
+            report["rows"].append(row)
+            if asked.out is not None:
+                asked.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", choices=("few", "whole"))
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--split", default="train")
+    parser.add_argument("--test", default="val")
+    parser.add_argument("--unseen", type=int, default=32, help="photographs of --test that `few` scores")
+    parser.add_argument("--seeds", default="0")
+    parser.add_argument("-o", "--out", type=Path)
+    return parser.parse_args()
+
+
+def _whole(data: DataFolder, asked: argparse.Namespace) -> Iterator[Figures]:
+    """A row for each seed of the hints."""
+    for seed in map(int, asked.seeds.split(",")):
+        hints = _hints(data, data.split(asked.split), seed)
+        began = time.process_time()
+        model = _fitted(data, hints, seed)
+        total = time.process_time() - began
+        began = time.process_time()
+        _fitted(data, hints, seed)  # its features are kept by now
+        again = time.process_time() - began
+        began = time.process_time()
+        counts, names = 0, data.split(asked.test)
+        for name, found in _plain(model, names):
+            counts = counts + confusion(data.mask(name).read(data.classes), found, len(data.classes))
+        yield {
+            "row": f"seed {seed}",
+            "photographs": len(hints),
+            "strokes": sum(len(hint.scribbles) for hint in hints.values()),
+            "miou": round(scores(np.asarray(counts)).miou, 2),
+            "seconds": round(total, 1),
+            "seconds_with_kept_features": round(again, 1),
+            "seconds_a_predicted_photograph": round((time.process_time() - began) / len(names), 3),
+        }
+
+
+def _few(data: DataFolder, asked: argparse.Namespace) -> Iterator[Figures]:
+    """A row for each number of hinted photographs and each model."""
+    unseen = data.split(asked.test)[: asked.unseen]
+    filters = _Filters(data)
+    for seed in map(int, asked.seeds.split(",")):
+        names = data.split(asked.split)
+        order = generator(seed, "photographs").permutation(len(names))
+        for count in COUNTS:
+            hints = _hints(data, sorted(names[i] for i in order[:count]), seed)
+            model, quick = _quick_row(data, hints, unseen, seed)
+            common = {
+                "hinted": count,
+                "seed": seed,
+                "strokes": sum(len(hint.scribbles) for hint in hints.values()),
+            }
+            yield {"row": f"quick, {count}", "model": "quick", **common, **quick}
+            yield {"row": f"forest, {count}", "model": "forest", **common, **filters.row(model, unseen)}
+
+
+def _hints(data: DataFolder, names: Sequence[str], seed: int) -> dict[str, Hints]:
+    every = ((name, data.mask(name).read(data.classes)) for name in names)
+    return {name: simulate_scribbles(mask, data.classes, image=name, seed=seed) for name, mask in every}
+
+
+def _fitted(data: DataFolder, hints: Mapping[str, Hints], seed: int) -> QuickModel:
+    return fit_quick(TrainingData(data.root, data, "measured", hints, (), ()), {"seed": seed})
+
+
+def _quick_row(
+    data: DataFolder, hints: Mapping[str, Hints], unseen: Sequence[str], seed: int
+) -> tuple[QuickModel, Figures]:
+    began = time.process_time()
+    model = _fitted(data, hints, seed)
+    total = time.process_time() - began
+    began = time.process_time()
+    _fitted(data, hints, seed)
+    fit = time.process_time() - began
+    masks, names = model.masks(), tuple(hints)
+    within = {}
+    for name in names:
+        still = model.images.still(name)
+        within[name] = masks.hinted(model.bank.features(still.rgb), still, model.images.labelled(name))
+    began = time.process_time()
+    found = dict(_plain(model, unseen))
+    predicting = (time.process_time() - began) / len(unseen)
+    return model, {
+        "miou_hinted": _miou(data, dict(_plain(model, names))),
+        "miou_hinted_within_marked_classes_crf": _miou(data, within),
+        "miou_unseen": _miou(data, found),
+        "seconds_features_and_fit": round(total, 2),
+        "seconds_fit": round(fit, 2),
+        "seconds_features_and_mask_of_a_photograph": round(predicting, 3),
+    }
+
+
+def _plain(model: QuickModel, names: Sequence[str]) -> Iterator[tuple[str, Mask]]:
+    masks: LinearMasks = model.masks()
+    working = model.plan.config.data.working
+    for name in names:
+        rgb = read_rgb(model.plan.data.images[name])
+        small = at_working_size(rgb, working)
+        features = model.bank.features(small)
+        yield name, masks.plain(features, (small.shape[0], small.shape[1]), (rgb.shape[0], rgb.shape[1]))
+
+
+class _Filters:
+    """A random forest on filter features; those of a photograph are computed once.
+
+    Args:
+        data: The data set.
+    """
+
+    def __init__(self, data: DataFolder) -> None:
+        self._data = data
+        self._held: dict[str, NDArray[np.float16]] = {}
+        self._seconds: list[float] = []
+
+    def row(self, model: QuickModel, unseen: Sequence[str]) -> Figures:
+        """Fitted on the pixels that the quick model is fitted on."""
+        images = model.images
+        rows: list[NDArray[np.float16]] = []
+        labels: list[NDArray[np.intp]] = []
+        for name in images.names:
+            still = images.still(name)
+            marks = marked_pixels(still.candidates, name)
+            rows.append(self._features(name)[marks.rows, marks.columns])
+            labels.append(marks.sets[marks.chosen].argmax(axis=1))
+        forest = RandomForestClassifier(TREES, n_jobs=1, random_state=0, class_weight="balanced")
+        began = time.process_time()
+        forest.fit(np.concatenate(rows), np.concatenate(labels))
+        fit = time.process_time() - began
+        stills = [images.still(name) for name in images.names]
+        background = self._data.classes.background
+        learned = model.masks().learned
+        within = {
+            still.name: self._mask(forest, still.name, named_classes(still, learned, background)) for still in stills
+        }
+        began = time.process_time()
+        found = {name: self._mask(forest, name) for name in unseen}
+        predicting = (time.process_time() - began) / len(unseen)
+        features = float(np.mean(self._seconds))
+        return {
+            "miou_hinted": _miou(self._data, {name: self._mask(forest, name) for name in images.names}),
+            "miou_hinted_within_marked_classes": _miou(self._data, within),
+            "miou_unseen": _miou(self._data, found),
+            "seconds_features_and_fit": round(features * len(images.names) + fit, 2),
+            "seconds_fit": round(fit, 2),
+            "seconds_features_and_mask_of_a_photograph": round(features + predicting, 3),
+        }
+
+    def _features(self, name: str) -> NDArray[np.float16]:
+        """(H, W, 72): intensity, edges and texture at six sigmas from 0.5 to 16, of every channel."""
+        if name not in self._held:
+            began = time.process_time()
+            rgb = read_rgb(self._data.images[name])
+            found = multiscale_basic_features(rgb, sigma_min=0.5, sigma_max=16, num_workers=1, channel_axis=-1)
+            self._seconds.append(time.process_time() - began)
+            self._held[name] = found.astype(np.float16)
+        return self._held[name]
+
+    def _mask(self, forest: RandomForestClassifier, name: str, classes: NDArray[np.intp] | None = None) -> Mask:
+        features = self._features(name)
+        some = features[::STEP, ::STEP]
+        probabilities = forest.predict_proba(some.reshape(-1, some.shape[2]))
+        if classes is not None:
+            probabilities = probabilities * np.isin(forest.classes_, classes)
+        index = forest.classes_[probabilities.argmax(axis=1)].astype(np.uint8).reshape(some.shape[:2])
+        large = index.repeat(STEP, axis=0).repeat(STEP, axis=1)
+        return np.asarray(large[: features.shape[0], : features.shape[1]])
+
+
+def _miou(data: DataFolder, masks: Mapping[str, Mask]) -> float:
+    counts = sum(confusion(data.mask(name).read(data.classes), mask, len(data.classes)) for name, mask in masks.items())
+    return round(scores(np.asarray(counts)).miou, 1)
+
+
+if __name__ == "__main__":
+    main()
