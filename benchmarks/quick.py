@@ -3,8 +3,8 @@
     python benchmarks/quick.py few DATA -o benchmarks/results/quick-few-NAME.json
     python benchmarks/quick.py whole DATA --split train+val --test test --seeds 0,1,2 -o .../quick-whole-NAME.json
 
-``few``: 1, 3, 12 and 48 photographs of ``--split`` with simulated scribbles. Quality on them and on unseen photographs of
-``--test``, beside a random forest on the filter features of scikit-image, which is what ilastik, Labkit and Weka offer.
+``few``: 1, 3, 12 and 48 photographs of ``--split`` with simulated scribbles. Quality on them and on unseen photographs
+of ``--test``, beside a random forest on the filter features of scikit-image, which is what ilastik, Labkit and Weka offer.
 The forest has the same marked pixels, 100 trees, and predicts every second pixel of every second row.
 
 ``whole``: all photographs of ``--split`` are hinted, and all of ``--test`` scored.
@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -140,7 +141,8 @@ def _hints(data: DataFolder, names: Sequence[str], seed: int) -> dict[str, Hints
 
 
 def _fitted(data: DataFolder, hints: Mapping[str, Hints], seed: int) -> QuickModel:
-    return fit_quick(TrainingData(data.root, data, "measured", hints, (), ()), {"seed": seed})
+    own = replace(data, splits={"hinted": tuple(hints)})
+    return fit_quick(TrainingData(data.root, own, "hinted", hints, (), ()), {"seed": seed})
 
 
 def _quick_row(
