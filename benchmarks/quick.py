@@ -4,7 +4,7 @@
     python benchmarks/quick.py whole DATA --split train+val --test test --seeds 0,1,2 -o .../quick-whole-NAME.json
 
 ``few``: 1, 3, 12 and 48 photographs of ``--split`` with simulated scribbles. Quality on them and on unseen photographs
-of ``--test``, beside a random forest on the filter features of scikit-image, which is what ilastik, Labkit and Weka offer.
+of ``--test``, beside a random forest on the filter features of scikit-image, as ilastik, Labkit and Weka have them.
 The forest has the same marked pixels, 100 trees, and predicts every second pixel of every second row.
 
 ``whole``: all photographs of ``--split`` are hinted, and all of ``--test`` scored.
@@ -102,14 +102,15 @@ def _whole(data: DataFolder, asked: argparse.Namespace) -> Iterator[Figures]:
         _fitted(data, hints, seed)  # its features are kept by now
         again = time.process_time() - began
         began = time.process_time()
-        counts, names = 0, data.split(asked.test)
+        names = data.split(asked.test)
+        counts = np.zeros((len(data.classes), len(data.classes)), np.int64)
         for name, found in _plain(model, names):
-            counts = counts + confusion(data.mask(name).read(data.classes), found, len(data.classes))
+            counts += confusion(data.mask(name).read(data.classes), found, len(data.classes))
         yield {
             "row": f"seed {seed}",
             "photographs": len(hints),
             "strokes": sum(len(hint.scribbles) for hint in hints.values()),
-            "miou": round(scores(np.asarray(counts)).miou, 2),
+            "miou": round(scores(counts).miou, 2),
             "seconds": round(total, 1),
             "seconds_with_kept_features": round(again, 1),
             "seconds_a_predicted_photograph": round((time.process_time() - began) / len(names), 3),
@@ -232,7 +233,9 @@ class _Filters:
         if name not in self._held:
             began = time.process_time()
             rgb = read_rgb(self._data.images[name])
-            found = multiscale_basic_features(rgb, sigma_min=0.5, sigma_max=16, num_workers=1, channel_axis=-1)
+            found = multiscale_basic_features(  # type: ignore[no-untyped-call]
+                rgb, sigma_min=0.5, sigma_max=16, channel_axis=-1, workers=1
+            )
             self._seconds.append(time.process_time() - began)
             self._held[name] = found.astype(np.float16)
         return self._held[name]
