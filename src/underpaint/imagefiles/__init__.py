@@ -1,1 +1,1 @@
-"""Floor 1: image files and label images, what is read from them and what is refused. Imports no torch."""
+"""Floor 1: image files and label images are found, decoded and checked here. Imports no torch."""

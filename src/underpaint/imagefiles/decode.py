@@ -1,4 +1,4 @@
-"""Opening an image file: allow-list of formats, size limit before decoding, one typed error."""
+"""Opens image files: an allow-list of formats, a size limit that is checked before decoding, one typed error."""
 
 from __future__ import annotations
 
@@ -20,26 +20,30 @@ from underpaint.imagefiles.refusals import unread
 Pixels = NDArray[np.uint8]
 
 MAX_PIXELS = 100_000_000
-"""Default limit of width times height: 300 MB as RGB, above every common camera. Pillow's own bound, 179 million
-pixels, stays in force above it."""
+"""The default limit of width times height. As RGB this is 300 MB, which is above every common camera. Pillow's own
+limit of 179 million pixels still holds above it."""
 
 MAX_SIDE = 1 << 18
-"""Limit of a side, four times that of JPEG: rows are decoded one by one, and 100 million of one pixel take minutes."""
+"""The limit of one side, four times that of JPEG. Rows are decoded one by one, and 100 million rows of one pixel take
+minutes."""
 
 MAX_BYTES = 2 << 30
-"""Limit of a file: above what `MAX_PIXELS` pixels of four channels of 32 bits take without compression."""
+"""The limit of a file's size. `MAX_PIXELS` pixels with four channels of 32 bits need fewer bytes, even without
+compression."""
 
 ORIENTATION = 0x0112
-"""The EXIF tag that says how the camera was held."""
+"""The number of the EXIF tag that says how the camera was held."""
 
 
 @contextmanager
 def opened(
     path: Path, formats: tuple[str, ...], *, max_pixels: int, content: bytes | None = None
 ) -> Iterator[Image.Image]:
-    """An image file, opened but not decoded; whatever Pillow raises within is a `DataError` that names the file.
+    """Open an image file without decoding it.
 
-    ``content`` is an image that lies within the file ``path``, instead of the file itself.
+    Every error that Pillow raises inside the block becomes a `DataError` that names the file.
+
+    With ``content`` these bytes are read instead; ``path`` is then the file that contains them.
     """
     try:
         with warnings.catch_warnings():
@@ -82,7 +86,7 @@ def _image(stream: BinaryIO, path: Path, formats: tuple[str, ...]) -> Image.Imag
 
 
 class _NotOpenedError(Exception):
-    """The file cannot be opened, unlike one that is opened and cannot be decoded."""
+    """The file could not be opened at all, while other files can be opened and then not be decoded."""
 
 
 def _stream(path: Path, content: bytes | None) -> BinaryIO:
@@ -97,7 +101,7 @@ def _stream(path: Path, content: bytes | None) -> BinaryIO:
 
 
 def orientation_of(image: Image.Image) -> int:
-    """EXIF orientation 1..8 from the header; 1 where there is none or where it is damaged."""
+    """The EXIF orientation 1..8 from the header; 1 where the tag is missing or damaged."""
     try:
         # Not image.getexif(): a PNG without EXIF would be decoded whole to look behind the pixels.
         value = Image.Image.getexif(image).get(ORIENTATION, 1)

@@ -1,7 +1,8 @@
-"""Photographs of 16 bits a channel, read with all their bits.
+"""Images with 16 bits a channel are read with all their bits.
 
-Pillow has no image of 16 bits with several channels: it keeps the upper byte of each number. The lower byte is what it
-keeps where it is told that the bytes lie the other way round, so that two decodings hold all 16 bits.
+Pillow has no mode for images with several channels of 16 bits: it keeps only the upper byte of each number. When Pillow
+is told that the bytes are in the other order, it keeps the lower byte. So the file is decoded twice, and the two
+results give all 16 bits.
 """
 
 from __future__ import annotations
@@ -23,28 +24,29 @@ Deep = NDArray[np.uint16]
 Open = Callable[[], AbstractContextManager[Image.Image]]
 
 COLOURS = ("RGB", "RGBA", "RGBX")
-"""Channels of a stored pixel of which both bytes can be had; of other orders Pillow has no second reading."""
+"""Channel orders for which Pillow can be asked for the other byte as well."""
 
 DEEP = re.compile(r"(RGBA?|RGBX|RGBa|LA|CMYK);16[LBN]")
-"""Pillow's words for stored pixels of 16 bits a channel; "BGR;16" of BMP files is 16 bits for all three together."""
+"""Pillow's names of pixel layouts with 16 bits a channel. ("BGR;16" of BMP files means 16 bits for all three channels
+together.)"""
 
 SWAPPED = {"L": "B", "B": "L", "N": "B" if sys.byteorder == "little" else "L"}
-"""The other order of bytes: L is the lower first, B the upper first, N that of this machine."""
+"""The opposite of each byte order. L means lower byte first, B upper byte first, N the order of this machine."""
 
 LEVELS = 1 << 16
 
 
 def is_deep(image: Image.Image) -> bool:
-    """Whether an opened image stores more than 8 bits a channel; nothing is decoded."""
+    """Whether an opened image stores more than 8 bits a channel. Nothing is decoded."""
     return image.mode.startswith("I") or DEEP.fullmatch(_stored(image)) is not None
 
 
 def deep_values(image: Image.Image, again: Open, path: Path) -> Deep:
-    """(H, W) grey or (H, W, 3) colour values of an opened image of 16 bits, as stored; transparency is dropped.
+    """The stored values of an opened image of 16 bits, (H, W) grey or (H, W, 3) colour; transparency is dropped.
 
     Args:
-        image: For which `is_deep` holds.
-        again: Opens the same file a second time.
+        image: An image for which `is_deep` is true.
+        again: A function that opens the same file a second time.
         path: The file, for messages.
 
     Raises:
@@ -81,14 +83,14 @@ def _grey(image: Image.Image, path: Path) -> Deep:
 
 
 def _stored(image: Image.Image) -> str:
-    """How the decoder finds the pixels stored, in Pillow's words, as "RGB;16L"."""
+    """Pillow's name of the layout in which the pixels are stored, such as "RGB;16L"."""
     args = image.tile[0].args if isinstance(image, ImageFile) and image.tile else ""
     first = args[0] if isinstance(args, tuple) and args else args
     return first if isinstance(first, str) else ""
 
 
 def _turned(args: tuple[object, ...] | str | None) -> tuple[object, ...] | str:
-    """A decoder's arguments with the bytes the other way round."""
+    """The decoder's arguments with the other byte order."""
     if isinstance(args, tuple):
         return (_turned(str(args[0])), *args[1:])
     text = str(args)

@@ -1,4 +1,4 @@
-"""Photographs, with one rule for format, size limit, orientation and colour; masks are read beside them."""
+"""Reads images by one rule for format, size limit, orientation and colour, and finds image files."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from underpaint.imagefiles.window import Window, own_window, through
 __all__ = ["find_files", "find_images", "image_size", "read_index_mask", "read_rgb", "write_index_mask"]
 
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
-"""Formats that are decoded. A short list, since every decoder is code that a hostile file can reach."""
+"""The formats that are decoded. The list is short because a hostile file can reach the code of every decoder in it."""
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
-"""File endings by which photographs are found; the content decides how they are decoded."""
+"""The file endings by which image files are found. How a file is decoded depends on its content."""
 
 TIFF_WIDTH, TIFF_HEIGHT = 256, 257
 """The tags of a TIFF file that hold its size."""
@@ -42,23 +42,25 @@ _UPRIGHT = {
 
 
 def read_rgb(path: Path, *, window: Window | None = None, max_pixels: int = MAX_PIXELS) -> Pixels:
-    """Read a photograph upright, as RGB.
+    """Read an image as RGB, turned upright.
 
-    EXIF orientation is applied here, once. Grey, palette and CMYK images are converted; an alpha channel is dropped, so
-    that the stored colour counts; of an animation the first frame is taken. Photographs of 16 bits a channel are seen
-    through a window of values (`through`).
+    EXIF orientation is applied here and nowhere else. Grey, palette and CMYK images are converted. An alpha channel is
+    dropped, so the stored colour counts. Of an animation the first frame is read. Images with 16 bits a channel are
+    reduced to 8 bits through a window of values (`through`).
 
     Args:
         path: A JPEG, PNG, BMP, TIFF or WebP file.
-        window: Of photographs of 16 bits, the same for all of a data set; None for each one's own least and greatest
-            value, to look at it alone. Those of 8 bits do not feel it.
-        max_pixels: Limit of width times height, compared with the header before anything is decoded.
+        window: The window for images of 16 bits, the same for all images of a data set. With None the window goes from
+            the least to the greatest value of this image, which is good enough to look at one image. Images of 8 bits
+            are not changed by it.
+        max_pixels: The limit of width times height. The header is compared with it before anything is decoded.
 
     Returns:
         (H, W, 3), 0..255.
 
     Raises:
-        DataError: missing, no image, another format, truncated, too large, a stack of pages, or floating point.
+        DataError: the file is missing, no image, of another format, truncated, too large, a stack of pages, or holds
+            floating point numbers.
     """
     with opened(path, FORMATS, max_pixels=max_pixels) as image:
         refuse_unusual(image, path)
@@ -69,7 +71,7 @@ def read_rgb(path: Path, *, window: Window | None = None, max_pixels: int = MAX_
 
 
 def read_deep(path: Path, *, max_pixels: int = MAX_PIXELS) -> Deep | None:
-    """(H, W) or (H, W, 3) values of a photograph of 16 bits a channel, as stored and not turned; None of any other.
+    """The stored values of an image of 16 bits a channel, (H, W) or (H, W, 3) and not turned; None for any other image.
 
     Raises:
         DataError: as `read_rgb`.
@@ -80,9 +82,9 @@ def read_deep(path: Path, *, max_pixels: int = MAX_PIXELS) -> Deep | None:
 
 
 def deep_photographs(paths: Iterable[Path]) -> Iterator[Deep]:
-    """The values of those photographs that have 16 bits a channel. Others cost their header alone.
+    """The values of those images that have 16 bits a channel. Of the others only the header is read.
 
-    Photographs that cannot be read are passed over: whoever reads them for their pixels says why.
+    Images that cannot be read are skipped here. The code that reads their pixels later reports the error.
     """
     for path in paths:
         try:
@@ -94,7 +96,7 @@ def deep_photographs(paths: Iterable[Path]) -> Iterator[Deep]:
 
 
 def _seen(image: Image.Image, path: Path, window: Window | None, max_pixels: int) -> Image.Image:
-    """With 8 bits a channel."""
+    """The image with 8 bits a channel."""
     if not is_deep(image):
         return image
     values = _deep(image, path, max_pixels)
@@ -106,7 +108,7 @@ def _deep(image: Image.Image, path: Path, max_pixels: int) -> Deep:
 
 
 def image_size(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
-    """(H, W) of a photograph as `read_rgb` would return it, from the header alone.
+    """The size (H, W) of an image as `read_rgb` returns it, read from the header alone.
 
     Raises:
         DataError: as `read_rgb`, as far as the header shows it.
@@ -117,20 +119,22 @@ def image_size(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
 
 
 def _stored_size(image: Image.Image) -> tuple[int, int]:
-    """(W, H) before any turning. Pillow gives it, but for TIFF files, whose size it may have turned already."""
+    """The size (W, H) before the image is turned. For TIFF files Pillow may have turned the size already."""
     if not isinstance(image, TiffImageFile):
         return image.size
     return int(image.tag_v2[TIFF_WIDTH]), int(image.tag_v2[TIFF_HEIGHT])
 
 
 def find_images(folder: Path) -> dict[str, Path]:
-    """All photographs below a folder, by name: the path relative to it, without suffix, with '/' between folders.
+    """All image files below a folder by name.
 
-    Files and folders whose name starts with a dot are passed over (thumbnails, resource forks), and folders that
-    underpaint made, which is said. Linked folders are followed. No photograph is opened.
+    A name is the path below the folder without suffix, with '/' between folders.
+
+    Files and folders whose name starts with a dot (thumbnails, resource forks) are skipped. Folders that underpaint
+    made are skipped with a message. Linked folders are followed. No image is opened.
 
     Raises:
-        DataError: no such folder, or two files that differ in the suffix alone.
+        DataError: the folder is missing, or two files differ in the suffix alone.
     """
     return find_files(folder, SUFFIXES, into=frozenset())
 
@@ -138,7 +142,10 @@ def find_images(folder: Path) -> dict[str, Path]:
 def find_files(
     folder: Path, suffixes: frozenset[str], *, into: Collection[str] = frozenset({MASKS})
 ) -> dict[str, Path]:
-    """As `find_images`, for other endings (lower case, with the dot), and in predicted masks too (`files_below`)."""
+    """Files by name as `find_images` finds them, for other endings (lower case, with the dot).
+
+    Predicted masks are searched too (`files_below`).
+    """
     if not folder.is_dir():
         raise DataError("the folder is missing", where=folder, fix=nearest_path(folder))
     found: dict[str, Path] = {}

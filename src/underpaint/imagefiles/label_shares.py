@@ -1,4 +1,4 @@
-"""How much of their pixels label images label: full masks, painted strokes, or nothing at all."""
+"""How many of their pixels label images label: full masks, painted strokes, or nothing at all."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from underpaint.core.errors import DataError
 from underpaint.imagefiles.masks import LabelFile
 
 LOOKED_AT = 32
-"""Files that are decoded at first, spread over the folder: enough to tell what is in it, at once for any folder. The
-others are read, and refused where they are wrong, when they are used."""
+"""How many files are decoded first, spread over the folder. They are enough to tell what the folder holds. The other
+files are checked when they are used."""
 
 SPARSE = 0.2
-"""Share of labelled pixels below which a label image counts as scribbles: people's strokes label about 3 % of a
-photograph (ScribbleSup's on PASCAL VOC) and broad brushes some 10 %, while masks label nearly all of it."""
+"""A label image with a smaller share of labelled pixels counts as scribbles. People's strokes label about 3 % of an
+image (ScribbleSup on PASCAL VOC) and broad brushes about 10 %, while masks label nearly all of it."""
 
 
 def stroke_images(files: Mapping[str, LabelFile], classes: ClassTable) -> frozenset[str]:
-    """The label images that hold painted strokes, by `SPARSE`.
+    """The label images that hold painted strokes, judged by `SPARSE`.
 
-    `LOOKED_AT` files are decoded; all of them where these differ, or where none of them labels a pixel.
+    `LOOKED_AT` files are decoded. All files are decoded where these differ, or where none of them labels a pixel.
 
     Raises:
-        DataError: a file that cannot be read, or no pixel of any file with a class.
+        DataError: a file cannot be read, or no file has a pixel with a class.
     """
     some = list(files)[:: -(-len(files) // LOOKED_AT) or 1]
     shares = {name: _share(files[name], classes) for name in some}

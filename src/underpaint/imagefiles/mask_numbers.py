@@ -14,11 +14,11 @@ from underpaint.core.errors import DataError
 from underpaint.imagefiles.decode import Pixels
 
 VOC_VOID = (224, 224, 192)
-"""Colour of void in PASCAL VOC's palette, and so in the colour pictures that are made from it."""
+"""The colour of void in PASCAL VOC's palette, and in colour images that are made from it."""
 
 
 MANY_OBJECTS = 3
-"""Numbers beyond the class table from which on a mask looks as if every object had a number of its own."""
+"""A mask with at least so many numbers outside the class table looks as if every object had its own number."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,13 @@ class Key:
     """What the values of a mask file stand for.
 
     Args:
-        classes: The class table that the result is in.
-        numbers: Index of the class of each number in the file, `VOID` where it stays unknown.
-        colours: Index of the class of each colour.
-        strange: Numbers that stand for classes which the table lacks.
-        others: Index of the class of all further numbers, or None.
-        palette: Whether the colours of a palette image may tell its classes.
-        source: The file that says what the numbers stand for; empty where the table itself does.
+        classes: The class table of the result.
+        numbers: The index of the class for each number in the file, `VOID` where the pixel stays unknown.
+        colours: The index of the class for each colour.
+        strange: The numbers that stand for classes which the table lacks, with the names of these classes.
+        others: The index of the class for all further numbers, or None.
+        palette: Whether the colours of a palette image may decide which classes it shows.
+        source: The file that says what the numbers stand for; empty where it is the table itself.
     """
 
     classes: ClassTable
@@ -45,7 +45,7 @@ class Key:
 
     @classmethod
     def of(cls, classes: ClassTable, numbering: Numbering | None, *, palette: bool = False) -> Key:
-        """The key of a class table, or of a numbering whose classes are those of the table by name."""
+        """The key of a class table, or of a numbering. The classes of a numbering are matched to the table by name."""
         own = {colour: i for i, colour in enumerate(classes.colours)}
         if numbering is None:
             return cls(classes, {i: i for i in range(len(classes))}, own, {}, None, palette, "")
@@ -57,7 +57,7 @@ class Key:
         return cls(classes, known, colours or own, strange, others, False, numbering.source)
 
     def accepted(self) -> str:
-        """The numbers that are read, for a message."""
+        """The numbers that are accepted, as text for a message."""
         if self.source:
             return f"the numbers of {self.source}, 0..{max(self.numbers)}, and {VOID} for void"
         names = self.classes.names
@@ -65,7 +65,7 @@ class Key:
 
 
 def by_number(mask: NDArray[np.integer], path: Path, key: Key) -> Pixels:
-    """Numbers of the file as class indices, or an error that counts the numbers that stand for no class."""
+    """Turn the numbers of a file into class indices. The error counts the numbers that stand for no class."""
     values, counts = _counted(mask)
     if key.others is None:
         outside = [i for i, value in enumerate(values) if value not in key.numbers and value != VOID]
@@ -88,7 +88,7 @@ def by_number(mask: NDArray[np.integer], path: Path, key: Key) -> Pixels:
 
 
 def _counted(mask: NDArray[np.integer]) -> tuple[list[int], list[int]]:
-    """The values that occur, in order, and how often."""
+    """The values that occur, in ascending order, and how often each occurs."""
     if mask.dtype == np.uint8:
         counts = np.bincount(mask.ravel(), minlength=256)
         values = np.flatnonzero(counts)
@@ -98,7 +98,7 @@ def _counted(mask: NDArray[np.integer]) -> tuple[list[int], list[int]]:
 
 
 def known_labels(found: Mapping[int, int], path: Path, key: Key) -> list[int]:
-    """The indices, unless one of the values stands for a class that the table lacks."""
+    """The class indices. Raises `DataError` where a value stands for a class that the table lacks."""
     missing = [value for value, label in found.items() if label == -1]
     if missing:
         words = ", ".join(f"{value} ({key.strange.get(value, 'by its colour')})" for value in missing[:8])
@@ -140,15 +140,18 @@ def _usual_cause(values: list[int], classes: ClassTable) -> str:
 
 
 def _luminance(colour: Colour) -> int:
-    """Grey value that Pillow gives a colour (ITU-R 601 weights in 16-bit fixed point)."""
+    """The grey value that Pillow computes for a colour (ITU-R 601 weights in 16-bit fixed point)."""
     return (colour[0] * 19595 + colour[1] * 38470 + colour[2] * 7471 + 0x8000) >> 16
 
 
 def voc_palette(count: int) -> tuple[Colour, ...]:
-    """PASCAL VOC's colours of the classes 0 .. ``count`` - 1: the bits of the number, dealt to red, green and blue."""
+    """PASCAL VOC's colours of the classes 0 to ``count`` - 1.
+
+    The bits of the class number are dealt to red, green and blue in turn.
+    """
     return tuple((_channel(index, 0), _channel(index, 1), _channel(index, 2)) for index in range(count))
 
 
 def _channel(index: int, bit: int) -> int:
-    """Bits ``bit``, ``bit + 3`` and ``bit + 6`` of a class number, as the three highest bits of a colour channel."""
+    """The bits ``bit``, ``bit + 3`` and ``bit + 6`` of a class number, as the three highest bits of a channel."""
     return sum((index >> (bit + 3 * step) & 1) << (7 - step) for step in range(3))

@@ -1,4 +1,4 @@
-"""From the stored values of a mask file to class indices: by number, or by colour where colours are what is stated."""
+"""Turns the values of a mask file into class indices: by number, or by colour where the class list states colours."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from underpaint.imagefiles.decode import Pixels
 from underpaint.imagefiles.mask_numbers import VOC_VOID, Key, by_number, known_labels
 
 VOID_16 = 65535
-"""Void in a 16-bit mask; 255 is taken as void there as well, since no class can have that number."""
+"""Void in a mask of 16 bits. There 255 is void as well, since no class can have that number."""
 
 
 WHITE = (255, 255, 255)
@@ -48,10 +48,13 @@ def _from_palette(image: Image.Image, path: Path, key: Key) -> Pixels:
 
 
 def _palette_says(image: Image.Image, numbers: Pixels, path: Path, key: Key) -> dict[int, int] | None:
-    """Classes by the palette's colours, where these are the table's but in another order; None where they say nothing.
+    """The classes by the palette's colours, where the palette has the table's colours in another order.
+
+    None where the palette does not decide anything.
 
     Raises:
-        DataError: the order differs, and the table's colours are no one's choice, so that they cannot decide.
+        DataError: the order differs, and the table's colours are default colours that nobody chose, so they cannot
+            decide.
     """
     used = [int(n) for n in np.flatnonzero(np.bincount(numbers.ravel(), minlength=256)) if n != VOID]
     clear = _clear(image)
@@ -75,7 +78,7 @@ def _palette_says(image: Image.Image, numbers: Pixels, path: Path, key: Key) -> 
 
 
 def _clear(image: Image.Image) -> set[int]:
-    """The numbers that a palette image shows as nothing at all."""
+    """The numbers that a palette image shows as fully transparent."""
     held = image.info.get("transparency")
     if isinstance(held, bytes):
         return {number for number, alpha in enumerate(held) if alpha == 0}
@@ -105,7 +108,7 @@ def _from_grey(image: Image.Image, path: Path, key: Key, *, void_stated: bool) -
 
 
 def _black_and_white(classes: ClassTable) -> str:
-    """The lines of classes.txt by which a mask of two grey values is read by colour."""
+    """The lines of classes.txt with which a mask of two grey values is read by colour."""
     behind = 0 if classes.background is None else classes.background
     thing = next((i for i in range(len(classes)) if i != behind), behind)
     names = classes.names
@@ -116,7 +119,7 @@ def _black_and_white(classes: ClassTable) -> str:
 
 
 def _grey_says(grey: Pixels, path: Path, key: Key) -> Pixels | None:
-    """Classes by grey values, where the class list has white among its colours, which no default has; else None."""
+    """The classes by grey value, where the class list has the colour white (no default colour is white); else None."""
     if WHITE not in key.colours:
         return None
     seen = [int(value) for value in np.flatnonzero(np.bincount(grey.ravel(), minlength=256))]
@@ -137,12 +140,12 @@ def _grey_says(grey: Pixels, path: Path, key: Key) -> Pixels | None:
 
 
 def _packed(image: Image.Image) -> bool:
-    """Whether a grey PNG stores 2 or 4 bits a pixel, which Pillow stretches to 0..255 and so changes the numbers."""
+    """Whether a grey PNG stores 2 or 4 bits a pixel. Pillow stretches these to 0..255, which changes the numbers."""
     return isinstance(image, ImageFile) and any(str(tile[3]).startswith(("L;2", "L;4")) for tile in image.tile)
 
 
 def _from_layer(image: Image.Image, path: Path, key: Key) -> Pixels:
-    """Colours, and unknown where an image is transparent: strokes are painted on a layer of their own."""
+    """The classes by colour. Transparent pixels are unknown, because strokes are painted on their own layer."""
     if image.mode == "RGB":
         return _from_colours(np.array(image), path, key)
     layer = np.array(image.convert("RGBA"))

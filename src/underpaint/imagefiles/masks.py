@@ -1,4 +1,4 @@
-"""Mask files: one class index a pixel, 255 for void, read by number and never by colour impression."""
+"""Mask files: one class index a pixel, 255 for void. Numbers count, and colours only where a class list states them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 FORMATS = ("PNG", "BMP", "TIFF")
-"""Lossless formats alone: JPEG and WebP change the numbers at every class border."""
+"""Lossless formats only: JPEG and WebP change the numbers at every class border."""
 
 SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff"})
 
@@ -46,30 +46,31 @@ def read_index_mask(
     palette: bool = False,
     max_pixels: int = MAX_PIXELS,
 ) -> Pixels:
-    """Read a mask as class indices; it is never resized, and never turned.
+    """Read a mask as class indices. A mask is never resized and never turned.
 
-    Taken are palette images (by index), 8-bit grey index images, 16-bit ones (65535 is void), grey pictures whose
-    values are colours of a class table with white in it, and RGB pictures whose every colour is in the class table;
-    what is transparent in a picture with colours is unknown. EXIF orientation is left aside, unlike in `read_rgb`:
-    masks are drawn on the upright photograph by programs, and where one copied the photograph's EXIF tag, obeying it
-    would turn the mask twice.
+    Accepted are palette images (by index), grey index images of 8 bits and of 16 bits (65535 is void), grey images
+    whose values are colours of a class table that has white, and RGB images whose colours are all in the class table.
+    Transparent pixels of a colour image are unknown. EXIF orientation is not applied, unlike in `read_rgb`: programs
+    draw masks on the upright image, and if a program copied the image's EXIF tag into the mask, applying it would turn
+    the mask twice.
 
     Args:
         path: A PNG, BMP or TIFF file.
         classes: The class table of the result.
-        numbering: What the numbers in the file stand for, mapped to the table by name. None for what a class list in
-            the file's own folder says, and the table's own numbers where there is none.
-        size: (H, W) of the upright photograph, where the mask must fit it.
-        void_stated: The caller knows that 255 is void, so that a grey mask of 0 and 255 is not ambiguous.
-        palette: Where no list says what the numbers stand for, a palette in the table's colours, but in another order,
-            does: for label images that are not the data set's own.
-        max_pixels: Limit of width times height.
+        numbering: What the numbers in the file stand for; classes are matched to the table by name. With None a class
+            list in the file's own folder decides, and the table's own numbers where there is no list.
+        size: (H, W) of the upright image, where the mask must have this size.
+        void_stated: The caller knows that 255 is void, so a grey mask of 0 and 255 is not ambiguous.
+        palette: Let a palette with the table's colours in another order decide, where no list says what the numbers
+            stand for. This is meant for label images that are not the data set's own masks.
+        max_pixels: The limit of width times height.
 
     Returns:
-        (H, W) indices, 255 for void.
+        (H, W) class indices, 255 for void.
 
     Raises:
-        DataError: unreadable, ids or colours outside the table, ambiguous 0/255, or another size.
+        DataError: the file cannot be read, holds numbers or colours outside the table, is ambiguous between 0 and 255,
+            or has another size.
     """
     with opened(path, FORMATS, max_pixels=max_pixels) as image:
         if image.format == "TIFF" and orientation_of(image) != 1:
@@ -83,12 +84,12 @@ def read_index_mask(
 
 @dataclass(frozen=True)
 class LabelFile:
-    """A label file with what must be known to read it.
+    """A label file together with what one must know to read it.
 
     Args:
         path: The file.
         stated: Whether 255 is known to be void, as in label images that are hints; see `read_index_mask`.
-        numbering: What its numbers stand for; None for those of the class table.
+        numbering: What the numbers stand for; None where they are those of the class table.
     """
 
     path: Path
@@ -108,7 +109,7 @@ class LabelFile:
 
 
 def labels_digest(files: Iterable[LabelFile], classes: ClassTable) -> str:
-    """A fingerprint of label files: of their contents, and of what their numbers stand for."""
+    """A fingerprint of label files: of their contents and of what their numbers stand for."""
     every = list(files)
     lists = {
         parent: numbering_beside(parent, classes, outside=False) for parent in {file.path.parent for file in every}
@@ -119,7 +120,7 @@ def labels_digest(files: Iterable[LabelFile], classes: ClassTable) -> str:
 
 
 def mask_size(path: Path) -> tuple[int, int]:
-    """(H, W) of a mask file as it is stored, from its header. Raises `DataError` as `read_index_mask` does."""
+    """The size (H, W) of a mask file from its header. Raises `DataError` as `read_index_mask` does."""
     with opened(path, FORMATS, max_pixels=MAX_PIXELS) as image:
         return image.height, image.width
 
@@ -136,24 +137,24 @@ def _size_error(path: Path, seen: tuple[int, int], size: tuple[int, int]) -> Dat
 
 
 def write_index_mask(path: Path, index: Pixels, classes: ClassTable) -> None:
-    """Write `index_mask_png` to a file, whole or not at all.
+    """Write the bytes of `index_mask_png` to a file, either completely or not at all.
 
     Args:
-        path: The file, with the suffix .png; an older one is replaced at the end.
+        path: The file, with the suffix .png. An older file is replaced at the end.
         index: (H, W) class indices, 255 for void.
-        classes: The table that the indices belong to.
+        classes: The table to which the indices belong.
 
     Raises:
-        DataError: as `index_mask_png`, or the disk refuses.
+        DataError: as `index_mask_png`, or the file cannot be written.
     """
     write_atomic(path, index_mask_png(path, index, classes))
 
 
 def index_mask_png(path: Path, index: Pixels, classes: ClassTable) -> bytes:
-    """A mask as the bytes of a palette PNG in the table's colours; arguments as in `write_index_mask`.
+    """A mask as the bytes of a palette PNG with the table's colours. The arguments are those of `write_index_mask`.
 
     Raises:
-        DataError: not a (H, W) array of bytes, or an index outside the table; it names ``path``.
+        DataError: not an (H, W) array of bytes, or an index outside the table. The error names ``path``.
     """
     if index.ndim != 2 or index.dtype != np.uint8 or index.size == 0:
         what = f"the mask is an array of {index.dtype} with shape {index.shape}"

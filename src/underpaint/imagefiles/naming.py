@@ -1,7 +1,7 @@
-"""Which photograph a name in a file means: files name photographs with other folders or endings, or with none.
+"""Finds the image that a name in a file means: files name images with other folders or endings, or without any.
 
-Two names that one file uses are two pictures. Where both come down to one photograph, the one that names it exactly
-keeps it, and where none does, neither has it: shapes of two pictures never lie on one.
+Two names in one file are two different images. If both match the same image of the data set, the name that matches
+exactly keeps it. If neither matches exactly, neither gets it, so that shapes of two images never lie on one.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ from underpaint.imagefiles.spelling import (
 )
 
 MOST_CLAIMS = 64
-"""Names of other sources for one photograph with which a name that fits loosely is compared."""
+"""How many names of other sources for the same image are compared with a name that matches loosely."""
 
 
 class Rank(IntEnum):
-    """How exactly a name fits a photograph; a lower number is more exact."""
+    """How exactly a name matches an image. A lower number is more exact."""
 
     FILE = 0
-    """The file's own name, ending included."""
+    """The file's own name with its ending."""
 
     PATH = 1
-    """The name without its ending, or with folders in which the photograph does lie."""
+    """The name without its ending, or with folders in which the image really lies."""
 
     LOOSE = 2
-    """Folders, ending, mark of an upload or form of a character differ."""
+    """Folders, ending, upload mark or the form of a character differ."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A name of one source that may mean a photograph."""
+    """A name of one source that may mean an image of the data set."""
 
     source: int
     name: str
@@ -55,11 +55,11 @@ class Claim:
 
 @dataclass
 class Matched:
-    """The names of one source.
+    """The result for the names of one source.
 
     Args:
-        photographs: The photograph of each name that has one.
-        rivals: Names that have none because another name comes down to the same photograph, with that photograph.
+        photographs: The image of the data set for each name that has one.
+        rivals: The names that got no image because another name matches the same image, with that image.
     """
 
     photographs: dict[str, str] = field(default_factory=dict)
@@ -67,28 +67,29 @@ class Matched:
 
 
 class Names:
-    """The photographs of a data set, as files may name them.
+    """The images of a data set, found by the names that files use.
 
     Args:
-        images: The photographs by name.
+        images: The image files by name.
     """
 
     def __init__(self, images: Mapping[str, Path]) -> None:
         self._images = images
 
     def match(self, sources: Sequence[tuple[Path, Iterable[str]]]) -> list[Matched]:
-        """The photographs that the names of several annotation files or folders mean.
+        """Match the names of several annotation files or folders to images.
 
-        A name means the photograph whose file it is, beside the annotation file or below the image folder; else the
-        only photograph that it fits when folders in front, the ending, the mark of an upload or the form of a letter
-        are left aside. Of two names of one source for one photograph the more exact one has it; of two that are
-        equally exact, neither. Names of two sources share a photograph unless they contradict each other.
+        A name means the image whose file it names, from the annotation file's folder or from the image folder. If there
+        is no such image, folders in front, the ending, upload marks and the form of a letter are ignored, and the name
+        means the only image that then matches. If two names of one source match one image, the more exact one gets it;
+        if they are equally exact, neither gets it. Names of two sources share an image unless they contradict each
+        other.
 
         Args:
             sources: Each file or folder with the names in it.
 
         Returns:
-            What was found, in the order of the sources.
+            One result for each source, in the same order.
         """
         claims: dict[str, list[Claim]] = {}
         for number, (path, names) in enumerate(sources):
@@ -106,7 +107,10 @@ class Names:
         return matched
 
     def lines(self, lines: Iterable[str]) -> dict[str, str]:
-        """The photographs that lines of lists mean, among which several may mean one in ways that agree."""
+        """The images that the lines of split lists mean.
+
+        Several lines may mean the same image if they do not contradict each other.
+        """
         every = list(dict.fromkeys(lines))
         claims: dict[str, list[Claim]] = {}
         for claim in self._claims(enumerate(every), (), own=False):
@@ -115,7 +119,7 @@ class Names:
         return {one.name: photograph for photograph, said in claims.items() for one in _kept(said, words)}
 
     def respelled(self, name: str) -> str | None:
-        """The only photograph of the same folder and name, in another form of its characters (as macOS writes them)."""
+        """The only image with the same folder and name in another form of its characters (as macOS writes them)."""
         return self._same.get(plain_form(name)) or None
 
     def _claims(self, names: Iterable[tuple[int, str]], near: Sequence[str], *, own: bool) -> Iterator[Claim]:
@@ -125,7 +129,7 @@ class Names:
                 yield Claim(source, name, *fit)
 
     def _fit(self, line: str, near: Sequence[str], own: bool) -> tuple[str, Rank] | None:
-        """The photograph that a name fits best, and how well; None where it fits none, or two alike."""
+        """The image that a name matches best, and how exactly. None where it matches none, or two equally well."""
         if len(line) > LONGEST_NAME:
             return None
         stem, ending = without_ending(tidy(line))
@@ -144,13 +148,15 @@ class Names:
         return name, Rank.LOOSE if ending and name != line else Rank.PATH
 
     def _along(self, stem: str) -> Iterator[str]:
-        """Photographs whose whole path ends with a name that says more folders than the data set's name."""
+        """Images whose whole path ends with a name that has more folders than the name in the data set."""
         for tail in ends_of(stem, 1):
             if tail in self._images and self._images[tail].with_suffix("").as_posix().endswith(f"/{stem}"):
                 yield tail
 
     def _loosely(self, stem: str) -> str | None:
-        """The only photograph that a name fits without folders, then in another form, then without marks."""
+        """The only image that a name matches without folders, or with other forms of characters, or without upload
+        marks.
+        """
         tails = list(ends_of(stem))
         ways: tuple[Callable[[str], str | None], ...] = (self._itself, self._ends.get, self._formed, self._marks)
         return next((name for find in ways for tail in tails if (name := find(tail))), None)
@@ -162,18 +168,21 @@ class Names:
         return self._plain.get(plain_form(tail))
 
     def _marks(self, tail: str) -> str | None:
-        """The photograph of a name with the mark of an upload, or without that of the photograph."""
+        """The image for a name with an upload mark, or for a name without the mark that the image file has."""
         name = self._unmarked.get(without_marks(tail))
         return name if name and (is_marked(tail) or is_marked(name)) else None
 
     def _near(self, source: Path) -> list[str]:
-        """Folders of photographs to which an annotation file belongs: its own, and those that its name tells."""
+        """The image folders to which an annotation file belongs: its own folder, and folders that its name mentions."""
         words = re.split(r"[^0-9A-Za-z]+", source.stem)
         named = [folder for folder in self._folders if PurePosixPath(folder).name in words]
         return [folder for folder in dict.fromkeys((self._within(source), *named)) if folder]
 
     def _within(self, source: Path) -> str:
-        """The folder of an annotation file below the image folder; for ``labels/`` it is ``images/``, as with YOLO."""
+        """The folder of an annotation file below the image folder.
+
+        ``labels/`` stands for ``images/``, as in YOLO's data sets.
+        """
         beside = source if source.is_dir() else source.parent
         folder = "/".join(beside.relative_to(self._root).parts) if beside.is_relative_to(self._root) else ""
         swapped = "/".join("images" if part == "labels" else part for part in folder.split("/"))
@@ -209,7 +218,7 @@ class Names:
 
 
 def _index(images: Iterable[str], fold: Callable[[str], str], start: int = 0) -> Mapping[str, str]:
-    """The photographs by every end of their names; an end of several photographs stands for none (an empty text)."""
+    """The images by every end of their names. An end that several images share maps to an empty text."""
     found: dict[str, str] = {}
     for name in images:
         for tail in map(fold, ends_of(name, start)):
@@ -218,7 +227,7 @@ def _index(images: Iterable[str], fold: Callable[[str], str], start: int = 0) ->
 
 
 def _kept(every: Sequence[Claim], words: Sequence[str | None]) -> set[Claim]:
-    """The names that have a photograph, of which these are all claims; ``words`` are the splits of the sources."""
+    """The claims that get the image, out of all claims for it; ``words`` are the splits of the sources."""
     best: dict[int, list[Claim]] = {}
     for claim in every:
         held = best.get(claim.source)
@@ -231,7 +240,10 @@ def _kept(every: Sequence[Claim], words: Sequence[str | None]) -> set[Claim]:
 
 
 def _contradicted(claim: Claim, every: Sequence[Claim], words: Sequence[str | None]) -> bool:
-    """Whether a name of another source says that this one is of another picture; so many names never agree."""
+    """Whether a name of another source shows that this name means another image.
+
+    Too many names count as a contradiction.
+    """
     abroad = list(islice((one for one in every if one.source != claim.source), MOST_CLAIMS + 1))
     if len(abroad) > MOST_CLAIMS:
         return True

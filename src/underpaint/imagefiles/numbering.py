@@ -1,4 +1,4 @@
-"""Which classes the numbers in a folder of label images stand for: the class list that lies beside them."""
+"""Reads which classes the numbers in a folder of label images stand for, from the class list beside them."""
 
 from __future__ import annotations
 
@@ -24,30 +24,31 @@ VOC = ClassTable(VOC_NAMES, voc_palette(len(VOC_NAMES)), background=0)
 
 
 CLASS_LISTS = ("classes.txt", "class_names.txt", "labelmap.txt")
-"""Names of class lists: ours, which other tools write as well, labelme's, and CVAT's with colours."""
+"""The file names of class lists: ours, which other tools write as well, labelme's, and CVAT's with colours."""
 
 
 SUMMARY, SUMMARY_COLUMNS = "summary.csv", ("image", "height", "width")
-"""The table that `underpaint predict` writes beside its masks: its further columns are the classes in their order."""
+"""The table that `underpaint predict` writes beside its masks. Its further columns are the classes in their order."""
 
 
 MAX_HEADER = 1 << 20
-"""Bytes of the first line of a summary that are read."""
+"""How many bytes of the first line of a summary are read."""
 
 
 def numbering_beside(folder: Path, classes: ClassTable, *, outside: bool = True) -> Numbering | None:
-    """What the numbers in the label images of a folder stand for, or None: the numbers of ``classes`` themselves.
+    """What the numbers in the label images of a folder stand for. None means: the numbers of ``classes`` themselves.
 
-    Looked for are the class lists of `CLASS_LISTS` and the summary of a prediction in the folder, then a class list in
+    The class lists of `CLASS_LISTS` and the summary of a prediction are looked for in the folder, then a class list in
     the folder above.
 
     Args:
         folder: The folder of label images.
-        classes: The class table of the data set that the images are for.
-        outside: Whether the folder above counts; not for the masks of a data set, which lie below its own list.
+        classes: The class table of the data set to which the images belong.
+        outside: Whether the folder above counts. It does not for the masks of a data set, which lie below the data
+            set's own list.
 
     Raises:
-        DataError: a class list that cannot be read, or that repeats a name.
+        DataError: a class list cannot be read, or repeats a name.
     """
     found = _listed(folder, classes, outside=outside)
     if found is None:
@@ -59,7 +60,7 @@ def numbering_beside(folder: Path, classes: ClassTable, *, outside: bool = True)
 
 
 def class_list(folder: Path) -> Numbering | None:
-    """The classes that a list in the folder itself names, or None. Raises `DataError` as `numbering_beside`."""
+    """The classes that a list in this folder names, or None. Raises `DataError` as `numbering_beside`."""
     for name in CLASS_LISTS:
         if (folder / name).is_file():
             return read_numbering(folder / name)
@@ -67,7 +68,7 @@ def class_list(folder: Path) -> Numbering | None:
 
 
 def listed_names(folder: Path) -> tuple[str, ...]:
-    """The classes of the list that goes with a folder of label images; none where there is none."""
+    """The classes of the list that belongs to a folder of label images; an empty tuple where there is no list."""
     found = _listed(folder, None, outside=True) if folder.is_dir() else None
     return () if found is None else tuple(found.names())
 
@@ -76,7 +77,7 @@ def table_alone(folder: Path) -> ClassTable:
     """The class table of label images that are given without a data set.
 
     Raises:
-        DataError: there is no class list, without which the numbers stand for nothing.
+        DataError: there is no class list, so nobody knows what the numbers stand for.
     """
     found = _listed(folder, None, outside=True)
     if found is None:
@@ -91,7 +92,7 @@ def table_alone(folder: Path) -> ClassTable:
 
 
 def table_of(listed: Numbering) -> ClassTable:
-    """A class list as a class table. Raises `DataError` as `ClassTable`."""
+    """A class table made from a class list. Raises `DataError` as `ClassTable`."""
     names = tuple(one.name for one in listed.meanings if one.name is not None)
     table = ClassTable.of(names)
     colours = tuple(one.colour or table.colours[i] for i, one in enumerate(listed.meanings))
@@ -106,10 +107,10 @@ def _listed(folder: Path, classes: ClassTable | None, *, outside: bool) -> Numbe
 
 
 def _above(folder: Path, classes: ClassTable | None) -> Numbering | None:
-    """The list in the folder above. It may number something else, such as boxes, which have no background.
+    """The class list in the folder above. It may number something else, such as boxes, which have no background.
 
     Raises:
-        DataError: it lacks the background of ``classes``, so that 0 may be that, or the first class of the list.
+        DataError: the list lacks the background of ``classes``, so 0 may mean the background or the list's first class.
     """
     found = class_list(folder.parent)
     behind = None if classes is None or classes.background is None else classes.names[classes.background]
@@ -123,7 +124,7 @@ def _above(folder: Path, classes: ClassTable | None) -> Numbering | None:
 
 
 def read_numbering(path: Path) -> Numbering:
-    """Read one of `CLASS_LISTS`. Raises `DataError` as `read_classes`, or for a repeated name."""
+    """Read one of `CLASS_LISTS`. Raises `DataError` as `read_classes`, and for a repeated name."""
     names, colours = _labelmap(path) if path.name == "labelmap.txt" else read_names(path)
     if names and names[0] == IGNORE_WORD:  # labelme numbers its list from -1 on
         names, colours = names[1:], {number - 1: colour for number, colour in colours.items() if number}
@@ -134,7 +135,7 @@ def read_numbering(path: Path) -> Numbering:
 
 
 def _labelmap(path: Path) -> tuple[list[str], dict[int, Colour]]:
-    """CVAT's list, a line a class: ``label:color_rgb:parts:actions``."""
+    """CVAT's list, one line for each class: ``label:color_rgb:parts:actions``."""
     names, _ = read_names(path)
     found: list[str] = []
     colours: dict[int, Colour] = {}
@@ -150,7 +151,7 @@ def _labelmap(path: Path) -> tuple[list[str], dict[int, Colour]]:
 
 
 def _summary(path: Path) -> Numbering | None:
-    """The classes of a prediction's summary; None for another table of that name."""
+    """The classes of a prediction's summary; None for another table with that file name."""
     try:
         with open_regular(path, max_bytes=LIST_BYTES) as file:
             first = file.readline(MAX_HEADER)

@@ -1,4 +1,4 @@
-"""Folders that underpaint's own commands made: what lies in them is neither photograph nor annotation."""
+"""Recognises folders that underpaint's own commands made, which hold neither images nor annotations of a person."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ COMPARISON = "a comparison"
 RESULTS = "results"
 
 _RECORDED = {"masks": MASKS, "a comparison": COMPARISON}
-"""What the record of a folder says that it holds."""
+"""What a folder holds, by the word in its record."""
 
 HEAD = 1 << 16
-"""Bytes of a file that are looked at; ``about.json`` has about 1 kB."""
+"""How many bytes at the beginning of a file are read; ``about.json`` has about 1 kB."""
 
 
 def own_folder(folder: Path) -> str | None:
-    """What a folder of our own holds, in words; None for any other folder.
+    """What a folder that underpaint made holds, in words; None for any other folder.
 
-    A run is known by what its ``about.json`` says of versions, results by their record, and those of earlier versions
-    by the heading of ``summary.csv`` or by the parts of a comparison.
+    A training run is known by the versions in its ``about.json``, results by their record, and results of earlier
+    versions by the heading of ``summary.csv`` or by the parts of a comparison.
     """
     about = _head(folder / "about.json")
     if '"versions"' in about and '"underpaint"' in about:
@@ -41,7 +41,7 @@ def own_folder(folder: Path) -> str | None:
 
 
 def say_passed_over(folder: Path, holds: str) -> None:
-    """Say once that a folder of our own is passed over."""
+    """Log once that a folder which underpaint made is skipped."""
     _say(real(folder), holds)
 
 
@@ -51,7 +51,7 @@ def _say(folder: Path, holds: str) -> None:
 
 
 def _head(file: Path) -> str:
-    """The beginning of a file; empty where there is none that can be read."""
+    """The beginning of a file; empty where it cannot be read."""
     try:
         if not file.is_file():
             return ""

@@ -1,4 +1,4 @@
-"""Why a file is no photograph that can be read, in words that lead to the remedy."""
+"""Explains why a file cannot be read as an image, and what to do about it."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ OTHERS = {
     (0, b"8BPS"): "a Photoshop file",
     (0, b"\x76\x2f\x31\x01"): "an OpenEXR picture",
 }
-"""Kinds of files that people find among photographs, by the bytes at a place near the start."""
+"""Kinds of files that people keep among their images, recognised by the bytes at a place near the start."""
 
 WIDTH, BITS, COMPRESSION, PHOTOMETRIC, BANDS, PLANES, KIND_OF_NUMBER = 256, 258, 259, 262, 277, 284, 339
-"""Tags of a TIFF file; a kind of number is 1 unsigned, 2 signed, 3 floating point."""
+"""Tags of a TIFF file. The kind of a number is 1 for unsigned, 2 for signed, 3 for floating point."""
 
 DAMAGED = ("a TIFF file with a damaged header", "copy it again, or remove it")
 
@@ -35,10 +35,10 @@ SAVE = "save it as RGB or grey with 8 or 16 bits a channel"
 
 
 def refuse_unusual(image: Image.Image, path: Path) -> None:
-    """Refuse an opened image whose pixels are no photograph's.
+    """Refuse an opened image whose pixels are not those of a photograph.
 
     Raises:
-        DataError: a TIFF file of several pages, or floating point numbers.
+        DataError: a TIFF file with several pages, or floating point numbers.
     """
     if image.mode == "F":
         raise DataError(FLOATING, where=path, accepted="8 or 16 bits a channel", fix=f"scale the values, and {SAVE}")
@@ -48,12 +48,12 @@ def refuse_unusual(image: Image.Image, path: Path) -> None:
 
 
 def unread(stream: BinaryIO, path: Path, formats: tuple[str, ...]) -> DataError:
-    """The error for a file that no decoder takes: what is wrong with it, and the remedy.
+    """The error for a file that no decoder accepts: what is wrong with it, and what to do.
 
     Args:
-        stream: The file, opened.
+        stream: The opened file.
         path: Its name.
-        formats: Those that are decoded.
+        formats: The formats that are decoded.
     """
     stream.seek(0)
     start = stream.read(132)

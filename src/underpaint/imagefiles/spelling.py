@@ -11,26 +11,26 @@ from urllib.parse import unquote
 from underpaint.imagefiles.images import SUFFIXES
 
 LONGEST_NAME = 4096
-"""Characters of the longest path that systems open; a longer text names no image."""
+"""The length in characters of the longest path that systems open. A longer text is no name of an image."""
 
 
 DEEPEST = 64
-"""Folders of a name that are looked at, from its end."""
+"""How many folders of a name are compared, counted from its end."""
 
 
 UPLOAD = re.compile(r"^[0-9a-f]{8}-(?=.)")
-"""What Label Studio puts before the name of a file that was uploaded in the browser."""
+"""What Label Studio writes before the name of a file that was uploaded in the browser."""
 
 
 EXPORT = re.compile(r"_(?:jpe?g|png|bmp|tiff?|webp)\.rf\.[0-9A-Za-z]{8,}$")
-"""What Roboflow puts behind the name of a file: ``cat.jpg`` becomes ``cat_jpg.rf.0e2a142fc9ab9da3.jpg``."""
+"""What Roboflow writes behind the name of a file: ``cat.jpg`` becomes ``cat_jpg.rf.0e2a142fc9ab9da3.jpg``."""
 
 
 _SPLIT = re.compile(r"(?:^|[^a-z])(train|val|test)(?:ing|id|idation)?(?:\d{4})?(?:$|[^a-z])", re.IGNORECASE)
 
 
 def agree(first: str, second: str) -> bool:
-    """Whether two names may be of one picture: one is the other without folders, ending or mark."""
+    """Whether two names may mean the same image: one equals the other without folders, ending or upload mark."""
     first, second = tidy(first), tidy(second)
     return first in _shorter(second) or second in _shorter(first)
 
@@ -42,26 +42,26 @@ def _shorter(text: str) -> set[str]:
 
 
 def tidy(line: str) -> str:
-    """A path with '/' between folders, without empty ones and those called '.'."""
+    """A path with '/' between folders, without empty parts and parts called '.'."""
     return "/".join(part for part in line.replace("\\", "/").split("/") if part not in ("", "."))
 
 
 def without_ending(text: str) -> tuple[str, str]:
-    """A path without the ending of a photograph, and that ending in lower case; empty where it has none."""
+    """A path without the ending of an image file, and that ending in lower case (empty where there is none)."""
     stem, dot, ending = text.rpartition(".")
     known = f".{ending.lower()}" in SUFFIXES and not stem.endswith("/") and bool(stem)
     return (stem, f".{ending.lower()}") if dot and known else (text, "")
 
 
 def bare_names(texts: Iterable[str]) -> dict[str, str]:
-    """Texts that name images, each without its ending, but for those that nothing else tells from another."""
+    """The names of images without their endings. Names that would become equal keep their endings."""
     bare = {text: without_ending(text)[0] for text in texts}
     used = Counter(bare.values())
     return {text: short if used[short] == 1 else text for text, short in bare.items()}
 
 
 def split_word(name: str) -> str | None:
-    """``train``, ``val`` or ``test`` where a folder's or a file's name says so, as ``train2017`` does."""
+    """``train``, ``val`` or ``test`` where the name of a folder or file contains one of them, as ``train2017`` does."""
     match = _SPLIT.search(name)
     return match[1].lower() if match else None
 
@@ -73,7 +73,7 @@ def ends_of(name: str, start: int = 0) -> Iterator[str]:
 
 
 def plain_form(name: str) -> str:
-    """A name in one form of its characters, with the blanks that addresses and uploads change."""
+    """A name with its characters in one form, and with '_' for the blanks that URLs and uploads change."""
     text = unquote(name, errors="strict") if "%" in name and _decodes(name) else name
     return re.sub(r"\s", "_", unicodedata.normalize("NFC", text))
 
@@ -93,7 +93,7 @@ def is_marked(name: str) -> bool:
 
 
 def without_marks(name: str) -> str:
-    """A name without the mark of an upload, as both tools rename the rest of it."""
+    """A name without its upload mark, and with the characters changed as Label Studio and Roboflow change them."""
     folders, slash, last = plain_form(name).rpartition("/")
     last = EXPORT.sub("", UPLOAD.sub("", last))
     return folders + slash + re.sub(r"[^\w.]", "", last.replace("-", "_"))

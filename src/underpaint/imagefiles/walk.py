@@ -1,4 +1,7 @@
-"""Files below a folder by their endings. The opening of a data set asks for many, and lists every folder once."""
+"""Lists files below a folder by their endings.
+
+Opening a data set asks for many endings, and lists every folder once.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,13 @@ from underpaint.imagefiles.own import MASKS, own_folder, say_passed_over
 
 @dataclass(frozen=True)
 class Listing:
-    """What one folder holds; names that start with a dot are passed over.
+    """What one folder holds. Names that start with a dot are skipped.
 
     Args:
-        folders: Names of its folders, but for links to folders and for those of our own.
-        links: Names of links to folders.
-        files: Names of its files by their ending (lower case, with the dot; empty where a name has none).
-        own: What its folders that underpaint made hold, by their names.
+        folders: The names of its folders, without links and without folders that underpaint made.
+        links: The names of links to folders.
+        files: The names of its files by ending (lower case, with the dot; empty for a name without ending).
+        own: The folders that underpaint made, with what each holds.
     """
 
     folders: Sequence[str]
@@ -35,7 +38,7 @@ _kept: ContextVar[dict[Path, Listing] | None] = ContextVar("_kept", default=None
 
 @contextmanager
 def listed_once() -> Iterator[None]:
-    """Within it every folder is listed once, so that files which come or go meanwhile are not seen."""
+    """Within this context every folder is listed once. Files that appear or disappear meanwhile are not noticed."""
     token = _kept.set({} if _kept.get() is None else _kept.get())
     try:
         yield
@@ -44,7 +47,7 @@ def listed_once() -> Iterator[None]:
 
 
 def listing(folder: Path) -> Listing:
-    """List a folder; one that cannot be read is empty."""
+    """List a folder. A folder that cannot be read is empty."""
     kept = _kept.get()
     if kept is None:
         return _listed(folder)
@@ -69,14 +72,14 @@ def _listed(folder: Path) -> Listing:
 def files_below(
     folder: Path, endings: Collection[str], *, into: Collection[str] = frozenset({MASKS})
 ) -> Iterator[tuple[str, Path]]:
-    """Files in any depth by their endings: the path below ``folder`` without ending, '/' between folders, and the file.
+    """Files at any depth by their endings: the path below ``folder`` without ending, and the file.
 
-    Those of one folder are in the order of names; folders are looked through as `folders_below` does. Endings are
-    compared as text, since a `Path` of every file costs far more than the listing.
+    The files of one folder come in the order of their names; folders come in the order of `folders_below`. Endings are
+    compared as text, because making a `Path` of every file takes far longer than the listing.
 
     Args:
-        folder: Where to look.
-        endings: In lower case, with the dot.
+        folder: The folder to search.
+        endings: The endings in lower case, with the dot.
         into: As in `folders_below`.
     """
     for below, found in folders_below(folder, into=into):
@@ -85,14 +88,14 @@ def files_below(
 
 
 def folders_below(folder: Path, *, into: Collection[str] = frozenset({MASKS})) -> Iterator[tuple[str, Listing]]:
-    """A folder and all below it: the path below ``folder`` with '/' at its end, and what lies there.
+    """A folder and all folders below it: the path below ``folder`` with '/' at its end, and the listing.
 
-    Linked folders are followed after all others, and no folder is looked through twice, so that circles end. Folders
-    that underpaint made are passed over, and that is said.
+    Linked folders are followed after all others, and no folder is visited twice, so circles end. Folders that
+    underpaint made are skipped with a message.
 
     Args:
-        folder: Where to look; it may be one of our own itself.
-        into: What folders of our own that are looked through hold, as `own_folder` says it.
+        folder: The folder to search. It may itself be one that underpaint made.
+        into: The kinds of folders made by underpaint that are searched all the same, in the words of `own_folder`.
     """
     seen = {place for parent in real(folder).parents if (place := _place(parent))}
     waiting: list[str] = [""]
@@ -113,7 +116,7 @@ def folders_below(folder: Path, *, into: Collection[str] = frozenset({MASKS})) -
 
 
 def _place(folder: Path) -> tuple[int, int] | None:
-    """What tells a folder from every other, by whatever path it is reached; None where it cannot be looked at."""
+    """What identifies a folder by whatever path it is reached; None where it cannot be read."""
     try:
         found = folder.stat()
     except OSError:
