@@ -1,4 +1,4 @@
-"""Hints as one format can hold them: areas in the form that it has, and a count of what is lost."""
+"""Adapts hints to what one format can hold, and counts what is lost."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ AREAS = frozenset({Part.POLYGONS, Part.BITMAPS})
 
 @dataclass
 class Losses:
-    """Counts of what a format keeps as it stands, keeps as the pixels that it covers, and cannot hold."""
+    """How many parts a format keeps unchanged, keeps as the pixels that they cover, and cannot hold."""
 
     kept: Counter[Part] = field(default_factory=Counter)
     as_pixels: Counter[Part] = field(default_factory=Counter)
@@ -34,32 +34,33 @@ class Losses:
             self.of(part, form)[part] += number
 
     def of(self, part: Part, form: Format) -> Counter[Part]:
-        """The counts to which a part belongs."""
+        """The counter to which a part belongs."""
         if part in form.holds:
             return self.kept
         pixels = part in form.as_pixels or (part in PIXELS and bool(AREAS & (form.holds | form.as_pixels)))
         return self.as_pixels if pixels else self.lost
 
     def lines(self) -> list[str]:
-        """What is lost and what becomes pixels, as lines of text."""
+        """What is lost, what becomes pixels and what is kept, as lines of text."""
         every = (("lost", self.lost), ("kept as the pixels that they cover", self.as_pixels), ("kept", self.kept))
         return [f"{what}: {', '.join(f'{n} {part}' for part, n in counts.items())}" for what, counts in every if counts]
 
 
 PIXELS = frozenset({Part.LABELS, Part.HOLES, *AREAS})
-"""Parts that every format with areas of some form can hold as the pixels that they cover."""
+"""The parts that every format with any form of area can hold as the pixels that they cover."""
 
 
 def adapt(hints: Hints, form: Format, data: DataFolder | None) -> Hints:
-    """The hints of one image in the parts that a format holds; what it cannot hold is left out.
+    """The hints of one image in the parts that a format holds. What it cannot hold is left out.
 
-    A label file becomes a bitmap for each of its classes, below the other areas, where the format has areas and no
-    label files. Bitmaps become outlines, and polygons or their holes bitmaps, where it has only the other form. Where
-    it has no ignored areas, they are cut out of what lies below them: their pixels are in no area, and so unknown.
+    Where the format has areas but no label files, a label file becomes one bitmap for each of its classes, below the
+    other areas. Where the format has only one form of area, bitmaps become outlines, or polygons and their holes become
+    bitmaps. Where it has no ignored areas, these are cut out of what lies below them: their pixels are then in no area,
+    and so unknown.
 
     Raises:
-        HintError: a form of area that needs the size of the image, which is not known.
-        DataError: a label file that cannot be read.
+        HintError: a form of area needs the size of the image, which is not known.
+        DataError: a label file cannot be read.
     """
     can = form.holds | form.as_pixels
     regions: tuple[Region, ...] = ()
@@ -92,7 +93,7 @@ def adapt(hints: Hints, form: Format, data: DataFolder | None) -> Hints:
 
 
 def _cut_away(regions: Sequence[Region], hints: Hints) -> list[Region]:
-    """The regions without the ignored ones, and without the pixels that these take from those below them."""
+    """The regions without the ignored ones and without the pixels that these take away from those below them."""
     if not hints.ignored():
         return list(regions)
     if hints.size is None:
@@ -112,7 +113,7 @@ def _cut_away(regions: Sequence[Region], hints: Hints) -> list[Region]:
 
 
 def _label_regions(hints: Hints, data: DataFolder | None) -> Iterator[Region]:
-    """A bitmap for each class of the image's label file; its void pixels are in none."""
+    """One bitmap for each class of the image's label file. Void pixels are in none."""
     file = None if data is None else data.labels(hints)
     if data is None or file is None:
         return
@@ -124,7 +125,7 @@ def _label_regions(hints: Hints, data: DataFolder | None) -> Iterator[Region]:
 
 
 def _formed(region: Region, hints: Hints, can: frozenset[Part]) -> list[Region]:
-    """One region in the forms that a format has."""
+    """One region in the forms of area that a format has."""
     if isinstance(region, Bitmap):
         shapes: list[Region] = [region] if Part.BITMAPS in can else list(outline(region))
     elif Part.POLYGONS not in can or (region.holes and Part.HOLES not in can and Part.BITMAPS in can):

@@ -1,4 +1,4 @@
-"""Data sets as annotation tools leave them: photographs, annotation files, and no list of classes or splits."""
+"""Opens data sets as annotation tools leave them: images and annotation files, without lists of classes and splits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from underpaint.imagefiles.spelling import split_word
 from underpaint.imagefiles.walk import listing
 
 PHOTOGRAPHS = ("leftImg8bit", "images", "JPEGImages", "imgs", "img", "photos")
-"""Names of folders that hold photographs and nothing else; without one of them the whole data set is looked through."""
+"""Names of folders that hold only images. A data set without one of them is searched completely."""
 
 ANNOTATIONS = ("annotations", "Annotations", "labels", "gtFine", "gtCoarse", "ann", "json")
 """Names of folders in which annotation files lie."""
@@ -27,17 +27,17 @@ ANNOTATIONS = ("annotations", "Annotations", "labels", "gtFine", "gtCoarse", "an
 PICTURES = frozenset(
     {"masks", "gtFine", "gtCoarse", "SegmentationClass", "SegmentationObject", "annotations", "labels"}
 )
-"""Folders whose pictures are no photographs."""
+"""Names of folders whose pictures are no images of the data set."""
 
 
 Found = list[tuple[Path, Format]]
 
 
 def find_annotations(root: Path) -> Found:
-    """The annotation files of a data set with their formats, or folders of a file an image.
+    """The annotation files of a data set with their formats; for formats with a file for each image, the folders.
 
-    Looked at are files in the folder itself, in the folders of `ANNOTATIONS`, and beside photographs one level down.
-    Where a COCO file is called ``instances...``, those called otherwise (key points of the same objects) are left out.
+    Files in the folder itself, in the folders of `ANNOTATIONS`, and beside images one level down are considered. If
+    COCO files are called ``instances...``, those with other names (key points of the same objects) are left out.
 
     Raises:
         DataError: files of several formats.
@@ -61,8 +61,8 @@ def find_annotations(root: Path) -> Found:
 def _candidates(folder: Path) -> list[Path]:
     """Files of a folder that may hold the annotations of many images.
 
-    Files named like photographs are passed over: each would be opened once a format. Where each image has its own file,
-    looked at are those that are called otherwise than the photographs beside them.
+    Files with the ending of an image are skipped, because each would be opened once for every format. Where each image
+    has its own annotation file, only files are considered that have another name than the images beside them.
     """
     by_ending = listing(folder).files
     names = sorted(name for ending, names in by_ending.items() if ending not in SUFFIXES for name in names)
@@ -77,7 +77,10 @@ def _per_image(form: Format) -> bool:
 
 
 def _holding(file: Path) -> list[Format]:
-    """The formats of a file that holds annotations of many images; of tables, those called by a telling name."""
+    """The formats of a file with annotations of many images.
+
+    Tables count only if they have one of the format's file names.
+    """
     named = [form for form in FORMATS if form.one_file and (not form.stems or file.stem in form.stems)]
     return formats_of(file, named)
 
@@ -87,20 +90,20 @@ def _folder(folder: Path) -> Found:
 
 
 def open_annotated(root: Path, rest: str | None = None, hints: Sequence[Path] = ()) -> DataFolder | None:
-    """Open a folder of photographs with annotations of any format; None where it has none, and no hints are given.
+    """Open a folder of images with annotations of any format; None where it has none and no hints are given.
 
     The classes are those of ``classes.txt``, or else those that the annotations name, with a background class before
     them unless they have one. The splits are those of the folders (``train2017/``, ``images/val/``) or of the
-    annotation files (``instances_val.json``); without them every photograph is of the split ``train``.
+    annotation files (``instances_val.json``). Without them every image is in the split ``train``.
 
     Args:
         root: The data set's folder.
-        rest: Class of what no annotation covers, which takes the place of the background class.
-        hints: Files or folders of hints, which name the classes where the folder has no annotations of its own.
+        rest: The class of what no annotation covers. It takes the place of the background class.
+        hints: Files or folders of hints. They name the classes where the folder has no annotations of its own.
 
     Raises:
-        DataError: no photographs, or annotations of several formats and no hints that say which are meant.
-        FormatError: annotations that cannot be read.
+        DataError: there are no images, or annotations of several formats and no hints that say which are meant.
+        FormatError: annotations cannot be read.
     """
     found = _own(root, hints)
     naming = found or [hit for hit in ((path, recognise(path)) for path in hints) if _names_classes(*hit)]
@@ -113,12 +116,12 @@ def open_annotated(root: Path, rest: str | None = None, hints: Sequence[Path] = 
 
 
 def _names_classes(path: Path, form: Format) -> bool:
-    """Whether hints say which classes there are: all but label images without a class list."""
+    """Whether hints say which classes there are. All do, except for label images without a class list."""
     return form.name != "masks" or (form.classes is not None and bool(form.classes(path)))
 
 
 def _own(root: Path, hints: Sequence[Path]) -> Found:
-    """The annotations of a data set; of several formats none, where hints say what is meant."""
+    """The annotations of a data set; an empty list for several formats, where hints say which are meant."""
     try:
         return find_annotations(root)
     except DataError:
@@ -128,7 +131,10 @@ def _own(root: Path, hints: Sequence[Path]) -> Found:
 
 
 def with_annotations(data: DataFolder, hints: Sequence[Path] = ()) -> DataFolder:
-    """A data set without masks with its annotation files, and with their splits where it has no lists of its own."""
+    """A data set without masks together with its annotation files.
+
+    Where the data set has no split lists of its own, the splits of the annotations are taken.
+    """
     found = [] if data.masks else _own(data.root, hints)
     if not found:
         return data
@@ -154,7 +160,7 @@ def classes_of(root: Path, found: Found, images: Mapping[str, Path], rest: str |
     """The classes that annotation files name, with a background class before them unless they have one.
 
     Raises:
-        DataError: they name none.
+        DataError: they name no class.
     """
     left_out: Counter[str] = Counter()
     names = dict.fromkeys(named_classes(root, found, images, left_out))
@@ -171,13 +177,13 @@ def classes_of(root: Path, found: Found, images: Mapping[str, Path], rest: str |
 def named_classes(
     root: Path, found: Found, images: Mapping[str, Path], left_out: Counter[str] | None = None
 ) -> list[str]:
-    """The classes that annotation files declare, in the order of their numbers, or else name; and no others.
+    """The classes that annotation files declare, in the order of their numbers, or else the classes of their shapes.
 
     Args:
         root: The data set's folder.
         found: The files with their formats.
-        images: The photographs by name.
-        left_out: Counts here the shapes that name no class because they are left out.
+        images: The image files by name.
+        left_out: A counter of the shapes that name no class because they are left out; this function adds to it.
     """
     names: dict[str, None] = {}
     for path, form in found:
@@ -188,7 +194,7 @@ def named_classes(
 
 
 def _named(path: Path, form: Format, reading: Reading) -> list[str]:
-    """The classes that hints name, in the order of the alphabet, for files that declare none."""
+    """The classes that hints name, in alphabetical order, for files that declare none."""
     read = form.hints(path, reading)
     return sorted({name for hints in read.values() for name in hints.names()} - {*NAMELESS.names})
 
@@ -203,7 +209,7 @@ def _no_class(found: Found, left_out: Counter[str]) -> DataError:
 
 
 def split_by_folders(images: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """The splits that folders of photographs name, if any does; those in no such folder are of ``train``."""
+    """The splits that the folders of the images name, if any does. Images in no such folder are in ``train``."""
     words = {name: [split_word(part) for part in name.split("/")[:-1]] for name in images}
     if not any(word for every in words.values() for word in every):
         return {}
@@ -214,7 +220,7 @@ def split_by_folders(images: Iterable[str]) -> dict[str, tuple[str, ...]]:
 
 
 def _split_by_files(found: Sequence[tuple[Path, Format]], images: Mapping[str, Path]) -> dict[str, tuple[str, ...]]:
-    """The splits that several annotation files name, with the images that each lists."""
+    """The splits that the names of several annotation files state, with the images that each file lists."""
     words = [split_word(path.stem) for path, _ in found]
     listed = [(path, form.images(path)) for path, form in found if form.images is not None]
     if len(found) < 2 or len(listed) < len(found) or not all(words):

@@ -1,4 +1,4 @@
-"""Annotated areas as masks: the ground truth of a data set whose images have no mask files."""
+"""Uses annotated areas as masks: the ground truth of a data set whose images have no mask files."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from underpaint.hints.types import Hints, Kind
 from underpaint.imagefiles.masks import labels_digest
 
 OPEN = 0.25
-"""Share of unknown pixels up to which areas serve as masks. Above it, scores on them would say too much: a prediction
-may paint an object anywhere where the truth is unknown, and lose nothing."""
+"""Areas serve as masks up to this share of unknown pixels. With more, scores would be misleading: a prediction could
+paint an object wherever the truth is unknown, and lose nothing."""
 
 
 def open_with_truth(path: Path, *, rest: str | None = None) -> DataFolder:
-    """A data set with masks, or with annotated areas in their place where it has no mask files.
+    """A data set with masks, or, where it has no mask files, with annotated areas in their place.
 
     Args:
         path: The data set's folder, as `open_dataset` takes it.
-        rest: Class of what no annotation covers; see `fill_rest`.
+        rest: The class of what no annotation covers; see `fill_rest`.
 
     Raises:
         DataError, FormatError, HintError: as the readers.
@@ -46,10 +46,10 @@ def open_with_truth(path: Path, *, rest: str | None = None) -> DataFolder:
 
 
 def require_truth(data: DataFolder, names: Sequence[str]) -> None:
-    """Refuse images without a mask, and areas that leave most of an image unknown.
+    """Refuse images without a mask, and areas that leave too much of the images unknown.
 
     Raises:
-        DataError: an image without mask, or areas that leave more than `OPEN` of all pixels unknown.
+        DataError: an image has no mask, or areas leave more than `OPEN` of all pixels unknown.
     """
     data.require_masks(names)
     drawn = {name: data.areas[name] for name in names if name not in data.masks}
@@ -65,14 +65,14 @@ def require_truth(data: DataFolder, names: Sequence[str]) -> None:
 
 
 def truth_digest(data: DataFolder, names: Sequence[str]) -> str:
-    """Of the masks of these images and of what their numbers stand for, or of the areas in their place."""
+    """A fingerprint of the masks of these images with what their numbers stand for, or of the areas in their place."""
     files = [data.label_file(name) for name in names if name in data.masks]
     drawn = [hint_record(data.areas[name]) for name in names if name not in data.masks and name in data.areas]
     return fingerprint(labels_digest(files, data.classes), drawn)
 
 
 def _unknown(data: DataFolder, drawn: Mapping[str, Hints]) -> float:
-    """Share of the pixels of these images that no area covers."""
+    """The share of the pixels of these images that no area covers."""
     pixels = unknown = 0
     for name in drawn:
         mask = data.mask(name).read(data.classes)

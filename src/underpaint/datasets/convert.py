@@ -1,4 +1,4 @@
-"""From one annotation format to another: read, say what is lost, write whole or not at all."""
+"""Converts one annotation format into another: says what is lost, then writes completely or not at all."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ class Conversion:
     """What a conversion will write.
 
     Args:
-        source: The formats that were read.
+        source: The titles of the formats that were read.
         target: The format to write.
         classes: The class table.
-        hints: By image, as they were read.
-        losses: What the target holds of them.
-        data: The data set; of annotation files alone it has no photographs.
+        hints: The hints by image, as they were read.
+        losses: What the target format keeps and loses of them.
+        data: The data set. Annotation files by themselves have no images.
         ids: The number of each class in the files that were read, where the target has such numbers as well.
-        left_out: What was not read at all, in lines of text: shapes that the readers leave out, and images without a
-            photograph.
-        notes: How some of it was read, and what became of the rest.
+        left_out: What was not read at all, as lines of text: shapes that the readers left out, and hints without an
+            image.
+        notes: How some of it was read, and what became of the rest, as lines of text.
     """
 
     source: str
@@ -49,11 +49,11 @@ class Conversion:
     notes: Sequence[str] = ()
 
     def write(self, out: Path) -> None:
-        """Write the file or folder, whole or not at all.
+        """Write the file or folder, either completely or not at all.
 
         Raises:
-            DataError: ``out`` exists, has another ending than the format's, or the disk refuses.
-            HintError: an area that needs the size of its image, which is not known.
+            DataError: ``out`` exists, has another ending than the format's files, or cannot be written.
+            HintError: an area needs the size of its image, which is not known.
         """
         check_target(out, self.target)
         adapted = [adapt(one, self.target, self.data) for one in self.hints.values()]
@@ -66,16 +66,16 @@ class Conversion:
 
 
 def plan_conversion(source: Path, *, to: str, rest: str | None = None, instances: str | None = None) -> Conversion:
-    """Read annotations and count what a format can hold of them; nothing is written.
+    """Read annotations and count what a format can hold of them. Nothing is written.
 
-    The classes are those that the annotations name, in their numbers. A class of the data set that nothing names is
-    among them only where a person's class list has it, or where ``rest`` asks for it.
+    The classes are those that the annotations name, with their numbers. A class of the data set that no annotation
+    names is included only where a person's class list has it, or where ``rest`` asks for it.
 
     Args:
         source: A data set (its annotations, or else its masks), or an annotation file or folder by itself.
-        to: Name of the target format.
-        rest: Class of what no annotation covers; see `fill_rest`.
-        instances: Class of the objects, where label images hold a number for each and 0 behind them.
+        to: The name of the target format.
+        rest: The class of what no annotation covers; see `fill_rest`.
+        instances: The class of the objects, where label images hold a number for each object and 0 behind them.
 
     Raises:
         DataError: an unknown format or one that is not written, or nothing that can be read.
@@ -122,7 +122,7 @@ def _classes(read: Source, rest: str | None) -> ClassTable:
 
 
 def _ids(found: Found) -> dict[str, int]:
-    """The numbers of the classes in the files that were read; the first file that numbers a class counts."""
+    """The numbers of the classes in the files that were read. The first file that numbers a class decides."""
     ids: dict[str, int] = {}
     for path, form in found:
         ids = {**(form.ids(path) if form.ids is not None else {}), **ids}
@@ -130,7 +130,7 @@ def _ids(found: Found) -> dict[str, int]:
 
 
 def check_target(out: Path, form: Format) -> None:
-    """Refuse to overwrite, and a file name by which the file would not be known again.
+    """Refuse to overwrite something, and to use a file name by which the file would not be recognised again.
 
     Raises:
         DataError: ``out`` exists, or a single file has another ending than the format's.

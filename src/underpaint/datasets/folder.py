@@ -22,7 +22,7 @@ from underpaint.imagefiles.naming import Names
 from underpaint.imagefiles.numbering import numbering_beside
 
 ALL = "all"
-"""The one split of a data set that has no split lists."""
+"""The only split of a data set that has no split lists."""
 
 
 TRAIN = "train"
@@ -31,17 +31,17 @@ TRAIN = "train"
 
 @dataclass(frozen=True)
 class DataFolder:
-    """A data set on disk: where its files are. Nothing is decoded before it is asked for.
+    """A data set on disk: where its files are. Nothing is decoded before it is needed.
 
     Args:
         root: The data set's folder; `Hints.mask` is relative to it.
         classes: The class table.
-        images: Photographs by name (path below the image folder, without suffix).
-        masks: Mask files by name; may be empty, hints are enough to train.
-        splits: Names by split, in the order of the list, without repeats.
-        annotations: Files or folders of annotations that were found beside the photographs.
-        numberings: What the numbers in a mask stand for, by name, for masks with a class list of their own.
-        areas: Hints whose areas are the masks of images that have no mask file; see `with_areas`.
+        images: The image files by name (the path below the image folder, without suffix).
+        masks: The mask files by name. May be empty, because hints are enough to train.
+        splits: The names of each split, in the order of its list, without repeats.
+        annotations: Files or folders of annotations that were found beside the images.
+        numberings: What the numbers in a mask stand for, by image name, for masks with their own class list.
+        areas: Hints whose areas are the masks of images without a mask file; see `open_with_truth`.
     """
 
     root: Path
@@ -54,13 +54,13 @@ class DataFolder:
     areas: Mapping[str, Hints] = field(default_factory=dict)
 
     def mask(self, name: str) -> LabelFile | DrawnMask:
-        """The mask of an image, as it must be read: its file, or the areas that are drawn on it."""
+        """The mask of an image with what one must know to read it: its file, or the areas that are drawn on it."""
         if name not in self.masks and name in self.areas:
             return DrawnMask(self.areas[name], self.images[name])
         return self.label_file(name)
 
     def label_file(self, name: str) -> LabelFile:
-        """The mask file of an image, as it must be read."""
+        """The mask file of an image with what one must know to read it."""
         return LabelFile(self.masks[name], numbering=self.numberings.get(name))
 
     def mask_hints(self, name: str) -> Hints:
@@ -71,9 +71,9 @@ class DataFolder:
         return Hints(name, mask=file, numbering=self.numberings.get(name), source="masks")
 
     def labels(self, hints: Hints) -> LabelFile | None:
-        """The label file that hints refer to, as it must be read.
+        """The label file to which hints refer, with what one must know to read it; None where they refer to none.
 
-        In hints 255 is unknown by definition; in the data set's own masks, 0 and 255 alone may mean the object.
+        In hints 255 is always unknown. In the data set's own masks, 0 and 255 alone may mean that 255 is the object.
         """
         if hints.mask is None:
             return None
@@ -86,7 +86,7 @@ class DataFolder:
         """The split to learn from where nobody named one: ``train``, or ``all`` where there are no split lists.
 
         Raises:
-            DataError: split lists without a ``train`` among them; which may be learned from is not ours to guess.
+            DataError: there are split lists without ``train``, so underpaint cannot know which one may be learned from.
         """
         if set(self.splits) == {ALL}:
             return ALL
@@ -94,10 +94,10 @@ class DataFolder:
         return TRAIN
 
     def split(self, name: str) -> tuple[str, ...]:
-        """The image names of a split, or of several joined with '+', each once.
+        """The image names of a split, or of several splits joined with '+', each name once.
 
         Raises:
-            DataError: no such split, an empty one, or names without a photograph.
+            DataError: no such split, an empty one, or names without an image.
         """
         if "+" in name and name not in self.splits:
             return tuple(dict.fromkeys(image for part in name.split("+") for image in self.split(part)))
@@ -117,7 +117,7 @@ class DataFolder:
         return names
 
     def require_masks(self, names: Iterable[str]) -> None:
-        """Raise `DataError` where an image of ``names`` has no mask file."""
+        """Raise `DataError` where an image of ``names`` has no mask."""
         wanted = list(names)
         missing = [name for name in wanted if name not in self.masks and name not in self.areas]
         if missing:
@@ -131,27 +131,28 @@ class DataFolder:
 
 @dataclass(frozen=True)
 class DrawnMask:
-    """A mask that is drawn as areas, in the place of a `LabelFile`.
+    """A mask that is drawn as areas; it takes the place of a `LabelFile`.
 
     Args:
-        hints: Of the image; its areas, and nothing else of it, are painted.
-        path: The photograph, which gives the size, and a place for messages.
+        hints: The hints of the image. Only their areas are painted.
+        path: The image file, which gives the size, and the place for messages.
     """
 
     hints: Hints
     path: Path
 
     def read(self, classes: ClassTable, *, size: tuple[int, int] | None = None) -> Pixels:
-        """(H, W) class indices of the table; 255 where no area lies, and where one is to be ignored."""
+        """(H, W) class indices of the table; 255 where no area lies and where an area is ignored."""
         regions = numbered(self.hints.regions, classes, f"areas of image {self.hints.image!r}")
         return paint_regions(regions, size or image_size(self.path))
 
 
 def open_folder(root: Path) -> DataFolder:
-    """Open a folder data set. Without ``splits/`` all images are the split ``all``; ``masks/`` may be missing.
+    """Open a folder data set. Without ``splits/`` all images are in the split ``all``; ``masks/`` may be missing.
 
     Raises:
-        DataError: no such folder, no class list, no photographs, two files of one name, or masks in a lossy format.
+        DataError: the folder, the class list or the images are missing, two files have one name, or masks are in a
+            lossy format.
     """
     if not root.is_dir():
         raise DataError("the data set's folder is missing", where=root, fix=nearest_path(root))
@@ -160,10 +161,10 @@ def open_folder(root: Path) -> DataFolder:
 
 
 def own_classes(path: Path, *, numbers_masks: bool = False) -> ClassTable:
-    """A data set's own class list; a background class is added to a single class, at the end.
+    """A data set's own class list. A background class is added behind a single class.
 
-    The list may number annotations from its first line on, so that no number may change. Where it numbers masks, in
-    which 0 mostly is the background, the list is for a person to complete.
+    The list may number annotations from its first line on, so no number may change. Where the list numbers masks, in
+    which 0 usually is the background, a person has to complete it.
 
     Raises:
         DataError: as `read_classes`, or a single class that numbers masks.
@@ -175,7 +176,10 @@ def own_classes(path: Path, *, numbers_masks: bool = False) -> ClassTable:
 
 
 def assemble(root: Path, classes: ClassTable, images: Path, masks: Iterable[Path], splits: Path) -> DataFolder:
-    """A `DataFolder` from the folders of any layout; of several mask folders an earlier one wins, name by name."""
+    """A `DataFolder` made from the folders of any layout.
+
+    If an image has masks in several folders, the first folder counts.
+    """
     found = find_images(images)
     if not found:
         raise DataError("no photographs found", where=images, accepted=", ".join(sorted(SUFFIXES)))
@@ -194,9 +198,9 @@ def assemble(root: Path, classes: ClassTable, images: Path, masks: Iterable[Path
 
 
 def respelled(files: Mapping[str, Path], images: Mapping[str, Path]) -> dict[str, Path]:
-    """Files by the names of the photographs to which they belong, where these differ in the form of characters alone.
+    """Files by the names of their images, where names differ only in the form of their characters.
 
-    Mac systems take letters with accents apart; a name then looks the same and is another text.
+    macOS stores letters with accents as two characters. Such a name looks the same and is a different text.
     """
     names, exact = Names(images), {name: file for name, file in files.items() if name in images}
     other = {name: names.respelled(name) or name for name in files if name not in images}

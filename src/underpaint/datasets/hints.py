@@ -1,4 +1,4 @@
-"""Hints in whatever format they come, for a data set: recognised, checked, and put together."""
+"""Reads the hints of a data set in any format, checks them and puts them together."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ def read_any_hints(
 ) -> tuple[ByImage, HintsReport]:
     """Read hints from files or folders of any known format, and merge what several say of one image.
 
-    Background clicks of What's the Point that lie beside the click file under their usual name are read with it.
-    Geometry up to one pixel outside its photograph is moved inside.
+    A second file that belongs to a file (such as the background clicks of What's the Point) is read with it. Shapes up
+    to one pixel outside their image are moved inside.
 
     Args:
         paths: One or more files or folders.
-        data: The data set; images are found by name, with or without suffix and folders.
-        ignore_unknown: Leave out hints of classes that the table lacks, and count them, instead of raising; what they
-            cover becomes ignored areas.
-        ignore_outside: Cut hints at the border of their photograph and leave out those that lie outside it, which the
-            real VOC clicks have a few of, and count them.
-        complete_tags: A CSV that lists tags names all that are present; see `read_tags`.
-        voc_base: Number of the first pixel in VOC XML; see `read_voc_boxes`.
+        data: The data set. Images are found by name, with or without suffix and folders.
+        ignore_unknown: Leave out and count hints of classes that the table lacks, instead of raising. What they cover
+            becomes ignored areas.
+        ignore_outside: Cut hints at the border of their image, leave out those that lie outside, and count both,
+            instead of raising. The real VOC clicks have a few of them.
+        complete_tags: A table that lists tags names all classes that are present; see `read_tags`.
+        voc_base: The number of the first pixel in VOC XML; see `read_voc_boxes`.
 
     Returns:
-        Hints by image name, in the order of the data set, and the report.
+        The hints by image name, in the order of the data set, and the report.
 
     Raises:
-        DataError: a path of no known format, or hints of which no image is in the data set.
+        DataError: a path has no known format, or none of the hinted images is in the data set.
         FormatError, HintError: as the readers, `fit_hints` and `merge_hints`.
     """
     report = HintsReport()
@@ -89,7 +89,7 @@ def read_any_hints(
 
 
 def _known(hints: Hints, classes: ClassTable, where: Path, left_out: Counter[str], *, ignore: bool) -> Hints:
-    """The hints if the table has all their classes; those of known classes where ``ignore``."""
+    """The hints, if the table has all their classes. With ``ignore``, the hints of the classes that it has."""
     strange = set(hints.names()) - set(classes.names)
     if ignore:
         hints = of_table(hints, classes.names, left_out)
@@ -114,7 +114,7 @@ def _strangers(report: HintsReport, data: DataFolder, paths: list[Path]) -> Data
 
 
 def _fit(found: ByImage, data: DataFolder, report: HintsReport, *, drop: bool) -> ByImage:
-    """The hints of the data set's images, each within its photograph."""
+    """The hints of the data set's images, each cut to its image."""
     fitted: ByImage = {}
     for name in data.images:
         if name not in found:

@@ -1,4 +1,4 @@
-"""Recognising a data set: the folder data set, a PASCAL VOC devkit, or photographs with annotation files."""
+"""Recognises a data set: the folder data set, a PASCAL VOC devkit, Cityscapes, or images with annotation files."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from underpaint.imagefiles.walk import listed_once
 
 @listed_once()
 def open_dataset(path: Path, *, rest: str | None = None, hints: Sequence[Path] = ()) -> DataFolder:
-    """Open a data set in any layout that is known.
+    """Open a data set in any known layout.
 
-    The folder data set: ``images/`` and ``classes.txt``. The VOC devkit: ``JPEGImages/`` and ``ImageSets/``, in
-    the folder itself or in its only sub-folder of that kind (``VOCdevkit/VOC2012``). Cityscapes as it
-    is downloaded: ``leftImg8bit/`` and ``gtFine/``. Anything else: photographs with
-    annotation files of a known format, whose classes they name; see `open_annotated`.
+    The layouts are: the folder data set with ``images/`` and ``classes.txt``; the VOC devkit with ``JPEGImages/`` and
+    ``ImageSets/``, in the folder itself or in its only sub-folder of that kind (``VOCdevkit/VOC2012``); Cityscapes as
+    it is downloaded, with ``leftImg8bit/`` and ``gtFine/``; and images with annotation files of a known format, which
+    name the classes (see `open_annotated`).
 
     Args:
         path: The data set's folder.
-        rest: Class of what no annotation covers, where the classes are those that the annotations name.
-        hints: Files or folders of hints that go with the photographs. They name the classes where nothing else does,
-            and say which annotations are meant where there are several formats.
+        rest: The class of what no annotation covers, where the annotations name the classes.
+        hints: Files or folders of hints that belong to the images. They name the classes where nothing else does, and
+            say which annotations are meant where there are several formats.
 
     Raises:
-        DataError: no known layout; the message lists what was looked for.
+        DataError: no known layout. The message lists what was looked for.
     """
     if not path.is_dir():
         raise DataError("the data set's folder is missing", where=path, fix=nearest_path(path))
@@ -78,12 +78,12 @@ def _is_devkit(path: Path) -> bool:
 def open_voc(root: Path) -> DataFolder:
     """Open one year of a VOC devkit, such as ``VOCdevkit/VOC2012``.
 
-    Masks are those of ``SegmentationClass``; where an image has none there, the one of ``SegmentationClassAug`` (the
-    10,582 training images of the literature). The classes are those of a list beside ``JPEGImages`` (`CLASS_LISTS`);
-    without one they are VOC's, where the photographs have the names that VOC's have.
+    Masks are those of ``SegmentationClass``. An image without a mask there takes the one of ``SegmentationClassAug``
+    (the 10,582 training images of the literature). The classes are those of a list beside ``JPEGImages``
+    (`CLASS_LISTS`). Without a list they are VOC's, if the images have names as VOC's have.
 
     Raises:
-        DataError: as `open_folder`, or photographs that are not VOC's, without a class list.
+        DataError: as `open_folder`, or images that are not VOC's, without a class list.
     """
     listed = class_list(root)
     if listed is None:
@@ -94,12 +94,12 @@ def open_voc(root: Path) -> DataFolder:
 
 
 def open_cityscapes(root: Path) -> DataFolder:
-    """Open the data set's folder, with ``leftImg8bit/``, as it was downloaded.
+    """Open Cityscapes as it was downloaded, with ``leftImg8bit/``.
 
-    Masks are the ``*_labelTrainIds.png``; the splits are the folders train, val and so on.
+    The masks are the ``*_labelTrainIds.png``. The splits are the folders train, val and so on.
 
     Raises:
-        DataError: no photographs.
+        DataError: there are no images.
     """
     images = find_images(root / PHOTOGRAPHS)
     if not images:
@@ -112,11 +112,11 @@ def open_cityscapes(root: Path) -> DataFolder:
 
 
 _VOC_NAME = re.compile(r"(?:\d{4}_)?\d{6}")
-"""Photographs of PASCAL VOC: ``2007_000032``, and ``000032`` in the year 2007."""
+"""The names of PASCAL VOC's images: ``2007_000032``, and ``000032`` in the year 2007."""
 
 
 def _refuse_others(root: Path) -> None:
-    """Many tools write VOC's folders; their masks hold numbers of classes that are not VOC's."""
+    """Refuse images that are not VOC's: many tools write VOC's folders, and their masks number other classes."""
     others = [name for name in find_images(root / "JPEGImages") if _VOC_NAME.fullmatch(name) is None]
     if others:
         raise DataError(

@@ -1,4 +1,4 @@
-"""What became of hints that were read: how much there is, what was left out, and why."""
+"""Reports what became of the hints that were read: how many there are, what was left out, and why."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ class HintsReport:
 
     Args:
         sources: Each file or folder with the format that was recognised.
-        images: Images of the data set with hints.
-        missing: Names in the hints that the data set has no photograph of.
-        rivals: Those of them that come down to a photograph which another name has, or claims as well as they do.
-        idle: Files of which no image is in the data set, with the number of their images.
-        unreadable: Images whose photograph cannot be opened, with the reason; their hints are left out.
-        unknown: Hints left out by the class word that the table lacks.
-        outside: Clicks, strokes, boxes and regions left out because they lie outside their photograph.
-        cut: Those that were cut at its border.
-        left_out: What the readers left out, by the reason.
-        remarks: What the readers took in a way that a person may not have meant, by how.
+        images: The number of images of the data set with hints.
+        missing: The names in the hints for which the data set has no image.
+        rivals: Those of them that match an image which another name has, or matches equally well, with that image.
+        idle: The files of which no image is in the data set, with the number of their images.
+        unreadable: The images that cannot be opened, with the reason. Their hints are left out.
+        unknown: The number of hints left out, by the class that the table lacks.
+        outside: The number of shapes left out because they lie outside their image.
+        cut: The number of shapes cut at the border of their image.
+        left_out: What the readers left out, by reason.
+        remarks: What the readers took in a way that a person may not have meant, by what it is.
     """
 
     sources: list[tuple[Path, str]] = field(default_factory=list)
@@ -41,7 +41,7 @@ class HintsReport:
     remarks: Counter[str] = field(default_factory=Counter)
 
     def lines(self) -> list[str]:
-        """The report as lines of text; what did not happen is not mentioned."""
+        """The report as lines of text. What did not happen is not mentioned."""
         return [
             *(f"{path}: {form}" for path, form in self.sources),
             f"{self.images} images with hints",
@@ -50,11 +50,11 @@ class HintsReport:
         ]
 
     def notes(self) -> list[str]:
-        """How some of it was taken, as lines of text."""
+        """How some of the hints were read, as lines of text."""
         return [f"{count} {remark}" for remark, count in self.remarks.most_common()]
 
     def losses(self) -> list[str]:
-        """What was not taken over, as lines of text; none where all was."""
+        """What was not read, as lines of text; an empty list where everything was."""
         lines = []
         lines += [f"{path}: none of its {count} images is in the data set" for path, count in self.idle.items()]
         if self.missing:
@@ -75,6 +75,6 @@ class HintsReport:
 
 
 def rivalry(rivals: Mapping[str, str]) -> str:
-    """Names that have no photograph because others come down to the same, in a sentence."""
+    """One sentence about names that have no image because another name matches the same image."""
     pairs = listing(f"{name!r} ({photograph!r})" for name, photograph in rivals.items())
     return f"{len(rivals)} of these come down to a photograph that another name means as well: {pairs}"

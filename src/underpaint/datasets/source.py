@@ -1,4 +1,4 @@
-"""What a conversion reads: a data set, or annotations by themselves, as hints by image with their classes."""
+"""Reads what a conversion starts from: a data set, or annotations by themselves, as hints with their classes."""
 
 from __future__ import annotations
 
@@ -26,9 +26,15 @@ from underpaint.imagefiles.numbering import table_alone
 
 @dataclass(frozen=True)
 class Source:
-    """What was read: hints by image, the files with their formats, and the data set; ``masks`` where numbers stand.
+    """What was read.
 
-    ``left_out`` says what was not read, ``notes`` how some of it was.
+    Args:
+        hints: The hints by image.
+        found: The annotation files with their formats.
+        data: The data set.
+        masks: Whether masks were read, whose numbers the class table explains.
+        left_out: What was not read, as lines of text.
+        notes: How some of it was read, as lines of text.
     """
 
     hints: dict[str, Hints]
@@ -76,14 +82,23 @@ def of_data(data: DataFolder, instances: str | None) -> Source:
 
 
 def _one_an_object(classes: ClassTable, thing: str) -> Numbering:
-    """The numbering of masks that hold a number for each object of the class ``thing``, and 0 behind them."""
+    """The numbering of masks that hold a number for each object of the class ``thing``, and 0 behind the objects."""
     classes.indices([thing], "--instances")
     behind = None if classes.background is None else classes.names[classes.background]
     return Numbering((Meaning(0, behind),), others=thing)
 
 
 def alone(source: Path, instances: str | None) -> Source:
-    """Annotations without their photographs: names, classes and sizes are those that the file states."""
+    """Annotations without their images. Names, classes and sizes are those that the file states.
+
+    Args:
+        source: The annotation file or folder.
+        instances: The class of the objects, where label images hold a number for each object.
+
+    Raises:
+        DataError: the annotations say nothing without their images.
+        FormatError, HintError: as the readers.
+    """
     form = recognise(source)
     root = source if source.is_dir() else source.parent
     if form.name == "masks":
@@ -110,7 +125,7 @@ def alone(source: Path, instances: str | None) -> Source:
 
 
 def _label_images(folder: Path) -> Source:
-    """A folder of label images with the class list beside them, as `predict` and this command write them."""
+    """A folder of label images with the class list beside them, as `predict` and `convert` write them."""
     classes = table_alone(folder)
     data = DataFolder(folder, classes, {}, {}, {})
     form = format_named("masks")

@@ -1,4 +1,4 @@
-"""Runs of pixels moved from one rectangle to another, without the pixels between them."""
+"""Moves runs of pixels from one rectangle to another without making the pixels between them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Numbers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Spans:
-    """Pixels of one row each: ``columns[i] <= column < stops[i]`` of ``rows[i]``, from the top left on."""
+    """Pixels that lie within one row each: ``columns[i] <= column < stops[i]`` of ``rows[i]``, from the top left on."""
 
     rows: Numbers
     columns: Numbers
@@ -25,7 +25,10 @@ class Spans:
 
 
 def spans_of(runs: Sequence[int] | Numbers, width: int) -> Spans:
-    """The spans of a rectangle ``width`` pixels wide whose ``runs`` are outside and inside in turn, outside first."""
+    """The spans of a rectangle ``width`` pixels wide.
+
+    ``runs`` are lengths of pixels outside and inside in turn, outside first.
+    """
     ends = np.cumsum(np.asarray(runs, np.int64))
     first, last = ends[:-1:2], ends[1::2]
     full = last > first
@@ -40,7 +43,7 @@ def spans_of(runs: Sequence[int] | Numbers, width: int) -> Spans:
 
 
 def runs_of_spans(spans: Spans, width: int, height: int) -> tuple[int, ...]:
-    """The runs, outside first, of a rectangle that holds the spans; those that touch are joined."""
+    """The runs (outside first) of a rectangle that holds the spans. Spans that touch are joined."""
     first, last = spans.rows * width + spans.columns, spans.rows * width + spans.stops
     apart = first[1:] > last[:-1]
     opens, closes = np.append(True, apart)[: len(first)], np.append(apart, True)[: len(first)]
@@ -50,7 +53,7 @@ def runs_of_spans(spans: Spans, width: int, height: int) -> tuple[int, ...]:
 
 
 def tight_bitmap(name: str, runs: Sequence[int] | Numbers, width: int) -> Bitmap | None:
-    """The bitmap of an image ``width`` pixels wide, cut to the smallest rectangle; None where no pixel is inside."""
+    """The bitmap of an image ``width`` pixels wide, cut to the smallest rectangle; None where it has no pixel."""
     spans = spans_of(runs, width)
     if len(spans.rows) == 0:
         return None
@@ -66,17 +69,17 @@ def _cut(name: str, spans: Spans) -> Bitmap:
 
 
 MAX_RUNS = 10_000_000
-"""Limit of the rows that a mask is cut into: a tenth of the pixels of the largest photograph, as 80 MB."""
+"""The limit of the rows into which a mask is cut: a tenth of the pixels of the largest image, which need 80 MB."""
 
 
 def column_bitmap(name: str, runs: Numbers, size: tuple[int, int], where: object) -> Bitmap | None:
-    """As `tight_bitmap`, from runs that go down the columns of an image (H, W), as COCO's do.
+    """As `tight_bitmap`, for runs that go down the columns of an image (H, W), as COCO's do.
 
-    Time and memory grow with the runs and with the rows that they are cut into, not with the pixels. Pixels at which a
-    row goes in are those inside whose left neighbour is not; it goes out where the left neighbour alone is inside.
+    Time and memory grow with the runs and with the number of row pieces, not with the pixels. A row piece starts at a
+    pixel inside whose left neighbour is outside, and ends at a pixel outside whose left neighbour is inside.
 
     Raises:
-        FormatError: more than `MAX_RUNS` of them.
+        FormatError: the mask has more than `MAX_RUNS` row pieces.
     """
     height, width = size
     edges = np.cumsum(runs)[: len(runs) // 2 * 2]  # where areas open and close; a last run outside ends with the image
@@ -93,7 +96,7 @@ def column_bitmap(name: str, runs: Numbers, size: tuple[int, int], where: object
 
 
 def _only_first(one: Numbers, other: Numbers) -> Numbers:
-    """(N, 2) spans of the numbers that lie in the first spans and not in the others; ``start, stop, start, ...``."""
+    """The numbers that lie in the first spans and not in the others, as (N, 2) spans ``start, stop``."""
     edges = np.concatenate([one, other])
     steps = np.tile([1, -1], len(edges) // 2)
     order = np.argsort(edges, kind="stable")
@@ -105,7 +108,7 @@ def _only_first(one: Numbers, other: Numbers) -> Numbers:
 
 
 def _by_rows(spans: Numbers, height: int, width: int) -> Numbers:
-    """The places ``row * width + column`` of pixels numbered down the columns, in rising order."""
+    """The places ``row * width + column``, in ascending order, of pixels that are numbered down the columns."""
     lengths = spans[:, 1] - spans[:, 0]
     numbers = np.repeat(spans[:, 0], lengths) + np.arange(lengths.sum())
     numbers -= np.repeat(np.cumsum(lengths) - lengths, lengths)
@@ -113,7 +116,7 @@ def _by_rows(spans: Numbers, height: int, width: int) -> Numbers:
 
 
 def whole_image_runs(bitmap: Bitmap, size: tuple[int, int]) -> tuple[int, ...]:
-    """The runs of the whole image (H, W); pixels of the bitmap outside it are cut off."""
+    """The runs of the whole image (H, W). Pixels of the bitmap outside the image are cut off."""
     height, width = size
     if not (-bitmap.width < bitmap.x < width and -bitmap.height < bitmap.y < height):
         return (height * width,)
@@ -125,9 +128,9 @@ def whole_image_runs(bitmap: Bitmap, size: tuple[int, int]) -> tuple[int, ...]:
 
 
 def as_bitmap(region: Region, size: tuple[int, int]) -> Bitmap | None:
-    """The pixels of a region on an image (H, W), by the rasterisation rule; None where it covers none.
+    """The pixels of a region in an image (H, W) by the rasterisation rule; None where it covers none.
 
-    A bitmap within the image stays as it is.
+    A bitmap that lies within the image is returned as it is.
     """
     if isinstance(region, Bitmap):
         height, width = size

@@ -1,4 +1,4 @@
-"""Shapes cut at the border of their image: what lies inside keeps its place and its pixels."""
+"""Cuts shapes at the border of their image. What lies inside keeps its place and its pixels."""
 
 from __future__ import annotations
 
@@ -37,10 +37,11 @@ def cut_region(region: Region, size: Size) -> Region | None:
 
 
 def cut_ring(ring: Sequence[Point], size: Size) -> tuple[Point, ...]:
-    """A ring cut at the four borders of an image (H, W), one after the other (Sutherland and Hodgman, 1974).
+    """Cut a ring at the four borders of an image (H, W), one after the other (Sutherland and Hodgman, 1974).
 
-    It may be of any form, and cross itself. What leaves the image and comes back runs along the border instead, on
-    which no pixel has its centre: so by the even-odd rule the ring covers the same pixels of the image as before.
+    The ring may have any form and may cross itself. Parts that leave the image and come back are replaced by parts
+    along the border. No pixel has its centre there, so by the even-odd rule the ring covers the same pixels of the
+    image as before.
     """
     points = np.clip(np.array(ring, np.float64).reshape(-1, 2), -FARTHEST, FARTHEST)
     for axis, bound, sign in ((0, 0, 1), (0, size[1], -1), (1, 0, 1), (1, size[0], -1)):
@@ -49,7 +50,7 @@ def cut_ring(ring: Sequence[Point], size: Size) -> tuple[Point, ...]:
 
 
 def _cut_at(points: Points, axis: int, bound: float, sign: int) -> Points:
-    """The part of a ring with ``sign * (coordinate - bound) >= 0``: points inside, and where edges cross the bound."""
+    """The part of a ring with ``sign * (coordinate - bound) >= 0``. Edges that cross the bound give new points."""
     if len(points) == 0:
         return points
     following = np.roll(points, -1, axis=0)
@@ -63,9 +64,9 @@ def _cut_at(points: Points, axis: int, bound: float, sign: int) -> Points:
 
 
 def cut_scribble(scribble: Scribble, size: Size) -> tuple[list[Scribble], Region | None]:
-    """The pieces of a stroke whose line lies within an image (H, W), and an ignored area of what else it labelled.
+    """The pieces of a stroke whose line lies within an image (H, W), and an ignored area for the rest of its pixels.
 
-    A line outside the image may reach into it with its pen: these pixels are of no piece.
+    A line outside the image may reach into it with its pen. These pixels belong to no piece.
     """
     line = np.clip(np.array(scribble.points, np.float64), -FARTHEST, FARTHEST)
     pieces = [replace(scribble, points=_distinct(piece)) for piece in _pieces(line, size, 0.0)]
@@ -78,7 +79,7 @@ def cut_scribble(scribble: Scribble, size: Size) -> tuple[list[Scribble], Region
 
 
 def _pieces(line: Points, size: Size, margin: float) -> Iterator[Points]:
-    """The connected pieces (P, 2) of an open line within an image (H, W) that is enlarged by a margin."""
+    """The connected pieces (P, 2) of an open line that lie within an image (H, W) enlarged by a margin."""
     ends = line if len(line) > 1 else np.concatenate([line, line])
     start, step = ends[:-1], np.diff(ends, axis=0)
     # Pixels are half open, so the last point within an image lies just before its far border.
@@ -95,7 +96,7 @@ def _pieces(line: Points, size: Size, margin: float) -> Iterator[Points]:
 def _inside(start: Points, step: Points, low: float, high: Points) -> tuple[Points, Points]:
     """Where ``start + t * step`` enters and leaves a rectangle, 0 <= t <= 1 (Liang and Barsky, 1984).
 
-    A segment that stays outside leaves before it enters.
+    For a segment that stays outside, the place of leaving comes before that of entering.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         one, other = (low - start) / step, (high - start) / step
@@ -106,6 +107,6 @@ def _inside(start: Points, step: Points, low: float, high: Points) -> tuple[Poin
 
 
 def _distinct(piece: Points) -> tuple[Point, ...]:
-    """The points of a piece without repeats in a row."""
+    """The points of a piece, without points that repeat the one before."""
     points: list[Point] = [(x, y) for x, y in piece.tolist()]
     return tuple(point for i, point in enumerate(points) if i == 0 or point != points[i - 1])

@@ -1,8 +1,8 @@
-"""The one idea: a hint is a set of candidate classes, pixel by pixel.
+"""Hints as sets of candidate classes, pixel by pixel: the one idea of the package.
 
-An image carries a palette of candidate sets and an index map into it. Set 0 is what is known of the image as a whole
-(all classes, or the tagged ones); every other set was put there by a hint on that very pixel. Where the tags leave an
-image a single class, set 0 has one candidate, and still no pixel is a seed: nobody pointed at it.
+An image has a palette of candidate sets and an index map into it. Set 0 is what is known of the whole image (all
+classes, or the tagged ones). Every other set comes from a hint on that very pixel. If the tags leave an image a single
+class, set 0 has one candidate, but no pixel becomes a seed, because nobody pointed at it.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ Boxes = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Candidates:
-    """Which classes each pixel of an image may still have.
+    """The classes that each pixel of an image may still have.
 
     Args:
-        sets: (S, C) bool, S <= 256; ``sets[0]`` holds for pixels of which nothing particular was said.
-        index: (H, W) uint8 into ``sets``.
+        sets: (S, C) bool, S <= 256. ``sets[0]`` holds for pixels of which no hint says anything in particular.
+        index: (H, W) uint8, indices into ``sets``.
     """
 
     sets: npt.NDArray[np.bool_]
     index: Mask
 
     def seeds(self) -> Mask:
-        """(H, W) uint8: the class of each pixel that a hint left one candidate, `UNKNOWN` elsewhere."""
+        """(H, W) uint8: the class of each pixel to which a hint left one candidate, `UNKNOWN` elsewhere."""
         single = self.sets.sum(axis=1) == 1
         single[0] = False
         table = np.where(single, self.sets.argmax(axis=1), UNKNOWN).astype(np.uint8)
@@ -48,12 +48,12 @@ class Candidates:
 
 @dataclass(frozen=True)
 class ImageKnowledge:
-    """What hints say of an image as a whole.
+    """What the hints say of an image as a whole.
 
     Args:
         present: (C,) bool, classes that occur at least once.
-        absent: (C,) bool, classes that occur nowhere. A class in neither is unknown.
-        boxed: (C,) bool, classes whose every instance is boxed.
+        absent: (C,) bool, classes that occur nowhere. A class in neither array is unknown.
+        boxed: (C,) bool, classes of which every instance has a box.
     """
 
     present: npt.NDArray[np.bool_]
@@ -62,12 +62,14 @@ class ImageKnowledge:
 
     @classmethod
     def of(cls, hints: Hints, classes: ClassTable) -> ImageKnowledge:
-        """Read tags, and what geometry implies: a class that is drawn occurs; a boxed class without a box does not.
+        """Read the tags and what the shapes imply.
 
-        Where areas are ignored, a boxed class without a box may still occur in them.
+        A drawn class occurs, a completely boxed class without a box does not.
+
+        Where areas are ignored, a completely boxed class without a box may still occur in them.
 
         Raises:
-            HintError: an unknown class, or a class that is both drawn or tagged and said to be absent.
+            HintError: an unknown class, or a class that is drawn or tagged and also said to be absent.
         """
         where = f"hints of image {hints.image!r}"
         present, absent, boxed = (np.zeros(len(classes), bool) for _ in range(3))
@@ -90,14 +92,17 @@ class ImageKnowledge:
         return cls(present, absent, boxed)
 
     def surrounded(self, background: int | None) -> bool:
-        """Whether every pixel outside the boxes is background: all other classes are boxed completely, or absent."""
+        """Whether all pixels outside the boxes are background: all other classes are completely boxed or absent."""
         if background is None or self.absent[background]:
             return False
         others = np.delete(self.boxed | self.absent, background)
         return bool(others.all() and self.boxed.any())
 
     def taught(self, background: int | None) -> npt.NDArray[np.bool_]:
-        """(C,) bool: the classes that the hints show; the background too, where it is all that lies outside boxes."""
+        """(C,) bool: the classes that the hints show.
+
+        The background is one of them where everything outside the boxes is background.
+        """
         shown = self.present.copy()
         if self.surrounded(background):
             shown[background] = True
@@ -114,18 +119,18 @@ def build_candidates(
 ) -> Candidates:
     """Combine what is known of the image, its boxes and its seeds into candidate sets.
 
-    Inside boxes a pixel may have the class of any box that covers it, or the background; where the table has no
-    background, anything that is not completely boxed. Outside the boxes of a completely boxed class it has not that
-    class. A seed leaves exactly its class. Combinations of boxes beyond 256 sets fall back to set 0, and so do pixels
-    that boxes and tags together leave without a class: less is said, nothing false. On ignored pixels boxes say
-    nothing.
+    Inside boxes a pixel may have the class of any box that covers it, or the background. Where the table has no
+    background, it may also have any class that is not completely boxed. Outside the boxes of a completely boxed class a
+    pixel does not have that class. A seed leaves exactly its class. If there are more than 256 combinations of boxes,
+    the further ones fall back to set 0, and so do pixels to which boxes and tags together leave no class: this says
+    less, but nothing false. On ignored pixels boxes say nothing.
 
     Args:
-        knowledge: Of the whole image; not of the crop.
+        knowledge: What is known of the whole image, not of the crop.
         seeds: (H, W) uint8, class index or `UNKNOWN`.
         boxes: (B, 4) x0 y0 x1 y1 in the pixel coordinates of ``seeds``; they may leave the image.
         box_classes: (B,) class indices.
-        background: Index of the background class or None.
+        background: The index of the background class, or None.
         ignored: (H, W) bool, or None: pixels of which only seeds and tags say something.
     """
     rest = ~knowledge.absent
@@ -160,7 +165,7 @@ def _append(
 def _cover(
     size: tuple[int, ...], boxes: Boxes, box_classes: Sequence[int]
 ) -> tuple[list[frozenset[int]], npt.NDArray[np.intp]]:
-    """The distinct sets of classes whose boxes cover a pixel, and an (H, W) map into them."""
+    """The distinct sets of classes whose boxes cover a pixel, and an (H, W) index map into them."""
     covers: list[frozenset[int]] = [frozenset()]
     codes = np.zeros(size, np.intp)
     for layer in sorted(set(box_classes)):

@@ -1,4 +1,4 @@
-"""Checks of hints, whichever format they come from: sense, class names, and the photograph's borders."""
+"""Checks hints from whatever format they come: their numbers, their class names, and what contradicts itself."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from underpaint.hints.types import IGNORED, Bitmap, Box, Click, Hints, Polygon, 
 from underpaint.imagefiles.decode import MAX_PIXELS
 
 MAX_POINTS = 1_000_000
-"""Limit of the points of one line or ring, far above what a person or a tracing tool draws."""
+"""The limit of the points of one line or ring, far above what a person or a tracing tool draws."""
 
 
 MAX_NUMBER = float(MAX_PIXELS)
-"""Limit of coordinates, pen widths and seconds: a photograph of one row may be so wide, and work last for three years.
-Beyond it arithmetic overflows."""
+"""The limit of coordinates, pen widths and seconds: an image of one row may be this wide, and the seconds are three
+years. Above it, arithmetic overflows."""
 
 
 def of_table(hints: Hints, table: Collection[str], left_out: Counter[str]) -> Hints:
-    """The hints of the classes of a table. What others cover becomes ignored areas, and stays unknown.
+    """The hints for the classes of a table. What shapes of other classes cover becomes ignored areas and stays unknown.
 
     Args:
-        hints: Of one image.
+        hints: The hints of one image.
         table: The names of the classes.
-        left_out: Counts here the hints of other classes, by their word.
+        left_out: A counter of the hints of other classes by class name, to which this function adds.
     """
     if hints.numbering is not None:
         unknown = {name for name in hints.numbering.names() if name not in table}
@@ -46,12 +46,12 @@ def of_table(hints: Hints, table: Collection[str], left_out: Counter[str]) -> Hi
 
 
 def check_hints(hints: Hints, classes: ClassTable | None, where: object) -> None:
-    """Refuse hints that make no sense in themselves, or name a class outside the table.
+    """Refuse hints that make no sense in themselves, or that name a class outside the table.
 
     Raises:
         HintError: a number that is not finite or beyond `MAX_NUMBER`, a stroke without points or width, an empty box, a
-            polygon of fewer than three points, a bitmap whose runs are not its pixels, an empty size, negative seconds,
-            a class that is absent and yet tagged or drawn, or one that the table lacks.
+            polygon of fewer than three points, a bitmap whose runs do not match its size, an empty size, negative
+            seconds, a class that is absent and also tagged or drawn, or a class that the table lacks.
     """
     for number in (number for shape in hints.shapes for number in _numbers(shape)):
         if not abs(number) <= MAX_NUMBER:  # not a number is none that is smaller
@@ -105,7 +105,7 @@ def _check_region(region: Region, where: object) -> None:
 
 
 def _numbers(shape: Shape) -> Iterator[float]:
-    """The coordinates and the pen width of a shape; those of a bitmap are checked with its runs."""
+    """The coordinates and the pen width of a shape. Those of a bitmap are checked with its runs."""
     match shape:
         case Click():
             yield from (shape.x, shape.y)

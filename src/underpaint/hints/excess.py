@@ -1,4 +1,4 @@
-"""Hints that would take too long to paint: shapes that cross or cover their image hundreds of times over."""
+"""Refuses shapes that would take too long to paint, because they cover their image hundreds of times."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from underpaint.hints.types import Bitmap, Hints, Region, Scribble
 from underpaint.imagefiles.decode import MAX_PIXELS
 
 MAX_COVER = 256
-"""Times that the shapes of an image may cover it; annotations of whole scenes cover theirs fewer than ten times."""
+"""How many times the shapes of an image may cover it. Annotations of whole scenes cover their image fewer than ten
+times."""
 
 FREE = 1 << 24
-"""Pixels and rows that are painted in a second, whatever the size of the image."""
+"""So many pixels and rows are painted in a second. They are allowed whatever the size of the image."""
 
 Size = tuple[int, int]
 
@@ -40,14 +41,14 @@ def refuse_excess(hints: Hints, size: Size, where: object) -> None:
 
 
 def points_of(shape: Scribble | Region) -> int:
-    """Points of a stroke or polygon, runs of a bitmap."""
+    """The number of points of a stroke or polygon, or of runs of a bitmap."""
     if isinstance(shape, Scribble):
         return len(shape.points)
     return len(shape.runs) if isinstance(shape, Bitmap) else sum(map(len, (shape.ring, *shape.holes)))
 
 
 def _work(shape: Scribble | Region, size: Size) -> float:
-    """The rows that the lines of a shape cross, and the pixels that are looked at to fill it."""
+    """The rows that the lines of a shape cross, plus the pixels that are read to fill it."""
     pixels = size[0] * size[1]
     if isinstance(shape, Bitmap):
         return min(shape.width * shape.height, pixels) + len(shape.runs)

@@ -1,4 +1,4 @@
-"""Hints within the borders of their photograph: what lies outside is refused, or cut."""
+"""Fits hints into the borders of their image: what lies outside is refused or cut."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from underpaint.hints.types import IGNORED, Bitmap, Box, Click, Hints, Point, Po
 Size = tuple[int, int]
 
 SLACK = 1.0
-"""Pixels by which geometry may leave the photograph and is moved back: what rounding and the choice between 0- and
-1-based pixels can do. Anything farther out belongs to another photograph."""
+"""How many pixels a shape may leave the image and is still moved back. Rounding, and pixels counted from 1 instead of
+0, can do this much. A shape farther outside belongs to another image."""
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """Hints within their photograph.
+    """Hints within their image.
 
     Args:
-        hints: Those that lie within.
-        dropped: Clicks, strokes, boxes and regions that lay outside altogether, and were left out.
-        cut: Those that were cut at the border.
+        hints: The hints that lie within the image.
+        dropped: How many shapes lay completely outside and were left out.
+        cut: How many shapes were cut at the border.
     """
 
     hints: Hints
@@ -33,25 +33,25 @@ class Fitted:
 
     @property
     def outside(self) -> int:
-        """All that did not lie within."""
+        """How many shapes did not lie within the image."""
         return self.dropped + self.cut
 
 
 def fit_hints(hints: Hints, size: Size, *, drop: bool, where: object) -> Fitted:
-    """Compare hints with the size of their photograph, and record it in them.
+    """Compare hints with the size of their image, and record the size in them.
 
-    Geometry up to `SLACK` pixels outside is moved to the border pixels. What lies farther out is an error, or is cut at
-    the border where ``drop``, and left out where nothing of it lies within. Ignored areas are cut in any case.
+    Shapes up to `SLACK` pixels outside are moved to the border. Shapes farther outside are an error, or, with ``drop``,
+    are cut at the border, and left out where nothing of them lies within. Ignored areas are cut in any case.
 
     Args:
         hints: Hints of one image.
-        size: (H, W) of the upright photograph.
+        size: (H, W) of the upright image.
         drop: Cut and leave out what lies outside instead of raising.
-        where: File, for messages.
+        where: The file, for messages.
 
     Raises:
-        HintError: geometry outside and not ``drop``, a recorded size that differs, or shapes that `refuse_excess`
-            does not accept.
+        HintError: a shape outside without ``drop``, a recorded size that differs, or shapes that `refuse_excess`
+            refuses.
     """
     if hints.size is not None and hints.size != size:
         turned = " (the sides are swapped: drawn before the EXIF rotation?)" if hints.size == size[::-1] else ""
@@ -91,7 +91,7 @@ def _stray_error(image: str, stray: Shape, size: Size, where: object) -> HintErr
 
 
 def _fitted(hint: Shape, size: Size) -> tuple[Sequence[Shape], bool]:
-    """What lies within the image of a hint, and whether all of it does, up to `SLACK`."""
+    """What of a shape lies within the image, and whether all of it does, up to `SLACK`."""
     if isinstance(hint, Click):
         point = _fit_point((hint.x, hint.y), size)
         return ((), False) if point is None else ((Click(hint.name, *point),), True)
@@ -111,7 +111,7 @@ def _fitted(hint: Shape, size: Size) -> tuple[Sequence[Shape], bool]:
 
 
 def _near(xs: Sequence[float], ys: Sequence[float], size: Size, slack: float) -> bool:
-    """Whether coordinates lie within an image (H, W), or at most ``slack`` pixels beside it."""
+    """Whether coordinates lie within an image (H, W), or at most ``slack`` pixels outside."""
     height, width = size
     return min(xs) >= -slack and min(ys) >= -slack and max(xs) <= width + slack and max(ys) <= height + slack
 
@@ -134,7 +134,7 @@ def _fit_scribble(scribble: Scribble, size: Size) -> tuple[Sequence[Shape], bool
 
 
 def _moved(polygon: Polygon, size: Size) -> Polygon | None:
-    """A polygon moved to the image's border, on which, unlike a click, it may lie; None where it is farther out."""
+    """A polygon moved to the image's border, on which it may lie (unlike a click); None where it is farther off."""
     rings = (polygon.ring, *polygon.holes)
     xs, ys = zip(*(point for ring in rings for point in ring), strict=True)
     if _near(xs, ys, size, 0.0):

@@ -1,4 +1,4 @@
-"""Shapes as ignored areas: what is left out, or meant to be left out, leaves unknown pixels and no background."""
+"""Turns shapes into ignored areas. What is left out leaves unknown pixels behind, and never background."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from underpaint.hints.rasterise import bitmap_of, stroke_pixels
 from underpaint.hints.types import IGNORED, Box, Click, Hints, Point, Polygon, Region, Scribble, Shape
 
 LARGEST = 1 << 26
-"""Pixels of the rectangle around a stroke up to which its own pixels are ignored; of a larger one its rectangle is."""
+"""The pixels of a stroke are ignored one by one where the rectangle around it has at most so many pixels. For a larger
+stroke the whole rectangle is ignored."""
 
 
 def ignored_area(hint: Shape) -> Region:
-    """The pixels of a hint as an ignored area: of a click or stroke those that it labels, of a box all of it."""
+    """The pixels of a shape as an ignored area: the pixels that a click or stroke labels, and all pixels of a box."""
     if isinstance(hint, Box):
         return _rectangle(hint.x0, hint.y0, hint.x1, hint.y1)
     if isinstance(hint, Click):
@@ -27,9 +28,9 @@ def ignored_area(hint: Shape) -> Region:
 
 
 def thin(points: Sequence[Point]) -> Scribble:
-    """A shape that has points and no area as a stroke to be ignored: something is there, nobody knows how far it goes.
+    """A shape that has points but no area, as a stroke to be ignored: something is there, and nobody knows its extent.
 
-    Such are polygons of one or two points, boxes without width, and circles without radius.
+    Such shapes are polygons of one or two points, boxes without width, and circles without radius.
     """
     return Scribble(IGNORED, tuple(points), 1.0)
 
@@ -47,9 +48,9 @@ def has_area(ring: Sequence[Point]) -> bool:
 
 
 def set_aside(hints: Hints) -> Hints:
-    """The hints with those that a reader named `IGNORED` as ignored areas: shapes without a class, or without an area.
+    """The hints with the shapes that a reader named `IGNORED` (without a class, or without an area) as ignored areas.
 
-    Areas stay in their place; the others go below all areas.
+    Areas stay in their place. Other shapes go below all areas.
     """
     return ignore_where(hints, lambda hint: hint.name == IGNORED, below=(Click, Scribble, Box))
 
@@ -72,13 +73,13 @@ def _stroke(points: tuple[Point, ...], width: float) -> Region:
 
 
 def ignore_where(hints: Hints, chosen: Callable[[Shape], bool], *, below: Collection[type[Shape]]) -> Hints:
-    """The hints with those that are ``chosen`` as ignored areas; areas keep their order.
+    """The hints with all chosen shapes as ignored areas. Areas keep their order.
 
     Args:
-        hints: Of one image.
-        chosen: Whether a hint is to be ignored.
-        below: Of clicks, strokes and boxes the kinds whose pixels go below all areas, and so take nothing from them.
-            Those of other kinds go above.
+        hints: The hints of one image.
+        chosen: Whether a shape is to be ignored.
+        below: The kinds, among clicks, strokes and boxes, whose pixels go below all areas and so take nothing from
+            them. The other kinds go above all areas.
     """
     placed: tuple[Shape, ...] = (*hints.boxes, *hints.clicks, *hints.scribbles)
     gone = [one for one in placed if chosen(one)]

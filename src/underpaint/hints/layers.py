@@ -1,8 +1,8 @@
-"""Which area lies above which: a part that was drawn before the whole must not vanish below it without a word.
+"""Keeps areas visible: a part that was drawn before the whole must not vanish below it without a message.
 
-Some formats state the order of areas; there it is kept, and areas of which nothing is seen are counted. In the others
-(COCO, labelme, YOLO, Label Studio, GeoJSON, VIA) the order in the file is that of the work, and an area that a later,
-larger one of another class covers whole is put above it.
+Some formats state the order of areas. There the order is kept, and areas of which nothing is visible are counted. In
+the other formats (COCO, labelme, YOLO, Label Studio, GeoJSON, VIA) the order in the file is the order of the work, and
+an area that is completely covered by a later, larger one of another class is moved above it.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ HIDDEN = "areas that one drawn later covers whole: nothing of them is seen"
 Covers = dict[int, tuple[int, int]]
 
 MAX_CHECKS = 10_000
-"""Pairs of areas that are compared pixel by pixel in one image, a second of work; further ones keep their order."""
+"""How many pairs of areas are compared pixel by pixel in one image, about a second of work. Further ones keep their
+order."""
 
 
 def raised(hints: Hints) -> tuple[Hints, int]:
-    """The hints with small areas above the larger ones that covered them whole, and how many were moved."""
+    """The hints with small areas above the larger ones that covered them completely, and how many areas were moved."""
     covers = _covers(hints, larger=True)
     moved = _others(hints.regions, covers)
     if not moved:
@@ -43,26 +44,26 @@ def raised(hints: Hints) -> tuple[Hints, int]:
 
 
 def hidden(hints: Hints) -> int:
-    """How many areas are covered whole by a later one of another class."""
+    """How many areas a later area of another class covers completely."""
     return _others(hints.regions, _covers(hints, larger=False))
 
 
 def _others(regions: Sequence[Region], covers: Covers) -> int:
-    """How many areas are covered by one of another class; of one class the lower is seen in the upper."""
+    """How many areas are covered by one of another class. Below one of its own class an area is still visible."""
     return sum(regions[index].name != regions[last].name for index, (last, _) in covers.items())
 
 
 def seen(regions: Sequence[Region], size: tuple[int, int] | None) -> tuple[Region, ...]:
-    """The regions without those that a later one of another class covers whole."""
+    """The regions without those that a later region of another class covers completely."""
     covers = _covers(Hints("", size=size, shapes=tuple(regions)), larger=False)
     gone = {index for index, (last, _) in covers.items() if regions[index].name != regions[last].name}
     return tuple(region for index, region in enumerate(regions) if index not in gone)
 
 
 def _covers(hints: Hints, *, larger: bool) -> Covers:
-    """By the index of an area the last later one that covers it whole, and the area's own pixels.
+    """For each covered area, by its index, the last later area that covers it completely, and its own number of pixels.
 
-    An ignored area covers nothing here: it is meant to take away what lies below it.
+    An ignored area does not cover anything here, since it is meant to take away what lies below it.
     """
     regions = hints.regions
     if len(regions) < 2:
@@ -100,6 +101,6 @@ def _extent(region: Region) -> tuple[float, float, float, float]:
 
 
 def _canvas(extents: np.ndarray) -> tuple[int, int]:
-    """A size that holds all areas, where that of the image is not known; empty where it would be too large."""
+    """A size that holds all areas, for an image of unknown size; empty where it would be too large."""
     right, bottom = (max(math.ceil(min(side, MAX_PIXELS)), 0) for side in extents[:, 2:].max(axis=0).tolist())
     return (bottom, right) if bottom * right <= MAX_PIXELS else (0, 0)

@@ -1,4 +1,4 @@
-"""Hints of one image from several sources, put together."""
+"""Puts the hints of one image from several sources together."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ T = TypeVar("T")
 
 
 def merge_hints(first: Hints, second: Hints) -> Hints:
-    """Everything that two sources say of one image: geometry side by side, tags united, times added.
+    """Everything that two sources say of one image: all their shapes, tags united, times added.
 
-    The second's regions lie above the first's.
+    The regions of the second source lie above those of the first.
 
     Raises:
-        HintError: another image, two sizes, two masks, or a class that one calls absent and the other present.
+        HintError: two different images, two sizes, two masks, or a class that one source calls absent and the other
+            present.
     """
     where = f"image {first.image!r}"
     if first.image != second.image:

@@ -1,4 +1,4 @@
-"""Bitmaps to polygons along the borders of their pixels: the same pixels by the rasterisation rule, exactly."""
+"""Turns bitmaps into polygons along the borders of their pixels, which cover exactly the same pixels."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from underpaint.hints.types import Bitmap, Point, Polygon
 
 
 def outline(bitmap: Bitmap) -> list[Polygon]:
-    """One polygon for each connected part of a bitmap (by sides, not corners), with its holes, exact to the pixel.
+    """One polygon with its holes for each connected part of a bitmap, exact to the pixel.
 
-    Rings hold the corners alone; an outer ring starts at its topmost, then leftmost corner.
+    Pixels are connected by their sides, not by their corners. Rings hold the corners alone. An outer ring starts at its
+    topmost, then leftmost corner.
     """
     area = np.pad(bitmap_area(bitmap), 1)
     parts, count = ndimage.label(area)
@@ -29,11 +30,11 @@ def outline(bitmap: Bitmap) -> list[Polygon]:
 
 
 def _loops(area: Area) -> list[list[tuple[int, int]]]:
-    """The closed outlines of an area with an empty border, as the x, y of their corners, topmost and leftmost first.
+    """The closed outlines of an area with an empty border, as x and y of their corners, topmost and leftmost first.
 
-    A corner is a lattice point around which 1 or 3 of the 4 pixels are inside; where 2 meet diagonally there are two
-    corners. In every row of the lattice the 1st and 2nd corner bound an edge, the 3rd and 4th, and so on; in every
-    column too. So an outline goes from corner to corner along rows and columns in turn.
+    A corner is a lattice point around which 1 or 3 of the 4 pixels are inside. Where 2 pixels meet diagonally there are
+    two corners. In every row of the lattice the 1st and 2nd corner bound an edge, then the 3rd and 4th, and so on; in
+    every column too. So an outline goes from corner to corner along rows and columns in turn.
     """
     y, x, rank = _corners(area)
     column_order = np.lexsort((rank, y, x))
@@ -56,11 +57,11 @@ def _loops(area: Area) -> list[list[tuple[int, int]]]:
 
 
 def _corners(area: Area) -> tuple[Pixels, Pixels, Pixels]:
-    """Row and column of the corners, row by row, and, of two in one place, which comes first in its column.
+    """The row and column of the corners, row by row, and, for two in one place, which one comes first in its column.
 
-    Of the two the first belongs to the edge on the left and the second to that on the right. Where the upper left pixel
-    is inside, the left edge goes on upwards; where the lower left one is, downwards: so no two pixels are joined that
-    touch at a corner alone.
+    Of the two the first belongs to the edge on the left and the second to the edge on the right. If the upper left
+    pixel is inside, the left edge goes on upwards; if the lower left pixel is inside, it goes on downwards. So two
+    pixels that touch only at a corner are not joined.
     """
     upper_left, upper_right, lower_left, lower_right = area[:-1, :-1], area[:-1, 1:], area[1:, :-1], area[1:, 1:]
     odd = upper_left ^ upper_right ^ lower_left ^ lower_right
@@ -75,9 +76,9 @@ def _corners(area: Area) -> tuple[Pixels, Pixels, Pixels]:
 
 
 def bridged(polygon: Polygon) -> tuple[Point, ...]:
-    """One ring for a polygon and its holes: each hole is reached from the first point over a bridge of no width.
+    """One ring for a polygon with its holes. A bridge of no width leads from the first point to each hole.
 
-    A bridge is passed twice, so by the even-odd rule the ring covers the same pixels.
+    The ring passes each bridge twice, so by the even-odd rule it covers the same pixels.
     """
     first, ring = polygon.ring[0], list(polygon.ring)
     for hole in polygon.holes:

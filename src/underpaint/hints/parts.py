@@ -1,4 +1,4 @@
-"""The parts that hints are made of: what a format holds of them, and what it would lose."""
+"""The parts that hints are made of, to say what a format holds of them and what it would lose."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from enum import StrEnum
 from underpaint.hints.types import IGNORED, Bitmap, Box, Click, Hints, Polygon, Scribble, Shape
 
 PEN = Scribble("", ()).width
-"""Pen width that a scribble has where a format says nothing of it."""
+"""The pen width of a scribble where a format does not state one."""
 
 
 class Part(StrEnum):
-    """A kind of statement that a format holds or loses. The words are those of the documentation."""
+    """One kind of statement that a format holds or loses. The words are those of the documentation."""
 
     CLICKS = "clicks"
     SCRIBBLES = "scribbles"
@@ -39,18 +39,18 @@ SHAPES: dict[type, Part] = {
     Polygon: Part.POLYGONS,
     Bitmap: Part.BITMAPS,
 }
-"""The part that each kind of shape is."""
+"""The part that each kind of shape belongs to."""
 
 
 def part_of(shape: Shape) -> Part:
-    """The part that a shape is; a region without a class is an ignored area."""
+    """The part that a shape belongs to. A region without a class is an ignored area."""
     return Part.IGNORED if shape.name == IGNORED else SHAPES[type(shape)]
 
 
 def parts(hints: Hints) -> Counter[Part]:
-    """How many statements of each part the hints of an image make; parts that do not occur are left out.
+    """How many statements of each part the hints of an image make. Parts that do not occur are left out.
 
-    A hole counts beside its polygon, a pen width where it is not the usual `PEN`.
+    Holes are counted beside their polygon, and pen widths where they differ from `PEN`.
     """
     drawn = Counter(part_of(shape) for shape in hints.shapes)
     tags = hints.tags

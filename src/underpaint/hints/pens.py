@@ -1,7 +1,9 @@
-"""Pixels near a polyline, row by row: the time grows with the rows that it crosses, not with the square of its width.
+"""Finds the pixels near a polyline, row by row.
 
-The points within a radius of a segment are a convex shape: two discs and the band between them. So in every row of
-pixels it covers one run of centres.
+The time grows with the rows that it crosses, not with its width squared.
+
+The points within a radius of a segment are a convex shape: two discs and the band between them. So the shape covers one
+run of pixel centres in every row.
 """
 
 from __future__ import annotations
@@ -15,11 +17,11 @@ Numbers = npt.NDArray[np.float64]
 Pixels = npt.NDArray[np.intp]
 
 BLOCK = 1 << 18
-"""Rows of segments that are looked at together: 40 MB of temporary arrays."""
+"""How many rows of segments are processed together, in 40 MB of temporary arrays."""
 
 
 def row_blocks(first: Pixels, counts: Pixels) -> Iterator[tuple[Pixels, Pixels]]:
-    """Pairs (segment, row) of segments that each cross ``counts`` rows from ``first`` on, about `BLOCK` at once."""
+    """Pairs (segment, row), in blocks of about `BLOCK`. Each segment crosses ``counts`` rows from ``first`` on."""
     ends = np.cumsum(counts)
     block = 0
     while block < len(counts):
@@ -33,7 +35,7 @@ def row_blocks(first: Pixels, counts: Pixels) -> Iterator[tuple[Pixels, Pixels]]
 def near_polyline(points: Numbers, radius: float, size: tuple[int, int]) -> tuple[Pixels, Pixels]:
     """Rows and columns of the pixels of an image (H, W) whose centres lie within ``radius`` of a polyline (P, 2).
 
-    A pixel may be given more than once. Memory grows with the pixels of the image and `BLOCK`, not with the points.
+    A pixel may occur more than once. Memory grows with the pixels of the image and `BLOCK`, not with the points.
     """
     start, stop = (points, points) if len(points) == 1 else (points[:-1], points[1:])
     limit = np.array([size[1], size[0]])
@@ -57,7 +59,10 @@ Runs = tuple[Pixels, Pixels, Pixels]
 
 
 def _marked(runs: Iterable[Runs], size: tuple[int, int]) -> tuple[Pixels, Pixels]:
-    """The pixels of many runs, each once: the ends are marked in a picture, whose sums count the runs over a pixel."""
+    """The pixels of many runs, each once.
+
+    The ends of the runs are marked in an array whose sums count the runs over a pixel.
+    """
     marks = np.zeros((size[0], size[1] + 1), np.int32)
     for row, first, last in runs:
         np.add.at(marks.reshape(-1), row * (size[1] + 1) + first, np.int32(1))
@@ -77,12 +82,15 @@ def _whole(numbers: Numbers, limit: int) -> Pixels:
 
 
 def _count_up(counts: Pixels) -> Pixels:
-    """0, 1, ... for each count, one after the other."""
+    """The numbers 0, 1, ... up to each count, one count after the other."""
     return np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
 def _extent(start: Numbers, stop: Numbers, radius: float, y: Numbers) -> tuple[Numbers, Numbers]:
-    """Least and greatest x at height y within ``radius`` of segments; nothing where the first is the greater."""
+    """The least and the greatest x at height y within ``radius`` of segments.
+
+    There is none where the first is greater.
+    """
     step = stop - start
     across = np.stack([-step[:, 1], step[:, 0]], axis=1)
     across *= (radius / np.maximum(np.hypot(step[:, 0], step[:, 1]), 1e-300))[:, None]

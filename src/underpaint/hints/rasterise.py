@@ -1,11 +1,10 @@
-"""Geometry to pixels, by one rule that every part of the package shares.
+"""Turns shapes into pixels by one rule that every part of the package shares.
 
-The rule: the pixel in column c and row r has its centre at (c + 0.5, r + 0.5).
-A click labels the pixel that contains it. A scribble labels every pixel whose centre lies within half its pen width of
-the polyline, and always the pixels that contain its points. A box covers every pixel whose centre it contains.
-A polygon covers every pixel whose centre lies inside it by the even-odd rule, its ring and holes together; a bitmap
-covers its pixels. Pixels on which strokes of different classes meet are contradictory and stay unknown; a region lies
-above those before it.
+The pixel in column c and row r has its centre at (c + 0.5, r + 0.5). A click labels the pixel that contains it. A
+scribble labels every pixel whose centre lies within half its pen width of the polyline, and always the pixels that
+contain its points. A box covers every pixel whose centre it contains. A polygon covers every pixel whose centre lies
+inside it by the even-odd rule, its ring and holes together. A bitmap covers its pixels. Pixels on which strokes of
+different classes meet are contradictory and stay unknown. A region lies above the regions before it.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from underpaint.hints.types import Bitmap, Polygon, Region
 from underpaint.hints.types import Point as Vertex
 
 UNKNOWN = VOID
-"""Value of a pixel in a seed map that no hint labels. Unknown is never background."""
+"""The value of a pixel in a seed map that no hint labels. Unknown is never background."""
 
 Points = npt.NDArray[np.float64]
 Pixels = npt.NDArray[np.intp]
@@ -31,11 +30,11 @@ Window = tuple[slice, slice]
 
 
 def stroke_pixels(points: Points, width: float, size: tuple[int, int]) -> tuple[Pixels, Pixels]:
-    """Rows and columns of the pixels that a stroke labels.
+    """The rows and columns of the pixels that a stroke labels.
 
     Args:
         points: (P, 2) x and y of the polyline's vertices; one vertex is a dot.
-        width: Pen width in pixels; 0 labels only the pixels that contain a vertex.
+        width: The pen width in pixels; 0 labels only the pixels that contain a vertex.
         size: (H, W) of the image; what lies outside is cut off.
     """
     vertices = np.floor(points)
@@ -45,17 +44,17 @@ def stroke_pixels(points: Points, width: float, size: tuple[int, int]) -> tuple[
 
 
 def box_slices(box: npt.NDArray[np.float64], size: tuple[int, int]) -> tuple[slice, slice]:
-    """Row and column slices of the pixels whose centres lie in the box (x0, y0, x1, y1), cut to the image."""
+    """The row and column slices of the pixels whose centres lie in the box (x0, y0, x1, y1), cut to the image."""
     x0, y0, x1, y1 = np.ceil(box - 0.5).astype(int)
     rows = slice(max(y0, 0), max(min(y1, size[0]), 0))
     return rows, slice(max(x0, 0), max(min(x1, size[1]), 0))
 
 
 def paint_seeds(strokes: Iterable[tuple[int, Points, float]], size: tuple[int, int], seeds: Mask | None = None) -> Mask:
-    """Seed map (H, W) uint8 of clicks and scribbles: class index, or `UNKNOWN`.
+    """The seed map (H, W) uint8 of clicks and scribbles: a class index, or `UNKNOWN`.
 
     Args:
-        strokes: (class index, (P, 2) points, pen width); a click is a stroke of one point and width 0.
+        strokes: Triples of class index, (P, 2) points and pen width; a click is a stroke of one point and width 0.
         size: (H, W).
         seeds: A map to paint on, changed in place, such as the labels of a partial mask.
     """
@@ -73,11 +72,11 @@ def paint_seeds(strokes: Iterable[tuple[int, Points, float]], size: tuple[int, i
 
 
 def paint_regions(regions: Iterable[tuple[int, Region]], size: tuple[int, int], labels: Mask | None = None) -> Mask:
-    """Label map (H, W) uint8 of filled areas: the class index of the last region that covers a pixel, or `UNKNOWN`.
+    """The label map (H, W) uint8 of filled areas: the class of the last region that covers a pixel, or `UNKNOWN`.
 
     Args:
-        regions: (class index, region), from the lowest to the topmost; what lies outside the image is cut off. A region
-            with the number `UNKNOWN` takes away what lies below it.
+        regions: Pairs of class index and region, from the lowest to the topmost. What lies outside the image is cut
+            off. A region with the index `UNKNOWN` takes away what lies below it.
         size: (H, W).
         labels: A map to paint on, changed in place, such as the labels of a mask file.
     """
@@ -90,7 +89,7 @@ def paint_regions(regions: Iterable[tuple[int, Region]], size: tuple[int, int], 
 
 
 def numbered(regions: Iterable[Region], classes: ClassTable, where: object = None) -> list[tuple[int, Region]]:
-    """Regions with the numbers of their classes, as `paint_regions` takes them; `UNKNOWN` for ignored ones.
+    """The regions with the indices of their classes, as `paint_regions` takes them; `UNKNOWN` for ignored regions.
 
     Raises:
         HintError: a class that the table lacks.
@@ -108,7 +107,7 @@ def covered_by(regions: Iterable[Region], size: tuple[int, int]) -> Area:
 
 
 def region_area(region: Region, size: tuple[int, int]) -> tuple[Window, Area]:
-    """The row and column slices of an image (H, W) that hold a region, and which of their pixels it covers."""
+    """The row and column slices of an image (H, W) that hold a region, and which of their pixels the region covers."""
     if isinstance(region, Polygon):
         return _polygon_area([region.ring, *region.holes], size)
     rows = slice(min(max(region.y, 0), size[0]), min(max(region.y + region.height, 0), size[0]))
@@ -130,8 +129,8 @@ def bitmap_of(name: str, area: Area, *, x: int = 0, y: int = 0) -> Bitmap | None
     Args:
         name: The class.
         area: (H, W) bool.
-        x: Column of the area's left pixels in the image.
-        y: Row of its top pixels.
+        x: The column in the image of the area's leftmost pixels.
+        y: The row in the image of the area's topmost pixels.
     """
     rows, columns = np.flatnonzero(area.any(axis=1)), np.flatnonzero(area.any(axis=0))
     if len(rows) == 0:
@@ -142,14 +141,14 @@ def bitmap_of(name: str, area: Area, *, x: int = 0, y: int = 0) -> Bitmap | None
 
 
 def runs_of(values: Area) -> npt.NDArray[np.int64]:
-    """Lengths of the runs of a flat array of bool, False first (of length 0 where it starts with True)."""
+    """The lengths of the runs of a flat bool array, False first (of length 0 where the array starts with True)."""
     edges = np.flatnonzero(np.diff(values)) + 1
     runs = np.diff(np.concatenate([[0], edges, [len(values)]]))
     return np.concatenate([[0], runs]) if len(values) and values[0] else runs
 
 
 def _polygon_area(rings: Sequence[Sequence[Vertex]], size: tuple[int, int]) -> tuple[Window, Area]:
-    """Even-odd fill: every crossing of an edge and a row of centres turns inside out all centres to its right."""
+    """Even-odd fill. Where an edge crosses a row of centres, inside and outside swap for all centres to its right."""
     start = np.array([point for ring in rings for point in ring], np.float64).reshape(-1, 2)
     stop = np.array([point for ring in rings for point in (*ring[1:], *ring[:1])], np.float64).reshape(-1, 2)
     if len(start) == 0:
@@ -167,7 +166,7 @@ def _polygon_area(rings: Sequence[Sequence[Vertex]], size: tuple[int, int]) -> t
 
 
 def _crossings(start: Points, stop: Points, top: int, bottom: int) -> Iterator[tuple[Pixels, Points]]:
-    """Rows (from ``top``) and x where edges cross the centres of the rows, block by block.
+    """The rows (from ``top`` on) and x where edges cross the centres of the rows, block by block.
 
     An edge crosses the centres y with min(y0, y1) <= y < max(y0, y1), so that a vertex on a centre counts once.
     """
@@ -179,7 +178,7 @@ def _crossings(start: Points, stop: Points, top: int, bottom: int) -> Iterator[t
 
 
 def region_pixels(region: Region) -> int:
-    """Pixels of a region; of a polygon its area, which is their number to the pixels on its border."""
+    """The number of pixels of a region. For a polygon this is its area, which differs by some pixels on its border."""
     if not isinstance(region, Polygon):
         return sum(region.runs[1::2])
     outer, *holes = (_ring_area(np.array(ring)) for ring in (region.ring, *region.holes))
@@ -187,6 +186,6 @@ def region_pixels(region: Region) -> int:
 
 
 def _ring_area(ring: npt.NDArray[np.float64]) -> float:
-    """By the shoelace formula; from the first point, so that the terms which close the ring are 0."""
+    """The area by the shoelace formula, computed from the first point so that the terms which close the ring are 0."""
     x, y = (ring - ring[0]).T
     return abs(float(x[:-1] @ y[1:] - x[1:] @ y[:-1])) / 2

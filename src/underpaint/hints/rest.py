@@ -1,4 +1,7 @@
-"""What no annotation covers, where a person says that it is of one class. Nothing else turns unknown into a class."""
+"""Fills what no annotation covers, where a person says that it is of one class.
+
+Nothing else turns unknown into a class.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +16,17 @@ from underpaint.hints.types import Hints, Kind, Polygon, Region
 
 
 def fill_rest(hints: Hints, rest: str, classes: ClassTable) -> Hints:
-    """The hints of an image, with all that no annotation covers stated to be of the class ``rest``.
+    """The hints of an image, with everything that no annotation covers stated to be of the class ``rest``.
 
-    Where areas are drawn, a region beneath them covers every pixel outside areas, boxes and strokes. Where only boxes
-    are drawn and ``rest`` is the background, the boxes are said to be complete, so that outside them nothing else is
-    possible. Ignored areas stay unknown. Other images are left as they are: one click does not make the rest of a
-    picture known, a label file says itself which pixels it leaves open, and where shapes were left out whose place is
-    not known, they may lie anywhere.
+    Where areas are drawn, a region below them covers every pixel outside areas, boxes and strokes. Where only boxes are
+    drawn and ``rest`` is the background, the boxes are said to be complete, so that only background is possible outside
+    them. Ignored areas stay unknown. Other images are not changed: one click does not make the rest of an image known,
+    a label file says itself which pixels it leaves open, and shapes that were left out without a known place may lie
+    anywhere.
 
     Args:
-        hints: With the size of the image; without it they are left as they are.
-        rest: Name of the class.
+        hints: Hints with the size of the image. Without the size they are not changed.
+        rest: The name of the class.
         classes: The class table.
 
     Raises:
@@ -42,7 +45,7 @@ def fill_rest(hints: Hints, rest: str, classes: ClassTable) -> Hints:
 
 
 def fill_all(hints: Mapping[str, Hints], rest: str, classes: ClassTable) -> tuple[dict[str, Hints], list[str]]:
-    """The hints of every image with `fill_rest`, and in lines how many images that changed, and how many it must not.
+    """Apply `fill_rest` to every image. The lines say how many images it changed, and how many it must not change.
 
     Raises:
         HintError: the table has no such class.
@@ -60,7 +63,10 @@ OPEN = "what no annotation covers stays unknown, since shapes were left out and 
 
 
 def _below(hints: Hints, rest: str, size: tuple[int, int]) -> Region | None:
-    """A region of the pixels that nothing else covers; the whole image where areas alone, which lie above, cover it."""
+    """A region of the pixels that nothing else covers.
+
+    Below areas alone it is the whole image, since they lie above it.
+    """
     covered = np.zeros(size, bool)
     for box in hints.boxes:
         covered[box_slices(np.array([box.x0, box.y0, box.x1, box.y1]), size)] = True

@@ -1,7 +1,7 @@
 """Hints as geometry: what a person or a tool said of an image, with class names and in pixel coordinates.
 
-Coordinates are continuous: x to the right, y down, the pixel in column c and row r covers [c, c+1) x [r, r+1).
-A click in the middle of the top-left pixel is (0.5, 0.5). Images are upright: EXIF orientation has been applied.
+Coordinates are continuous: x to the right, y down. The pixel in column c and row r covers [c, c+1) x [r, r+1), so a
+click in the middle of the top-left pixel is (0.5, 0.5). Images are upright: EXIF orientation has been applied.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Point = tuple[float, float]
 
 
 class Kind(StrEnum):
-    """The kinds of hints, from the dearest to the cheapest."""
+    """The kinds of hints, from the most to the least expensive."""
 
     MASK = "masks"
     SCRIBBLE = "scribbles"
@@ -62,7 +62,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Polygon:
-    """A filled area: a ring of points and the rings of its holes. The last point of a ring joins the first."""
+    """A filled area: a ring of points, and the rings of its holes. The last point of a ring is joined to the first."""
 
     name: str
     ring: tuple[Point, ...]
@@ -71,9 +71,9 @@ class Polygon:
 
 @dataclass(frozen=True)
 class Bitmap:
-    """A filled area as pixels of a rectangle, ``width`` x ``height`` with its top-left pixel in column x and row y.
+    """A filled area as pixels of a rectangle, ``width`` x ``height``, whose top-left pixel lies in column x and row y.
 
-    ``runs`` are lengths row by row, of pixels outside and inside in turn, outside first; they sum to width * height.
+    ``runs`` are lengths, row by row, of pixels outside and inside in turn, outside first. They sum to width * height.
     """
 
     name: str
@@ -85,7 +85,7 @@ class Bitmap:
 
 
 Region = Polygon | Bitmap
-"""Every pixel of a region is of its class. Of pixels outside all regions nothing is said."""
+"""Every pixel of a region is of its class. Regions say nothing of the pixels outside them."""
 
 Shape = Click | Scribble | Box | Region
 """One thing that was drawn on an image, with the name of its class."""
@@ -99,14 +99,14 @@ def _place(shape: Shape) -> int:
 
 
 IGNORED = classes.IGNORED
-"""The name of a region whose pixels are unknown: it takes away what lies below it. No class has this name."""
+"""The name of a region whose pixels are unknown, so that it takes away what lies below it. No class has this name."""
 
 
 @dataclass(frozen=True)
 class Tags:
-    """Which classes the image shows. A class in neither set is unknown.
+    """The classes that an image shows. A class in neither set is unknown.
 
-    ``present`` occur at least once, ``absent`` nowhere. A class table's background may stand in either,
+    The classes in ``present`` occur at least once, those in ``absent`` nowhere. The background may stand in either set,
     and is a candidate wherever it is not absent.
     """
 
@@ -115,7 +115,7 @@ class Tags:
 
     @classmethod
     def complete(cls, present: frozenset[str], every: tuple[str, ...]) -> Tags:
-        """All classes are known: those in ``present`` occur, the rest of ``every`` do not."""
+        """Tags for which all classes are known: those in ``present`` occur, the rest of ``every`` do not."""
         return cls(present, frozenset(every) - present)
 
 
@@ -124,21 +124,19 @@ class Hints:
     """Everything that was said of one image.
 
     Args:
-        image: Name of the image in the data set, without suffix, '/' between folders.
-        size: (height, width) of the upright image where known; a size that differs from the image's is an error, never
-            a reason to resize.
-        shapes: What was drawn. Clicks come first, then scribbles, boxes and regions, each kind in the order of drawing:
-            a later region lies above an earlier one, and how kinds lie above each other is fixed (strokes above
-            regions). They are put into this order when `Hints` are made, so that equal hints are equal objects. A
-            region that is named `IGNORED` makes its pixels unknown.
-        boxed: Classes whose every instance is boxed here, so that outside their boxes they do not occur.
+        image: The name of the image in the data set, without suffix, with '/' between folders.
+        size: (height, width) of the upright image where known. Another size than the image's is an error, and nothing
+            is ever resized to fit.
+        shapes: What was drawn. Clicks come first, then scribbles, boxes and regions, each kind in the order of drawing.
+            A later region lies above an earlier one, and strokes lie above all regions. `Hints` put the shapes into
+            this order, so that two that say the same are equal. A region named `IGNORED` makes its pixels unknown.
+        boxed: Classes of which every instance has a box here, so that they do not occur outside their boxes.
         tags: What is known of the image as a whole, or None.
-        mask: Path of a label file relative to the data set's folder, or None. Its void pixels (255) stay unknown where
-            other hints or nothing speak of them.
+        mask: The path of a label file relative to the data set's folder, or None. Its void pixels (255) stay unknown
+            unless other hints label them.
         source: Who or what made the hints.
-        seconds: Seconds of a person's time, where known.
-        unplaced: Shapes that were left out and of which nobody knows where they lay, so that what no annotation covers
-            may be theirs.
+        seconds: The seconds that a person needed, where known.
+        unplaced: How many shapes were left out without a known place. What no annotation covers may belong to them.
         numbering: What the numbers in the label file stand for; None for those of the data set's class table.
         strokes: The label file labels a small share of the pixels, as painted strokes do, and counts as scribbles.
     """
@@ -190,7 +188,7 @@ class Hints:
         return frozenset(kind for kind, here in present.items() if here)
 
     def says(self) -> bool:
-        """Whether anything is said of the image, be it that a part of it is not known."""
+        """Whether anything is said of the image, even if only that a part of it is unknown."""
         return bool(self.kinds() or self.regions or self.unplaced)
 
     def drawn(self) -> list[str]:

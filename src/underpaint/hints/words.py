@@ -1,7 +1,8 @@
-"""Words of annotation tools that stand for no class of their own: what is to be ignored, and the background.
+"""Understands labels of annotation tools that are no classes of their own: what is to be ignored, and the background.
 
-labelme's exporters turn shapes with the label ``__ignore__`` into void and ``_background_`` into class 0; other tools
-take these words over with the shapes, so they hold in every format. Words of one tool alone are in its reader.
+labelme's exporters turn shapes with the label ``__ignore__`` into void and ``_background_`` into class 0. Other tools
+take these labels over together with the shapes, so they hold in every format. Labels of one tool alone are handled in
+its reader.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from underpaint.hints.types import Hints, Tags
 
 
 def understood(hints: Hints, classes: ClassTable) -> Hints:
-    """The hints with shapes to be ignored as ignored areas, and the word for the background as the background class.
+    """The hints with shapes to be ignored as ignored areas, and the label ``_background_`` as the background class.
 
-    A table that has ``_background_`` as a class keeps it; one without a background class keeps the word too.
+    A table that has a class ``_background_`` keeps it. Without a background class the label stays as well.
     """
     said = set(hints.names())
     if IGNORE_WORD in said:

@@ -154,9 +154,7 @@ class Names:
                 yield tail
 
     def _loosely(self, stem: str) -> str | None:
-        """The only image that a name matches without folders, or with other forms of characters, or without upload
-        marks.
-        """
+        """The only image that a name matches without folders, with other characters, or without upload marks."""
         tails = list(ends_of(stem))
         ways: tuple[Callable[[str], str | None], ...] = (self._itself, self._ends.get, self._formed, self._marks)
         return next((name for find in ways for tail in tails if (name := find(tail))), None)
