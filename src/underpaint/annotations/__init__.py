@@ -1,1 +1,1 @@
-"""Floor 1: annotation formats, one folder each; `registry` lists them. Imports no torch."""
+"""Floor 1: annotation formats, one folder for each; `registry` lists them. Imports no torch."""

@@ -1,4 +1,4 @@
-"""What one annotation format is: how it is known, read and written, and what it holds."""
+"""Defines what an annotation format is: how it is recognised, read and written, and what it can hold."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from underpaint.imagefiles.masks import LabelFile
 ByImage = dict[str, Hints]
 
 Base = Literal["auto", 0, 1]
-"""The number of the first pixel in VOC XML; ``auto`` tells it from the numbers."""
+"""The number of the first pixel in VOC XML; ``auto`` finds it out from the numbers."""
 
 Labels = Callable[[Hints], LabelFile | None]
-"""Gives the label file to which the hints of an image refer, as it must be read."""
+"""A function that gives the label file to which the hints of an image refer, with what one must know to read it."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a reader may ask for besides the file.
+    """What a reader may need besides the file.
 
     Args:
-        classes: The class table; formats that name their classes themselves do without it.
+        classes: The class table. Formats that name their classes themselves do not need it.
         root: The data set's folder, to which `Hints.mask` is relative.
-        images: The photographs by name, for formats that need their sizes.
-        complete_tags: A CSV that lists tags names all that are present.
-        voc_base: Number of the first pixel in VOC XML.
-        left_out: Where readers count what they leave out, by the reason.
-        remarks: Where they count what they take in a way that a person may not have meant.
-        lenient: Leave out, and count, what is of classes that the table lacks.
+        images: The image files by name, for formats that need their sizes.
+        complete_tags: A table that lists tags names all classes that are present.
+        voc_base: The number of the first pixel in VOC XML.
+        left_out: A counter of what readers leave out, by reason.
+        remarks: A counter of what readers take in a way that a person may not have meant, by what it is.
+        lenient: Leave out and count what belongs to classes that the table lacks, instead of raising.
     """
 
     classes: ClassTable
@@ -51,12 +51,12 @@ class Reading:
 
     @property
     def numbered(self) -> tuple[str, ...]:
-        """What the numbers of a file mean that has no names; none where its classes are being looked for."""
+        """What the numbers of a file without class names mean; empty while the class names are being searched."""
         return () if self.classes == NAMELESS else self.classes.names
 
 
 NAMELESS = ClassTable.of([BACKGROUND, "\0"])
-"""The class table while the names of the classes are being looked for."""
+"""The class table that is used while the class names are being searched."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,10 @@ class Writing:
     """What a writer needs besides the hints.
 
     Args:
-        classes: The class table; it gives the order of classes where a format numbers them.
-        files: File name of each image by its name, relative to the image folder; an image that is not in it is written
-            under its name as it stands.
-        labels: Gives the label file to which hints refer; None where no data set is at hand.
+        classes: The class table. Its order is the order of classes in formats that number them.
+        files: The file name of each image by its name, relative to the image folder. An image that is not in it is
+            written under its name.
+        labels: Gives the label file to which hints refer; None where there is no data set.
         ids: The number of each class in the files that were read, for a format that keeps such numbers.
     """
 
@@ -83,25 +83,26 @@ class Writing:
 
 @dataclass(frozen=True)
 class Format:
-    """One format.
+    """One annotation format.
 
     Args:
         name: The word for it in commands.
         title: What people call it.
-        layout: Where its files lie, for the documentation.
-        sniff: Whether a file or folder is of this format, from its content.
-        read: Hints by image, names as they stand in the file.
-        writer: Writes whole or not at all, replaces nothing half; None for a format that is read only.
-        holds: The parts that it can state: ``read(write(x)) == x`` for hints with these parts alone, to the rounding of
-            numbers in text.
-        as_pixels: Parts that are written as the pixels they cover.
-        classes: The class names that a file declares, in its order; None where it declares none.
-        images: The images that a file lists, read without its annotations; None where that is not worth while.
-        ids: The number that a file gives to each class, where these are not the places of a list.
+        layout: Which files it has, for the documentation and for messages. "one ..." means one file for all images.
+        sniff: Whether a file or folder is of this format, judged by its content.
+        read: Reads hints by image, with names as they stand in the file.
+        writer: Writes completely or not at all; None for a format that is read only.
+        holds: The parts that the format can state. For hints with these parts alone ``read(write(x)) == x``, up to the
+            rounding of numbers in text.
+        as_pixels: The parts that are written as the pixels that they cover.
+        classes: The class names that a file declares, in its order; None where the format declares none.
+        images: The images that a file lists, read without its annotations; None where this would not be faster.
+        ids: The number that a file gives to each class, where it is not the place in a list.
         ordered: Whether the format states which area lies above which.
-        general: Whether files of other formats have its signs too; such a format steps back where another is found.
-        beside: The path at which a second file may lie that is read with a file of this format.
-        stems: The file names, without ending, by which it is looked for in a data set; empty for any name.
+        general: Whether files of other formats look like this one too. Such a format counts only where no other is
+            found.
+        beside: The path at which a second file may lie that is read together with a file of this format.
+        stems: The file names, without ending, by which the format is found in a data set; empty for any name.
     """
 
     name: str
@@ -124,7 +125,7 @@ class Format:
         """Write the hints of the images to a file or folder.
 
         Raises:
-            DataError: the format is read only, or the disk refuses.
+            DataError: the format is read only, or writing fails.
             HintError: hints that the format cannot state.
         """
         if self.writer is None:
@@ -132,10 +133,10 @@ class Format:
         self.writer(path, hints, writing)
 
     def hints(self, path: Path, reading: Reading) -> ByImage:
-        """What ``read`` returns, as the rest of the program takes it.
+        """What ``read`` returns, prepared for the rest of the program.
 
-        Words of tools that stand for no class are understood (`words.understood`), and areas are in their order
-        (`layers`), both counted among the remarks.
+        Labels of tools that are no classes are understood (`words.understood`), and areas are put into their order
+        (`layers`). Both are counted among the remarks.
         """
         read = self.read(path, reading)
         return {name: self._layered(understood(one, reading.classes), reading) for name, one in read.items()}
@@ -148,5 +149,5 @@ class Format:
 
     @property
     def one_file(self) -> bool:
-        """Whether one file holds the hints of many images; else a folder has a file for each."""
+        """Whether one file holds the hints of many images. Otherwise a folder has a file for each image."""
         return self.layout.startswith("one ")

@@ -1,4 +1,4 @@
-"""Every annotation format that is read or written, in the order in which they are tried."""
+"""Lists every annotation format, in the order in which they are tried."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ FOLDERS = (
     "boxes_csv",
     "label_png",
 )
-"""The folder of each format in `underpaint.annotations`; its `FORMAT` says all that the program knows of it."""
+"""The folder of each format in `underpaint.annotations`. Its `FORMAT` is all that the program knows of the format."""
 
 FORMATS: tuple[Format, ...] = tuple(import_module(f"underpaint.annotations.{folder}").FORMAT for folder in FOLDERS)
 
 
 WRITABLE = tuple(one for one in FORMATS if one.writer is not None)
-"""The formats that are written as well; the others are those of data sets, whose files no tool asks for."""
+"""The formats that can be written. The others are those of data sets, whose files no annotation tool opens."""
 
 
 def format_named(name: str) -> Format:
-    """The format of a name. Raises `DataError` with the names there are."""
+    """The format with this name. Raises `DataError` with the names that exist."""
     found = next((one for one in FORMATS if one.name == name), None)
     if found is None:
         names = [one.name for one in FORMATS]
@@ -46,10 +46,10 @@ def format_named(name: str) -> Format:
 
 
 def writable(name: str) -> Format:
-    """The format of a name, to be written.
+    """The format with this name, to be written.
 
     Raises:
-        DataError: no such format, or one that is read only, with the names of those that are written.
+        DataError: the format does not exist or is read only. The error names the formats that can be written.
     """
     found = format_named(name)
     if found.writer is None:
@@ -60,19 +60,19 @@ def writable(name: str) -> Format:
 
 
 def formats_of(path: Path, among: Sequence[Format] | None = None) -> list[Format]:
-    """The formats whose signs a file or folder has; one that is `Format.general` only where there is no other.
+    """The formats that a file or folder looks like. A `Format.general` one counts only where there is no other.
 
-    Pictures beside annotation files are the photographs, and a table of boxes is no table of tags.
+    Pictures beside annotation files are the images, and a table of boxes is no table of tags.
     """
     found = [one for one in (FORMATS if among is None else among) if one.sniff(path)]
     return [one for one in found if not one.general] or found
 
 
 def recognise(path: Path) -> Format:
-    """The format of a file or folder, from its content.
+    """The format of a file or folder, judged by its content.
 
     Raises:
-        DataError: missing, no known format, or files of several formats in one folder.
+        DataError: the path is missing, of no known format, or a folder with files of several formats.
     """
     if not path.exists():
         raise DataError("the hints are missing", where=path, fix=nearest_path(path))
@@ -88,7 +88,7 @@ def recognise(path: Path) -> Format:
 
 
 def with_second_files(paths: Iterable[Path]) -> list[Path]:
-    """The paths, each followed by the file beside it that belongs to it (`Format.beside`), each path once."""
+    """The paths, each followed by the second file that belongs to it (`Format.beside`), every path once."""
     beside = [one.beside for one in FORMATS if one.beside is not None]
     every: list[Path] = []
     for path in paths:
@@ -97,5 +97,5 @@ def with_second_files(paths: Iterable[Path]) -> list[Path]:
 
 
 def accepted() -> str:
-    """All formats with their layout, for messages."""
+    """All formats with their files, for messages."""
     return "; ".join(f"{one.title} ({one.layout})" for one in FORMATS)

@@ -1,4 +1,4 @@
-"""Boxes in a table: one row a box, with ordinary headings, as programs for detection export and read them."""
+"""Reads boxes from a table with one row for each box, as detection programs export it."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ FORMS: tuple[tuple[tuple[str, str, str, str], Callable[[Four], Four]], ...] = (
     (("x", "y", "width", "height"), _lengths),
     (("x", "y", "w", "h"), _lengths),
 )
-"""Headings of the four columns of a box, and how they give its corners; corners before sides, which may be those of the
-image."""
+"""The headings of the four columns of a box, and how they give its corners. Corners come before sides, since the sides
+may be those of the image."""
 
 
 WRITTEN = ("filename", "width", "height", "class", "xmin", "ymin", "xmax", "ymax")
@@ -55,7 +55,7 @@ WRITTEN = ("filename", "width", "height", "class", "xmin", "ymin", "xmax", "ymax
 
 @dataclass(frozen=True)
 class _Columns:
-    """Where a table has what: the image, the class, the four numbers of a box, and the image's size or None."""
+    """Which columns of a table hold the image, the class, the four numbers of a box, and the image's size (or None)."""
 
     image: int
     label: int
@@ -66,23 +66,23 @@ class _Columns:
 
 
 def is_box_table(path: Path) -> bool:
-    """Whether a file is a table whose headings name a class and the four numbers of a box."""
+    """Whether a file is a table with headings for a class and the four numbers of a box."""
     return _sides(headings(path)) is not None
 
 
 def read_box_table(path: Path) -> dict[str, Hints]:
-    """Read a table of boxes: hints by the image's name as it stands there.
+    """Read a table of boxes as hints by the image's name, as it stands there.
 
-    The columns are found by their headings (`FORMS`, `table.IMAGES`, `table.LABELS`), in any order; others are passed
-    over. Numbers are pixels from the top-left corner, and both corners are edges. Columns ``width`` and ``height`` that
-    are not the box's are the size of the image. A row without numbers says that nobody drew on its image.
+    The columns are found by their headings (`FORMS`, `table.IMAGES`, `table.LABELS`), in any order; other columns are
+    ignored. Numbers are pixels from the top-left corner, and both corners are edges. Columns ``width`` and ``height``
+    that do not belong to the box are the size of the image. A row without numbers says that nobody drew on its image.
 
     Args:
-        path: UTF-8 text.
+        path: A UTF-8 text file.
 
     Raises:
-        FormatError: no such columns, a row of another length, a cell that is no number, an empty box, or numbers that
-            are shares of the sides; names file and line.
+        FormatError: there are no such columns, a row has another length, a cell is no number, a box is empty, or the
+            numbers are shares of the sides. The error names file and line.
     """
     table = rows(path)
     _, heading = next(table, (1, []))
@@ -163,7 +163,7 @@ def _number(cell: str, where: str) -> float:
 
 
 def _refuse_shares(boxes: Mapping[str, Sequence[Box]], path: Path) -> None:
-    """Refuse a table of broken numbers up to 1 alone: they are shares of the image's sides."""
+    """Refuse a table whose numbers are fractions up to 1: they are shares of the image's sides."""
     every = [side for drawn in boxes.values() for box in drawn for side in (box.x0, box.y0, box.x1, box.y1)]
     if every and max(every) <= 1 and any(side != int(side) for side in every):
         fix = "multiply them by the width and the height of each image"

@@ -1,4 +1,4 @@
-"""A table of boxes, written."""
+"""Writes a table of boxes."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from underpaint.hints.types import Hints
 
 
 def write_box_table(path: Path, hints: Sequence[Hints], files: Mapping[str, str]) -> None:
-    """Write a row for each box: file name, size of the image where it is known, class, and corners in pixels.
+    """Write one row for each box: file name, image size where known, class, and corners in pixels.
 
     Args:
-        path: The file, of which the ending .tsv makes the delimiter a tab.
-        hints: Of the images; what is no box is left out.
-        files: What the first column calls an image, by its name.
+        path: The file. The ending .tsv makes the delimiter a tab.
+        hints: The hints of each image. Everything but boxes is left out.
+        files: The file name of each image by its name, for the first column.
 
     Raises:
-        DataError: the disk refuses.
+        DataError: the file cannot be written.
     """
     text = io.StringIO()
     table = csv.writer(text, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", lineterminator="\n")

@@ -1,8 +1,9 @@
 """Cityscapes: street scenes with label images and polygons in ``gtFine/SPLIT/CITY/`` (Cordts et al., CVPR 2016).
 
-A frame may have ``*_labelIds.png`` (ids 0 to 33), ``*_labelTrainIds.png`` (0 to 18, and 255) made from it, and
-``*_polygons.json``. Taking the ids for class numbers is the usual mistake: road is 7 in the one and 0 in the other.
-Here all three give the 19 classes of the benchmark by name; the other labels are void there, and stay unknown.
+A frame may have ``*_labelIds.png`` (ids 0 to 33), ``*_labelTrainIds.png`` made from it (0 to 18, and 255), and
+``*_polygons.json``. A usual mistake is to take the ids for class numbers: road is 7 in the first file and 0 in the
+second. This reader gives the 19 classes of the benchmark by name for all three kinds. The other labels are void in the
+benchmark, and stay unknown.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _TRAINED = (
     ("rider", 25, (255, 0, 0)), ("car", 26, (0, 0, 142)), ("truck", 27, (0, 0, 70)), ("bus", 28, (0, 60, 100)),
     ("train", 31, (0, 80, 100)), ("motorcycle", 32, (0, 0, 230)), ("bicycle", 33, (119, 11, 32)),
 )  # fmt: skip
-"""Name, label id and colour of the classes of the benchmark in the order of their train ids 0 to 18
+"""The name, label id and colour of the classes of the benchmark in the order of their train ids 0 to 18
 (https://github.com/mcordts/cityscapesScripts, ``helpers/labels.py``)."""
 
 
@@ -53,18 +54,18 @@ VOID_NAMES = frozenset({
     "unlabeled", "ego vehicle", "rectification border", "out of roi", "static", "dynamic", "ground", "parking",
     "rail track", "guard rail", "bridge", "tunnel", "polegroup", "caravan", "trailer",
 })  # fmt: skip
-"""Labels that the benchmark leaves out."""
+"""The labels that the benchmark leaves out."""
 
 
 PLATE = "license plate"
-"""Has the id -1 (255 in a byte), and is drawn in no label image."""
+"""A label with the id -1 (255 in a byte), which is drawn in no label image."""
 
 
 LAST_ID = 33
 
 
 FREE = 254
-"""Stands in a label map for what no polygon covers, of which nothing is said; void is said to be ignored."""
+"""Stands in a label map for pixels that no polygon covers, of which nothing is said. Void pixels are to be ignored."""
 
 
 PHOTOGRAPHS = "leftImg8bit"
@@ -77,26 +78,27 @@ _ANNOTATION = re.compile(r"(?P<frame>.+)_(?P<set>gtFine|gtCoarse)_(?P<kind>label
 
 
 def is_cityscapes(path: Path) -> bool:
-    """Whether a folder holds annotations named as those of Cityscapes, in any depth."""
+    """Whether a folder holds, at any depth, annotations with names as those of Cityscapes."""
     return path.is_dir() and any(
         _ANNOTATION.fullmatch(file.stem) for _, file in files_below(path, ENDINGS) if "_gt" in file.name
     )
 
 
 def read_cityscapes(path: Path, *, left_out: Counter[str] | None = None) -> dict[str, Hints]:
-    """Read annotations as regions, one of each class an image, by the name of the photograph (``..._leftImg8bit``).
+    """Read annotations as regions, one for each class of an image, by the image's name (``..._leftImg8bit``).
 
-    Of the files of a frame the label image counts, with train ids or label ids, else the polygons, a later one above
-    the earlier ones; fine before coarse. An image takes about 0.5 MB (CamVid's masks at 2048 x 1024): where
-    ``*_labelTrainIds.png`` exist, `underpaint.datasets.open` refers to them instead.
+    Of the files of a frame the label image counts (train ids before label ids), else the polygons, of which a later one
+    lies above earlier ones. Fine annotations count before coarse ones. An image takes about 0.5 MB (measured with
+    CamVid's masks at 2048 x 1024). Where ``*_labelTrainIds.png`` exist, `underpaint.datasets.open` refers to these
+    files instead.
 
     Args:
         path: The folder of the data set, or ``gtFine``, or any folder in it.
-        left_out: Counts here what is left out, by the reason.
+        left_out: A counter of what is left out, by reason; the reader adds to it.
 
     Raises:
-        DataError: a label image that cannot be read, or has ids that there are not.
-        FormatError: polygons of another structure, or of a label that there is not.
+        DataError: a label image cannot be read, or has ids that do not exist.
+        FormatError: polygons of another structure, or with a label that does not exist.
     """
     counts: Counter[str] = Counter() if left_out is None else left_out
     found: dict[str, Hints] = {}
@@ -111,9 +113,9 @@ def read_cityscapes(path: Path, *, left_out: Counter[str] | None = None) -> dict
 
 
 def _regions(labels: Pixels) -> Iterator[Region]:
-    """One bitmap of each class in a label image (H, W), and an ignored one of its void.
+    """One bitmap for each class in a label image (H, W), and an ignored one for its void pixels.
 
-    Looked at is the rectangle that holds the class.
+    Only the rectangle that holds the class is compared with it.
     """
     names = {**dict(enumerate(CLASSES.names)), VOID: IGNORED}
     for number, window in enumerate(ndimage.find_objects(labels + np.int32(1))):
@@ -125,7 +127,7 @@ def _regions(labels: Pixels) -> Iterator[Region]:
 
 
 def frames(root: Path, kinds: tuple[str, ...]) -> Mapping[str, Path]:
-    """The best annotation of each photograph below a folder: of an earlier kind, fine before coarse."""
+    """The best annotation of each image below a folder: an earlier kind before a later one, fine before coarse."""
     best: dict[str, tuple[tuple[bool, int], Path]] = {}
     for name, file in find_files(root, ENDINGS).items():
         match = _ANNOTATION.fullmatch(file.stem)
@@ -143,7 +145,7 @@ def frames(root: Path, kinds: tuple[str, ...]) -> Mapping[str, Path]:
 
 
 def _train_ids(path: Path) -> Pixels:
-    """A label image as train ids, void as 255."""
+    """A label image as train ids, with void as 255."""
     with opened(path, ("PNG",), max_pixels=MAX_PIXELS) as image:
         if image.mode not in ("L", "P"):
             raise DataError(f"pixels of type {image.mode}", where=path, accepted="8-bit grey with ids")
@@ -160,9 +162,9 @@ def _train_ids(path: Path) -> Pixels:
 
 
 def _draw(path: Path, left_out: Counter[str]) -> Pixels:
-    """The polygons of a frame drawn by the package's rule, as train ids; void ones take away what is below them.
+    """The polygons of a frame, drawn by the package's rule, as train ids. Void polygons take away what lies below them.
 
-    What no polygon covers is `FREE`.
+    Pixels that no polygon covers are `FREE`.
     """
     fields = Fields(read_json(path, max_bytes=IMAGE_BYTES), str(path))
     size = (fields.whole("imgHeight", low=1), fields.whole("imgWidth", low=1))
@@ -186,7 +188,7 @@ def _polygons(objects: Iterable[Fields], left_out: Counter[str], path: Path) -> 
 
 
 def _train_id(label: str, path: Path) -> int:
-    """Several objects that could not be told apart are a group, such as ``cargroup``."""
+    """The train id of a label. Objects that could not be told apart have a label such as ``cargroup``."""
     if label in VOID_NAMES:
         return UNKNOWN
     single = label if label in CLASSES.names else label.removesuffix("group")

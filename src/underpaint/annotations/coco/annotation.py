@@ -1,4 +1,4 @@
-"""One annotation of a COCO file as hints."""
+"""Turns one annotation of a COCO file into hints."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from underpaint.hints.ignore import has_area, thin
 from underpaint.hints.types import IGNORED, Box, Click, Hints, Point, Polygon, Region
 
 VISIBLE = 2
-"""COCO's flag of a key point that is seen; 1 is labelled but hidden behind something, 0 is not labelled."""
+"""COCO's flag of a visible key point. 1 means labelled but hidden, 0 not labelled."""
 
 
 def annotation_hints(fields: Fields, name: str, image: Hints, left_out: Counter[str]) -> Hints:
-    """The hints of one annotation; its box is one where its segmentation covers nothing."""
+    """The hints of one annotation. Its box counts only where its segmentation covers nothing."""
     name = IGNORED if "ignore" in fields and fields.value("ignore") in (1, True) else name
     clicks = tuple(_clicks(fields, name)) if "keypoints" in fields else ()
     segmented = bool("segmentation" in fields and fields.value("segmentation"))
@@ -49,7 +49,7 @@ def _regions(fields: Fields, name: str, image: Hints) -> tuple[list[Region], lis
 
 
 def _corners(fields: Fields) -> tuple[float, float, float, float] | None:
-    """x0, y0, x1, y1 of the box, which may be empty; None where there is none."""
+    """x0, y0, x1, y1 of the box, which may be empty; None where there is no box."""
     if "bbox" not in fields or not fields.value("bbox"):
         return None
     values = [

@@ -1,4 +1,4 @@
-"""What a COCO file is about, without its annotations: categories and images."""
+"""Reads what a COCO file is about without its annotations: categories and images."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def is_coco(path: Path) -> bool:
 
 
 def coco_classes(path: Path) -> tuple[str, ...]:
-    """The names of the categories in the order of the file, without reading the annotations.
+    """The names of the categories in the order of the file. Annotations are not read.
 
     Raises:
-        FormatError: no list of categories with names.
+        FormatError: the file has no list of categories with names.
     """
     found = list_of(read_text(path), "categories", "name")
     if not found:
@@ -30,13 +30,13 @@ def coco_classes(path: Path) -> tuple[str, ...]:
 
 
 def coco_ids(path: Path) -> dict[str, int]:
-    """The id of each category by its name, without reading the annotations."""
+    """The id of each category by its name. Annotations are not read."""
     found: list[dict[str, Any]] = list(list_of(read_text(path), "categories", "name"))
     return {one["name"]: one["id"] for one in reversed(found) if type(one.get("id")) is int}
 
 
 def list_of(content: str, key: str, text: str) -> list[dict[str, str]]:
-    """The first list under ``key`` whose every object has the string ``text``; an empty one where there is none."""
+    """The first list under ``key`` in which every object has the string ``text``; an empty list where there is none."""
     for match in re.finditer(rf'"{key}"\s*:\s*', content):
         try:
             found, _ = json.JSONDecoder().raw_decode(content, match.end())
@@ -48,5 +48,5 @@ def list_of(content: str, key: str, text: str) -> list[dict[str, str]]:
 
 
 def coco_images(path: Path) -> tuple[str, ...]:
-    """The file names of the images, without reading the annotations; none where they cannot be told."""
+    """The file names of the images; empty where they cannot be read without the annotations."""
     return tuple(one["file_name"] for one in list_of(read_text(path), "images", "file_name"))

@@ -1,4 +1,4 @@
-"""COCO instances JSON: one file for many images, with polygons, run lengths, boxes and key points."""
+"""Reads COCO instances JSON: one file for many images, with polygons, run lengths, boxes and key points."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ T = TypeVar("T")
 def read_coco(path: Path, *, left_out: Counter[str] | None = None) -> dict[str, Hints]:
     """Read COCO instances.
 
-    The polygons of an annotation become regions, and so does a mask of run lengths, crowds as well; an annotation
-    without either, or whose segmentation covers nothing, is a box. Annotations that are to be ignored (``"ignore": 1``,
-    as pycocotools and others write it) become ignored areas. Visible key points become clicks of their class. The
-    order is that of the file (`layers` says what is done with it). Category ids may have gaps. What no annotation
-    covers is unknown, and so is an image without annotations.
+    The polygons of an annotation become regions, and so does a mask of run lengths, also of a crowd. An annotation
+    without either, or whose segmentation covers nothing, becomes a box. Annotations with ``"ignore": 1`` (as
+    pycocotools and others write it) become ignored areas. Visible key points become clicks of their class. The order is
+    that of the file (`layers` says what is done with it). Category ids may have gaps. What no annotation covers is
+    unknown, and so is an image without annotations.
 
     Args:
         path: The JSON file.
-        left_out: Counts here what is left out, by the reason.
+        left_out: A counter of what is left out, by reason; the reader adds to it.
 
     Raises:
-        FormatError: not this structure, or one id for two images, categories or annotations; names the file and the
+        FormatError: another structure, or one id for two images, categories or annotations. The error names file and
             annotation.
     """
     text = read_text(path)
@@ -61,7 +61,7 @@ def read_coco(path: Path, *, left_out: Counter[str] | None = None) -> dict[str, 
 
 @dataclass
 class _Held:
-    """The annotations read so far, by image number."""
+    """The annotations that were read so far, by the id of their image."""
 
     path: Path
     names: dict[int, str]
@@ -94,10 +94,10 @@ class _Held:
             self.hints[number].append(said)
 
     def _repeats(self, fields: Fields, said: Hints, number: int) -> bool:
-        """Whether the annotation is the exact repeat of one before it.
+        """Whether the annotation exactly repeats an earlier one.
 
         Raises:
-            FormatError: another one has its id.
+            FormatError: another annotation has the same id.
         """
         own = fields.value("id") if "id" in fields else None
         if not isinstance(own, int | str):
@@ -117,7 +117,7 @@ class _Held:
 
 
 def _by_id(entries: Iterable[tuple[int, T]], what: str, path: Path) -> dict[int, T]:
-    """Entries by their ids, of which an exact repeat may pass; which of two is meant by one id cannot be known."""
+    """Entries by their ids. An exact repeat is accepted; two different entries with one id are an error."""
     found: dict[int, T] = {}
     for number, entry in entries:
         if found.setdefault(number, entry) != entry:

@@ -17,21 +17,21 @@ from underpaint.imagefiles.decode import MAX_PIXELS
 Runs = NDArray[np.int64]
 
 MAX_CHARACTERS = 7
-"""Characters of one number: 5 bits each, and `MAX_PIXELS` has 27 bits."""
+"""The limit of the characters of one number: each holds 5 bits, and `MAX_PIXELS` has 27 bits."""
 
 
 def read_rle(name: str, size: tuple[int, int], counts: Any, where: str) -> Bitmap | None:
     """The bitmap of an RLE mask, cut to the smallest rectangle; None where it covers no pixel.
 
     Args:
-        name: Class of the area.
+        name: The class of the area.
         size: (H, W) of the whole mask.
         counts: A list of whole numbers, or COCO's string.
-        where: For messages.
+        where: The place, for messages.
 
     Raises:
-        FormatError: a size above `MAX_PIXELS`, or runs that are not the pixels of that size. Nothing is allocated
-            before both are known.
+        FormatError: the size is above `MAX_PIXELS`, or the runs do not sum to the pixels of that size. Nothing is
+            allocated before both are checked.
     """
     height, width = size
     if not (height >= 1 and width >= 1 and height * width <= MAX_PIXELS):
@@ -51,10 +51,10 @@ def _checked(counts: Any, where: str) -> Runs:
 
 
 def runs_of_string(text: str, where: str) -> Runs:
-    """Runs of COCO's string: numbers of 5 bits a character, lowest first, from the fourth on as differences.
+    """The runs of COCO's string, which holds numbers in characters of 5 bits.
 
-    Each character is 48 plus 5 bits plus 32 where the number goes on; the highest bit of the last is the sign. From the
-    fourth number on, the number two before is to be added.
+    Each character is 48 plus 5 bits (the lowest bits come first), plus 32 where the number goes on. The highest bit of
+    the last character is the sign. From the fourth number on, the number two places before it is added.
 
     Raises:
         FormatError: characters outside '0' to 'o', or a number without end or of more than `MAX_CHARACTERS`.
@@ -78,7 +78,7 @@ def runs_of_string(text: str, where: str) -> Runs:
 
 
 def string_of_runs(runs: Sequence[int]) -> str:
-    """COCO's string of runs; the inverse of `runs_of_string`."""
+    """COCO's string of runs, the inverse of `runs_of_string`."""
     text = []
     for i, run in enumerate(runs):
         number = run - runs[i - 2] if i > 2 else run
@@ -92,7 +92,7 @@ def string_of_runs(runs: Sequence[int]) -> str:
 
 
 def rle_of(region: Region, size: tuple[int, int]) -> tuple[str, Area]:
-    """COCO's string of a region in an image (H, W), and its pixels (H, W) bool."""
+    """COCO's string of a region in an image (H, W), and the region's pixels as (H, W) bool."""
     whole = np.zeros(size, bool)
     window, inside = region_area(region, size)
     whole[window] = inside

@@ -1,4 +1,4 @@
-"""COCO instances JSON, written."""
+"""Writes COCO instances JSON."""
 
 from __future__ import annotations
 
@@ -24,18 +24,20 @@ def write_coco(
     files: Mapping[str, str],
     ids: Mapping[str, int] | None = None,
 ) -> None:
-    """Write COCO instances: rings as polygons, areas with holes and bitmaps as run lengths, clicks as key points.
+    """Write COCO instances.
+
+    Polygons without holes are written as rings, other areas as run lengths, clicks as key points.
 
     Args:
         path: The JSON file.
-        hints: Of the images, in the order in which they are numbered from 1.
-        classes: The categories are its classes, numbered from 1 in its order.
-        files: ``file_name`` of an image by name; an image that is not in it goes by its name.
-        ids: Category ids to keep, by the name of the class; other classes are numbered on from the largest.
+        hints: The hints of each image. Images are numbered from 1 in this order.
+        classes: The class table. Its classes become the categories, numbered from 1 in its order.
+        files: The ``file_name`` of each image by its name. An image that is not in it is written under its name.
+        ids: Category ids to keep, by class name. Other classes are numbered on from the largest.
 
     Raises:
-        HintError: an area that must be written as pixels in an image of unknown size, or an unknown class.
-        DataError: the disk refuses.
+        HintError: an area must be written as pixels in an image of unknown size, or a class is unknown.
+        DataError: the file cannot be written.
     """
     numbers = _category_ids(classes, ids or {})
     images: list[dict[str, Any]] = []
@@ -53,7 +55,7 @@ def write_coco(
 
 
 def _category_ids(classes: ClassTable, kept: Mapping[str, int]) -> list[int]:
-    """An id for each class of the table: the one to keep, or else the next that is free."""
+    """An id for each class of the table: the one to keep, or else the next free one."""
     taken = [kept[name] for name in classes.names if name in kept]
     if len(set(taken)) < len(taken):
         taken, kept = [], {}
@@ -62,7 +64,7 @@ def _category_ids(classes: ClassTable, kept: Mapping[str, int]) -> list[int]:
 
 
 def _annotations(hints: Hints) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Class and fields of each annotation; regions keep their order."""
+    """The class and the fields of each annotation. Regions keep their order."""
     for region in hints.regions:
         yield region.name, _segmentation(region, hints)
     for box in hints.boxes:
@@ -93,6 +95,6 @@ def _flat(ring: Sequence[Point]) -> list[float]:
 
 
 def _area(ring: Sequence[Point]) -> float:
-    """Of a polygon, by the shoelace formula."""
+    """The area of a polygon by the shoelace formula."""
     x, y = np.array(ring, np.float64).T
     return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)

@@ -1,4 +1,4 @@
-"""The elements of a CVAT file, one image at a time, and their attributes, checked as they are asked for."""
+"""Reads the elements of a CVAT file, one image at a time, and checks their attributes when they are used."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from underpaint.hints.check import MAX_POINTS
 from underpaint.hints.types import Point
 
 MAX_DEPTH = 16
-"""Elements within elements; CVAT nests 8 at most, in the labels of a skeleton."""
+"""How deep elements may be nested. CVAT nests 8 at most, in the labels of a skeleton."""
 
 
 MAX_ELEMENTS = 1_000_000
-"""Elements of one image, which are held at once: about 300 MB."""
+"""The limit of the elements of one image, which are in memory at once: about 300 MB."""
 
 
 def images(path: Path) -> Iterator[Element]:
@@ -36,7 +36,7 @@ def images(path: Path) -> Iterator[Element]:
 
 
 def children(path: Path) -> Iterator[Element]:
-    """The children of the outermost element, each with all that is in it, and freed when the next one is asked for."""
+    """The children of the outermost element with all their content. Each is freed when the next one is requested."""
     try:
         with open_regular(path, max_bytes=MAX_BYTES) as file:
             root: Element | None = None
@@ -69,7 +69,7 @@ def _refuse_excess(root: Element, depth: int, elements: int, path: Path) -> None
 
 @dataclass(frozen=True)
 class Marked:
-    """The attributes of an element, checked as they are asked for."""
+    """The attributes of an element, checked when they are used."""
 
     element: Element
     where: str
@@ -107,7 +107,7 @@ class Marked:
         return tuple((self._finite(x, "points"), self._finite(y, "points")) for x, y in pairs)
 
     def runs(self, pixels: int) -> tuple[int, ...]:
-        """The run lengths of a mask of so many pixels."""
+        """The run lengths of a mask of ``pixels`` pixels."""
         text = self.text("rle")
         try:
             runs = tuple(int(run) for run in text.split(","))

@@ -1,4 +1,4 @@
-"""CVAT for images 1.1: one XML file, an element for each image, read element by element."""
+"""Reads CVAT for images 1.1: one XML file with an element for each image, element by element."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SOURCE = "CVAT"
 
 
 _CORNER = re.compile(r"[xy][tb][lr][12]")
-"""Attributes of a cuboid's corners."""
+"""The names of the attributes with a cuboid's corners."""
 
 
 def is_cvat(path: Path) -> bool:
@@ -32,18 +32,18 @@ def is_cvat(path: Path) -> bool:
 
 
 def read_cvat(path: Path, *, left_out: Counter[str] | None = None) -> dict[str, Hints]:
-    """Read an export "CVAT for images 1.1": hints by image name, with the subset before it where the file gives one.
+    """Read an export "CVAT for images 1.1" as hints by image name, with the subset in front where the file gives one.
 
-    Boxes stay boxes (one at an angle becomes the box around it), polygons, ellipses and masks become regions in the
-    order of ``z_order``, polylines scribbles, points clicks, the visible points of a skeleton clicks of the skeleton's
-    label, tags tags. One image is held at a time.
+    Boxes stay boxes; one at an angle becomes the upright box around it. Polygons, ellipses and masks become regions in
+    the order of ``z_order``, polylines scribbles, points clicks, the visible points of a skeleton clicks with the
+    skeleton's label, and tags stay tags. One image is in memory at a time.
 
     Args:
         path: ``annotations.xml``.
-        left_out: Counts here what is left out, by the reason.
+        left_out: A counter of what is left out, by reason; the reader adds to it.
 
     Raises:
-        FormatError: not this structure, "CVAT for video" (tracks), two images of one name, a mask whose runs are not
+        FormatError: another structure, "CVAT for video" (tracks), two images of one name, a mask whose runs do not fit
             its box, or a DTD.
         HintError: hints that contradict each other.
     """
@@ -63,7 +63,7 @@ def read_cvat(path: Path, *, left_out: Counter[str] | None = None) -> dict[str, 
 
 
 def declared_classes(path: Path) -> tuple[str, ...]:
-    """The labels in the file's ``<meta>``, in its order, without repeats. Raises `FormatError` as `read_cvat`."""
+    """The labels in the file's ``<meta>`` in its order, without repeats. Raises `FormatError` as `read_cvat`."""
     for element in children(path):
         if element.tag == "meta":
             names = (name.text for label in element.iter("label") for name in label.findall("name"))
@@ -73,7 +73,7 @@ def declared_classes(path: Path) -> tuple[str, ...]:
 
 @dataclass
 class _Drawn:
-    """What the elements of one image have said so far; shapes with their ``z_order``, 0 for all but regions."""
+    """What the elements of one image said so far. Each shape has its ``z_order``, which is 0 for all but regions."""
 
     size: tuple[int, int]
     left_out: Counter[str]
@@ -82,7 +82,7 @@ class _Drawn:
     unplaced: int = 0
 
     def set_aside(self, reason: str, points: Sequence[Point]) -> None:
-        """Leave out a shape that covers nothing; what lies along its points is ignored."""
+        """Leave out and count a shape that covers nothing. The pixels along its points are ignored."""
         self.left_out[reason] += 1
         self.add(thin(points))
 
@@ -120,7 +120,7 @@ def _hints(element: Element, where: str, left_out: Counter[str]) -> Hints:
 
 
 def _name(image: Marked) -> str:
-    """The name behind its subset: text to match, never to open."""
+    """The image's name behind its subset. It is text to compare, never a path to open."""
     name, subset = image.text("name"), image.element.get("subset")
     return f"{subset}/{name}" if subset else name
 
@@ -154,7 +154,7 @@ def _points(drawn: _Drawn, shape: Marked) -> None:
 
 
 def _skeleton(drawn: _Drawn, shape: Marked) -> None:
-    """``outside`` marks a point that is not in the image."""
+    """The visible points of a skeleton; ``outside`` marks a point that is not in the image."""
     seen = (Marked(point, shape.where) for point in shape.element.findall("points") if point.get("outside") != "1")
     drawn.add(*(Click(shape.text("label"), x, y) for point in seen for x, y in point.points()))
 
@@ -178,7 +178,7 @@ def _mask(drawn: _Drawn, shape: Marked) -> None:
 
 
 def _cuboid(drawn: _Drawn, shape: Marked) -> None:
-    """Left out: the box around its eight corners is ignored."""
+    """A cuboid is left out, and the box around its eight corners is ignored."""
     xs, ys = (
         [shape.number(key) for key in shape.element.attrib if _CORNER.fullmatch(key) and key[0] == axis]
         for axis in "xy"

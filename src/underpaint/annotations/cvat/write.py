@@ -1,4 +1,4 @@
-"""Hints as XML that CVAT imports ("CVAT for images 1.1")."""
+"""Writes hints as XML that CVAT imports ("CVAT for images 1.1")."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ Attributes = dict[str, object]
 def write_cvat(
     path: Path, hints: Iterable[Hints], *, classes: Sequence[str] = (), file: Callable[[str], str] = str
 ) -> None:
-    """Write hints as one XML file, whole or not at all.
+    """Write hints as one XML file, either completely or not at all.
 
-    Scribbles become polylines, clicks points, bitmaps masks, and polygons with holes masks of their pixels, since a
-    polygon has no holes there; ``z_order`` keeps which region lies above. Left out is what the format has no place for:
-    pen widths, ``boxed``, absent tags, mask files, seconds and the source.
+    Scribbles become polylines, clicks points, bitmaps masks. Polygons with holes become masks of their pixels, since a
+    polygon has no holes there. ``z_order`` keeps which region lies above. What the format cannot hold is left out: pen
+    widths, ``boxed``, absent tags, mask files, seconds and the source.
 
     Args:
         path: The file.
-        hints: Hints of one image each.
-        classes: Labels that are declared; those that occur are added.
+        hints: The hints of each image.
+        classes: The labels to declare. Labels that occur are added.
         file: Gives the file name of an image.
 
     Raises:
         HintError: an image of unknown size, a name with characters that XML cannot hold, or hints that contradict
             themselves.
-        DataError: the disk refuses.
+        DataError: the file cannot be written.
     """
     images = [line for i, one in enumerate(hints) for line in _image(i, one, file(one.image), f"{path}: {one.image!r}")]
     text = "\n".join([*_head(classes), *images, "</annotations>", ""])

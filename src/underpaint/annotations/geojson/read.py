@@ -1,8 +1,8 @@
-"""GeoJSON in pixel coordinates, as QuPath writes it: one file an image, a feature for each shape.
+"""Reads GeoJSON in pixel coordinates, as QuPath writes it: one file for each image, a feature for each shape.
 
-GeoJSON is made for maps: without a word the numbers are degrees (RFC 7946, section 4). QuPath and other tools for
-pictures write pixels of the full image into it, y down. Which of the two a file holds, it does not say; so what is
-sure to be a map is refused, with the reason, and is never taken for pixels.
+GeoJSON is made for maps: by default its numbers are degrees (RFC 7946, section 4). QuPath and other tools for images
+write pixels of the full image, y down. A file does not say which of the two it holds. So a file that is certainly a map
+is refused with the reason, and never taken for pixels.
 """
 
 from __future__ import annotations
@@ -29,16 +29,17 @@ SOURCE = "GeoJSON"
 ENDINGS = frozenset({".geojson", ".json"})
 
 FARTHEST = 1_000_000.0
-"""No picture has so many pixels a side; metres on a map (UTM, web mercator) mostly are beyond."""
+"""No image has so many pixels a side, while coordinates in metres on a map (UTM, web mercator) are mostly greater."""
 
 PIXELS = "pixelCoordinates"
-"""A member that our files have beside their features (RFC 7946, section 6.1, allows it), so that nothing is guessed."""
+"""A member that files written by underpaint have beside their features (RFC 7946, section 6.1, allows it), so that
+nothing has to be guessed."""
 
 IGNORE = "Ignore*"
 """QuPath's own class for what is to be ignored."""
 
 STAR = "*"
-"""Classes whose names end so are left out of every training by QuPath (``PathClassTools.isIgnoredClass``)."""
+"""QuPath leaves classes whose names end with this out of every training (``PathClassTools.isIgnoredClass``)."""
 
 PIXELS_FIX = "export pixel coordinates, or transform them by the affine transform of the raster, y down"
 
@@ -50,19 +51,19 @@ def is_geojson(path: Path) -> bool:
 
 
 def read_geojson(path: Path, *, left_out: Counter[str] | None = None) -> dict[str, Hints]:
-    """Read a GeoJSON file, or a folder of them in any depth: hints by the name of the file, which is the image's.
+    """Read a GeoJSON file, or a folder of them at any depth, as hints by the name of the file, which is the image's.
 
     The class is ``properties.classification.name`` (QuPath), or the text ``properties.classification``, ``class`` or
-    ``label``; shapes of a class that ends in a star are to be ignored. Polygons with their holes and multi-polygons
-    become regions, points clicks, lines scribbles of the usual pen. Taken are a FeatureCollection, one Feature, and a
-    bare list of features.
+    ``label``. Shapes of a class that ends in a star are to be ignored. Polygons with their holes and multi-polygons
+    become regions, points clicks, lines scribbles with the usual pen. Accepted are a FeatureCollection, one Feature,
+    and a bare list of features.
 
     Args:
         path: The file or folder.
-        left_out: Counts here what is left out, by the reason.
+        left_out: A counter of what is left out, by reason; the reader adds to it.
 
     Raises:
-        FormatError: not this structure, or coordinates of a map; names the file and the feature.
+        FormatError: another structure, or coordinates of a map. The error names the file and the feature.
     """
     counts: Counter[str] = Counter() if left_out is None else left_out
     files = find_files(path, ENDINGS) if path.is_dir() else {path.stem: path}
@@ -73,14 +74,17 @@ def read_geojson(path: Path, *, left_out: Counter[str] | None = None) -> dict[st
 
 @dataclass
 class _Drawn:
-    """What the features of one file have said so far."""
+    """What the features of one file said so far."""
 
     left_out: Counter[str]
     shapes: list[Click | Scribble | Polygon] = field(default_factory=list)
     unplaced: int = 0
 
     def add_polygon(self, name: str, rings: Any, where: str) -> None:
-        """The polygon of an outer ring and its holes; where the ring covers nothing, what lies along it is ignored."""
+        """Add the polygon of an outer ring and its holes.
+
+        Where the ring covers nothing, the pixels along it are ignored.
+        """
         outer, *holes = [_ring(ring, where) for ring in _list(rings, where)] or [()]
         real = [hole for hole in holes if has_area(hole)]
         flat = len(holes) - len(real) + (not has_area(outer))
@@ -132,7 +136,10 @@ def _features(content: Any, path: Path) -> list[Any]:
 
 
 def _class(properties: Any) -> str | None:
-    """QuPath writes ``classification: {"name": ...}``, and ``{"names": [...]}`` for a class within a class."""
+    """The class of a feature.
+
+    QuPath writes ``classification: {"name": ...}``, and ``{"names": [...]}`` for a class within a class.
+    """
     if not isinstance(properties, dict):
         return None
     said = properties.get("classification") or properties.get("class") or properties.get("label")
@@ -173,13 +180,13 @@ def _add(drawn: _Drawn, name: str, geometry: dict[str, Any], where: str) -> None
 
 
 def _stroke(name: str, line: Any, where: str) -> Scribble:
-    """A stroke; two points at one place are a dot."""
+    """A stroke. Two points at one place are a dot."""
     points = _line(line, where)
     return Scribble(name, points[:1] if len(points) == 2 and points[0] == points[1] else points)
 
 
 def _ring(ring: Any, where: str) -> tuple[Point, ...]:
-    """The points of a ring, of which the last repeats the first in the file."""
+    """The points of a ring without the last one, which repeats the first in the file."""
     points = _line(ring, where)
     return points[:-1] if len(points) > 1 and points[0] == points[-1] else points
 
@@ -192,7 +199,7 @@ def _line(line: Any, where: str) -> tuple[Point, ...]:
 
 
 def _position(position: Any, where: str) -> Point:
-    """[x, y]; further numbers (a height) are passed over, as the RFC allows."""
+    """The point [x, y]. Further numbers (a height) are ignored, as the RFC allows."""
     x, y = map(finite, position[:2]) if isinstance(position, list) and len(position) >= 2 else (None, None)
     if x is None or y is None:
         raise FormatError("a position is not [x, y]", where=where, accepted="two finite numbers")
@@ -206,7 +213,7 @@ def _list(value: Any, where: str) -> list[Any]:
 
 
 def _refuse_map(drawn: _Drawn, path: Path) -> None:
-    """Refuse coordinates that can be no pixels: too far, degrees below 0, or outlines smaller than a pixel."""
+    """Refuse coordinates that cannot be pixels: too far away, negative degrees, or outlines smaller than a pixel."""
     lines = [one.ring if isinstance(one, Polygon) else one.points for one in drawn.shapes if not isinstance(one, Click)]
     lines = [line for line in lines if len(line) > 1]
     clicks = [(one.x, one.y) for one in drawn.shapes if isinstance(one, Click)]

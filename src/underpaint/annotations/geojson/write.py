@@ -1,4 +1,4 @@
-"""Hints as GeoJSON in pixel coordinates, one file an image, as QuPath imports it."""
+"""Writes hints as GeoJSON in pixel coordinates, one file for each image, as QuPath imports it."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from underpaint.hints.types import IGNORED, Bitmap, Hints, Point
 def write_geojson(path: Path, hints: Iterable[Hints], *, file: Callable[[str], str] = str) -> None:
     """Write a folder with a file ``IMAGE.geojson`` for each image that has clicks, scribbles or regions.
 
-    Bitmaps become polygons along the edges of their pixels, which cover the same pixels. Left out is what the format
-    has no place for: boxes, tags, pen widths, mask files, sizes, seconds and the source.
+    Bitmaps become polygons along the edges of their pixels, which cover the same pixels. What the format cannot hold is
+    left out: boxes, tags, pen widths, mask files, sizes, seconds and the source.
 
     Args:
-        path: The folder; an older one under this name is replaced at the end.
-        hints: Hints of one image each.
+        path: The folder. An older one under this name is replaced at the end.
+        hints: The hints of each image.
         file: Gives the file name of an image.
 
     Raises:
-        HintError: an image given twice, or hints that contradict themselves.
-        DataError: a name leads out of the folder, or the disk refuses. Nothing is left behind.
+        HintError: an image is given twice, or hints contradict themselves.
+        DataError: a name leads out of the folder, or writing fails. Nothing is left behind.
     """
     with atomic_folder(path) as folder:
         for one in hints:
@@ -70,5 +70,5 @@ def _points(points: Sequence[Point]) -> list[list[float]]:
 
 
 def _closed(ring: Sequence[Point]) -> list[list[float]]:
-    """The ring with its first point again at the end, as the format demands."""
+    """The ring with its first point again at the end, as the format requires."""
     return _points([*ring, ring[0]])

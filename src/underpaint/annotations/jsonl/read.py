@@ -1,4 +1,4 @@
-"""The hints file, read: every field is checked, and an error names file and line."""
+"""Reads the hints file. Every field is checked, and an error names file and line."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ HEADER = {"underpaint": "hints", "version": VERSION}
 
 
 MAX_BYTES = 4 << 30
-"""Limit of a hints file, which is read line by line."""
+"""The limit of a hints file, which is read line by line."""
 
 
 MAX_LINE = 16 << 20
-"""Bytes of one line: about 600,000 points, several times what covers a photograph of 500 pixels with strokes."""
+"""The limit of one line in bytes, about 600,000 points: several times what fills an image of 500 pixels by strokes."""
 
 
 def read_hints(path: Path, classes: ClassTable | None = None, *, root: Path | None = None) -> dict[str, Hints]:
-    """Read a hints file: hints by image name, in the order of the file.
+    """Read a hints file as hints by image name, in the order of the file.
 
     Args:
         path: The file.
-        classes: Where given, every class name must be in this table.
-        root: The data set's folder: where given, a label picture that lies outside of it through a link is refused.
+        classes: A table that must have every class name of the file, or None.
+        root: The data set's folder, or None. A label image that lies outside of it through a link is refused.
 
     Raises:
-        FormatError: missing, another version, not the structure above, NaN, an image given twice, a label picture
-            outside of the data set; names file and line.
+        FormatError: the file is missing, has another version or another structure, holds NaN, gives an image twice, or
+            refers to a label image outside of the data set. The error names file and line.
         HintError: a class outside the table, or hints that contradict themselves.
     """
     found: dict[str, Hints] = {}
@@ -60,12 +60,12 @@ def read_hints(path: Path, classes: ClassTable | None = None, *, root: Path | No
 
 
 def is_hints_file(path: Path) -> bool:
-    """Whether a file is named or starts like a hints file."""
+    """Whether a file has the name of a hints file, or starts like one."""
     return path.is_file() and (path.suffix.lower() == ".jsonl" or is_json(path, "{", "underpaint"))
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Line numbers and texts, empty lines passed over; the header is sure to be there."""
+    """Line numbers and texts without empty lines. The first one is the header."""
     try:
         with open_regular(path, max_bytes=MAX_BYTES) as file:
             number = 0
@@ -110,7 +110,7 @@ def _hints(fields: Fields, root: Path | None) -> Hints:
 
 
 def _mask(fields: Fields, root: Path | None) -> str:
-    """The path of the label picture: below the data set's folder, since the file may be a stranger's."""
+    """The path of the label image. It must lie below the data set's folder, since the file may come from a stranger."""
     name = fields.text("mask")
     if leads_out(name) or (root is not None and not lies_in(root / name, root)):
         fields.refuse("mask", "a path below the data set's folder, such as 'masks/a.png', and no link out of it")
@@ -161,7 +161,7 @@ _SHAPES: tuple[tuple[str, Callable[[Fields], Shape]], ...] = (
     ("boxes", _box),
     ("regions", _region),
 )
-"""The key of each kind of shape, and how one is read."""
+"""The key of each kind of shape, and the function that reads one."""
 
 
 def _region_name(fields: Fields) -> str:

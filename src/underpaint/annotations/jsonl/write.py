@@ -1,4 +1,4 @@
-"""The hints file, written."""
+"""Writes the hints file."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from underpaint.hints.types import IGNORED, Bitmap, Hints, Point, Region
 
 
 def write_hints(path: Path, hints: Iterable[Hints]) -> None:
-    """Write a hints file, whole or not at all; an older file under the same name is replaced at the end.
+    """Write a hints file, either completely or not at all. An older file under the same name is replaced at the end.
 
     Raises:
-        HintError: an image given twice, NaN, a label picture outside of the data set, or hints that contradict
-            themselves.
-        DataError: the disk refuses.
+        HintError: an image is given twice, a number is NaN, a label image lies outside of the data set, or hints
+            contradict themselves.
+        DataError: the file cannot be written.
     """
     write_atomic(path, hints_bytes(path, hints))
 
 
 def hints_bytes(path: Path, hints: Iterable[Hints]) -> bytes:
-    """The content of a hints file; ``path`` is named in errors.
+    """The content of a hints file. Errors name ``path``.
 
     Raises:
         HintError: as `write_hints`.
@@ -48,7 +48,7 @@ def hints_bytes(path: Path, hints: Iterable[Hints]) -> bytes:
 
 
 def hint_record(hints: Hints) -> dict[str, Any]:
-    """The JSON object of one image, with the keys that say something."""
+    """The JSON object of one image. It has only the keys that say something."""
     said: dict[str, Any] = {
         "clicks": [{"class": click.name, "x": click.x, "y": click.y} for click in hints.clicks],
         "scribbles": [{"class": s.name, "points": _points(s.points), "width": s.width} for s in hints.scribbles],
@@ -69,7 +69,7 @@ def hint_record(hints: Hints) -> dict[str, Any]:
 
 
 def _numbering_record(numbering: Numbering) -> dict[str, Any]:
-    """Without the file that it was read from, which is another one on another machine."""
+    """The numbering without the file from which it was read, which differs between machines."""
     meanings = [{"number": one.number, "class": one.name, "colour": one.colour} for one in numbering.meanings]
     said = [{key: value for key, value in one.items() if value is not None} for one in meanings]
     record = {"numbers": said, "others": numbering.others}
@@ -90,6 +90,9 @@ def _points(points: Iterable[Point]) -> list[list[float]]:
 
 
 def _dump(item: Mapping[str, Any]) -> bytes:
-    """One line. A file name that is no UTF-8 holds lone surrogates, which become JSON escapes and read back as such."""
+    """One line of the file.
+
+    A file name that is no UTF-8 holds lone surrogates. They become JSON escapes, and are read back as such.
+    """
     text = json.dumps(item, sort_keys=True, ensure_ascii=False, allow_nan=False)
     return text.encode("utf-8", "backslashreplace") + b"\n"

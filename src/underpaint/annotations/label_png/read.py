@@ -1,4 +1,4 @@
-"""A folder of label images in which 255 is unknown: hints drawn as pixels, partial masks, or full ones."""
+"""Reads a folder of label images in which 255 is unknown: hints drawn as pixels, partial masks, or full masks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from underpaint.imagefiles.masks import FORMATS, SUFFIXES, LabelFile
 from underpaint.imagefiles.numbering import numbering_beside
 
 BESIDE = frozenset({".json", ".geojson"})
-"""Endings of annotation files that lie beside photographs; in a folder with those, pictures are no label images."""
+"""Endings of annotation files that lie beside images. In a folder with such files, pictures are no label images."""
 
 
 def is_label_folder(path: Path) -> bool:
@@ -31,20 +31,20 @@ def is_label_folder(path: Path) -> bool:
 def read_label_images(
     folder: Path, classes: ClassTable, root: Path, *, lenient: bool = False, left_out: Counter[str] | None = None
 ) -> dict[str, Hints]:
-    """Refer to every label image of a folder by its path: relative to ``root`` where it lies below, else absolute.
+    """Refer to every label image of a folder by its path, relative to ``root`` where it lies below, else absolute.
 
     The numbers are those of the class list beside the images, if there is one; see `numbering_beside`. Images that
     label few pixels count as scribbles; see `stroke_images`.
 
     Args:
-        folder: PNG, BMP or TIFF files as `read_index_mask` takes them, named like the images.
+        folder: A folder of PNG, BMP or TIFF files as `read_index_mask` reads them, named like the images.
         classes: The class table.
         root: The data set's folder.
         lenient: Leave the pixels of classes that the table lacks unknown, instead of raising.
-        left_out: Counts here what is left out, by the reason.
+        left_out: A counter of what is left out, by reason; the reader adds to it.
 
     Raises:
-        DataError: no label images, numbers outside the table, or grey images of nothing but 0 and 255, in which 255
+        DataError: there are no label images, numbers outside the table, or only the grey values 0 and 255, in which 255
             would be the object.
     """
     found = find_files(folder, SUFFIXES)

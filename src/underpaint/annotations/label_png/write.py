@@ -1,4 +1,4 @@
-"""A folder of label images, written: all that labels single pixels becomes pixels."""
+"""Writes a folder of label images: areas, strokes and clicks become the pixels that they label."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from underpaint.imagefiles.masks import write_index_mask
 
 
 def write_label_images(path: Path, hints: Sequence[Hints], classes: ClassTable, labels: Labels | None) -> None:
-    """Write a folder of palette PNGs and the ``classes.txt`` that goes with their numbers.
+    """Write a folder of palette PNGs, and the ``classes.txt`` that explains their numbers.
 
-    Areas, strokes and clicks become the pixels that they label; a pixel that none of them labels is 255, unknown.
+    Areas, strokes and clicks become the pixels that they label. A pixel that none of them labels is 255, unknown.
 
     Args:
-        path: The folder; an older one is replaced at the end, whole.
-        hints: Of the images, each of known size.
+        path: The folder. An older one is replaced as a whole at the end.
+        hints: The hints of each image, whose size must be known.
         classes: The class table.
-        labels: Gives the label file to which hints refer, or None where no data set is at hand.
+        labels: Gives the label file to which hints refer, or None where there is no data set.
 
     Raises:
         HintError: an image of unknown size, or an unknown class.
-        DataError: a label file that cannot be read, or of another size; the disk refuses.
+        DataError: a label file cannot be read or has another size, or writing fails.
     """
     with atomic_folder(path) as folder:
         lines = (f"{name} {r} {g} {b}\n" for name, (r, g, b) in zip(classes.names, classes.colours, strict=True))
@@ -39,7 +39,7 @@ def write_label_images(path: Path, hints: Sequence[Hints], classes: ClassTable, 
 
 
 def _painted(hints: Hints, classes: ClassTable, labels: Labels | None) -> Mask:
-    """(H, W) class indices of all that labels single pixels, as training sees them."""
+    """(H, W) class indices of everything that labels single pixels, as training uses it."""
     where = f"hints of image {hints.image!r}"
     if hints.size is None:
         fix = "give the data set with its photographs"

@@ -1,4 +1,4 @@
-"""Which image a task of Label Studio is about."""
+"""Finds out which image a task of Label Studio is about."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from underpaint.imagefiles.images import SUFFIXES
 
 
 def image_name(data: Any, where: object) -> str:
-    """The path of a task's image, without host, query and the suffix of a photograph: text to match, never to open.
+    """The path of a task's image, without host, query and suffix. It is text to compare, never a path to open.
 
     Raises:
-        FormatError: no text, or several of which none is called ``image``.
+        FormatError: the task has no text, or several of which none is called ``image``.
     """
     return name_of(address_of(data, where))
 
 
 def address_of(data: Any, where: object) -> str:
-    """What a task gives as its image."""
+    """The address that a task gives for its image."""
     fields = data if isinstance(data, dict) else {}
     texts = {key: text for key, text in fields.items() if isinstance(text, str) and text}
     photographs = [text for text in texts.values() if Path(_path_of(text)).suffix.lower() in SUFFIXES]
@@ -42,14 +42,14 @@ def name_of(address: str) -> str:
 
 
 def distinct_names(addresses: Iterable[str]) -> dict[str, str]:
-    """The name of each address; those of which two come down to one name stay as they are, and so apart."""
+    """The name of each address. Addresses that would share a name stay as they are, so that they differ."""
     names = {address: name_of(address) for address in addresses}
     used = Counter(names.values())
     return {address: name if used[name] == 1 else address for address, name in names.items()}
 
 
 def _path_of(text: str) -> str:
-    """The path in a URL, or in the query of a file that the server reads from a folder (``?d=folder/a.jpg``)."""
+    """The path in a URL, or in the query for a file that the server reads from a folder (``?d=folder/a.jpg``)."""
     if "://" not in text and not text.startswith("/data/"):
         return text
     local = re.search(r"[?&]d=([^&]*)", text)

@@ -1,9 +1,9 @@
-"""Label Studio's JSON: a list of tasks, each an image with the annotations that people made of it.
+"""Reads Label Studio's JSON: a list of tasks, each an image with the annotations that people made of it.
 
-Coordinates are percent of the image's sides. ``image_rotation`` is how the annotator turned the view; coordinates do
-not turn with it (Label Studio's own test of rotation, ``image.zoom-rotate.test.js``), so it is passed over. Of several
-annotations of a task one is taken: of those marked as ground truth, or else of all, the one updated last. Skipped
-(cancelled) annotations and a model's predictions are no hints.
+Coordinates are percent of the image's sides. ``image_rotation`` is how the annotator turned the view. Coordinates do
+not turn with it (Label Studio's own test of rotation, ``image.zoom-rotate.test.js``), so it is ignored. If a task has
+several annotations, one is read: the last updated one among those marked as ground truth, or else among all. Skipped
+(cancelled) annotations and predictions of a model are no hints.
 """
 
 from __future__ import annotations
@@ -33,18 +33,19 @@ def is_label_studio(path: Path) -> bool:
 
 
 def read_label_studio(path: Path, *, left_out: Counter[str] | None = None) -> dict[str, Hints]:
-    """Read an export of Label Studio ("JSON", not "JSON-MIN"): hints by image name.
+    """Read an export of Label Studio ("JSON", not "JSON-MIN") as hints by image name.
 
-    Rectangles become boxes (one at an angle the box around it), polygons, ellipses and brush strokes regions, key
-    points clicks, choices tags. A region with two labels, or none, says nothing that can be learnt: it is left out, and
-    what it covers is ignored.
+    Rectangles become boxes (one at an angle becomes the upright box around it), polygons, ellipses and brush strokes
+    regions, key points clicks, choices tags. A region with two labels, or none, is left out, and what it covers is
+    ignored.
 
     Args:
         path: The file.
-        left_out: Counts here what is left out, by the reason.
+        left_out: A counter of what is left out, by reason; the reader adds to it.
 
     Raises:
-        FormatError: not this structure, a damaged brush stroke, or an image of two sizes; names task and result.
+        FormatError: another structure, a damaged brush stroke, or an image with two sizes. The error names task and
+            result.
         HintError: numbers that are not finite, or hints that contradict each other.
     """
     counts: Counter[str] = Counter() if left_out is None else left_out

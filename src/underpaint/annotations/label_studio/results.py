@@ -1,4 +1,4 @@
-"""The results of one annotation of Label Studio: shapes with a label, and choices."""
+"""Reads the results of one annotation of Label Studio: shapes with a label, and choices."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from underpaint.hints.types import IGNORED, Box, Click, Point, Polygon, Shape
 from underpaint.imagefiles.decode import MAX_PIXELS
 
 DIGITS = 6
-"""Decimals of a pixel that are kept: percent and back again then gives the same number."""
+"""How many decimals of a pixel are kept, so that a conversion to percent and back gives the same number."""
 
 
 NO_SHAPES = frozenset({"choices", "textarea", "rating", "number", "datetime", "taxonomy", "pairwise", "relation", None})
-"""Types of results that say something of an image, or of a region, and are no region themselves."""
+"""Types of results that say something of an image or of a region, and are no region themselves."""
 
 
 UNITS = 100.0
-"""Coordinates are percent."""
+"""Coordinates are percent of the image's sides."""
 
 
 @dataclass
 class Drawn:
-    """What the results of one annotation have said so far."""
+    """What the results of one annotation said so far."""
 
     left_out: Counter[str]
     sizes: set[tuple[int, int]] = field(default_factory=set)
@@ -38,13 +38,13 @@ class Drawn:
     unplaced: int = 0
 
     def set_aside(self, reason: str, points: Sequence[Point]) -> None:
-        """Leave out a shape that covers nothing; what lies along its points is ignored."""
+        """Leave out and count a shape that covers nothing. The pixels along its points are ignored."""
         self.left_out[reason] += 1
         self.shapes.append(thin(points))
 
 
 def labels_of(result: dict[str, Any]) -> list[str]:
-    """The labels of a result: under its own type, or under ``labels``."""
+    """The labels of a result, which stand under its own type or under ``labels``."""
     value = result.get("value")
     if not isinstance(value, dict):
         return []
@@ -55,7 +55,7 @@ def labels_of(result: dict[str, Any]) -> list[str]:
 
 
 def add_result(drawn: Drawn, result: dict[str, Any], where: str) -> None:
-    """Add what one result says to what its annotation has said so far; what is left out is counted."""
+    """Add one result to what its annotation said so far. What is left out is counted."""
     labels = labels_of(result)
     value = result.get("value")
     keys = set(value) if isinstance(value, dict) else set()
@@ -155,4 +155,4 @@ _SHAPES: tuple[tuple[set[str], _Read], ...] = (
     ({"x", "y", "width", "height"}, _rectangle),
     ({"x", "y"}, _click),
 )
-"""Readers of a result's value by the keys that it must have, the first that fits."""
+"""The function that reads a result's value, by the keys that the value must have. The first match counts."""

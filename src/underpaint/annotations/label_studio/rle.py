@@ -1,10 +1,11 @@
-"""The brush strokes of Label Studio: a stream of bits that holds an RGBA picture as run lengths.
+"""The brush strokes of Label Studio: a stream of bits that holds an RGBA image as run lengths.
 
-The stream, most significant bit first: 32 bits, the count of values (4 x pixels); 5 bits, the bits of a value less 1
-(always 8 bits here); four times 4 bits, the bits of a run length less 1, each a choice of the packets; then packets: 1
-bit, whether one value is repeated; 2 bits, the choice of the length; the length less 1; the value, or as many values as
-the length says. The values are R, G, B and alpha of every pixel, row by row (the format is rle-pack of thi.ng/umbrella;
-https://labelstud.io/tags/brushlabels). A pixel is painted where its alpha is not 0.
+The stream has the most significant bit first. It starts with 32 bits for the number of values (4 x pixels), 5 bits for
+the bits of a value less 1 (always 8 bits here), and four times 4 bits for the bits of a run length less 1, among which
+the packets choose. Then come packets: 1 bit says whether one value is repeated, 2 bits choose the length's bits, then
+the length less 1 follows, then the value, or as many values as the length says. The values are R, G, B and alpha of
+every pixel, row by row (the format is rle-pack of thi.ng/umbrella; https://labelstud.io/tags/brushlabels). A pixel is
+painted where its alpha is not 0.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from underpaint.core.errors import FormatError
 from underpaint.imagefiles.decode import MAX_PIXELS
 
 LENGTH_BITS = (3, 4, 8, 16)
-"""Bits of a run length, by the choice of the packet, in the files that Label Studio and we write."""
+"""The bits of a run length, by the choice of the packet, in files that Label Studio and underpaint write."""
 
 CHANNELS = 4
 VALUE_BITS = 8
@@ -30,16 +31,16 @@ PAINTED = 255
 def decode_brush(stream: bytes, size: tuple[int, int], where: object) -> NDArray[np.int64]:
     """The painted pixels of a brush stream as runs, row by row, outside and inside in turn, outside first.
 
-    Time and memory grow with the stream, not with what it says of its length.
+    Time and memory grow with the stream, not with the length that it states.
 
     Args:
         stream: The bytes of ``rle``.
         size: (H, W) of the image.
-        where: File and result, for messages.
+        where: The file and the result, for messages.
 
     Raises:
-        FormatError: the stream ends early or goes on too long, its values are not 8 bits, or its count is not that of
-            an image of this size.
+        FormatError: the stream ends early or goes on too long, its values are not 8 bits, or their number is not that
+            of an image of this size.
     """
     pixels = size[0] * size[1]
     header = int.from_bytes(stream[:7].ljust(7, b"\0")) >> (56 - HEADER_BITS)
@@ -55,7 +56,10 @@ def decode_brush(stream: bytes, size: tuple[int, int], where: object) -> NDArray
 
 
 def _packets(stream: bytes, length_bits: Sequence[int], count: int, where: object) -> tuple[bytearray, array[int]]:
-    """The value of each packet, and the number of values up to its end; every value of its own where not repeated."""
+    """The value of each packet, and the number of values up to its end.
+
+    Values that are not repeated count as packets of one.
+    """
     values, ends = bytearray(), array("I")
     padded, stop = stream + bytes(8), 8 * len(stream)
     done, at = 0, HEADER_BITS
@@ -81,14 +85,14 @@ def _packets(stream: bytes, length_bits: Sequence[int], count: int, where: objec
 
 
 def _literal(padded: bytes, at: int, length: int) -> bytes:
-    """``length`` values of 8 bits from the bit ``at`` on."""
+    """``length`` values of 8 bits, from the bit ``at`` on."""
     chunk = padded[at >> 3 : (at >> 3) + length + 1]
     shifted = int.from_bytes(chunk) << (at & 7) & (1 << 8 * len(chunk)) - 1
     return shifted.to_bytes(len(chunk))[:length]
 
 
 def _painted_runs(painted: NDArray[np.bool_], ends: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Runs of pixels from packets of values: the alpha of pixel k is the value 4 k + 3."""
+    """The runs of pixels from packets of values. The alpha of pixel k is the value 4 k + 3."""
     stops = ends // CHANNELS  # pixels whose alpha lies before the packet's end
     full = np.diff(stops, prepend=0) > 0
     painted, stops = painted[full], stops[full]
@@ -100,8 +104,8 @@ def _painted_runs(painted: NDArray[np.bool_], ends: NDArray[np.int64]) -> NDArra
 def encode_brush(runs: Sequence[int], size: tuple[int, int]) -> list[int]:
     """The brush stream of an image (H, W) whose pixels are ``runs``: painted opaque white, the rest empty.
 
-    The numbers equal those of Label Studio's own converter, but for its padding of one empty byte where the bits end
-    at a whole byte.
+    The numbers equal those of Label Studio's own converter, except that the converter adds one empty byte where the
+    bits end at a whole byte.
     """
     bits = [f"{size[0] * size[1] * CHANNELS:032b}{VALUE_BITS - 1:05b}", *(f"{n - 1:04b}" for n in LENGTH_BITS)]
     for number, run in enumerate(runs):

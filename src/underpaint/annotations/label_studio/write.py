@@ -1,4 +1,4 @@
-"""Hints as tasks that Label Studio imports."""
+"""Writes hints as tasks that Label Studio imports."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ CONTROLS = {
     "keypointlabels": "kp-1",
     "choices": "choice",
 }
-"""What the templates of Label Studio call the control of each type of result
+"""The names that Label Studio's templates give to the control of each type of result
 (https://github.com/HumanSignal/label-studio, ``label_studio/annotation_templates/computer-vision``)."""
 
 
 def write_label_studio(path: Path, hints: Iterable[Hints], *, file: Callable[[str], str] = str) -> None:
-    """Write hints as tasks that Label Studio imports, whole or not at all.
+    """Write hints as tasks that Label Studio imports, either completely or not at all.
 
-    The controls have the names that Label Studio's own templates give them, so that a project made from one shows the
-    results. Bitmaps become brush strokes, and polygons with holes too, pixel by pixel, since a polygon has none there.
-    Left out is what the format has no place for: scribbles, ``boxed``, absent tags, mask files and the source.
+    The controls have the names that Label Studio's own templates give them, so that a project made from a template
+    shows the results. Bitmaps become brush strokes, and so do polygons with holes, since a polygon has none there. What
+    the format cannot hold is left out: scribbles, ``boxed``, absent tags, mask files and the source.
 
     Args:
         path: The file.
-        hints: Hints of one image each.
+        hints: The hints of each image.
         file: Gives the file name of an image.
 
     Raises:
-        HintError: geometry of an image of unknown size, which percent need; or hints that contradict themselves.
-        DataError: the disk refuses.
+        HintError: shapes in an image of unknown size, which percent need, or hints that contradict themselves.
+        DataError: the file cannot be written.
     """
     tasks = [_task(number, one, file(one.image), f"{path}: image {one.image!r}") for number, one in enumerate(hints, 1)]
     text = json.dumps(tasks, sort_keys=True, ensure_ascii=False, allow_nan=False, indent=1)

@@ -1,4 +1,4 @@
-"""labelme's JSON: one file an image, beside the photograph."""
+"""Reads labelme's JSON: one file for each image, beside the image."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ KEYS = ("shapes", "imagePath")
 
 
 PIXEL_MODES = frozenset({"1", "L", "P"})
-"""Pillow's names of the pixel types that a mask may have: anything but 0 is inside."""
+"""Pillow's names of the pixel types that a mask may have. Every value but 0 is inside."""
 
 
 TURNED = ("rotation", "oriented_rectangle")
-"""Rectangles at an angle, with their four corners: X-AnyLabeling's word, and labelme's."""
+"""Rectangles at an angle with their four corners: X-AnyLabeling's word, and labelme's."""
 
 
 CIRCLE_ERROR = 0.05
-"""Pixels by which the polygon that a circle becomes may lie inside it."""
+"""How many pixels the polygon for a circle may lie inside it."""
 
 
 MAX_CORNERS = 1000
-"""Of that polygon: what the error asks for up to a radius of 10,000 pixels."""
+"""The limit of that polygon's corners, which the error above requires up to a radius of 10,000 pixels."""
 
 
 def is_labelme(path: Path) -> bool:
-    """Whether a file, or the first JSON file of a folder, looks like labelme's."""
+    """Whether a file, or the first JSON file of a folder, looks like a labelme file."""
     return any(is_json(file, "{", *KEYS) for file in files_of(path, SUFFIXES)[:1])
 
 
@@ -58,18 +58,18 @@ def read_labelme(
 ) -> dict[str, Hints]:
     """Read labelme JSON, a file or a folder of them.
 
-    Polygons, circles and masks are regions, rectangles boxes (around one at an angle the upright box), lines scribbles,
-    points clicks; flags that are set are tags of the image, and of the others nothing is known. The image is the one
-    named like the JSON file; where ``images`` lack it, the one that ``imagePath`` names, if no other file is of that
-    one. The picture within the file is passed over.
+    Polygons, circles and masks become regions, rectangles boxes (one at an angle becomes the upright box around it),
+    lines scribbles, points clicks. Flags that are set become tags of the image; of the other flags nothing is known.
+    The image is the one named like the JSON file. If there is none, it is the one that ``imagePath`` names, unless
+    another file belongs to that one. The image data within the file is ignored.
 
     Args:
         path: The file or folder.
-        images: The photographs of the data set by name.
-        left_out: Counts here what is left out, by the reason.
+        images: The image files of the data set by name.
+        left_out: A counter of what is left out, by reason; the reader adds to it.
 
     Raises:
-        FormatError: not this structure, or two files of one image; names the file and the shape.
+        FormatError: another structure, or two files for one image. The error names the file and the shape.
     """
     counts: Counter[str] = Counter() if left_out is None else left_out
     files = find_files(path, SUFFIXES) if path.is_dir() else {path.stem: path}
@@ -87,7 +87,7 @@ def read_labelme(
 
 
 def _stated(path: Path, beside: Mapping[str, str], names: Names) -> dict[str, str]:
-    """By the name of the JSON file, the image that it states, where the file's own name is of no photograph."""
+    """The image that a JSON file states, by the file's name, for files whose own name matches no image."""
     own = names.match([(path, beside)])[0]
     taken = {*own.photographs.values(), *own.rivals.values()}
     strangers = {name: image for name, image in beside.items() if name not in own.photographs | own.rivals}
@@ -126,7 +126,7 @@ def _size(top: Fields) -> tuple[int, int] | None:
 
 
 def _shape(fields: Fields, file: Path, size: tuple[int, int] | None, left_out: Counter[str]) -> list[Shape]:
-    """The hints of one shape; where it covers nothing, its points as a stroke to be ignored, counted."""
+    """The shapes of one labelme shape. One that covers nothing becomes a stroke to be ignored, and is counted."""
     name, points = fields.text("label"), tuple(fields.pairs("points"))
     kind = fields.text("shape_type") if "shape_type" in fields else "polygon"
     if kind in ("point", "points"):
@@ -156,7 +156,10 @@ def _nothing(kind: str, points: Sequence[Point], left_out: Counter[str]) -> list
 def _rectangle(
     name: str, kind: str, fields: Fields, size: tuple[int, int] | None, left_out: Counter[str]
 ) -> list[Shape]:
-    """A box of two opposite corners, or of all four; around one at an angle the upright box, cut at the border."""
+    """A box from two opposite corners or from all four.
+
+    For one at an angle it is the upright box, cut at the border.
+    """
     points = list(fields.pairs("points"))
     if len(points) not in ((4,) if kind in TURNED else (2, 4)):
         fields.refuse("points", f"two opposite corners or four corners of a {kind}")
@@ -171,7 +174,7 @@ def _rectangle(
 
 
 def _circle(name: str, centre: Point, edge: Point) -> Polygon:
-    """A regular polygon for a circle that is given by its centre and a point on it."""
+    """A regular polygon for a circle, which is given by its centre and a point on it."""
     radius = math.dist(centre, edge)
     corners = 8 if radius < 1 else math.ceil(math.pi / max(math.acos(1 - CIRCLE_ERROR / radius), math.pi / MAX_CORNERS))
     angles = [2 * math.pi * i / corners for i in range(corners)]
@@ -179,7 +182,7 @@ def _circle(name: str, centre: Point, edge: Point) -> Polygon:
 
 
 def _mask(name: str, fields: Fields, points: Sequence[Point], file: Path) -> Bitmap | None:
-    """A PNG of the rectangle whose top-left pixel is the first point."""
+    """The mask from a PNG of the rectangle whose top-left pixel is the first point."""
     try:
         content = base64.b64decode(fields.text("mask"), validate=True)
     except (binascii.Error, ValueError):

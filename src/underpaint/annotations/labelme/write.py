@@ -1,4 +1,4 @@
-"""labelme's JSON, written: a folder with one file an image."""
+"""Writes labelme's JSON: a folder with one file for each image."""
 
 from __future__ import annotations
 
@@ -20,16 +20,18 @@ from underpaint.hints.types import IGNORED, Bitmap, Hints, Point, Region
 
 
 def write_labelme(path: Path, hints: Sequence[Hints], files: Mapping[str, str]) -> None:
-    """Write a folder with one JSON file an image; areas with holes are written as masks, pen widths are lost.
+    """Write a folder with one JSON file for each image.
+
+    Areas with holes are written as masks. Pen widths are lost.
 
     Args:
-        path: The folder; an older one is replaced at the end, whole.
-        hints: Of the images.
-        files: File name of an image by its name.
+        path: The folder. An older one is replaced as a whole at the end.
+        hints: The hints of each image.
+        files: The file name of each image by its name.
 
     Raises:
         HintError: an area with holes in an image of unknown size.
-        DataError: the disk refuses.
+        DataError: the folder cannot be written.
     """
     with atomic_folder(path) as folder:
         for one in hints:

@@ -1,4 +1,4 @@
-"""Typed reading of a JSON object from outside: every field is checked, every error names its place."""
+"""Typed reading of a JSON object from outside. Every field is checked, and every error names its place."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from underpaint.core.errors import FormatError, nearest
 from underpaint.hints.check import MAX_POINTS
 
 MAX_RUNS = 50_000_000
-"""Limit of a list of whole numbers: half the pixels of the largest photograph."""
+"""The limit of a list of whole numbers: half the pixels of the largest image."""
 
 
 class Fields:
-    """The fields of one JSON object; `refuse_rest` names those that nobody asked for.
+    """The fields of one JSON object. `refuse_rest` names the fields that nobody asked for.
 
     Args:
         record: What the JSON parser returned.
-        where: File and line, for messages.
+        where: The file and line, for messages.
 
     Raises:
         FormatError: not an object. The methods raise it for a field that is missing or of another type.
@@ -47,11 +47,11 @@ class Fields:
 
     @property
     def where(self) -> str:
-        """File and place of the object, for messages."""
+        """The file and the place of the object, for messages."""
         return self._where
 
     def value(self, key: str) -> Any:
-        """A field as it stands, for a caller that checks it itself."""
+        """A field as it stands, for a caller that checks it."""
         return self._take(key)
 
     def flat_points(self, key: str) -> Iterator[list[tuple[float, float]]]:
@@ -133,7 +133,7 @@ class Fields:
             yield x, y
 
     def _refuse_many(self, key: str, values: Any, limit: int) -> None:
-        """Raise for a list of more values than a shape can have, before any are made into points."""
+        """Raise for a list of more values than a shape can have, before any of them become points."""
         if isinstance(values, list) and len(values) > limit:
             raise FormatError(
                 f"the field {key!r} has {len(values)} values", where=self._where, accepted=f"up to {limit}"
@@ -164,7 +164,7 @@ class Fields:
 
 
 def finite(value: Any) -> float | None:
-    """The value as a float where it is a finite number (not a boolean, not 1e999), else None."""
+    """The value as a float, if it is a finite number (not a boolean, not 1e999), else None."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -175,7 +175,10 @@ def finite(value: Any) -> float | None:
 
 
 def _finite_numbers(values: Any) -> list[float] | None:
-    """A list of finite numbers as floats, else None; for the millions of a large file, so without a call for each."""
+    """A list of finite numbers as floats, else None.
+
+    Large files have millions of them, so there is no call for each.
+    """
     if not isinstance(values, list) or not set(map(type, values)) <= {int, float}:
         return None
     try:

@@ -1,4 +1,4 @@
-"""What an annotation file is, from its content: a few bytes are looked for, nothing is parsed."""
+"""Recognises an annotation file by a few bytes of its content. Nothing is parsed."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from underpaint.core.regular import open_regular
 from underpaint.imagefiles.images import find_files
 
 LARGEST = 1 << 62
-"""Bytes: of a file of any size the beginning may be looked at."""
+"""The beginning of a file of any size may be read, so this limit in bytes is never reached."""
 
 HEAD = 4096
-"""Bytes in which the first sign of a text file must stand."""
+"""How many bytes from the start of a text file must hold its first sign."""
 
 
 def is_json(path: Path, opening: str, *keys: str) -> bool:
@@ -64,7 +64,7 @@ def _head(path: Path) -> bytes:
 
 
 def files_of(path: Path, suffixes: Iterable[str]) -> list[Path]:
-    """The file itself, or the files of a folder in any depth, that have one of the endings, in the order of names."""
+    """The file itself, or all files below a folder, that have one of the endings, in the order of their names."""
     endings = frozenset(suffixes)
     if path.is_dir():
         return list(find_files(path, endings).values())

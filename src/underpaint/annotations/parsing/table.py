@@ -1,4 +1,4 @@
-"""Tables of text as people and programs write them: rows, ordinary headings, and words for yes and no."""
+"""Reads text tables as people and programs write them: rows, usual headings, and words for yes and no."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ DELIMITERS = ",;\t"
 IMAGES = frozenset(
     {"image", "filename", "imagename", "imagefile", "imagepath", "imageid", "file", "filepath", "path", "img", "photo"}
 )
-"""Ordinary headings of a column with the names of images, without blanks and marks and in small letters."""
+"""Usual headings of a column with the names of images, in small letters without blanks and punctuation."""
 
 BESIDE = frozenset({"id", "split", "set", "subset", "fold", "width", "height", "source", "notes", "comment"})
-"""Ordinary headings of columns that say nothing of classes, unless all their cells say yes or no."""
+"""Usual headings of columns that say nothing of classes, unless all their cells say yes or no."""
 
 LABELS = ("class", "label", "category", "classname", "labelname", "categoryname", "species", "object", "type", "name")
-"""Ordinary headings of what names a class, the likeliest first."""
+"""Usual headings of a column that names a class, the likeliest first."""
 
 _YES = frozenset({"1", "1.0", "yes", "y", "true", "t", "x", "present", "on"})
 _NO = frozenset({"0", "0.0", "no", "n", "false", "f", "absent", "off"})
@@ -37,12 +37,12 @@ STATES = "1 or yes (present), 0 or no (absent), blank or ? (unknown)"
 
 
 def rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Line numbers and stripped cells of the rows that are not empty.
+    """The line numbers and the stripped cells of all rows that are not empty.
 
-    The delimiter is whichever of comma, semicolon and tab the heading has most.
+    The delimiter is the one of comma, semicolon and tab that occurs most often in the heading.
 
     Raises:
-        FormatError: no text, or no table.
+        FormatError: the file is no text, or no table.
     """
     lines = read_text(path).splitlines()
     reader = csv.reader(lines, delimiter=_delimiter(lines[0] if lines else ""), strict=True)
@@ -56,7 +56,7 @@ def rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def headings(path: Path) -> list[str]:
-    """The headings of a table, from the beginning of the file; none of a file that is no table by its ending."""
+    """The headings of a table from the beginning of the file; empty for a file with another ending than a table's."""
     if path.suffix.lower() not in SUFFIXES or not path.is_file():
         return []
     line = first_line(path)
@@ -64,7 +64,7 @@ def headings(path: Path) -> list[str]:
 
 
 def refuse_repeats(heading: Sequence[str], path: Path) -> None:
-    """Raise `FormatError` where two columns have one heading: which of them is meant cannot be known."""
+    """Raise `FormatError` where two columns have the same heading, since nobody knows which one is meant."""
     twice = [word for word, count in Counter(heading).items() if count > 1 and word]
     if twice:
         raise FormatError(f"two columns have the heading {twice[0]!r}", where=f"{path}:1", accepted="each heading once")
@@ -75,12 +75,12 @@ def _delimiter(heading: str) -> str:
 
 
 def heading_word(text: str) -> str:
-    """A heading in small letters, without blanks and marks: ``File_Name`` is ``filename``."""
+    """A heading in small letters without blanks and punctuation: ``File_Name`` becomes ``filename``."""
     return re.sub(r"[\W_]", "", text.lower())
 
 
 def image_column(heading: Sequence[str]) -> int:
-    """The column with the names of images: the first with an ordinary heading, else the first."""
+    """The column with the names of images: the first one with a usual heading, else the first column."""
     found = (place for place, word in enumerate(heading) if heading_word(word) in IMAGES)
     return next(found, 0)
 
@@ -91,10 +91,10 @@ def is_yes(value: Any) -> bool:
 
 
 def state(cell: str) -> bool | None:
-    """Whether a cell says present, absent, or nothing.
+    """Whether a cell says present (True), absent (False) or nothing (None).
 
     Raises:
-        ValueError: it says something else.
+        ValueError: the cell says something else.
     """
     word = cell.strip().lower()
     if word in _YES:

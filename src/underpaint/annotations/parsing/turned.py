@@ -1,4 +1,4 @@
-"""Rectangles and ellipses at an angle, as the box and the polygon that the package knows."""
+"""Turns rectangles and ellipses at an angle into boxes and polygons."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from underpaint.hints.border import cut_ring
 from underpaint.hints.types import Box, Point, Polygon
 
 ANGLES = "angles of turned boxes (the box around each is kept)"
-"""What readers count where they leave out an angle."""
+"""The reason under which readers count angles that they leave out."""
 
 FLATNESS = 0.02
-"""Pixels by which the chords of an ellipse may leave it: a fiftieth, far less than a hand can place."""
+"""How many pixels the chords of an ellipse may differ from it: a fiftieth, far less than a hand can place."""
 
 MAX_VERTICES = 1024
-"""Vertices of the largest ellipse: at a radius of 4,000 pixels the chords leave it by `FLATNESS`."""
+"""The vertices of the largest ellipse. At a radius of 4,000 pixels its chords differ from it by `FLATNESS`."""
 
 
 def turn(point: Point, pivot: Point, degrees: float) -> Point:
@@ -29,9 +29,10 @@ def turn(point: Point, pivot: Point, degrees: float) -> Point:
 
 
 def turned_box(box: Box, pivot: Point, degrees: float, size: tuple[int, int]) -> Box:
-    """The axis-parallel extent of a box turned about ``pivot``, cut at the border of the image (H, W).
+    """The axis-parallel box around a box that is turned about ``pivot``, cut at the border of the image (H, W).
 
-    The box itself where it is not turned. The extent holds the object, as a box hint must, and more beside it.
+    A box that is not turned is returned as it is. The result contains the object, as a box hint must, and more beside
+    it.
     """
     if degrees % 360 == 0:
         return box
@@ -46,9 +47,9 @@ def ellipse(name: str, centre: Point, radii: Point, degrees: float, size: tuple[
 
     Args:
         name: The class.
-        centre: x, y.
-        radii: Along x and along y before it is turned, more than 0.
-        degrees: Angle of the turn about the centre, clockwise on the screen.
+        centre: x and y.
+        radii: The radii along x and along y before the turn, greater than 0.
+        degrees: The angle of the turn about the centre, clockwise on the screen.
         size: (H, W).
     """
     half_step = max(math.acos(1 - min(FLATNESS / max(radii), 0.5)), math.pi / MAX_VERTICES)

@@ -1,4 +1,4 @@
-"""XML from outside, through defusedxml: no DTD, no entities, bounded size, one typed error."""
+"""Reads XML from outside with defusedxml: no DTD, no entities, a limited size, one typed error."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = [
 
 
 MAX_BYTES = 4 << 20
-"""Limit of a file. The longest known annotation of one image (a ScribbleSup file) has 60 kB."""
+"""The limit of a file. The longest known annotation of one image (a ScribbleSup file) has 60 kB."""
 
 
 NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -38,7 +38,7 @@ NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 OURS = "underpaint"
-"""The element by which our files are known; other programs pass over it."""
+"""The element by which files that underpaint wrote are recognised. Other programs ignore it."""
 
 
 def read_xml(path: Path, root: str) -> Element:
@@ -97,11 +97,11 @@ def size_of(annotation: Element, where: object) -> tuple[int, int] | None:
 
 @dataclass(frozen=True)
 class Stated:
-    """What a file of ours says in place of what a reader infers from a foreign one.
+    """What a file written by underpaint states, where a reader would infer it from other files.
 
     Args:
-        boxed: `Hints.boxed`.
-        tags: `Hints.tags`.
+        boxed: The value of `Hints.boxed`.
+        tags: The value of `Hints.tags`.
     """
 
     boxed: frozenset[str]
@@ -109,7 +109,7 @@ class Stated:
 
 
 def read_stated(annotation: Element, where: object) -> Stated | None:
-    """What a file of ours states; None where the file is foreign.
+    """What a file written by underpaint states; None for a file of another program.
 
     Raises:
         FormatError: a class without a name.

@@ -1,4 +1,4 @@
-"""ScribbleSup's scribbles: one XML file an image (Lin et al., CVPR 2016)."""
+"""Reads ScribbleSup's scribbles: one XML file for each image (Lin et al., CVPR 2016)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from underpaint.imagefiles.images import find_files
 SUFFIXES = frozenset({".xml"})
 
 PEN = 3.0
-"""Pen width in pixels with which the literature draws these lines, 3 % of the pixels (Tang et al., ECCV 2018)."""
+"""The pen width in pixels with which the literature draws these lines; they label 3 % of the pixels (Tang et al., ECCV
+2018)."""
 
 WORDS = {
     "plane": "aeroplane",
@@ -24,17 +25,20 @@ WORDS = {
     "plant": "pottedplant",
     "monitor": "tvmonitor",
 }
-"""ScribbleSup's words where they differ from VOC's. A word that the class table has is left as it is."""
+"""ScribbleSup's class names where they differ from VOC's. A name that the class table has is not changed."""
 
 CENTRE = 0.5
-"""A pixel number is the pixel's centre, half a pixel into it."""
+"""A pixel number means the pixel's centre, which lies half a pixel into it."""
 
 MAX_POINTS = 100_000
-"""Limit of the points of one line, hundreds of times the longest known (330)."""
+"""The limit of the points of one line, hundreds of times the longest known line (330)."""
 
 
 def is_scribblesup(path: Path) -> bool:
-    """Whether the first XML file that has lines or VOC's objects has lines, and no object to which they belong."""
+    """Whether a file or folder holds ScribbleSup's lines.
+
+    The first XML file that has lines or VOC's objects decides. It must have lines and no object to which they belong.
+    """
     for file in files_of(path, SUFFIXES):
         if is_xml(file, "annotation", "object"):
             return False
@@ -46,17 +50,17 @@ def is_scribblesup(path: Path) -> bool:
 def read_scribblesup(path: Path, classes: ClassTable) -> dict[str, Hints]:
     """Read ScribbleSup XML, a file or a folder of them.
 
-    A ``<polygon>`` is an open line in spite of its name, its points are pixel numbers from 0. The annotators drew on
-    every class that they saw, so tags are complete, but for the background where nobody drew on it. The image is the
-    one named like the XML file. Class words become VOC's; those outside the table are returned as they stand.
-    Files that version 0.1.0 of underpaint wrote state their tags; from them none are inferred.
+    A ``<polygon>`` is an open line in spite of its name, and its points are pixel numbers from 0. The annotators drew
+    on every class that they saw, so tags are complete, except for the background where nobody drew on it. The image is
+    the one named like the XML file. Class names become VOC's; names outside the table are returned as they stand. Files
+    that version 0.1.0 of underpaint wrote state their tags, so none are inferred from them.
 
     Args:
-        path: A file, or a folder with files in any depth.
+        path: A file, or a folder with files at any depth.
         classes: The class table, for the tags.
 
     Raises:
-        FormatError: unreadable XML, or a line without class or points; names the file and line.
+        FormatError: unreadable XML, or a line without class or points. The error names the file and the line.
     """
     files = find_files(path, SUFFIXES) if path.is_dir() else {path.stem: path}
     return {name: _hints(name, file, classes) for name, file in files.items()}
@@ -77,7 +81,7 @@ def _hints(name: str, file: Path, classes: ClassTable) -> Hints:
 
 
 def _inferred(scribbles: Iterable[Scribble], classes: ClassTable) -> Stated:
-    """What ScribbleSup's rule says of an image: every class that it shows has a line."""
+    """What follows from ScribbleSup's rule that every class in an image has a line."""
     present = frozenset(scribble.name for scribble in scribbles)
     things = frozenset(classes.names[i] for i in classes.foreground)
     return Stated(frozenset(), Tags(present, things - present) if present else None)

@@ -1,4 +1,4 @@
-"""Image tags in a table: one column a class, or one column with a list of tags."""
+"""Reads image tags from a table: one column for each class, or one column with a list of tags."""
 
 from __future__ import annotations
 
@@ -23,34 +23,36 @@ from underpaint.core.errors import FormatError
 from underpaint.hints.types import Hints, Tags
 
 LIST_COLUMNS = frozenset({"tags", "labels", "classes"})
-"""Headings of a column with a list of tags; under `table.LABELS` a column has one tag a row."""
+"""Headings of a column with a list of tags. Under `table.LABELS` a column has one tag in each row."""
 
 
 _SEPARATORS = re.compile(r"[;,|]")
 
 
 def is_table(path: Path) -> bool:
-    """Whether a file is a table, by its ending: nothing in a table's text tells it from other text."""
+    """Whether a file is a table, judged by its ending: the text of a table looks like any other text."""
     return path.is_file() and path.suffix.lower() in SUFFIXES
 
 
 def read_tags(path: Path, classes: ClassTable, *, complete: bool = False) -> dict[str, Hints]:
-    """Read a table of tags. The first line is a heading, and the first column, or the one headed so, names the image.
+    """Read a table of tags.
 
-    In a table with one column a class, a cell says present (1, yes, true), absent (0, no, false) or nothing (a blank).
-    A column headed ``tags`` lists those present between ``;``, ``,`` or ``|``; one headed ``label`` or ``class`` has
-    one a row, and an image may have several rows. A class that is not listed is unknown, unless the caller knows that
-    the lists are complete. Columns with headings such as ``split`` are passed over (`table.BESIDE`). Class words are
-    returned as they stand, in or out of the table, and so are the images' names.
+    The first line is a heading, and the first column, or the one with such a heading, names the image.
+
+    In a table with one column for each class, a cell says present (1, yes, true), absent (0, no, false) or nothing (a
+    blank). A column headed ``tags`` lists the classes that are present, separated by ``;``, ``,`` or ``|``. A column
+    headed ``label`` or ``class`` has one class in each row, and an image may have several rows. A class that is not
+    listed is unknown, unless the caller knows that the lists are complete. Columns with headings such as ``split`` are
+    ignored (`table.BESIDE`). Names of classes and images are returned as they stand, in or out of the table.
 
     Args:
-        path: UTF-8 text; a byte order mark is passed over.
-        classes: The class table; a class called ``tags`` makes a column of that name a class column.
-        complete: Classes that a list does not name are absent (but for the background).
+        path: A UTF-8 text file; a byte order mark is ignored.
+        classes: The class table. If it has a class called ``tags``, a column of that name is a class column.
+        complete: Classes that a list does not name are absent, except for the background.
 
     Raises:
-        FormatError: no heading, two alike, a row of another length, a cell that is none of the three states, or an
-            image given twice; names file and line.
+        FormatError: there is no heading, two are equal, a row has another length, a cell is none of the three states,
+            or an image is given twice. The error names file and line.
     """
     table = rows(path)
     _, heading = next(table, (1, []))
@@ -79,7 +81,7 @@ def read_tags(path: Path, classes: ClassTable, *, complete: bool = False) -> dic
 
 @dataclass(frozen=True)
 class _Columns:
-    """Where a table has what: the image, a list of tags, or the states of one class each.
+    """Which columns of a table hold the image, a list of tags, or the states of one class each.
 
     ``several`` says that an image may have a row for each of its tags.
     """

@@ -1,4 +1,4 @@
-"""A table of tags, written."""
+"""Writes a table of tags."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from underpaint.hints.types import Hints
 
 
 def write_tags(path: Path, hints: Sequence[Hints], classes: ClassTable, files: Mapping[str, str]) -> None:
-    """Write a table with one column a class: 1 is present, 0 absent, a blank unknown.
+    """Write a table with one column for each class: 1 is present, 0 absent, a blank unknown.
 
     Args:
-        path: The file, of which the ending .tsv makes the delimiter a tab.
-        hints: Of the images; those without tags are left out.
-        classes: The columns.
-        files: What the first column calls an image, by its name.
+        path: The file. The ending .tsv makes the delimiter a tab.
+        hints: The hints of each image. Images without tags are left out.
+        classes: The class table; its classes are the columns.
+        files: The file name of each image by its name, for the first column.
 
     Raises:
-        DataError: the disk refuses.
+        DataError: the file cannot be written.
     """
     text = io.StringIO()
     table = csv.writer(text, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", lineterminator="\n")

@@ -1,4 +1,4 @@
-"""The attributes of regions and files in VIA: which one holds the class, and what it says."""
+"""Reads the attributes of regions and files in VIA: which one holds the class, and what it says."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from underpaint.core.errors import FormatError
 from underpaint.hints.types import Tags
 
 TAGS = "tags"
-"""The attribute of a file in which tags are written."""
+"""The attribute of a file in which underpaint writes tags."""
 
 
 Named = tuple[dict[str, Any], str]
-"""The attributes of a region or a file, and where they stand."""
+"""The attributes of a region or a file, and the place where they stand."""
 
 
 def class_attribute(regions: Sequence[Named], path: Path) -> str | None:
-    """The attribute that holds the classes of regions; None where no region has any.
+    """The attribute that holds the classes of regions; None where no region has an attribute.
 
     Raises:
-        FormatError: several might.
+        FormatError: several attributes may be the class.
     """
     said: dict[str, list[tuple[str, ...]]] = {}
     for attributes, where in regions:
@@ -42,14 +42,14 @@ def class_attribute(regions: Sequence[Named], path: Path) -> str | None:
 
 
 def _tells_kinds(values: Sequence[tuple[str, ...]]) -> bool:
-    """Whether values are words that name kinds: no numbers, and not another one for every region."""
+    """Whether values name kinds of objects: they are no numbers, and not different for every region."""
     every = [value for one in values for value in one]
     numbers = all(value.replace(".", "", 1).lstrip("-").isdigit() for value in every)
     return not numbers and (len(every) < 3 or len(set(every)) < len(every))
 
 
 def _words(value: Any, where: str) -> tuple[str, ...]:
-    """The words of an attribute: a text, or the options of a list that are ticked."""
+    """The words of an attribute: a text, or the ticked options of a list."""
     if isinstance(value, dict):
         return tuple(key.strip() for key, state in value.items() if key.strip() and is_yes(state))
     if isinstance(value, str | int | float) and not isinstance(value, bool):
@@ -60,7 +60,7 @@ def _words(value: Any, where: str) -> tuple[str, ...]:
 
 
 def label_of(attributes: Mapping[str, Any], key: str | None, where: str, left_out: Counter[str]) -> str:
-    """The class of a region; the word for shapes to be ignored where it has none, or several."""
+    """The class of a region, or the word for shapes to be ignored where the region has no class or several."""
     named = _words(attributes.get(key), where) if key is not None else ()
     if len(named) == 1:
         return named[0]

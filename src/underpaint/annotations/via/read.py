@@ -1,7 +1,7 @@
-"""VGG Image Annotator (VIA 1 and 2): a project, or its export as JSON or CSV (Dutta et al., ACM MM 2019).
+"""Reads VGG Image Annotator (VIA 1 and 2): a project, or its export as JSON or CSV (Dutta et al., ACM MM 2019).
 
-What people name, and how, is free in VIA: regions carry attributes with any headings and words. Which attribute holds
-the class is found from the ordinary headings, else from what the regions say.
+In VIA people choose freely what they name and how: regions have attributes with any headings and words. The attribute
+with the class is found by its usual heading, or else by what the regions say.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SOURCE = "VIA"
 
 
 FARTHEST = 1_000_000
-"""Pixels of a side to which ellipses are cut; no picture has more."""
+"""Ellipses are cut at this many pixels; no image has so many a side."""
 
 
 def is_via(path: Path) -> bool:
@@ -41,7 +41,7 @@ def is_via(path: Path) -> bool:
 
 @dataclass(frozen=True)
 class _Entry:
-    """One picture of a file: its name, its regions as (shape, attributes), and its own attributes."""
+    """One image of a file: its name, its regions as pairs (shape, attributes), and its own attributes."""
 
     name: str
     regions: Sequence[tuple[Fields, Named]]
@@ -49,18 +49,18 @@ class _Entry:
 
 
 def read_via(path: Path, *, left_out: Counter[str] | None = None) -> dict[str, Hints]:
-    """Read a project, or an export as JSON or CSV: hints by the name of the image.
+    """Read a project, or an export as JSON or CSV, as hints by the name of the image.
 
     Rectangles become boxes, polygons, circles and ellipses regions, polylines scribbles, points clicks. The class is
-    the attribute with an ordinary heading (`table.LABELS`), else the only one whose words tell kinds and not single
-    objects. A file's attribute with such a heading gives tags. A region without a class is to be ignored, and counted.
+    the attribute with a usual heading (`table.LABELS`), else the only one whose words name kinds and not single
+    objects. An attribute of the file with such a heading gives tags. A region without a class is ignored and counted.
 
     Args:
         path: The JSON or CSV file.
-        left_out: Counts here what is left out, by the reason.
+        left_out: A counter of what is left out, by reason; the reader adds to it.
 
     Raises:
-        FormatError: not this structure, two pictures of one name, or several attributes that may be the class.
+        FormatError: another structure, two images of one name, or several attributes that may be the class.
         HintError: numbers that make no sense.
     """
     counts: Counter[str] = Counter() if left_out is None else left_out
@@ -98,7 +98,7 @@ def _attributes(fields: Fields, key: str) -> Named:
 
 
 def _of_table(path: Path) -> Iterator[_Entry]:
-    """The rows of a CSV export: one for each region, and one without a shape where a picture has none."""
+    """The images of a CSV export. It has a row for each region, and an empty one for an image without regions."""
     table = rows(path)
     _, heading = next(table, (1, []))
     columns = {word.lstrip("#"): place for place, word in enumerate(heading)}
@@ -147,7 +147,7 @@ def _hints(name: str, entry: _Entry, key: str | None, left_out: Counter[str]) ->
 
 
 def _shape(fields: Fields, name: str) -> Sequence[Shape]:
-    """What one region draws; nothing where it covers nothing or its kind is not known."""
+    """The shapes that one region draws; empty where it covers nothing or is of an unknown kind."""
     kind = fields.text("name")
     if kind == "rect":
         x, y, width, height = (fields.number(side) for side in ("x", "y", "width", "height"))

@@ -1,4 +1,4 @@
-"""The JSON of VGG Image Annotator, written as VIA 2 imports it."""
+"""Writes the JSON of VGG Image Annotator, as VIA 2 imports it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ from underpaint.hints.types import Bitmap, Hints, Point
 
 
 def write_via(path: Path, hints: Sequence[Hints], files: Mapping[str, str]) -> None:
-    """Write the JSON of annotations that VIA 2 imports; bitmaps and holes become rings that cover the same pixels.
+    """Write the JSON of annotations that VIA 2 imports.
+
+    Bitmaps and areas with holes become rings that cover the same pixels.
 
     Args:
         path: The file.
-        hints: Of the images.
-        files: File name of an image by its name.
+        hints: The hints of each image.
+        files: The file name of each image by its name.
 
     Raises:
-        DataError: the disk refuses.
+        DataError: the file cannot be written.
     """
     content = {}
     for one in hints:

@@ -1,4 +1,4 @@
-"""PASCAL VOC's box annotations: one XML file an image."""
+"""Reads PASCAL VOC's box annotations: one XML file for each image."""
 
 from __future__ import annotations
 
@@ -21,16 +21,17 @@ SUFFIXES = frozenset({".xml"})
 
 
 FIRST = 1
-"""Number of the first pixel in VOC's own files, and in ours."""
+"""The number of the first pixel in VOC's own files, and in those that underpaint writes."""
 
 
 SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
 def is_voc(path: Path) -> bool:
-    """Whether the first XML file that has objects or ScribbleSup's lines has objects, or none has either.
+    """Whether a file or folder holds VOC's annotations.
 
-    An object may have a polygon beside its box, as Roboflow and others write it.
+    The first XML file that has objects or ScribbleSup's lines decides, and must have objects. Without such a file the
+    first one must be an annotation. An object may have a polygon beside its box, as Roboflow and others write it.
     """
     files = files_of(path, SUFFIXES)
     for file in files:
@@ -51,26 +52,26 @@ def read_voc_boxes(
 ) -> dict[str, Hints]:
     """Read VOC box XML, a file or a folder of them.
 
-    The image is the one named like the XML file; its ``<filename>`` is passed over, which copied files often get wrong.
-    VOC annotates every object of its classes, so the classes of the table count as boxed completely (but the
-    background; without a background class, only those that have a box somewhere in ``path``), and tags follow.
-    Class words are returned as they stand, in or out of the table.
+    The image is the one named like the XML file. The ``<filename>`` is ignored, because it is often wrong in copied
+    files. VOC annotates every object of its classes, so the classes of the table count as completely boxed (except for
+    the background; without a background class, only those classes that have a box somewhere in ``path``), and tags
+    follow from this. Class names are returned as they stand, in or out of the table.
 
-    Coordinates are pixel numbers, both ends included. VOC itself counts pixels from 1, many tools from 0: with
-    ``auto`` they count from 0 if any number in any of the files is below 1, else from 1. A file that counts from 0 and
-    is taken to count from 1 gives boxes that are one pixel off, and the other way round.
+    Coordinates are pixel numbers, both ends included. VOC itself counts pixels from 1, many tools from 0. With ``auto``
+    they count from 0 if any number in any of the files is below 1, else from 1. If a file counts from 0 and is read as
+    counting from 1, or the other way round, its boxes are one pixel off.
 
-    A file that `write_voc_boxes` made is taken at its word: it counts from 1, and states what is boxed and the tags.
+    A file that `write_voc_boxes` made counts from 1, and states which classes are boxed and the tags.
 
     Args:
-        path: A file, or a folder with files in any depth.
-        classes: The class table, for what is boxed.
-        base: Number of the first pixel in files that are not ours.
-        left_out: Counts here the outlines of objects, of which the box is kept.
-        remarks: Counts here files without an object, from which it follows that the image shows none.
+        path: A file, or a folder with files at any depth.
+        classes: The class table, to know what is boxed.
+        base: The number of the first pixel in files that underpaint did not write.
+        left_out: A counter of the outlines of objects, of which only the box is read.
+        remarks: A counter of files without an object, from which follows that the image shows no class.
 
     Raises:
-        FormatError: unreadable XML, or an object without name or box; names the file.
+        FormatError: unreadable XML, or an object without name or box. The error names the file.
     """
     files = find_files(path, SUFFIXES) if path.is_dir() else {path.stem: path}
     annotations = {name: (file, read_xml(file, "annotation")) for name, file in files.items()}
@@ -99,13 +100,13 @@ def read_voc_boxes(
 
 
 def _inferred(boxes: Iterable[Box], boxed: frozenset[str]) -> Stated:
-    """What VOC's rule says of an image: its boxes are all that there are."""
+    """What follows from VOC's rule that an image has a box for every object."""
     present = frozenset(box.name for box in boxes)
     return Stated(boxed, Tags(present, boxed - present))
 
 
 def _objects(root: Element, file: Path) -> list[Box]:
-    """The boxes with the numbers of the file."""
+    """The boxes with the numbers as they stand in the file."""
     boxes = []
     for i, item in enumerate(root.findall("object"), start=1):
         where = f"{file}, object {i}"
@@ -121,7 +122,7 @@ def _objects(root: Element, file: Path) -> list[Box]:
 
 
 def _first_pixel(objects: Mapping[str, list[Box]]) -> int:
-    """0 where any coordinate is below VOC's 1, else that."""
+    """0 where any coordinate is below 1, else 1 as in VOC."""
     least = min((min(box.x0, box.y0) for boxes in objects.values() for box in boxes), default=1.0)
     return 0 if least < FIRST else FIRST
 

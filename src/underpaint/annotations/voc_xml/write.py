@@ -1,4 +1,4 @@
-"""PASCAL VOC's box annotations, written: one XML file an image."""
+"""Writes PASCAL VOC's box annotations: one XML file for each image."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from underpaint.hints.types import Hints
 def write_voc_boxes(path: Path, hints: Iterable[Hints], *, file: Callable[[str], str] = str) -> None:
     """Write a folder with a file ``IMAGE.xml`` for each image.
 
-    Pixels count from 1, both ends included, as in VOC's own files; coordinates that are no whole numbers are written
-    with their decimals. An element ``<underpaint>`` states which classes are boxed completely, and the tags, so that
-    `read_voc_boxes` infers nothing from our files; other programs pass over it, and take the boxes for complete.
+    Pixels count from 1, both ends included, as in VOC's own files. Coordinates that are no whole numbers are written
+    with their decimals. An element ``<underpaint>`` states which classes are completely boxed, and the tags, so that
+    `read_voc_boxes` infers nothing from these files. Other programs ignore it and take the boxes for complete.
 
     Args:
-        path: The folder; an older one under this name is replaced at the end.
-        hints: Hints of one image each; what is neither boxes nor tags is left out.
+        path: The folder. An older one under this name is replaced at the end.
+        hints: The hints of each image. Only boxes, `Hints.boxed` and tags are written.
         file: Gives the file name of an image.
 
     Raises:
-        HintError: an image given twice, names that XML cannot hold, more than a reader takes, or hints that contradict
-            themselves.
-        DataError: a name leads out of the folder, or the disk refuses. Nothing is left behind.
+        HintError: an image is given twice, a name has characters that XML cannot hold, a file is larger than a reader
+            accepts, or hints contradict themselves.
+        DataError: a name leads out of the folder, or writing fails. Nothing is left behind.
     """
     with atomic_folder(path) as folder:
         for one in hints:
@@ -57,7 +57,7 @@ def _objects(hints: Hints) -> Iterator[Element]:
 
 
 def _annotation(hints: Hints, file: str) -> Element:
-    """The outermost element with file name, size, and what is stated."""
+    """The outermost element with file name and size, and with what underpaint states."""
     annotation = Element("annotation")
     _child(annotation, "filename", PurePosixPath(file).name)
     if hints.size is not None:
@@ -83,7 +83,7 @@ def _child(parent: Element, tag: str, text: str | None = None) -> Element:
 
 
 def _number(value: float) -> str:
-    """A number as text: whole ones without a point, as programs expect that read them as integers."""
+    """A number as text. Whole numbers have no decimal point, because programs read them as integers."""
     return str(int(value)) if value == int(value) else repr(float(value))
 
 

@@ -1,4 +1,4 @@
-"""Clicks of What's the Point: one JSON file for all images (Bearman et al., ECCV 2016)."""
+"""Reads the clicks of What's the Point: one JSON file for all images (Bearman et al., ECCV 2016)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from underpaint.hints.types import Click, Hints
 from underpaint.imagefiles.numbering import VOC_NAMES
 
 BACKGROUND_ENDING = "_bg_from_scribbles"
-"""Ending of the second file's name, the background clicks, which A. Obukhov drew from ScribbleSup's lines."""
+"""The ending of the second file's name. Its background clicks were drawn by A. Obukhov from ScribbleSup's lines."""
 
 
 def background_file(path: Path) -> Path:
-    """Where the background clicks that belong to a click file lie, if they are there."""
+    """The path where the background clicks that belong to a click file lie, if they exist."""
     return path.with_name(f"{path.stem}{BACKGROUND_ENDING}{path.suffix}")
 
 
@@ -27,14 +27,14 @@ def is_clicks(path: Path) -> bool:
 
 
 def read_clicks(path: Path) -> dict[str, Hints]:
-    """Read clicks ``{image: [{"x", "y", "cls", "rank"}, ...]}``; ``rank`` may be missing and gives the order.
+    """Read clicks ``{image: [{"x", "y", "cls", "rank"}, ...]}``; ``rank`` gives the order and may be missing.
 
-    ``cls`` is VOC's number, 0 for background and 1 to 20; the clicks get VOC's class words. ``x`` and ``y`` are
-    continuous pixel coordinates. Images without clicks are passed over, since no click says nothing. Tags are not
-    derived: an image may hold classes that nobody clicked.
+    ``cls`` is VOC's number, 0 for background and 1 to 20. The clicks get VOC's class names. ``x`` and ``y`` are
+    continuous pixel coordinates. Images without clicks are left out, since they say nothing. Tags are not inferred: an
+    image may show classes that nobody clicked.
 
     Raises:
-        FormatError: not JSON of this structure; names the file, the image and the click.
+        FormatError: not JSON of this structure. The error names the file, the image and the click.
     """
     content = read_json(path)
     if not isinstance(content, dict) or not all(isinstance(clicks, list) for clicks in content.values()):

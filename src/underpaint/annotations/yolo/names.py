@@ -1,4 +1,4 @@
-"""The class names that lie beside YOLO's label files."""
+"""Reads the class names that lie beside YOLO's label files."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ YAML = (".yaml", ".yml")
 
 
 NAMED = r"(?m)^names\s*:"
-"""What a YAML file with class names holds."""
+"""A pattern that a YAML file with class names contains."""
 
 
 NAMES = "obj.names"
-"""Lists the class names, one a line, in the first form of YOLO's data sets, which CVAT writes as "YOLO 1.1"."""
+"""The file with class names, one a line, in the first form of YOLO's data sets, which CVAT writes as "YOLO 1.1"."""
 
 
 MAX_NAMES = 1 << 18
-"""Bytes of a file of class names; the longest known, of LVIS with 1,203 classes, has 30 kB."""
+"""The limit in bytes of a file of class names. The longest known one, of LVIS with 1,203 classes, has 30 kB."""
 
 
 def states_names(path: Path) -> bool:
-    """Whether class names lie in a folder of labels, or beside one that is called so."""
+    """Whether class names lie in a folder of labels, or beside a folder called ``labels``."""
     folders = [path, path.parent] if path.name == "labels" else [path]
     return any(
         (folder / NAMES).is_file() or any(holds(file, NAMED) for file in files_beside(folder, YAML))
@@ -38,13 +38,13 @@ def states_names(path: Path) -> bool:
 
 
 def yolo_classes(path: Path) -> tuple[str, ...]:
-    """The class names that go with label files.
+    """The class names that belong to label files.
 
-    They are the ``names`` of a YAML file, or else the lines of ``classes.txt`` or ``obj.names``, in the folder or one
-    of the two above it; none where none of these is there.
+    They are the ``names`` of a YAML file, or else the lines of ``classes.txt`` or ``obj.names``, in the folder or in
+    one of the two folders above it. The result is empty where none of these files exists.
 
     Raises:
-        FormatError: not YAML, or names that are no names.
+        FormatError: the file is not YAML, or the names are no names.
     """
     if path.is_file():
         return _yaml_names(path)
@@ -60,7 +60,7 @@ def yolo_classes(path: Path) -> tuple[str, ...]:
 
 
 def yaml_classes(path: Path) -> tuple[str, ...]:
-    """The ``names`` of the first YAML file that has some, in the folder or in one of the two above it."""
+    """The ``names`` of the first YAML file that has some, in the folder or in one of the two folders above it."""
     for folder in (path, *real(path).parents[:2]):
         for file in files_beside(folder, YAML):
             names = _yaml_names(file)
@@ -70,12 +70,12 @@ def yaml_classes(path: Path) -> tuple[str, ...]:
 
 
 def files_beside(folder: Path, endings: Sequence[str]) -> list[Path]:
-    """Files of a folder itself with one of the endings, in the order of names."""
+    """The files of a folder itself that have one of the endings, in the order of their names."""
     return sorted(file for file in folder.iterdir() if file.suffix.lower() in endings and file.is_file())
 
 
 def _yaml_names(file: Path) -> tuple[str, ...]:
-    """``names`` of a YAML file, a list or numbers with names, as they are written; none where it has no such key."""
+    """The ``names`` of a YAML file, a list or a map from numbers, as they are written; empty without such a key."""
     try:
         content = parse_yaml(read_text(file, max_bytes=MAX_NAMES), as_texts=True)
     except YamlTextError as error:

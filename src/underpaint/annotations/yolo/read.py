@@ -1,4 +1,4 @@
-"""YOLO's text labels: one file an image, a box or a polygon a line, in shares of the image's sides."""
+"""Reads YOLO's text labels: one file for each image, with a box or a polygon in each line, in shares of its sides."""
 
 from __future__ import annotations
 
@@ -25,33 +25,34 @@ SUFFIXES = frozenset({".txt"})
 
 
 LISTS = frozenset({"classes", "train", "val", "test", "README", "readme", "requirements"})
-"""Text files by these names hold no labels."""
+"""The names of text files that hold no labels."""
 
 
 MAX_LABELS = 16 << 20
-"""Bytes of the label file of one image: a million points of a polygon."""
+"""The limit in bytes of the label file of one image: a polygon with a million points."""
 
 
 BOX_COLUMNS = 5
-"""Class, centre and sides; a polygon has a class and three points or more: 7 columns or more."""
+"""The class, the centre and the sides. A polygon has a class and at least three points: 7 columns or more."""
 
 
 _ROW = re.compile(r"\d+(\s+[-+.eE\d]+){4,}\s*")
 
 
 _NUMBERS = re.compile(r"[-+.eE\d]+([,;\s]+[-+.eE\d]+){4,}[,;\s]*")
-"""A line that can be no other than a damaged one of YOLO's, where class names lie beside the labels."""
+"""Matches a line that can only be a damaged line of YOLO's, where class names lie beside the labels."""
 
 
 LOOKED_AT = 32
-"""Label files that are looked at to tell the format."""
+"""How many label files are read to recognise the format."""
 
 
 def is_yolo(path: Path) -> bool:
-    """Whether a folder has label files; also of a ``data.yaml`` in such a folder.
+    """Whether a folder has label files. A ``data.yaml`` in such a folder is recognised as well.
 
-    One line as YOLO's in any of the first files is enough. Where class names are stated beside them, files of other
-    numbers, and empty ones in folders called ``labels``, are label files as well, so that reading names what is wrong.
+    One line in YOLO's form in any of the first files is enough. If class names are stated beside the files, files with
+    other numbers, and empty files in folders called ``labels``, count as label files too, so that the reader can say
+    what is wrong with them.
     """
     if path.suffix.lower() in YAML and path.is_file():
         return holds(path, NAMED) and is_yolo(path.parent)
@@ -67,7 +68,7 @@ def is_yolo(path: Path) -> bool:
 
 
 def _labels(path: Path) -> dict[str, Path]:
-    """The label files below a folder: those in folders called ``labels``; without such folders all text files."""
+    """The label files below a folder: those in folders called ``labels``, or else all text files."""
     found = {name: file for name, file in find_files(path, SUFFIXES).items() if PurePosixPath(name).name not in LISTS}
     within_labels = {name: file for name, file in found.items() if "labels" in PurePosixPath(name).parent.parts}
     return within_labels or found
@@ -76,16 +77,16 @@ def _labels(path: Path) -> dict[str, Path]:
 def read_yolo(
     path: Path, classes: Sequence[str], images: Mapping[str, Path], *, left_out: Counter[str] | None = None
 ) -> dict[str, Hints]:
-    """Read label files. A line of 5 numbers is a box, one of 7 or more a polygon.
+    """Read label files. A line of 5 numbers is a box, a line of 7 or more is a polygon.
 
     The image of ``labels/train/a.txt`` is ``images/train/a``. An image without a label file, or with an empty one, is
-    unknown, not free of objects. Of an image that is not at hand nothing is returned but its name.
+    unknown, not free of objects. For an image that is missing only its name is returned.
 
     Args:
         path: The folder, or the ``data.yaml`` in it.
-        classes: Names by number.
-        images: The photographs by name, for their sizes.
-        left_out: Counts here what is left out, by the reason.
+        classes: The class names by number.
+        images: The image files by name, for their sizes.
+        left_out: A counter of what is left out, by reason; the reader adds to it.
 
     Raises:
         FormatError: a line of another structure, or a number without a class, with file and line; or no line at all.
@@ -113,7 +114,7 @@ def _image(name: str) -> str:
 
 
 def _refuse_background(found: Mapping[str, Hints], classes: Sequence[str], path: Path) -> None:
-    """Refuse labels whose every object is of the background: its line stands where that of the objects should."""
+    """Refuse labels in which every object is background: it stands in the class list where an object should stand."""
     drawn = {name for one in found.values() for name in one.drawn()}
     if drawn == {BACKGROUND} and len(classes) > 1:
         number = list(classes).index(BACKGROUND)
@@ -126,7 +127,7 @@ def _refuse_background(found: Mapping[str, Hints], classes: Sequence[str], path:
 
 
 def _size(photograph: Path | None) -> Size | None:
-    """(H, W); None for a photograph that is missing or cannot be read, which whoever uses it will report."""
+    """(H, W); None for an image that is missing or cannot be read, which the code that uses the image reports."""
     try:
         return None if photograph is None else image_size(photograph)
     except DataError:

@@ -1,4 +1,4 @@
-"""YOLO's text labels, written: a folder with ``data.yaml`` and one label file an image."""
+"""Writes YOLO's text labels: a folder with ``data.yaml`` and one label file for each image."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ from underpaint.hints.types import Bitmap, Hints, Point
 
 
 def write_yolo(path: Path, hints: Sequence[Hints], classes: ClassTable) -> None:
-    """Write ``data.yaml`` and ``labels/NAME.txt``; bitmaps and holes become rings that cover the same pixels.
+    """Write ``data.yaml`` and ``labels/NAME.txt``.
+
+    Bitmaps and areas with holes become rings that cover the same pixels.
 
     Args:
-        path: The folder; an older one is replaced at the end, whole.
-        hints: Of the images, each of known size.
-        classes: Numbered from 0 in the order of the table.
+        path: The folder. An older one is replaced as a whole at the end.
+        hints: The hints of each image, whose size must be known.
+        classes: The class table. Classes are numbered from 0 in its order.
 
     Raises:
         HintError: an image of unknown size, or an unknown class.
-        DataError: the disk refuses.
+        DataError: the folder cannot be written.
     """
     with atomic_folder(path) as folder:
         names = {"path": ".", "train": "images", "val": "images", "names": dict(enumerate(classes.names))}
@@ -52,5 +54,5 @@ def _rows(hints: Hints, classes: ClassTable) -> list[str]:
 
 
 def _row(label: int, points: Sequence[Point], size: Size) -> str:
-    """A line; floats are written so that they read back exactly."""
+    """One line. Floats are written so that they read back exactly."""
     return " ".join([str(label), *(f"{x / size[1]!r} {y / size[0]!r}" for x, y in points)])
