@@ -2,8 +2,8 @@
 
     python benchmarks/quick_memory.py --photographs 500,2000,10000 -o benchmarks/results/quick-memory.json
 
-Photographs of 96 x 64 pixels with three strokes each are made in a temporary folder. Measured is the sum of the resident
-memory of the command and its processes, looked at ten times a second, with an empty store of features.
+Photographs of 96 x 64 pixels with three strokes each are made in a temporary folder. Measured is the sum of the
+resident memory of the command and its processes, looked at ten times a second, with an empty store of features.
 """
 
 from __future__ import annotations
@@ -54,17 +54,9 @@ def main() -> None:
 
 
 def _measured(folder: Path, count: int) -> dict[str, object]:
-    _make(folder / "data", count)
-    words = [
-        "-m",
-        "underpaint",
-        "quick",
-        folder / "data",
-        "--hints",
-        folder / "data" / "hints.jsonl",
-        "-o",
-        folder / "out",
-    ]
+    data, out = folder / "data", folder / "out"
+    _make(data, count)
+    words = ["-m", "underpaint", "quick", data, "--hints", data / "hints.jsonl", "-o", out]
     environment = {**os.environ, "UNDERPAINT_CACHE": str(folder / "cache")}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with subprocess.Popen([sys.executable, *map(str, words)], env=environment, stderr=subprocess.DEVNULL) as process:
@@ -77,7 +69,7 @@ def _measured(folder: Path, count: int) -> dict[str, object]:
         "row": f"{count} photographs",
         "peak_megabytes": round(peak / 2**20),
         "cpu_seconds": round(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime),
-        "masks": len(list((folder / "out").glob("*.png"))),
+        "masks": len(list(out.glob("*.png"))),
         "exit_code": process.returncode,
     }
 
