@@ -21,7 +21,7 @@ from underpaint.datasets.hints import read_any_hints
 from underpaint.datasets.open import open_dataset
 from underpaint.doctor.examination import examine
 from underpaint.hints.types import Box, Click, Hints, Kind, Polygon, Tags
-from underpaint.imagefiles.label_shares import stroke_images
+from underpaint.imagefiles.label_shares import hold_strokes
 from underpaint.imagefiles.masks import LabelFile, read_index_mask
 from underpaint.simulate.run import simulate
 from underpaint.workflows.evaluate import evaluate
@@ -138,9 +138,19 @@ def test_few_labelled_pixels_are_scribbles(tmp_path: Path, place: str, share: fl
     assert examine(root, hints=[] if place == "masks" else [folder]).kinds == {kind.value: 1}
 
 
-def test_strokes_and_masks_in_one_folder_are_told_apart(tmp_path: Path) -> None:
-    files = {f"{i:03d}": LabelFile(saved(tmp_path / f"{i:03d}.png", drawn(0.05 if i % 3 else 0.9))) for i in range(100)}
-    assert stroke_images(files, TWO) == {name for name in files if int(name) % 3}
+@pytest.mark.parametrize(("few", "strokes"), [(0, False), (3, False), (9, False), (11, True), (20, True)])
+def test_a_folder_is_of_masks_or_of_strokes_as_most_of_its_files_are(tmp_path: Path, few: int, strokes: bool) -> None:
+    shares = [0.05] * few + [0.9] * (20 - few)
+    files = {f"{i:03d}": LabelFile(saved(tmp_path / f"{i:03d}.png", drawn(share))) for i, share in enumerate(shares)}
+    assert hold_strokes(files, TWO) is strokes
+
+
+def test_full_masks_that_are_mostly_void_teach_the_supervised_method(tmp_path: Path) -> None:
+    root = photograph(tmp_path / "data", "background\ncat\n", "p", "q", "r")
+    for name, share in (("p", 0.9), ("q", 0.05), ("r", 1.0)):
+        saved(root / "masks" / f"{name}.png", drawn(share))
+    hints = read_training_data(root).hints
+    assert {name: hint.kinds() for name, hint in hints.items()} == {name: {Kind.MASK} for name in "pqr"}
 
 
 @pytest.mark.parametrize("place", ["hints", "masks"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping
 
 import numpy as np
@@ -19,29 +20,30 @@ SPARSE = 0.2
 image (ScribbleSup on PASCAL VOC) and broad brushes about 10 %, while masks label nearly all of it."""
 
 
-def stroke_images(files: Mapping[str, LabelFile], classes: ClassTable) -> frozenset[str]:
-    """The label images that hold painted strokes, judged by `SPARSE`.
+def hold_strokes(files: Mapping[str, LabelFile], classes: ClassTable) -> bool:
+    """Whether the label images of one folder are painted strokes: half of them or more label less than `SPARSE`.
 
-    `LOOKED_AT` files are decoded. All files are decoded where these differ, or where none of them labels a pixel.
+    The folder is decided as a whole. Among full masks there are always some that are nearly all void: of the 591 masks
+    of MSRC-21, 14 label less than a fifth of their image.
+
+    `LOOKED_AT` files are decoded; all of them where none of these labels a pixel.
 
     Raises:
         DataError: a file cannot be read, or no file has a pixel with a class.
     """
     some = list(files)[:: -(-len(files) // LOOKED_AT) or 1]
-    shares = {name: _share(files[name], classes) for name in some}
-    sparse = sum(share < SPARSE for share in shares.values())
-    if 0 < sparse < len(some) or not any(shares.values()):
-        shares |= {name: _share(file, classes) for name, file in files.items() if name not in shares}
-    if files and not any(shares.values()):
+    shares = [_share(files[name], classes) for name in some]
+    if any(shares):
+        return statistics.median(shares) < SPARSE
+    shares = [_share(file, classes) for file in files.values()]
+    if files and not any(shares):
         first = next(iter(files.values()))
         raise DataError(
             f"no pixel of any label image has a class: all {len(files)} are void ({VOID}) throughout",
             where=first.path.parent,
             fix=f"draw in them, and leave {VOID} only where nothing is known",
         )
-    if len(shares) < len(files):
-        return frozenset(files) if sparse else frozenset()
-    return frozenset(name for name, share in shares.items() if share < SPARSE)
+    return bool(files)
 
 
 def _share(file: LabelFile, classes: ClassTable) -> float:

@@ -13,7 +13,7 @@ from underpaint.datasets.hints import read_any_hints
 from underpaint.datasets.open import open_dataset
 from underpaint.hints.rest import fill_all
 from underpaint.hints.types import Hints
-from underpaint.imagefiles.label_shares import stroke_images
+from underpaint.imagefiles.label_shares import hold_strokes
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,10 @@ def read_settings(recipes: Sequence[Path], overrides: Sequence[str]) -> Settings
 
 
 def _masks(data: DataFolder, names: Sequence[str]) -> dict[str, Hints]:
-    """The data set's own masks as hints; painted strokes among them count as scribbles."""
+    """The data set's own masks as hints; where they are painted strokes, they count as scribbles."""
     data.require_masks(names)
-    strokes = stroke_images({name: data.label_file(name) for name in names}, data.classes)
-    return {name: replace(data.mask_hints(name), strokes=name in strokes) for name in sorted(names)}
+    strokes = hold_strokes({name: data.label_file(name) for name in names}, data.classes)
+    return {name: replace(data.mask_hints(name), strokes=strokes) for name in sorted(names)}
 
 
 def _hints(

@@ -15,7 +15,7 @@ from underpaint.core.inside import real
 from underpaint.hints.types import Hints
 from underpaint.imagefiles.decode import MAX_PIXELS, opened
 from underpaint.imagefiles.images import find_files
-from underpaint.imagefiles.label_shares import LOOKED_AT, stroke_images
+from underpaint.imagefiles.label_shares import LOOKED_AT, hold_strokes
 from underpaint.imagefiles.masks import FORMATS, SUFFIXES, LabelFile
 from underpaint.imagefiles.numbering import numbering_beside
 
@@ -34,7 +34,7 @@ def read_label_images(
     """Refer to every label image of a folder by its path, relative to ``root`` where it lies below, else absolute.
 
     The numbers are those of the class list beside the images, if there is one; see `numbering_beside`. Images that
-    label few pixels count as scribbles; see `stroke_images`.
+    label few pixels count as scribbles; see `hold_strokes`.
 
     Args:
         folder: A folder of PNG, BMP or TIFF files as `read_index_mask` reads them, named like the images.
@@ -59,9 +59,9 @@ def read_label_images(
             left_out[f"classes of {numbering.source} that the data set lacks: {words}"] = len(strange)
     files = {name: LabelFile(file, stated=True, numbering=numbering) for name, file in found.items()}
     _refuse_two_valued(files, folder, classes)
-    strokes = stroke_images(files, classes)
+    strokes = hold_strokes(files, classes)
     return {
-        name: Hints(name, mask=_refer(file, root), source="label images", numbering=numbering, strokes=name in strokes)
+        name: Hints(name, mask=_refer(file, root), source="label images", numbering=numbering, strokes=strokes)
         for name, file in found.items()
     }
 
