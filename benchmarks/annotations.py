@@ -21,6 +21,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import numpy as np
 
+from underpaint import plan
 from underpaint.core.digest import file_digest
 from underpaint.core.rng import derive
 from underpaint.data.hinted import HintedImages
@@ -29,10 +30,9 @@ from underpaint.imagefiles.masks import read_index_mask
 from underpaint.methods.local_global.combine import Average, Regulariser, combine, regularise
 from underpaint.methods.local_global.local_models import LocalModel, annotate
 from underpaint.training.reporter import Silent
-from underpaint.training.run_folder import RunFolder
 from underpaint.training.stage_inference import StageInference
 from underpaint.training.stages import StagedRun
-from underpaint.workflows.train import plan
+from underpaint.workflows.run import Run
 
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 LOCALS: tuple[LocalModel, ...] = ("colour", "deep", "mixture")
@@ -51,11 +51,11 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="score every so manieth image")
     parser.add_argument("--scales", default="0.75,1.0,1.5")
     asked = parser.parse_args()
-    run = RunFolder(asked.run)
+    run = Run(asked.run)
     planned = plan(asked.data, hints=[asked.hints], lenient=True, split=asked.split, method="partial")
     data, config = planned.data, run.config
     images = HintedImages(data, planned.hints, config.views, seed=derive(config.seed, "views") % 2**32)
-    staged = StagedRun(run, data, planned.hints, Silent(), asked.artifacts)
+    staged = StagedRun(run, config, planned.method, data, planned.hints, Silent(), asked.artifacts)
     given = {"weights": file_digest(run.root / "weights.safetensors"), "images": images.names}
     given["hints"] = staged._hints_digest
     infer = StageInference(run.network(), images, asked.artifacts, store=asked.artifacts, given=given)

@@ -18,7 +18,7 @@ from underpaint.annotations.registry import FORMATS
 from underpaint.core.atomic import within
 from underpaint.core.classes import read_classes
 from underpaint.core.config import load_yaml, merge, parse_overrides
-from underpaint.core.errors import ConfigError, UnderpaintError
+from underpaint.core.errors import UnderpaintError
 from underpaint.core.inside import lies_in
 from underpaint.datasets.splits import read_splits
 from underpaint.doctor.look import Job, look
@@ -155,11 +155,11 @@ def _lists(folder: Path) -> tuple[Seeds, Read]:
 
 
 def _settings(folder: Path) -> tuple[Seeds, Read]:
-    from underpaint.methods.registry import METHODS
+    from underpaint.methods.registry import OURS, method_class
     from underpaint.predict import PredictConfig
     from underpaint.training.config import RunConfig
 
-    texts = {f"{name}.yaml": f"method: {{name: {name}, settings: {{}}}}\nseed: 3\n" for name in METHODS}
+    texts = {f"{name}.yaml": f"method: {{name: {name}, settings: {{}}}}\nseed: 3\n" for name in OURS}
     texts["all.yaml"] = (
         "method: {name: partial}\nmodel: {encoder: tf_efficientnet_lite0, width: 64, freeze_to: 2}\nseed: 7\n"
         "views: {crop: [64, 96], scales: [0.5, 2.0], flip: no, colour_jitter: 0.1}\n"
@@ -175,10 +175,7 @@ def _settings(folder: Path) -> tuple[Seeds, Read]:
             PredictConfig.parse(held, "predict options")
             return
         config = RunConfig.parse(merge({"method": {"name": "partial"}}, held), path)
-        method = METHODS.get(config.method.name)
-        if method is None:
-            raise ConfigError(f"no method {config.method.name!r}")
-        method.Settings.parse(config.method.settings, path)
+        method_class(config.method.name).Settings.parse(config.method.settings, path)
         config.train.steps(100, 1.0)
 
     return _written(folder, texts), read

@@ -37,6 +37,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from underpaint import plan
 from underpaint.core.classes import ClassTable
 from underpaint.data.hinted import HintedImages
 from underpaint.data.pseudo import PseudoLabels
@@ -57,9 +58,9 @@ from underpaint.models.responses import response_maps
 from underpaint.predict.responses import Responder
 from underpaint.records import Batch, Head
 from underpaint.simulate.tags import simulate_tags
-from underpaint.training.run_folder import RunFolder, read_events
+from underpaint.training.run_folder import read_events
 from underpaint.training.stage_inference import StageInference
-from underpaint.workflows.train import plan
+from underpaint.workflows.run import Run
 
 CONSTANTS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5)
 POWERS = (2.0, 4.0, 8.0, 16.0, 32.0)
@@ -115,7 +116,7 @@ def score(counts: list[ImageCounts], classes: ClassTable, split: str) -> dict[st
 
 def measure_quality(asked: argparse.Namespace) -> None:
     """Response maps at every background score, then the labels of every artifact, then the time of every stage."""
-    run = RunFolder(asked.run)
+    run = Run(asked.run)
     planned = plan(asked.data, hints=[asked.hints], lenient=True, split=asked.split, method=run.config.method.name)
     data, classes = planned.data, run.classes
     images = HintedImages(data, planned.hints, run.config.views, seed=0)
@@ -151,7 +152,7 @@ def measure_quality(asked: argparse.Namespace) -> None:
         say(stage=stage, minutes=round(seconds / 60, 2))
 
 
-def tagged_images(data: DataFolder, run: RunFolder, asked: argparse.Namespace) -> tuple[HintedImages, dict[str, Mask]]:
+def tagged_images(data: DataFolder, run: Run, asked: argparse.Namespace) -> tuple[HintedImages, dict[str, Mask]]:
     """Images of a split with the tags that their masks show, and the masks."""
     names = sorted(data.split(asked.split))[:: asked.every]
     truths = {name: read_index_mask(data.masks[name], run.classes) for name in names}
@@ -161,7 +162,7 @@ def tagged_images(data: DataFolder, run: RunFolder, asked: argparse.Namespace) -
 
 def measure_reliable(asked: argparse.Namespace) -> None:
     """Reliable pixels of the last classifier's maps, by CRF and by PAR."""
-    run = RunFolder(asked.run)
+    run = Run(asked.run)
     images, truths = tagged_images(open_dataset(asked.data), run, asked)
     behind = run.classes.background
     refiners: tuple[Refiner, ...] = ("crf", "par")
@@ -204,7 +205,7 @@ def measure_reliable(asked: argparse.Namespace) -> None:
 
 def measure_walk(asked: argparse.Namespace) -> None:
     """Labels of the walk on a split whose tags are read off its masks."""
-    run = RunFolder(asked.run)
+    run = Run(asked.run)
     data, classes = open_dataset(asked.data), run.classes
     store = asked.artifacts or asked.run / "artifacts"
     held = max(store.glob("trained-affinity-*/weights.safetensors"), key=lambda path: path.stat().st_mtime)
@@ -229,7 +230,7 @@ def measure_walk(asked: argparse.Namespace) -> None:
         say(walk=name, images=len(found), **score(found, classes, asked.split))
 
 
-def stage_seconds(run: RunFolder) -> dict[str, float]:
+def stage_seconds(run: Run) -> dict[str, float]:
     """Training time of every stage that the run trained itself, from the rates in its log."""
     seconds: dict[str, float] = defaultdict(float)
     done: dict[str, int] = defaultdict(int)

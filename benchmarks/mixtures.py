@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from underpaint import plan
 from underpaint.annotations.jsonl import write_hints
 from underpaint.core.atomic import write_atomic
 from underpaint.core.rng import generator
@@ -33,7 +34,6 @@ from underpaint.simulate.mixture import simulate_kind
 from underpaint.training.reporter import Reporter, Silent
 from underpaint.training.run_folder import commit
 from underpaint.workflows.looks import score_run
-from underpaint.workflows.train import plan, train
 
 KINDS = (Kind.MASK, Kind.BOX, Kind.SCRIBBLE, Kind.CLICK, Kind.TAG)
 
@@ -150,20 +150,20 @@ def measured(
     file.parent.mkdir(parents=True, exist_ok=True)
     write_hints(file, sorted(hints, key=lambda hint: hint.image))
     reporter.note(f"{label}: {len(hints)} images")
-    planned = plan(asked.data, hints=[file], split=asked.split, recipes=asked.config, overrides=[f"seed={asked.seed}"])
+    planned = plan(asked.data, hints=[file], split=asked.split, config=asked.config, settings=[f"seed={asked.seed}"])
     batch = planned.config.train.batch
     own = [text.partition(":")[2] for text in asked.row_set if text.partition(":")[0] == label]
     planned = plan(
         asked.data,
         hints=[file],
         split=asked.split,
-        recipes=asked.config,
-        overrides=[*asked.settings, *own, f"seed={asked.seed}", f"train.epochs={asked.steps * batch / len(hints)!r}"],
+        config=asked.config,
+        settings=[*asked.settings, *own, f"seed={asked.seed}", f"train.epochs={asked.steps * batch / len(hints)!r}"],
     )
     for line in planned.words():
         reporter.note(line)
     folder = asked.out / "runs" / label
-    run = train(planned, folder, resume=folder.is_dir(), store=asked.out / "artifacts", reporter=reporter)
+    run = planned.train(folder, resume=folder.is_dir(), store=asked.out / "artifacts", reporter=reporter)
     kept = asked.out / "scores" / f"{label}-{asked.on}.npz"
     scores = score_run(run, data, asked.on, asked.out / "masks" / label, kept, four=False).evaluation.scores
     return {

@@ -44,7 +44,7 @@ from underpaint.imagefiles.images import read_rgb
 from underpaint.predict.hinted import LinearMasks, named_classes
 from underpaint.simulate.scribbles import simulate_scribbles
 from underpaint.training.run_folder import commit
-from underpaint.workflows.quick import QuickModel, fit_quick
+from underpaint.workflows.quick_model import QuickModel, fit_quick
 from underpaint.workflows.training_data import TrainingData
 
 Mask = NDArray[np.uint8]

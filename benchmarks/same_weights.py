@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-from underpaint import workflows
+import underpaint
 from underpaint.data.synthetic import write_dataset
 
 SMALL = (
@@ -64,10 +64,10 @@ def digests(names: list[str], folder: Path) -> dict[str, str]:
         kind, method, settings = RUNS[name]
         hints = folder / f"{kind}.jsonl"
         if kind != "masks" and not hints.exists():
-            workflows.simulate(scenes, hints, kind=kind)
+            underpaint.simulate(scenes, hints, kind=kind)
         given = [] if kind == "masks" else [hints]
-        planned = workflows.plan(scenes, hints=given, method=method, overrides=[*SMALL, *settings])
-        run = workflows.train(planned, folder / "runs" / name, store=folder / "store")
+        planned = underpaint.plan(scenes, hints=given, method=method, settings=[*SMALL, *settings])
+        run = planned.train(folder / "runs" / name, store=folder / "store")
         found[name] = hashlib.sha256((run.root / "weights.safetensors").read_bytes()).hexdigest()
         print(f"{name:22} {found[name]}", flush=True)
     return found

@@ -17,14 +17,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from underpaint import plan, simulate
 from underpaint.annotations.jsonl import read_hints, write_hints
 from underpaint.core.rng import generator
 from underpaint.datasets.folder import DataFolder
 from underpaint.datasets.open import open_dataset
 from underpaint.training.run_folder import commit, versions
 from underpaint.workflows.looks import score_run
-from underpaint.workflows.simulate import simulate
-from underpaint.workflows.train import plan, train
 
 BATCH = 8
 SETTINGS = (f"train.batch={BATCH}", "views.crop=[160,224]", "train.workers=0", "train.precision=bf16-mixed")
@@ -43,11 +42,11 @@ def measure(data: DataFolder, few: list[str], steps: int, hints: Path, folder: P
     own = folder / f"{len(few)}.jsonl"
     write_hints(own, [said[name] for name in few])
     overrides = [*SETTINGS, f"train.epochs={steps * BATCH / len(few)!r}"]
-    planned = plan(data.root, hints=[own], split="train", method="partial", overrides=overrides)
+    planned = plan(data.root, hints=[own], split="train", method="partial", settings=overrides)
     if planned.steps != steps:
         raise SystemExit(f"planned {planned.steps} steps instead of {steps}")
     began = time.process_time()
-    run = train(planned, folder / f"run-{len(few)}-{steps}")
+    run = planned.train(folder / f"run-{len(few)}-{steps}")
     seconds = time.process_time() - began
     kept = folder / f"{len(few)}-{steps}.npz"
     scores = score_run(run, data, "scored", folder / f"masks-{len(few)}-{steps}", kept, four=False).evaluation.scores

@@ -22,7 +22,7 @@ from underpaint.evaluation.confusion import confusion, scores
 from underpaint.imagefiles.images import read_rgb
 from underpaint.predict import PredictConfig, Predictor
 from underpaint.predict.tiles import tiles
-from underpaint.training.run_folder import RunFolder
+from underpaint.workflows.run import Run
 
 ROWS, COLUMNS = 2, 3
 WHOLE = 4096
@@ -34,7 +34,7 @@ Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 def main() -> None:
     """Measure, print and write."""
     asked = _arguments()
-    run, data = RunFolder(asked.run), open_dataset(asked.data)
+    run, data = Run(asked.run), open_dataset(asked.data)
     names = data.split(asked.split)[: asked.images]
     window = run.config.data.fixed
     single = [(read_rgb(data.images[name], window=window), data.mask(name).read(data.classes)) for name in names]

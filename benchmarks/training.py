@@ -31,7 +31,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from underpaint import workflows
+import underpaint
 from underpaint.core.classes import ClassTable
 from underpaint.data.hinted import HintedImages, Stream
 from underpaint.data.samples import collate
@@ -92,14 +92,14 @@ def time_steps(step: Callable[[], None]) -> float:
 
 def whole(data: Path, hints: Path, folder: Path) -> float:
     """Images a second of `underpaint train`, from its own log; the first lines hold the start-up and are left out."""
-    images = len(workflows.plan(data, hints=[hints]).hints)
+    images = len(underpaint.plan(data, hints=[hints]).hints)
     overrides = [
         f"views.crop={list(CROP)}",
         f"train.epochs={3 * STEPS * BATCH / images}",
         f"train.batch={BATCH}",
         "train.checkpoint_every=20",
     ]
-    workflows.train(workflows.plan(data, hints=[hints], method="partial", overrides=overrides), folder)
+    underpaint.plan(data, hints=[hints], method="partial", settings=overrides).train(folder)
     rates = [float(e["images_per_second"]) for e, _ in read_events(folder / "events.jsonl") if e["event"] == "steps"]
     return statistics.harmonic_mean(rates[1:])
 
@@ -111,13 +111,13 @@ def prepare(folder: Path) -> tuple[Path, Path]:
         data = folder / "scenes"
         write_dataset(data, train=64, test=4, size=(213, 320), seed=0)
     hints = folder / "scribbles.jsonl"
-    workflows.simulate(data, hints, kind="scribbles")
+    underpaint.simulate(data, hints, kind="scribbles")
     return data, hints
 
 
 def one_batch(data: Path, hints: Path) -> tuple[ClassTable, Batch]:
     """The first batch of the training."""
-    planned = workflows.plan(data, hints=[hints], overrides=[f"views.crop={list(CROP)}"])
+    planned = underpaint.plan(data, hints=[hints], settings=[f"views.crop={list(CROP)}"])
     images = HintedImages(planned.data, planned.hints, planned.config.views, seed=0)
     keys = next(iter(Stream(len(images), BATCH, (0, 1), seed=0)))
     network = Network(ModelConfig(), 2, pretrained=False)

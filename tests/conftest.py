@@ -34,7 +34,7 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def scribbles(scenes: Path) -> Path:
     """Simulated scribbles of the scenes' training split."""
-    from underpaint.workflows.simulate import simulate
+    from underpaint import simulate
 
     path = scenes.parent / "scribbles.jsonl"
     simulate(scenes, path, kind="scribbles")

@@ -149,7 +149,6 @@ def run_whole(words: list[str], log: Path, seconds: float = 600) -> float:
 
 def prepare(work: Path, names: list[str]) -> None:
     """Import all that the commands import, and make their data: small scenes, hints, a run to predict with."""
-    import underpaint.workflows
     import underpaint.workflows.gap
     import underpaint.workflows.simulate  # noqa: F401
     from underpaint.data.synthetic import write_dataset

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from underpaint import simulate
 from underpaint.data.synthetic import write_dataset
-from underpaint.workflows.simulate import simulate
 
 QUICK = (
     *("--set", "train.batch=4"),

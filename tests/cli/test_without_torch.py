@@ -50,6 +50,7 @@ def test_verbs_without_a_network(scenes: Path, tmp_path: Path) -> None:
     calls = [
         ["--help"],
         ["--version"],
+        ["methods"],
         *([verb, "--help"] for verb in ("train", "predict", "evaluate", "simulate", "gap", "convert", "doctor")),
         ["evaluate", str(scenes / "masks"), data, "--json"],
         ["simulate", data, "--kind", "clicks", "-o", "hints.jsonl"],
@@ -59,6 +60,7 @@ def test_verbs_without_a_network(scenes: Path, tmp_path: Path) -> None:
     found = outcomes(calls, tmp_path)
     assert [(code, torch) for code, _, torch in found] == [(0, False)] * len(calls)
     assert found[1][1] == f"underpaint {__version__}\n"
+    assert found[2][1].count("sc-cam") == 1
     assert (tmp_path / "hints.jsonl").is_file()
     assert (tmp_path / "coco.json").is_file()
 
@@ -69,6 +71,7 @@ MISTAKES = {
     "train SCENES --config nowhere.yaml -o run": "nowhere.yaml",
     "train SCENES --set seed -o run": "--set",
     "train SCENES --split trian -o run": "trian",
+    "train SCENES --method gated -o run": "gated-crf",
     "predict nowhere SCENES -o masks": "nowhere",
     "predict SCENES nowhere -o masks": "nowhere",
     "predict SCENES SCENES -o masks --scales one": "--scales",

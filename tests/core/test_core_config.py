@@ -187,12 +187,12 @@ ODD: tuple[Any, ...] = (None, "x", -7, 1e308, [], [[1]], {}, {"a": 1}, True, b"x
 
 def test_no_setting_is_refused_in_the_words_of_a_library() -> None:
     """Every field of every group of settings and every method, with values of every type."""
-    from underpaint.methods.registry import METHODS
+    from underpaint.methods.registry import OURS, method_class
     from underpaint.predict.config import PredictConfig
     from underpaint.training.config import MethodConfig, RunConfig, TrainConfig
 
     groups: list[type[Config]] = [RunConfig, TrainConfig, MethodConfig, PredictConfig]
-    groups += [method.Settings for method in METHODS.values()]
+    groups += [method_class(name).Settings for name in OURS]
     groups += [
         type(RunConfig.parse({"method": {"name": "partial"}}).model),
         type(RunConfig.model_fields["views"].default),

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from underpaint import evaluate
 from underpaint.annotations.jsonl import read_hints, write_hints
 from underpaint.cli import app
 from underpaint.core.classes import ClassTable, read_classes
@@ -24,7 +25,6 @@ from underpaint.hints.types import Box, Click, Hints, Kind, Polygon, Tags
 from underpaint.imagefiles.label_shares import hold_strokes
 from underpaint.imagefiles.masks import LabelFile, read_index_mask
 from underpaint.simulate.run import simulate
-from underpaint.workflows.evaluate import evaluate
 from underpaint.workflows.training_data import read_training_data
 
 SIZE = (20, 30)

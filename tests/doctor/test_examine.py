@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 from collections.abc import Callable
@@ -338,7 +339,7 @@ def test_the_report_as_json_has_stable_keys_and_survives_a_round_trip(data: Path
 
 
 def test_processes_do_not_change_the_report(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("underpaint.doctor.examination.MANY", 5)
+    monkeypatch.setattr(importlib.import_module("underpaint.doctor.examination"), "MANY", 5)
     _truncate(data)
     _leaked(data)
     said: list[int] = []

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from underpaint import plan
 from underpaint.annotations.jsonl import write_hints
 from underpaint.core.classes import ClassTable
 from underpaint.doctor import Level, examine
 from underpaint.doctor.rest import Rest
 from underpaint.hints.types import Box, Click, Hints, Polygon, Scribble, Tags
-from underpaint.workflows.train import plan
 
 WITH = ClassTable.of(("background", "cat", "dog"))
 WITHOUT = ClassTable.of(("cat", "dog"))

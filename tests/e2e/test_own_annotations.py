@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from underpaint import plan
 from underpaint.annotations.format import Format, Writing
 from underpaint.annotations.registry import WRITABLE, format_named
 from underpaint.data.synthetic import SCENE_CLASSES
@@ -18,7 +19,6 @@ from underpaint.hints.parts import Part
 from underpaint.hints.rasterise import bitmap_of, paint_regions
 from underpaint.hints.types import Bitmap, Box, Hints, Kind, Region
 from underpaint.imagefiles.masks import read_index_mask
-from underpaint.workflows.train import plan, train
 
 TRAINED = [form for form in WRITABLE if {Part.POLYGONS, Part.BITMAPS} & form.holds]
 THINGS = [i for i, name in enumerate(SCENE_CLASSES.names) if name != "background"]
@@ -52,7 +52,7 @@ def annotate(root: Path, scenes: Path, form: Format) -> None:
 @pytest.mark.parametrize("form", TRAINED, ids=lambda form: form.name)
 def test_every_format_is_learned_from_as_it_lies(form: Format, scenes: Path, tmp_path: Path, small: list[str]) -> None:
     annotate(tmp_path / "data", scenes, form)
-    planned = plan(tmp_path / "data", rest="background", overrides=small)
+    planned = plan(tmp_path / "data", rest="background", settings=small)
     assert planned.kinds == {Kind.MASK: 8}
     assert planned.config.method.name == "supervised"
     names = planned.data.classes.names
@@ -70,16 +70,16 @@ def test_every_format_is_learned_from_as_it_lies(form: Format, scenes: Path, tmp
 )
 def test_every_format_trains(form: Format, scenes: Path, tmp_path: Path, small: list[str]) -> None:
     annotate(tmp_path / "data", scenes, form)
-    run = train(plan(tmp_path / "data", overrides=[*small, "train.epochs=0.5"]), tmp_path / "run")
+    run = plan(tmp_path / "data", settings=[*small, "train.epochs=0.5"]).train(tmp_path / "run")
     assert run.complete
 
 
 def test_without_the_word_of_a_person_the_rest_is_unknown(scenes: Path, tmp_path: Path, small: list[str]) -> None:
     annotate(tmp_path / "data", scenes, format_named("coco"))
-    planned = plan(tmp_path / "data", overrides=small)
+    planned = plan(tmp_path / "data", settings=small)
     assert not any(region.name == "background" for hint in planned.hints.values() for region in hint.regions)
     assert "--rest background" in planned.warning
-    other = plan(tmp_path / "data", rest="sand", overrides=small)
+    other = plan(tmp_path / "data", rest="sand", settings=small)
     assert other.data.classes.names[0] == "sand"
     assert other.data.classes.background == 0
     assert any("8 images: what no annotation covers is 'sand'" in note for note in other.notes)
@@ -95,7 +95,7 @@ def test_boxes_are_complete_where_the_rest_is_background(scenes: Path, tmp_path:
         boxed.append(Hints(name, size=mask.shape, shapes=boxes))
     coco.write(tmp_path / "data/export.json", boxed, Writing(SCENE_CLASSES))
     assert open_dataset(tmp_path / "data").annotations == (tmp_path / "data/export.json",)
-    plain, filled = (plan(tmp_path / "data", rest=rest, overrides=small) for rest in (None, "background"))
+    plain, filled = (plan(tmp_path / "data", rest=rest, settings=small) for rest in (None, "background"))
     assert plain.kinds == filled.kinds == {Kind.BOX: 8}
     assert not any(hint.boxed for hint in plain.hints.values())
     assert all(len(hint.boxed) == len(THINGS) for hint in filled.hints.values())

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from underpaint import evaluate, plan, predict, simulate
 from underpaint.datasets.open import open_dataset
-from underpaint.workflows import evaluate, plan, predict, simulate, train
 
 pytestmark = pytest.mark.slow
 
@@ -42,7 +42,7 @@ def test_eight_photographs_can_be_learned_by_heart(real_data: Path, tmp_path: Pa
         "train.epochs=60",
         "train.batch=4",
     ]
-    train(plan(data, hints=hints, method=method, overrides=overrides), tmp_path / "run")
+    plan(data, hints=hints, method=method, settings=overrides).train(tmp_path / "run")
     predict(tmp_path / "run", data, tmp_path / "masks")
     assert evaluate(tmp_path / "masks", data, split="train").scores.miou > least
 
@@ -56,8 +56,8 @@ def test_real_clicks_of_voc_are_read_and_learned_from(real_data: Path, tmp_path:
     said = " ".join(planned.notes)
     assert "left out" in said, "clicks on classes that are not in the table are counted"
     overrides = ["views.crop=[192,192]", "views.scales=[0.4,0.7]", "train.epochs=1"]
-    few = plan(animals, hints=[clicks], lenient=True, split="train_official", method="gated-crf", overrides=overrides)
-    train(few, tmp_path / "run")
+    few = plan(animals, hints=[clicks], lenient=True, split="train_official", method="gated-crf", settings=overrides)
+    few.train(tmp_path / "run")
     lines = (tmp_path / "run" / "events.jsonl").read_text().splitlines()
     losses = [event["loss/seeds"] for event in map(json.loads, lines) if event["event"] == "steps"]
     assert np.mean(losses[-2:]) < 0.6 * losses[0]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from underpaint import plan
 from underpaint.core.config import load_yaml
-from underpaint.workflows import plan, train
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
@@ -17,8 +17,7 @@ def test_recipe_trains(scenes: Path, scribbles: Path, small: list[str], tmp_path
     named = load_yaml(recipe).get("method", {}).get("name", "partial")
     hints = [] if named == "supervised" else [scribbles]
     overrides = [setting for setting in small if not setting.startswith("train.epochs")]
-    run = train(
-        plan(scenes, hints=hints, method=named, recipes=[recipe], overrides=[*overrides, "train.epochs=0.5"]),
+    run = plan(scenes, hints=hints, method=named, config=[recipe], settings=[*overrides, "train.epochs=0.5"]).train(
         tmp_path / "run",
     )
     assert run.complete

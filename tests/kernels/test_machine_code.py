@@ -14,6 +14,7 @@ import pytest
 from underpaint.core import digest
 from underpaint.kernels import machine_code
 from underpaint.kernels.machine_code import compiled, place
+from underpaint.methods.registry import OURS
 
 
 @pytest.fixture(autouse=True)
@@ -134,7 +135,9 @@ def test_other_sources_have_another_folder(tmp_path: Path, monkeypatch: pytest.M
         digest.code_digest.cache_clear()
 
 
-@pytest.mark.parametrize("module", ["workflows.train", "workflows.predict", "workflows.evaluate", "methods.registry"])
-def test_what_needs_no_kernel_does_not_import_numba(module: str) -> None:
-    code = f"import sys, underpaint.{module}; assert 'numba' not in sys.modules"
+@pytest.mark.parametrize("modules", ["workflows.planning", "workflows.run", "workflows.evaluate", "methods"])
+def test_what_needs_no_kernel_does_not_import_numba(modules: str) -> None:
+    targets = [target.partition(":")[0] for target in OURS.values()]
+    every = ", ".join(targets if modules == "methods" else [f"underpaint.{modules}"])
+    code = f"import sys, {every}; assert 'numba' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

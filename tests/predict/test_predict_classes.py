@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from underpaint import evaluate
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import DataError
 from underpaint.datasets.convert import plan_conversion
 from underpaint.imagefiles.masks import read_index_mask
 from underpaint.models.network import Network
 from underpaint.predict import PredictConfig, Predictor, predict_folder
-from underpaint.workflows.evaluate import evaluate
 
 TABLE = ClassTable.of(["=sky", "a", "b", "c", "background"])
 TURNED = ClassTable.of(["background", "c", "b", "a", "=sky"])

@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from underpaint import plan
 from underpaint.annotations.jsonl import read_hints, write_hints
 from underpaint.core.errors import DataError, HintError, RunError, UnderpaintError
 from underpaint.hints.types import Click, Hints
@@ -18,7 +19,6 @@ from underpaint.methods.partial.method import Partial
 from underpaint.records import Batch, NetOutput, Progress, Terms
 from underpaint.training.checkpoint import Checkpoint, load_checkpoint
 from underpaint.training.reporter import Silent
-from underpaint.workflows import plan, train
 
 
 class Notes(Silent):
@@ -44,7 +44,7 @@ def test_a_few_bad_steps_are_skipped_and_counted(
 ) -> None:
     _break_loss(monkeypatch, range(3, 5))
     notes = Notes()
-    run = train(plan(scenes, hints=[scribbles], method="partial", overrides=small), tmp_path / "run", reporter=notes)
+    run = plan(scenes, hints=[scribbles], method="partial", settings=small).train(tmp_path / "run", reporter=notes)
     assert [line for line in notes.said if "not finite" in line] == [
         "step 3: seeds not finite; step skipped",
         "step 4: seeds not finite; step skipped",
@@ -65,8 +65,8 @@ def test_a_gradient_that_overflows_is_skipped_and_the_next_step_is_taken(
 
     monkeypatch.setattr(Partial, "loss", loss)
     notes, overrides = Notes(), [*small, "train.precision=bf16-mixed"]
-    made = plan(scenes, hints=[scribbles], method="partial", overrides=overrides)
-    run = train(made, tmp_path / "run", reporter=notes)
+    made = plan(scenes, hints=[scribbles], method="partial", settings=overrides)
+    run = made.train(tmp_path / "run", reporter=notes)
     assert [line for line in notes.said if "not finite" in line] == ["step 3: gradient not finite; step skipped"]
     assert run.complete
     assert all(bool(torch.isfinite(value).all()) for value in run.network().state_dict().values())
@@ -83,9 +83,7 @@ def test_many_bad_steps_stop_with_the_last_good_checkpoint_kept(
 ) -> None:
     _break_loss(monkeypatch, range(5, 100))
     with pytest.raises(RunError, match="seeds was not finite 10 times in a row"):
-        train(
-            plan(scenes, hints=[scribbles], method="partial", overrides=[*small, "train.epochs=10"]), tmp_path / "run"
-        )
+        plan(scenes, hints=[scribbles], method="partial", settings=[*small, "train.epochs=10"]).train(tmp_path / "run")
     held = _last(tmp_path / "run" / "stages" / "0-train" / "checkpoints")
     assert held is not None
     assert held.step == 4
@@ -104,7 +102,7 @@ def test_full_disk_stops_with_a_message(
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(DataError, match="No space left on device"):
-        train(plan(scenes, hints=[scribbles], method="partial", overrides=small), tmp_path / "run")
+        plan(scenes, hints=[scribbles], method="partial", settings=small).train(tmp_path / "run")
     held = _last(tmp_path / "run" / "stages" / "0-train" / "checkpoints")
     assert held is not None
     assert held.step == 2
@@ -159,7 +157,7 @@ def test_masks_in_grey_are_refused_with_counts_and_cause(scenes: Path, small: li
             grey = np.asarray(mask.convert("L"))
         Image.fromarray(grey).save(path)
     with pytest.raises(UnderpaintError, match="palette"):
-        train(plan(data, overrides=small), tmp_path / "run")
+        plan(data, settings=small).train(tmp_path / "run")
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -175,7 +173,7 @@ def test_unreadable_photographs_are_named_and_left_out(
     photo.write_bytes(photo.read_bytes()[:3000])  # the header is whole, the pixels are not
     notes = Notes()
     overrides = [*small, f"train.workers={workers}"]
-    train(plan(data, hints=[scribbles], method="partial", overrides=overrides), tmp_path / "run", reporter=notes)
+    plan(data, hints=[scribbles], method="partial", settings=overrides).train(tmp_path / "run", reporter=notes)
     assert any("1 unreadable image(s) were left out: train-0002" in note for note in notes.said)
     events = [json.loads(line) for line in (tmp_path / "run" / "events.jsonl").read_text().splitlines()]
     assert next(event for event in events if event["event"] == "unreadable")["images"] == ["train-0002"]

@@ -11,7 +11,8 @@ from torch import Tensor
 from underpaint.core.classes import ClassTable
 from underpaint.core.config import Config
 from underpaint.hints.types import Kind
-from underpaint.methods.base import Method, Reference
+from underpaint.methods.about import Reference
+from underpaint.methods.base import Method
 from underpaint.models.network import ModelConfig, Network
 from underpaint.models.responses import response_maps
 from underpaint.records import Batch, Head, NetOutput, Progress, Terms

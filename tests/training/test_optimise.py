@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import nn
 
+from underpaint import plan
 from underpaint.models.network import ModelConfig, Network
 from underpaint.records import Progress
 from underpaint.training.config import TrainConfig
 from underpaint.training.optimise import WeightAverage, learning_rate, make_optimiser, set_rate
 from underpaint.training.run_folder import read_events
-from underpaint.workflows import plan, train
 
 
 def test_groups_hold_every_trained_parameter_once() -> None:
@@ -61,6 +61,6 @@ def test_a_batch_in_parts_sees_the_same_images(scenes: Path, scribbles: Path, sm
     for parts in (1, 2):
         run = tmp_path / str(parts)
         overrides = [*small, "train.epochs=0.25", "train.batch=4", f"train.accumulate={parts}"]
-        train(plan(scenes, hints=[scribbles], method="partial", overrides=overrides), run)
+        plan(scenes, hints=[scribbles], method="partial", settings=overrides).train(run)
         values.append(next(event["loss/seeds"] for event, _ in read_events(run / "events.jsonl")))
     assert values[0] == pytest.approx(values[1], rel=0.5)

@@ -13,17 +13,17 @@ from pathlib import Path
 import pytest
 import yaml
 
+from underpaint import plan
 from underpaint.core.errors import RunError
 from underpaint.methods.gated_crf.method import GatedCrfConfig
 from underpaint.training.reporter import Silent
-from underpaint.training.run_folder import RunFolder, read_events
-from underpaint.workflows import plan, train
+from underpaint.training.run_folder import read_events
+from underpaint.workflows.run import Run
 
 SCRIPT = """
 import os, signal, sys
-from pathlib import Path
+from underpaint import plan
 from underpaint.training.loop import Loop
-from underpaint.workflows import plan, train
 
 data, out, hints, die_at, resume, *overrides = sys.argv[1:]
 step = Loop._step
@@ -33,8 +33,8 @@ def deadly(self, parts, progress):
     return step(self, parts, progress)
 Loop._step = deadly
 if __name__ == "__main__":
-    planned = plan(Path(data), hints=[Path(hints)], method="gated-crf", overrides=overrides)
-    train(planned, Path(out), resume=resume == "resume")
+    planned = plan(data, hints=hints, method="gated-crf", settings=overrides)
+    planned.train(out, resume=resume == "resume")
 """
 
 
@@ -53,13 +53,13 @@ def test_killed_run_resumes_to_identical_weights(
 ) -> None:
     overrides = [*small, f"train.workers={workers}", "train.ema=0.9"]
     whole = tmp_path / "whole"
-    train(plan(scenes, hints=[scribbles], method="gated-crf", overrides=overrides), whole)
+    plan(scenes, hints=[scribbles], method="gated-crf", settings=overrides).train(whole)
 
     cut = tmp_path / "cut"
     code = _run(scenes, cut, scribbles, overrides, die_at=5)  # after the checkpoint of step 4, in step 6 of 8
     assert code == -signal.SIGKILL
     assert not (cut / "weights.safetensors").exists()
-    train(plan(scenes, hints=[scribbles], method="gated-crf", overrides=overrides), cut, resume=True)
+    plan(scenes, hints=[scribbles], method="gated-crf", settings=overrides).train(cut, resume=True)
 
     assert _digest(cut) == _digest(whole)
     steps = [event["step"] for event, _ in read_events(cut / "events.jsonl") if event["event"] == "steps"]
@@ -68,8 +68,7 @@ def test_killed_run_resumes_to_identical_weights(
 
 def test_weights_do_not_depend_on_workers(scenes: Path, scribbles: Path, small: list[str], tmp_path: Path) -> None:
     for workers in (0, 1):
-        train(
-            plan(scenes, hints=[scribbles], method="gated-crf", overrides=[*small, f"train.workers={workers}"]),
+        plan(scenes, hints=[scribbles], method="gated-crf", settings=[*small, f"train.workers={workers}"]).train(
             tmp_path / str(workers),
         )
     assert _digest(tmp_path / "0") == _digest(tmp_path / "1")
@@ -77,8 +76,7 @@ def test_weights_do_not_depend_on_workers(scenes: Path, scribbles: Path, small: 
 
 def test_seed_changes_weights(scenes: Path, scribbles: Path, small: list[str], tmp_path: Path) -> None:
     for seed in (0, 1):
-        train(
-            plan(scenes, hints=[scribbles], method="gated-crf", overrides=[*small, "train.epochs=1", f"seed={seed}"]),
+        plan(scenes, hints=[scribbles], method="gated-crf", settings=[*small, "train.epochs=1", f"seed={seed}"]).train(
             tmp_path / str(seed),
         )
     assert _digest(tmp_path / "0") != _digest(tmp_path / "1")
@@ -91,26 +89,24 @@ def test_ctrl_c_leaves_a_run_that_resumes(scenes: Path, scribbles: Path, small: 
 
     overrides = [*small, "train.epochs=4", "train.checkpoint_every=100"]  # 16 steps; the first report is at 10
     with pytest.raises(RunError, match=r"interrupted after step 1[01] of 16"):
-        train(
-            plan(scenes, hints=[scribbles], method="gated-crf", overrides=overrides),
+        plan(scenes, hints=[scribbles], method="gated-crf", settings=overrides).train(
             tmp_path / "cut",
             reporter=Impatient(),
         )
-    train(plan(scenes, hints=[scribbles], method="gated-crf", overrides=overrides), tmp_path / "cut", resume=True)
-    train(plan(scenes, hints=[scribbles], method="gated-crf", overrides=overrides), tmp_path / "whole")
+    plan(scenes, hints=[scribbles], method="gated-crf", settings=overrides).train(tmp_path / "cut", resume=True)
+    plan(scenes, hints=[scribbles], method="gated-crf", settings=overrides).train(tmp_path / "whole")
     assert _digest(tmp_path / "cut") == _digest(tmp_path / "whole")
 
 
 def test_resume_with_nothing_there_is_an_error(scenes: Path, scribbles: Path, small: list[str], tmp_path: Path) -> None:
     with pytest.raises(RunError, match="nothing to resume"):
-        train(plan(scenes, hints=[scribbles], method="gated-crf", overrides=small), tmp_path / "none", resume=True)
+        plan(scenes, hints=[scribbles], method="gated-crf", settings=small).train(tmp_path / "none", resume=True)
 
 
 def test_resume_with_other_settings_names_them(scenes: Path, scribbles: Path, small: list[str], tmp_path: Path) -> None:
-    train(plan(scenes, hints=[scribbles], method="gated-crf", overrides=[*small, "train.epochs=1"]), tmp_path / "run")
+    plan(scenes, hints=[scribbles], method="gated-crf", settings=[*small, "train.epochs=1"]).train(tmp_path / "run")
     with pytest.raises(RunError, match=r"train\.lr: 0\.001 -> 0\.5"):
-        train(
-            plan(scenes, hints=[scribbles], method="gated-crf", overrides=[*small, "train.epochs=1", "train.lr=0.5"]),
+        plan(scenes, hints=[scribbles], method="gated-crf", settings=[*small, "train.epochs=1", "train.lr=0.5"]).train(
             tmp_path / "run",
             resume=True,
         )
@@ -119,25 +115,25 @@ def test_resume_with_other_settings_names_them(scenes: Path, scribbles: Path, sm
 def test_a_run_keeps_all_settings_of_its_method(
     scenes: Path, scribbles: Path, small: list[str], tmp_path: Path
 ) -> None:
-    planned = plan(scenes, hints=[scribbles], method="gated-crf", overrides=[*small, "train.epochs=1"])
-    run = train(planned, tmp_path / "run")
+    planned = plan(scenes, hints=[scribbles], method="gated-crf", settings=[*small, "train.epochs=1"])
+    run = planned.train(tmp_path / "run")
     assert run.config.method.settings == GatedCrfConfig().model_dump(mode="json")
 
     shortened = yaml.safe_load((run.root / "config.yaml").read_text())
     shortened["method"]["settings"] = {}  # as earlier versions left it
     (run.root / "config.yaml").write_text(yaml.safe_dump(shortened))
-    assert train(planned, tmp_path / "run", resume=True).complete
+    assert planned.train(tmp_path / "run", resume=True).complete
 
 
 def test_a_folder_in_use_is_not_overwritten(scenes: Path, scribbles: Path, small: list[str], tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.txt").write_text("mine")
     with pytest.raises(RunError, match="not empty"):
-        train(plan(scenes, hints=[scribbles], method="gated-crf", overrides=small), tmp_path / "run")
+        plan(scenes, hints=[scribbles], method="gated-crf", settings=small).train(tmp_path / "run")
     assert (tmp_path / "run" / "thesis.txt").read_text() == "mine"
 
 
 def test_unfinished_run_does_not_predict(scenes: Path, scribbles: Path, small: list[str], tmp_path: Path) -> None:
     assert _run(scenes, tmp_path / "cut", scribbles, small, die_at=3) == -signal.SIGKILL
     with pytest.raises(RunError, match="not finished"):
-        RunFolder(tmp_path / "cut").network()
+        Run(tmp_path / "cut").network()

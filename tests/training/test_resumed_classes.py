@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from underpaint import plan
 from underpaint.core.errors import RunError
 from underpaint.training.run_folder import RunFolder
-from underpaint.workflows import plan, train
 
 SAME = "the same names in another order"
 
@@ -28,11 +28,11 @@ def test_another_class_table_is_refused(
     assert callable(change)
     data = tmp_path / "data"
     shutil.copytree(scenes, data)
-    planned = plan(data, hints=[scribbles], method="partial", overrides=small)
+    planned = plan(data, hints=[scribbles], method="partial", settings=small)
     RunFolder.create(tmp_path / "run", planned.config, planned.data.classes, planned.source)
     lines = (data / "classes.txt").read_text().splitlines()
     (data / "classes.txt").write_text("\n".join(change(lines)))
     with pytest.raises(RunError, match=r"classes, whose numbers the network has learned") as caught:
-        train(plan(data, hints=[scribbles], method="partial", overrides=small), tmp_path / "run", resume=True)
+        plan(data, hints=[scribbles], method="partial", settings=small).train(tmp_path / "run", resume=True)
     assert said in str(caught.value)
     assert "background, pebble, starfish, weed, shell, ring (background: background) -> " in str(caught.value)

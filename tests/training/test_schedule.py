@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from underpaint import plan
 from underpaint.core.errors import ConfigError
 from underpaint.training.config import RunConfig, TrainConfig
 from underpaint.training.run_folder import RunFolder
-from underpaint.workflows import plan, train
 
 METHOD = {"method": {"name": "partial"}}
 
@@ -56,7 +56,7 @@ def test_a_plan_says_that_a_small_set_gets_the_least_number(scenes: Path, scribb
     said = "\n".join(made.words())
     assert "8 images, 160 steps in 2 stage(s)" in said
     assert "20 passes would be 20 steps a stage, 80 are taken (train.least_steps)" in said
-    stated = plan(scenes, hints=[scribbles], method="local-global", overrides=["train.epochs=20"])
+    stated = plan(scenes, hints=[scribbles], method="local-global", settings=["train.epochs=20"])
     assert stated.steps == 40
     assert "least_steps" not in "\n".join(stated.words())
 
@@ -64,10 +64,10 @@ def test_a_plan_says_that_a_small_set_gets_the_least_number(scenes: Path, scribb
 def test_a_training_takes_the_least_number_of_steps_and_resumes(scenes: Path, scribbles: Path, tmp_path: Path) -> None:
     overrides = ["views.crop=[32,32]", "train.batch=2", "train.workers=0", "train.least_steps=3"]
     overrides.append("train.epochs=0.25")
-    made = plan(scenes, hints=[scribbles], method="partial", overrides=overrides)
-    run = train(made, tmp_path / "run")
+    made = plan(scenes, hints=[scribbles], method="partial", settings=overrides)
+    run = made.train(tmp_path / "run")
     assert (run.root / "stages" / "0-train" / "checkpoints" / "step-00000003").is_dir()
-    assert train(made, tmp_path / "run", resume=True).config == RunFolder(tmp_path / "run").config == made.config
+    assert made.train(tmp_path / "run", resume=True).config == RunFolder(tmp_path / "run").config == made.config
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from underpaint import plan, simulate
 from underpaint.annotations.jsonl import read_hints, write_hints
 from underpaint.core.config import Config
 from underpaint.core.digest import fingerprint
@@ -19,8 +20,8 @@ from underpaint.data.hinted import HintedImages, Key
 from underpaint.data.samples import Sample
 from underpaint.hints.types import Kind
 from underpaint.losses.candidates import nothing, seed_cross_entropy
-from underpaint.methods.base import Inference, Method, Reference, Stage
-from underpaint.methods.registry import METHODS
+from underpaint.methods.about import Reference
+from underpaint.methods.base import Inference, Method, Stage
 from underpaint.models.network import Network
 from underpaint.predict.responses import Responder
 from underpaint.records import Batch, Head, NetOutput, Progress, Terms
@@ -29,8 +30,6 @@ from underpaint.training.reporter import Silent
 from underpaint.training.run_folder import read_events
 from underpaint.training.stage_inference import StageInference
 from underpaint.training.stages import StagedRun
-from underpaint.workflows import plan, train
-from underpaint.workflows.simulate import simulate
 
 
 class TwiceConfig(Config):
@@ -88,15 +87,14 @@ class Twice(Method[TwiceConfig]):
 
 
 @pytest.fixture(autouse=True)
-def registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(METHODS, "twice", Twice)
+def untouched() -> None:
     Twice.prepared, Twice.shares, Twice.fail = [], {}, False
 
 
 def test_stages_learn_from_what_the_one_before_made(
     scenes: Path, scribbles: Path, small: list[str], tmp_path: Path
 ) -> None:
-    run = train(plan(scenes, hints=[scribbles], method="twice", overrides=small), tmp_path / "run")
+    run = plan(scenes, hints=[scribbles], method=Twice, settings=small).train(tmp_path / "run")
     assert Twice.prepared == ["hard", "soft"]
     assert max(Twice.shares["first"]) < 0.5, "scribbles label few pixels"
     assert min(Twice.shares["hard"]) == 1, "hard labels label every valid pixel"
@@ -118,15 +116,15 @@ def test_interrupted_between_stages_nothing_is_made_twice(
 ) -> None:
     Twice.fail = True
     with pytest.raises(RuntimeError, match="in the middle"):
-        train(plan(scenes, hints=[scribbles], method="twice", overrides=small), tmp_path / "run")
+        plan(scenes, hints=[scribbles], method=Twice, settings=small).train(tmp_path / "run")
     made = [path.name.rpartition("-")[0] for path in (tmp_path / "run" / "artifacts").iterdir()]
     assert sorted(made) == ["predictions", "trained-first"], "half a set of labels is visible"
 
     Twice.fail, Twice.shares = False, {}
-    train(plan(scenes, hints=[scribbles], method="twice", overrides=small), tmp_path / "run", resume=True)
+    plan(scenes, hints=[scribbles], method=Twice, settings=small).train(tmp_path / "run", resume=True)
     assert "first" not in Twice.shares, "a finished stage was trained again"
 
-    whole = train(plan(scenes, hints=[scribbles], method="twice", overrides=small), tmp_path / "whole")
+    whole = plan(scenes, hints=[scribbles], method=Twice, settings=small).train(tmp_path / "whole")
     assert (whole.root / "weights.safetensors").read_bytes() == (tmp_path / "run" / "weights.safetensors").read_bytes()
 
 
@@ -134,10 +132,9 @@ def test_runs_that_share_a_store_train_a_common_stage_once(
     scenes: Path, scribbles: Path, small: list[str], tmp_path: Path
 ) -> None:
     store = tmp_path / "store"
-    floor = train(plan(scenes, hints=[scribbles], method="partial", overrides=small), tmp_path / "floor", store=store)
+    floor = plan(scenes, hints=[scribbles], method="partial", settings=small).train(tmp_path / "floor", store=store)
     for run, settings in (("one", []), ("two", ["method.settings.weight=0.0"])):
-        train(
-            plan(scenes, hints=[scribbles], method="local-global", overrides=[*small, *settings]),
+        plan(scenes, hints=[scribbles], method="local-global", settings=[*small, *settings]).train(
             tmp_path / run,
             store=store,
         )
@@ -155,8 +152,7 @@ def test_a_setting_of_the_last_stage_makes_nothing_before_it_again(
 ) -> None:
     for late in (0, 1):
         settings = [*small, f"method.settings.late={late}"]
-        train(
-            plan(scenes, hints=[scribbles], method="twice", overrides=settings),
+        plan(scenes, hints=[scribbles], method=Twice, settings=settings).train(
             tmp_path / str(late),
             store=tmp_path / "store",
         )
@@ -248,26 +244,27 @@ def test_images_with_tags_alone_wait_for_the_second_network_or_are_left_out(
     tagged = list(read_hints(tags).values())[5:]
     write_hints(tmp_path / "mixed.jsonl", [*list(read_hints(scribbles).values())[:5], *tagged])
     settings = [*small, f"method.settings.tagged={used}".lower()]
-    planned = plan(scenes, hints=[tmp_path / "mixed.jsonl"], method="local-global", overrides=settings)
+    planned = plan(scenes, hints=[tmp_path / "mixed.jsonl"], method="local-global", settings=settings)
     seen: dict[str, int] = {}
 
     class Watching(Silent):
         def start(self, stage: str, steps: int, done: int) -> None:
             seen[stage] = steps
 
-    run = train(planned, tmp_path / "run", reporter=Watching())
+    run = planned.train(tmp_path / "run", reporter=Watching())
     annotated = 8 if used else 5
     passes = {"looking at the images": annotated, "making labels": annotated}
     assert seen == {"train": 8, "retrain-1": 8, **passes}
     labels = {path.stem for path in (run.root / "artifacts").glob("labels-*/labels/*.png")}
     assert len(labels) == (8 if used else 5)
     assert labels.isdisjoint(hint.image for hint in tagged) != used
-    staged = StagedRun(run, planned.data, planned.hints, Silent(), None)
+    what = (run, planned.config, planned.method, planned.data)
+    staged = StagedRun(*what, planned.hints, Silent(), None)
     assert len(staged._images(None)) == 8
     assert {staged._images(None).names[i] for i in staged._images(None).placed}.isdisjoint(h.image for h in tagged)
     assert len(staged._images(None).placed) == 5
     assert len(staged._images(None, tagged=False)) == 5
-    alone = StagedRun(run, planned.data, {hint.image: hint for hint in tagged}, Silent(), None)
+    alone = StagedRun(*what, {hint.image: hint for hint in tagged}, Silent(), None)
     assert len(alone._images(None, tagged=False)) == 3, "tags alone are better than nothing"
 
 
@@ -279,7 +276,7 @@ def test_the_networks_of_a_mixture_draw_images_by_what_their_hints_are_worth(
     clicked = {hint.image for hint in list(read_hints(clicks).values())[4:]}
     some = [hint for hint in read_hints(clicks).values() if hint.image in clicked]
     write_hints(tmp_path / "mixed.jsonl", [*list(read_hints(scribbles).values())[:4], *some])
-    planned = plan(scenes, hints=[tmp_path / "mixed.jsonl"], overrides=small)
+    planned = plan(scenes, hints=[tmp_path / "mixed.jsonl"], settings=small)
     drawn: dict[str, Counter[str]] = defaultdict(Counter)
     stages: list[str] = []
     read = HintedImages.__getitem__
@@ -293,7 +290,7 @@ def test_the_networks_of_a_mixture_draw_images_by_what_their_hints_are_worth(
             stages.append(stage)
 
     monkeypatch.setattr(HintedImages, "__getitem__", counted)
-    train(planned, tmp_path / "run", reporter=Watching())
+    planned.train(tmp_path / "run", reporter=Watching())
     often = {
         stage: sum(drawn[stage][name] for name in clicked) / drawn[stage].total() for stage in stages if drawn[stage]
     }

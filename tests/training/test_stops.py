@@ -13,13 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from underpaint import Plan, plan
 from underpaint.core.errors import DataError, InterruptionError, RunError
 from underpaint.core.lock import only_one
 from underpaint.training.config import RunConfig
 from underpaint.training.reporter import Silent
 from underpaint.training.run_folder import EventLog, RunFolder
-from underpaint.workflows import plan, train
-from underpaint.workflows.train import Plan
 
 SMALL = ["views.crop=[32,32]", "train.batch=2", "train.epochs=3", "train.workers=0", "train.checkpoint_every=7"]
 """12 steps on 8 images, reported at 10 and 12; a checkpoint at 7."""
@@ -44,7 +43,7 @@ class At(Silent):
 @pytest.fixture
 def planned(scenes: Path, scribbles: Path) -> Callable[..., Plan]:
     def make(*overrides: str, data: Path = scenes) -> Plan:
-        return plan(data, hints=[scribbles], method="partial", overrides=[*SMALL, *overrides])
+        return plan(data, hints=[scribbles], method="partial", settings=[*SMALL, *overrides])
 
     return make
 
@@ -65,7 +64,7 @@ def results(run: Path) -> dict[str, bytes]:
 def whole(scenes: Path, scribbles: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """What an uninterrupted run leaves."""
     out = tmp_path_factory.mktemp("whole") / "run"
-    train(plan(scenes, hints=[scribbles], method="partial", overrides=SMALL), out)
+    plan(scenes, hints=[scribbles], method="partial", settings=SMALL).train(out)
     return results(out)
 
 
@@ -76,20 +75,20 @@ def test_a_signal_keeps_a_checkpoint(
     before = signal.signal(number, signal.default_int_handler)
     try:
         with pytest.raises(InterruptionError, match=r"interrupted after step 1[01] of 12") as stopped:
-            train(planned(), tmp_path / "run", reporter=At(lambda: os.kill(os.getpid(), number)))
+            planned().train(tmp_path / "run", reporter=At(lambda: os.kill(os.getpid(), number)))
         assert signal.getsignal(number) is signal.default_int_handler
     finally:
         signal.signal(number, before)
     assert stopped.value.exit_code == {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}[number.name]
     assert list((tmp_path / "run/stages/0-train/checkpoints").glob("step-0000001[01]"))
-    train(planned(), tmp_path / "run", resume=True)
+    planned().train(tmp_path / "run", resume=True)
     assert results(tmp_path / "run") == whole
 
 
 def test_an_ignored_hang_up_stays_so(planned: Callable[..., Plan], whole: dict[str, bytes], tmp_path: Path) -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
     try:
-        train(planned(), tmp_path / "run", reporter=At(lambda: os.kill(os.getpid(), signal.SIGHUP)))
+        planned().train(tmp_path / "run", reporter=At(lambda: os.kill(os.getpid(), signal.SIGHUP)))
     finally:
         signal.signal(signal.SIGHUP, before)
     assert results(tmp_path / "run") == whole
@@ -104,8 +103,8 @@ def test_settings_without_effect_on_weights_may_change(
     name, _, value = changed.partition("=")
     assert name in _free(planned().config)
     with pytest.raises(InterruptionError):
-        train(planned(), tmp_path / "run", reporter=At(lambda: os.kill(os.getpid(), signal.SIGINT)))
-    run = train(planned(changed), tmp_path / "run", resume=True)
+        planned().train(tmp_path / "run", reporter=At(lambda: os.kill(os.getpid(), signal.SIGINT)))
+    run = planned(changed).train(tmp_path / "run", resume=True)
     assert results(tmp_path / "run") == whole
     group, _, setting = name.partition(".")
     assert run.config.model_dump()[group][setting] == int(value), "the run goes on with what was asked for"
@@ -126,7 +125,7 @@ def test_a_killed_loading_process_is_a_typed_error(planned: Callable[..., Plan],
 
     asked = planned("train.workers=1", "train.epochs=30")  # batches are loaded ahead
     with pytest.raises(RunError, match=r"loading process was killed(.|\n)*stage train(.|\n)*train\.workers=0"):
-        train(asked, tmp_path / "run", reporter=At(kill))
+        asked.train(tmp_path / "run", reporter=At(kill))
     assert multiprocessing.active_children() == []
 
 
@@ -144,7 +143,7 @@ def test_too_few_descriptors_are_a_typed_error(planned: Callable[..., Plan], tmp
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
     try:
         with pytest.raises(RunError, match=r"ulimit -n(.|\n)*train\.workers=0"):
-            train(asked, tmp_path / "run")
+            asked.train(tmp_path / "run")
         assert multiprocessing.active_children() == []
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
@@ -169,11 +168,11 @@ def test_photographs_that_vanish_stop_the_run(
                 victim.mkdir()
 
     with pytest.raises(RunError, match=r"was removed or changed(.|\n)*train-000\d\.png(.|\n)*--resume"):
-        train(planned("views.cache_mb=0", data=data), tmp_path / "run", reporter=At(act))
+        planned("views.cache_mb=0", data=data).train(tmp_path / "run", reporter=At(act))
     assert not RunFolder(tmp_path / "run").trained
     shutil.rmtree(data)
     shutil.copytree(scenes, data)
-    train(planned(data=data), tmp_path / "run", resume=True)
+    planned(data=data).train(tmp_path / "run", resume=True)
     assert results(tmp_path / "run") == whole
 
 
@@ -190,9 +189,9 @@ def test_a_photograph_that_changed_between_two_starts_begins_the_stage_anew(
     kept = first.read_bytes()
     first.write_bytes(second.read_bytes())
     with pytest.raises(InterruptionError):
-        train(planned(data=data), tmp_path / "run", reporter=At(lambda: os.kill(os.getpid(), signal.SIGINT)))
+        planned(data=data).train(tmp_path / "run", reporter=At(lambda: os.kill(os.getpid(), signal.SIGINT)))
     first.write_bytes(kept)
-    train(planned(data=data), tmp_path / "run", resume=True)
+    planned(data=data).train(tmp_path / "run", resume=True)
     assert "was made from other photographs or by other code" in caplog.text
     assert results(tmp_path / "run") == whole
 
@@ -201,11 +200,11 @@ def test_a_photograph_that_changed_between_two_starts_begins_the_stage_anew(
 def test_missing_pictures_are_drawn_the_same(
     planned: Callable[..., Plan], whole: dict[str, bytes], tmp_path: Path, name: str
 ) -> None:
-    run = train(planned(), tmp_path / "run")
+    run = planned().train(tmp_path / "run")
     (run.root / name).unlink()
     assert run.trained
     assert not run.complete
-    assert train(planned(), tmp_path / "run", resume=True).complete
+    assert planned().train(tmp_path / "run", resume=True).complete
     assert results(tmp_path / "run") == whole
 
 
@@ -228,14 +227,14 @@ def test_a_start_that_was_killed_begins_anew(
             raise EnoughError
 
     with pytest.raises(EnoughError):
-        train(planned(), out, resume=resume, reporter=Stopping())
+        planned().train(out, resume=resume, reporter=Stopping())
     run = RunFolder(out)
     assert run.config == planned().config
     assert run.classes == planned().data.classes
     assert run.about["images"] == 8
     assert not list(out.glob("*.tmp"))
     with pytest.raises(RunError, match="not empty"):
-        train(planned(), out)
+        planned().train(out)
 
 
 def test_a_person_s_file_is_no_start_of_a_run(planned: Callable[..., Plan], tmp_path: Path) -> None:
@@ -243,13 +242,13 @@ def test_a_person_s_file_is_no_start_of_a_run(planned: Callable[..., Plan], tmp_
     (tmp_path / "run/about.json").write_text("{}")
     (tmp_path / "run/notes.txt").write_text("mine")
     with pytest.raises(RunError, match="not empty"):
-        train(planned(), tmp_path / "run")
+        planned().train(tmp_path / "run")
 
 
 def test_two_trainings_never_share_a_folder(planned: Callable[..., Plan], tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     with only_one(tmp_path / "run"), pytest.raises(RunError, match="another command is at work"):
-        train(planned(), tmp_path / "run")
+        planned().train(tmp_path / "run")
 
 
 @pytest.mark.parametrize(
@@ -260,14 +259,14 @@ def test_a_folder_that_would_stop_the_run_is_refused_first(
 ) -> None:
     (tmp_path / "file").write_text("a file")
     with pytest.raises(RunError, match=said):
-        train(planned(), tmp_path / os.fsdecode(name))
+        planned().train(tmp_path / os.fsdecode(name))
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_run_folder_that_is_removed_is_not_made_again(planned: Callable[..., Plan], tmp_path: Path) -> None:
     out = tmp_path / "run"
     with pytest.raises(DataError, match="was removed while"):
-        train(planned(), out, reporter=At(lambda: shutil.rmtree(out)))
+        planned().train(out, reporter=At(lambda: shutil.rmtree(out)))
     assert not out.exists()
 
 

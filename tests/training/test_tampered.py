@@ -21,7 +21,8 @@ from underpaint.models.network import Network
 from underpaint.models.tensors import load_into, read_tensors
 from underpaint.training.checkpoint import load_checkpoint, restore_optimiser
 from underpaint.training.config import RunConfig
-from underpaint.training.run_folder import EventLog, RunFolder, read_events
+from underpaint.training.run_folder import EventLog, read_events
+from underpaint.workflows.run import Run
 
 TABLE = ClassTable.of(["background", "cat", "dog"])
 
@@ -41,7 +42,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run, but that nothing was learned."""
     root = tmp_path_factory.mktemp("runs") / "run"
     root.mkdir()
-    run = RunFolder.create(root, RunConfig.parse({"method": {"name": "partial"}}), TABLE, {})
+    run = Run.create(root, RunConfig.parse({"method": {"name": "partial"}}), TABLE, {})
     save_file(
         Network(run.config.model, 3, needs=frozenset(), pretrained=False).state_dict(), root / "weights.safetensors"
     )
@@ -49,7 +50,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run(made: Path, tmp_path: Path) -> RunFolder:
+def run(made: Path, tmp_path: Path) -> Run:
     """A copy of it; the weights are a link, since they are large."""
     root = tmp_path / "run"
     root.mkdir()
@@ -58,10 +59,10 @@ def run(made: Path, tmp_path: Path) -> RunFolder:
             (root / file.name).symlink_to(file)
         else:
             (root / file.name).write_bytes(file.read_bytes())
-    return RunFolder(root)
+    return Run(root)
 
 
-def replaced(run: RunFolder, name: str, content: bytes) -> None:
+def replaced(run: Run, name: str, content: bytes) -> None:
     path = run.root / name
     path.unlink()
     path.write_bytes(content)
@@ -85,7 +86,7 @@ WEIGHTS: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.parametrize("kind", WEIGHTS)
-def test_weights_that_are_no_weights(run: RunFolder, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_that_are_no_weights(run: Run, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(run.root)
     replaced(run, "weights.safetensors", WEIGHTS[kind]((run.root / "weights.safetensors").read_bytes()))
     with pytest.raises(RunError, match="cut, damaged, or no safetensors file") as refused:
@@ -112,7 +113,7 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Tensor]], object], str]] = {
 
 
 @pytest.mark.parametrize("kind", CHANGES)
-def test_weights_of_another_network(run: RunFolder, kind: str) -> None:
+def test_weights_of_another_network(run: Run, kind: str) -> None:
     change, said = CHANGES[kind]
     held = load_file(run.root / "weights.safetensors")
     change(held)
@@ -141,7 +142,7 @@ TEXTS = {"empty": b"", "deep": b"[" * 100_000, "no text": b"\xff\xfe", "long": b
 
 
 @pytest.mark.parametrize("kind", [*CLASSES, *TEXTS])
-def test_class_lists_of_another_shape(run: RunFolder, kind: str) -> None:
+def test_class_lists_of_another_shape(run: Run, kind: str) -> None:
     replaced(run, "classes.json", TEXTS[kind] if kind in TEXTS else json.dumps(CLASSES[kind]).encode())
     with pytest.raises(UnderpaintError) as refused:
         run.network()
@@ -152,7 +153,7 @@ def test_class_lists_of_another_shape(run: RunFolder, kind: str) -> None:
 
 
 @pytest.mark.parametrize("content", [b"[]", b"7", b"", *TEXTS.values()])
-def test_records_of_another_shape(run: RunFolder, content: bytes) -> None:
+def test_records_of_another_shape(run: Run, content: bytes) -> None:
     replaced(run, "about.json", content)
     with pytest.raises(UnderpaintError, match=r"about\.json"):
         _ = run.about
@@ -174,7 +175,7 @@ SETTINGS: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("kind", SETTINGS)
-def test_settings_of_another_shape(run: RunFolder, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_of_another_shape(run: Run, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(run.root)
     replaced(run, "config.yaml", SETTINGS[kind])
     with pytest.raises(UnderpaintError) as refused:
@@ -184,7 +185,7 @@ def test_settings_of_another_shape(run: RunFolder, kind: str, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("name", ["weights.safetensors", "classes.json", "about.json", "config.yaml"])
-def test_pipes_in_the_place_of_files(run: RunFolder, name: str) -> None:
+def test_pipes_in_the_place_of_files(run: Run, name: str) -> None:
     (run.root / name).unlink()
     os.mkfifo(run.root / name)
     with pytest.raises(UnderpaintError, match=r"is missing|not finished"):
@@ -241,7 +242,7 @@ def test_states_of_another_optimiser_are_refused() -> None:
         load_into(network, {"weight": torch.zeros(3, 9), "bias": torch.zeros(3)}, Path("step-3"))
 
 
-def test_an_exported_file_of_another_network_is_not_used(run: RunFolder, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_exported_file_of_another_network_is_not_used(run: Run, caplog: pytest.LogCaptureFixture) -> None:
     pytest.importorskip("onnxruntime")
     onnx = pytest.importorskip("onnx")
     network, folder = run.network(), run.root / "export"

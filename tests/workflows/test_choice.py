@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from underpaint import Plan, plan, simulate
 from underpaint.annotations.jsonl import read_hints, write_hints
 from underpaint.core.config import Settings
 from underpaint.hints.types import Click, Hints, Kind, Tags
 from underpaint.workflows.choice import choose, main_kinds
-from underpaint.workflows.simulate import simulate
-from underpaint.workflows.train import Plan, plan
 
 
 @pytest.mark.parametrize(
@@ -50,7 +49,7 @@ def planned(scenes: Path, small: list[str], tmp_path: Path) -> Callable[..., Pla
     def of(kind: str, *overrides: str, method: str = "auto") -> Plan:
         hints = tmp_path / f"{kind}.jsonl"
         simulate(scenes, hints, kind=kind, seed=1)
-        return plan(scenes, hints=[hints], method=method, overrides=[*small, *overrides])
+        return plan(scenes, hints=[hints], method=method, settings=[*small, *overrides])
 
     return of
 
@@ -83,7 +82,6 @@ def test_minutes_grow_with_passes_and_stages(planned: Callable[..., Plan]) -> No
 
 
 def test_any_mixture_reaches_the_network(scenes: Path, small: list[str], tmp_path: Path) -> None:
-    from underpaint.workflows import train
 
     simulate(scenes, tmp_path / "boxes.jsonl", kind="boxes")
     simulate(scenes, tmp_path / "tags.jsonl", kind="tags")
@@ -92,8 +90,8 @@ def test_any_mixture_reaches_the_network(scenes: Path, small: list[str], tmp_pat
         list(read_hints(tmp_path / f"{kind}.jsonl").values()) for kind in ("strokes", "boxes", "tags")
     )
     write_hints(tmp_path / "mixed.jsonl", [*strokes[:3], *boxes[3:6], *tags[6:]])
-    made = plan(scenes, hints=[tmp_path / "mixed.jsonl"], overrides=[*small, "method.settings.scales=[1.0]"])
+    made = plan(scenes, hints=[tmp_path / "mixed.jsonl"], settings=[*small, "method.settings.scales=[1.0]"])
     assert made.kinds.keys() >= {Kind.SCRIBBLE, Kind.BOX, Kind.TAG}
-    run = train(made, tmp_path / "run")
+    run = made.train(tmp_path / "run")
     labels = {path.stem for path in (run.root / "artifacts").glob("labels-retrain-1-*/labels/*.png")}
     assert labels == {hint.image for hint in strokes[:6]}, "images with boxes are annotated, with tags alone left out"

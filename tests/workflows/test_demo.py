@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from underpaint.workflows import demo
+from underpaint import demo
 
 
 def test_the_demo_ends_with_a_report_and_goes_on_where_it_stopped(

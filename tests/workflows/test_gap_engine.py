@@ -10,6 +10,7 @@ import pytest
 import torch
 import yaml
 
+from underpaint import gap
 from underpaint.core.errors import ConfigError
 from underpaint.datasets.open import open_dataset
 from underpaint.evaluation.compare import evaluate_folder
@@ -17,12 +18,11 @@ from underpaint.evaluation.gap import measure_gap
 from underpaint.hints.types import Kind
 from underpaint.imagefiles.masks import read_index_mask
 from underpaint.simulate.effort import Effort
-from underpaint.workflows import gap
 from underpaint.workflows.gap import Variant, usual_variants, with_quick
 
 
 def quick(scenes: Path, out: Path, small: list[str], **arguments: object) -> dict[str, object]:
-    gap(scenes, out, overrides=[*small, "train.epochs=1"], **arguments)  # type: ignore[arg-type]
+    gap(scenes, out, settings=[*small, "train.epochs=1"], **arguments)  # type: ignore[arg-type]
     held: dict[str, object] = json.loads((out / "report.json").read_text())
     return held
 
@@ -97,7 +97,7 @@ def test_two_jobs_give_what_one_gives(scenes: Path, small: list[str], tmp_path: 
 def test_other_settings_in_the_same_folder_are_refused(scenes: Path, small: list[str], tmp_path: Path) -> None:
     quick(scenes, tmp_path / "gap", small, methods=[])
     with pytest.raises(Exception, match=r"train\.lr"):
-        gap(scenes, tmp_path / "gap", overrides=[*small, "train.epochs=1", "train.lr=0.01"], methods=[])
+        gap(scenes, tmp_path / "gap", settings=[*small, "train.epochs=1", "train.lr=0.01"], methods=[])
 
 
 def test_variants() -> None:

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from underpaint import gap, plan
 from underpaint.core.errors import RunError
 from underpaint.datasets.open import open_dataset
 from underpaint.evaluation.compare import evaluate_folder
 from underpaint.training.run_folder import RunFolder
 from underpaint.training.stages import StagedRun
-from underpaint.workflows import cells, gap, looks, plan, train
+from underpaint.workflows import cells, looks
 
 Figures = dict[str, float]
 
@@ -31,7 +32,7 @@ def data(scenes: Path, tmp_path: Path) -> Path:
 def compare(data: Path, out: Path, small: list[str], **arguments: object) -> Figures:
     """mIoU by row; every other argument is that of `gap`."""
     settings = [*small, "train.epochs=0.5"]
-    gap(data, out, overrides=settings, methods=[], four=False, **arguments)  # type: ignore[arg-type]
+    gap(data, out, settings=settings, methods=[], four=False, **arguments)  # type: ignore[arg-type]
     held = json.loads((out / "report.json").read_text())
     return {row["method"]: row["miou"] for row in held["rows"]}
 
@@ -171,7 +172,7 @@ def test_code_is_part_of_every_key(
     monkeypatch.setattr(looks, "code_digest", lambda *_: "edited")
     compare(data, tmp_path / "gap", small)
     assert (trained.count, counted.count) == (0, 2)
-    for module in ("workflows.train", "training.stages"):
+    for module in ("workflows.planning", "training.stages"):
         monkeypatch.setattr(sys.modules[f"underpaint.{module}"], "code_digest", lambda *_: "edited")
     compare(data, tmp_path / "gap", small)
     assert (trained.count, counted.count) == (2, 2), "the same weights came of it: they need no new scores"
@@ -196,10 +197,10 @@ def corrected(data: Path) -> None:
 def test_a_resume_on_other_data_is_refused(
     data: Path, small: list[str], tmp_path: Path, change: Callable[[Path], None]
 ) -> None:
-    train(plan(data, split="train", overrides=small), tmp_path / "run")
+    plan(data, split="train", settings=small).train(tmp_path / "run")
     change(data)
     with pytest.raises(RunError, match=r"these differ: (content|photographs|classes)"):
-        train(plan(data, split="train", overrides=small), tmp_path / "run", resume=True)
+        plan(data, split="train", settings=small).train(tmp_path / "run", resume=True)
 
 
 @pytest.mark.slow
@@ -209,12 +210,12 @@ def test_a_store_is_not_asked_for_what_other_data_taught(data: Path, small: list
     for number, change in enumerate([None, repaint_photographs, corrected, rename_class]):
         if change is not None:
             change(data)
-        run = train(plan(data, split="train", overrides=small), tmp_path / str(number), store=store)
+        run = plan(data, split="train", settings=small).train(tmp_path / str(number), store=store)
         kept.append((run.root / "weights.safetensors").read_bytes())
         assert len(list(store.iterdir())) == number + 1
     assert len(set(kept[:3])) == 3
 
 
 def test_what_a_run_rests_on_is_written_down(data: Path, small: list[str], tmp_path: Path) -> None:
-    run = train(plan(data, split="train", overrides=small), tmp_path / "run")
+    run = plan(data, split="train", settings=small).train(tmp_path / "run")
     assert cells.RESTS_ON.keys() <= RunFolder(run.root).about.keys()

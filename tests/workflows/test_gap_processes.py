@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from underpaint import gap
 from underpaint.core.errors import RunError
 from underpaint.core.lock import only_one
-from underpaint.workflows import gap
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 
@@ -83,7 +83,7 @@ def test_a_killed_training_is_named_and_the_same_command_goes_on(
     with start(scenes, tmp_path / "gap", small) as process:
         assert process.wait(240) == 0
     fresh = tmp_path / "fresh"
-    gap(scenes, fresh, methods=[], four=False, overrides=[*small, "train.epochs=2"])
+    gap(scenes, fresh, methods=[], four=False, settings=[*small, "train.epochs=2"])
     rows = [
         [row["miou"] for row in json.loads((out / "report.json").read_text())["rows"]]
         for out in (tmp_path / "gap", fresh)
@@ -106,4 +106,4 @@ def test_no_training_goes_on_without_its_command(
 
 def test_two_comparisons_never_share_a_folder(scenes: Path, small: list[str], tmp_path: Path) -> None:
     with only_one(tmp_path / "gap"), pytest.raises(RunError, match="another command is at work in this folder"):
-        gap(scenes, tmp_path / "gap", methods=[], overrides=small)
+        gap(scenes, tmp_path / "gap", methods=[], settings=small)

@@ -11,12 +11,12 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from underpaint import next_hints
 from underpaint.annotations.jsonl.write import write_hints
 from underpaint.cli import app
 from underpaint.core.errors import ConfigError
 from underpaint.data.synthetic import write_dataset
 from underpaint.hints.types import Click, Hints
-from underpaint.workflows import next_hints
 from underpaint.workflows.next import Place, choose_places
 
 

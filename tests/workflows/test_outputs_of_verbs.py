@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from underpaint import convert, demo, gap, plan, simulate
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import UnderpaintError
 from underpaint.export import export_onnx
 from underpaint.models.network import ModelConfig, Network
 from underpaint.predict import PredictConfig, Predictor, draw_doubts, draw_responses, predict_folder
-from underpaint.workflows import convert, demo, gap, plan, simulate, train
 
 TABLE = ClassTable.of([f"class {i}" for i in range(6)])
 
@@ -42,11 +42,11 @@ def _doubts(data: Path, out: Path) -> None:
 
 
 def _train(data: Path, out: Path) -> None:
-    train(plan(data, method="supervised"), out)
+    plan(data, method="supervised").train(out)
 
 
 def _train_on(data: Path, out: Path) -> None:
-    train(plan(data, method="supervised"), out, resume=True)
+    plan(data, method="supervised").train(out, resume=True)
 
 
 FOLDERS: list[Callable[[Path, Path], object]] = [

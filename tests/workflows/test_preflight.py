@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from underpaint import plan, simulate
 from underpaint.annotations.jsonl import write_hints
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import DataError
 from underpaint.doctor import Level, examine
 from underpaint.hints.types import Click, Hints, Tags
 from underpaint.workflows.preflight import preflight
-from underpaint.workflows.simulate import simulate
-from underpaint.workflows.train import plan
 
 WITH = ClassTable.of(("background", "cat", "dog", "cow"))
 STREET = ClassTable.of(("road", "sky", "car", "pole"))

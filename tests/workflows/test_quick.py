@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from underpaint import plan
 from underpaint.cli import app
 from underpaint.core.atomic import write_atomic
 from underpaint.core.errors import DataError, HintError, UnderpaintError
@@ -20,8 +21,7 @@ from underpaint.features.store import FeatureStore
 from underpaint.hints.types import Box, Click, Hints, Scribble, Tags
 from underpaint.models.linear import LinearHead
 from underpaint.training.reporter import Silent
-from underpaint.workflows.quick import QuickSummary, fit_quick, quick_masks
-from underpaint.workflows.train import plan, train
+from underpaint.workflows.quick_model import QuickSummary, fit_quick, quick_masks
 from underpaint.workflows.training_data import TrainingData, read_training_data
 
 LEFT, RIGHT = (10, 5), (50, 25)
@@ -82,7 +82,7 @@ def test_hinted_photographs_and_all_others_get_masks(data: Path, tmp_path: Path)
 
 
 def test_the_weights_are_those_of_train(scenes: Path, scribbles: Path, tmp_path: Path) -> None:
-    trained = train(plan(scenes, hints=[scribbles], method="quick"), tmp_path / "run").network()
+    trained = plan(scenes, hints=[scribbles], method="quick").train(tmp_path / "run").network()
     fitted = fit_quick(read_training_data(scenes, hints=[scribbles]), {}).network
     assert isinstance(trained.head, LinearHead)
     ours, theirs = fitted.state_dict(), trained.state_dict()

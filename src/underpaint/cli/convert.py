@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import underpaint
 from underpaint.core.printable import printable
+
+if TYPE_CHECKING:
+    from underpaint.datasets.convert import Conversion
 
 
 def register(app: typer.Typer) -> None:
@@ -30,20 +34,21 @@ def convert(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
 ) -> None:
     """Turn annotations into another format: says first what it cannot hold, then writes whole or not at all."""
-    from underpaint.datasets.convert import check_target, plan_conversion
-
-    planned = plan_conversion(source, to=to, rest=rest, instances=instances)
-    check_target(out, planned.target)
-    losses = planned.losses
-    if not as_json:
-        typer.echo(f"{len(planned.hints)} images, {planned.source} -> {planned.target.title}")
-        for line in (*(f"not read: {line}" for line in planned.left_out), *planned.notes, *losses.lines()):
-            typer.echo(printable(line))
-    planned.write(out)
+    done = underpaint.convert(
+        source, out, to=to, rest=rest, instances=instances, before=None if as_json else _say_losses
+    )
     if as_json:
+        losses = done.losses
         counts = {"kept": losses.kept, "as_pixels": losses.as_pixels, "lost": losses.lost}
-        about = {"images": len(planned.hints), "from": planned.source, "to": planned.target.name, "out": str(out)}
+        about = {"images": len(done.hints), "from": done.source, "to": done.target.name, "out": str(out)}
         held = {word: dict(parts) for word, parts in counts.items()}
-        typer.echo(json.dumps({**about, "not_read": planned.left_out, "notes": planned.notes, **held}, indent=1))
+        typer.echo(json.dumps({**about, "not_read": done.left_out, "notes": done.notes, **held}, indent=1))
     else:
         typer.echo(f"written: {out}")
+
+
+def _say_losses(planned: Conversion) -> None:
+    """What will be written and what the format cannot hold, before anything is written."""
+    typer.echo(f"{len(planned.hints)} images, {planned.source} -> {planned.target.title}")
+    for line in (*(f"not read: {line}" for line in planned.left_out), *planned.notes, *planned.losses.lines()):
+        typer.echo(printable(line))

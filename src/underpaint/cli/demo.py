@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+import underpaint
+
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
@@ -17,8 +19,7 @@ def demo(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder to make.")] = Path("underpaint-demo"),
 ) -> None:
     """Synthetic scenes, scribbles, three trainings, masks and a report: a few minutes on two cores, no network."""
-    from underpaint import workflows
     from underpaint.cli.progress import Bar
 
-    report = workflows.demo(out, command=f"underpaint demo -o {out}", reporter=Bar())
+    report = underpaint.demo(out, command=f"underpaint demo -o {out}", reporter=Bar())
     typer.echo(f"report: {report}")

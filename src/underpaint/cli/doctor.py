@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+import underpaint
+
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
@@ -35,11 +37,12 @@ def doctor(
     Exit code 1 when something blocks.
     """
     from underpaint.cli.findings import DecodingBar, show
-    from underpaint.doctor import examine
     from underpaint.doctor.estimate import usable_cores
 
     with DecodingBar() as bar:
-        report = examine(data, hints=hints or [], rest=rest, split=split, workers=usable_cores(), progress=bar.advance)
+        report = underpaint.doctor(
+            data, hints=hints or [], rest=rest, split=split, workers=usable_cores(), on_progress=bar.advance
+        )
     if as_json:
         typer.echo(json.dumps(report.to_json(), indent=1))
     else:

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+import underpaint
+
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
@@ -25,9 +27,8 @@ def evaluate(
 ) -> None:
     """Score masks: pooled mIoU, mean class accuracy, pixel accuracy, boundary IoU, and each class."""
     from underpaint.cli.tables import evaluation_table
-    from underpaint.workflows.evaluate import evaluate as run
 
-    result = run(masks, data, split=split, rest=rest)
+    result = underpaint.evaluate(masks, data, split=split, rest=rest)
     if as_json:
         typer.echo(json.dumps(result.to_json(), indent=1, sort_keys=True))
     else:

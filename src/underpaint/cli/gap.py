@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+import underpaint
+
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
@@ -89,10 +91,8 @@ def gap(
     every_budget = numbers(budget, "--budget")
     effort = Effort.parse(parse_overrides(seconds or [], option="--seconds"), "--seconds")
 
-    from underpaint import workflows
-
     named = [name for name in (methods or "").split(",") if name] + (variant or [])
-    report = workflows.gap(
+    report = underpaint.gap(
         data,
         out,
         hints=hints or ["scribbles"],
@@ -100,8 +100,8 @@ def gap(
         seeds=every_seed,
         split=split,
         test=test,
-        recipes=config or [],
-        overrides=set_ or [],
+        config=config or [],
+        settings=set_ or [],
         lenient=lenient,
         rest=rest,
         budgets=every_budget,

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
+
+import underpaint
 
 if TYPE_CHECKING:
-    from underpaint.core.config import Config
-    from underpaint.methods.base import Method
+    from underpaint.methods.about import About
 
 
 def register(app: typer.Typer) -> None:
@@ -21,29 +20,39 @@ def register(app: typer.Typer) -> None:
 
 
 def methods(as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False) -> None:
-    """List the methods: what each accepts, and its paper."""
-    from underpaint.methods.registry import METHODS
-
-    if not as_json:
-        _print_table(METHODS)
-        return
-    listed = [
-        {
-            "name": name,
-            "accepts": sorted(kind.accepts),
-            "summary": kind.summary,
-            "paper": kind.reference.link if kind.reference else None,
-            "settings": kind.Settings().model_dump(mode="json"),
-        }
-        for name, kind in METHODS.items()
-    ]
-    typer.echo(json.dumps(listed, indent=1))
+    """List the methods, those of installed packages among them: what each accepts, and its paper."""
+    problems: list[str] = []
+    cards = underpaint.list_methods(on_problem=problems.append)
+    if as_json:
+        typer.echo(json.dumps([_record(card) for card in cards], indent=1))
+    else:
+        _print_table(cards)
+    for problem in problems:
+        typer.echo(f"left out: {problem}", err=True)
 
 
-def _print_table(methods: Mapping[str, type[Method[Config]]]) -> None:
+def _record(card: About) -> dict[str, object]:
+    """A method with its settings, for which its class is imported."""
+    from underpaint.methods.registry import method_class
+
+    return {
+        "name": card.name,
+        "accepts": sorted(card.accepts),
+        "summary": card.summary,
+        "paper": card.reference.link if card.reference else None,
+        "settings": method_class(card.name).Settings().model_dump(mode="json"),
+    }
+
+
+def _print_table(cards: Sequence[About]) -> None:
     """What each method accepts and where it comes from."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table("method", "hints", "what it does", "paper")
-    for name, kind in methods.items():
-        paper = f"{kind.reference.authors.split(',')[0]} et al. {kind.reference.year}" if kind.reference else ""
-        table.add_row(name, ", ".join(sorted(kind.accepts)), kind.summary, paper)
+    for card in cards:
+        paper = f"{card.reference.authors.split(',')[0]} et al. {card.reference.year}" if card.reference else ""
+        row = (card.name, ", ".join(sorted(card.accepts)), card.summary, paper)
+        table.add_row(*(Text(cell) for cell in row))
     Console().print(table)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import underpaint
 from underpaint.cli.train import Data
 from underpaint.core.printable import printable
 
@@ -63,9 +64,7 @@ def next_(
     # What is wrong with the call is said before torch is imported, which takes seconds.
     existing(data, "the data set's folder")
 
-    from underpaint import workflows
-
-    found = workflows.next_hints(
+    found = underpaint.next_hints(
         data,
         hints=hints or [],
         lenient=lenient,
@@ -73,8 +72,8 @@ def next_(
         split=split,
         count=count,
         seed=seed,
-        recipes=config or [],
-        overrides=set_ or [],
+        config=config or [],
+        settings=set_ or [],
         reporter=Bar(),
     )
     if sheet is not None and found.places:

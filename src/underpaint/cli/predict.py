@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+import underpaint
 from underpaint.core.errors import ConfigError
 from underpaint.core.printable import printable
 
@@ -42,11 +43,6 @@ def predict(
     from rich.console import Console
     from rich.progress import Progress
 
-    from underpaint.core.paths import existing
-
-    # What is wrong with the call is said before torch is imported, which takes seconds.
-    existing(run, "the run folder")
-    existing(images, "the photograph, folder or data set to predict")
     try:
         factors = tuple(float(scale) for scale in scales.split(","))
     except ValueError:
@@ -55,23 +51,24 @@ def predict(
         ) from None
     if cam + uncertainty + (crf or probabilities) > 1:
         raise ConfigError("--cam and --uncertainty draw maps", fix="one at a time, without --crf and --probabilities")
-
-    from underpaint import workflows
-    from underpaint.predict import PredictConfig
-
-    config = PredictConfig.parse({"scales": factors, "flip": flip, "crf": crf, "tile": tile}, "predict options")
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("predicting")
 
         def show(done: int, total: int) -> None:
             progress.update(task, completed=done, total=total)
 
-        if cam:
-            summary = workflows.responses(run, images, out, config=config, on_progress=show)
-        elif uncertainty:
-            summary = workflows.doubts(run, images, out, config=config, on_progress=show)
-        else:
-            summary = workflows.predict(run, images, out, config=config, probabilities=probabilities, on_progress=show)
+        summary = underpaint.predict(
+            run,
+            images,
+            out,
+            scales=factors,
+            flip=flip,
+            crf=crf,
+            tile=tile,
+            probabilities=probabilities,
+            draw="responses" if cam else "uncertainty" if uncertainty else "masks",
+            on_progress=show,
+        )
     typer.echo(f"{summary.written} {'picture' if cam or uncertainty else 'mask'}(s) in {out}")
     for note in summary.notes:
         typer.echo(printable(f"note: {note}"), err=True)

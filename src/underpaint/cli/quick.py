@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+import underpaint
 from underpaint.cli.train import Data
 from underpaint.core.printable import printable
 
@@ -50,15 +51,19 @@ def quick(
 ) -> None:
     """Masks from hints in seconds: of the hinted photographs within what is hinted there, then of all others."""
     from underpaint.cli.progress import Bar
-    from underpaint.workflows.training_data import read_settings, read_training_data
 
-    # What is wrong with the call or the data is said before torch is imported, which takes seconds.
-    settings = read_settings(config or [], set_ or [])
-    learnt = read_training_data(data, hints=hints or [], lenient=lenient, rest=rest, split=split)
-
-    from underpaint.workflows.quick import quick_masks
-
-    made = quick_masks(learnt, settings, out, crf=not no_crf, reporter=Bar())
+    made = underpaint.quick(
+        data,
+        out,
+        hints=hints or [],
+        settings=set_ or [],
+        config=config or [],
+        split=split,
+        rest=rest,
+        lenient=lenient,
+        crf=not no_crf,
+        reporter=Bar(),
+    )
     summary = made.masks
     if as_json:
         typer.echo(

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+import underpaint
+
 
 class Simulated(StrEnum):
     """Kinds of hints that can be simulated from masks."""
@@ -38,7 +40,5 @@ def simulate(
     budget: Annotated[float, typer.Option(min=0, help="Multiplies the labelled pixels.")] = 1.0,
 ) -> None:
     """Draw the hints that a person might have given, from full masks."""
-    from underpaint.workflows.simulate import simulate as run
-
-    count = run(data, out, kind=kind.value, split=split, seed=seed, budget=budget, rest=rest)
-    typer.echo(f"{kind.value} of {count} images in {out}")
+    hints = underpaint.simulate(data, out, kind=kind.value, split=split, seed=seed, budget=budget, rest=rest)
+    typer.echo(f"{kind.value} of {len(hints)} images in {out}")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+import underpaint
+
 Data = Annotated[
     Path, typer.Argument(help="Data set: images/ and classes.txt, a VOC devkit, or photographs with annotation files.")
 ]
@@ -52,23 +54,23 @@ def train(
 ) -> None:
     """Train a network on hints. Ctrl-C leaves a run that --resume goes on with."""
     from underpaint.cli.progress import Bar
-    from underpaint.workflows.training_data import read_settings, read_training_data
-
-    # What is wrong with the call or the data is said before torch is imported, which takes seconds.
-    recipes = config or []
-    settings = read_settings(recipes, set_ or [])
-    learnt = read_training_data(data, hints=hints or [], lenient=lenient, rest=rest, split=split)
-
-    from underpaint.workflows.train import plan_training
-    from underpaint.workflows.train import train as run
 
     bar = Bar()
-    planned = plan_training(learnt, settings, method, recipes=recipes)
+    planned = underpaint.plan(
+        data,
+        hints=hints or [],
+        method=method,
+        settings=set_ or [],
+        config=config or [],
+        split=split,
+        rest=rest,
+        lenient=lenient,
+    )
     for line in planned.words():
         bar.console.print(line, markup=False)
     if dry_run:
         for note in planned.notes:
             bar.note(note)
         return
-    run(planned, out, resume=resume, store=artifacts, reporter=bar)
+    planned.train(out, resume=resume, store=artifacts, reporter=bar)
     typer.echo(f"trained: {out}\nnext: underpaint predict {out} IMAGES -o MASKS")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -168,6 +169,23 @@ def merge(base: Settings, over: Settings) -> Settings:
             raise ConfigError(f"{key} is a group of settings, and {one} in another place", where=key, fix=fix)
         merged[key] = merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
     return merged
+
+
+def grouped(stated: Mapping[str, Any]) -> Settings:
+    """Settings of a call as nested groups: ``{"train.epochs": 3}`` and ``{"train": {"epochs": 3}}`` are the same.
+
+    Raises:
+        ConfigError: a name that is no text, or a setting that is a value in one place and a group in another.
+    """
+    settings: Settings = {}
+    for name, value in stated.items():
+        if not isinstance(name, str):
+            raise ConfigError(f"the name of a setting is {name!r}", where="settings", accepted="a text")
+        inner: Any = grouped(value) if isinstance(value, Mapping) else value
+        for part in reversed(name.split(".")):
+            inner = {part: inner}
+        settings = merge(settings, inner)
+    return settings
 
 
 def parse_overrides(assignments: list[str], *, option: str = "--set") -> Settings:

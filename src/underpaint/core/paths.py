@@ -1,19 +1,41 @@
-"""Paths that a person gives, checked before any work."""
+"""Paths that a person gives, as text or as `Path`, checked before any work."""
 
 from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
-from underpaint.core.errors import DataError
+from underpaint.core.errors import ConfigError, DataError
+
+AnyPath = str | os.PathLike[str]
+"""A path as a caller may give it."""
+
+SomePaths = AnyPath | Sequence[AnyPath]
+"""One path or several."""
 
 MOST = 10_000
 """Names of a folder among which the nearest is looked for: comparing takes about a second for so many."""
 
 CUTOFF = 0.6
 """Least likeness of two names, from 0 to 1, at which one is offered for the other."""
+
+
+def as_path(value: AnyPath, argument: str) -> Path:
+    """A path of a call. Raises `ConfigError`, naming the argument, where the value is no path."""
+    if isinstance(value, str | os.PathLike) and isinstance(text := os.fspath(value), str):
+        return Path(text)
+    shown = type(value).__name__
+    raise ConfigError(f"{argument} is a {shown}", where=argument, accepted="a path, as text or as pathlib.Path")
+
+
+def as_paths(value: SomePaths, argument: str) -> tuple[Path, ...]:
+    """One path or several, in their order. Raises `ConfigError` as `as_path`."""
+    if isinstance(value, list | tuple):
+        return tuple(as_path(each, argument) for each in value)
+    return (as_path(value, argument),)  # type: ignore[arg-type]  # a sequence of another type is refused there
 
 
 def existing(path: Path, what: str) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -83,6 +83,36 @@ def read_any_hints(
             report.idle[path] = len(hints)
     if report.missing and not found:
         raise _strangers(report, data, given)
+    fitted = _fit(found, data, report, drop=ignore_outside)
+    report.images = len(fitted)
+    return fitted, report
+
+
+def given_hints(
+    hints: Mapping[str, Hints], data: DataFolder, *, ignore_unknown: bool = False, ignore_outside: bool = False
+) -> tuple[ByImage, HintsReport]:
+    """Hints that a program made or changed, checked and fitted as those of files are.
+
+    Args:
+        hints: By image name, as the data set has it.
+        data: The data set.
+        ignore_unknown: As in `read_any_hints`.
+        ignore_outside: As in `read_any_hints`.
+
+    Raises:
+        HintError: something that is no `Hints`, hints under the name of another image, an image that the data set
+            lacks, an unknown class, or a hint outside its image.
+    """
+    report = HintsReport()
+    for name, one in hints.items():
+        if not isinstance(one, Hints) or one.image != name or name not in data.images:
+            what = f"of the image {one.image!r}" if isinstance(one, Hints) else f"a {type(one).__name__}"
+            accepted = f"underpaint.Hints of an image of the data set, such as {listing(data.images)}"
+            raise HintError(f"the hints under {name!r} are {what}", where=data.root, accepted=accepted)
+    where = Path("hints of the call")
+    found = {
+        name: _known(one, data.classes, where, report.unknown, ignore=ignore_unknown) for name, one in hints.items()
+    }
     fitted = _fit(found, data, report, drop=ignore_outside)
     report.images = len(fitted)
     return fitted, report

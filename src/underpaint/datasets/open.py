@@ -9,7 +9,7 @@ from pathlib import Path
 from underpaint.annotations.cityscapes import CLASSES, PHOTOGRAPHS, frames, is_cityscapes
 from underpaint.annotations.registry import accepted
 from underpaint.core.errors import DataError, listing
-from underpaint.core.paths import nearest_path
+from underpaint.core.paths import AnyPath, as_path, nearest_path
 from underpaint.datasets.annotated import open_annotated, with_annotations
 from underpaint.datasets.folder import DataFolder, assemble, open_folder
 from underpaint.imagefiles.images import find_images
@@ -18,7 +18,7 @@ from underpaint.imagefiles.walk import listed_once
 
 
 @listed_once()
-def open_dataset(path: Path, *, rest: str | None = None, hints: Sequence[Path] = ()) -> DataFolder:
+def open_dataset(path: AnyPath, *, rest: str | None = None, hints: Sequence[AnyPath] = ()) -> DataFolder:
     """Open a data set in any known layout.
 
     The layouts are: the folder data set with ``images/`` and ``classes.txt``; the VOC devkit with ``JPEGImages/`` and
@@ -32,9 +32,21 @@ def open_dataset(path: Path, *, rest: str | None = None, hints: Sequence[Path] =
         hints: Files or folders of hints that belong to the images. They name the classes where nothing else does, and
             say which annotations are meant where there are several formats.
 
+    Returns:
+        The data set: ``.classes``, ``.images`` and ``.masks`` (paths by image name), ``.split(name)``.
+
     Raises:
         DataError: no known layout. The message lists what was looked for.
+
+    Example:
+        >>> data = underpaint.open_dataset("photographs")  # doctest: +SKIP
+        >>> data.classes.names, len(data.split("train"))  # doctest: +SKIP
+        (('background', 'cat'), 64)
     """
+    return _opened(as_path(path, "path"), rest, [as_path(each, "hints") for each in hints])
+
+
+def _opened(path: Path, rest: str | None, hints: Sequence[Path]) -> DataFolder:
     if not path.is_dir():
         raise DataError("the data set's folder is missing", where=path, fix=nearest_path(path))
     if (path / "images").is_dir() and (path / "classes.txt").is_file():

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from underpaint.core.classes import ClassTable
+from underpaint.core.classes import VOID, ClassTable
 from underpaint.core.errors import DataError, listing
 from underpaint.datasets.folder import DataFolder, respelled
 from underpaint.evaluation.boundary import BoundaryScores, boundary_counts, boundary_scores
@@ -140,6 +141,51 @@ def evaluate_folder(masks: Path, data: DataFolder, split: str, *, workers: int) 
     # Threads are enough: decoding and the running filters let go of the interpreter's lock.
     with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
         return evaluation(data.classes, split, pool.map(count, names))
+
+
+def evaluate_arrays(
+    masks: Mapping[str, ArrayLike],
+    names: Sequence[str],
+    truth: Callable[[str], Mask],
+    classes: ClassTable,
+    split: str,
+) -> Evaluation:
+    """Score masks that are arrays.
+
+    Args:
+        masks: (H, W) arrays of class numbers, by image name; those of other images are passed over.
+        names: The images that are scored.
+        truth: Gives the (H, W) ground truth of an image, 255 for void.
+        classes: The class table.
+        split: What the images are, for the result.
+
+    Raises:
+        DataError: an image without a mask, a mask of another size or type, or values outside the class table.
+    """
+    missing = [name for name in names if name not in masks]
+    if missing:
+        raise DataError(
+            f"{len(missing)} of {len(names)} images have no predicted mask: {listing(missing)}",
+            accepted="an array for every image, under the name of the image",
+        )
+    counts = (count_image(name, truth(name), as_mask(masks[name], f"mask {name}"), classes) for name in names)
+    return evaluation(classes, split, counts)
+
+
+def as_mask(values: ArrayLike, where: str) -> Mask:
+    """(H, W) uint8 of the same numbers. Raises `DataError` for another shape, fractions, or numbers beyond 0 to 255."""
+    array = np.asarray(values)
+    if array.ndim != 2 or array.dtype.kind not in "biu":
+        raise DataError(
+            f"a mask is an array of shape {array.shape} and type {array.dtype}",
+            where=where,
+            accepted="(height, width), whole numbers of classes",
+            fix="of probabilities (C, H, W) take probabilities.argmax(axis=0)",
+        )
+    if array.size and not (array.min() >= 0 and array.max() <= VOID):
+        numbers = f"{array.min()} to {array.max()}"
+        raise DataError(f"a mask has numbers from {numbers}", where=where, accepted=f"classes, and {VOID} for void")
+    return array.astype(np.uint8)
 
 
 def count_image(name: str, truth: Mask, prediction: Mask, classes: ClassTable, *, where: object = None) -> ImageCounts:

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from underpaint import __version__
 from underpaint.core.atomic import scratch_folder
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import ConfigError, RunError
 from underpaint.core.outputs import write_new
 from underpaint.core.rng import generator
+from underpaint.core.version import __version__
 from underpaint.export.session import OnnxForward, extra
 from underpaint.models.inference import FullSize
 from underpaint.models.network import Network

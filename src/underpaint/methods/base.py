@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Generic, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from underpaint.features.bank import Bank
 from underpaint.features.linear import LinearModel
 from underpaint.hints.types import Kind
 from underpaint.losses.candidates import Balance
+from underpaint.methods.about import NAME, About, Reference
 from underpaint.models.network import ModelConfig
 from underpaint.records import Batch, Head, NetOutput, Progress, Terms
 
@@ -29,16 +30,6 @@ MASK_SHARE = 0.5
 """Least share of a batch from images with masks. Where box and mask contradict each other on pixels that look alike,
 the box wins with under about a quarter of the weight on masks
 (tests/methods/box_uncertainty/test_uncertainty_loss.py); half is safe."""
-
-
-@dataclass(frozen=True)
-class Reference:
-    """Where a method comes from."""
-
-    title: str
-    authors: str
-    year: int
-    link: str
 
 
 class Stage(Config):
@@ -67,7 +58,7 @@ class Stage(Config):
             time without.
     """
 
-    name: str = Field(pattern=r"^[a-z0-9-]+$")
+    name: str = Field(pattern=NAME)
     epochs: float = Field(default=1.0, gt=0)
     start: Literal["fresh", "previous"] = "fresh"
     method: str | None = None
@@ -181,6 +172,13 @@ class Method(ABC, Generic[ConfigT]):
     """One line for `underpaint methods`."""
 
     Settings: ClassVar[type[Config]]
+
+    def __init_subclass__(cls, *, about: About | None = None, **others: Any) -> None:
+        """Take name, summary, kinds of hints and paper from a card, where the class is given one."""
+        super().__init_subclass__(**others)
+        if about is not None:
+            cls.name, cls.summary = about.name, about.summary
+            cls.accepts, cls.reference = about.accepts, about.reference
 
     def __init__(self, config: ConfigT, classes: ClassTable) -> None:
         self.config = config

@@ -1,53 +1,179 @@
-"""All methods, by name. Adding one is a line here, a file beside this, a recipe, a docs page and a test."""
+"""All methods by name: those of this package, and those that other packages register.
+
+A method is imported when it is first asked for. `about_methods` describes those of this package without torch.
+"""
 
 from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import inspect
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from underpaint.core.classes import ClassTable
 from underpaint.core.config import Config, Settings
 from underpaint.core.errors import ConfigError, nearest
-from underpaint.methods.base import Method, Stage
-from underpaint.methods.box_uncertainty.method import BoxUncertainty
-from underpaint.methods.cam.method import Cam
-from underpaint.methods.dense_crf.method import DenseCrfLoss
-from underpaint.methods.gated_crf.method import GatedCrf
-from underpaint.methods.local_global.method import LocalGlobal
-from underpaint.methods.partial.method import Partial
-from underpaint.methods.quick.method import Quick
-from underpaint.methods.rrm.method import Rrm
-from underpaint.methods.sc_cam.method import ScCam
-from underpaint.methods.supervised.method import Supervised
-from underpaint.records import Head
+from underpaint.methods.about import NAME, About
 
-METHODS: dict[str, type[Method[Config]]] = {
-    "supervised": Supervised,
-    "partial": Partial,
-    "quick": Quick,
-    "dense-crf-loss": DenseCrfLoss,
-    "gated-crf": GatedCrf,
-    "local-global": LocalGlobal,
-    "cam": Cam,
-    "rrm": Rrm,
-    "sc-cam": ScCam,
-    "box-uncertainty": BoxUncertainty,
+if TYPE_CHECKING:
+    from underpaint.methods.base import Method, Stage
+    from underpaint.records import Head
+
+OURS: Mapping[str, str] = {
+    "supervised": "underpaint.methods.supervised.method:Supervised",
+    "partial": "underpaint.methods.partial.method:Partial",
+    "quick": "underpaint.methods.quick.method:Quick",
+    "dense-crf-loss": "underpaint.methods.dense_crf.method:DenseCrfLoss",
+    "gated-crf": "underpaint.methods.gated_crf.method:GatedCrf",
+    "local-global": "underpaint.methods.local_global.method:LocalGlobal",
+    "cam": "underpaint.methods.cam.method:Cam",
+    "rrm": "underpaint.methods.rrm.method:Rrm",
+    "sc-cam": "underpaint.methods.sc_cam.method:ScCam",
+    "box-uncertainty": "underpaint.methods.box_uncertainty.method:BoxUncertainty",
 }
+"""The class of each method of this package. The package around its module holds ``ABOUT``."""
+
+GROUP = "underpaint.methods"
+"""Entry points of this group are methods of other packages: ``name = "module:Class"``."""
+
+PACKAGE = "underpaint"
+
+CLASS_ATTRIBUTES = ("name", "summary", "accepts", "reference", "Settings")
+"""What the class of a method must state; see `Method`."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where the class of a method is found.
+
+    Args:
+        name: Registry name.
+        target: ``module:Class``.
+        package: The package that it belongs to.
+    """
+
+    name: str
+    target: str
+    package: str
+
+    def about(self) -> About:
+        """The method's card. Raises `ConfigError` as `load`, for a method of another package."""
+        if self.package == PACKAGE:
+            card: About = importlib.import_module(self.target.rpartition(".")[0]).ABOUT
+            return card
+        kind = self.load()
+        return About(kind.name, kind.summary, kind.accepts, kind.reference)
+
+    def load(self) -> type[Method[Config]]:
+        """The class. Raises `ConfigError` where it cannot be imported, or is no method of this name."""
+        module, _, name = self.target.partition(":")
+        try:
+            found: Any = importlib.import_module(module)
+            for part in name.split("."):
+                found = getattr(found, part)
+        except Exception as error:  # the code of another package may raise anything
+            raise ConfigError(
+                f"the method {self.name!r} of the package {self.package} cannot be loaded: "
+                f"{type(error).__name__}: {error}",
+                where=self.target,
+                fix=f"repair the package {self.package}, or uninstall it",
+            ) from error
+        kind = checked_class(found)
+        if kind.name != self.name:
+            raise ConfigError(
+                f"the package {self.package} registers the method {kind.name!r} under the name {self.name!r}",
+                where=self.target,
+                fix=f"give the entry point of the group {GROUP} the name {kind.name!r}",
+            )
+        return kind
+
+
+@cache
+def entries() -> Mapping[str, tuple[Entry, ...]]:
+    """Where each name is found, the methods of this package first; more than one place is a clash of names."""
+    found = [Entry(name, target, PACKAGE) for name, target in OURS.items()]
+    for point in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda point: (point.name, point.value)):
+        found.append(Entry(point.name, point.value, point.dist.name if point.dist is not None else "of unknown name"))
+    return {entry.name: tuple(each for each in found if each.name == entry.name) for entry in found}
 
 
 def method_class(name: str) -> type[Method[Config]]:
-    """The method of a name; an unknown one is a `ConfigError` that names the nearest."""
-    try:
-        return METHODS[name]
-    except KeyError:
+    """The class of a method, by its name.
+
+    Raises:
+        ConfigError: an unknown name (the message names the nearest), a name that two packages claim, or a method that
+            cannot be loaded.
+    """
+    return _entry(name).load()
+
+
+def require_known(name: str) -> None:
+    """Raise `ConfigError` for a name that no method has, or two; nothing is imported."""
+    _entry(name)
+
+
+def _entry(name: str) -> Entry:
+    known = entries()
+    if name not in known:
+        fix = nearest(name, known) or "see `underpaint methods`"
+        raise ConfigError(f"unknown method {name!r}", accepted=", ".join(known), fix=fix)
+    if len(known[name]) > 1:
+        places = ", ".join(f"{entry.package} ({entry.target})" for entry in known[name])
+        fix = "uninstall all of these packages but one, or give one of the methods another name"
+        raise ConfigError(f"{len(known[name])} methods have the name {name!r}", where=places, fix=fix)
+    return known[name][0]
+
+
+def about_method(name: str) -> About:
+    """The card of a method. Raises `ConfigError` as `method_class`."""
+    return _entry(name).about()
+
+
+def about_methods() -> tuple[tuple[About, ...], tuple[str, ...]]:
+    """The cards of all methods, and a line for each that cannot be used. Imports methods of other packages alone."""
+    cards, problems = [], []
+    for name in entries():
+        try:
+            cards.append(about_method(name))
+        except ConfigError as error:
+            problems.append(str(error))
+    return tuple(cards), tuple(problems)
+
+
+def checked_class(kind: object) -> type[Method[Config]]:
+    """The class itself, if it is a method that states what it must and has no name of ours. Raises `ConfigError`."""
+    from underpaint.methods.base import Method  # imports torch
+
+    if not (isinstance(kind, type) and issubclass(kind, Method)):
+        raise ConfigError(f"{kind!r} is no method", accepted="a class derived from underpaint.Method")
+    where = f"{kind.__module__}:{kind.__qualname__}"
+    missing = [name for name in CLASS_ATTRIBUTES if not hasattr(kind, name)]
+    if missing or inspect.isabstract(kind):
+        lacks = ", ".join([*missing, *sorted(kind.__abstractmethods__)])
+        raise ConfigError(f"the method lacks {lacks}", where=where, fix="see docs/contract.md")
+    if not re.fullmatch(NAME, kind.name):
+        raise ConfigError(f"the name {kind.name!r} of a method", where=where, accepted="small letters, digits and '-'")
+    if kind.name in OURS and not kind.__module__.startswith(f"{PACKAGE}."):
         raise ConfigError(
-            f"unknown method {name!r}",
-            accepted=", ".join(METHODS),
-            fix=nearest(name, METHODS) or "see `underpaint methods`",
-        ) from None
+            f"the name {kind.name!r} is that of a method of {PACKAGE} ({OURS[kind.name]})",
+            where=where,
+            fix="give the method another name",
+        )
+    return kind
 
 
 def make_method(name: str, settings: Settings, classes: ClassTable) -> Method[Config]:
-    """A method with its settings checked."""
-    kind = method_class(name)
-    return kind(kind.Settings.parse(settings, f"settings of method {name}"), classes)
+    """A method with its settings checked. Raises `ConfigError` as `method_class`, or for the settings."""
+    return with_settings(method_class(name), settings, classes)
+
+
+def with_settings(kind: type[Method[Config]], settings: Settings, classes: ClassTable) -> Method[Config]:
+    """A method of a class with its settings checked. Raises `ConfigError`."""
+    return kind(kind.Settings.parse(settings, f"settings of method {kind.name}"), classes)
 
 
 def learner_of(method: Method[Config], stage: Stage) -> Method[Config]:
@@ -58,3 +184,9 @@ def learner_of(method: Method[Config], stage: Stage) -> Method[Config]:
 def heads_of(method: Method[Config], stage: Stage) -> frozenset[Head]:
     """The optional heads of the network in a stage."""
     return learner_of(method, stage).needs if stage.heads is None else frozenset(stage.heads)
+
+
+def takers(kinds: Iterable[str]) -> list[str]:
+    """Names of the methods that learn from all these kinds of hints."""
+    wanted = set(kinds)
+    return [card.name for card in about_methods()[0] if wanted <= card.accepts]

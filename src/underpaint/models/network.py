@@ -19,7 +19,7 @@ from underpaint.core.errors import ConfigError, RunError, nearest
 from underpaint.core.paths import nearest_path
 from underpaint.models.depthwise import widen_depthwise
 from underpaint.models.linear import Levels, LinearHead
-from underpaint.models.tensors import read_tensors
+from underpaint.models.tensors import load_into, read_tensors
 from underpaint.models.weights import BUNDLED, bundled_state
 from underpaint.records import Batch, Head, NetOutput
 
@@ -53,6 +53,9 @@ class ModelConfig(Config):
     freeze_to: Literal[0, 2, 4, 8] = 4
     scale: float = Field(default=1.0, ge=0.1, le=4)
 
+
+HEADS = {Head.TAGS: "tag_head", Head.VARIANCE: "variance_head", Head.EMBEDDING: "embedding_head"}
+"""The module of each optional head that has weights of its own."""
 
 TAG_DROPOUT = 0.5
 """Share of the pooled features that the tag heads do without in training (PSA, RRM, SC-CAM)."""
@@ -176,6 +179,28 @@ class Network(nn.Module):
                 fix=fix,
             )
         self.encoder.model.load_state_dict({key: state[key] for key in own})
+
+    @classmethod
+    def of_weights(cls, config: ModelConfig, classes: int, path: Path, *, field: int | None) -> Network:
+        """The network whose weights a file holds, with the heads that the file holds, in evaluation mode.
+
+        Args:
+            config: Architecture and encoder.
+            classes: C, number of classes.
+            path: The safetensors file.
+            field: As for the class.
+
+        Raises:
+            RunError: the file is damaged, or holds the weights of another network.
+            ConfigError: as the class.
+        """
+        tensors = read_tensors(path)
+        needs = {head for head, name in HEADS.items() if f"{name}.weight" in tensors}
+        sub = tensors.get("sub_head.weight")
+        subclasses = len(sub) // classes if sub is not None and sub.ndim else 0
+        network = cls(config, classes, needs=needs, subclasses=subclasses, pretrained=False, field=field)
+        load_into(network, tensors, path)
+        return network.eval()
 
     def train(self, mode: bool = True) -> Network:
         """Training mode, in which a frozen encoder's batch norms stay as they are."""

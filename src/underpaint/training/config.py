@@ -10,6 +10,7 @@ from underpaint.core.config import FREE, Config, Settings
 from underpaint.data.hinted import ViewConfig
 from underpaint.doctor.estimate import WORKING
 from underpaint.imagefiles.window import Window, checked
+from underpaint.methods.about import NAME
 from underpaint.models.network import DIVISOR, ModelConfig
 
 Precision = Literal["auto", "32-true", "bf16-mixed"]
@@ -102,7 +103,7 @@ class MethodConfig(Config):
         settings: The method's; see its page.
     """
 
-    name: str
+    name: str = Field(pattern=NAME)
     settings: Settings = Field(default_factory=dict)
 
 

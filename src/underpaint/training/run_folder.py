@@ -14,7 +14,6 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field
 
-from underpaint import __version__
 from underpaint.annotations.parsing.fields import finite
 from underpaint.core import lock
 from underpaint.core.atomic import LEFTOVER, write_atomic
@@ -24,11 +23,7 @@ from underpaint.core.errors import DataError, RunError
 from underpaint.core.json_text import read_json
 from underpaint.core.paths import existing
 from underpaint.core.regular import TEXT_BYTES, read_regular
-from underpaint.methods.base import Method, Stage
-from underpaint.methods.registry import heads_of, make_method
-from underpaint.models.network import Network
-from underpaint.models.tensors import load_into, read_tensors
-from underpaint.records import Head
+from underpaint.core.version import __version__
 from underpaint.training.config import RunConfig
 
 PACKAGES = ("torch", "torchvision", "timm", "segmentation-models-pytorch", "lightning-fabric", "numba", "numpy")
@@ -103,12 +98,12 @@ class RunFolder:
     @property
     def config(self) -> RunConfig:
         """The resolved settings."""
-        return RunConfig.parse(load_yaml(self._existing("config.yaml")), self.root / "config.yaml")
+        return RunConfig.parse(load_yaml(self.file("config.yaml")), self.root / "config.yaml")
 
     @property
     def classes(self) -> ClassTable:
         """The class table that the network was trained with."""
-        path = self._existing("classes.json")
+        path = self.file("classes.json")
         held = ClassSettings.parse(read_json(path, max_bytes=TEXT_BYTES), path)
         try:
             return ClassTable(held.names, held.colours, held.background)
@@ -118,13 +113,14 @@ class RunFolder:
     @property
     def about(self) -> dict[str, Any]:
         """Data, hints, versions."""
-        path = self._existing("about.json")
+        path = self.file("about.json")
         held = read_json(path, max_bytes=ABOUT_BYTES)
         if not isinstance(held, dict):
             raise RunError("the record of the run is no table of its data and versions", where=path, fix=PUT_BACK)
         return held
 
-    def _existing(self, name: str) -> Path:
+    def file(self, name: str) -> Path:
+        """A file of the run. Raises `RunError` where it is missing, or is no regular file."""
         path = existing(self.root, "the run folder") / name
         if not path.is_file():
             raise RunError(
@@ -141,66 +137,6 @@ class RunFolder:
     def complete(self) -> bool:
         """Whether nothing is missing: all stages are done, and the pictures are drawn."""
         return self.trained and all((self.root / name).is_file() for name in PICTURES)
-
-    def network(self) -> Network:
-        """The final network, in evaluation mode.
-
-        Raises:
-            RunError: the training is not finished.
-        """
-        method = self._method()
-        return self._built(method, method.stages()[-1], "weights.safetensors")
-
-    def doubting_network(self) -> Network:
-        """The final network, which must have a variance head, in evaluation mode.
-
-        Raises:
-            RunError: the training is not finished, or has no such head at its end.
-        """
-        network = self.network()
-        if network.variance_head is None:
-            raise RunError(
-                f"the final network of method {self.config.method.name!r} learned no uncertainty",
-                where=self.root,
-                fix="train with --method box-uncertainty, which does unless its setting uncertainty is false",
-            )
-        return network
-
-    def tag_network(self) -> Network:
-        """The last network with a tag head, in evaluation mode.
-
-        Raises:
-            RunError: the training is not finished, or its method trains no tag head.
-        """
-        method = self._method()
-        tagged = [stage for stage in method.stages() if Head.TAGS in heads_of(method, stage)]
-        if not tagged:
-            raise RunError(
-                f"method {method.name!r} trains no tag head, so there are no response maps",
-                where=self.root,
-                fix="train with cam, rrm or sc-cam, which learn from tags",
-            )
-        return self._built(method, tagged[-1], "tags.safetensors")
-
-    def _method(self) -> Method[Config]:
-        if not self.trained:
-            raise RunError("the training is not finished", where=self.root, fix="underpaint train ... --resume")
-        config = self.config
-        return make_method(config.method.name, config.method.settings, self.classes)
-
-    def _built(self, method: Method[Config], stage: Stage, weights: str) -> Network:
-        needs = heads_of(method, stage)
-        network = Network(
-            self.config.model,
-            len(self.classes),
-            needs=needs,
-            subclasses=stage.subclasses,
-            pretrained=False,
-            field=self.config.views.field,
-        )
-        path = self._existing(weights)
-        load_into(network, read_tensors(path), path)
-        return network.eval()
 
 
 class EventLog:

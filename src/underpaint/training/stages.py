@@ -21,13 +21,14 @@ from underpaint.datasets.folder import DataFolder
 from underpaint.hints.types import Hints, Kind
 from underpaint.imagefiles.masks import labels_digest
 from underpaint.methods.base import Method, Stage
-from underpaint.methods.registry import heads_of, learner_of, make_method
+from underpaint.methods.registry import heads_of, learner_of
 from underpaint.models.network import Network
 from underpaint.models.tensors import load_into, read_tensors
 from underpaint.records import Head
 from underpaint.training.artifacts import TRAINING_ROOMS, artifact_path, is_whole, make_artifact
 from underpaint.training.checkpoint import Tensors, tensor_bytes
 from underpaint.training.code import source_digest
+from underpaint.training.config import RunConfig
 from underpaint.training.cost import Cost
 from underpaint.training.fitting import fit_decoder
 from underpaint.training.loop import Loop, make_fabric, precision_of
@@ -49,6 +50,8 @@ class StagedRun:
 
     Args:
         run: The run folder.
+        config: The settings of the run.
+        method: The method that they name.
         data: The data set.
         hints: Hints of the training images.
         reporter: Watches.
@@ -56,6 +59,8 @@ class StagedRun:
     """
 
     run: RunFolder
+    config: RunConfig
+    method: Method[Config]
     data: DataFolder
     hints: Mapping[str, Hints]
     reporter: Reporter
@@ -63,13 +68,12 @@ class StagedRun:
 
     def train(self) -> None:
         """Train what is not yet trained, and write the final weights."""
-        config = self.run.config
         for folder in (self.run.root, *self.run.root.glob("**/")):
             remove_leftovers(folder)
         if self.store is None:
             self.store = within(self.run.root, "artifacts")
         self.store.mkdir(parents=True, exist_ok=True)
-        method = make_method(config.method.name, config.method.settings, self.data.classes)
+        method = self.method
         weights: Path | None = None
         before: Stage | None = None
         pseudo: PseudoLabels | None = None
@@ -88,7 +92,7 @@ class StagedRun:
         write_atomic(self.run.root / name, weights.read_bytes(), root=self.run.root)
 
     def _images(self, pseudo: PseudoLabels | None, *, tagged: bool = True) -> HintedImages:
-        config = self.run.config
+        config = self.config
         hints = self.hints if tagged else self._placed
         seed = derive(config.seed, "views") % 2**32
         return HintedImages(
@@ -109,13 +113,13 @@ class StagedRun:
 
     def _network(self, method: Method[Config], stage: Stage, *, pretrained: bool) -> Network:
         return Network(
-            self.run.config.model,
+            self.config.model,
             len(self.data.classes),
             needs=heads_of(method, stage),
             subclasses=stage.subclasses,
             decodes=stage.decodes,
             pretrained=pretrained,
-            field=self.run.config.views.field,
+            field=self.config.views.field,
         )
 
     def _stage(
@@ -141,7 +145,7 @@ class StagedRun:
         self, learner: Method[Config], stage: Stage, before: Path | None, pseudo: PseudoLabels | None
     ) -> Settings:
         """All that the weights of a stage depend on, and nothing else."""
-        config, changed = self.run.config, _changed(stage)
+        config, changed = self.config, _changed(stage)
         if len(self._placed) == len(self.hints):  # neither has an effect
             changed = _without(changed, _DRAWN)
         return {
@@ -168,7 +172,7 @@ class StagedRun:
             "background": classes.background,
             "photographs": files_digest(self.data.images[name] for name in names if name in self.data.images),
             "hints": self._hints_digest,
-            "reading": self.run.config.data.model_dump(mode="json"),
+            "reading": self.config.data.model_dump(mode="json"),
             "code": code_digest(*TRAINING_ROOMS),
         }
 
@@ -188,7 +192,7 @@ class StagedRun:
         pseudo: PseudoLabels | None,
         inputs: str,
     ) -> Tensors:
-        config = self.run.config
+        config = self.config
         images = self._images(pseudo, tagged=stage.tagged)
         torch.manual_seed(derive(config.seed, "weights", stage.name) % 2**63)
         network = self._network(method, stage, pretrained=True)
@@ -222,7 +226,7 @@ class StagedRun:
     def _fitted(self, method: Method[Config], stage: Stage, network: Network, images: HintedImages) -> Tensors:
         """The network with the weights that `Method.fit` gives its linear decoder; nothing is trained by steps."""
         events, cost = self._events(stage, 0), Cost()
-        fit_decoder(network, method, stage, images, seed=self.run.config.seed, reporter=self.reporter)
+        fit_decoder(network, method, stage, images, seed=self.config.seed, reporter=self.reporter)
         events.write("trained", 0, **cost.figures(), steps=0)
         events.close()
         return network.state_dict()
@@ -234,13 +238,13 @@ class StagedRun:
         self, method: Method[Config], stage: Stage, before: Stage, weights: Path, earlier: PseudoLabels | None
     ) -> PseudoLabels:
         assert self.store is not None
-        fabric = make_fabric(self.run.config.train)
+        fabric = make_fabric(self.config.train)
         store, images = self.store, self._images(None, tagged=stage.tagged)
         given = {
             "weights": file_digest(weights),
             "images": images.names,
-            "model": self.run.config.model.decisive(),
-            "arithmetic": precision_of(self.run.config.train),
+            "model": self.config.model.decisive(),
+            "arithmetic": precision_of(self.config.train),
             **self._material,
         }
         inputs = {

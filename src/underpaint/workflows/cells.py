@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from underpaint.core.config import Settings, merge, parse_overrides
 from underpaint.core.errors import InterruptionError, RunError, UnderpaintError
 from underpaint.core.parallel import stream
 from underpaint.datasets.areas import open_with_truth
@@ -18,7 +19,8 @@ from underpaint.evaluation.results import Role
 from underpaint.training.reporter import Reporter, Silent
 from underpaint.training.run_folder import RunFolder
 from underpaint.workflows.looks import Scored, score_run
-from underpaint.workflows.train import Plan, plan, train
+from underpaint.workflows.planning import AnyMethod, Plan
+from underpaint.workflows.train import plan
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Row:
 
     Args:
         label: Its name, unique.
-        method: Registry name.
+        method: Registry name, or the class of a method.
         role: Floor, ceiling or method.
         hints: Files of hints; none for the data set's masks.
         overrides: ``name=value`` settings beyond those that all rows share.
@@ -35,7 +37,7 @@ class Row:
     """
 
     label: str
-    method: str
+    method: AnyMethod
     role: Role
     hints: tuple[Path, ...]
     overrides: tuple[str, ...] = ()
@@ -50,8 +52,8 @@ class Protocol:
         data: The data set's folder.
         split: Split that is learned from.
         test: Split that is scored.
-        recipes: YAML files of settings.
-        overrides: ``name=value`` settings.
+        config: YAML files of settings.
+        settings: Settings laid over them, in groups.
         lenient: As in `plan`.
         rest: As in `plan`.
         out: Folder of runs, masks and scores.
@@ -61,8 +63,8 @@ class Protocol:
     data: Path
     split: str
     test: str
-    recipes: tuple[Path, ...]
-    overrides: tuple[str, ...]
+    config: tuple[Path, ...]
+    settings: Settings
     lenient: bool
     rest: str | None
     out: Path
@@ -136,11 +138,11 @@ def _run(protocol: Protocol, cell: Cell, reporter: Reporter) -> Scored:
         rest=protocol.rest,
         split=protocol.split,
         method=row.method,
-        recipes=protocol.recipes,
-        overrides=[*protocol.overrides, *row.overrides, f"seed={cell.seed}"],
+        config=protocol.config,
+        settings=merge(protocol.settings, parse_overrides([*row.overrides, f"seed={cell.seed}"])),
     )
     _remove_outdated(planned, folder, reporter)
-    held = train(planned, folder, resume=folder.is_dir(), store=protocol.store, reporter=reporter)
+    held = planned.train(folder, resume=folder.is_dir(), store=protocol.store, reporter=reporter)
     kept = protocol.out / "scores" / f"{row.label}-{cell.seed}.npz"
     masks = protocol.masks(row, cell.seed)
     truth = planned.data if planned.data.masks else open_with_truth(protocol.data, rest=protocol.rest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from underpaint.core.paths import AnyPath, as_path
 from underpaint.data.synthetic import write_dataset
 from underpaint.training.reporter import Reporter, Silent
 from underpaint.workflows.gap import gap, open_comparison
@@ -18,7 +19,7 @@ SETTINGS = (
 
 
 def demo(
-    out: Path, *, train_scenes: int = 64, test_scenes: int = 24, command: str = "", reporter: Reporter | None = None
+    out: AnyPath, *, train_scenes: int = 64, test_scenes: int = 24, command: str = "", reporter: Reporter | None = None
 ) -> Path:
     """Make scenes, draw scribbles, train floor, method and ceiling, predict, score and report.
 
@@ -32,9 +33,16 @@ def demo(
         reporter: Watches; None for nobody.
 
     Returns:
-        The report.
+        The path of the report.
+
+    Raises:
+        UnderpaintError: as `underpaint.gap`.
+
+    Example:
+        >>> underpaint.demo("underpaint-demo")  # doctest: +SKIP
+        PosixPath('underpaint-demo/report.html')
     """
-    reporter = reporter or Silent()
+    reporter, out = reporter or Silent(), as_path(out, "out")
     open_comparison(out)
     scenes = out / "scenes"
     write_dataset(scenes, train=train_scenes, test=test_scenes, size=(128, 160), seed=0)
@@ -43,7 +51,7 @@ def demo(
         scenes,
         out,
         methods=["gated-crf"],
-        overrides=SETTINGS,
+        settings=SETTINGS,
         tuning="nothing was chosen on masks",
         command=command,
         reporter=reporter,

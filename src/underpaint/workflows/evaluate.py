@@ -2,25 +2,63 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
+from numpy.typing import ArrayLike
+
+from underpaint.core.classes import ClassTable
+from underpaint.core.errors import ConfigError
+from underpaint.core.paths import AnyPath, as_path
 from underpaint.datasets.areas import open_with_truth, require_truth
-from underpaint.evaluation.compare import Evaluation, evaluate_folder
+from underpaint.evaluation.compare import Evaluation, as_mask, evaluate_arrays, evaluate_folder
+
+Masks = AnyPath | Mapping[str, ArrayLike]
 
 
-def evaluate(masks: Path, data: Path, *, split: str = "test", rest: str | None = None, workers: int = 1) -> Evaluation:
-    """Score a folder of index masks, made by any tool, against a split's ground truth.
+def evaluate(
+    masks: Masks,
+    data: Masks,
+    *,
+    split: str = "test",
+    rest: str | None = None,
+    classes: Sequence[str] | None = None,
+    workers: int = 1,
+) -> Evaluation:
+    """Score masks, made by any tool, against ground truth.
 
     Args:
-        masks: Folder with a PNG for every image of the split.
-        data: Data-set folder; annotated areas are the truth where it has no masks.
-        split: Name of the split.
+        masks: Folder with a mask file for every image of the split, or (H, W) arrays of class numbers by image name.
+        data: Data-set folder, whose annotated areas are the truth where it has no masks; or (H, W) arrays of class
+            numbers by image name, 255 for void, with ``masks`` as arrays too.
+        split: Name of the split; of arrays alone it plays no part.
         rest: Class of what no annotation covers, where areas are the truth.
-        workers: Processes.
+        classes: Names of the classes in the order of their numbers, where ``data`` are arrays.
+        workers: Threads that read and count.
+
+    Returns:
+        Pooled scores: ``.scores.miou`` and others from 0 to 100, ``.boundary``, ``.matrix``, ``.images``.
 
     Raises:
-        DataError: a mask is missing, of another size, or holds a class outside the table.
+        DataError: a mask is missing, of another size or type, or holds a class outside the table.
+        ConfigError: arguments that do not go together.
+
+    Example:
+        >>> import numpy, underpaint
+        >>> truth, mask = numpy.array([[0, 1], [1, 255]]), numpy.array([[0, 1], [0, 0]])
+        >>> underpaint.evaluate({"a": mask}, {"a": truth}, classes=["ground", "cat"]).scores.miou
+        50.0
     """
-    opened = open_with_truth(data, rest=rest)
-    require_truth(opened, opened.split(split))
-    return evaluate_folder(masks, opened, split, workers=workers)
+    if isinstance(data, Mapping):
+        if not isinstance(masks, Mapping) or classes is None or rest is not None:
+            accepted = "masks={name: array}, data={name: array}, classes=[...], without rest"
+            raise ConfigError("arrays of ground truth without all that belongs to them", accepted=accepted)
+        table = ClassTable.of(tuple(classes))
+        return evaluate_arrays(masks, tuple(data), lambda name: as_mask(data[name], f"truth {name}"), table, "arrays")
+    if classes is not None:
+        raise ConfigError("the data set has its own classes", where="classes", fix="leave it out")
+    opened = open_with_truth(as_path(data, "data"), rest=rest)
+    names = opened.split(split)
+    require_truth(opened, names)
+    if isinstance(masks, Mapping):
+        return evaluate_arrays(masks, names, lambda name: opened.mask(name).read(opened.classes), opened.classes, split)
+    return evaluate_folder(as_path(masks, "masks"), opened, split, workers=workers)

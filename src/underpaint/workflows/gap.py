@@ -9,14 +9,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from underpaint.core.config import Config
 from underpaint.core.digest import READING_ROOMS, code_digest, fingerprint
 from underpaint.core.errors import ConfigError, nearest
 from underpaint.core.lock import only_one
 from underpaint.core.outputs import Output
-from underpaint.core.paths import existing
+from underpaint.core.paths import AnyPath, SomePaths, as_path, as_paths, existing
 from underpaint.datasets.areas import open_with_truth, require_truth, truth_digest
 from underpaint.datasets.folder import DataFolder
 from underpaint.datasets.hints import read_any_hints
@@ -25,7 +27,8 @@ from underpaint.evaluation.results import BudgetPoint, GapReport, MethodRow, Pic
 from underpaint.hints.types import Hints, Kind
 from underpaint.imagefiles.images import read_rgb
 from underpaint.imagefiles.masks import read_index_mask
-from underpaint.methods.registry import METHODS, method_class
+from underpaint.methods.base import Method
+from underpaint.methods.registry import about_method, checked_class, require_known
 from underpaint.simulate.effort import USUAL, Effort
 from underpaint.training.config import TrainConfig
 from underpaint.training.reporter import Reporter, Silent
@@ -33,7 +36,9 @@ from underpaint.training.run_folder import RunFolder, commit
 from underpaint.workflows.cells import Cell, Protocol, Row, run_cells
 from underpaint.workflows.choice import choose, main_kinds
 from underpaint.workflows.looks import SINGLE, Scored
+from underpaint.workflows.planning import AnyMethod
 from underpaint.workflows.simulate import simulate
+from underpaint.workflows.training_data import read_settings
 
 FLOOR, CEILING = "partial", "supervised"
 
@@ -59,15 +64,20 @@ class Variant:
     """
 
     label: str
-    method: str
+    method: AnyMethod
     overrides: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, method: str | type[Method[Config]]) -> Variant:
+        """A method's class under the method's name, or a text as `parse` reads it. Raises `ConfigError`."""
+        return cls.parse(method) if isinstance(method, str) else cls(checked_class(method).name, method)
 
     @classmethod
     def parse(cls, text: str) -> Variant:
         """Read the form above; a bare method name stands for itself. Raises `ConfigError`."""
         label, _, rest = text.partition("=") if re.match(r"^[A-Za-z0-9.-]+=", text) else ("", "", text)
         method, _, settings = rest.partition(":")
-        method_class(method)
+        require_known(method)
         label = label or method
         if not re.fullmatch(r"[A-Za-z0-9.-]+", label):
             raise ConfigError(f"the name {label!r} of a variant", accepted="letters, digits, '.' and '-'")
@@ -79,20 +89,20 @@ class Variant:
 
 
 def gap(
-    data: Path,
-    out: Path,
+    data: AnyPath,
+    out: AnyPath,
     *,
-    hints: Sequence[str] = ("scribbles",),
-    methods: Sequence[str] | None = None,
+    hints: SomePaths = "scribbles",
+    methods: Sequence[str | type[Method[Config]]] | None = None,
     seeds: Sequence[int] = (0,),
     split: str | None = None,
     test: str = "test",
-    recipes: Sequence[Path] = (),
-    overrides: Sequence[str] = (),
+    config: SomePaths = (),
+    settings: Mapping[str, Any] | Sequence[str] = (),
     lenient: bool = False,
     rest: str | None = None,
     budgets: Sequence[float] = (),
-    store: Path | None = None,
+    store: AnyPath | None = None,
     four: bool = True,
     quick: bool = True,
     jobs: int = 1,
@@ -112,17 +122,17 @@ def gap(
         data: Data-set folder with masks for both splits (the ceiling learns from those of ``split``).
         out: Folder to make; one that holds anything but what earlier calls made is refused.
         hints: A kind to simulate (scribbles, clicks, boxes, tags, mixture), or files of hints.
-        methods: Registry names, or variants as `Variant` reads them; None for the method that ``auto`` takes, beside
-            gated-crf where hints are strokes and clicks. One named like the floor (``partial``, or ``cam``
-            for tags alone) gives the floor its settings.
+        methods: Registry names, variants as `Variant` reads them, or classes of methods. None for the method that
+            ``auto`` takes, beside gated-crf where hints are strokes and clicks. One named like the floor (``partial``,
+            or ``cam`` for tags alone) gives the floor its settings.
         seeds: Of the trainings; simulated hints are the same for all.
         split: Split to learn from; several are joined with '+'. None for ``train``.
         test: Split to score on.
-        recipes: YAML files of settings that all rows share.
-        overrides: ``name=value`` settings that all rows share.
-        lenient: As in `plan`.
-        rest: Class of what no annotation covers, as in `plan`; where the data set has annotated areas and no masks, the
-            ceiling learns from these and the scores rest on them.
+        config: YAML files of settings that all rows share.
+        settings: Settings that all rows share, as `underpaint.train` takes them.
+        lenient: As in `underpaint.train`.
+        rest: Class of what no annotation covers, as in `underpaint.train`; where the data set has annotated areas and
+            no masks, the ceiling learns from these and the scores rest on them.
         budgets: Multiples of the simulated hints, 1 is there already: each adds the floor and the methods, with the
             first seed, as a point of quality against effort.
         store: Folder of artifacts to share with other comparisons; within ``out`` if left out.
@@ -134,32 +144,41 @@ def gap(
         command: What made the report; stands in it.
         reporter: Watches; None for nobody.
 
+    Returns:
+        What the report shows: ``.rows`` with the scores of every seed, ``.gap(row)`` with the share of the gap closed.
+
     Raises:
-        UnderpaintError: as `plan`, `predict` and `evaluate`; what is done is kept. Also where another command is at
-            work in ``out``, or a process of a training was killed.
+        UnderpaintError: as `underpaint.train` and `underpaint.evaluate`; what is done is kept. Also where another
+            command is at work in ``out``, or a process of a training was killed.
+
+    Example:
+        >>> report = underpaint.gap("photographs", "gap", methods=["gated-crf"], seeds=[0, 1, 2])  # doctest: +SKIP
     """
     reporter = reporter or Silent()
+    data, out = as_path(data, "data"), as_path(out, "out")
+    sources = [str(path) for path in as_paths(hints, "hints")]
+    shared = read_settings((), settings)
     opened = open_with_truth(data, rest=rest)
     split = split or opened.learning_split()
     output = open_comparison(out)
-    given = _hint_files(opened, out, hints, split, rest=rest)
+    given = _hint_files(opened, out, sources, split, rest=rest)
     names = opened.split(split)
     require_truth(opened, (*names, *opened.split(test)))
     kinds = _kinds(opened, names, given, lenient=lenient)
     variants = (
         usual_variants(kinds, background=opened.classes.background is not None)
         if methods is None
-        else [Variant.parse(text) for text in methods]
+        else [Variant.of(method) for method in methods]
     )
     if quick:
         variants = with_quick(variants, kinds)
     floor, variants = _floor(variants, TAGS_FLOOR if set(kinds) == {Kind.TAG} else FLOOR)
     rows = _rows(floor, variants, given)
-    settings = (tuple(recipes), tuple(overrides), lenient, rest)
-    protocol = Protocol(data, split, test, *settings, out, store or out / "artifacts")
+    artifacts = out / "artifacts" if store is None else as_path(store, "store")
+    protocol = Protocol(data, split, test, as_paths(config, "config"), shared, lenient, rest, out, artifacts)
     cells = [Cell(row, seed, four=four and seed == seeds[0]) for seed in seeds for row in rows]
     for budget in budgets:
-        files = _hint_files(opened, out, hints, split, budget=budget, rest=rest)
+        files = _hint_files(opened, out, sources, split, budget=budget, rest=rest)
         cells += [Cell(row, seeds[0], four=False) for row in _budget_rows([floor, *variants], files, budget)]
     efforts = {
         files: _minutes(opened, names, files, effort, budget=budget, lenient=lenient)
@@ -170,7 +189,7 @@ def gap(
     with only_one(out), closing(run_cells(protocol, cells, jobs=jobs, reporter=reporter)) as done:
         for cell, scored in done:
             results.setdefault(cell.row, {})[cell.seed] = scored
-            report = _report(protocol, opened, results, efforts, hints, tuning, command, effort)
+            report = _report(protocol, opened, results, efforts, sources, tuning, command, effort)
             write_report(report, out / "report.html", write=output.write)
     if report is None:
         raise ConfigError("no seed was given", accepted="one seed or more")
@@ -237,7 +256,7 @@ def usual_variants(kinds: Mapping[Kind, int], *, background: bool) -> list[Varia
 
 def with_quick(variants: Sequence[Variant], kinds: Mapping[Kind, int]) -> list[Variant]:
     """The variants, the quick model before them, where it accepts the hints and none has its name."""
-    accepted = METHODS[QUICK].accepts
+    accepted = about_method(QUICK).accepts
     fits = set(kinds) <= accepted | {Kind.TAG} and accepted & set(kinds)
     named = any(variant.label == QUICK for variant in variants)
     return [Variant(QUICK, QUICK), *variants] if fits and not named else list(variants)

@@ -22,7 +22,7 @@ from underpaint.imagefiles.images import read_rgb
 from underpaint.imagefiles.masks import write_index_mask
 from underpaint.kernels.meanfield import mean_field
 from underpaint.predict import MASK_CRF, PredictConfig, Predictor
-from underpaint.training.run_folder import RunFolder
+from underpaint.workflows.run import Run
 
 SINGLE = "one scale"
 """The figure that everything is compared by."""
@@ -57,7 +57,7 @@ class Scored:
     others: Mapping[str, float]
 
 
-def score_run(run: RunFolder, data: DataFolder, split: str, masks: Path, kept: Path, *, four: bool) -> Scored:
+def score_run(run: Run, data: DataFolder, split: str, masks: Path, kept: Path, *, four: bool) -> Scored:
     """Predict a split, keep the masks of the single look, and score all looks.
 
     Done again only where something that the counts rest on has changed (weights, names, photographs, truth, class
@@ -85,7 +85,7 @@ def score_run(run: RunFolder, data: DataFolder, split: str, masks: Path, kept: P
     return Scored(single, {look: result.scores.miou for look, result in zip(looks[1:], rest, strict=True)})
 
 
-def _stamp(run: RunFolder, data: DataFolder, names: tuple[str, ...]) -> str:
+def _stamp(run: Run, data: DataFolder, names: tuple[str, ...]) -> str:
     """Of everything that the counts of these images depend on."""
     return fingerprint(
         file_digest(run.root / "weights.safetensors"),
@@ -103,7 +103,7 @@ Counts = dict[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
 """For each look the (images, C, C) confusion matrices and the (images, 3, C) counts of border bands."""
 
 
-def _counted(run: RunFolder, data: DataFolder, names: tuple[str, ...], masks: Path, looks: tuple[str, ...]) -> Counts:
+def _counted(run: Run, data: DataFolder, names: tuple[str, ...], masks: Path, looks: tuple[str, ...]) -> Counts:
     network, classes, window = run.network(), run.classes, run.config.data.fixed
     forward = choose_forward(network, run.root / "export", classes, engine="auto")
     single = Predictor(network, SINGLE_LOOK, forward=forward)

@@ -7,22 +7,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from underpaint.core.config import Settings
 from underpaint.core.errors import ConfigError, DataError, listing
+from underpaint.core.paths import AnyPath, SomePaths, as_path, as_paths
 from underpaint.core.rng import generator
 from underpaint.data.hinted import at_working_size
 from underpaint.datasets.folder import DataFolder
 from underpaint.datasets.open import open_dataset
 from underpaint.features.doubt import SPREAD, Doubt, Spot
+from underpaint.hints.types import Hints
 from underpaint.imagefiles.images import image_size, read_rgb
 from underpaint.imagefiles.window import Window
 from underpaint.training.reporter import Reporter, Silent
 from underpaint.training.stage_inference import Count
-from underpaint.workflows.quick import QuickModel, fit_quick
+from underpaint.workflows.quick_model import QuickModel, fit_quick
 from underpaint.workflows.training_data import TrainingData, read_settings, read_training_data
 
 EVERY = 4
@@ -79,16 +82,16 @@ class NextHints:
 
 
 def next_hints(
-    data: Path,
+    data: AnyPath,
     *,
-    hints: Sequence[Path] = (),
+    hints: SomePaths | Mapping[str, Hints] = (),
     lenient: bool = False,
     rest: str | None = None,
     split: str | None = None,
     count: int = COUNT,
     seed: int = 0,
-    recipes: Sequence[Path] = (),
-    overrides: Sequence[str] = (),
+    config: SomePaths = (),
+    settings: Mapping[str, Any] | Sequence[str] = (),
     reporter: Reporter | None = None,
 ) -> NextHints:
     """Find the places where the next hints are worth most.
@@ -100,32 +103,42 @@ def next_hints(
 
     Args:
         data: Data-set folder.
-        hints: As in `plan`.
-        lenient: As in `plan`.
-        rest: As in `plan`.
-        split: The photographs that may be asked about, as in `plan`.
+        hints: As in `underpaint.train`.
+        lenient: As in `underpaint.train`.
+        rest: As in `underpaint.train`.
+        split: The photographs that may be asked about, as in `underpaint.train`.
         count: Most places.
         seed: Of all draws.
-        recipes: As in `plan`.
-        overrides: As in `plan`.
+        config: As in `underpaint.train`.
+        settings: As in `underpaint.train`.
         reporter: Watches.
+
+    Returns:
+        The places, each with its photograph, its position in pixels and a question, and notes.
 
     Raises:
         ConfigError: a count below 1.
-        UnderpaintError: as `quick`.
+        UnderpaintError: as `underpaint.quick`.
+
+    Example:
+        >>> for place in underpaint.next_hints("photographs", hints="clicks.jsonl").places:  # doctest: +SKIP
+        ...     print(place.image, place.x, place.y, place.question)
     """
     if count < 1:
         raise ConfigError(f"{count} places were asked for", where="count", accepted="1 or more")
-    opened = open_dataset(data, rest=rest, hints=hints)
+    path, files = as_path(data, "data"), () if isinstance(hints, Mapping) else as_paths(hints, "hints")
+    opened = open_dataset(path, rest=rest, hints=files)
     names = opened.split(split or opened.learning_split())
     if not hints and not opened.annotations and not any(name in opened.masks for name in names):
         return _without_model(opened, names, count, seed, "there are no hints yet")
-    learnt = read_training_data(data, hints=hints, lenient=lenient, rest=rest, split=split)
+    learnt = read_training_data(path, hints=hints, lenient=lenient, rest=rest, split=split)
     drawn = {name for hint in learnt.hints.values() for name in hint.drawn()}
     if len(drawn) < 2 and not any(hint.mask for hint in learnt.hints.values()):
         said = f"the hints show one class alone ({', '.join(drawn)})" if drawn else "no pixel is marked yet"
         return _without_model(opened, names, count, seed, said)
-    return _by_doubt(learnt, read_settings(recipes, overrides), names, count, seed, reporter or Silent())
+    return _by_doubt(
+        learnt, read_settings(as_paths(config, "config"), settings), names, count, seed, reporter or Silent()
+    )
 
 
 def _without_model(data: DataFolder, names: Sequence[str], count: int, seed: int, why: str) -> NextHints:

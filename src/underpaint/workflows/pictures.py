@@ -22,12 +22,13 @@ from underpaint.evaluation.pictures import draw_hints, overlay
 from underpaint.hints.types import Hints
 from underpaint.predict import PredictConfig, Predictor
 from underpaint.training.run_folder import CURVES, SAMPLES, RunFolder, read_events
+from underpaint.workflows.run import Run
 
 SHOWN = 4
 """Images in the sheet of sample predictions."""
 
 
-def draw_missing(run: RunFolder, data: DataFolder, hints: Mapping[str, Hints]) -> None:
+def draw_missing(run: Run, data: DataFolder, hints: Mapping[str, Hints]) -> None:
     """Draw those of the run's `PICTURES` that are not there; they depend on what was trained alone."""
     if not (run.root / CURVES).is_file():
         draw_curves(run)
@@ -56,7 +57,7 @@ def draw_curves(run: RunFolder) -> None:
     write_atomic(run.root / CURVES, buffer.getvalue(), root=run.root)
 
 
-def draw_samples(run: RunFolder, data: DataFolder, hints: Mapping[str, Hints]) -> None:
+def draw_samples(run: Run, data: DataFolder, hints: Mapping[str, Hints]) -> None:
     """Write ``samples.png``: a few training images with their hints (left) and the network's masks (right)."""
     predictor = Predictor(run.network(), PredictConfig())
     rows = []

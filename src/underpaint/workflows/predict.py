@@ -1,24 +1,33 @@
-"""From a run and photographs to masks."""
+"""From a run and photographs to masks, or to pictures of what the network looked at. Imports torch when it works."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Literal
 
+from underpaint.core.errors import ConfigError
 from underpaint.core.inside import real
-from underpaint.export import choose_forward
-from underpaint.predict import Doubter, PredictConfig, Predictor, Summary, draw_doubts, draw_responses, predict_folder
-from underpaint.predict.responses import Responder
-from underpaint.training.run_folder import RunFolder
+from underpaint.core.paths import AnyPath, as_path, existing
+
+if TYPE_CHECKING:
+    from underpaint.predict import Summary
+
+Draw = Literal["masks", "responses", "uncertainty"]
+DRAWS: tuple[Draw, ...] = ("masks", "responses", "uncertainty")
 
 
 def predict(
-    run: Path,
-    images: Path,
-    out: Path,
+    run: AnyPath,
+    images: AnyPath,
+    out: AnyPath,
     *,
-    config: PredictConfig | None = None,
+    scales: float | Sequence[float] = 1.0,
+    flip: bool = False,
+    crf: bool = False,
+    tile: int | None = None,
+    engine: Literal["auto", "torch", "onnx"] = "auto",
     probabilities: bool = False,
+    draw: Draw = "masks",
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Summary:
     """Write a mask for every photograph, under its own name and of its own size.
@@ -27,84 +36,58 @@ def predict(
         run: Folder of a finished training.
         images: A photograph, a folder of them at any depth, or a data set.
         out: Folder of masks; ``summary.csv`` in it gives the share of every class in every image.
-        config: Scales, flip, tiles; defaults for a single look at scale 1.
+        scales: Factors on the image's size, from 0.25 to 4; probabilities are averaged over them.
+        flip: Also average with the mirrored image.
+        crf: Sharpen borders with a dense CRF.
+        tile: Longest side in pixels that the network sees at once, from 256, a multiple of 32; larger photographs are
+            cut into tiles that are blended. None for what the network saw in training.
+        engine: What runs the network: ``torch``, ``onnx``, or ``auto`` for the faster one that is installed.
         probabilities: Also keep class probabilities.
+        draw: ``masks``; or pictures in their place: ``responses``, what a classifier of tags looked at, class by class
+            (scales and flip count), or ``uncertainty``, where the network is unsure.
         on_progress: Called with (done, total).
 
+    Returns:
+        How many files were written, and which photographs were left out, and why.
+
     Raises:
-        RunError: the run is not finished.
+        RunError: the run is not finished, or its method learned nothing that ``draw`` could show.
         DataError: no photograph, or the output cannot be written.
+        ConfigError: a setting out of range, or settings of masks beside pictures.
+
+    Example:
+        >>> underpaint.predict("run", "photographs", "masks", flip=True).written  # doctest: +SKIP
+        12
     """
-    folder = RunFolder(run)
-    config, network, classes = config or PredictConfig(), folder.network(), folder.classes
-    forward = choose_forward(network, run / "export", classes, engine=config.engine)
-    predictor = Predictor(network, config, forward=forward)
-    window = folder.config.data.fixed
+    root = existing(as_path(run, "run"), "the run folder")
+    source = existing(as_path(images, "images"), "the photograph, folder or data set to predict")
+    target = as_path(out, "out")
+    if draw not in DRAWS:
+        raise ConfigError(f"draw is {draw!r}", where="draw", accepted=", ".join(DRAWS))
+    if draw != "masks" and (crf or probabilities):
+        raise ConfigError(f"{draw} are drawn without a CRF and without probabilities", fix="leave these two out")
+
+    from underpaint.predict import Doubter, draw_doubts, draw_responses, predict_folder
+    from underpaint.predict.responses import Responder
+    from underpaint.workflows.run import Run, predict_config
+
+    folder = Run(root)
+    config = predict_config(scales=scales, flip=flip, crf=crf, tile=tile, engine=engine)
+    by, window = f"underpaint predict, run {real(root).name!r}", folder.config.data.fixed
+    if draw == "responses":
+        responder = Responder(folder.tag_network(), scales=config.scales, flip=config.flip)
+        classes = folder.classes
+        return draw_responses(responder, source, target, classes, window=window, by=by, on_progress=on_progress)
+    if draw == "uncertainty":
+        doubter = Doubter(folder.variance_network(), config)
+        return draw_doubts(doubter, source, target, window=window, by=by, on_progress=on_progress)
     return predict_folder(
-        predictor,
-        images,
-        out,
-        classes,
-        by=_by(run),
+        folder.predictor(config),
+        source,
+        target,
+        folder.classes,
+        by=by,
         window=window,
         probabilities=probabilities,
         on_progress=on_progress,
     )
-
-
-def responses(
-    run: Path,
-    images: Path,
-    out: Path,
-    *,
-    config: PredictConfig | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> Summary:
-    """Draw what the classifier of a run looked at: a picture for every photograph and every class that it sees.
-
-    Args:
-        run: Folder of a finished training of a method for tags.
-        images: A photograph, a folder of them at any depth, or a data set.
-        out: Folder of pictures.
-        config: Scales and flip; CRF and tiles play no part.
-        on_progress: Called with (done, total).
-
-    Raises:
-        RunError: the run is not finished, or its method trains no classifier of tags.
-        DataError: no photograph, or the output cannot be written.
-    """
-    folder, config = RunFolder(run), config or PredictConfig()
-    responder = Responder(folder.tag_network(), scales=config.scales, flip=config.flip)
-    window = folder.config.data.fixed
-    return draw_responses(responder, images, out, folder.classes, window=window, by=_by(run), on_progress=on_progress)
-
-
-def doubts(
-    run: Path,
-    images: Path,
-    out: Path,
-    *,
-    config: PredictConfig | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> Summary:
-    """Draw where the network of a run is unsure: a picture and a map of numbers for every photograph.
-
-    Args:
-        run: Folder of a finished training that learned a variance.
-        images: A photograph, a folder of them at any depth, or a data set.
-        out: Folder of pictures and maps; see `draw_doubts`.
-        config: Scales, flip and tiles; the CRF plays no part.
-        on_progress: Called with (done, total).
-
-    Raises:
-        RunError: the run is not finished, or its final network has no variance head.
-        DataError: no photograph, or the output cannot be written.
-    """
-    folder = RunFolder(run)
-    doubter = Doubter(folder.doubting_network(), config or PredictConfig())
-    return draw_doubts(doubter, images, out, window=folder.config.data.fixed, by=_by(run), on_progress=on_progress)
-
-
-def _by(run: Path) -> str:
-    """What predicts, in words for the record of the output folder."""
-    return f"underpaint predict, run {real(run).name!r}"

@@ -1,211 +1,65 @@
-"""From hints to masks in one step, by the quick model."""
+"""From hints to masks in one step, by the quick model. What is wrong with a call is said before torch starts."""
 
 from __future__ import annotations
 
-import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
+from underpaint.core.paths import AnyPath, SomePaths, as_path, as_paths
+from underpaint.hints.types import Hints
+from underpaint.workflows.training_data import read_settings, read_training_data
 
-from underpaint.core.config import Settings
-from underpaint.core.errors import listing
-from underpaint.core.rng import derive
-from underpaint.data.hinted import HintedImages, at_working_size
-from underpaint.features.bank import FeatureBank, ImageFeatures
-from underpaint.methods.registry import make_method
-from underpaint.models.linear import LinearHead
-from underpaint.models.network import Network
-from underpaint.predict.folder import Summary, of_classes, open_beside, write_masks
-from underpaint.predict.hinted import LinearMasks
-from underpaint.training.fitting import fit_decoder
-from underpaint.training.reporter import Reporter, Silent
-from underpaint.workflows.train import Plan, plan_training
-from underpaint.workflows.training_data import TrainingData, read_settings, read_training_data
-
-Pixels = npt.NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class QuickModel:
-    """A fitted quick model and what it was fitted on.
-
-    Args:
-        plan: Settings, data set and hints.
-        images: The hinted photographs.
-        bank: Features of the model's encoder.
-        network: Encoder and fitted linear decoder.
-    """
-
-    plan: Plan
-    images: HintedImages
-    bank: FeatureBank
-    network: Network
-
-    def masks(self, *, crf: bool = True) -> LinearMasks:
-        """What makes masks from features."""
-        assert isinstance(self.network.head, LinearHead)
-        return LinearMasks(self.network.head, self.plan.data.classes.background, crf)
-
-
-@dataclass(frozen=True)
-class QuickSummary:
-    """What `quick` wrote.
-
-    Args:
-        masks: Counts and reasons of all photographs.
-        hinted: Names of the photographs whose masks stay within what their hints say.
-        notes: What a person should know of data, hints and features.
-    """
-
-    masks: Summary
-    hinted: tuple[str, ...]
-    notes: tuple[str, ...]
-
-
-def fit_quick(learnt: TrainingData, settings: Settings, reporter: Reporter | None = None) -> QuickModel:
-    """Fit the quick model; its weights are those of ``train --method quick``, bit for bit.
-
-    Args:
-        learnt: Data set and hints.
-        settings: Of recipes and overrides.
-        reporter: Watches.
-
-    Raises:
-        UnderpaintError: as `plan_training`; the hints mark no pixel or pixels of one class alone.
-    """
-    planned = plan_training(learnt, settings, "quick")
-    config, classes = planned.config, planned.data.classes
-    method = make_method(config.method.name, config.method.settings, classes)
-    (stage,) = method.stages()
-    images = HintedImages(
-        planned.data,
-        planned.hints,
-        config.views.model_copy(update={"cache_mb": 0}),  # every photograph is read once
-        seed=derive(config.seed, "views") % 2**32,
-        window=config.data.fixed,
-        working=config.data.working,
-    )
-    network = Network(config.model, len(classes))
-    bank = fit_decoder(network, method, stage, images, seed=config.seed, reporter=reporter or Silent())
-    return QuickModel(planned, images, bank, network)
+if TYPE_CHECKING:
+    from underpaint.training.reporter import Reporter
+    from underpaint.workflows.quick_model import QuickSummary
 
 
 def quick(
-    data: Path,
-    out: Path,
+    data: AnyPath,
+    out: AnyPath,
     *,
-    hints: Sequence[Path] = (),
-    lenient: bool = False,
-    rest: str | None = None,
+    hints: SomePaths | Mapping[str, Hints] = (),
+    settings: Mapping[str, Any] | Sequence[str] = (),
+    config: SomePaths = (),
     split: str | None = None,
-    recipes: Sequence[Path] = (),
-    overrides: Sequence[str] = (),
+    rest: str | None = None,
+    lenient: bool = False,
     crf: bool = True,
     reporter: Reporter | None = None,
 ) -> QuickSummary:
     """Fit the quick model on hints and write masks of all photographs, the hinted ones first.
 
     ``OUT/NAME.png`` is a palette PNG of the photograph's own size, ``OUT/summary.csv`` the table of shares, as
-    `underpaint.workflows.predict` writes them. Masks of hinted photographs stay within what their hints say
+    `underpaint.predict` writes them. Masks of hinted photographs stay within what their hints say
     (`LinearMasks.hinted`); those of the others may show every class that some hint shows. Features are kept, so that
     the same call goes on where an earlier one was interrupted, and a call with more hints computes no feature twice.
 
     Args:
         data: Data-set folder.
         out: The output folder; made where it is missing.
-        hints: As in `plan`.
-        lenient: As in `plan`.
-        rest: As in `plan`.
-        split: As in `plan`: whose hints are learned from. Masks are made of all photographs.
-        recipes: As in `plan`.
-        overrides: As in `plan`.
+        hints: As in `underpaint.train`.
+        settings: As in `underpaint.train`.
+        config: As in `underpaint.train`.
+        split: As in `underpaint.train`: whose hints are learned from. Masks are made of all photographs.
+        rest: As in `underpaint.train`.
+        lenient: As in `underpaint.train`.
         crf: Whether masks of hinted photographs are sharpened along the edges of the photograph.
         reporter: Watches the features of the hinted photographs, then the masks.
 
+    Returns:
+        How many masks were written, which photographs were left out and why, and what a person should know.
+
     Raises:
-        UnderpaintError: as `fit_quick` and `predict`.
+        UnderpaintError: as `underpaint.train` and `underpaint.predict`; also where the hints mark no pixel, or pixels
+            of one class alone.
+
+    Example:
+        >>> underpaint.quick("photographs", "masks", hints="scribbles.jsonl").masks.written  # doctest: +SKIP
+        64
     """
-    learnt = read_training_data(data, hints=hints, lenient=lenient, rest=rest, split=split)
-    return quick_masks(learnt, read_settings(recipes, overrides), out, crf=crf, reporter=reporter)
+    stated = read_settings(as_paths(config, "config"), settings)
+    learnt = read_training_data(as_path(data, "data"), hints=hints, lenient=lenient, rest=rest, split=split)
 
+    from underpaint.workflows.quick_model import quick_masks  # imports torch, which takes seconds
 
-def quick_masks(
-    learnt: TrainingData,
-    settings: Settings,
-    out: Path,
-    *,
-    crf: bool = True,
-    reporter: Reporter | None = None,
-) -> QuickSummary:
-    """`quick` for data and settings that have been read already; arguments and errors are those of `quick`."""
-    reporter = reporter or Silent()
-    data = learnt.data
-    names = [*sorted(learnt.hints), *(name for name in data.images if name not in learnt.hints)]
-    found = {name: data.images[name] for name in names if name in data.images}
-    output = open_beside(data.root, found, out, holds="masks", by="underpaint quick", of=of_classes(data.classes))
-    model = fit_quick(learnt, settings, reporter)
-    masks, images, working = model.masks(crf=crf), model.images, model.plan.config.data.working
-    known = frozenset(images.names)
-
-    def prepared(read: Iterator[tuple[str, Pixels]]) -> Iterator[tuple[str, tuple[Pixels, ImageFeatures]]]:
-        under_way: deque[tuple[str, Pixels]] = deque()
-
-        def small() -> Iterator[Pixels]:
-            for name, rgb in read:
-                under_way.append((name, rgb))
-                yield at_working_size(rgb, working)
-
-        with closing(model.bank.stream(small())) as every:
-            for features in every:
-                name, rgb = under_way.popleft()
-                yield name, (rgb, features)
-
-    def index(name: str, item: tuple[Pixels, ImageFeatures]) -> Pixels:
-        rgb, features = item
-        if name in known:
-            return masks.hinted(features, images.still(name, rgb), images.labelled(name))
-        seen = at_working_size(rgb, working).shape
-        return masks.plain(features, (seen[0], seen[1]), (rgb.shape[0], rgb.shape[1]))
-
-    window = model.plan.config.data.fixed
-    refused = _refused(model)
-    shown = _shown(reporter)
-    written = write_masks(found, output, data.classes, index, shown, window=window, prepared=prepared)
-    reporter.finish()
-    if refused is None and (later := _refused(model)):
-        reporter.note(later)
-    hinted = tuple(name for name in found if name in known and name not in written.skipped)
-    return QuickSummary(written, hinted, (*_notes(model), *written.notes))
-
-
-def _notes(model: QuickModel) -> Iterator[str]:
-    planned = model.plan
-    if planned.warning:
-        yield planned.warning
-    yield from planned.notes
-    shown = zip(planned.data.classes.names, model.masks().learned, strict=True)
-    if unseen := [name for name, learned in shown if not learned]:
-        yield f"no photograph has a mark of {len(unseen)} of the classes, which no mask can show: {listing(unseen)}"
-
-
-def _refused(model: QuickModel) -> str | None:
-    """Why features are not kept, where they are not."""
-    store = model.bank.store
-    return None if store is None or store.failure is None else f"features are not kept: {store.failure}"
-
-
-def _shown(reporter: Reporter) -> Callable[[int, int], None]:
-    """Tells a reporter of the masks that are done."""
-    began = time.perf_counter()
-
-    def show(done: int, total: int) -> None:
-        if done == 0:
-            reporter.start("masks", total, 0)
-        reporter.advance(done, done / max(time.perf_counter() - began, 1e-9), {})
-
-    return show
+    return quick_masks(learnt, stated, as_path(out, "out"), crf=crf, reporter=reporter)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from underpaint.core.classes import ClassTable
-from underpaint.core.config import Settings
+from underpaint.core.config import Config, Settings
 from underpaint.core.errors import RunError
-from underpaint.methods.registry import make_method
+from underpaint.methods.base import Method
 from underpaint.training.config import RunConfig
 from underpaint.training.run_folder import RunFolder
 
@@ -37,21 +37,20 @@ def make_folder(out: Path, *, resume: bool) -> None:
         ) from error
 
 
-def go_on(run: RunFolder, config: RunConfig, classes: ClassTable, source: Settings) -> None:
+def go_on(run: RunFolder, config: RunConfig, method: Method[Config], source: Settings) -> None:
     """Check that a run goes on as it began, and take over the settings that may change.
 
     Args:
         run: The run.
         config: Settings that are asked for.
-        classes: The class table of the data set.
+        method: The method that they name, made for the class table of the data set.
         source: What is learned from, as `RunFolder.create` was given it.
 
     Raises:
         RunError: something on which weights depend is different.
     """
-    held, asked = _resolved(run.config, classes), _resolved(config, classes)
-    changed = _differences(held, asked)
-    changed = _other_classes(run.classes, classes) + changed
+    changed = _other_classes(run.classes, method.classes)
+    changed += _differences(_resolved(run.config, method), _resolved(config, method))
     about = run.about
     changed += [
         f"{key}: {about.get(key)} -> {source[key]}" for key in ("names", "content") if about.get(key) != source[key]
@@ -80,10 +79,12 @@ def _background(table: ClassTable) -> str:
     return "none" if table.background is None else table.names[table.background]
 
 
-def _resolved(config: RunConfig, classes: ClassTable) -> Settings:
-    """The settings on which weights depend, the defaults of the method among them, which older runs did not write."""
+def _resolved(config: RunConfig, method: Method[Config]) -> Settings:
+    """The settings on which weights depend, with defaults of the method that older runs did not write."""
     found = config.decisive()
-    found["method"]["settings"] = make_method(config.method.name, config.method.settings, classes).config.decisive()
+    if config.method.name == method.name:
+        settings = method.Settings.parse(config.method.settings, f"settings of method {method.name}")
+        found["method"]["settings"] = settings.decisive()
     return found
 
 

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 from underpaint.annotations.jsonl import hints_bytes
+from underpaint.core.errors import ConfigError
 from underpaint.core.outputs import write_new
+from underpaint.core.paths import AnyPath, as_path
 from underpaint.datasets.areas import open_with_truth, require_truth
-from underpaint.hints.types import Kind
+from underpaint.hints.types import Hints, Kind
 from underpaint.simulate.run import simulate as simulate_hints
+
+KINDS = (*(kind.value for kind in Kind), "mixture")
 
 
 def simulate(
-    data: Path,
-    out: Path,
+    data: AnyPath,
+    out: AnyPath | None = None,
     *,
     kind: str,
     split: str | None = None,
     seed: int = 0,
     budget: float = 1.0,
     rest: str | None = None,
-) -> int:
-    """Write simulated hints of a split's images to a JSON Lines file.
+) -> dict[str, Hints]:
+    """Draw hints on a split's images from their masks.
 
     Args:
         data: Data-set folder with masks, or with annotated areas in their place.
-        out: The file; one that is there already with another content is never replaced.
+        out: JSON Lines file to write; one that is there already with another content is never replaced. None writes
+            nothing.
         kind: scribbles, clicks, boxes, tags or mixture.
         split: Split, or several joined with '+'; None for the one that a training takes by itself.
         seed: Of every choice; a function of it and the image's name alone.
@@ -34,15 +38,24 @@ def simulate(
         rest: Class of what no annotation covers, where areas take the place of masks.
 
     Returns:
-        Number of images.
+        Hints by image name, in pixel coordinates; `underpaint.train` takes them as they are.
 
     Raises:
+        ConfigError: an unknown kind.
         DataError: there is another file under this name, or masks are missing.
+
+    Example:
+        >>> hints = underpaint.simulate("scenes", kind="clicks")  # doctest: +SKIP
+        >>> run = underpaint.train("scenes", "run", hints=hints)  # doctest: +SKIP
     """
-    opened = open_with_truth(data, rest=rest)
+    if kind not in KINDS:
+        raise ConfigError(f"no kind of hints: {kind!r}", where="kind", accepted=", ".join(KINDS))
+    opened = open_with_truth(as_path(data, "data"), rest=rest)
     chosen: Kind | Literal["mixture"] = "mixture" if kind == "mixture" else Kind(kind)
     names = split or opened.learning_split()
     require_truth(opened, opened.split(names))
     hints = list(simulate_hints(opened, names, chosen, seed=seed, budget=budget))
-    write_new(out, hints_bytes(out, hints))
-    return len(hints)
+    if out is not None:
+        path = as_path(out, "out")
+        write_new(path, hints_bytes(path, hints))
+    return {one.image: one for one in hints}

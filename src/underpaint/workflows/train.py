@@ -1,329 +1,109 @@
-"""From a data set and hints to a trained network."""
+"""From a data set and hints to a trained network. What is wrong with a call or the data is said before torch starts."""
 
 from __future__ import annotations
 
-import logging
-import math
-import statistics
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from underpaint.annotations.jsonl import hint_record
-from underpaint.core.config import Settings, merge
-from underpaint.core.digest import code_digest, files_digest, fingerprint
-from underpaint.core.errors import ConfigError, DataError
-from underpaint.core.lock import only_one
-from underpaint.datasets.folder import DataFolder
-from underpaint.doctor.estimate import Estimate, estimate
-from underpaint.hints.types import Hints, Kind
-from underpaint.imagefiles.images import deep_photographs, image_size
-from underpaint.imagefiles.masks import labels_digest
-from underpaint.imagefiles.window import OUTSIDE, common_window, outside
-from underpaint.methods.registry import METHODS, learner_of, make_method, method_class
-from underpaint.training.artifacts import TRAINING_ROOMS
-from underpaint.training.config import DataConfig, MethodConfig, RunConfig
-from underpaint.training.reporter import Reporter, Silent
-from underpaint.training.run_folder import RunFolder
-from underpaint.training.stages import StagedRun
-from underpaint.workflows.choice import Choice, choose, counted, main_kinds
-from underpaint.workflows.pictures import draw_missing
-from underpaint.workflows.preflight import preflight
-from underpaint.workflows.resume import go_on, make_folder
-from underpaint.workflows.training_data import TrainingData, read_settings, read_training_data
+from underpaint.core.paths import AnyPath, SomePaths, as_path, as_paths
+from underpaint.hints.types import Hints
+from underpaint.methods.registry import require_known
+from underpaint.training.reporter import Reporter
+from underpaint.workflows.training_data import read_settings, read_training_data
 
-log = logging.getLogger(__name__)
-
-SIZES = 64
-"""Photographs whose size is read for an estimate of memory."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a training will do.
-
-    Args:
-        data: The data set.
-        hints: Hints by image name.
-        config: All settings.
-        kinds: Images with each kind of hint.
-        steps: Optimiser steps of all stages.
-        stages: Names of the stages, with the methods that train them.
-        choice: The method, and why it was taken.
-        expected: Minutes and memory.
-        warning: What makes the result useless if nothing is done, with the ways on; empty where nothing does.
-        notes: What a person should know before it starts.
-        source: Where the hints came from, for the run folder.
-    """
-
-    data: DataFolder
-    hints: Mapping[str, Hints]
-    config: RunConfig
-    kinds: Mapping[Kind, int]
-    steps: int
-    stages: tuple[str, ...]
-    choice: Choice
-    expected: Estimate
-    warning: str
-    notes: tuple[str, ...]
-    source: Settings
-
-    def words(self) -> list[str]:
-        """What will be done, why, and what it will cost, in lines for a person."""
-        expected, choice = self.expected, self.choice
-        return [
-            f"method {choice.method}: {choice.why}",
-            *counted(main_kinds(self.hints.values()), choice),
-            f"{len(self.hints)} images, {self.steps} steps in {len(self.stages)} stage(s): {', '.join(self.stages)}",
-            *self._lifted(),
-            f"about {expected.minutes:g} minute(s) on {expected.cores} core(s) without a GPU, within a factor of two, "
-            f"and {expected.megabytes} MB of memory",
-        ]
-
-    def _lifted(self) -> list[str]:
-        """A line where the set is so small that the least number of steps counts, not the passes."""
-        train, images = self.config.train, len(self.hints)
-        passes = train.model_copy(update={"least_steps": 0}).steps(images, 1)
-        if passes >= train.least_steps:
-            return []
-        return [
-            f"a small set: {train.epochs:g} passes would be {passes} steps a stage, {train.least_steps} are taken "
-            "(train.least_steps)"
-        ]
-
-
-def plan(
-    data: Path,
-    *,
-    hints: Sequence[Path] = (),
-    lenient: bool = False,
-    rest: str | None = None,
-    split: str | None = None,
-    method: str = "auto",
-    recipes: Sequence[Path] = (),
-    overrides: Sequence[str] = (),
-) -> Plan:
-    """Read what is there, choose, and check, without training.
-
-    Args:
-        data: Data-set folder.
-        hints: Files or folders that `read_any_hints` reads, merged image by image; none takes what the data set has
-            itself: its masks as full supervision, or else the annotations beside its photographs.
-        lenient: Leave out and count hints of classes that the data set lacks, or outside their image, and cut those
-            that cross its border, instead of stopping.
-        rest: Class of the pixels that no annotation covers, in images with drawn areas or boxes; None leaves them
-            unknown. See `fill_rest`.
-        split: Split to learn from; several are joined with '+'. None for ``train``, or for everything where the data
-            set has no split lists.
-        method: A registry name, or ``auto``.
-        recipes: YAML files of settings, a later one laid over an earlier.
-        overrides: ``name=value`` laid over the recipes.
-
-    Raises:
-        UnderpaintError: with what, where and the fix, for anything that would keep the training from its end.
-    """
-    learnt = read_training_data(data, hints=hints, lenient=lenient, rest=rest, split=split)
-    return plan_training(learnt, read_settings(recipes, overrides), method, recipes=recipes)
-
-
-def plan_training(
-    learnt: TrainingData, settings: Settings, method: str = "auto", *, recipes: Sequence[Path] = ()
-) -> Plan:
-    """`plan` for data and settings that have been read already.
-
-    Args:
-        learnt: Data set and hints.
-        settings: Of the recipes and overrides.
-        method: A registry name, or ``auto``.
-        recipes: Where the settings come from, for messages.
-
-    Raises:
-        UnderpaintError: as `plan`.
-    """
-    data, hints, classes = learnt.data, learnt.hints, learnt.data.classes
-    checked = preflight(hints, classes)
-    if checked.warning:  # before anything else, since nothing else is as likely to spoil the result
-        log.warning(checked.warning)
-    choice = _choice(method, settings, main_kinds(hints.values()), background=classes.background is not None)
-    settings = merge({"method": {"settings": choice.settings}}, merge(settings, {"method": {"name": choice.method}}))
-    config = RunConfig.parse(settings, ", ".join([*map(str, recipes), "--set"]))
-    kinds = _count(hints)
-    _check_kinds(choice.method, kinds)
-    trained = make_method(choice.method, config.method.settings, classes)
-    resolved = {"name": choice.method, "settings": trained.config.model_dump(mode="json")}
-    window, seen = _window(data, hints, config.data)
-    stages, sizes = trained.stages(), _some_sizes(data, hints)
-    settled = {
-        "method": MethodConfig.parse(resolved, "method"),
-        "data": window,
-        "model": trained.network(config.model, _median_side(sizes)),
-    }
-    config = config.model_copy(update=settled)
-    steps = sum(config.train.steps(len(hints), stage.epochs) for stage in stages if not stage.fitted)
-    return Plan(
-        data=data,
-        hints=hints,
-        config=config,
-        kinds=kinds,
-        steps=steps,
-        stages=tuple(f"{stage.name} ({learner_of(trained, stage).name})" for stage in stages),
-        choice=choice,
-        expected=_expected(len(hints), sizes, config, steps, rounds=len(stages) - 1),
-        warning=checked.warning,
-        notes=(*learnt.remarks, *seen, *_left_out(len(hints), len(data.split(learnt.split))), *checked.notes),
-        source=_source(learnt, kinds),
-    )
-
-
-def _source(learnt: TrainingData, kinds: Mapping[Kind, int]) -> Settings:
-    """Where the hints came from, as the run folder keeps it."""
-    hints = learnt.hints
-    return {
-        "data": str(learnt.path),
-        "split": learnt.split,
-        "images": len(hints),
-        "names": fingerprint(sorted(hints)),
-        "hints": [str(path) for path in learnt.sources] or "masks of the data set",
-        **_digests(learnt.data, hints),
-        "kinds": {kind.value: count for kind, count in kinds.items()},
-    }
-
-
-def _digests(data: DataFolder, hints: Mapping[str, Hints]) -> Settings:
-    """Of what the network will learn from: what the hints say, their label pictures by content, the photographs, code.
-
-    The code is for comparisons, which want one for all their runs; a run may be resumed under a newer one.
-    """
-    said = [hints[name] for name in sorted(hints)]
-    pictures = [label for hint in said if (label := data.labels(hint)) is not None]
-    content = [labels_digest(pictures, data.classes)] if pictures else []
-    return {
-        "content": fingerprint([hint_record(hint) for hint in said], *content),
-        "photographs": files_digest(data.images[hint.image] for hint in said if hint.image in data.images),
-        "classes": fingerprint(data.classes.names, data.classes.background),
-        "code": code_digest(*TRAINING_ROOMS),
-    }
+if TYPE_CHECKING:
+    from underpaint.training.reporter import Reporter
+    from underpaint.workflows.planning import AnyMethod, Plan
+    from underpaint.workflows.run import Run
 
 
 def train(
-    planned: Plan,
-    out: Path,
+    data: AnyPath,
+    out: AnyPath,
     *,
+    hints: SomePaths | Mapping[str, Hints] = (),
+    method: AnyMethod = "auto",
+    settings: Mapping[str, Any] | Sequence[str] = (),
+    config: SomePaths = (),
+    split: str | None = None,
+    rest: str | None = None,
+    lenient: bool = False,
     resume: bool = False,
-    store: Path | None = None,
+    store: AnyPath | None = None,
     reporter: Reporter | None = None,
-) -> RunFolder:
-    """Train a network and leave it in the run folder ``out``.
+) -> Run:
+    """Train a network on hints and leave it in a run folder.
 
     Args:
-        planned: What to train, from `plan`.
-        out: Run folder; new, or with ``resume`` the one of an interrupted run with the same plan. One that was killed
-            before its settings were written begins anew.
-        resume: Go on with an interrupted run; on a CPU the weights are those of an uninterrupted one, bit for bit.
-            Settings on which weights do not depend may differ (`FREE`). Pictures that are missing are drawn.
-        store: Folder of artifacts to share with other runs: a stage that one of them has trained is not trained again.
+        data: Data-set folder: ``images/`` and ``classes.txt``, a VOC devkit, or photographs with annotation files.
+        out: Run folder; new, or with ``resume`` the one of an interrupted run of the same call.
+        hints: Files or folders of hints in any known format, or hints by image name as `underpaint.read_hints` and
+            `underpaint.simulate` give them. None takes what the data set has itself: its masks as full supervision, or
+            else the annotations beside its photographs.
+        method: ``auto``, a name from ``underpaint methods``, the class of a method, or a method with its settings.
+        settings: ``{"train.epochs": 5}``, the same in groups, ``{"train": {"epochs": 5}}``, or texts such as
+            ``["train.epochs=5"]``; laid over ``config``.
+        config: Recipes: YAML files of settings, a later one laid over an earlier.
+        split: Split to learn from; several are joined with '+'. None for ``train``, or for everything where the data
+            set has no split lists.
+        rest: Class of the pixels that no annotation covers, in images with drawn areas or boxes; None leaves them
+            unknown.
+        lenient: Leave out and count hints of classes that the data set lacks, or outside their image, and cut those
+            that cross its border, instead of stopping.
+        resume: Go on with an interrupted run. On a CPU it ends with the very weights of an uninterrupted one.
+        store: Folder of trained stages that runs share; None for one within the run folder.
         reporter: Watches; None for nobody.
 
+    Returns:
+        The finished run, ready to predict.
+
     Raises:
-        UnderpaintError: when there is nothing to resume, settings differ, another process trains in the folder, or
-            training fails.
+        UnderpaintError: with what, where and the fix, for anything that keeps the training from its end.
+
+    Example:
+        >>> run = underpaint.train("photographs", "run", hints="scribbles.jsonl")  # doctest: +SKIP
+        >>> mask, probabilities = run.predict("photograph.jpg")  # doctest: +SKIP
     """
-    reporter = reporter or Silent()
-    for note in planned.notes:
-        reporter.note(note)
-    make_folder(out, resume=resume)
-    with only_one(out):
-        run = RunFolder(out)
-        if resume and not run.unbegun:
-            go_on(run, planned.config, planned.data.classes, planned.source)
-        else:
-            run = RunFolder.create(out, planned.config, planned.data.classes, planned.source)
-        if run.complete:
-            reporter.note("the run is complete already")
-        if not run.trained:
-            StagedRun(run, planned.data, planned.hints, reporter, store).train()
-        draw_missing(run, planned.data, planned.hints)
-    return run
-
-
-def _count(hints: Mapping[str, Hints]) -> dict[Kind, int]:
-    every = [kind for hint in hints.values() for kind in hint.kinds()]
-    return {kind: every.count(kind) for kind in Kind if kind in every}
-
-
-def _choice(asked: str, settings: Settings, kinds: Mapping[Kind, int], *, background: bool) -> Choice:
-    held = settings.get("method")
-    named = held.get("name") if isinstance(held, dict) else None
-    if asked != "auto":
-        if named is not None and named != asked:
-            raise ConfigError(f"--method {asked}, but the recipe is for {named!r}", fix="leave one of them out")
-        return Choice(method_class(asked).name, "it was asked for")
-    if named is not None:
-        return Choice(method_class(str(named)).name, "the recipe says so")
-    return choose(kinds, background=background)
-
-
-def _window(data: DataFolder, hints: Mapping[str, Hints], asked: DataConfig) -> tuple[DataConfig, list[str]]:
-    """The window of photographs of 16 bits in numbers, and what a person should know of it."""
-    paths = [data.images[name] for name in sorted(hints) if name in data.images]
-    window = asked.fixed or common_window(deep_photographs(paths))
-    if window is None:
-        return asked, []
-    beyond = [share > OUTSIDE for share in (outside(values, window) for values in deep_photographs(paths))]
-    note = (
-        f"photographs of 16 bits ({len(beyond)}) are seen through the window {window[0]} to {window[1]} (data.window)"
+    planned = plan(
+        data, hints=hints, method=method, settings=settings, config=config, split=split, rest=rest, lenient=lenient
     )
-    if any(beyond):
-        note += f"; {sum(beyond)} of them have more than {OUTSIDE:.0%} of their values outside"
-    return asked.model_copy(update={"window": window}), [note] if beyond else []
+    return planned.train(out, resume=resume, store=store, reporter=reporter)
 
 
-def _some_sizes(data: DataFolder, hints: Mapping[str, Hints]) -> list[tuple[int, int]]:
-    """(H, W) of some of the photographs; an unreadable one is left out of the training, with a note."""
-    some = [data.images[name] for name in sorted(hints) if name in data.images][:: -(-len(hints) // SIZES) or 1]
-    sizes = []
-    for path in some:
-        with suppress(DataError):
-            sizes.append(image_size(path))
-    return sizes
+def plan(
+    data: AnyPath,
+    *,
+    hints: SomePaths | Mapping[str, Hints] = (),
+    method: AnyMethod = "auto",
+    settings: Mapping[str, Any] | Sequence[str] = (),
+    config: SomePaths = (),
+    split: str | None = None,
+    rest: str | None = None,
+    lenient: bool = False,
+) -> Plan:
+    """Read what is there, choose a method, settle all settings, and check, without training.
 
+    Arguments and errors are those of `train`.
 
-def _median_side(sizes: Sequence[tuple[int, int]]) -> float:
-    """Median longest side; 1 where no photograph can be read, which the training says itself."""
-    return statistics.median(max(size) for size in sizes) if sizes else 1.0
+    Returns:
+        What a training would do: `Plan.words` says it in lines of text, `Plan.train` does it.
 
-
-def _expected(images: int, sizes: Sequence[tuple[int, int]], config: RunConfig, steps: int, *, rounds: int) -> Estimate:
-    """Minutes and memory, from the sizes of some of the photographs."""
-    pixels = [math.prod(size) for size in sizes]
-    return estimate(
-        images,
-        sum(pixels) / max(len(pixels), 1),
-        steps=steps,
-        batch=config.train.batch,
-        parts=config.train.accumulate,
-        crop=config.views.crop,
-        cache_mb=config.views.cache_mb,
-        rounds=rounds,
-        working=config.data.working,
+    Example:
+        >>> planned = underpaint.plan("photographs", hints="scribbles.jsonl")  # doctest: +SKIP
+        >>> print(planned.words(), planned.expected.minutes)  # doctest: +SKIP
+        >>> run = planned.train("run")  # doctest: +SKIP
+    """
+    recipes = as_paths(config, "config")
+    if isinstance(method, str) and method != "auto":
+        require_known(method)
+    stated = read_settings(recipes, settings)
+    learnt = read_training_data(
+        as_path(data, "data"),
+        hints=hints,
+        lenient=lenient,
+        rest=rest,
+        split=split,
     )
+    from underpaint.workflows.planning import plan_training  # imports torch, which takes seconds
 
-
-def _check_kinds(method: str, kinds: Mapping[Kind, int]) -> None:
-    accepted = METHODS[method].accepts
-    refused = [kind for kind in kinds if kind not in accepted and kind != Kind.TAG]
-    if refused:
-        takers = [name for name, kind in METHODS.items() if set(refused) <= kind.accepts]
-        raise ConfigError(
-            f"method {method!r} does not learn from {', '.join(refused)}",
-            accepted=", ".join(sorted(accepted)),
-            fix=f"choose one of: {', '.join(takers)}",
-        )
-    if not accepted & set(kinds):
-        raise ConfigError(f"method {method!r} needs {' or '.join(sorted(accepted))}; the hints are {', '.join(kinds)}")
-
-
-def _left_out(hinted: int, images: int) -> list[str]:
-    left = images - hinted
-    return [f"{left} of {images} images of the split have no hint and are left out"] if left else []
+    return plan_training(learnt, stated, method, where=", ".join([*map(str, recipes), "settings (--set)"]))

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from underpaint.core.config import Settings, load_yaml, merge, parse_overrides
+from underpaint.core.config import Settings, grouped, load_yaml, merge, parse_overrides
 from underpaint.core.errors import HintError
+from underpaint.core.paths import AnyPath, SomePaths, as_path, as_paths
 from underpaint.datasets.folder import DataFolder
-from underpaint.datasets.hints import read_any_hints
+from underpaint.datasets.hints import given_hints, read_any_hints
 from underpaint.datasets.open import open_dataset
 from underpaint.hints.rest import fill_all
 from underpaint.hints.types import Hints
 from underpaint.imagefiles.label_shares import hold_strokes
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ class TrainingData:
         data: The data set.
         split: The split to learn from.
         hints: Hints by image name, of the images of the split that have some.
-        sources: The files and folders that the hints were read from; empty where they are the data set's masks.
+        sources: Where the hints come from: files and folders, or a word; empty where they are the data set's masks.
         remarks: What a person should know of how the hints were read.
     """
 
@@ -33,36 +38,85 @@ class TrainingData:
     data: DataFolder
     split: str
     hints: Mapping[str, Hints]
-    sources: tuple[Path, ...]
+    sources: tuple[str, ...]
     remarks: tuple[str, ...]
 
 
 def read_training_data(
     data: Path,
     *,
-    hints: Sequence[Path] = (),
+    hints: SomePaths | Mapping[str, Hints] = (),
     lenient: bool = False,
     rest: str | None = None,
     split: str | None = None,
 ) -> TrainingData:
-    """Open a data set and read the hints of its split; arguments and errors are those of `plan`."""
-    opened = open_dataset(data, rest=rest, hints=hints)
+    """Open a data set and read the hints of its split; arguments and errors are those of `underpaint.plan`."""
+    files = () if isinstance(hints, Mapping) else as_paths(hints, "hints")
+    opened = open_dataset(data, rest=rest, hints=files)
     split = split or opened.learning_split()
     names = opened.split(split)
-    paths = tuple(hints) or opened.annotations
-    if not paths:
+    source = hints if isinstance(hints, Mapping) and hints else files or opened.annotations
+    if not source:
         return TrainingData(data, opened, split, _masks(opened, names), (), ())
-    found, remarks = _hints(opened, names, paths, lenient=lenient)
+    found, remarks = _hints(opened, names, source, lenient=lenient)
     if rest is not None:
         found, filled = fill_all(found, rest, opened.classes)
         remarks += filled
-    return TrainingData(data, opened, split, found, paths, tuple(remarks))
+    said = ("hints of the call",) if isinstance(source, Mapping) else tuple(map(str, source))
+    return TrainingData(data, opened, split, found, said, tuple(remarks))
 
 
-def read_settings(recipes: Sequence[Path], overrides: Sequence[str]) -> Settings:
-    """Recipes, a later one laid over an earlier, and ``name=value`` overrides laid over them."""
+def read_hints(hints: SomePaths, data: AnyPath, *, rest: str | None = None, lenient: bool = False) -> dict[str, Hints]:
+    """Read hints from files or folders of any known format, and merge what several say of one image.
+
+    What is left out is counted and named in a warning of the logger ``underpaint``.
+
+    Args:
+        hints: Files or folders: COCO, labelme, YOLO, CVAT, label images, tables of tags, and others.
+        data: The data set that they belong to; images are found by name.
+        rest: Class of the pixels that no annotation covers, in images with drawn areas or boxes; None leaves them
+            unknown.
+        lenient: Leave out and count hints of classes that the data set lacks, or outside their image, and cut those
+            that cross its border, instead of stopping.
+
+    Returns:
+        Hints by image name, in pixel coordinates; `underpaint.train` takes them as they are.
+
+    Raises:
+        DataError: a path of no known format, or hints of which no image is in the data set.
+        FormatError: a file does not have the structure of its format.
+        HintError: an unknown class, or a hint outside its image.
+
+    Example:
+        >>> hints = underpaint.read_hints("coco.json", "photographs")  # doctest: +SKIP
+        >>> hints["IMG_0001"].kinds()  # doctest: +SKIP
+        frozenset({<Kind.BOX: 'boxes'>})
+    """
+    paths = as_paths(hints, "hints")
+    opened = open_dataset(as_path(data, "data"), rest=rest, hints=paths)
+    found, report = read_any_hints(paths, opened, ignore_unknown=lenient, ignore_outside=lenient)
+    losses = report.losses()
+    if rest is not None:
+        found, filled = fill_all(found, rest, opened.classes)
+        losses += filled
+    for line in losses:
+        log.warning(line)
+    return found
+
+
+def read_settings(recipes: Sequence[Path], stated: Mapping[str, Any] | Sequence[str]) -> Settings:
+    """Recipes, a later one laid over an earlier, and what a call states laid over them.
+
+    Args:
+        recipes: YAML files.
+        stated: Settings by name, in groups or with dots, or texts as ``--set`` takes them.
+
+    Raises:
+        ConfigError: a recipe that cannot be read, or a text that is no ``name=value``.
+    """
     settings: Settings = {}
-    for layer in (*map(load_yaml, recipes), parse_overrides(list(overrides))):
+    last = grouped(stated) if isinstance(stated, Mapping) else parse_overrides(list(stated))
+    for layer in (*map(load_yaml, recipes), last):
         settings = merge(settings, layer)
     return settings
 
@@ -75,16 +129,19 @@ def _masks(data: DataFolder, names: Sequence[str]) -> dict[str, Hints]:
 
 
 def _hints(
-    data: DataFolder, names: Sequence[str], paths: Sequence[Path], *, lenient: bool
+    data: DataFolder, names: Sequence[str], source: Sequence[Path] | Mapping[str, Hints], *, lenient: bool
 ) -> tuple[dict[str, Hints], list[str]]:
     """Hints of the named images, and what a person should know of how they were read."""
-    read, report = read_any_hints(paths, data, ignore_unknown=lenient, ignore_outside=lenient)
+    if isinstance(source, Mapping):
+        read, report = given_hints(source, data, ignore_unknown=lenient, ignore_outside=lenient)
+    else:
+        read, report = read_any_hints(source, data, ignore_unknown=lenient, ignore_outside=lenient)
     wanted = set(names)
     found = {name: hint for name, hint in read.items() if name in wanted and hint.kinds()}
     if not found:
         raise HintError(
             f"no image of the split has a hint; {len(read)} other image(s) have",
-            where=", ".join(map(str, paths)),
+            where="hints of the call" if isinstance(source, Mapping) else ", ".join(map(str, source)),
             fix="give the split that the hints were made for with --split",
         )
     return found, report.lines()

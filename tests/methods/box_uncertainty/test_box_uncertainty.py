@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from underpaint import Plan, Run, plan, predict
 from underpaint.annotations.jsonl import read_hints, write_hints
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import ConfigError, RunError
@@ -28,9 +29,6 @@ from underpaint.methods.registry import heads_of
 from underpaint.predict import PredictConfig, Predictor
 from underpaint.records import UNKNOWN, Batch, Head, NetOutput, Progress, Terms
 from underpaint.training.reporter import Silent
-from underpaint.training.run_folder import RunFolder
-from underpaint.workflows.predict import doubts
-from underpaint.workflows.train import Plan, plan, train
 
 CLASSES = ClassTable.of(("background", "cat", "dog"))
 SIZE, GRID = (16, 24), (4, 6)
@@ -269,10 +267,10 @@ BOXES_AS_MASKS = ["method.settings.uncertainty=false", "method.settings.bootstra
 
 
 def planned(discs: Path, *settings: str) -> Plan:
-    return plan(discs, hints=[discs / "hints.jsonl"], method="box-uncertainty", overrides=[*QUICK, *settings])
+    return plan(discs, hints=[discs / "hints.jsonl"], method="box-uncertainty", settings=[*QUICK, *settings])
 
 
-def background_kept(run: RunFolder, discs: Path) -> tuple[float, float]:
+def background_kept(run: Run, discs: Path) -> tuple[float, float]:
     """Of the boxed images, the share of the ground within boxes that is called ground, and of discs called discs."""
     predictor = Predictor(run.network(), PredictConfig())
     hints = read_hints(discs / "hints.jsonl")
@@ -306,11 +304,11 @@ def doubt_in_boxes(doubt: Path, discs: Path) -> tuple[float, float]:
 
 def test_it_finds_the_object_in_its_box(discs: Path, tmp_path: Path) -> None:
     """Boxes taken for masks leave 0.64 of the ground, the method 0.81, both with nearly all of the discs."""
-    run = train(planned(discs, "train.epochs=20"), tmp_path / "run")
+    run = planned(discs, "train.epochs=20").train(tmp_path / "run")
     ground, disc = background_kept(run, discs)
     assert disc > 0.9
     assert ground > 0.72
-    doubts(run.root, discs / "images", tmp_path / "doubts")
+    predict(run.root, discs / "images", tmp_path / "doubts", draw="uncertainty")
     on_ground, on_disc = doubt_in_boxes(tmp_path / "doubts", discs)
     assert on_ground > 1.1 * on_disc, "the label of a box is doubted more beside the object than on it"
 
@@ -323,13 +321,13 @@ def test_a_run_that_was_interrupted_resumes_with_its_share_of_masks(discs: Path,
     steps = planned(discs, "train.epochs=6", "train.checkpoint_every=100")  # 12 steps; the first report is at 10
     assert steps.steps == 12
     with pytest.raises(RunError, match=r"interrupted after step 1[01] of 12"):
-        train(steps, tmp_path / "cut", reporter=Impatient())
-    cut, whole = train(steps, tmp_path / "cut", resume=True), train(steps, tmp_path / "whole")
+        steps.train(tmp_path / "cut", reporter=Impatient())
+    cut, whole = steps.train(tmp_path / "cut", resume=True), steps.train(tmp_path / "whole")
     assert (cut.root / "weights.safetensors").read_bytes() == (whole.root / "weights.safetensors").read_bytes()
 
 
 def test_a_run_that_learned_no_variance_says_so(discs: Path, tmp_path: Path) -> None:
-    run = train(planned(discs, "train.epochs=1", *BOXES_AS_MASKS), tmp_path / "run")
+    run = planned(discs, "train.epochs=1", *BOXES_AS_MASKS).train(tmp_path / "run")
     with pytest.raises(RunError, match=r"learned no uncertainty\n.*\n.*--method box-uncertainty"):
-        doubts(run.root, discs / "images", tmp_path / "doubts")
+        predict(run.root, discs / "images", tmp_path / "doubts", draw="uncertainty")
     assert not (tmp_path / "doubts").exists()

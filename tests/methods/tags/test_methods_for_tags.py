@@ -9,12 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from underpaint import plan, predict, simulate
 from underpaint.annotations.jsonl import read_hints
 from underpaint.core.errors import RunError
-from underpaint.predict import PredictConfig
 from underpaint.training.run_folder import RunFolder
-from underpaint.workflows import plan, responses, train
-from underpaint.workflows.simulate import simulate
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +53,7 @@ def labels_follow_the_tags(run: RunFolder, stage: str, tags: Path) -> float:
 def test_cam_trains_a_classifier_and_a_network_on_its_maps(
     scenes: Path, tags: Path, small: list[str], tmp_path: Path
 ) -> None:
-    run = train(plan(scenes, hints=[tags], method="cam", overrides=small), tmp_path / "run")
+    run = plan(scenes, hints=[tags], method="cam", settings=small).train(tmp_path / "run")
     assert artifacts(run) == ["labels-retrain", "responses", "trained-classify", "trained-retrain"]
     assert stage_terms(run, "classify")["tags"] > 0
     assert stage_terms(run, "classify")["seeds"] == 0
@@ -65,7 +63,7 @@ def test_cam_trains_a_classifier_and_a_network_on_its_maps(
     assert run.tag_network().tag_head is not None
 
     out = tmp_path / "maps"
-    summary = responses(run.root, scenes / "images", out, config=PredictConfig(scales=(0.5, 1.0), flip=True))
+    summary = predict(run.root, scenes / "images", out, draw="responses", scales=(0.5, 1.0), flip=True)
     pictures = sorted(out.rglob("*.png"))
     assert summary.written == len(pictures) >= 12
     assert {path.parent.name for path in pictures} == {path.stem for path in (scenes / "images").iterdir()}
@@ -82,8 +80,8 @@ def test_rrm_starts_from_the_classifier_that_cam_shares(
     store = tmp_path / "store"
     settings = [*small, "method.settings.steps=two", "method.settings.scales=[0.5,1.0]", "train.epochs=1"]
     small = [*small, "train.epochs=1"]
-    run = train(plan(scenes, hints=[tags], method="rrm", overrides=settings), tmp_path / "run", store=store)
-    train(plan(scenes, hints=[tags], method="cam", overrides=small), tmp_path / "cam", store=store)
+    run = plan(scenes, hints=[tags], method="rrm", settings=settings).train(tmp_path / "run", store=store)
+    plan(scenes, hints=[tags], method="cam", settings=small).train(tmp_path / "cam", store=store)
     made = sorted(path.name.rpartition("-")[0] for path in store.iterdir())
     assert made.count("trained-classify") == 1
     assert made.count("trained-retrain") == 2
@@ -100,7 +98,7 @@ def test_rrm_from_scratch_learns_tags_alone_at_first(
     scenes: Path, tags: Path, small: list[str], tmp_path: Path
 ) -> None:
     settings = [*small, "method.settings.schedule=scratch", "method.settings.refiner=par"]
-    run = train(plan(scenes, hints=[tags], method="rrm", overrides=settings), tmp_path / "run")
+    run = plan(scenes, hints=[tags], method="rrm", settings=settings).train(tmp_path / "run")
     assert artifacts(run) == ["trained-train"]
     assert stage_terms(run, "train")["energy"] < 0
     assert run.tag_network().tag_head is not None
@@ -109,9 +107,9 @@ def test_rrm_from_scratch_learns_tags_alone_at_first(
 def test_methods_without_a_tag_head_have_no_responses(
     scenes: Path, scribbles: Path, small: list[str], tmp_path: Path
 ) -> None:
-    run = train(plan(scenes, hints=[scribbles], method="partial", overrides=small), tmp_path / "run")
-    with pytest.raises(RunError, match=r"'partial' trains no tag head"):
-        responses(run.root, scenes / "images", tmp_path / "maps")
+    run = plan(scenes, hints=[scribbles], method="partial", settings=small).train(tmp_path / "run")
+    with pytest.raises(RunError, match=r"no response maps: method 'partial'"):
+        predict(run.root, scenes / "images", tmp_path / "maps", draw="responses")
 
 
 @pytest.mark.slow  # six trainings: half a minute
@@ -121,7 +119,7 @@ def test_sc_cam_from_clusters_over_affinities_to_a_network(
 ) -> None:
     settings = [f"method.settings.affinity={affinity}", f"method.settings.targets={targets}", "train.epochs=1"]
     rounds = ["method.settings.rounds=2", "method.settings.scales=[1.0]", "method.settings.walk_steps=8"]
-    run = train(plan(scenes, hints=[tags], method="sc-cam", overrides=[*small, *settings, *rounds]), tmp_path / "run")
+    run = plan(scenes, hints=[tags], method="sc-cam", settings=[*small, *settings, *rounds]).train(tmp_path / "run")
     assert artifacts(run) == [
         "labels-affinity", "labels-retrain", "labels-subclass-1", "labels-subclass-2", "responses",
         "trained-affinity", "trained-classify", "trained-retrain", "trained-subclass-1", "trained-subclass-2",

@@ -9,9 +9,9 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from underpaint.core.config import Config
-from underpaint.hints.types import Kind
 from underpaint.losses.candidates import Balance, candidate_terms, nothing
-from underpaint.methods.base import MASK_SHARE, Method, Reference, Stage
+from underpaint.methods.base import MASK_SHARE, Method, Stage
+from underpaint.methods.box_uncertainty import ABOUT
 from underpaint.methods.box_uncertainty.boxes import BoxGrid, Unlabelled, projection_loss
 from underpaint.methods.box_uncertainty.colour_pairs import same_label_loss
 from underpaint.methods.box_uncertainty.losses import expected_logits, group_cross_entropy, hard_targets, soft_targets
@@ -60,19 +60,10 @@ class BoxUncertaintyConfig(Config):
         return self
 
 
-class BoxUncertainty(Method[BoxUncertaintyConfig]):
+class BoxUncertainty(Method[BoxUncertaintyConfig], about=ABOUT):
     """Cross-entropy where pixels are labelled; inside boxes an expected softmax whose variance takes up the doubt."""
 
-    name: ClassVar[str] = "box-uncertainty"
-    reference: ClassVar[Reference | None] = Reference(
-        "Weakly-Supervised Semantic Segmentation by Learning Label Uncertainty",
-        "Neven, Neven, De Brabandere, Proesmans, Goedemé",
-        2021,
-        "https://arxiv.org/abs/2110.05926",
-    )
-    accepts: ClassVar[frozenset[Kind]] = frozenset(Kind)
     needs: ClassVar[frozenset[Head]] = frozenset({Head.VARIANCE})
-    summary: ClassVar[str] = "boxes and a few masks: learns where a box's label is not to be trusted"
     Settings: ClassVar[type[Config]] = BoxUncertaintyConfig
 
     def stages(self) -> tuple[Stage, ...]:

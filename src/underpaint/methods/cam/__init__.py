@@ -1,1 +1,16 @@
-"""The method cam: `method.py` has its class, the other files what no other method needs."""
+"""The method cam: here its card in the list of methods, without torch; `method.py` has its class."""
+
+from underpaint.hints.types import Kind
+from underpaint.methods.about import About, Reference
+
+ABOUT = About(
+    name="cam",
+    summary="the floor for tags: a classifier's response maps as labels",
+    accepts=frozenset({Kind.TAG, Kind.MASK, Kind.SCRIBBLE, Kind.CLICK}),
+    reference=Reference(
+        "Learning Deep Features for Discriminative Localization",
+        "Zhou, Khosla, Lapedriza, Oliva, Torralba",
+        2016,
+        "https://arxiv.org/abs/1512.04150",
+    ),
+)

@@ -7,10 +7,10 @@ from typing import ClassVar
 from pydantic import Field
 
 from underpaint.core.config import Config
-from underpaint.hints.types import Kind
 from underpaint.losses.candidates import nothing, seed_cross_entropy
 from underpaint.losses.tags import class_tag_loss
-from underpaint.methods.base import Inference, Method, Reference, Stage
+from underpaint.methods.base import Inference, Method, Stage
+from underpaint.methods.cam import ABOUT
 from underpaint.methods.tags.maps import Background, resized, scored
 from underpaint.records import Batch, Head, NetOutput, Progress, Terms
 
@@ -30,19 +30,10 @@ class CamConfig(Config):
     scales: tuple[float, ...] = (1.0, 2.0)
 
 
-class Cam(Method[CamConfig]):
+class Cam(Method[CamConfig], about=ABOUT):
     """A classifier on tags, and a segmentation network on the argmax of its response maps."""
 
-    name: ClassVar[str] = "cam"
-    reference: ClassVar[Reference | None] = Reference(
-        "Learning Deep Features for Discriminative Localization",
-        "Zhou, Khosla, Lapedriza, Oliva, Torralba",
-        2016,
-        "https://arxiv.org/abs/1512.04150",
-    )
-    accepts: ClassVar[frozenset[Kind]] = frozenset({Kind.TAG, Kind.MASK, Kind.SCRIBBLE, Kind.CLICK})
     needs: ClassVar[frozenset[Head]] = frozenset({Head.TAGS})
-    summary: ClassVar[str] = "the floor for tags: a classifier's response maps as labels"
     Settings: ClassVar[type[Config]] = CamConfig
 
     def stages(self) -> tuple[Stage, ...]:

@@ -7,9 +7,9 @@ from typing import ClassVar
 from pydantic import Field
 
 from underpaint.core.config import Config
-from underpaint.hints.types import Kind
 from underpaint.losses.candidates import candidate_terms, nothing
-from underpaint.methods.base import CandidateConfig, Method, Reference
+from underpaint.methods.base import CandidateConfig, Method
+from underpaint.methods.dense_crf import ABOUT
 from underpaint.methods.dense_crf.losses import dense_crf_loss
 from underpaint.records import Batch, NetOutput, Progress, Terms
 
@@ -31,18 +31,9 @@ class DenseCrfConfig(CandidateConfig):
     start: float = Field(default=0.3, ge=0, lt=1)
 
 
-class DenseCrfLoss(Method[DenseCrfConfig]):
+class DenseCrfLoss(Method[DenseCrfConfig], about=ABOUT):
     """Partial cross-entropy and the Potts energy of a fully connected CRF."""
 
-    name: ClassVar[str] = "dense-crf-loss"
-    reference: ClassVar[Reference | None] = Reference(
-        "On Regularized Losses for Weakly-supervised CNN Segmentation",
-        "Tang, Perazzi, Djelouah, Ben Ayed, Schroers, Boykov",
-        2018,
-        "https://arxiv.org/abs/1803.09569",
-    )
-    accepts: ClassVar[frozenset[Kind]] = frozenset({Kind.SCRIBBLE, Kind.CLICK, Kind.BOX, Kind.MASK, Kind.TAG})
-    summary: ClassVar[str] = "all pixels of like colour should agree, the nearer the more"
     Settings: ClassVar[type[Config]] = DenseCrfConfig
 
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:

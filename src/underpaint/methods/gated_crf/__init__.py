@@ -1,1 +1,16 @@
-"""The method gated-crf: `method.py` has its class, the other files what no other method needs."""
+"""The method gated-crf: here its card in the list of methods, without torch; `method.py` has its class."""
+
+from underpaint.hints.types import Kind
+from underpaint.methods.about import About, Reference
+
+ABOUT = About(
+    name="gated-crf",
+    summary="near pixels of like colour should agree, within a window",
+    accepts=frozenset({Kind.SCRIBBLE, Kind.CLICK, Kind.BOX, Kind.MASK, Kind.TAG}),
+    reference=Reference(
+        "Gated CRF Loss for Weakly Supervised Semantic Image Segmentation",
+        "Obukhov, Georgoulis, Dai, Van Gool",
+        2019,
+        "https://arxiv.org/abs/1906.04651",
+    ),
+)

@@ -7,11 +7,11 @@ from typing import ClassVar
 from pydantic import Field
 
 from underpaint.core.config import Config
-from underpaint.hints.types import Kind
 from underpaint.kernels.windowed import GaussianKernel
 from underpaint.losses.candidates import candidate_terms, nothing
 from underpaint.losses.gated_crf import RADIUS, SIGMA_RGB, SIGMA_XY, gated_crf_loss
-from underpaint.methods.base import CandidateConfig, Method, Reference
+from underpaint.methods.base import CandidateConfig, Method
+from underpaint.methods.gated_crf import ABOUT
 from underpaint.records import Batch, NetOutput, Progress, Terms
 
 
@@ -33,18 +33,9 @@ class GatedCrfConfig(CandidateConfig):
     start: float = Field(default=0.005, ge=0, lt=1)
 
 
-class GatedCrf(Method[GatedCrfConfig]):
+class GatedCrf(Method[GatedCrfConfig], about=ABOUT):
     """Partial cross-entropy and a windowed Potts energy on the decoder's grid."""
 
-    name: ClassVar[str] = "gated-crf"
-    reference: ClassVar[Reference | None] = Reference(
-        "Gated CRF Loss for Weakly Supervised Semantic Image Segmentation",
-        "Obukhov, Georgoulis, Dai, Van Gool",
-        2019,
-        "https://arxiv.org/abs/1906.04651",
-    )
-    accepts: ClassVar[frozenset[Kind]] = frozenset({Kind.SCRIBBLE, Kind.CLICK, Kind.BOX, Kind.MASK, Kind.TAG})
-    summary: ClassVar[str] = "near pixels of like colour should agree, within a window"
     Settings: ClassVar[type[Config]] = GatedCrfConfig
 
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:

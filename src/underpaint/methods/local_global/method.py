@@ -14,10 +14,10 @@ from pydantic import Field
 from underpaint.core.config import Config, Settings
 from underpaint.data.samples import Still
 from underpaint.hints.rasterise import UNKNOWN
-from underpaint.hints.types import Kind
 from underpaint.losses.candidates import candidate_terms, nothing, seed_cross_entropy, soft_cross_entropy
 from underpaint.losses.gated_crf import PUBLISHED, RADIUS, gated_crf_loss
-from underpaint.methods.base import MASK_SHARE, CandidateConfig, Inference, Method, Reference, Stage
+from underpaint.methods.base import MASK_SHARE, CandidateConfig, Inference, Method, Stage
+from underpaint.methods.local_global import ABOUT
 from underpaint.methods.local_global.combine import Average, Regulariser
 from underpaint.methods.local_global.labels import Job, Rule, annotated, hard, pooled
 from underpaint.methods.local_global.local_models import LocalModel
@@ -72,18 +72,9 @@ class LocalGlobalConfig(CandidateConfig):
     gated_weight: float = Field(default=0.0, ge=0)
 
 
-class LocalGlobal(Method[LocalGlobalConfig]):
+class LocalGlobal(Method[LocalGlobalConfig], about=ABOUT):
     """A network trained on hints and a model fitted on each image's own hints annotate the training images together."""
 
-    name: ClassVar[str] = "local-global"
-    reference: ClassVar[Reference | None] = Reference(
-        "Weakly Supervised Semantic Segmentation: combining local and global models",
-        "Mayer, Timofte, Paul",
-        2018,
-        "https://arxiv.org/abs/1808.01625",
-    )
-    accepts: ClassVar[frozenset[Kind]] = frozenset(Kind)
-    summary: ClassVar[str] = "network and per-image model annotate the images together; a fresh network learns that"
     Settings: ClassVar[type[Config]] = LocalGlobalConfig
 
     def stages(self) -> tuple[Stage, ...]:

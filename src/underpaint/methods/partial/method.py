@@ -5,24 +5,15 @@ from __future__ import annotations
 from typing import ClassVar
 
 from underpaint.core.config import Config
-from underpaint.hints.types import Kind
 from underpaint.losses.candidates import candidate_terms
-from underpaint.methods.base import CandidateConfig, Method, Reference
+from underpaint.methods.base import CandidateConfig, Method
+from underpaint.methods.partial import ABOUT
 from underpaint.records import Batch, NetOutput, Progress, Terms
 
 
-class Partial(Method[CandidateConfig]):
+class Partial(Method[CandidateConfig], about=ABOUT):
     """Candidate-set cross-entropy: the partial one where one candidate is left, its set form where several are."""
 
-    name: ClassVar[str] = "partial"
-    reference: ClassVar[Reference | None] = Reference(
-        "Normalized Cut Loss for Weakly-supervised CNN Segmentation (its baseline)",
-        "Tang, Djelouah, Perazzi, Boykov, Schroers",
-        2018,
-        "https://arxiv.org/abs/1804.01346",
-    )
-    accepts: ClassVar[frozenset[Kind]] = frozenset(Kind)
-    summary: ClassVar[str] = "the floor: cross-entropy on the pixels that the hints speak of"
     Settings: ClassVar[type[Config]] = CandidateConfig
 
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:

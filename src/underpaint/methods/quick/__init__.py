@@ -1,1 +1,11 @@
-"""The method quick: `method.py` has its class, the other files what no other method needs."""
+"""The method quick: here its card in the list of methods, without torch; `method.py` has its class."""
+
+from underpaint.hints.types import Kind
+from underpaint.methods.about import About
+
+ABOUT = About(
+    name="quick",
+    summary="a linear model on frozen features: seconds instead of minutes",
+    accepts=frozenset({Kind.MASK, Kind.SCRIBBLE, Kind.CLICK, Kind.BOX}),
+    reference=None,
+)

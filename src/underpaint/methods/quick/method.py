@@ -11,8 +11,8 @@ from underpaint.core.errors import ConfigError
 from underpaint.features.linear import PENALTY, LinearModel
 from underpaint.features.pixels import DENSITY
 from underpaint.features.rows import fit_rows, marked_rows
-from underpaint.hints.types import Kind
-from underpaint.methods.base import Fitting, Method, Reference, Stage
+from underpaint.methods.base import Fitting, Method, Stage
+from underpaint.methods.quick import ABOUT
 from underpaint.models.network import ModelConfig
 from underpaint.records import Batch, NetOutput, Progress, Terms
 
@@ -35,13 +35,9 @@ class QuickConfig(Config):
     density: float = Field(default=DENSITY, gt=0)
 
 
-class Quick(Method[QuickConfig]):
+class Quick(Method[QuickConfig], about=ABOUT):
     """Multinomial logistic regression on several levels of a frozen encoder's features."""
 
-    name: ClassVar[str] = "quick"
-    reference: ClassVar[Reference | None] = None
-    accepts: ClassVar[frozenset[Kind]] = frozenset({Kind.MASK, Kind.SCRIBBLE, Kind.CLICK, Kind.BOX})
-    summary: ClassVar[str] = "a linear model on frozen features: seconds instead of minutes"
     Settings: ClassVar[type[Config]] = QuickConfig
 
     def stages(self) -> tuple[Stage, ...]:

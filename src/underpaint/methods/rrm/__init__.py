@@ -1,1 +1,16 @@
-"""The method rrm: `method.py` has its class, the other files what no other method needs."""
+"""The method rrm: here its card in the list of methods, without torch; `method.py` has its class."""
+
+from underpaint.hints.types import Kind
+from underpaint.methods.about import About, Reference
+
+ABOUT = About(
+    name="rrm",
+    summary="tags: reliable pixels of the response maps and a dense energy, end to end",
+    accepts=frozenset({Kind.TAG, Kind.MASK, Kind.SCRIBBLE, Kind.CLICK}),
+    reference=Reference(
+        "Reliability Does Matter: An End-to-End Weakly Supervised Semantic Segmentation Approach",
+        "Zhang, Xiao, Wei, Sun, Huang",
+        2020,
+        "https://arxiv.org/abs/1911.08039",
+    ),
+)

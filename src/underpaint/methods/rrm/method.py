@@ -15,12 +15,12 @@ from torch import Tensor
 
 from underpaint.core.config import Config
 from underpaint.hints.rasterise import Mask
-from underpaint.hints.types import Kind
 from underpaint.kernels.meanfield import CrfParameters, mean_field
 from underpaint.losses.candidates import nothing, seed_cross_entropy
 from underpaint.losses.grid import shrink_image
 from underpaint.losses.tags import class_tag_loss
-from underpaint.methods.base import Inference, Method, Reference, Stage
+from underpaint.methods.base import Inference, Method, Stage
+from underpaint.methods.rrm import ABOUT
 from underpaint.methods.rrm.labels import Reliability, reliable_labels
 from underpaint.methods.rrm.losses import gated_dense_energy, split_cross_entropy
 from underpaint.methods.tags.refine import Refiner
@@ -73,19 +73,10 @@ class RrmConfig(Config):
     gradient: Literal["reference", "exact"] = "reference"
 
 
-class Rrm(Method[RrmConfig]):
+class Rrm(Method[RrmConfig], about=ABOUT):
     """Reliable pixels from two CRFs over the response maps, cross-entropy there, a gated dense energy elsewhere."""
 
-    name: ClassVar[str] = "rrm"
-    reference: ClassVar[Reference | None] = Reference(
-        "Reliability Does Matter: An End-to-End Weakly Supervised Semantic Segmentation Approach",
-        "Zhang, Xiao, Wei, Sun, Huang",
-        2020,
-        "https://arxiv.org/abs/1911.08039",
-    )
-    accepts: ClassVar[frozenset[Kind]] = frozenset({Kind.TAG, Kind.MASK, Kind.SCRIBBLE, Kind.CLICK})
     needs: ClassVar[frozenset[Head]] = frozenset({Head.TAGS})
-    summary: ClassVar[str] = "tags: reliable pixels of the response maps and a dense energy, end to end"
     Settings: ClassVar[type[Config]] = RrmConfig
 
     def stages(self) -> tuple[Stage, ...]:

@@ -1,1 +1,16 @@
-"""The method sc-cam: `method.py` has its class, the other files what no other method needs."""
+"""The method sc-cam: here its card in the list of methods, without torch; `method.py` has its class."""
+
+from underpaint.hints.types import Kind
+from underpaint.methods.about import About, Reference
+
+ABOUT = About(
+    name="sc-cam",
+    summary="tags: classifiers of sub-categories, affinities and a random walk, then a network",
+    accepts=frozenset({Kind.TAG, Kind.MASK, Kind.SCRIBBLE, Kind.CLICK}),
+    reference=Reference(
+        "Weakly-Supervised Semantic Segmentation via Sub-category Exploration",
+        "Chang, Wang, Hung, Piramuthu, Tsai, Yang",
+        2020,
+        "https://arxiv.org/abs/2008.01183",
+    ),
+)

@@ -16,11 +16,11 @@ from torch.nn import functional as F
 
 from underpaint.core.config import Config
 from underpaint.hints.rasterise import UNKNOWN, Mask
-from underpaint.hints.types import Kind
 from underpaint.kernels.randomwalk import random_walk
 from underpaint.losses.candidates import nothing, seed_cross_entropy, soft_cross_entropy
 from underpaint.losses.tags import class_tag_loss
-from underpaint.methods.base import Inference, Method, Reference, Stage
+from underpaint.methods.base import Inference, Method, Stage
+from underpaint.methods.sc_cam import ABOUT
 from underpaint.methods.sc_cam.labels import affinity_labels, subcategories
 from underpaint.methods.sc_cam.losses import Form, affinities, affinity_loss, subtag_loss
 from underpaint.methods.tags.maps import Scores, resized, scored
@@ -76,18 +76,9 @@ class ScCamConfig(Config):
     retrain_rate: float = Field(default=0.5, gt=0, le=1)
 
 
-class ScCam(Method[ScCamConfig]):
+class ScCam(Method[ScCamConfig], about=ABOUT):
     """Clusters of a class's images as sub-categories, and what a classifier of both sees of each class."""
 
-    name: ClassVar[str] = "sc-cam"
-    reference: ClassVar[Reference | None] = Reference(
-        "Weakly-Supervised Semantic Segmentation via Sub-category Exploration",
-        "Chang, Wang, Hung, Piramuthu, Tsai, Yang",
-        2020,
-        "https://arxiv.org/abs/2008.01183",
-    )
-    accepts: ClassVar[frozenset[Kind]] = frozenset({Kind.TAG, Kind.MASK, Kind.SCRIBBLE, Kind.CLICK})
-    summary: ClassVar[str] = "tags: classifiers of sub-categories, affinities and a random walk, then a network"
     Settings: ClassVar[type[Config]] = ScCamConfig
 
     def stages(self) -> tuple[Stage, ...]:

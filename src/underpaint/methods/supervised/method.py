@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 from underpaint.core.config import Config
-from underpaint.hints.types import Kind
 from underpaint.losses.candidates import seed_cross_entropy
-from underpaint.methods.base import Method, Reference
+from underpaint.methods.base import Method
+from underpaint.methods.supervised import ABOUT
 from underpaint.records import Batch, NetOutput, Progress, Terms
 
 
@@ -15,13 +15,9 @@ class SupervisedConfig(Config):
     """No settings: plain cross-entropy on every labelled pixel."""
 
 
-class Supervised(Method[SupervisedConfig]):
+class Supervised(Method[SupervisedConfig], about=ABOUT):
     """Cross-entropy on the pixels of full masks; void pixels are left out."""
 
-    name: ClassVar[str] = "supervised"
-    reference: ClassVar[Reference | None] = None
-    accepts: ClassVar[frozenset[Kind]] = frozenset({Kind.MASK})
-    summary: ClassVar[str] = "the ceiling: cross-entropy on full masks"
     Settings: ClassVar[type[Config]] = SupervisedConfig
 
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:

@@ -1,0 +1,317 @@
+"""What a training will do, found out before it starts; and the training itself, which does just that."""
+
+from __future__ import annotations
+
+import logging
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from underpaint.annotations.jsonl import hint_record
+from underpaint.core.classes import ClassTable
+from underpaint.core.config import Config, Settings, merge
+from underpaint.core.digest import code_digest, files_digest, fingerprint
+from underpaint.core.errors import ConfigError, DataError
+from underpaint.core.lock import only_one
+from underpaint.core.paths import AnyPath, as_path
+from underpaint.datasets.folder import DataFolder
+from underpaint.doctor.estimate import Estimate, estimate
+from underpaint.hints.types import Hints, Kind
+from underpaint.imagefiles.images import deep_photographs, image_size
+from underpaint.imagefiles.masks import labels_digest
+from underpaint.imagefiles.window import OUTSIDE, common_window, outside
+from underpaint.methods.base import Method
+from underpaint.methods.registry import checked_class, learner_of, method_class, takers, with_settings
+from underpaint.training.artifacts import TRAINING_ROOMS
+from underpaint.training.code import source_digest
+from underpaint.training.config import DataConfig, MethodConfig, RunConfig
+from underpaint.training.reporter import Reporter, Silent
+from underpaint.training.run_folder import RunFolder
+from underpaint.training.stages import StagedRun
+from underpaint.workflows.choice import Choice, choose, counted, main_kinds
+from underpaint.workflows.pictures import draw_missing
+from underpaint.workflows.preflight import preflight
+from underpaint.workflows.resume import go_on, make_folder
+from underpaint.workflows.run import Run
+from underpaint.workflows.training_data import TrainingData
+
+log = logging.getLogger(__name__)
+
+AnyMethod = str | type[Method[Config]] | Method[Config]
+"""A registry name (or ``auto``), the class of a method, or a method with its settings."""
+
+SIZES = 64
+"""Photographs whose size is read for an estimate of memory."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a training will do.
+
+    Args:
+        data: The data set.
+        hints: Hints by image name.
+        config: All settings.
+        method: The method, with its settings.
+        kinds: Images with each kind of hint.
+        steps: Optimiser steps of all stages.
+        stages: Names of the stages, with the methods that train them.
+        choice: The method, and why it was taken.
+        expected: Minutes and memory.
+        warning: What makes the result useless if nothing is done, with the ways on; empty where nothing does.
+        notes: What a person should know before it starts.
+        source: Where the hints came from, for the run folder.
+    """
+
+    data: DataFolder
+    hints: Mapping[str, Hints]
+    config: RunConfig
+    method: Method[Config]
+    kinds: Mapping[Kind, int]
+    steps: int
+    stages: tuple[str, ...]
+    choice: Choice
+    expected: Estimate
+    warning: str
+    notes: tuple[str, ...]
+    source: Settings
+
+    def words(self) -> list[str]:
+        """What will be done, why, and what it will cost, in lines for a person."""
+        expected, choice = self.expected, self.choice
+        return [
+            f"method {choice.method}: {choice.why}",
+            *counted(main_kinds(self.hints.values()), choice),
+            f"{len(self.hints)} images, {self.steps} steps in {len(self.stages)} stage(s): {', '.join(self.stages)}",
+            *self._lifted(),
+            f"about {expected.minutes:g} minute(s) on {expected.cores} core(s) without a GPU, within a factor of two, "
+            f"and {expected.megabytes} MB of memory",
+        ]
+
+    def train(
+        self, out: AnyPath, *, resume: bool = False, store: AnyPath | None = None, reporter: Reporter | None = None
+    ) -> Run:
+        """Train the network and leave it in the run folder ``out``; what `plan` was asked for is what is done.
+
+        Args:
+            out: Run folder; new, or with ``resume`` the one of an interrupted run with the same plan. One that was
+                killed before its settings were written begins anew.
+            resume: Go on with an interrupted run; on a CPU the weights are those of an uninterrupted one, bit for bit.
+                Settings on which weights do not depend may differ (`FREE`). Pictures that are missing are drawn.
+            store: Folder of artifacts to share with other runs: a stage that one of them has trained is not trained
+                again. None for one within the run folder.
+            reporter: Watches; None for nobody.
+
+        Raises:
+            UnderpaintError: there is nothing to resume, settings differ, another process trains in the folder, or the
+                training fails.
+        """
+        folder, reporter = as_path(out, "out"), reporter or Silent()
+        for note in self.notes:
+            reporter.note(note)
+        make_folder(folder, resume=resume)
+        with only_one(folder):
+            run = Run(folder)
+            if resume and not run.unbegun:
+                go_on(run, self.config, self.method, self.source)
+            else:
+                RunFolder.create(folder, self.config, self.data.classes, self.source)
+            if run.complete:
+                reporter.note("the run is complete already")
+            if not run.trained:
+                artifacts = None if store is None else as_path(store, "store")
+                StagedRun(run, self.config, self.method, self.data, self.hints, reporter, artifacts).train()
+            draw_missing(run, self.data, self.hints)
+        return run
+
+    def _lifted(self) -> list[str]:
+        """A line where the set is so small that the least number of steps counts, not the passes."""
+        train, images = self.config.train, len(self.hints)
+        passes = train.model_copy(update={"least_steps": 0}).steps(images, 1)
+        if passes >= train.least_steps:
+            return []
+        return [
+            f"a small set: {train.epochs:g} passes would be {passes} steps a stage, {train.least_steps} are taken "
+            "(train.least_steps)"
+        ]
+
+
+def plan_training(
+    learnt: TrainingData, settings: Settings, method: AnyMethod = "auto", *, where: object = "settings"
+) -> Plan:
+    """Choose, settle all settings, and check, without training.
+
+    Args:
+        learnt: Data set and hints.
+        settings: Of the recipes and of the call.
+        method: As `underpaint.plan` takes it.
+        where: Where the settings come from, for messages.
+
+    Raises:
+        UnderpaintError: as `underpaint.plan`.
+    """
+    data, hints, classes = learnt.data, learnt.hints, learnt.data.classes
+    checked = preflight(hints, classes)
+    if checked.warning:  # before anything else, since nothing else is as likely to spoil the result
+        log.warning(checked.warning)
+    choice = _choice(method, settings, main_kinds(hints.values()), background=classes.background is not None)
+    settings = merge({"method": {"settings": choice.settings}}, merge(settings, {"method": {"name": choice.method}}))
+    config = RunConfig.parse(settings, where)
+    trained = _made(method, config.method, classes)
+    kinds = _count(hints)
+    _check_kinds(trained, kinds)
+    window, seen = _window(data, hints, config.data)
+    stages, sizes = trained.stages(), _some_sizes(data, hints)
+    settled = {
+        "method": MethodConfig(name=trained.name, settings=trained.config.model_dump(mode="json")),
+        "data": window,
+        "model": trained.network(config.model, _median_side(sizes)),
+    }
+    config = config.model_copy(update=settled)
+    steps = sum(config.train.steps(len(hints), stage.epochs) for stage in stages if not stage.fitted)
+    return Plan(
+        data=data,
+        hints=hints,
+        config=config,
+        method=trained,
+        kinds=kinds,
+        steps=steps,
+        stages=tuple(f"{stage.name} ({learner_of(trained, stage).name})" for stage in stages),
+        choice=choice,
+        expected=_expected(len(hints), sizes, config, steps, rounds=len(stages) - 1),
+        warning=checked.warning,
+        notes=(*learnt.remarks, *seen, *_left_out(len(hints), len(data.split(learnt.split))), *checked.notes),
+        source=_source(learnt, kinds, trained),
+    )
+
+
+def _source(learnt: TrainingData, kinds: Mapping[Kind, int], method: Method[Config]) -> Settings:
+    """Where the hints came from, as the run folder keeps it."""
+    hints = learnt.hints
+    return {
+        "data": str(learnt.path),
+        "split": learnt.split,
+        "images": len(hints),
+        "names": fingerprint(sorted(hints)),
+        "hints": [str(path) for path in learnt.sources] or "masks of the data set",
+        **_digests(learnt.data, hints, method),
+        "kinds": {kind.value: count for kind, count in kinds.items()},
+    }
+
+
+def _digests(data: DataFolder, hints: Mapping[str, Hints], method: Method[Config]) -> Settings:
+    """Of what the network will learn from: what the hints say, their label pictures by content, the photographs, code.
+
+    The code is for comparisons, which want one for all their runs; a run may be resumed under a newer one.
+    """
+    said = [hints[name] for name in sorted(hints)]
+    pictures = [label for hint in said if (label := data.labels(hint)) is not None]
+    own = source_digest(type(method))
+    content = [labels_digest(pictures, data.classes)] if pictures else []
+    return {
+        "content": fingerprint([hint_record(hint) for hint in said], *content),
+        "photographs": files_digest(data.images[hint.image] for hint in said if hint.image in data.images),
+        "classes": fingerprint(data.classes.names, data.classes.background),
+        "code": code_digest(*TRAINING_ROOMS) if own is None else fingerprint(code_digest(*TRAINING_ROOMS), own),
+    }
+
+
+def _count(hints: Mapping[str, Hints]) -> dict[Kind, int]:
+    every = [kind for hint in hints.values() for kind in hint.kinds()]
+    return {kind: every.count(kind) for kind in Kind if kind in every}
+
+
+def _choice(asked: AnyMethod, settings: Settings, kinds: Mapping[Kind, int], *, background: bool) -> Choice:
+    """The method's name, and why it is taken."""
+    held = settings.get("method")
+    named = held.get("name") if isinstance(held, dict) else None
+    if asked == "auto":
+        return choose(kinds, background=background) if named is None else Choice(str(named), "the recipe says so")
+    name = asked if isinstance(asked, str) else checked_class(asked if isinstance(asked, type) else type(asked)).name
+    if named is not None and named != name:
+        raise ConfigError(f"--method {name}, but the recipe is for {named!r}", fix="leave one of them out")
+    return Choice(name, "it was asked for")
+
+
+def _made(asked: AnyMethod, config: MethodConfig, classes: ClassTable) -> Method[Config]:
+    """The method, made once for the whole training."""
+    if not isinstance(asked, Method):
+        kind = method_class(config.name) if isinstance(asked, str) else asked
+        return with_settings(kind, config.settings, classes)
+    if config.settings:
+        fix = "give the settings to the method, or the class of the method in its place"
+        raise ConfigError(f"method.settings beside a method that has its own: {', '.join(config.settings)}", fix=fix)
+    if (asked.classes.names, asked.classes.background) != (classes.names, classes.background):
+        raise ConfigError(
+            f"the method was made for the classes {', '.join(asked.classes.names)}",
+            accepted=f"those of the data set: {', '.join(classes.names)}",
+            fix="make it with open_dataset(data).classes, or give its class",
+        )
+    return asked
+
+
+def _window(data: DataFolder, hints: Mapping[str, Hints], asked: DataConfig) -> tuple[DataConfig, list[str]]:
+    """The window of photographs of 16 bits in numbers, and what a person should know of it."""
+    paths = [data.images[name] for name in sorted(hints) if name in data.images]
+    window = asked.fixed or common_window(deep_photographs(paths))
+    if window is None:
+        return asked, []
+    beyond = [share > OUTSIDE for share in (outside(values, window) for values in deep_photographs(paths))]
+    note = (
+        f"photographs of 16 bits ({len(beyond)}) are seen through the window {window[0]} to {window[1]} (data.window)"
+    )
+    if any(beyond):
+        note += f"; {sum(beyond)} of them have more than {OUTSIDE:.0%} of their values outside"
+    return asked.model_copy(update={"window": window}), [note] if beyond else []
+
+
+def _some_sizes(data: DataFolder, hints: Mapping[str, Hints]) -> list[tuple[int, int]]:
+    """(H, W) of some of the photographs; an unreadable one is left out of the training, with a note."""
+    some = [data.images[name] for name in sorted(hints) if name in data.images][:: -(-len(hints) // SIZES) or 1]
+    sizes = []
+    for path in some:
+        with suppress(DataError):
+            sizes.append(image_size(path))
+    return sizes
+
+
+def _median_side(sizes: Sequence[tuple[int, int]]) -> float:
+    """Median longest side; 1 where no photograph can be read, which the training says itself."""
+    return statistics.median(max(size) for size in sizes) if sizes else 1.0
+
+
+def _expected(images: int, sizes: Sequence[tuple[int, int]], config: RunConfig, steps: int, *, rounds: int) -> Estimate:
+    """Minutes and memory, from the sizes of some of the photographs."""
+    pixels = [math.prod(size) for size in sizes]
+    return estimate(
+        images,
+        sum(pixels) / max(len(pixels), 1),
+        steps=steps,
+        batch=config.train.batch,
+        parts=config.train.accumulate,
+        crop=config.views.crop,
+        cache_mb=config.views.cache_mb,
+        rounds=rounds,
+        working=config.data.working,
+    )
+
+
+def _check_kinds(method: Method[Config], kinds: Mapping[Kind, int]) -> None:
+    accepted = method.accepts
+    refused = [kind for kind in kinds if kind not in accepted and kind != Kind.TAG]
+    if refused:
+        raise ConfigError(
+            f"method {method.name!r} does not learn from {', '.join(refused)}",
+            accepted=", ".join(sorted(accepted)),
+            fix=f"choose one of: {', '.join(takers(refused))}",
+        )
+    if not accepted & set(kinds):
+        needed = " or ".join(sorted(accepted))
+        raise ConfigError(f"method {method.name!r} needs {needed}; the hints are {', '.join(kinds)}")
+
+
+def _left_out(hinted: int, images: int) -> list[str]:
+    left = images - hinted
+    return [f"{left} of {images} images of the split have no hint and are left out"] if left else []

@@ -1,0 +1,258 @@
+"""A finished training, ready to predict: its networks, masks of single images, and scores on a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from underpaint.core.classes import ClassTable
+from underpaint.core.errors import DataError, RunError
+from underpaint.core.paths import AnyPath, as_path
+from underpaint.datasets.areas import open_with_truth, require_truth
+from underpaint.evaluation.compare import Evaluation, count_image, evaluation
+from underpaint.export import choose_forward
+from underpaint.imagefiles.images import read_rgb
+from underpaint.models.network import Network
+from underpaint.predict import PredictConfig, Predictor
+from underpaint.training.run_folder import PUT_BACK, RunFolder
+
+WEIGHTS, TAG_WEIGHTS = "weights.safetensors", "tags.safetensors"
+
+Engine = Literal["auto", "torch", "onnx"]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a network says of one image. It unpacks as ``mask, probabilities = run.predict(image)``.
+
+    Args:
+        mask: (H, W) uint8, the number of the most probable class of every pixel; numbers count ``classes``.
+        probabilities: (C, H, W) float32; they add up to 1 in every pixel.
+        classes: The C names of the classes.
+    """
+
+    mask: npt.NDArray[np.uint8]
+    probabilities: npt.NDArray[np.float32]
+    classes: tuple[str, ...]
+
+    def __iter__(self) -> Iterator[npt.NDArray[Any]]:
+        """The mask, then the probabilities."""
+        yield from (self.mask, self.probabilities)
+
+
+class Run(RunFolder):
+    """A training on disk, as `underpaint.train` and `underpaint.load_run` give it.
+
+    Example:
+        >>> run = underpaint.load_run("run")  # doctest: +SKIP
+        >>> mask, probabilities = run.predict("photograph.jpg")  # doctest: +SKIP
+    """
+
+    def predict(
+        self,
+        image: AnyPath | npt.NDArray[np.uint8],
+        *,
+        scales: float | Sequence[float] = 1.0,
+        flip: bool = False,
+        crf: bool = False,
+        tile: int | None = None,
+        engine: Engine = "auto",
+    ) -> Prediction:
+        """Predict one image, at its own size.
+
+        Args:
+            image: An (H, W, 3) uint8 array, RGB from 0 to 255, or the path of an image file.
+            scales: Factors on the image's size, from 0.25 to 4; probabilities are averaged over them.
+            flip: Also average with the mirrored image.
+            crf: Sharpen borders with a dense CRF.
+            tile: Longest side in pixels that the network sees at once; None for what it saw in training.
+            engine: ``torch``, ``onnx``, or ``auto`` for the faster one that is installed.
+
+        Returns:
+            Mask, probabilities and the names of the classes.
+
+        Raises:
+            DataError: an array of another shape or type, an empty one, or a file that cannot be read.
+            ConfigError: a setting out of range.
+            RunError: the training is not finished.
+        """
+        pixels = self._pixels(image)
+        predictor = self.predictor(predict_config(scales=scales, flip=flip, crf=crf, tile=tile, engine=engine))
+        probabilities = predictor.probabilities(pixels)
+        return Prediction(probabilities.argmax(axis=0).astype(np.uint8), probabilities, self.classes.names)
+
+    def evaluate(
+        self,
+        data: AnyPath,
+        *,
+        split: str = "test",
+        rest: str | None = None,
+        scales: float | Sequence[float] = 1.0,
+        flip: bool = False,
+        crf: bool = False,
+    ) -> Evaluation:
+        """Predict the images of a split and score the masks, without writing any.
+
+        Args:
+            data: A data set with masks, or with annotated areas in their place.
+            split: Name of the split.
+            rest: Class of what no annotation covers, where areas are the truth.
+            scales: As in `predict`.
+            flip: As in `predict`.
+            crf: As in `predict`.
+
+        Raises:
+            DataError: no such split, an image without truth, or other classes than those of the run.
+            RunError: the training is not finished.
+        """
+        opened = open_with_truth(as_path(data, "data"), rest=rest)
+        names, table = opened.split(split), opened.classes
+        require_truth(opened, names)
+        predictor = self.predictor(predict_config(scales=scales, flip=flip, crf=crf))
+        numbers, window = self._numbers(table, opened.root), self.config.data.fixed
+        counts = (
+            count_image(
+                name,
+                opened.mask(name).read(table),
+                numbers[predictor.index(read_rgb(opened.images[name], window=window))],
+                table,
+            )
+            for name in names
+        )
+        return evaluation(table, split, counts)
+
+    def predictor(self, config: PredictConfig) -> Predictor:
+        """What predicts images with the final network under these settings. Raises `RunError` as `network`."""
+        network = self._final
+        forward = choose_forward(network, self.root / "export", self.classes, engine=config.engine)
+        return Predictor(network, config, forward=forward)
+
+    @cached_property
+    def _final(self) -> Network:
+        return self.network()
+
+    def network(self) -> Network:
+        """The final network, read anew, in evaluation mode.
+
+        Raises:
+            RunError: the training is not finished, or its files are damaged.
+        """
+        return self._network(WEIGHTS)
+
+    def variance_network(self) -> Network:
+        """The final network, which must have a variance head, in evaluation mode.
+
+        Raises:
+            RunError: the training is not finished, or has no such head at its end.
+        """
+        network = self.network()
+        if network.variance_head is None:
+            raise RunError(
+                f"the final network of method {self.config.method.name!r} learned no uncertainty",
+                where=self.root,
+                fix="train with --method box-uncertainty, which does unless its setting uncertainty is false",
+            )
+        return network
+
+    def tag_network(self) -> Network:
+        """The last network with a tag head, in evaluation mode.
+
+        Raises:
+            RunError: the training is not finished, or its method trains no tag head.
+        """
+        if self.trained and not (self.root / TAG_WEIGHTS).is_file():
+            raise RunError(
+                f"there are no response maps: method {self.config.method.name!r} left no {TAG_WEIGHTS}",
+                where=self.root,
+                fix="train with cam, rrm or sc-cam, which learn from tags",
+            )
+        network = self._network(TAG_WEIGHTS)
+        if network.tag_head is None:
+            raise RunError("the weights have no tag head", where=self.root / TAG_WEIGHTS, fix=PUT_BACK)
+        return network
+
+    def _network(self, weights: str) -> Network:
+        if not self.trained:
+            raise RunError("the training is not finished", where=self.root, fix="underpaint train ... --resume")
+        config = self.config
+        return Network.of_weights(config.model, len(self.classes), self.file(weights), field=config.views.field)
+
+    def _pixels(self, image: AnyPath | npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        if isinstance(image, np.ndarray):
+            return _checked(image)
+        return read_rgb(as_path(image, "image"), window=self.config.data.fixed)
+
+    def _numbers(self, table: ClassTable, where: Path) -> npt.NDArray[np.uint8]:
+        """(C,): for each class of the run its number in a class table with the same names."""
+        own = self.classes.names
+        if set(own) != set(table.names):
+            raise DataError(
+                f"the classes of the data set are {', '.join(table.names)}",
+                where=where,
+                accepted=f"those of the run: {', '.join(own)}",
+                fix="score on a data set with the classes that the run was trained for",
+            )
+        return np.array([table.names.index(name) for name in own], dtype=np.uint8)
+
+
+def load_run(path: AnyPath) -> Run:
+    """Open a run folder to predict with it.
+
+    Args:
+        path: The folder that `underpaint.train` or ``underpaint train`` was given.
+
+    Returns:
+        The run: ``.predict(image)``, ``.evaluate(data)``, ``.classes``, ``.config``, ``.about``.
+
+    Raises:
+        RunError: the folder is no run, or the training in it is not finished.
+        DataError: nothing is there.
+
+    Example:
+        >>> run = underpaint.load_run("run")  # doctest: +SKIP
+        >>> run.classes.names  # doctest: +SKIP
+        ('background', 'cat')
+    """
+    run = Run(as_path(path, "path"))
+    run.file("config.yaml")
+    if not run.trained:
+        raise RunError("the training is not finished", where=run.root, fix="train again with resume=True (--resume)")
+    return run
+
+
+def predict_config(
+    *,
+    scales: float | Sequence[float] = 1.0,
+    flip: bool = False,
+    crf: bool = False,
+    tile: int | None = None,
+    engine: Engine = "auto",
+) -> PredictConfig:
+    """The settings of a prediction, checked. Raises `ConfigError` for one out of range."""
+    several = (scales,) if isinstance(scales, int | float) else tuple(scales)
+    stated = {"scales": several, "flip": flip, "crf": crf, "tile": tile, "engine": engine}
+    return PredictConfig.parse(stated, "the prediction")
+
+
+def _checked(image: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
+    """An array of the shape and type that networks are given."""
+    if image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8 and image.size:
+        return np.asarray(image, dtype=np.uint8)
+    fixes = {
+        "f": "scale values from 0 to 1 with (255 * image).round().astype(numpy.uint8)",
+        "u": "give the file's path, so that the run's window of values is applied",
+        "i": "convert values from 0 to 255 with image.astype(numpy.uint8)",
+        "b": "give the photograph, not a mask",
+    }
+    fix = "transpose or repeat its channels to RGB in the last axis, without an alpha channel"
+    raise DataError(
+        f"the image is an array of shape {image.shape} and type {image.dtype}",
+        accepted="(height, width, 3), uint8, RGB from 0 to 255, not empty",
+        fix=fix if image.dtype == np.uint8 else fixes.get(image.dtype.kind, fix),
+    )
