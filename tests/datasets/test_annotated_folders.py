@@ -141,7 +141,7 @@ def test_several_formats_are_refused(tmp_path: Path) -> None:
 
 def test_folders_without_annotations_or_photographs(tmp_path: Path) -> None:
     coco(tmp_path / "coco.json", "a.jpg")
-    with pytest.raises(DataError, match="no photographs"):
+    with pytest.raises(DataError, match="no images"):
         open_dataset(tmp_path)
     (tmp_path / "coco.json").unlink()
     with pytest.raises(DataError, match="no data set recognised"):
@@ -160,7 +160,7 @@ def test_names_by_their_ends() -> None:
     names = Names(images)
 
     def found(source: str, *lines: str) -> dict[str, str]:
-        return names.match([(Path(source), lines)])[0].photographs
+        return names.match([(Path(source), lines)])[0].images
 
     assert found("elsewhere/hints.json", "b.jpg", "a.jpg", "y/a", "somewhere/c.jpg", "d") == {
         "b.jpg": "y/b", "y/a": "y/a", "somewhere/c.jpg": "c",

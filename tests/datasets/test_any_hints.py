@@ -117,7 +117,7 @@ def test_unknown_tags_and_boxed_classes_go_as_well(tmp_path: Path, data: DataFol
 
 def test_hints_outside_are_refused_or_counted(tmp_path: Path, data: DataFolder) -> None:
     (tmp_path / "a.xml").write_text(box_xml(side=90))
-    with pytest.raises(HintError, match="box lies outside the photograph 'a' of 30 rows and 40 columns"):
+    with pytest.raises(HintError, match="box lies outside the image 'a' of 30 rows and 40 columns"):
         read_any_hints(tmp_path / "a.xml", data)
     hints, report = read_any_hints(tmp_path / "a.xml", data, ignore_outside=True)
     assert (report.outside, report.cut) == (0, 1)
@@ -145,7 +145,7 @@ def test_a_photograph_that_cannot_be_read_is_counted(tmp_path: Path, data: DataF
     hints, report = read_any_hints(tmp_path / "h.jsonl", data)
     assert list(hints) == ["a"]
     assert list(report.unreadable) == ["b"]
-    assert "1 photographs cannot be read: b" in report.lines()
+    assert "1 images cannot be read: b" in report.lines()
 
 
 def test_unknown_formats_are_refused(tmp_path: Path, data: DataFolder) -> None:
@@ -236,7 +236,7 @@ def test_up_to_one_pixel_outside_is_moved_inside() -> None:
     ],
 )
 def test_farther_outside_is_refused_or_dropped(hints: Hints) -> None:
-    with pytest.raises(HintError, match="outside the photograph"):
+    with pytest.raises(HintError, match="outside the image"):
         fit_hints(hints, (30, 40), drop=False, where="test")
     fitted = fit_hints(hints, (30, 40), drop=True, where="test")
     assert (fitted.dropped, fitted.cut) == (1, 0)
@@ -254,7 +254,7 @@ def test_the_real_weak_labels() -> None:
     weak = DATA / "voc_animals/weak"
     with pytest.raises(HintError, match="unknown class"):
         read_any_hints(weak / "voc_whats_the_point.json", data)
-    with pytest.raises(HintError, match="outside the photograph"):
+    with pytest.raises(HintError, match="outside the image"):
         read_any_hints(weak / "voc_whats_the_point.json", data, ignore_unknown=True)
     paths = [weak / "voc_whats_the_point.json", weak / "tags.csv"]
     hints, report = read_any_hints(paths, data, ignore_unknown=True, ignore_outside=True)

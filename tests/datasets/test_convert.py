@@ -211,7 +211,7 @@ def test_masks_without_a_photograph_are_said(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         write_index_mask(tmp_path / name, np.ones(SIZE, np.uint8), TABLE)
     (tmp_path / "classes.txt").write_text("\n".join(TABLE.names))
-    assert plan_conversion(tmp_path, to="coco").left_out == ["1 masks have no photograph: b"]
+    assert plan_conversion(tmp_path, to="coco").left_out == ["1 masks have no image: b"]
 
 
 def test_a_click_file_by_itself_brings_its_background(tmp_path: Path) -> None:

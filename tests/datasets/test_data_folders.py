@@ -117,7 +117,7 @@ def test_what_is_missing_is_named(root: Path) -> None:
 def test_an_empty_image_folder_is_refused(tmp_path: Path) -> None:
     touch(tmp_path, "images/notes.txt")
     (tmp_path / "classes.txt").write_text("background\ncat\n")
-    with pytest.raises(DataError, match="no photographs"):
+    with pytest.raises(DataError, match="no images"):
         open_dataset(tmp_path)
 
 

@@ -236,7 +236,7 @@ def test_a_devkit_layout_has_the_classes_of_its_list(tmp_path: Path, name: str) 
     root = tmp_path / "kit"
     for folder in ("JPEGImages", "SegmentationClass"):
         saved(root / folder / "p.png", np.ones(SIZE, np.uint8))
-    with pytest.raises(DataError, match=r"1 photographs are not: p"):
+    with pytest.raises(DataError, match=r"1 images are not VOC's: p"):
         open_dataset(root)
     lines = {"labelmap.txt": "background:0,0,0::\ndate:9,9,9::\n"}.get(name, "_background_\ndate\n")
     (root / name).write_text(lines.replace("_background_", "background") if name == "classes.txt" else lines)

@@ -64,7 +64,7 @@ def test_of_two_folders_the_one_that_is_there_keeps_its_photograph(form: Format,
     )  # fmt: skip
     assert [without_ending(name)[0].removeprefix("images/") for name in report.missing] == [f"v2/a{END}"]
     assert list(report.rivals.values()) == [f"v1/a{END}"]
-    assert any("another name means" in line for line in report.lines())
+    assert any("another name matches" in line for line in report.lines())
     strays = next(one for one in examine(data.root, hints=[path]).findings if one.key == "hints-without-photograph")
     assert strays.count == 1
     assert f"v1/a{END}" in strays.cause
@@ -80,7 +80,7 @@ def test_of_two_names_that_fit_alike_neither_has_the_photograph(form: Format, tm
     alone = written(form, tmp_path / "alone", f"v1/a{END}", f"v2/a{END}")
     with pytest.raises(DataError, match="none of the 2 hinted images") as caught:
         read_any_hints(alone, data)
-    assert "another name means" in str(caught.value)
+    assert "another name matches" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_of_two_names_that_fit_alike_neither_has_the_photograph(form: Format, tm
 )
 def test_names_of_one_file(tmp_path: Path, photographs: list[str], names: list[str], expected: dict[str, str]) -> None:
     images = {without_ending(name)[0]: tmp_path / "data/images" / name for name in photographs}
-    assert Names(images).match([(tmp_path / "hints.json", names)])[0].photographs == expected
+    assert Names(images).match([(tmp_path / "hints.json", names)])[0].images == expected
 
 
 def test_letters_taken_apart_are_the_same_name(tmp_path: Path) -> None:
@@ -119,9 +119,9 @@ def test_letters_taken_apart_are_the_same_name(tmp_path: Path) -> None:
     assert apart != whole
     for held, said in ((apart, whole), (whole, apart)):
         images = {held: tmp_path / f"{held}.png", "b": tmp_path / "b.png"}
-        assert Names(images).match([(tmp_path / "x.json", [f"{said}.png"])])[0].photographs == {f"{said}.png": held}
+        assert Names(images).match([(tmp_path / "x.json", [f"{said}.png"])])[0].images == {f"{said}.png": held}
     both = {held: tmp_path / f"{held}.png" for held in (apart, whole)}
-    assert Names(both).match([(tmp_path / "x.json", [apart, whole])])[0].photographs == {apart: apart, whole: whole}
+    assert Names(both).match([(tmp_path / "x.json", [apart, whole])])[0].images == {apart: apart, whole: whole}
     data_set(tmp_path / "data", f"{whole}.png")
     mask = tmp_path / "data/masks" / f"{apart}.png"
     write_index_mask(mask, np.ones(SIZE, np.uint8), TABLE)
@@ -136,7 +136,7 @@ def test_names_of_two_sources_share_a_photograph_unless_they_contradict_each_oth
     names = Names({"a": tmp_path / "images/a.png", "train2017/b": tmp_path / "images/train2017/b.png"})
 
     def found(*sources: tuple[str, str]) -> list[dict[str, str]]:
-        return [one.photographs for one in names.match([(tmp_path / path, [name]) for path, name in sources])]
+        return [one.images for one in names.match([(tmp_path / path, [name]) for path, name in sources])]
 
     assert found(("x.json", "photos/a.png"), ("y.csv", "a.png")) == [{"photos/a.png": "a"}, {"a.png": "a"}]
     assert found(("x.json", "1a2b3c4d-a.png"), ("y.csv", "a")) == [{"1a2b3c4d-a.png": "a"}, {"a": "a"}]

@@ -87,5 +87,5 @@ def test_the_download_of_cityscapes_is_a_data_set(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [" ", "", "\t\n", "/", "..", "a/" * 500_000, "x" * 1_000_000])
 def test_names_that_are_none_resolve_to_no_image(name: str) -> None:
     names = Names({"a": Path("a.jpg"), "b/a": Path("b/a.jpg")})
-    assert names.match([(Path("x.json"), [name])])[0].photographs == {}
+    assert names.match([(Path("x.json"), [name])])[0].images == {}
     assert names.lines([name]) == {}

@@ -160,5 +160,5 @@ def test_through_the_reading_of_any_hints(tmp_path: Path) -> None:
         read_any_hints(tmp_path / "h.jsonl", data)
     hints, report = read_any_hints(tmp_path / "h.jsonl", data, ignore_outside=True)
     assert hints["a"].boxes == (Box("cat", 8.0, 2.0, 12.0, 5.0),)
-    assert "1 hints cut at the border of their photograph" in report.lines()
-    assert "1 hints outside their photograph left out" in report.lines()
+    assert "1 hints cut at the border of their image" in report.lines()
+    assert "1 hints outside their image left out" in report.lines()

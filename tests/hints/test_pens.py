@@ -116,7 +116,7 @@ def test_an_outline_of_a_million_points_is_filled_at_once() -> None:
 
 
 @pytest.mark.parametrize("number", [1e300, -1e300, 1e9, math.inf, math.nan])
-def test_numbers_beyond_every_photograph_are_refused(number: float) -> None:
+def test_numbers_beyond_every_image_are_refused(number: float) -> None:
     for hints in (
         Hints("a", shapes=(Click("cat", number, 1.0),)),
         Hints("a", shapes=(Scribble("cat", ((1.0, 1.0),), abs(number)),)),
@@ -125,12 +125,12 @@ def test_numbers_beyond_every_photograph_are_refused(number: float) -> None:
     ):
         with pytest.raises(HintError, match="finite numbers up to 1e"):
             check_hints(hints, None, "here")
-    with pytest.raises(HintError, match="farther off"):
+    with pytest.raises(HintError, match="farther away"):
         check_hints(Hints("a", shapes=(Bitmap("cat", 10**20, 0, 1, 1, (0, 1)),)), None, "here")
 
 
 @pytest.mark.parametrize("number", [1e308, -1e308, 1e12])
-def test_shapes_without_area_beyond_every_photograph_are_refused(number: float) -> None:
+def test_shapes_without_area_beyond_every_image_are_refused(number: float) -> None:
     """Boxes, strokes and clicks that are set aside are painted, which must not come before their check."""
     for hints in (
         Hints("a", shapes=(Box(IGNORED, number, 1.0, number, 3.0),)),

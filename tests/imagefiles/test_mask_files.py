@@ -169,7 +169,7 @@ def test_a_jpeg_is_no_mask(tmp_path: Path) -> None:
 
 def test_another_size_is_an_error_and_swapped_sides_are_recognised(file: Path) -> None:
     write_index_mask(file, INDEX, TABLE)
-    with pytest.raises(DataError, match="2 rows and 4 columns, its photograph 3 and 4"):
+    with pytest.raises(DataError, match="2 rows and 4 columns, its image 3 and 4"):
         read_index_mask(file, TABLE, size=(3, 4))
     with pytest.raises(DataError, match="EXIF rotation"):
         read_index_mask(file, TABLE, size=(4, 2))

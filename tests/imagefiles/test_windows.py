@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from underpaint.core.errors import DataError
-from underpaint.imagefiles.images import deep_photographs, read_deep, read_rgb
+from underpaint.imagefiles.images import deep_images, read_deep, read_rgb
 from underpaint.imagefiles.window import checked, common_window, outside, own_window, through
 
 Deep = NDArray[np.uint16]
@@ -76,7 +76,7 @@ def test_all_bits_of_every_format_are_read(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("top", [1024, 4096, 16_384])
 def test_a_camera_of_few_bits_keeps_its_levels(tmp_path: Path, top: int) -> None:
     Image.fromarray(noise(40, 60, top=top)).save(tmp_path / "a.tif")
-    window = common_window(deep_photographs([tmp_path / "a.tif"]))
+    window = common_window(deep_images([tmp_path / "a.tif"]))
     assert window is not None
     seen = read_rgb(tmp_path / "a.tif", window=window)
     assert seen.min() == 0

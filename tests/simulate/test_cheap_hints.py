@@ -225,5 +225,5 @@ def test_a_split_with_a_fault_is_refused_at_once(data: DataFolder) -> None:
     with pytest.raises(DataError, match="1 of 3 images have no mask: a"):
         simulate(replace(data, masks={n: p for n, p in data.masks.items() if n != "a"}), "train", Kind.TAG)
     write_index_mask(data.masks["a"], two_cats()[:50], TABLE)
-    with pytest.raises(DataError, match="50 rows and 120 columns, its photograph 100 and 120"):
+    with pytest.raises(DataError, match="50 rows and 120 columns, its image 100 and 120"):
         list(simulate(data, "train", Kind.TAG))

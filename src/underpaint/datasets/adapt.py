@@ -97,7 +97,7 @@ def _cut_away(regions: Sequence[Region], hints: Hints) -> list[Region]:
     if not hints.ignored():
         return list(regions)
     if hints.size is None:
-        fix = "give the data set with its photographs"
+        fix = "give the data set with its images"
         raise HintError("an area is cut out in an image of unknown size", where=f"image {hints.image!r}", fix=fix)
     gone = np.zeros(hints.size, bool)
     kept: list[Region] = []
@@ -139,7 +139,7 @@ def _formed(region: Region, hints: Hints, can: frozenset[Part]) -> list[Region]:
 
 def _pixels(polygon: Polygon, hints: Hints) -> Bitmap | None:
     if hints.size is None:
-        fix = "give the data set with its photographs"
+        fix = "give the data set with its images"
         raise HintError("a polygon becomes pixels in an image of unknown size", where=f"image {hints.image!r}", fix=fix)
     (rows, columns), area = region_area(polygon, hints.size)
     return bitmap_of(polygon.name, area, x=columns.start, y=rows.start)

@@ -110,9 +110,9 @@ class DataFolder:
         missing = [image for image in names if image not in self.images]
         if missing:
             raise DataError(
-                f"{len(missing)} of the {len(names)} names of split {name!r} have no photograph: {listing(missing)}",
+                f"{len(missing)} of the {len(names)} names of split {name!r} have no image: {listing(missing)}",
                 where=self.root,
-                fix="correct the list or put the photographs back; names are paths below the image folder",
+                fix="correct the list or put the images back; names are paths below the image folder",
             )
         return names
 
@@ -182,7 +182,7 @@ def assemble(root: Path, classes: ClassTable, images: Path, masks: Iterable[Path
     """
     found = find_images(images)
     if not found:
-        raise DataError("no photographs found", where=images, accepted=", ".join(sorted(SUFFIXES)))
+        raise DataError("no images found", where=images, accepted=", ".join(sorted(SUFFIXES)))
     files: dict[str, Path] = {}
     listed: dict[Path, Numbering] = {}
     for folder in masks:

@@ -72,14 +72,14 @@ def read_any_hints(
         read.append((path, form.hints(path, reading)))
     for (path, hints), matched in zip(read, Names(data.images).match(read), strict=True):
         for image, one in hints.items():
-            name = matched.photographs.get(image)
+            name = matched.images.get(image)
             known = _known(replace(one, image=name or image), data.classes, path, report.unknown, ignore=ignore_unknown)
             if name is None:
                 report.missing.append(image)
             else:
                 found[name] = merge_hints(found[name], known) if name in found else known
         report.rivals |= matched.rivals
-        if not matched.photographs:
+        if not matched.images:
             report.idle[path] = len(hints)
     if report.missing and not found:
         raise _strangers(report, data, given)
@@ -139,7 +139,7 @@ def _strangers(report: HintsReport, data: DataFolder, paths: list[Path]) -> Data
         f"none of the {len(report.missing)} hinted images is in the data set: {listing(report.missing)}",
         where=", ".join(map(str, paths)),
         accepted=f"names such as {listing(data.images)}",
-        fix=f"{rivalry(report.rivals)}; name the photographs as they are" if report.rivals else None,
+        fix=f"{rivalry(report.rivals)}; name the images as they are" if report.rivals else None,
     )
 
 

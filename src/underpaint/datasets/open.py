@@ -71,8 +71,8 @@ def _opened(path: Path, rest: str | None, hints: Sequence[Path]) -> DataFolder:
         where=path,
         accepted="images/ with classes.txt (masks/ and splits/ as well, where there are some); "
         "or a VOC devkit: JPEGImages/ with ImageSets/ or SegmentationClass/; "
-        f"or photographs with annotations: {accepted()}",
-        fix="put the photographs into images/ and write the class names, one a line, to classes.txt",
+        f"or images with annotation files: {accepted()}",
+        fix="put the images into images/ and write the class names, one a line, to classes.txt",
     )
 
 
@@ -115,7 +115,7 @@ def open_cityscapes(root: Path) -> DataFolder:
     """
     images = find_images(root / PHOTOGRAPHS)
     if not images:
-        raise DataError("no photographs found", where=root / PHOTOGRAPHS)
+        raise DataError("no images found", where=root / PHOTOGRAPHS)
     masks = {name: file for name, file in frames(root, ("labelTrainIds",)).items() if name in images}
     splits: dict[str, list[str]] = {}
     for name in images:
@@ -132,7 +132,7 @@ def _refuse_others(root: Path) -> None:
     others = [name for name in find_images(root / "JPEGImages") if _VOC_NAME.fullmatch(name) is None]
     if others:
         raise DataError(
-            f"the folders are those of PASCAL VOC, but {len(others)} photographs are not: {listing(others)}",
+            f"the folders are those of PASCAL VOC, but {len(others)} images are not VOC's: {listing(others)}",
             where=root,
             accepted=f"a class list beside JPEGImages/: {', '.join(CLASS_LISTS)}",
             fix="write classes.txt there, one name a line in the order of the numbers in the masks, from 0 on",

@@ -62,19 +62,19 @@ class HintsReport:
         if self.rivals:
             lines.append(rivalry(self.rivals))
         if self.unreadable:
-            lines.append(f"{len(self.unreadable)} photographs cannot be read: {listing(self.unreadable)}")
+            lines.append(f"{len(self.unreadable)} images cannot be read: {listing(self.unreadable)}")
         if self.unknown:
             words = ", ".join(f"{word} ({count})" for word, count in self.unknown.most_common())
             lines.append(f"{self.unknown.total()} hints of classes outside the table left out: {words}")
         if self.cut:
-            lines.append(f"{self.cut} hints cut at the border of their photograph")
+            lines.append(f"{self.cut} hints cut at the border of their image")
         if self.outside:
-            lines.append(f"{self.outside} hints outside their photograph left out")
+            lines.append(f"{self.outside} hints outside their image left out")
         lines += [f"{count} left out: {reason}" for reason, count in self.left_out.most_common()]
         return lines
 
 
 def rivalry(rivals: Mapping[str, str]) -> str:
     """One sentence about names that have no image because another name matches the same image."""
-    pairs = listing(f"{name!r} ({photograph!r})" for name, photograph in rivals.items())
-    return f"{len(rivals)} of these come down to a photograph that another name means as well: {pairs}"
+    pairs = listing(f"{name!r} ({image!r})" for name, image in rivals.items())
+    return f"{len(rivals)} of these match an image that another name matches as well: {pairs}"

@@ -77,7 +77,7 @@ def of_data(data: DataFolder, instances: str | None) -> Source:
         one = replace(data.mask_hints(name), size=image_size(data.images[name]))
         made[name] = one if instances is None else replace(one, numbering=_one_an_object(data.classes, instances))
     strays = sorted(data.masks.keys() - data.images.keys())
-    left_out = [f"{len(strays)} masks have no photograph: {listing(strays)}"] if strays else []
+    left_out = [f"{len(strays)} masks have no image: {listing(strays)}"] if strays else []
     return Source(made, [], data, masks=True, left_out=left_out)
 
 
@@ -116,7 +116,7 @@ def alone(source: Path, instances: str | None) -> Source:
                 refuse_excess(one, one.size, path)
             hints[name] = merge_hints(hints[name], one) if name in hints else one
     if not any(one.kinds() for one in hints.values()):
-        fix = "give the data set's folder: some formats need the photographs"
+        fix = "give the data set's folder: some formats need the images"
         raise DataError("the annotations by themselves say nothing", where=source, fix=fix)
     alone = DataFolder(root, classes, {}, {}, {})
     return Source(

@@ -77,12 +77,12 @@ def read_sources(data: DataFolder, paths: Sequence[Path]) -> Sources:
         sources.titles.append((str(path), form.title))
     for (path, read), matched in zip(found, Names(data.images).match(found), strict=True):
         sources.rivals |= matched.rivals
-        if not matched.photographs:
+        if not matched.images:
             sources.idle.add(str(path))
         for image in list(read):
             one = read.pop(image)  # so that hints which are changed are not held twice
-            if image in matched.photographs:
-                _take(sources, data, replace(one, image=matched.photographs[image]), path)
+            if image in matched.images:
+                _take(sources, data, replace(one, image=matched.images[image]), path)
             else:
                 sources.strays.add(image)
     return sources

@@ -93,7 +93,7 @@ def _check_region(region: Region, where: object) -> None:
         return
     width, height = region.width, region.height
     if max(abs(region.x), abs(region.y)) > MAX_NUMBER:
-        what = f"a bitmap of {region.name!r} lies farther off than any photograph is wide"
+        what = f"a bitmap of {region.name!r} lies farther away than any image is wide"
         raise HintError(what, where=where, accepted=f"x and y up to {MAX_NUMBER:g}")
     if not (width >= 1 and height >= 1 and width * height <= MAX_PIXELS):
         what = f"a bitmap of {region.name!r} has {width} x {height} pixels"

@@ -56,10 +56,10 @@ def fit_hints(hints: Hints, size: Size, *, drop: bool, where: object) -> Fitted:
     if hints.size is not None and hints.size != size:
         turned = " (the sides are swapped: drawn before the EXIF rotation?)" if hints.size == size[::-1] else ""
         raise HintError(
-            f"drawn on an image of {hints.size[0]} x {hints.size[1]}, the photograph {hints.image!r} has {size[0]} x "
+            f"drawn on an image of {hints.size[0]} x {hints.size[1]}, but the image {hints.image!r} has {size[0]} x "
             f"{size[1]} (rows x columns){turned}",
             where=where,
-            fix="give the photograph that the hints were drawn on; hints are never stretched",
+            fix="give the image on which the hints were drawn; hints are never stretched",
         )
     refuse_excess(hints, size, where)
     every = [(hint, *_fitted(hint, size)) for hint in hints.shapes]
@@ -83,7 +83,7 @@ def fit_hints(hints: Hints, size: Size, *, drop: bool, where: object) -> Fitted:
 def _stray_error(image: str, stray: Shape, size: Size, where: object) -> HintError:
     kind, text = type(stray).__name__.lower(), repr(stray)
     return HintError(
-        f"a {kind} lies outside the photograph {image!r} of {size[0]} rows and {size[1]} columns: {text[:120]}",
+        f"a {kind} lies outside the image {image!r} of {size[0]} rows and {size[1]} columns: {text[:120]}",
         where=where,
         accepted=f"0 <= x <= {size[1]}, 0 <= y <= {size[0]}",
         fix="correct it, or cut what crosses the border, and leave out what lies outside, with --lenient",

@@ -105,6 +105,6 @@ def orientation_of(image: Image.Image) -> int:
     try:
         # Not image.getexif(): a PNG without EXIF would be decoded whole to look behind the pixels.
         value = Image.Image.getexif(image).get(ORIENTATION, 1)
-    except Exception:  # damaged metadata must not cost the photograph
+    except Exception:  # damaged metadata must not make the image unreadable
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1

@@ -81,7 +81,7 @@ def read_deep(path: Path, *, max_pixels: int = MAX_PIXELS) -> Deep | None:
         return _deep(image, path, max_pixels) if is_deep(image) else None
 
 
-def deep_photographs(paths: Iterable[Path]) -> Iterator[Deep]:
+def deep_images(paths: Iterable[Path]) -> Iterator[Deep]:
     """The values of those images that have 16 bits a channel. Of the others only the header is read.
 
     Images that cannot be read are skipped here. The code that reads their pixels later reports the error.

@@ -126,11 +126,11 @@ def mask_size(path: Path) -> tuple[int, int]:
 
 
 def _size_error(path: Path, seen: tuple[int, int], size: tuple[int, int]) -> DataError:
-    fix = "masks are never resized: export the mask again at the size of its photograph"
+    fix = "masks are never resized: export the mask again at the size of its image"
     if seen == (size[1], size[0]):
-        fix = "the sides are swapped, as if the mask was drawn before the photograph's EXIF rotation: rotate the mask"
+        fix = "the sides are swapped, as if the mask was drawn before the image's EXIF rotation: rotate the mask"
     return DataError(
-        f"the mask has {seen[0]} rows and {seen[1]} columns, its photograph {size[0]} and {size[1]}",
+        f"the mask has {seen[0]} rows and {seen[1]} columns, its image {size[0]} and {size[1]}",
         where=path,
         fix=fix,
     )

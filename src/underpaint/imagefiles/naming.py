@@ -49,7 +49,7 @@ class Claim:
 
     source: int
     name: str
-    photograph: str
+    image: str
     rank: Rank
 
 
@@ -58,11 +58,11 @@ class Matched:
     """The result for the names of one source.
 
     Args:
-        photographs: The image of the data set for each name that has one.
+        images: The image of the data set for each name that has one.
         rivals: The names that got no image because another name matches the same image, with that image.
     """
 
-    photographs: dict[str, str] = field(default_factory=dict)
+    images: dict[str, str] = field(default_factory=dict)
     rivals: dict[str, str] = field(default_factory=dict)
 
 
@@ -96,14 +96,14 @@ class Names:
             near = self._near(path)
             own = bool(near) and path.is_dir() and near[0] == self._within(path)
             for claim in self._claims(((number, name) for name in dict.fromkeys(names)), near, own=own):
-                claims.setdefault(claim.photograph, []).append(claim)
+                claims.setdefault(claim.image, []).append(claim)
         words = [split_word(path.stem) or split_word(path.parent.name) for path, _ in sources]
         matched = [Matched() for _ in sources]
-        for photograph, every in claims.items():
+        for image, every in claims.items():
             kept = _kept(every, words)
             for claim in every:
                 target = matched[claim.source]
-                (target.photographs if claim in kept else target.rivals)[claim.name] = photograph
+                (target.images if claim in kept else target.rivals)[claim.name] = image
         return matched
 
     def lines(self, lines: Iterable[str]) -> dict[str, str]:
@@ -114,9 +114,9 @@ class Names:
         every = list(dict.fromkeys(lines))
         claims: dict[str, list[Claim]] = {}
         for claim in self._claims(enumerate(every), (), own=False):
-            claims.setdefault(claim.photograph, []).append(claim)
+            claims.setdefault(claim.image, []).append(claim)
         words = [None] * len(every)
-        return {one.name: photograph for photograph, said in claims.items() for one in _kept(said, words)}
+        return {one.name: image for image, said in claims.items() for one in _kept(said, words)}
 
     def respelled(self, name: str) -> str | None:
         """The only image with the same folder and name in another form of its characters (as macOS writes them)."""

@@ -50,10 +50,10 @@ def own_window(values: Deep) -> Window:
     return (low, high) if low < high else (min(low, LEVELS - 2), min(low, LEVELS - 2) + 1)
 
 
-def common_window(photographs: Iterable[Deep]) -> Window | None:
+def common_window(images: Iterable[Deep]) -> Window | None:
     """The window of the values of some images, in which every value counts once; None where there are none."""
     counts = np.zeros(LEVELS, np.int64)
-    for values in photographs:
+    for values in images:
         counts += np.bincount(values.ravel(), minlength=LEVELS)
     if not counts.any():
         return None

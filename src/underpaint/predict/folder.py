@@ -14,7 +14,7 @@ from underpaint.core.classes import ClassTable
 from underpaint.core.errors import ConfigError, DataError, listing
 from underpaint.core.inside import lies_in, real
 from underpaint.core.outputs import Output
-from underpaint.imagefiles.images import SUFFIXES, deep_photographs, find_images, read_rgb
+from underpaint.imagefiles.images import SUFFIXES, deep_images, find_images, read_rgb
 from underpaint.imagefiles.masks import index_mask_png
 from underpaint.imagefiles.window import OUTSIDE, Window, common_window, outside
 from underpaint.predict.predictor import Coarse, Pixels, Predictor
@@ -207,7 +207,7 @@ def write_each(
     """
     skipped: dict[str, str] = {}
     written = 0
-    seen = window or common_window(deep_photographs(found.values()))
+    seen = window or common_window(deep_images(found.values()))
     try:
         for name, item in prepared(_read_each(found, skipped, on_progress, seen)):
             written += write(name, item)
@@ -245,7 +245,7 @@ def _windowed(found: Mapping[str, Path], window: Window | None, seen: Window | N
     """What to say of photographs of 16 bits: where the window came from, and which of them lie outside it."""
     if seen is None:
         return
-    shares = {name: outside(v, seen) for name, path in found.items() for v in deep_photographs([path])}
+    shares = {name: outside(v, seen) for name, path in found.items() for v in deep_images([path])}
     if shares and window is None:
         yield (
             f"photographs of 16 bits ({len(shares)}) are seen through the window {seen[0]} to {seen[1]}, which was "

@@ -19,7 +19,7 @@ from underpaint.core.paths import AnyPath, as_path
 from underpaint.datasets.folder import DataFolder
 from underpaint.doctor.estimate import Estimate, estimate
 from underpaint.hints.types import Hints, Kind
-from underpaint.imagefiles.images import deep_photographs, image_size
+from underpaint.imagefiles.images import deep_images, image_size
 from underpaint.imagefiles.masks import labels_digest
 from underpaint.imagefiles.window import OUTSIDE, common_window, outside
 from underpaint.methods.base import Method
@@ -255,10 +255,10 @@ def _made(asked: AnyMethod, config: MethodConfig, classes: ClassTable) -> Method
 def _window(data: DataFolder, hints: Mapping[str, Hints], asked: DataConfig) -> tuple[DataConfig, list[str]]:
     """The window of photographs of 16 bits in numbers, and what a person should know of it."""
     paths = [data.images[name] for name in sorted(hints) if name in data.images]
-    window = asked.fixed or common_window(deep_photographs(paths))
+    window = asked.fixed or common_window(deep_images(paths))
     if window is None:
         return asked, []
-    beyond = [share > OUTSIDE for share in (outside(values, window) for values in deep_photographs(paths))]
+    beyond = [share > OUTSIDE for share in (outside(values, window) for values in deep_images(paths))]
     note = (
         f"photographs of 16 bits ({len(beyond)}) are seen through the window {window[0]} to {window[1]} (data.window)"
     )

@@ -81,7 +81,7 @@ def _segmentation(region: Region, hints: Hints) -> dict[str, Any]:
         sides = [float(v) for v in (x.min(), y.min(), np.ptp(x), np.ptp(y))]
         return {"segmentation": [_flat(region.ring)], "area": _area(region.ring), "bbox": sides}
     if hints.size is None:
-        fix = "give the data set with its photographs"
+        fix = "give the data set with its images"
         raise HintError("run lengths need the size of the image", where=f"image {hints.image!r}", fix=fix)
     counts, pixels = rle_of(region, hints.size)
     rows, columns = (np.flatnonzero(pixels.any(axis=axis)).tolist() or [0, -1] for axis in (1, 0))

@@ -60,7 +60,7 @@ def _head(classes: Sequence[str]) -> Iterator[str]:
 def _image(number: int, hints: Hints, file: str, where: str) -> Iterator[str]:
     check_hints(hints, None, where)
     if hints.size is None:
-        raise HintError("the size of the image is not known", where=where, fix="give the data set's photographs")
+        raise HintError("the size of the image is not known", where=where, fix="give the data set with its images")
     height, width = hints.size
     yield "  <image" + _text({"id": number, "name": file, "width": width, "height": height}) + ">"
     for tag, attributes in _shapes(hints, hints.size):

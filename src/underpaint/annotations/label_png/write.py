@@ -42,7 +42,7 @@ def _painted(hints: Hints, classes: ClassTable, labels: Labels | None) -> Mask:
     """(H, W) class indices of everything that labels single pixels, as training uses it."""
     where = f"hints of image {hints.image!r}"
     if hints.size is None:
-        fix = "give the data set with its photographs"
+        fix = "give the data set with its images"
         raise HintError("label images need the size of the image", where=where, fix=fix)
     if hints.mask is not None and labels is None:
         raise HintError("the hints refer to a label file of a data set", where=where, fix="give that data set's folder")

@@ -26,10 +26,10 @@ def address_of(data: Any, where: object) -> str:
     """The address that a task gives for its image."""
     fields = data if isinstance(data, dict) else {}
     texts = {key: text for key, text in fields.items() if isinstance(text, str) and text}
-    photographs = [text for text in texts.values() if Path(_path_of(text)).suffix.lower() in SUFFIXES]
-    address = texts.get("image") or (photographs[0] if len(photographs) == 1 else "")
+    addresses = [text for text in texts.values() if Path(_path_of(text)).suffix.lower() in SUFFIXES]
+    address = texts.get("image") or (addresses[0] if len(addresses) == 1 else "")
     if not _path_of(address):
-        what = f"the task names {len(photographs)} images"
+        what = f"the task names {len(addresses)} images"
         raise FormatError(what, where=where, accepted='one path, such as "data": {"image": "a.jpg"}')
     return address
 

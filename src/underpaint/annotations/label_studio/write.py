@@ -50,7 +50,7 @@ def write_label_studio(path: Path, hints: Iterable[Hints], *, file: Callable[[st
 def _task(number: int, hints: Hints, file: str, where: str) -> dict[str, Any]:
     check_hints(hints, None, where)
     if hints.size is None and (hints.clicks or hints.boxes or hints.regions):
-        raise HintError("the size of the image is not known", where=where, fix="give the data set's photographs")
+        raise HintError("the size of the image is not known", where=where, fix="give the data set with its images")
     frame: dict[str, Any] = {"to_name": "image", "image_rotation": 0}
     if hints.size is not None:
         frame |= {"original_height": hints.size[0], "original_width": hints.size[1]}

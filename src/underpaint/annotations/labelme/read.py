@@ -89,9 +89,9 @@ def read_labelme(
 def _stated(path: Path, beside: Mapping[str, str], names: Names) -> dict[str, str]:
     """The image that a JSON file states, by the file's name, for files whose own name matches no image."""
     own = names.match([(path, beside)])[0]
-    taken = {*own.photographs.values(), *own.rivals.values()}
-    strangers = {name: image for name, image in beside.items() if name not in own.photographs | own.rivals}
-    meant = names.match([(path, strangers.values())])[0].photographs
+    taken = {*own.images.values(), *own.rivals.values()}
+    strangers = {name: image for name, image in beside.items() if name not in own.images | own.rivals}
+    meant = names.match([(path, strangers.values())])[0].images
     stated = {name: image for name, image in strangers.items() if image in meant and meant[image] not in taken}
     image, count = next(iter(Counter(stated.values()).most_common(1)), ("", 0))
     if count > 1:

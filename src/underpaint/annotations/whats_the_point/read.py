@@ -18,7 +18,7 @@ BACKGROUND_ENDING = "_bg_from_scribbles"
 
 def background_file(path: Path) -> Path:
     """The path where the background clicks that belong to a click file lie, if they exist."""
-    return path.with_name(f"{path.stem}{BACKGROUND_ENDING}{path.suffix}")
+    return path.parent / f"{path.stem}{BACKGROUND_ENDING}{path.suffix}"
 
 
 def is_clicks(path: Path) -> bool:

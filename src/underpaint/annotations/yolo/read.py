@@ -97,11 +97,11 @@ def read_yolo(
     if not any(read_text(file, max_bytes=MAX_LABELS).strip() for file in labels.values()):
         what = f"every label file is empty ({len(labels)} of them)"
         raise FormatError(what, where=path, fix="label some of the images; an empty file leaves its image unknown")
-    photographs = Names(images).match([(path, labels)])[0].photographs
+    matched = Names(images).match([(path, labels)])[0].images
     found: dict[str, Hints] = {}
     for stated, file in labels.items():
-        image = photographs.get(stated, stated)
-        size = _size(images.get(image)) if stated in photographs else None
+        image = matched.get(stated, stated)
+        size = _size(images.get(image)) if stated in matched else None
         found[image] = Hints(image, source="YOLO") if size is None else _hints(image, size, file, classes, counts)
     if not yaml_classes(path):
         _refuse_background(found, classes, path)
@@ -126,10 +126,10 @@ def _refuse_background(found: Mapping[str, Hints], classes: Sequence[str], path:
         )
 
 
-def _size(photograph: Path | None) -> Size | None:
+def _size(image: Path | None) -> Size | None:
     """(H, W); None for an image that is missing or cannot be read, which the code that uses the image reports."""
     try:
-        return None if photograph is None else image_size(photograph)
+        return None if image is None else image_size(image)
     except DataError:
         return None
 

@@ -40,7 +40,7 @@ def write_yolo(path: Path, hints: Sequence[Hints], classes: ClassTable) -> None:
 def _rows(hints: Hints, classes: ClassTable) -> list[str]:
     where = f"hints of image {hints.image!r}"
     if hints.size is None:
-        fix = "give the data set with its photographs"
+        fix = "give the data set with its images"
         raise HintError("YOLO's labels need the size of the image", where=where, fix=fix)
     height, width = hints.size
     rows = []
