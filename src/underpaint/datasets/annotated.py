@@ -227,6 +227,6 @@ def _split_by_files(found: Sequence[tuple[Path, Format]], images: Mapping[str, P
         return {}
     splits: dict[str, tuple[str, ...]] = {}
     for word, matched in zip(words, Names(images).match(listed), strict=True):
-        assert word is not None  # of all of them
+        assert word is not None  # every file has a word, as checked above
         splits[word] = (*splits.get(word, ()), *dict.fromkeys(matched.images.values()))
     return splits

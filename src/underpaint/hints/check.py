@@ -54,7 +54,7 @@ def check_hints(hints: Hints, classes: ClassTable | None, where: object) -> None
             seconds, a class that is absent and also tagged or drawn, or a class that the table lacks.
     """
     for number in (number for shape in hints.shapes for number in _numbers(shape)):
-        if not abs(number) <= MAX_NUMBER:  # not a number is none that is smaller
+        if not abs(number) <= MAX_NUMBER:  # false for NaN as well
             raise HintError(f"a number is {number}", where=where, accepted=f"finite numbers up to {MAX_NUMBER:g}")
     for shape in hints.shapes:
         _check_shape(shape, where)

@@ -31,7 +31,7 @@ def refuse_excess(hints: Hints, size: Size, where: object) -> None:
     most = FREE + MAX_COVER * pixels
     shapes = (*hints.scribbles, *hints.regions)
     if sum(pixels + points_of(shape) * size[0] for shape in shapes) <= most:
-        return  # the usual case, without a look at any point
+        return  # the usual case: no point has to be read
     work = sum(_work(shape, size) for shape in shapes)
     if work > most:
         points = sum(map(points_of, shapes))

@@ -67,7 +67,7 @@ def fit_hints(hints: Hints, size: Size, *, drop: bool, where: object) -> Fitted:
     if stray and not drop:
         raise _stray_error(hints.image, stray[0][0], size, where)
     lost = [hint for hint, kept in stray if all(one.name == IGNORED for one in kept)]
-    # What is beside a cut stroke is ignored above all areas.
+    # The rest of a stroke that is cut becomes an ignored area above all others.
     above = [one for hint, kept, _ in every if isinstance(hint, Scribble) for one in kept]
     below = [one for hint, kept, _ in every if not isinstance(hint, Scribble) for one in kept]
     fitted = replace(
@@ -101,7 +101,7 @@ def _fitted(hint: Shape, size: Size) -> tuple[Sequence[Shape], bool]:
         box = cut_box(hint, size)
         inside = box is not None and _near((hint.x0, hint.x1), (hint.y0, hint.y1), size, SLACK)
         return (() if box is None else (box,)), inside
-    if isinstance(hint, Bitmap):  # of pixels none can be moved
+    if isinstance(hint, Bitmap):  # pixels cannot be moved by parts of a pixel
         if _near((hint.x, hint.x + hint.width), (hint.y, hint.y + hint.height), size, 0.0):
             return (hint,), True
     elif moved := _moved(hint, size):
@@ -138,7 +138,7 @@ def _moved(polygon: Polygon, size: Size) -> Polygon | None:
     rings = (polygon.ring, *polygon.holes)
     xs, ys = zip(*(point for ring in rings for point in ring), strict=True)
     if _near(xs, ys, size, 0.0):
-        return polygon  # the same object: large data sets are held once
+        return polygon  # the same object, so that large data sets are not copied
     if not _near(xs, ys, size, SLACK):
         return None
     height, width = (float(side) for side in size)

@@ -160,7 +160,9 @@ def _polygon_area(rings: Sequence[Sequence[Vertex]], size: tuple[int, int]) -> t
     for row, across in _crossings(start, stop, top, bottom):
         # The first centre c + 0.5 >= across; those beyond the window fall into its last, spare column.
         column = np.clip(np.ceil(across - 0.5), left, right).astype(np.intp) - left
-        np.add.at(turned, row * (right - left + 1) + column, np.uint8(1))  # even or odd holds beyond 255 too
+        np.add.at(
+            turned, row * (right - left + 1) + column, np.uint8(1)
+        )  # only even or odd counts, which an overflow does not change
     inside = np.bitwise_xor.accumulate((turned & 1).reshape(bottom - top, right - left + 1), axis=1)[:, :-1]
     return (slice(top, bottom), slice(left, right)), inside.astype(bool)
 

@@ -44,7 +44,9 @@ def read_coco(path: Path, *, left_out: Counter[str] | None = None) -> dict[str, 
             if key != "annotations":
                 rest[key] = value
                 continue
-            if held is None and "images" in rest:  # the usual order; the categories, which come last, are looked up
+            if (
+                held is None and "images" in rest
+            ):  # the usual order, in which categories come last and are searched in the text
                 held = _Held.of({"categories": list_of(text, "categories", "name"), **rest}, path)
             if held is not None:
                 held.add(value)

@@ -41,8 +41,8 @@ def hints_bytes(path: Path, hints: Iterable[Hints]) -> bytes:
         seen.add(one.image)
         check_hints(one, None, f"{path}: {one.image}")
         if one.mask is not None and leads_out(one.mask):
-            what = f"the label picture {one.mask!r} lies outside of the data set"
-            raise HintError(what, where=path, fix="copy the label pictures into the data set's folder")
+            what = f"the label image {one.mask!r} lies outside of the data set"
+            raise HintError(what, where=path, fix="copy the label images into the data set's folder")
         lines.append(_dump(hint_record(one)))
     return b"".join(lines)
 

@@ -88,7 +88,7 @@ def _annotation(task: dict[str, Any], where: str, left_out: Counter[str]) -> dic
         return None
     best = [one for one in kept if one.get("ground_truth")] or kept
     dated = all(isinstance(one.get("updated_at"), str) for one in best)
-    # The texts are ISO 8601 of one clock, so their order is that of time; of equals the last counts.
+    # The dates are ISO 8601 texts of one clock, so they sort by time. Of equal dates the last one counts.
     newest: dict[str, Any] = max(reversed(best), key=lambda one: one["updated_at"]) if dated else best[-1]
     return newest
 

@@ -62,7 +62,7 @@ def _annotation(hints: Hints, file: str) -> Element:
     _child(annotation, "filename", PurePosixPath(file).name)
     if hints.size is not None:
         size = _child(annotation, "size")
-        # Photographs are RGB whatever they were stored as, and programs look for the depth.
+        # Programs look for the depth. Images are read as RGB, however they are stored.
         for side, pixels in (("width", hints.size[1]), ("height", hints.size[0]), ("depth", 3)):
             _child(size, side, str(pixels))
     ours = _child(annotation, OURS)
