@@ -50,13 +50,14 @@ from underpaint.losses.candidates import seed_cross_entropy
 from underpaint.methods.rrm.labels import reliable_labels
 from underpaint.methods.rrm.losses import gated_dense_energy
 from underpaint.methods.rrm.method import Rrm, RrmConfig
-from underpaint.methods.sc_cam.method import ScCam, ScCamConfig
+from underpaint.methods.sc_cam.method import ScCamConfig
+from underpaint.methods.sc_cam.walk import WalkConfig, WalkedLabels
 from underpaint.methods.tags.maps import resized, scored
 from underpaint.methods.tags.refine import Refiner
 from underpaint.models.network import ModelConfig, Network
 from underpaint.models.responses import response_maps
 from underpaint.predict.responses import Responder
-from underpaint.records import Batch, Head
+from underpaint.records import Batch, Head, Progress
 from underpaint.simulate.tags import simulate_tags
 from underpaint.training.run_folder import read_events
 from underpaint.training.stage_inference import StageInference
@@ -221,8 +222,8 @@ def measure_walk(asked: argparse.Namespace) -> None:
         truth = truths[still.name]
         for alpha, exponent, steps in WALKS:
             changed = {"walk_alpha": alpha, "walk_exponent": exponent, "walk_steps": steps}
-            method = ScCam(ScCamConfig.parse(settings | changed), classes)
-            labels = method.labelled(method.walked(responses, still.present, embedding, truth.shape), truth.shape)
+            maker = WalkedLabels(ScCamConfig.parse(settings | changed).part(WalkConfig), classes)
+            labels = maker.labelled(maker.walked(responses, still.present, embedding, truth.shape), truth.shape)
             counts[f"alpha {alpha} exponent {exponent} steps {steps}"].append(
                 count_image(still.name, truth, labels, classes)
             )
@@ -291,7 +292,8 @@ def measure_step(asked: argparse.Namespace) -> None:
         for refiner in ("crf", "par")
         for stride in (1, 2, 4)
     }
-    coarse = makers["labels crf stride 2"].labels(seen, batch)
+    coarse = makers["labels crf stride 2"].make_labels(seen, batch, Progress(0, 1))
+    assert coarse is not None
 
     def energy() -> None:
         logits = out.logits.detach().requires_grad_()
@@ -307,7 +309,7 @@ def measure_step(asked: argparse.Namespace) -> None:
     works: dict[str, Callable[[], object]] = {f"look at {scale}": partial(look, scale) for scale in LOOKS if scale != 1}
     works["energy"] = energy
     for name, maker in makers.items():
-        works[name] = partial(maker.labels, seen, batch)
+        works[name] = partial(maker.make_labels, seen, batch, Progress(0, 1))
     for name, work in works.items():
         clock, cores = timed(work, asked.rounds)
         share = round(cores / whole[1], 3)

@@ -19,7 +19,8 @@ from underpaint.core.version import __version__
 if TYPE_CHECKING:
     from underpaint.datasets.open import open_dataset
     from underpaint.hints.types import Hints
-    from underpaint.methods.base import Method, Stage
+    from underpaint.methods.base import Method
+    from underpaint.methods.stage import Stage
     from underpaint.testing import check_method
     from underpaint.workflows.convert import convert
     from underpaint.workflows.demo import demo
@@ -42,7 +43,7 @@ _HOMES = {
     "Plan": "workflows.planning",
     "Prediction": "workflows.run",
     "Run": "workflows.run",
-    "Stage": "methods.base",
+    "Stage": "methods.stage",
     "check_method": "testing",
     "convert": "workflows.convert",
     "demo": "workflows.demo",

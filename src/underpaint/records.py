@@ -107,8 +107,9 @@ class NetOutput:
         tag_maps: (N, C, h', w') or None: the tag head at every cell of the deepest features. Where there is no padding
             and no dropout, ``tag_logits`` are their means.
         sub_logits: (N, C, K) or None: as ``tag_logits``, for K sub-categories of every class.
-        responses: (N, C, h, w) >= 0 or None: ``relu(tag_maps)`` summed over the scales of `Method.looks`, without
-            gradient.
+        responses: (N, C, h, w) >= 0 or None: ``relu(tag_maps)`` summed over the scales of
+            `Learner.response_scales`, without gradient.
+        labels: (N, h', w') uint8 or None: what `Learner.make_labels` made of this output, 255 where unknown.
         features: (N, F, h', w') last encoder features or None.
         variance: (N, 1, h, w), positive, or None.
         embedding: (N, E, h, w) or None.
@@ -120,6 +121,7 @@ class NetOutput:
     tag_maps: Tensor | None = None
     sub_logits: Tensor | None = None
     responses: Tensor | None = None
+    labels: Tensor | None = None
     features: Tensor | None = None
     variance: Tensor | None = None
     embedding: Tensor | None = None

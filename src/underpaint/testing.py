@@ -23,7 +23,10 @@ from underpaint.data.samples import Sample, Still, collate
 from underpaint.features.bank import ImageFeatures
 from underpaint.hints.candidates import Candidates, ImageKnowledge, build_candidates
 from underpaint.hints.types import Hints, Kind
-from underpaint.methods.base import Fitting, Job, Method, Result, Stage
+from underpaint.methods.base import Method
+from underpaint.methods.inference import Fitting, Job, Result
+from underpaint.methods.registry import heads_of, learner_of
+from underpaint.methods.stage import OtherMethod, Stage
 from underpaint.records import UNKNOWN, Batch, Head, NetOutput, Progress, Terms
 
 SIZE = 40
@@ -210,14 +213,15 @@ def check_method(method: type[Method[Config]]) -> None:
     for stage in _own(made):
         _check_stage(made, stage)
     for stage in stages:
-        if stage.fitted:
+        if stage.network.fitted:
             assert _fitted(made, stage) == _fitted(made, stage), f"{made.name}: the fit changes from call to call"
     _check_numbers(method)
 
 
 def _own(made: Method[Config]) -> list[Stage]:
-    """The stages that the method's own loss trains."""
-    return [stage for stage in made.stages() if stage.method in (None, made.name) and not stage.fitted]
+    """The stages that a loss of the method trains, not that of another method."""
+    stages = (stage for stage in made.stages() if not isinstance(stage.learner, OtherMethod))
+    return [stage for stage in stages if not stage.network.fitted]
 
 
 class ToyBank:
@@ -263,9 +267,9 @@ def _check_stage(made: Method[Config], stage: Stage) -> None:
 
 def _staged(batch: Batch, stage: Stage) -> Batch:
     """The batch with sub-tags, where a stage learns from them: of every class the first."""
-    if not stage.subclasses:
+    if not stage.network.subclasses:
         return batch
-    subtags = torch.zeros((len(batch.ids), len(CLASSES), stage.subclasses), dtype=torch.int8)
+    subtags = torch.zeros((len(batch.ids), len(CLASSES), stage.network.subclasses), dtype=torch.int8)
     subtags[:, :, 0] = 1
     return replace(batch, subtags=subtags)
 
@@ -283,13 +287,15 @@ def _settings(method: type[Method[Config]]) -> Config:
 
 def _terms(made: Method[Config], stage: Stage, batch: Batch, progress: Progress = LATE) -> tuple[Terms, nn.Module]:
     torch.manual_seed(0)
-    heads = made.needs if stage.heads is None else frozenset(stage.heads)
-    network = ToyNetwork(len(CLASSES), heads, subclasses=stage.subclasses)
+    learner = learner_of(made, stage)
+    network = ToyNetwork(len(CLASSES), heads_of(made, stage), subclasses=stage.network.subclasses)
     at = replace(progress, stage=stage.name)
     out = network(batch.image)
-    if made.looks(at):
+    if learner.response_scales(at):
         out = replace(out, responses=torch.from_numpy(toy_responses()).expand(len(batch.ids), -1, -1, -1))
-    return made.loss(out, batch, at), network
+    with torch.no_grad():
+        labels = learner.make_labels(out, batch, at)
+    return learner.loss(replace(out, labels=labels), batch, at), network
 
 
 def _check_terms(made: Method[Config], stage: Stage, batch: Batch, terms: Terms, kind: Kind | None) -> None:
@@ -363,9 +369,11 @@ def _differs(method: type[Method[Config]], one: Config, other: Config) -> bool:
             sets = batch.sets.clone()
             sets[:, 0, 1] = False
             batch = replace(batch, sets=sets)
-        for stage, progress in product(_own(method(one, CLASSES)), (Progress(0, 100), Progress(10, 100), LATE)):
-            seen = _staged(batch, stage)
-            values = [_values(method(settings, CLASSES), stage, seen, progress) for settings in (one, other)]
+        made = [method(settings, CLASSES) for settings in (one, other)]
+        pairs = zip(*map(_own, made), strict=True)
+        for pair, progress in product(pairs, (Progress(0, 100), Progress(10, 100), LATE)):
+            seen = _staged(batch, pair[0])
+            values = [_values(each, stage, seen, progress) for each, stage in zip(made, pair, strict=True)]
             if values[0] != values[1]:
                 return True
     return False
@@ -377,14 +385,23 @@ def _between(made: Method[Config]) -> tuple[object, ...]:
     earlier: Path | None = None
     with TemporaryDirectory() as root:
         for stage in made.stages()[1:]:
+            if stage.labels is None:
+                earlier = None
+                continue
             folder = Path(root, stage.name)
             folder.mkdir()
             infer = ToyInference(folder, earlier)
-            made.prepare(stage, infer)
+            stage.labels.make(infer)
             written += infer.written
             earlier = folder
-    fitted = [_fitted(made, stage) for stage in made.stages() if stage.fitted]
-    return made.stages(), fitted, [array.tobytes() for array in written]
+    fitted = [_fitted(made, stage) for stage in made.stages() if stage.network.fitted]
+    return [_outline(stage) for stage in made.stages()], fitted, [array.tobytes() for array in written]
+
+
+def _outline(stage: Stage) -> Stage:
+    """The stage without its own loss and label maker: whether their settings matter shows in what they return."""
+    other = stage.learner if isinstance(stage.learner, OtherMethod) else None
+    return stage.model_copy(update={"learner": other, "labels": None})
 
 
 def _values(made: Method[Config], stage: Stage, batch: Batch, progress: Progress) -> list[float]:

@@ -31,7 +31,7 @@ class Looker(Method[Config]):
     Settings: ClassVar[type[Config]] = Config
     given: Tensor | None = None
 
-    def looks(self, progress: Progress) -> tuple[float, ...]:
+    def response_scales(self, progress: Progress) -> tuple[float, ...]:
         return (0.5, 1.0) if progress.step else ()
 
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
@@ -44,7 +44,7 @@ class Keeper(Looker):
 
     batch: Batch | None = None
 
-    def looks(self, progress: Progress) -> tuple[float, ...]:
+    def response_scales(self, progress: Progress) -> tuple[float, ...]:
         return ()
 
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:

@@ -21,7 +21,9 @@ from underpaint.data.samples import Sample
 from underpaint.hints.types import Kind
 from underpaint.losses.candidates import nothing, seed_cross_entropy
 from underpaint.methods.about import Reference
-from underpaint.methods.base import Inference, Method, Stage
+from underpaint.methods.base import Method
+from underpaint.methods.inference import Inference
+from underpaint.methods.stage import LabelMaker, Schedule, Stage, StageNetwork
 from underpaint.models.network import Network
 from underpaint.predict.responses import Responder
 from underpaint.records import Batch, Head, NetOutput, Progress, Terms
@@ -52,22 +54,17 @@ class Twice(Method[TwiceConfig]):
     fail: ClassVar[bool] = False
 
     def stages(self) -> tuple[Stage, ...]:
-        early = [Stage(name=name, ignores=("late",)) for name in ("first", "hard")]
-        return (*early, Stage(name="soft", epochs=0.5, start="previous"))
-
-    def prepare(self, stage: Stage, infer: Inference) -> None:
-        Twice.prepared.append(stage.name)
-        for number, image in enumerate(infer.images()):
-            if Twice.fail and number == 3:
-                raise RuntimeError("killed in the middle")
-            assert image.rgb.shape[:2] == image.seeds.shape
-            probabilities = infer.probabilities(image, scales=(1.0,), flip=True)
-            assert probabilities.shape == (len(infer.classes), *image.seeds.shape)
-            np.testing.assert_allclose(probabilities.sum(axis=0), 1, atol=1e-3)  # half precision
-            if stage.name == "hard":
-                infer.write_labels(image.name, probabilities.argmax(axis=0).astype(np.uint8))
-            else:
-                infer.write_soft(image.name, probabilities[:, ::4, ::4])
+        early = Twice(TwiceConfig(), self.classes)
+        return (
+            Stage(name="first", learner=early),
+            Stage(name="hard", learner=early, labels=HardLabels(Config(), self.classes)),
+            Stage(
+                name="soft",
+                network=StageNetwork(start="previous"),
+                schedule=Schedule(epochs=0.5),
+                labels=SoftLabels(self.config, self.classes),
+            ),
+        )
 
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
         seeds = batch.seeds()
@@ -84,6 +81,32 @@ class Twice(Method[TwiceConfig]):
             torch.testing.assert_close(held, torch.ones_like(held), atol=0.03, rtol=0)
             soft = -(batch.soft * out.upsampled().log_softmax(dim=1)).sum(dim=1).mean()
         return {"seeds": seed_cross_entropy(out, seeds), "soft": soft}
+
+
+class HardLabels(LabelMaker[Config]):
+    """The network's most probable class."""
+
+    stage: ClassVar[str] = "hard"
+
+    def make(self, infer: Inference) -> None:
+        Twice.prepared.append(self.stage)
+        for number, image in enumerate(infer.images()):
+            if Twice.fail and number == 3:
+                raise RuntimeError("killed in the middle")
+            assert image.rgb.shape[:2] == image.seeds.shape
+            probabilities = infer.probabilities(image, scales=(1.0,), flip=True)
+            assert probabilities.shape == (len(infer.classes), *image.seeds.shape)
+            np.testing.assert_allclose(probabilities.sum(axis=0), 1, atol=1e-3)  # half precision
+            if self.stage == "hard":
+                infer.write_labels(image.name, probabilities.argmax(axis=0).astype(np.uint8))
+            else:
+                infer.write_soft(image.name, probabilities[:, ::4, ::4])
+
+
+class SoftLabels(HardLabels):
+    """Its probabilities."""
+
+    stage: ClassVar[str] = "soft"
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -30,6 +30,9 @@ FREE = "weights do not depend on it"
 """Marks a setting, as ``Annotated[int, FREE]``, that may change between two starts of a run."""
 
 
+PartT = TypeVar("PartT", bound="Config")
+
+
 class Config(BaseModel):
     """Base of every configuration: inert, frozen, and strict about its keys."""
 
@@ -52,6 +55,10 @@ class Config(BaseModel):
         found: Settings = self.model_dump(mode="json", exclude=free)
         inner = {name: value for name in found if isinstance(value := getattr(self, name), Config)}
         return found | {name: value.decisive() for name, value in inner.items()}
+
+    def part(self, group: type[PartT]) -> PartT:
+        """The settings of a group that this configuration is derived from, and no others."""
+        return group.model_construct(**{name: getattr(self, name) for name in group.model_fields})  # checked already
 
     @classmethod
     def parse(cls, settings: Settings, where: object = "configuration") -> Self:

@@ -20,7 +20,8 @@ from underpaint.core.errors import ConfigError, nearest
 from underpaint.methods.about import NAME, About
 
 if TYPE_CHECKING:
-    from underpaint.methods.base import Method, Stage
+    from underpaint.methods.base import Method
+    from underpaint.methods.stage import Learner, Stage
     from underpaint.records import Head
 
 OURS: Mapping[str, str] = {
@@ -176,14 +177,19 @@ def with_settings(kind: type[Method[Config]], settings: Settings, classes: Class
     return kind(kind.Settings.parse(settings, f"settings of method {kind.name}"), classes)
 
 
-def learner_of(method: Method[Config], stage: Stage) -> Method[Config]:
-    """The method whose loss trains a stage."""
-    return method if stage.method is None else make_method(stage.method, stage.settings, method.classes)
+def learner_of(method: Method[Config], stage: Stage) -> Learner[Config]:
+    """The loss that trains a stage."""
+    from underpaint.methods.stage import OtherMethod  # imports torch
+
+    if isinstance(stage.learner, OtherMethod):
+        return make_method(stage.learner.name, stage.learner.settings, method.classes)
+    return method if stage.learner is None else stage.learner
 
 
 def heads_of(method: Method[Config], stage: Stage) -> frozenset[Head]:
-    """The optional heads of the network in a stage."""
-    return learner_of(method, stage).needs if stage.heads is None else frozenset(stage.heads)
+    """The heads of the network in a stage, beside the logits."""
+    heads = stage.network.heads
+    return learner_of(method, stage).needs if heads is None else frozenset(heads)
 
 
 def takers(kinds: Iterable[str]) -> list[str]:

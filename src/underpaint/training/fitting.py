@@ -12,7 +12,9 @@ from underpaint.data.hinted import HintedImages
 from underpaint.data.samples import Still
 from underpaint.features.bank import FeatureBank
 from underpaint.features.store import usual_store
-from underpaint.methods.base import Fitting, Method, Stage
+from underpaint.methods.base import Method
+from underpaint.methods.inference import Fitting
+from underpaint.methods.stage import Stage
 from underpaint.models.linear import LinearHead
 from underpaint.models.network import Network
 from underpaint.training.reporter import Reporter

@@ -20,7 +20,7 @@ from underpaint.core.errors import InterruptionError, RunError
 from underpaint.core.rng import derive
 from underpaint.core.stop import stop_requests
 from underpaint.data.hinted import HintedImages, Stream
-from underpaint.methods.base import Method
+from underpaint.methods.stage import Learner
 from underpaint.models.network import Network
 from underpaint.models.responses import response_maps
 from underpaint.models.tensors import load_into
@@ -61,23 +61,25 @@ class Given:
 class LossModule(nn.Module):
     """Network and loss in one forward pass, so that precision and process groups wrap both."""
 
-    def __init__(self, network: Network, method: Method[Config]) -> None:
+    def __init__(self, network: Network, learner: Learner[Config]) -> None:
         super().__init__()
         self.network = network
-        self.method = method
+        self.learner = learner
 
     def forward(self, given: Given) -> Terms:
         """Loss terms of a batch."""
         batch, at = given.batch, given.progress
         out = self.network.on(batch)
-        scales = self.method.looks(at)
+        scales = self.learner.response_scales(at)
         if scales:
             out = replace(out, responses=self._responses(out, batch, scales))
-        return self.method.loss(out, batch, at)
+        with torch.no_grad():
+            labels = self.learner.make_labels(out, batch, at)
+        return self.learner.loss(replace(out, labels=labels), batch, at)
 
     def _responses(self, out: NetOutput, batch: Batch, scales: tuple[float, ...]) -> Tensor:
         """(N, C, h, w) on the grid of the logits; the look at scale 1 is the one that has been taken already."""
-        assert out.tag_maps is not None, f"{self.method.name} looks at responses without a tag head"
+        assert out.tag_maps is not None, f"{self.learner.name} asks for responses without a tag head"
         size = (out.logits.shape[2], out.logits.shape[3])
         self.network.eval()  # no dropout, and no batch statistics from other scales
         try:
@@ -132,7 +134,7 @@ class Loop:
 
     Args:
         network: With its initial weights; trained in place.
-        method: Gives the loss.
+        learner: Gives the loss.
         images: Training samples.
         config: Settings of the optimisation.
         stage: Name of the stage.
@@ -149,7 +151,7 @@ class Loop:
     def __init__(
         self,
         network: Network,
-        method: Method[Config],
+        learner: Learner[Config],
         images: HintedImages,
         config: TrainConfig,
         *,
@@ -165,7 +167,7 @@ class Loop:
     ) -> None:
         self.often = (images.sure, mask_share) if mask_share else (images.placed, placed_share)
         self.weights = images.worth() if by_worth else None
-        self.network, self.method, self.images, self.config = network, method, images, config
+        self.network, self.images, self.config = network, images, config
         self.stage, self.inputs, self.steps, self.seed = stage, inputs, steps, seed
         self.folder, self.reporter = folder, reporter
         self.fabric = make_fabric(config)
@@ -173,7 +175,7 @@ class Loop:
         self.optimiser = make_optimiser(network, config)
         self.average = WeightAverage(network, config.ema) if config.ema else None
         self.first, self.logged = self._restore()
-        self.module, self.wrapped = self.fabric.setup(LossModule(network, method), self.optimiser)
+        self.module, self.wrapped = self.fabric.setup(LossModule(network, learner), self.optimiser)
 
     def _restore(self) -> tuple[int, Logged]:
         """Step to go on from, and what its event log has still to tell."""

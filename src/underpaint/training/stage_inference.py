@@ -20,7 +20,7 @@ from underpaint.core.parallel import stream
 from underpaint.data.hinted import HintedImages
 from underpaint.data.pseudo import PseudoLabels
 from underpaint.data.samples import Still
-from underpaint.methods.base import Job, Result
+from underpaint.methods.inference import Job, Result
 from underpaint.methods.tags.maps import Flags
 from underpaint.models.inference import FullSize
 from underpaint.models.network import Network
@@ -36,7 +36,7 @@ Make = Callable[[Path, tuple[float, ...], bool], None]
 
 
 class StageInference:
-    """See `underpaint.methods.base.Inference`, the form in which a method knows it.
+    """See `underpaint.methods.inference.Inference`, the form in which a method knows it.
 
     Args:
         network: In evaluation mode.

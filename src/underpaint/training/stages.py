@@ -20,8 +20,9 @@ from underpaint.data.pseudo import PseudoLabels
 from underpaint.datasets.folder import DataFolder
 from underpaint.hints.types import Hints, Kind
 from underpaint.imagefiles.masks import labels_digest
-from underpaint.methods.base import Method, Stage
+from underpaint.methods.base import Method
 from underpaint.methods.registry import heads_of, learner_of
+from underpaint.methods.stage import LabelMaker, Learner, Stage
 from underpaint.models.network import Network
 from underpaint.models.tensors import load_into, read_tensors
 from underpaint.records import Head
@@ -79,7 +80,8 @@ class StagedRun:
         pseudo: PseudoLabels | None = None
         for number, stage in enumerate(method.stages()):
             if before is not None and weights is not None:
-                pseudo = self._prepare(method, stage, before, weights, pseudo)
+                maker = stage.labels
+                pseudo = None if maker is None else self._labels(method, stage, maker, before, weights, pseudo)
             weights = self._stage(method, stage, number, weights, pseudo)
             if Head.TAGS in heads_of(method, stage):
                 self._keep(weights, TAG_WEIGHTS)
@@ -116,8 +118,8 @@ class StagedRun:
             self.config.model,
             len(self.data.classes),
             needs=heads_of(method, stage),
-            subclasses=stage.subclasses,
-            decodes=stage.decodes,
+            subclasses=stage.network.subclasses,
+            decodes=stage.network.decodes,
             pretrained=pretrained,
             field=self.config.views.field,
         )
@@ -142,23 +144,23 @@ class StagedRun:
         return folder / WEIGHTS
 
     def _stage_inputs(
-        self, learner: Method[Config], stage: Stage, before: Path | None, pseudo: PseudoLabels | None
+        self, learner: Learner[Config], stage: Stage, before: Path | None, pseudo: PseudoLabels | None
     ) -> Settings:
         """All that the weights of a stage depend on, and nothing else."""
-        config, changed = self.config, _changed(stage)
+        config, changed = self.config, _drawing(stage)
         if len(self._placed) == len(self.hints):  # neither has an effect
             changed = _without(changed, _DRAWN)
         return {
             "method": learner.name,
-            "settings": _without(learner.config.decisive(), set(stage.ignores)),
-            "stage": {"name": stage.name, "epochs": stage.epochs, "start": stage.start, **changed},
+            "settings": learner.config.decisive(),
+            "stage": {"name": stage.name, **_defined(stage), **changed},
             "model": config.model.decisive(),
             "views": config.views.decisive(),
             "train": config.train.decisive(),
             "seed": config.seed,
             **self._material,
             "labels": None if pseudo is None else _content(pseudo),
-            "before": file_digest(before) if before is not None and stage.start == "previous" else None,
+            "before": file_digest(before) if before is not None and stage.network.start == "previous" else None,
             "arithmetic": precision_of(config.train),
             "own code": source_digest(type(learner)),
         }
@@ -196,18 +198,18 @@ class StagedRun:
         images = self._images(pseudo, tagged=stage.tagged)
         torch.manual_seed(derive(config.seed, "weights", stage.name) % 2**63)
         network = self._network(method, stage, pretrained=True)
-        if stage.start == "previous" and before is not None:
+        if stage.network.start == "previous" and before is not None:
             load_into(network, read_tensors(before), before)
-        if stage.fitted:
+        if stage.network.fitted:
             return self._fitted(method, stage, network, images)
         loop = Loop(
             network,
             learner_of(method, stage),
             images,
-            config.train.model_copy(update={"lr": config.train.lr * stage.rate}),
+            config.train.model_copy(update={"lr": config.train.lr * stage.schedule.rate}),
             stage=stage.name,
             inputs=inputs,
-            steps=config.train.steps(len(self.hints), stage.epochs),
+            steps=config.train.steps(len(self.hints), stage.schedule.epochs),
             seed=derive(config.seed, "stage", stage.name) % 2**63,
             folder=within(self.run.root, f"stages/{number}-{stage.name}/checkpoints").parent,
             reporter=self.reporter,
@@ -234,8 +236,14 @@ class StagedRun:
     def _events(self, stage: Stage, first: int) -> EventLog:
         return EventLog(self.run.root / "events.jsonl", stage.name, first)
 
-    def _prepare(
-        self, method: Method[Config], stage: Stage, before: Stage, weights: Path, earlier: PseudoLabels | None
+    def _labels(
+        self,
+        method: Method[Config],
+        stage: Stage,
+        maker: LabelMaker[Config],
+        before: Stage,
+        weights: Path,
+        earlier: PseudoLabels | None,
     ) -> PseudoLabels:
         assert self.store is not None
         fabric = make_fabric(self.config.train)
@@ -248,14 +256,10 @@ class StagedRun:
             **self._material,
         }
         inputs = {
-            "method": method.name,
-            "settings": _without(method.config.decisive(), set(stage.ignores)),
-            "stage": {
-                **stage.model_dump(mode="json", exclude=_LATER | {"ignores"}),
-                **_without(_changed(stage), _DRAWN),
-            },
+            "maker": f"{type(maker).__module__}.{type(maker).__qualname__}",
+            "settings": maker.config.decisive(),
             "earlier": None if earlier is None else _content(earlier),
-            "own code": source_digest(type(method)),
+            "own code": source_digest(type(maker)),
             **given,
         }
         network = self._network(method, before, pretrained=False)
@@ -276,7 +280,7 @@ class StagedRun:
                 reporter=self.reporter,
             )
             cost = Cost()
-            method.prepare(stage, infer)
+            maker.make(infer)
             infer.close()
             if (unseen := infer.unseen()) is not None:
                 self.reporter.note(unseen)
@@ -287,10 +291,6 @@ class StagedRun:
         return PseudoLabels(make_artifact(store, f"labels-{stage.name}", inputs, make), self.data.classes)
 
 
-_LATER = {"fitted", "heads", "subclasses", "rate", "mask_share", "placed_share", "by_worth", "tagged", "decodes"}
-"""Fields of a stage that enter the name of an artifact only where they differ from their defaults."""
-
-
 _DRAWN = {"placed_share", "tagged"}
 """Fields that say how often images with tags alone are drawn; of which images labels are made is named beside them."""
 
@@ -299,8 +299,14 @@ def _without(fields: Settings, names: Set[str]) -> Settings:
     return {name: value for name, value in fields.items() if name not in names}
 
 
-def _changed(stage: Stage) -> Settings:
-    return stage.model_dump(mode="json", include=_LATER, exclude_defaults=True)
+def _drawing(stage: Stage) -> Settings:
+    include = {"mask_share", "placed_share", "by_worth", "tagged"}
+    return stage.model_dump(mode="json", include=include, exclude_defaults=True)
+
+
+def _defined(stage: Stage) -> Settings:
+    """Network and schedule of a stage, where they differ from the defaults."""
+    return stage.model_dump(mode="json", include={"network", "schedule"}, exclude_defaults=True)
 
 
 def _content(pseudo: PseudoLabels) -> str | None:

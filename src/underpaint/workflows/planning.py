@@ -170,7 +170,7 @@ def plan_training(
         "model": trained.network(config.model, _median_side(sizes)),
     }
     config = config.model_copy(update=settled)
-    steps = sum(config.train.steps(len(hints), stage.epochs) for stage in stages if not stage.fitted)
+    steps = sum(config.train.steps(len(hints), stage.schedule.epochs) for stage in stages if not stage.network.fitted)
     return Plan(
         data=data,
         hints=hints,

@@ -22,10 +22,10 @@ from underpaint.data.samples import Sample, collate
 from underpaint.hints.candidates import ImageKnowledge, build_candidates
 from underpaint.hints.types import Box, Hints
 from underpaint.imagefiles.masks import write_index_mask
-from underpaint.methods.base import Stage
 from underpaint.methods.box_uncertainty.boxes import BoxGrid
 from underpaint.methods.box_uncertainty.method import BoxUncertainty, BoxUncertaintyConfig
 from underpaint.methods.registry import heads_of
+from underpaint.methods.stage import Stage
 from underpaint.predict import PredictConfig, Predictor
 from underpaint.records import UNKNOWN, Batch, Head, NetOutput, Progress, Terms
 from underpaint.training.reporter import Silent

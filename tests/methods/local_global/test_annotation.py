@@ -11,12 +11,13 @@ import pytest
 
 from underpaint.hints.candidates import Candidates, ImageKnowledge, build_candidates
 from underpaint.hints.types import Hints, Tags
-from underpaint.methods.local_global.labels import Job, Rule, annotated, hard, pooled
-from underpaint.methods.local_global.method import LocalGlobal, LocalGlobalConfig
+from underpaint.methods.local_global.labels import AnnotationConfig, CombinedAnnotations, Job, annotated, hard, pooled
 from underpaint.testing import CLASSES, ToyInference
 
 H, W, C = 12, 17, 4
-PLAIN = Rule(local="colour", weight=0.0, average="arithmetic", regulariser="none", other=0.0, confidence=0.0)
+PLAIN = AnnotationConfig(
+    local="colour", weight=0.0, average="arithmetic", regulariser="none", other=0.0, confidence=0.0
+)
 
 
 def some_candidates(
@@ -69,7 +70,7 @@ def test_the_network_chooses_within_tags_and_boxes(
     candidates: Candidates, classes: tuple[int, ...], other: float, confidence: float
 ) -> None:
     job = a_job(candidates, classes)
-    labels = hard(job.classes, annotated(job, rule=replace(PLAIN, other=other, confidence=confidence)))
+    labels = hard(job.classes, annotated(job, rule=PLAIN.model_copy(update={"other": other, "confidence": confidence})))
     np.testing.assert_array_equal(labels, in_a_loop(job, other=other, confidence=confidence))
 
 
@@ -98,14 +99,14 @@ def test_no_regulariser_carries_a_class_out_of_its_box() -> None:
     outside = np.ones((H, W), bool)
     outside[2:9, 3:11] = False
     for kind in ("crf", "par"):
-        labels = hard(job.classes, annotated(job, rule=replace(PLAIN, regulariser=kind)))
+        labels = hard(job.classes, annotated(job, rule=PLAIN.model_copy(update={"regulariser": kind})))
         assert (labels[outside] == 0).all()
         assert (labels == 2).any()
 
 
 def test_the_local_model_takes_part_only_where_every_class_is_drawn() -> None:
     job = a_job(some_candidates(absent=(3,)), (0, 1))
-    with_local = replace(PLAIN, weight=0.9)
+    with_local = PLAIN.model_copy(update={"weight": 0.9})
     np.testing.assert_array_equal(annotated(job, rule=with_local), annotated(job, rule=PLAIN))
 
     drawn = job.candidates.index.copy()
@@ -131,8 +132,7 @@ def stage_labels(tmp_path: Path, hints: Hints) -> list[npt.NDArray[np.uint8]]:
     infer._still = replace(
         infer._still, hints=hints, candidates=candidates, allowed=~knowledge.absent, present=knowledge.present
     )
-    made = LocalGlobal(LocalGlobalConfig(other=0, confidence=0), CLASSES)
-    made.prepare(made.stages()[1], infer)
+    CombinedAnnotations(AnnotationConfig(other=0, confidence=0), CLASSES).make(infer)
     return infer.written
 
 

@@ -56,7 +56,7 @@ def test_cam_trains_a_classifier_and_a_network_on_its_maps(
     run = plan(scenes, hints=[tags], method="cam", settings=small).train(tmp_path / "run")
     assert artifacts(run) == ["labels-retrain", "responses", "trained-classify", "trained-retrain"]
     assert stage_terms(run, "classify")["tags"] > 0
-    assert stage_terms(run, "classify")["seeds"] == 0
+    assert set(stage_terms(run, "classify")) == {"tags"}
     assert stage_terms(run, "retrain")["seeds"] > 0
     assert labels_follow_the_tags(run, "retrain", tags) == 1
     assert run.network().tag_head is None
@@ -91,7 +91,7 @@ def test_rrm_starts_from_the_classifier_that_cam_shares(
     assert terms["energy"] < 0
     assert terms["seeds"] == 0
     assert stage_terms(run, "retrain")["seeds"] > 0
-    assert stage_terms(run, "retrain")["energy"] == 0
+    assert set(stage_terms(run, "retrain")) == {"seeds"}
 
 
 def test_rrm_from_scratch_learns_tags_alone_at_first(

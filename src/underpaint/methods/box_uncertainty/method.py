@@ -10,11 +10,12 @@ from torch import Tensor
 
 from underpaint.core.config import Config
 from underpaint.losses.candidates import Balance, candidate_terms, nothing
-from underpaint.methods.base import MASK_SHARE, Method, Stage
+from underpaint.methods.base import MASK_SHARE, Method
 from underpaint.methods.box_uncertainty import ABOUT
 from underpaint.methods.box_uncertainty.boxes import BoxGrid, Unlabelled, projection_loss
 from underpaint.methods.box_uncertainty.colour_pairs import same_label_loss
 from underpaint.methods.box_uncertainty.losses import expected_logits, group_cross_entropy, hard_targets, soft_targets
+from underpaint.methods.stage import Stage, StageNetwork
 from underpaint.records import UNKNOWN, Batch, Head, NetOutput, Progress, Terms
 
 
@@ -68,8 +69,8 @@ class BoxUncertainty(Method[BoxUncertaintyConfig], about=ABOUT):
 
     def stages(self) -> tuple[Stage, ...]:
         """One training, with the head for the variance where it is learned."""
-        heads = None if self.config.uncertainty else ()
-        return (Stage(name="train", heads=heads, mask_share=self.config.mask_share),)
+        network = StageNetwork(heads=None if self.config.uncertainty else ())
+        return (Stage(name="train", network=network, mask_share=self.config.mask_share),)
 
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
         """The terms of `partial` but inside boxes; ``boxes`` there; ``projection`` and ``pairwise``."""

@@ -7,12 +7,14 @@ from typing import ClassVar
 from pydantic import Field
 
 from underpaint.core.config import Config
-from underpaint.losses.candidates import nothing, seed_cross_entropy
-from underpaint.losses.tags import class_tag_loss
-from underpaint.methods.base import Inference, Method, Stage
+from underpaint.losses.candidates import seed_cross_entropy
+from underpaint.methods.base import Method
 from underpaint.methods.cam import ABOUT
+from underpaint.methods.inference import Inference
+from underpaint.methods.stage import LabelMaker, Stage
+from underpaint.methods.tags.learners import classify
 from underpaint.methods.tags.maps import Background, resized, scored
-from underpaint.records import Batch, Head, NetOutput, Progress, Terms
+from underpaint.records import Batch, NetOutput, Progress, Terms
 
 
 class CamConfig(Config):
@@ -27,31 +29,28 @@ class CamConfig(Config):
 
     background: Background = "constant"
     level: float = Field(default=0.15, ge=0)
-    scales: tuple[float, ...] = (1.0, 2.0)
+    scales: tuple[float, ...] = Field(default=(1.0, 2.0), min_length=1)
 
 
 class Cam(Method[CamConfig], about=ABOUT):
     """A classifier on tags, and a segmentation network on the argmax of its response maps."""
 
-    needs: ClassVar[frozenset[Head]] = frozenset({Head.TAGS})
     Settings: ClassVar[type[Config]] = CamConfig
 
     def stages(self) -> tuple[Stage, ...]:
-        """A classifier, the same whatever the settings, and a fresh network on the labels."""
-        return (Stage(name="classify", method=self.name, decodes=False), Stage(name="retrain", heads=()))
+        """A classifier, the same whatever the settings are, and a fresh network on the labels."""
+        return (classify(self.classes), Stage(name="retrain", labels=StrongestClass(self.config, self.classes)))
 
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
-        """``tags`` where the network has a tag head, else ``seeds``."""
-        terms = {"tags": nothing(out.logits), "seeds": nothing(out.logits)}
-        if out.tag_logits is None:
-            terms["seeds"] = seed_cross_entropy(out, batch.seeds())
-        else:
-            background = self.classes.background
-            terms["tags"] = class_tag_loss(out.tag_logits, batch.tags, batch.tags_known, background=background)
-        return terms
+        """One term, ``seeds``: the loss of the network on the labels."""
+        return {"seeds": seed_cross_entropy(out, batch.seeds())}
 
-    def prepare(self, stage: Stage, infer: Inference) -> None:
-        """Label every pixel with the class of the highest score."""
+
+class StrongestClass(LabelMaker[CamConfig]):
+    """Labels every pixel with the class of the highest score."""
+
+    def make(self, infer: Inference) -> None:
+        """One pass over the images with the classifier."""
         config, background = self.config, self.classes.background
         for still in infer.images():
             responses = infer.responses(still, scales=config.scales, flip=True)

@@ -11,8 +11,10 @@ from underpaint.core.errors import ConfigError
 from underpaint.features.linear import PENALTY, LinearModel
 from underpaint.features.pixels import DENSITY
 from underpaint.features.rows import fit_rows, marked_rows
-from underpaint.methods.base import Fitting, Method, Stage
+from underpaint.methods.base import Method
+from underpaint.methods.inference import Fitting
 from underpaint.methods.quick import ABOUT
+from underpaint.methods.stage import Stage, StageNetwork
 from underpaint.models.network import ModelConfig
 from underpaint.records import Batch, NetOutput, Progress, Terms
 
@@ -42,7 +44,7 @@ class Quick(Method[QuickConfig], about=ABOUT):
 
     def stages(self) -> tuple[Stage, ...]:
         """One stage, without a gradient step."""
-        return (Stage(name="fit", fitted=True),)
+        return (Stage(name="fit", network=StageNetwork(fitted=True)),)
 
     def network(self, model: ModelConfig, side: float) -> ModelConfig:
         """The run's encoder under a linear decoder, at a scale that suits the size of the images."""

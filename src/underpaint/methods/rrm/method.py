@@ -19,10 +19,13 @@ from underpaint.kernels.meanfield import CrfParameters, mean_field
 from underpaint.losses.candidates import nothing, seed_cross_entropy
 from underpaint.losses.grid import shrink_image
 from underpaint.losses.tags import class_tag_loss
-from underpaint.methods.base import Inference, Method, Stage
+from underpaint.methods.base import Method
+from underpaint.methods.inference import Inference
 from underpaint.methods.rrm import ABOUT
 from underpaint.methods.rrm.labels import Reliability, reliable_labels
 from underpaint.methods.rrm.losses import gated_dense_energy, split_cross_entropy
+from underpaint.methods.stage import LabelMaker, Stage, StageNetwork
+from underpaint.methods.tags.learners import LabelledPixels, NoSettings, classify
 from underpaint.methods.tags.refine import Refiner
 from underpaint.records import Batch, Head, NetOutput, Progress, Terms
 
@@ -58,7 +61,7 @@ class RrmConfig(Config):
 
     schedule: Literal["classified", "scratch"] = "classified"
     steps: Literal["one", "two"] = "one"
-    scales: tuple[float, ...] = (1.0, 2.0)
+    scales: tuple[float, ...] = Field(default=(1.0, 2.0), min_length=1)
     refiner: Refiner = "crf"
     label_stride: int = Field(default=2, ge=1, le=8)
     foreground_alpha: float = Field(default=4.0, gt=0)
@@ -82,35 +85,35 @@ class Rrm(Method[RrmConfig], about=ABOUT):
     def stages(self) -> tuple[Stage, ...]:
         """The classifier where asked for, the training itself, and a fresh network on its predictions where asked."""
         config = self.config
-        first = (Stage(name="classify", method="cam", decodes=False),) if config.schedule == "classified" else ()
-        last = (Stage(name="retrain", heads=()),) if config.steps == "two" else ()
-        one = config.model_copy(update={"steps": "one"}).model_dump(mode="json")  # so that both share this training
-        return (
-            *first,
-            Stage(name="train", start="previous" if first else "fresh", method=self.name, settings=one),
-            *last,
+        first = (classify(self.classes),) if config.schedule == "classified" else ()
+        train = Stage(
+            name="train",
+            network=StageNetwork(start="previous" if first else "fresh"),
+            learner=Rrm(config.model_copy(update={"steps": "one"}), self.classes),  # runs of one and two steps share it
         )
+        retrain = Stage(
+            name="retrain",
+            learner=LabelledPixels(NoSettings(), self.classes),
+            labels=SharpenedPredictions(NoSettings(), self.classes),
+        )
+        return (*first, train, *((retrain,) if config.steps == "two" else ()))
 
-    def looks(self, progress: Progress) -> tuple[float, ...]:
+    def response_scales(self, progress: Progress) -> tuple[float, ...]:
         """The scales, once labels are made."""
         return self.config.scales if self._labelling(progress) else ()
 
     def _labelling(self, progress: Progress) -> bool:
-        warm = self.config.schedule == "scratch" and progress.fraction < 0.5
-        return progress.stage == "train" and not warm
+        return self.config.schedule != "scratch" or progress.fraction >= 0.5
 
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
-        """``seeds`` (hints, labels of the first step), ``tags``, ``background``, ``foreground`` and ``energy``."""
-        terms = dict.fromkeys(("tags", "background", "foreground", "energy"), nothing(out.logits))
-        terms["seeds"] = seed_cross_entropy(out, batch.seeds())
-        if out.tag_logits is None:
-            return terms
-        background = self.classes.background
+        """``seeds`` (hinted pixels), ``tags``, and with labels ``background``, ``foreground`` and ``energy``."""
+        assert out.tag_logits is not None
+        config, background, labels = self.config, self.classes.background, out.labels
+        terms = dict.fromkeys(("background", "foreground", "energy"), nothing(out.logits))
         terms["tags"] = class_tag_loss(out.tag_logits, batch.tags, batch.tags_known, background=background)
-        if not self._labelling(progress):
+        terms["seeds"] = seed_cross_entropy(out, batch.seeds())
+        if labels is None:
             return terms
-        config = self.config
-        labels = self.labels(out, batch)
         coarse = replace(out, size=(labels.shape[1], labels.shape[2]))
         terms["background"], terms["foreground"] = split_cross_entropy(coarse, labels, background=background)
         energy = gated_dense_energy(
@@ -125,17 +128,15 @@ class Rrm(Method[RrmConfig], about=ABOUT):
         terms["energy"] = config.energy_weight * energy
         return terms
 
-    @torch.no_grad()
-    def labels(self, out: NetOutput, batch: Batch) -> Tensor:
+    def make_labels(self, out: NetOutput, batch: Batch, progress: Progress) -> Tensor | None:
         """(N, H / label_stride, W / label_stride) uint8 labels of the reliable pixels, 255 elsewhere."""
+        if not self._labelling(progress):
+            return None
         stride = self.config.label_stride
         small, inside = shrink_image(batch.rgb, batch.valid, (out.size[0] // stride, out.size[1] // stride))
-        responses = out.responses
-        if responses is None:
-            assert out.tag_maps is not None
-            responses = out.tag_maps.relu()
+        assert out.responses is not None
         pixels = (small * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-        parts = (responses.float().cpu().numpy(), batch.tags.cpu().numpy(), pixels, inside.cpu().numpy())
+        parts = (out.responses.float().cpu().numpy(), batch.tags.cpu().numpy(), pixels, inside.cpu().numpy())
         work = partial(reliable_labels, background=self.classes.background, rule=self.rule())
         labels = [work(*each) for each in zip(*parts, strict=True)]
         return torch.from_numpy(np.stack(labels)).to(out.logits.device)
@@ -154,10 +155,12 @@ class Rrm(Method[RrmConfig], about=ABOUT):
             stride=config.label_stride,
         )
 
-    def prepare(self, stage: Stage, infer: Inference) -> None:
-        """Before the second step: predictions within the tags, after a CRF."""
-        if stage.name != "retrain":
-            return
+
+class SharpenedPredictions(LabelMaker[NoSettings]):
+    """Labels of the second step: the first network's predictions within the tags, after a dense CRF."""
+
+    def make(self, infer: Inference) -> None:
+        """One pass over the images; the CRF runs on all cores."""
         for name, labels in infer.each(_sharpened, self._jobs(infer)):
             infer.write_labels(name, labels)
 

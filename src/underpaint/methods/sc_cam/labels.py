@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
+from underpaint.core.config import Config
 from underpaint.hints.rasterise import UNKNOWN, Mask
-from underpaint.methods.tags.maps import Flags, Floats
+from underpaint.methods.inference import Inference
+from underpaint.methods.stage import LabelMaker
+from underpaint.methods.tags.maps import Flags, Floats, resized, scored
+from underpaint.methods.tags.refine import refine
 
 Subtags = npt.NDArray[np.int8]
 
@@ -99,3 +107,95 @@ def affinity_labels(objects: Floats, ground: Floats | None, classes: list[int], 
         return best
     labels = np.where(best == background, UNKNOWN, best)
     return np.where(ground.argmax(axis=0) == 0, background, labels).astype(np.uint8)
+
+
+class ClusterConfig(Config):
+    """Settings of the clustering.
+
+    Attributes:
+        subclasses: K, sub-categories of every class; fewer where a class has under 5 K images (ours).
+        normalise: Cluster features of length 1 (ours; the authors' have any length).
+    """
+
+    subclasses: int = Field(default=10, ge=1, le=1000)
+    normalise: bool = False
+
+
+class Clusters(LabelMaker[ClusterConfig]):
+    """Sub-categories of each class, from the pooled features of the images that show it."""
+
+    def make(self, infer: Inference) -> None:
+        """One pass over the images with the last classifier."""
+        features, present, allowed = {}, {}, {}
+        for still in infer.images():
+            features[still.name] = infer.pooled(still)
+            present[still.name], allowed[still.name] = still.present, still.allowed
+        config, background = self.config, self.classes.background
+        made = subcategories(
+            features, present, allowed, background=background, k=config.subclasses, normalise=config.normalise
+        )
+        for name, subtags in made.items():
+            infer.write_subtags(name, subtags)
+
+
+class PairConfig(Config):
+    """Settings of the labels from which pairs are drawn.
+
+    Attributes:
+        scales: Scales of the training images, each also mirrored, at which the last classifier's maps are averaged.
+        foreground_alpha: Power of the background score where objects are trusted.
+        background_alpha: The same where background is trusted.
+    """
+
+    scales: tuple[float, ...] = Field(default=(1.0, 2.0), min_length=1)
+    foreground_alpha: float = Field(default=4.0, gt=0)
+    background_alpha: float = Field(default=32.0, gt=0)
+
+
+class PairLabels(LabelMaker[PairConfig]):
+    """Labels of pixels whose class is certain. The training of affinities draws its pairs from them."""
+
+    def make(self, infer: Inference) -> None:
+        """One pass over the images with the last classifier; the CRF runs on all cores."""
+        for name, labels in infer.each(partial(_paired, config=self.config), self._seen(infer)):
+            infer.write_labels(name, labels)
+
+    def _seen(self, infer: Inference) -> Iterator[_Seen]:
+        """Images with the classifier's response maps, which are kept: the network of affinities has none."""
+        for still in infer.images():
+            responses = infer.responses(still, scales=self.config.scales, flip=True)
+            path = kept_responses(infer.folder, still.name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.save(path, responses.astype(np.float16), allow_pickle=False)
+            yield _Seen(still.name, still.rgb, responses, still.present, self.classes.background)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """One training image, and what the last classifier sees in it."""
+
+    name: str
+    rgb: npt.NDArray[np.uint8]
+    responses: npt.NDArray[np.float32]
+    present: npt.NDArray[np.bool_]
+    background: int | None
+
+
+def kept_responses(folder: Path, name: str) -> Path:
+    """Where `PairLabels` keeps the response maps of an image, in 16 bits."""
+    return folder / "responses" / f"{name}.npy"
+
+
+def _paired(seen: _Seen, *, config: PairConfig) -> tuple[str, Mask]:
+    """Labels from which the affinity training draws its pairs, at full size."""
+    size = (seen.rgb.shape[0], seen.rgb.shape[1])
+    full = resized(seen.responses, size)
+    alphas = (config.foreground_alpha, config.background_alpha)
+    given = [scored(full, seen.present, background=seen.background, kind="power", level=alpha) for alpha in alphas]
+    classes = given[0].classes.tolist()
+    if not classes:
+        return seen.name, np.full(size, UNKNOWN, np.uint8)
+    if len(classes) == 1:  # no background, one class: nothing to tell it from
+        return seen.name, np.full(size, classes[0], np.uint8)
+    objects, ground = refine([each.values for each in given], seen.rgb, refiner="crf", stride=1)
+    return seen.name, affinity_labels(objects, ground, classes, seen.background)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor
+from torch.nn import functional as F
 
+from underpaint.core.config import Config
 from underpaint.hints.rasterise import UNKNOWN
 from underpaint.kernels.randomwalk import boundary_affinities, feature_affinities, half_disc
 from underpaint.losses.candidates import nothing
-from underpaint.losses.tags import tag_loss
+from underpaint.losses.tags import class_tag_loss, tag_loss
+from underpaint.methods.stage import Learner
+from underpaint.records import Batch, Head, NetOutput, Progress, Terms
 
 Form = Literal["feature", "boundary"]
 """``feature``: likeness of two cells' embeddings (PSA). ``boundary``: no boundary between them (IRN)."""
@@ -100,3 +105,59 @@ def subtag_loss(scores: Tensor, subtags: Tensor | None) -> Tensor:
     if subtags is None:
         return nothing(scores)
     return tag_loss(scores.flatten(1), (subtags == 1).flatten(1), (subtags >= 0).flatten(1))
+
+
+class SubcategoryConfig(Config):
+    """Settings of the training of sub-categories.
+
+    Attributes:
+        sub_weight: Of the sub-categories' loss.
+    """
+
+    sub_weight: float = Field(default=5.0, ge=0)
+
+
+class SubcategoryClassifier(Learner[SubcategoryConfig]):
+    """Learns which classes an image shows, and which sub-category of each."""
+
+    name: ClassVar[str] = "sc-cam-subcategories"
+    needs: ClassVar[frozenset[Head]] = frozenset({Head.TAGS})
+
+    def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
+        """``tags`` and ``subtags``."""
+        assert out.tag_logits is not None
+        assert out.sub_logits is not None
+        background = self.classes.background
+        tags = class_tag_loss(out.tag_logits, batch.tags, batch.tags_known, background=background)
+        return {"tags": tags, "subtags": self.config.sub_weight * subtag_loss(out.sub_logits, batch.subtags)}
+
+
+class AffinityConfig(Config):
+    """Settings of the affinities.
+
+    Attributes:
+        affinity: ``feature`` as in PSA, or ``boundary`` as in IRN (Ahn, Cho and Kwak, CVPR 2019).
+        radius: Reach of the pairs in cells.
+        walk_stride: Pixels a side of a cell of the walk.
+    """
+
+    affinity: Form = "feature"
+    radius: int = Field(default=5, ge=2, le=64)
+    walk_stride: Literal[4, 8] = 8
+
+
+class AffinityLearner(Learner[AffinityConfig]):
+    """Learns which neighbouring cells belong to one class."""
+
+    name: ClassVar[str] = "sc-cam-affinity"
+    needs: ClassVar[frozenset[Head]] = frozenset({Head.EMBEDDING})
+
+    def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
+        """One term, ``affinity``."""
+        assert out.embedding is not None
+        config, background = self.config, self.classes.background
+        cells = (max(1, out.size[0] // config.walk_stride), max(1, out.size[1] // config.walk_stride))
+        pooled = F.adaptive_avg_pool2d(out.embedding, cells)
+        labels = F.interpolate(batch.seeds()[:, None].float(), cells, mode="nearest-exact")[:, 0].byte()
+        loss = affinity_loss(pooled, labels, background=background, form=config.affinity, radius=config.radius)
+        return {"affinity": loss}

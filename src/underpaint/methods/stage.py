@@ -1,0 +1,147 @@
+"""A stage of a method: which network is trained, on which schedule, by which loss, and on which labels."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Generic, Literal, TypeVar
+
+from pydantic import ConfigDict, Field
+from torch import Tensor
+
+from underpaint.core.classes import ClassTable
+from underpaint.core.config import Config, Settings
+from underpaint.methods.about import NAME
+from underpaint.methods.inference import Inference
+from underpaint.records import Batch, Head, NetOutput, Progress, Terms
+
+ConfigT = TypeVar("ConfigT", bound=Config, covariant=True)
+
+
+class Part(Generic[ConfigT]):
+    """A piece of a method that depends on nothing but its settings and the class table.
+
+    Args:
+        config: The settings. Whatever the piece makes is made again when one of them changes, so it takes no others.
+        classes: The class table.
+    """
+
+    def __init__(self, config: ConfigT, classes: ClassTable) -> None:
+        self.config = config
+        self.classes = classes
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    __hash__ = object.__hash__
+
+
+class Learner(Part[ConfigT], ABC):
+    """A loss with its settings, and what it needs of the network. Every `Method` is one."""
+
+    name: ClassVar[str]
+    """Names the loss in the artifacts of a run; no two losses share one."""
+
+    needs: ClassVar[frozenset[Head]] = frozenset()
+    """Heads of the network beside the logits."""
+
+    @abstractmethod
+    def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
+        """Named, weighted scalars for a batch. The same names on every call; the batch stays as it is."""
+
+    def response_scales(self, progress: Progress) -> tuple[float, ...]:
+        """Scales of the image at which the loss needs `NetOutput.responses` at this step; empty for no responses."""
+        return ()
+
+    def make_labels(self, out: NetOutput, batch: Batch, progress: Progress) -> Tensor | None:
+        """(N, h, w) uint8 labels that the network's own output gives at this step, 255 where unknown.
+
+        The training loop calls this before `loss`, without gradient, and hands the result over as `NetOutput.labels`.
+        None where the loss learns from no such labels.
+        """
+        return None
+
+
+class LabelMaker(Part[ConfigT], ABC):
+    """Makes what a stage learns from, with the trained network of the stage before."""
+
+    @abstractmethod
+    def make(self, infer: Inference) -> None:
+        """Write labels of the training images by the methods of `Inference`."""
+
+
+@dataclass(frozen=True)
+class OtherMethod:
+    """Another method of the registry, whose loss trains a stage.
+
+    Args:
+        name: In the registry.
+        settings: Of that method.
+    """
+
+    name: str
+    settings: Settings
+
+
+class StageNetwork(Config):
+    """The network that a stage trains.
+
+    Attributes:
+        start: ``fresh`` starts from the encoder's pre-trained weights, ``previous`` from the stage before.
+        heads: Heads of the network; None for those that the stage's loss needs.
+        subclasses: K, the sub-categories of every class that the network tells apart; 0 for none.
+        decodes: Whether the decoder runs. A classifier of images, which has no use for it, trains in two thirds of the
+            time without it.
+        fitted: Whether the stage takes no gradient steps: `Method.fit` gives the weights of its linear decoder.
+    """
+
+    start: Literal["fresh", "previous"] = "fresh"
+    heads: tuple[Head, ...] | None = None
+    subclasses: int = Field(default=0, ge=0)
+    decodes: bool = True
+    fitted: bool = False
+
+
+class Schedule(Config):
+    """How long a stage trains, and how fast.
+
+    Attributes:
+        epochs: Passes over the images, as a multiple of those of the run.
+        rate: Factor on the learning rate of the run.
+    """
+
+    epochs: float = Field(default=1.0, gt=0)
+    rate: float = Field(default=1.0, gt=0)
+
+
+class Stage(Config):
+    """One training of a network within a method.
+
+    Attributes:
+        name: Unique within the method; letters, digits and '-'.
+        network: Which network is trained.
+        schedule: How long, and how fast.
+        learner: The loss: an object with its own settings, a method of the registry, or None for `Method.loss`. Stages
+            of two methods with the same name, network, schedule and loss are trained once for both, where the runs
+            share their artifacts.
+        labels: Makes what the stage learns from, with the network of the stage before; None where it learns from the
+            hints alone.
+        mask_share: Least share of every batch that comes from images whose hints leave no doubt (`HintedImages.sure`),
+            where only some are. A pass has as many steps as without it.
+        placed_share: The same for images of which a hint says more than tags do; ``mask_share`` goes before it.
+        by_worth: Whether images are drawn as often as what is hinted in them is worth (`HintedImages.worth`), two or
+            three clicks a fifth as often as strokes: in as many steps they would take their place.
+        tagged: Whether images that have tags and nothing else take part; without them a pass still has as many steps.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    name: str = Field(pattern=NAME)
+    network: StageNetwork = StageNetwork()
+    schedule: Schedule = Schedule()
+    learner: Learner[Config] | OtherMethod | None = None
+    labels: LabelMaker[Config] | None = None
+    mask_share: float = Field(default=0.0, ge=0, le=1)
+    placed_share: float = Field(default=0.0, ge=0, le=1)
+    by_worth: bool = False
+    tagged: bool = True
