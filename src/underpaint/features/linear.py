@@ -133,6 +133,10 @@ class _Problem:
         self.columns, self.penalty = columns, penalty
         self.shape = (columns.shape[1] + 1, sets.shape[1])
         self.allowed = sets[chosen]
+        # Most rows have one candidate, for which the sum over the candidates is the score itself.
+        candidates = self.allowed.sum(axis=1)
+        self.rows, self.first = np.arange(len(chosen)), self.allowed.argmax(axis=1)
+        self.single, self.open = np.flatnonzero(candidates == 1), np.flatnonzero(candidates > 1)
         part = self.allowed / self.allowed.sum(axis=1, keepdims=True)
         share = part / np.maximum(part.sum(axis=0), 1e-12)
         self.weights = (share.sum(axis=1) / sets.shape[1]).astype(np.float32)
@@ -150,11 +154,18 @@ class _Problem:
         """Value and gradient."""
         weight, bias = self.unpack(numbers)
         scores = self.columns @ weight.astype(np.float32) + bias.astype(np.float32)
-        log_all = logsumexp(scores, axis=1, keepdims=True)
-        inside = np.where(self.allowed, scores, -np.inf)
-        log_set = logsumexp(inside, axis=1, keepdims=True)
-        loss = float(self.weights @ (log_all - log_set)[:, 0].astype(np.float64))
-        slope = (np.exp(scores - log_all) - np.exp(inside - log_set)) * self.weights[:, None]
+        peak = scores.max(axis=1, keepdims=True)
+        slope = np.exp(scores - peak)
+        total = slope.sum(axis=1, keepdims=True)
+        slope /= total
+        log_all, log_set = (np.log(total) + peak)[:, 0], scores[self.rows, self.first]
+        slope[self.single, self.first[self.single]] -= 1
+        if len(self.open):
+            inside = np.where(self.allowed[self.open], scores[self.open], -np.inf)
+            log_set[self.open] = logsumexp(inside, axis=1)
+            slope[self.open] -= np.exp(inside - log_set[self.open, None])
+        loss = float(self.weights @ (log_all - log_set).astype(np.float64))
+        slope *= self.weights[:, None]
         gradient = np.empty(self.shape)
         gradient[:-1] = self.columns.T @ slope + 2 * self.penalty * weight
         gradient[-1] = slope.sum(axis=0)
