@@ -14,8 +14,7 @@ from underpaint.core.classes import ClassTable
 from underpaint.core.errors import HintError
 from underpaint.doctor.balance import Balance
 from underpaint.hints import pens
-from underpaint.hints.check import check_hints
-from underpaint.hints.excess import MAX_COVER, refuse_excess
+from underpaint.hints.check import MAX_COVER, check_hints, refuse_excess
 from underpaint.hints.fit import fit_hints
 from underpaint.hints.ignore import set_aside
 from underpaint.hints.rasterise import paint_seeds, region_area, stroke_pixels

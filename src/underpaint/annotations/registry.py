@@ -31,7 +31,6 @@ FOLDERS = (
 
 FORMATS: tuple[Format, ...] = tuple(import_module(f"underpaint.annotations.{folder}").FORMAT for folder in FOLDERS)
 
-
 WRITABLE = tuple(one for one in FORMATS if one.writer is not None)
 """The formats that can be written. The others are those of data sets, whose files no annotation tool opens."""
 

@@ -25,7 +25,6 @@ MAX_LISTED = 8
 RECIPE_BYTES = 1 << 16
 """Limit of a recipe; one with every setting has 3 kB."""
 
-
 FREE = "weights do not depend on it"
 """Marks a setting, as ``Annotated[int, FREE]``, that may change between two starts of a run."""
 

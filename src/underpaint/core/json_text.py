@@ -16,7 +16,6 @@ from underpaint.core.regular import read_regular_text
 MAX_BYTES = 256 << 20
 """Limit of a whole file. The largest known click file (VOC, 12,180 images) has 4 MB; 256 MiB parse within 3 GB."""
 
-
 IMAGE_BYTES = 64 << 20
 """Limit of a file of one image: four million points, or some shapes beside a copy of the photograph of 48 MB."""
 

@@ -29,7 +29,6 @@ PICTURES = frozenset(
 )
 """Names of folders whose pictures are no images of the data set."""
 
-
 Found = list[tuple[Path, Format]]
 
 

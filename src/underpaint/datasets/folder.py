@@ -24,7 +24,6 @@ from underpaint.imagefiles.numbering import numbering_beside
 ALL = "all"
 """The only split of a data set that has no split lists."""
 
-
 TRAIN = "train"
 """The split to learn from, where there are lists."""
 

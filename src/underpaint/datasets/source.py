@@ -15,8 +15,7 @@ from underpaint.datasets.folder import DataFolder
 from underpaint.datasets.hints import read_any_hints
 from underpaint.datasets.open import open_dataset
 from underpaint.datasets.report import HintsReport
-from underpaint.hints.check import check_hints
-from underpaint.hints.excess import refuse_excess
+from underpaint.hints.check import check_hints, refuse_excess
 from underpaint.hints.merge import merge_hints
 from underpaint.hints.types import Hints
 from underpaint.imagefiles.images import find_files, image_size

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from underpaint.core.errors import HintError
 from underpaint.hints.border import cut_box, cut_region, cut_scribble
-from underpaint.hints.excess import refuse_excess
+from underpaint.hints.check import refuse_excess
 from underpaint.hints.types import IGNORED, Bitmap, Box, Click, Hints, Point, Polygon, Scribble, Shape
 
 Size = tuple[int, int]

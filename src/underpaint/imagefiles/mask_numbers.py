@@ -16,7 +16,6 @@ from underpaint.imagefiles.decode import Pixels
 VOC_VOID = (224, 224, 192)
 """The colour of void in PASCAL VOC's palette, and in colour images that are made from it."""
 
-
 MANY_OBJECTS = 3
 """A mask with at least so many numbers outside the class table looks as if every object had its own number."""
 

@@ -17,7 +17,6 @@ from underpaint.imagefiles.mask_numbers import VOC_VOID, Key, by_number, known_l
 VOID_16 = 65535
 """Void in a mask of 16 bits. There 255 is void as well, since no class can have that number."""
 
-
 WHITE = (255, 255, 255)
 
 

@@ -18,18 +18,14 @@ VOC_NAMES = (
 )  # fmt: skip
 """The classes of PASCAL VOC 2007 to 2012 in the order of their mask values."""
 
-
 VOC = ClassTable(VOC_NAMES, voc_palette(len(VOC_NAMES)), background=0)
 """The class table of a VOC devkit without a ``classes.txt`` of its own."""
-
 
 CLASS_LISTS = ("classes.txt", "class_names.txt", "labelmap.txt")
 """The file names of class lists: ours, which other tools write as well, labelme's, and CVAT's with colours."""
 
-
 SUMMARY, SUMMARY_COLUMNS = "summary.csv", ("image", "height", "width")
 """The table that `underpaint predict` writes beside its masks. Its further columns are the classes in their order."""
-
 
 MAX_HEADER = 1 << 20
 """How many bytes of the first line of a summary are read."""

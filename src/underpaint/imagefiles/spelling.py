@@ -13,18 +13,14 @@ from underpaint.imagefiles.images import SUFFIXES
 LONGEST_NAME = 4096
 """The length in characters of the longest path that systems open. A longer text is no name of an image."""
 
-
 DEEPEST = 64
 """How many folders of a name are compared, counted from its end."""
-
 
 UPLOAD = re.compile(r"^[0-9a-f]{8}-(?=.)")
 """What Label Studio writes before the name of a file that was uploaded in the browser."""
 
-
 EXPORT = re.compile(r"_(?:jpe?g|png|bmp|tiff?|webp)\.rf\.[0-9A-Za-z]{8,}$")
 """What Roboflow writes behind the name of a file: ``cat.jpg`` becomes ``cat_jpg.rf.0e2a142fc9ab9da3.jpg``."""
-
 
 _SPLIT = re.compile(r"(?:^|[^a-z])(train|val|test)(?:ing|id|idation)?(?:\d{4})?(?:$|[^a-z])", re.IGNORECASE)
 

@@ -14,7 +14,6 @@ from underpaint.hints.types import Box, Hints
 
 SOURCE = "table of boxes"
 
-
 Four = tuple[float, float, float, float]
 
 
@@ -48,7 +47,6 @@ FORMS: tuple[tuple[tuple[str, str, str, str], Callable[[Four], Four]], ...] = (
 )
 """The headings of the four columns of a box, and how they give its corners. Corners come before sides, since the sides
 may be those of the image."""
-
 
 WRITTEN = ("filename", "width", "height", "class", "xmin", "ymin", "xmax", "ymax")
 

@@ -29,7 +29,6 @@ from underpaint.imagefiles.walk import files_below
 
 SOURCE = "Cityscapes"
 
-
 _TRAINED = (
     ("road", 7, (128, 64, 128)), ("sidewalk", 8, (244, 35, 232)), ("building", 11, (70, 70, 70)),
     ("wall", 12, (102, 102, 156)), ("fence", 13, (190, 153, 153)), ("pole", 17, (153, 153, 153)),
@@ -41,14 +40,11 @@ _TRAINED = (
 """The name, label id and colour of the classes of the benchmark in the order of their train ids 0 to 18
 (https://github.com/mcordts/cityscapesScripts, ``helpers/labels.py``)."""
 
-
 CLASSES = ClassTable(tuple(name for name, _, _ in _TRAINED), tuple(colour for _, _, colour in _TRAINED), None)
 """The class table of Cityscapes. There is no background."""
 
-
 LABEL_IDS = tuple(number for _, number, _ in _TRAINED)
 """The label id of each class."""
-
 
 VOID_NAMES = frozenset({
     "unlabeled", "ego vehicle", "rectification border", "out of roi", "static", "dynamic", "ground", "parking",
@@ -56,23 +52,17 @@ VOID_NAMES = frozenset({
 })  # fmt: skip
 """The labels that the benchmark leaves out."""
 
-
 PLATE = "license plate"
 """A label with the id -1 (255 in a byte), which is drawn in no label image."""
 
-
 LAST_ID = 33
-
 
 FREE = 254
 """Stands in a label map for pixels that no polygon covers, of which nothing is said. Void pixels are to be ignored."""
 
-
 PHOTOGRAPHS = "leftImg8bit"
 
-
 ENDINGS = frozenset({".png", ".json"})
-
 
 _ANNOTATION = re.compile(r"(?P<frame>.+)_(?P<set>gtFine|gtCoarse)_(?P<kind>labelTrainIds|labelIds|polygons)")
 

@@ -20,7 +20,6 @@ from underpaint.hints.types import Point
 MAX_DEPTH = 16
 """How deep elements may be nested. CVAT nests 8 at most, in the labels of a skeleton."""
 
-
 MAX_ELEMENTS = 1_000_000
 """The limit of the elements of one image, which are in memory at once: about 300 MB."""
 

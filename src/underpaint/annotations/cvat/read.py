@@ -21,7 +21,6 @@ from underpaint.imagefiles.spelling import bare_names
 
 SOURCE = "CVAT"
 
-
 _CORNER = re.compile(r"[xy][tb][lr][12]")
 """The names of the attributes with a cuboid's corners."""
 

@@ -19,13 +19,10 @@ from underpaint.hints.types import IGNORED, Bitmap, Box, Click, Hints, Polygon, 
 
 VERSION = 1
 
-
 HEADER = {"underpaint": "hints", "version": VERSION}
-
 
 MAX_BYTES = 4 << 30
 """The limit of a hints file, which is read line by line."""
-
 
 MAX_LINE = 16 << 20
 """The limit of one line in bytes, about 600,000 points: several times what fills an image of 500 pixels by strokes."""

@@ -18,10 +18,8 @@ from underpaint.imagefiles.decode import MAX_PIXELS
 DIGITS = 6
 """How many decimals of a pixel are kept, so that a conversion to percent and back gives the same number."""
 
-
 NO_SHAPES = frozenset({"choices", "textarea", "rating", "number", "datetime", "taxonomy", "pairwise", "relation", None})
 """Types of results that say something of an image or of a region, and are no region themselves."""
-
 
 UNITS = 100.0
 """Coordinates are percent of the image's sides."""
@@ -146,7 +144,6 @@ def _click(drawn: Drawn, name: str, value: Fields, size: tuple[int, int], where:
 
 
 _Read = Callable[[Drawn, str, Fields, tuple[int, int], str], None]
-
 
 _SHAPES: tuple[tuple[set[str], _Read], ...] = (
     ({"rle"}, _brush),

@@ -28,21 +28,16 @@ from underpaint.imagefiles.naming import Names
 
 SUFFIXES = frozenset({".json"})
 
-
 KEYS = ("shapes", "imagePath")
-
 
 PIXEL_MODES = frozenset({"1", "L", "P"})
 """Pillow's names of the pixel types that a mask may have. Every value but 0 is inside."""
 
-
 TURNED = ("rotation", "oriented_rectangle")
 """Rectangles at an angle with their four corners: X-AnyLabeling's word, and labelme's."""
 
-
 CIRCLE_ERROR = 0.05
 """How many pixels the polygon for a circle may lie inside it."""
-
 
 MAX_CORNERS = 1000
 """The limit of that polygon's corners, which the error above requires up to a radius of 10,000 pixels."""

@@ -28,14 +28,11 @@ __all__ = [
     "text_of",
 ]
 
-
 MAX_BYTES = 4 << 20
 """The limit of a file. The longest known annotation of one image (a ScribbleSup file) has 60 kB."""
 
-
 NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that no XML file can hold, not even escaped."""
-
 
 OURS = "underpaint"
 """The element by which files that underpaint wrote are recognised. Other programs ignore it."""

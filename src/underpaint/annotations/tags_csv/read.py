@@ -25,7 +25,6 @@ from underpaint.hints.types import Hints, Tags
 LIST_COLUMNS = frozenset({"tags", "labels", "classes"})
 """Headings of a column with a list of tags. Under `table.LABELS` a column has one tag in each row."""
 
-
 _SEPARATORS = re.compile(r"[;,|]")
 
 

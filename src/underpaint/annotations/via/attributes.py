@@ -15,7 +15,6 @@ from underpaint.hints.types import Tags
 TAGS = "tags"
 """The attribute of a file in which underpaint writes tags."""
 
-
 Named = tuple[dict[str, Any], str]
 """The attributes of a region or a file, and the place where they stand."""
 

@@ -27,7 +27,6 @@ from underpaint.imagefiles.spelling import bare_names
 
 SOURCE = "VIA"
 
-
 FARTHEST = 1_000_000
 """Ellipses are cut at this many pixels; no image has so many a side."""
 

@@ -16,13 +16,10 @@ from underpaint.imagefiles.images import find_files
 
 Base = Literal["auto", 0, 1]
 
-
 SUFFIXES = frozenset({".xml"})
-
 
 FIRST = 1
 """The number of the first pixel in VOC's own files, and in those that underpaint writes."""
-
 
 SIDES = ("xmin", "ymin", "xmax", "ymax")
 

@@ -15,14 +15,11 @@ from underpaint.core.yaml_text import YamlTextError, parse_yaml
 
 YAML = (".yaml", ".yml")
 
-
 NAMED = r"(?m)^names\s*:"
 """A pattern that a YAML file with class names contains."""
 
-
 NAMES = "obj.names"
 """The file with class names, one a line, in the first form of YOLO's data sets, which CVAT writes as "YOLO 1.1"."""
-
 
 MAX_NAMES = 1 << 18
 """The limit in bytes of a file of class names. The longest known one, of LVIS with 1,203 classes, has 30 kB."""

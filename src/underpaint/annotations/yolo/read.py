@@ -20,28 +20,21 @@ from underpaint.imagefiles.naming import Names
 
 Size = tuple[int, int]
 
-
 SUFFIXES = frozenset({".txt"})
-
 
 LISTS = frozenset({"classes", "train", "val", "test", "README", "readme", "requirements"})
 """The names of text files that hold no labels."""
 
-
 MAX_LABELS = 16 << 20
 """The limit in bytes of the label file of one image: a polygon with a million points."""
-
 
 BOX_COLUMNS = 5
 """The class, the centre and the sides. A polygon has a class and at least three points: 7 columns or more."""
 
-
 _ROW = re.compile(r"\d+(\s+[-+.eE\d]+){4,}\s*")
-
 
 _NUMBERS = re.compile(r"[-+.eE\d]+([,;\s]+[-+.eE\d]+){4,}[,;\s]*")
 """Matches a line that can only be a damaged line of YOLO's, where class names lie beside the labels."""
-
 
 LOOKED_AT = 32
 """How many label files are read to recognise the format."""
