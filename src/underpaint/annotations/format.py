@@ -101,6 +101,7 @@ class Format:
         ordered: Whether the format states which area lies above which.
         general: Whether files of other formats look like this one too. Such a format counts only where no other is
             found.
+        numbers: Whether its files are label images, whose numbers only a class list explains.
         beside: The path at which a second file may lie that is read together with a file of this format.
         stems: The file names, without ending, by which the format is found in a data set; empty for any name.
     """
@@ -118,6 +119,7 @@ class Format:
     ids: Callable[[Path], Mapping[str, int]] | None = None
     ordered: bool = False
     general: bool = False
+    numbers: bool = False
     beside: Callable[[Path], Path] | None = None
     stems: frozenset[str] = frozenset()
 

@@ -116,7 +116,7 @@ def open_annotated(root: Path, rest: str | None = None, hints: Sequence[Path] = 
 
 def _names_classes(path: Path, form: Format) -> bool:
     """Whether hints say which classes there are. All do, except for label images without a class list."""
-    return form.name != "masks" or (form.classes is not None and bool(form.classes(path)))
+    return not form.numbers or (form.classes is not None and bool(form.classes(path)))
 
 
 def _own(root: Path, hints: Sequence[Path]) -> Found:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from underpaint.annotations.format import Reading
-from underpaint.annotations.registry import FORMATS, format_named, recognise, with_second_files
+from underpaint.annotations.format import Format, Reading
+from underpaint.annotations.registry import FORMATS, recognise, with_second_files
 from underpaint.core.classes import BACKGROUND, ClassTable, Meaning, Numbering
 from underpaint.core.errors import DataError, listing
 from underpaint.datasets.annotated import Found, classes_of
@@ -100,8 +100,8 @@ def alone(source: Path, instances: str | None) -> Source:
     """
     form = recognise(source)
     root = source if source.is_dir() else source.parent
-    if form.name == "masks":
-        return _label_images(source) if instances is None else _object_images(source, instances)
+    if form.numbers:
+        return _label_images(source, form) if instances is None else _object_images(source, form, instances)
     found = _with_formats([source])
     classes = classes_of(root, found, {})
     hints: dict[str, Hints] = {}
@@ -123,18 +123,17 @@ def alone(source: Path, instances: str | None) -> Source:
     )
 
 
-def _label_images(folder: Path) -> Source:
+def _label_images(folder: Path, form: Format) -> Source:
     """A folder of label images with the class list beside them, as `predict` and `convert` write them."""
     classes = table_alone(folder)
     data = DataFolder(folder, classes, {}, {}, {})
-    form = format_named("masks")
     hints = {}
     for name, one in form.read(folder, Reading(classes, folder)).items():
         hints[name] = replace(one, size=mask_size(folder / str(one.mask)))
     return Source(hints, [(folder, form)], data, masks=True)
 
 
-def _object_images(folder: Path, thing: str) -> Source:
+def _object_images(folder: Path, form: Format, thing: str) -> Source:
     """A folder of label images with a number for each object, which needs no class list."""
     data = DataFolder(folder, ClassTable.of([BACKGROUND, thing]), {}, {}, {})
     numbering = _one_an_object(data.classes, thing)
@@ -142,7 +141,7 @@ def _object_images(folder: Path, thing: str) -> Source:
         name: Hints(name, size=mask_size(file), mask=file.relative_to(folder).as_posix(), numbering=numbering)
         for name, file in find_files(folder, SUFFIXES).items()
     }
-    return Source(hints, [(folder, format_named("masks"))], data, masks=True)
+    return Source(hints, [(folder, form)], data, masks=True)
 
 
 def _with_formats(paths: Sequence[Path]) -> Found:

@@ -34,4 +34,5 @@ FORMAT = Format(
     classes=listed_names,
     writer=lambda path, hints, writing: write_label_images(path, hints, writing.classes, writing.labels),
     general=True,
+    numbers=True,
 )
