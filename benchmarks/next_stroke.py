@@ -39,7 +39,7 @@ from underpaint.datasets.open import open_dataset
 from underpaint.evaluation.confusion import confusion, scores
 from underpaint.features.bank import FeatureBank, ImageFeatures
 from underpaint.features.doubt import Doubt, Spot
-from underpaint.features.linear import LinearModel, fit_linear
+from underpaint.features.linear import STEPS, LinearModel, fit_linear
 from underpaint.features.pixels import DENSITY
 from underpaint.features.store import usual_store
 from underpaint.hints.rasterise import stroke_pixels
@@ -146,7 +146,7 @@ class Session:
         """Fit on all strokes, from the model of the round before."""
         labels = np.concatenate(self.labels)
         if len(np.unique(labels)) > 1:
-            steps = 100 if self.model is None else WARM
+            steps = STEPS if self.model is None else WARM
             sets = np.eye(len(self.table), dtype=bool)
             self.model = fit_linear(np.concatenate(self.rows), sets, labels, start=self.model, steps=steps)
 
@@ -285,7 +285,8 @@ def main() -> None:
         dense = _dense(pool, len(data.classes), seed)
         top = (miou(dense, pool, len(data.classes)), miou(dense, unseen, len(data.classes)))
         print(f"seed {seed}, dense: {top[0]:.1f} pool, {top[1]:.1f} unseen", flush=True)
-        for name, strategy in STRATEGIES.items():
+        for name in asked.strategies.split(","):
+            strategy = STRATEGIES[name]
             row = _measured(strategy, pool, unseen, top, data.classes, seed, asked.strokes)
             row = {"row": f"{name}, seed {seed}", "strategy": name, "seed": seed, **row}
             print({key: value for key, value in row.items() if key != "curve"}, flush=True)
@@ -304,6 +305,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--unseen", type=int, default=59)
     parser.add_argument("--strokes", type=int, default=240)
     parser.add_argument("--seeds", default="0")
+    parser.add_argument("--strategies", default=",".join(STRATEGIES))
     parser.add_argument("-o", "--out", type=Path)
     return parser.parse_args()
 

@@ -23,8 +23,9 @@ PENALTY = 1e-3
 """Weight of the squared norm of the standardised weights. Chosen on MSRC-21 ``val`` and voc_animals ``dev`` from 1e-5
 to 1e-2 (docs/methods/quick.md)."""
 
-STEPS = 100
-"""Most iterations of L-BFGS; from nothing, some 60 to 90 are needed."""
+STEPS = 40
+"""Most iterations of L-BFGS. From nothing the fit converges after some 60 to 90; on MSRC-21 ``val`` 30, 50 and 100
+iterations give 81.3 mIoU alike, and 100 take three times as long as 30."""
 
 NEVER = -1e4
 """Bias of a class that no row may have: its probability is 0 in single precision."""
