@@ -27,8 +27,8 @@ check: setup lint types
 	$(BIN)/python -m pytest -m slow
 
 lint: setup
-	$(BIN)/ruff check src tests benchmarks website .ci
-	$(BIN)/ruff format --check src tests benchmarks website .ci
+	$(BIN)/ruff check src tests benchmarks examples website .ci
+	$(BIN)/ruff format --check src tests benchmarks examples website .ci
 	$(BIN)/lint-imports
 
 types: setup
