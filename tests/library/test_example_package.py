@@ -21,12 +21,12 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder into which pip installed the package; nothing of the environment or of the example changes."""
     root = tmp_path_factory.mktemp("package")
     shutil.copytree(EXAMPLE, root / "source")
-    options = ("--no-deps", "--no-build-isolation", "--quiet", "--target", root / "target")
-    subprocess.run([sys.executable, "-m", "pip", "install", *options, root / "source"], check=True)
+    options = ("--no-deps", "--no-build-isolation", "--quiet", "--target", str(root / "target"))
+    subprocess.run([sys.executable, "-m", "pip", "install", *options, str(root / "source")], check=True)
     return root / "target"
 
 
-def run(installed: Path | None, *words: str | Path) -> str:
+def run(installed: Path | None, *words: object) -> str:
     """What ``python -m WORDS`` prints, with the package on the path or without it."""
     path = os.pathsep.join([*([str(installed)] if installed else []), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = os.environ | {"PYTHONPATH": path, "COLUMNS": "200"}
