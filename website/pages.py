@@ -24,6 +24,9 @@ SOURCE = ROOT / "src"
 LINK = re.compile(r"\]\((?![a-z]+:|#)([^)#\s]+)")
 """The target of a Markdown link or picture, without its anchor; addresses and links within the page are left out."""
 
+UNDER_NAME = "\n    options: {show_root_heading: false, heading_level: 4, skip_local_inventory: true}"
+"""Options for an object below a heading with the name under which users import it."""
+
 ELSEWHERE = re.compile(
     r"""<(?:script|img|iframe|source)[^>]*\ssrc=["']?https?:|<link[^>]*rel=["']?(?:stylesheet|preconnect|icon)[^>]*https?:
     |@import\s+(?:url\()?["']?https?:|url\(["']?https?:""",
@@ -112,9 +115,23 @@ def rooms() -> dict[str, list[str]]:
 
 
 def reference(name: str, modules: list[str]) -> str:
-    """The page of a room: every module with its public names."""
+    """The page of a room: every module with its public names; first the library itself, name by name."""
     title = name if name == "underpaint" else f"underpaint.{name}"
-    return "\n\n".join([f"# {title}", *(f"## {module} {{ #module-{module} }}\n\n::: {module}" for module in modules)])
+    parts = [f"# {title}"]
+    for module in modules:
+        parts += [f"## {module} {{ #module-{module} }}", f"::: {module}"]
+        if module == "underpaint":
+            parts[-1] += "\n    options: {members: false}"
+            parts += [f"### underpaint.{short}\n\n::: {full}{UNDER_NAME}" for short, full in sorted(library().items())]
+    return "\n\n".join(parts)
+
+
+def library() -> dict[str, str]:
+    """Names that ``import underpaint`` gives, and where each is defined, from the imports for type checkers."""
+    tree = ast.parse((SOURCE / "underpaint" / "__init__.py").read_text("utf-8"))
+    lines = [line for node in tree.body if isinstance(node, ast.If) for line in node.body]
+    imports = [line for line in lines if isinstance(line, ast.ImportFrom)]
+    return {name.name: f"{line.module}.{name.name}" for line in imports for name in line.names}
 
 
 def public_names() -> set[str]:
