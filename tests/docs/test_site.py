@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from website import pages
 
 import underpaint
-from website import pages
 
 ROOT = Path(__file__).resolve().parents[2]
 
