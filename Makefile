@@ -36,7 +36,7 @@ types: setup
 
 docs: setup
 	$(BIN)/python benchmarks/results_page.py
-	OMP_NUM_THREADS=1 $(BIN)/mkdocs build
+	OMP_NUM_THREADS=1 PYTHONWARNINGS=ignore $(BIN)/mkdocs build
 
 bench: setup
 	$(BIN)/python benchmarks/kernels.py

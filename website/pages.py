@@ -46,11 +46,12 @@ def on_files(files: Files, *, config: MkDocsConfig) -> None:
     files.append(File.generated(config, "index.md", content=(ROOT / "README.md").read_text(encoding="utf-8")))
     for name, modules in rooms().items():
         files.append(File.generated(config, f"reference/{name}.md", content=reference(name, modules)))
-    waiting = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")]
-    for path in waiting:
+    waiting = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    for path in waiting:  # grows by the pages that pages link to
         for target in linked(path):
             if files.get_file_from_path(site_path(target)) is None:
                 files.append(File.generated(config, site_path(target), abs_src_path=str(ROOT / target)))
+                waiting += [ROOT / target] if target.endswith(".md") else []
 
 
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
@@ -85,8 +86,9 @@ def linked(path: Path) -> Iterator[str]:
 
 
 def resolved(page: str, target: str) -> str:
-    """What a link of a page means, as a path in the repository."""
-    return os.path.normpath(PurePosixPath(page).parent / target)
+    """What a link of a page means, as a path in the repository; a folder stands for its README."""
+    found = os.path.normpath(PurePosixPath(page).parent / target)
+    return f"{found}/README.md" if (ROOT / found / "README.md").is_file() else found
 
 
 def site_path(path: str) -> str:

@@ -21,6 +21,12 @@ ROOT = Path(__file__).resolve().parents[2]
         ("README.md", "docs/start.md", "docs/start.md", "start.md"),
         ("docs/methods/cam.md", "../results.md", "docs/results.md", "results.md"),
         ("docs/gap.md", "../README.md", "README.md", "index.md"),
+        (
+            "docs/contract.md",
+            "../examples/underpaint-entropy",
+            "examples/underpaint-entropy/README.md",
+            "examples/underpaint-entropy/README.md",
+        ),
         ("docs/kernels.md", "../benchmarks/tiles.py", "benchmarks/tiles.py", "benchmarks/tiles.py"),
     ],
 )
