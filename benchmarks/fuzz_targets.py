@@ -202,7 +202,10 @@ def _run_folders(folder: Path) -> tuple[Seeds, Read]:
 
     def read(path: Path) -> None:
         if path == state:
-            load_checkpoint(folder / "checkpoints", "x")
+            try:
+                load_checkpoint(folder / "checkpoints", "x")
+            finally:  # a damaged checkpoint is removed, and the next input wants its place
+                state.parent.mkdir(parents=True, exist_ok=True)
         elif path.suffix == ".safetensors":
             load_into(network, read_tensors(path), path)
         elif path.suffix == ".jsonl":

@@ -93,7 +93,7 @@ def test_an_image_that_is_not_at_hand_has_no_hints(root: Path) -> None:
         ("2 0.5 0.5 0.25 0.5", "class is '2'"),
         ("-1 0.5 0.5 0.25 0.5", "class is '-1'"),
         ("99999999999 0.5 0.5 0.25 0.5", "class is"),
-        ("0 0.5 0.5 nan 0.5", "'nan' is no finite"),
+        ("0 0.5 0.5 nan 0.5", "'nan' is no number"),
         ("0 0.5 0.5 1e999 0.5", "finite"),
         ("0 0.5 0.5 0 0.5", "empty"),
         ("0 a b c d", "finite"),

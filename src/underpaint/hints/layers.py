@@ -69,7 +69,9 @@ def _covers(hints: Hints, *, larger: bool) -> Covers:
     if len(regions) < 2:
         return {}
     extents = np.array([_extent(region) for region in regions])
-    size = hints.size or _canvas(extents)
+    size = _canvas(extents) if hints.size is None else hints.size
+    if not 0 < size[0] * size[1] <= MAX_PIXELS or min(size) < 0:
+        return {}  # a size that nothing can be painted in is refused where the hints meet their image
     extents = np.clip(extents, 0, [size[1], size[0]] * 2)
     found: Covers = {}
     checks = 0
@@ -101,6 +103,6 @@ def _extent(region: Region) -> tuple[float, float, float, float]:
 
 
 def _canvas(extents: np.ndarray) -> tuple[int, int]:
-    """A size that holds all areas, for an image of unknown size; empty where it would be too large."""
+    """A size that holds all areas, for an image of unknown size."""
     right, bottom = (max(math.ceil(min(side, MAX_PIXELS)), 0) for side in extents[:, 2:].max(axis=0).tolist())
-    return (bottom, right) if bottom * right <= MAX_PIXELS else (0, 0)
+    return bottom, right

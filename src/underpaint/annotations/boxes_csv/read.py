@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from underpaint.annotations.parsing.fields import finite
+from underpaint.annotations.parsing.fields import NUMBER, from_text
 from underpaint.annotations.parsing.table import LABELS, heading_word, headings, image_column, refuse_repeats, rows
 from underpaint.core.errors import FormatError
 from underpaint.hints.check import check_hints
@@ -151,12 +151,9 @@ def _box(row: Sequence[str], columns: _Columns, where: str) -> Box:
 
 
 def _number(cell: str, where: str) -> float:
-    try:
-        number = finite(float(cell))
-    except ValueError:
-        number = None
+    number = from_text(cell)
     if number is None:
-        raise FormatError(f"the cell is {cell[:20]!r}", where=where, accepted="a finite number")
+        raise FormatError(f"the cell is {cell[:20]!r}", where=where, accepted=NUMBER)
     return number
 
 

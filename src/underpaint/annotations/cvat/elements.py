@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
+from underpaint.annotations.parsing.fields import NUMBER, from_text
 from underpaint.core.errors import FormatError
 from underpaint.core.json_text import MAX_BYTES
 from underpaint.core.regular import open_regular
@@ -117,12 +117,9 @@ class Marked:
         return runs
 
     def _finite(self, text: str, key: str) -> float:
-        try:
-            number = float(text)
-        except ValueError:
-            number = math.nan
-        if not math.isfinite(number):
-            raise self._bad(key, text, "a finite number")
+        number = from_text(text)
+        if number is None:
+            raise self._bad(key, text, NUMBER)
         return number
 
     def _bad(self, key: str, value: str, accepted: str) -> FormatError:

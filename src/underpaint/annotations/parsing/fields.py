@@ -7,10 +7,14 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from underpaint.core.errors import FormatError, nearest
-from underpaint.hints.check import MAX_POINTS
+from underpaint.hints.check import MAX_NUMBER, MAX_POINTS
 
 MAX_RUNS = 50_000_000
 """The limit of a list of whole numbers: half the pixels of the largest image."""
+
+
+NUMBER = f"a finite number up to {MAX_NUMBER:g}"
+"""What every format accepts as a number, for messages."""
 
 
 class Fields:
@@ -60,7 +64,7 @@ class Fields:
             self._refuse_many(key, values, 2 * MAX_POINTS)
             numbers = _finite_numbers(values)
             if numbers is None or len(numbers) % 2:
-                raise self._bad(key, values, "lists [x1, y1, x2, y2, ...] of finite numbers")
+                raise self._bad(key, values, f"lists [x1, y1, x2, y2, ...], each {NUMBER}")
             yield list(zip(numbers[::2], numbers[1::2], strict=True))
 
     def refuse(self, key: str, accepted: str) -> NoReturn:
@@ -93,7 +97,7 @@ class Fields:
         value = finite(self._take(key))
         if value is None or value < low or value <= above:
             bound = f" >= {low}" if low > -math.inf else f" > {above}" if above > -math.inf else ""
-            raise self._bad(key, self._record[key], f"a finite number{bound}")
+            raise self._bad(key, self._record[key], f"{NUMBER}{bound}")
         return value
 
     def whole(self, key: str, *, low: int | None = None) -> int:
@@ -129,7 +133,7 @@ class Fields:
         for value in values:
             x, y = map(finite, value) if isinstance(value, list) and len(value) == 2 else (None, None)
             if x is None or y is None:
-                raise self._bad(key, value, "points [x, y] of finite numbers")
+                raise self._bad(key, value, f"points [x, y], each {NUMBER}")
             yield x, y
 
     def _refuse_many(self, key: str, values: Any, limit: int) -> None:
@@ -164,18 +168,30 @@ class Fields:
 
 
 def finite(value: Any) -> float | None:
-    """The value as a float, if it is a finite number (not a boolean, not 1e999), else None."""
+    """The value as a float, if it is a number of at most `MAX_NUMBER` (not a boolean, not 1e999), else None.
+
+    Every number of every format comes through here or `_finite_numbers`: what lies farther away than any image is wide
+    would overflow where shapes are turned, cut and painted.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
         number = float(value)
     except OverflowError:
         return None
-    return number if math.isfinite(number) else None
+    return number if abs(number) <= MAX_NUMBER else None  # false for NaN as well
+
+
+def from_text(text: str) -> float | None:
+    """The number that a text is, as `finite` takes it, else None."""
+    try:
+        return finite(float(text))
+    except ValueError:
+        return None
 
 
 def _finite_numbers(values: Any) -> list[float] | None:
-    """A list of finite numbers as floats, else None.
+    """A list of numbers of at most `MAX_NUMBER` as floats, else None.
 
     Large files have millions of them, so there is no call for each.
     """
@@ -185,7 +201,9 @@ def _finite_numbers(values: Any) -> list[float] | None:
         numbers = list(map(float, values))
     except OverflowError:
         return None
-    return numbers if all(map(math.isfinite, numbers)) else None
+    # A NaN does not come out of max and min for certain, but makes the sum one.
+    within = not numbers or (max(numbers) <= MAX_NUMBER and min(numbers) >= -MAX_NUMBER)
+    return numbers if within and math.isfinite(sum(numbers)) else None
 
 
 def _shown(value: Any) -> str:

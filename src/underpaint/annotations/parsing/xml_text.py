@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
+from underpaint.annotations.parsing.fields import NUMBER, from_text
 from underpaint.core.errors import FormatError
 from underpaint.core.regular import read_regular
 from underpaint.hints.types import Tags
@@ -68,12 +68,9 @@ def text_of(parent: Element, tag: str, where: object) -> str:
 def number_of(parent: Element, tag: str, where: object) -> float:
     """The number in a child. Raises `FormatError` where it is missing or not a finite number."""
     text = text_of(parent, tag, where)
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise FormatError(f"<{tag}> is {text[:40]!r}", where=where, accepted="a finite number")
+    number = from_text(text)
+    if number is None:
+        raise FormatError(f"<{tag}> is {text[:40]!r}", where=where, accepted=NUMBER)
     return number
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from underpaint.annotations.parsing.fields import finite
+from underpaint.annotations.parsing.fields import NUMBER, from_text
 from underpaint.annotations.parsing.sniff import holds
 from underpaint.annotations.yolo.names import NAMED, YAML, states_names, yaml_classes
 from underpaint.core.classes import BACKGROUND
@@ -169,10 +169,7 @@ def _shape(words: list[str], size: Size, classes: Sequence[str], where: str) -> 
 
 
 def _number(word: str, where: str) -> float:
-    try:
-        number = finite(float(word))
-    except ValueError:
-        number = None
+    number = from_text(word)
     if number is None:
-        raise FormatError(f"{word[:20]!r} is no finite number", where=where)
+        raise FormatError(f"{word[:20]!r} is no number that can be read", where=where, accepted=NUMBER)
     return number
