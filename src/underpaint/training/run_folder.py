@@ -73,10 +73,7 @@ class RunFolder:
         """
         root.mkdir(parents=True, exist_ok=True)
         run = cls(root)
-        if not run.unbegun:
-            raise RunError(
-                "the run folder is not empty", where=root, fix="choose another folder, or go on with --resume"
-            )
+        run.require_unbegun()
         run._write("about.json", _json({**about, "versions": versions()}))
         run._write("classes.json", _json(_class_settings(classes)))
         run.keep_config(config)
@@ -87,6 +84,12 @@ class RunFolder:
         """Whether the folder is empty, or holds only what is written before the settings."""
         held = {path.name for path in self.root.iterdir() if not LEFTOVER.fullmatch(path.name)}
         return held <= {"about.json", "classes.json", lock.NAME}
+
+    def require_unbegun(self) -> None:
+        """Raise `RunError` where the folder holds anything but the start of a run."""
+        if not self.unbegun:
+            fix = "choose another folder, or go on with --resume"
+            raise RunError("the run folder is not empty", where=self.root, fix=fix)
 
     def keep_config(self, config: RunConfig) -> None:
         """Write the settings: last at the start of a run, whose start is whole when they are there."""

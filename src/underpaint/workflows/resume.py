@@ -16,7 +16,8 @@ def make_folder(out: Path, *, resume: bool) -> None:
     """Make the run folder where it is missing, unless there is something to resume in it.
 
     Raises:
-        RunError: there is nothing to resume, or the folder would stop the run at its start or end.
+        RunError: there is nothing to resume, the folder holds other things, or it would stop the run at its start or
+            end.
     """
     if resume and not out.is_dir():
         raise RunError("there is nothing to resume", where=out, fix="leave --resume out to start a new run")
@@ -35,6 +36,11 @@ def make_folder(out: Path, *, resume: bool) -> None:
         raise RunError(
             f"the run folder cannot be used: {error.strerror or error}", where=out, fix="choose another folder"
         ) from error
+    run = RunFolder(out)  # before the lock, which is a file: a folder that is no run stays as it is
+    if not resume:
+        run.require_unbegun()
+    elif not run.unbegun:
+        run.file("config.yaml")
 
 
 def go_on(run: RunFolder, config: RunConfig, method: Method[Config], source: Settings) -> None:
