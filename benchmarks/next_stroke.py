@@ -270,7 +270,7 @@ def main() -> None:
     torch.set_num_threads(1)
     data = open_dataset(asked.data)
     report: Figures = {
-        "command": shlex.join(["python", "benchmarks/next_stroke.py", asked.data.name, *sys.argv[2:]]),
+        "command": shlex.join(["python", *map(_told, sys.argv)]),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, one thread used",
         "commit": commit(),
         "pool": f"{asked.pool} photographs of {asked.split}",
@@ -414,6 +414,11 @@ def _around(truth: Mask, row: int, column: int) -> Region:
     box = ndimage.find_objects(inside.astype(np.uint8))[0]
     label = int(truth[row, column])
     return Region(label, inside[box], box[0].start, box[1].start, int(inside.sum()), worth=True)
+
+
+def _told(word: str) -> str:
+    """A word of the command without the folders of this machine."""
+    return Path(word).name if Path(word).is_absolute() else word
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ def main() -> None:
     torch.set_num_threads(1)
     data = open_dataset(asked.data)
     report: Figures = {
-        "command": shlex.join(["python", "benchmarks/quick.py", asked.part, asked.data.name, *sys.argv[3:]]),
+        "command": shlex.join(["python", *map(_told, sys.argv)]),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, one thread used",
         "commit": commit(),
         "photographs of": f"{asked.split}, scored on {asked.test}",
@@ -254,6 +254,11 @@ class _Filters:
 def _miou(data: DataFolder, masks: Mapping[str, Mask]) -> float:
     counts = sum(confusion(data.mask(name).read(data.classes), mask, len(data.classes)) for name, mask in masks.items())
     return round(scores(np.asarray(counts)).miou, 1)
+
+
+def _told(word: str) -> str:
+    """A word of the command without the folders of this machine."""
+    return Path(word).name if Path(word).is_absolute() else word
 
 
 if __name__ == "__main__":

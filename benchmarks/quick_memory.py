@@ -40,7 +40,7 @@ def main() -> None:
     asked = parser.parse_args()
     rows: list[dict[str, object]] = []
     report = {
-        "command": shlex.join(["python", "benchmarks/quick_memory.py", *sys.argv[1:]]),
+        "command": shlex.join(["python", *map(_told, sys.argv)]),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {os.environ.get('OMP_NUM_THREADS', 'all')} used",
         "commit": commit(),
         "rows": rows,
@@ -110,6 +110,11 @@ def _resident(process: int) -> int:
     except (OSError, IndexError):
         return 0
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _told(word: str) -> str:
+    """A word of the command without the folders of this machine."""
+    return Path(word).name if Path(word).is_absolute() else word
 
 
 if __name__ == "__main__":
