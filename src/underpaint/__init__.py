@@ -18,7 +18,7 @@ from underpaint.core.version import __version__
 
 if TYPE_CHECKING:
     from underpaint.datasets.open import open_dataset
-    from underpaint.hints.types import Hints
+    from underpaint.hints.types import Bitmap, Box, Click, Hints, Polygon, Scribble, Tags
     from underpaint.methods.base import Method
     from underpaint.methods.stage import Stage
     from underpaint.testing import check_method
@@ -38,12 +38,18 @@ if TYPE_CHECKING:
     from underpaint.workflows.training_data import read_hints
 
 _HOMES = {
+    "Bitmap": "hints.types",
+    "Box": "hints.types",
+    "Click": "hints.types",
     "Hints": "hints.types",
     "Method": "methods.base",
     "Plan": "workflows.planning",
+    "Polygon": "hints.types",
     "Prediction": "workflows.run",
     "Run": "workflows.run",
+    "Scribble": "hints.types",
     "Stage": "methods.stage",
+    "Tags": "hints.types",
     "check_method": "testing",
     "convert": "workflows.convert",
     "demo": "workflows.demo",
@@ -64,12 +70,18 @@ _HOMES = {
 """The module of each public name."""
 
 __all__ = [
+    "Bitmap",
+    "Box",
+    "Click",
     "Hints",
     "Method",
     "Plan",
+    "Polygon",
     "Prediction",
     "Run",
+    "Scribble",
     "Stage",
+    "Tags",
     "__version__",
     "check_method",
     "convert",

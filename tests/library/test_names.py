@@ -12,9 +12,9 @@ import pytest
 import underpaint
 
 NAMES = {
-    "Hints", "Method", "Plan", "Prediction", "Run", "Stage", "check_method", "convert", "demo", "doctor", "evaluate",
-    "gap", "list_methods", "load_run", "next_hints", "open_dataset", "plan", "predict", "quick", "read_hints",
-    "simulate", "train",
+    "Bitmap", "Box", "Click", "Hints", "Method", "Plan", "Polygon", "Prediction", "Run", "Scribble", "Stage", "Tags",
+    "check_method", "convert", "demo", "doctor", "evaluate", "gap", "list_methods", "load_run", "next_hints",
+    "open_dataset", "plan", "predict", "quick", "read_hints", "simulate", "train",
 }  # fmt: skip
 
 

@@ -37,11 +37,7 @@ WRITABLE = tuple(one for one in FORMATS if one.writer is not None)
 
 def format_named(name: str) -> Format:
     """The format with this name. Raises `DataError` with the names that exist."""
-    found = next((one for one in FORMATS if one.name == name), None)
-    if found is None:
-        names = [one.name for one in FORMATS]
-        raise DataError(f"no format {name!r}", accepted=", ".join(names), fix=nearest(name, names) or None)
-    return found
+    return _named(name, FORMATS)
 
 
 def writable(name: str) -> Format:
@@ -50,11 +46,19 @@ def writable(name: str) -> Format:
     Raises:
         DataError: the format does not exist or is read only. The error names the formats that can be written.
     """
-    found = format_named(name)
-    if found.writer is None:
+    read_only = next((one for one in FORMATS if one.name == name and one.writer is None), None)
+    if read_only is not None:
         names = ", ".join(one.name for one in WRITABLE)
-        what = f"underpaint reads {found.title} and does not write them"
+        what = f"underpaint reads {read_only.title} and does not write them"
         raise DataError(what, accepted=names, fix="choose a format that your tool reads")
+    return _named(name, WRITABLE)
+
+
+def _named(name: str, among: Sequence[Format]) -> Format:
+    found = next((one for one in among if one.name == name), None)
+    if found is None:
+        names = [one.name for one in among]
+        raise DataError(f"no format {name!r}", accepted=", ".join(names), fix=nearest(name, names) or None)
     return found
 
 
