@@ -33,8 +33,9 @@ from torch.nn import functional as F
 
 import underpaint
 from underpaint.core.classes import ClassTable
-from underpaint.data.hinted import HintedImages, Stream
+from underpaint.data.hinted import HintedImages
 from underpaint.data.samples import collate
+from underpaint.data.sampling import BatchSampler
 from underpaint.data.synthetic import write_dataset
 from underpaint.methods.base import CandidateConfig
 from underpaint.methods.partial.method import Partial
@@ -119,7 +120,7 @@ def one_batch(data: Path, hints: Path) -> tuple[ClassTable, Batch]:
     """The first batch of the training."""
     planned = underpaint.plan(data, hints=[hints], settings=[f"views.crop={list(CROP)}"])
     images = HintedImages(planned.data, planned.hints, planned.config.views, seed=0)
-    keys = next(iter(Stream(len(images), BATCH, (0, 1), seed=0)))
+    keys = next(iter(BatchSampler(len(images), BATCH, (0, 1), seed=0)))
     network = Network(ModelConfig(), 2, pretrained=False)
     return planned.data.classes, collate([images[key] for key in keys], network.mean, network.std)
 

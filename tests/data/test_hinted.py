@@ -19,9 +19,11 @@ from torch.utils.data import DataLoader
 
 from underpaint.core.classes import VOID, ClassTable
 from underpaint.core.errors import ConfigError, DataError, HintError
-from underpaint.data.hinted import Cache, HintedImages, ViewConfig
+from underpaint.data.hinted import Cache, HintedImages
 from underpaint.data.pseudo import PseudoLabels
 from underpaint.data.samples import Sample, collate
+from underpaint.data.sampling import Sampling, SamplingConfig, certain, marked
+from underpaint.data.views import ViewConfig
 from underpaint.datasets.folder import DataFolder, open_folder
 from underpaint.hints.rasterise import UNKNOWN
 from underpaint.hints.types import IGNORED, Bitmap, Box, Click, Hints, Kind, Polygon, Scribble, Tags
@@ -64,19 +66,28 @@ def mixture() -> dict[str, Hints]:
     }
 
 
-def test_images_beyond_doubt_have_a_mask_or_strokes_and_no_box(data: DataFolder) -> None:
+def test_certain_labels_are_a_mask_or_strokes_and_no_box(data: DataFolder) -> None:
     boxed = Hints("im2", shapes=(Click("cat", 9, 9), Box("cat", 4, 4, 30, 30)))
     held = images(data, mixture() | {"im2": boxed})
-    assert [held.names[i] for i in held.sure] == ["im0", "im1", "im4", "im5"]
-    assert [held.names[i] for i in held.placed] == ["im0", "im1", "im2", "im4", "im5"]
+    assert [name for name in held.names if certain(held.hints[name])] == ["im0", "im1", "im4", "im5"]
+    assert [name for name in held.names if marked(held.hints[name])] == ["im0", "im1", "im2", "im4", "im5"]
+    drawn = Sampling.of(held, SamplingConfig(certain_share=0.3, by_labels=False))
+    assert drawn == Sampling((0, 1, 4, 5), 0.3, None)
 
 
-def test_a_lesson_is_worth_what_is_hinted(data: DataFolder) -> None:
+def test_in_a_mixture_images_are_drawn_by_their_labelled_pixels(data: DataFolder) -> None:
     held = images(data)
     strokes = int((held.still("im1").seeds != UNKNOWN).sum())
     assert strokes > 50
-    expected = [2 / 12, strokes / (strokes + 10), 1, 0, 1, 1 / 11]  # clicks, strokes, a box, tags, a mask, a click
-    np.testing.assert_allclose(held.worth(), expected)
+    expected = [2 / 12, strokes / (strokes + 10), 1, 1 / 11, 1, 1 / 11]  # clicks, strokes, a box, tags, a mask, a click
+    assert Sampling.of(held, SamplingConfig()).weights == pytest.approx(np.array(expected))
+
+
+def test_images_with_one_kind_of_hint_are_drawn_alike(data: DataFolder) -> None:
+    clicks = (Click("cat", 9, 9), Click("dog", 20, 20), Click("dog", 22, 20))
+    named = Tags(frozenset({"cat"}))
+    one_kind = {f"im{n}": Hints(f"im{n}", shapes=clicks[:n], tags=named if n == 2 else None) for n in (1, 2, 3)}
+    assert Sampling.of(images(data, one_kind), SamplingConfig()) == Sampling((), 0.0, None)
 
 
 def images(data: DataFolder, hints: Mapping[str, Hints] | None = None, **changes: Any) -> HintedImages:

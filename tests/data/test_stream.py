@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from underpaint.data.hinted import Stream
+from underpaint.data.sampling import BatchSampler
 
 counts = st.integers(1, 17)
 
@@ -22,8 +22,8 @@ counts = st.integers(1, 17)
 def test_from_any_step_on_it_is_the_tail_of_the_whole(
     images: int, batch: int, first: int, more: int, seed: int
 ) -> None:
-    whole = list(Stream(images, batch, (0, first + more), seed=seed))
-    tail = Stream(images, batch, (first, first + more), seed=seed)
+    whole = list(BatchSampler(images, batch, (0, first + more), seed=seed))
+    tail = BatchSampler(images, batch, (first, first + more), seed=seed)
     assert list(tail) == whole[first:]
     assert len(tail) == more
     assert all(len(keys) == batch for keys in whole)
@@ -35,7 +35,7 @@ def test_every_epoch_visits_every_image_once(images: int, batch: int, seed: int)
     """Also where a batch is larger than the data set, or spans two epochs."""
     epochs = 4
     steps = -(-epochs * images // batch)
-    keys = [key for part in Stream(images, batch, (0, steps), seed=seed) for key in part][: epochs * images]
+    keys = [key for part in BatchSampler(images, batch, (0, steps), seed=seed) for key in part][: epochs * images]
     for epoch in range(epochs):
         part = keys[epoch * images : (epoch + 1) * images]
         assert {e for e, _ in part} == {epoch}
@@ -44,13 +44,13 @@ def test_every_epoch_visits_every_image_once(images: int, batch: int, seed: int)
 
 def test_epochs_and_seeds_have_orders_of_their_own() -> None:
     orders = {
-        tuple(index for keys in Stream(20, 20, (epoch, epoch + 1), seed=seed) for _, index in keys)
+        tuple(index for keys in BatchSampler(20, 20, (epoch, epoch + 1), seed=seed) for _, index in keys)
         for epoch in range(6)
         for seed in range(3)
     }
     assert len(orders) == 18
     assert all(a != b for a, b in pairwise(sorted(orders)))
-    assert [len(keys) for keys in Stream(3, 8, (0, 2), seed=0)] == [8, 8]
+    assert [len(keys) for keys in BatchSampler(3, 8, (0, 2), seed=0)] == [8, 8]
 
 
 shares = st.sampled_from([0.1, 0.25, 0.3, 0.5, 0.75, 1.0])
@@ -71,8 +71,8 @@ def test_with_a_share_of_masks_it_is_the_tail_of_the_whole(
     mixture: tuple[int, set[int]], batch: int, share: float, first: int, more: int, seed: int
 ) -> None:
     images, masked = mixture
-    whole = list(Stream(images, batch, (0, first + more), seed=seed, often=masked, share_of_often=share))
-    tail = Stream(images, batch, (first, first + more), seed=seed, often=masked, share_of_often=share)
+    whole = list(BatchSampler(images, batch, (0, first + more), seed=seed, group=masked, share=share))
+    tail = BatchSampler(images, batch, (first, first + more), seed=seed, group=masked, share=share)
     assert list(tail) == whole[first:]
     assert len(tail) == more
     assert all(len(keys) == batch for keys in whole)
@@ -82,7 +82,7 @@ def test_with_a_share_of_masks_it_is_the_tail_of_the_whole(
 @given(mixtures(), counts, shares, st.integers(0, 3))
 def test_images_with_masks_have_their_share(mixture: tuple[int, set[int]], batch: int, share: float, seed: int) -> None:
     images, masked = mixture
-    steps = list(Stream(images, batch, (0, 12), seed=seed, often=masked, share_of_often=share))
+    steps = list(BatchSampler(images, batch, (0, 12), seed=seed, group=masked, share=share))
     least = max(Fraction(str(share)), Fraction(len(masked), images))
     held = [sum(index in masked for _, index in keys) for keys in steps]
     for k in range(1, 13):
@@ -98,9 +98,7 @@ def test_images_with_masks_have_their_share(mixture: tuple[int, set[int]], batch
 @given(mixtures(), counts, shares, st.integers(0, 3))
 def test_each_deck_is_dealt_in_whole_passes(mixture: tuple[int, set[int]], batch: int, share: float, seed: int) -> None:
     images, masked = mixture
-    drawn = [
-        key for keys in Stream(images, batch, (0, 20), seed=seed, often=masked, share_of_often=share) for key in keys
-    ]
+    drawn = [key for keys in BatchSampler(images, batch, (0, 20), seed=seed, group=masked, share=share) for key in keys]
     for deck in (masked, set(range(images)) - masked):
         keys = [key for key in drawn if key[1] in deck]
         for number in range(len(keys) // len(deck)):
@@ -113,16 +111,16 @@ def test_each_deck_is_dealt_in_whole_passes(mixture: tuple[int, set[int]], batch
 @given(counts, counts, st.booleans())
 def test_a_share_changes_nothing_where_all_images_are_alike(images: int, batch: int, all_masked: bool) -> None:
     masked = range(images) if all_masked else ()
-    alike = Stream(images, batch, (0, 6), seed=1, often=masked, share_of_often=0.5)
-    assert list(alike) == list(Stream(images, batch, (0, 6), seed=1))
+    alike = BatchSampler(images, batch, (0, 6), seed=1, group=masked, share=0.5)
+    assert list(alike) == list(BatchSampler(images, batch, (0, 6), seed=1))
 
 
 def test_no_share_is_the_plain_stream() -> None:
-    assert list(Stream(9, 4, (0, 6), seed=1, often=(2, 3))) == list(Stream(9, 4, (0, 6), seed=1))
+    assert list(BatchSampler(9, 4, (0, 6), seed=1, group=(2, 3))) == list(BatchSampler(9, 4, (0, 6), seed=1))
 
 
 def test_a_batch_of_one_sees_both_kinds_in_turn() -> None:
-    drawn = [keys[0][1] for keys in Stream(4, 1, (0, 8), seed=0, often=(1,), share_of_often=0.5)]
+    drawn = [keys[0][1] for keys in BatchSampler(4, 1, (0, 8), seed=0, group=(1,), share=0.5)]
     assert [index == 1 for index in drawn] == [True, False] * 4
 
 
@@ -134,8 +132,8 @@ weighings = st.lists(st.sampled_from([1.0, 0.95, 0.5, 0.3, 1 / 7, 0.03]), min_si
 def test_with_weights_it_is_the_tail_of_the_whole(
     weights: npt.NDArray[np.float64], batch: int, first: int, more: int, seed: int
 ) -> None:
-    whole = list(Stream(len(weights), batch, (0, first + more), seed=seed, weights=weights))
-    assert list(Stream(len(weights), batch, (first, first + more), seed=seed, weights=weights)) == whole[first:]
+    whole = list(BatchSampler(len(weights), batch, (0, first + more), seed=seed, weights=weights))
+    assert list(BatchSampler(len(weights), batch, (first, first + more), seed=seed, weights=weights)) == whole[first:]
 
 
 @settings(deadline=None)
@@ -145,7 +143,7 @@ def test_images_are_drawn_as_often_as_they_weigh(weights: npt.NDArray[np.float64
     rate, passes = weights / weights.max(), 60
     heaviest = int(weights.argmax())
     seen: list[list[int]] = [[] for _ in weights]
-    for [(time, index)] in Stream(len(weights), 1, (0, 10**6), seed=seed, weights=unit * weights):
+    for [(time, index)] in BatchSampler(len(weights), 1, (0, 10**6), seed=seed, weights=unit * weights):
         if index == heaviest and time == passes:
             break
         seen[index].append(time)
@@ -155,22 +153,22 @@ def test_images_are_drawn_as_often_as_they_weigh(weights: npt.NDArray[np.float64
 
 
 def test_of_weight_0_none_is_drawn_unless_all_are() -> None:
-    drawn = {index for keys in Stream(3, 2, (0, 9), seed=0, weights=np.array([0, 0.1, 0])) for _, index in keys}
+    drawn = {index for keys in BatchSampler(3, 2, (0, 9), seed=0, weights=np.array([0, 0.1, 0])) for _, index in keys}
     assert drawn == {1}
-    assert list(Stream(3, 2, (0, 9), seed=0, weights=np.zeros(3))) == list(Stream(3, 2, (0, 9), seed=0))
+    assert list(BatchSampler(3, 2, (0, 9), seed=0, weights=np.zeros(3))) == list(BatchSampler(3, 2, (0, 9), seed=0))
 
 
 @settings(deadline=None)
 @given(counts, counts, st.sampled_from([1.0, 0.3]))
 def test_equal_weights_are_the_plain_stream(images: int, batch: int, weight: float) -> None:
-    assert list(Stream(images, batch, (0, 9), seed=1, weights=np.full(images, weight))) == list(
-        Stream(images, batch, (0, 9), seed=1)
+    assert list(BatchSampler(images, batch, (0, 9), seed=1, weights=np.full(images, weight))) == list(
+        BatchSampler(images, batch, (0, 9), seed=1)
     )
 
 
 def test_a_deck_keeps_its_share_whatever_its_images_weigh() -> None:
     weights = np.array([0.03, 0.03, 1.0, 1.0, 0.5])
-    steps = list(Stream(5, 4, (0, 50), seed=0, often=(0, 2), share_of_often=0.5, weights=weights))
+    steps = list(BatchSampler(5, 4, (0, 50), seed=0, group=(0, 2), share=0.5, weights=weights))
     assert all(sum(index in (0, 2) for _, index in keys) == 2 for keys in steps)
     drawn = [index for keys in steps for _, index in keys]
     assert drawn.count(0) < 5 < 90 < drawn.count(2), "rare within its deck"
@@ -178,5 +176,5 @@ def test_a_deck_keeps_its_share_whatever_its_images_weigh() -> None:
 
 
 def test_it_can_be_read_twice() -> None:
-    stream = Stream(5, 2, (0, 7), seed=0)
+    stream = BatchSampler(5, 2, (0, 7), seed=0)
     assert list(stream) == list(stream)

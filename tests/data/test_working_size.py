@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from underpaint.data.hinted import HintedImages, ViewConfig
+from underpaint.data.hinted import HintedImages
 from underpaint.data.pseudo import PseudoLabels
+from underpaint.data.views import ViewConfig
 from underpaint.datasets.folder import DataFolder
 from underpaint.datasets.open import open_dataset
 from underpaint.doctor.estimate import estimate

@@ -283,12 +283,12 @@ def test_images_with_tags_alone_wait_for_the_second_network_or_are_left_out(
     assert labels.isdisjoint(hint.image for hint in tagged) != used
     what = (run, planned.config, planned.method, planned.data)
     staged = StagedRun(*what, planned.hints, Silent(), None)
-    assert len(staged._images(None)) == 8
-    assert {staged._images(None).names[i] for i in staged._images(None).placed}.isdisjoint(h.image for h in tagged)
-    assert len(staged._images(None).placed) == 5
-    assert len(staged._images(None, tagged=False)) == 5
+    every, some = Stage(name="any"), Stage(name="some", images="marked")
+    assert len(staged._images(None, every)) == 8
+    assert set(staged._images(None, some).names).isdisjoint(hint.image for hint in tagged)
+    assert len(staged._images(None, some)) == 5
     alone = StagedRun(*what, {hint.image: hint for hint in tagged}, Silent(), None)
-    assert len(alone._images(None, tagged=False)) == 3, "tags alone are better than nothing"
+    assert len(alone._images(None, some)) == 3, "tags alone are better than nothing"
 
 
 def test_the_networks_of_a_mixture_draw_images_by_what_their_hints_are_worth(

@@ -74,6 +74,20 @@ def test_settings_win_over_what_auto_would_set(planned: Callable[..., Plan]) -> 
     assert "baseline" not in asked.config.method.settings
 
 
+@pytest.mark.parametrize("method", ["partial", "gated-crf", "local-global"])
+def test_a_mixture_is_drawn_and_weighed_alike_by_every_method(planned: Callable[..., Plan], method: str) -> None:
+    """The floor of a comparison among them: else the method would be measured against another sampling."""
+    made = planned("mixture", method=method)
+    assert made.config.method.settings["balance"] == "images"
+    assert made.config.sampling == planned("mixture").config.sampling
+    assert made.method.stages()[0].images == "marked"
+    assert planned("scribbles", method=method).config.method.settings["balance"] == "pixels"
+    assert (
+        planned("mixture", "method.settings.balance=pixels", method=method).config.method.settings["balance"]
+        == "pixels"
+    )
+
+
 def test_minutes_grow_with_passes_and_stages(planned: Callable[..., Plan]) -> None:
     one = planned("scribbles", "train.epochs=100", "views.crop=[256,256]", method="partial").expected
     two = planned("scribbles", "train.epochs=100", "views.crop=[256,256]", method="local-global").expected

@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from pydantic import Field, field_validator
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
-from underpaint.core.config import FREE, Config
 from underpaint.core.errors import DataError, RunError, nearest
 from underpaint.core.regular import open_regular
 from underpaint.core.rng import generator
 from underpaint.data.pseudo import PseudoLabels
 from underpaint.data.samples import Geometry, Sample, Still
-from underpaint.data.views import Coordinates, View, draw_view, jitter_colours
+from underpaint.data.views import Coordinates, View, ViewConfig, draw_view, jitter_colours
 from underpaint.datasets.folder import DataFolder
 from underpaint.hints.rasterise import UNKNOWN, Mask, covered_by, numbered, paint_regions
-from underpaint.hints.types import Hints, Kind
+from underpaint.hints.types import Hints
 from underpaint.imagefiles.decode import MAX_BYTES, Pixels
 from underpaint.imagefiles.images import image_size, read_rgb
 from underpaint.imagefiles.masks import mask_size
@@ -38,57 +32,8 @@ Key = tuple[int, int]
 """(epoch, index of the image): all that the randomness of a sample depends on, beside the seed."""
 
 
-MAX_CROP = 8192
-"""Limit of the sides of a crop: one of this size takes a few gigabytes in a network."""
-
-MIN_SCALE = 0.01
-"""Smallest factor on the size of an image; the largest is its inverse."""
-
-
-class ViewConfig(Config):
-    """Settings of the views that training sees.
-
-    Attributes:
-        crop: (height, width) of the training crops in pixels: multiples of 16 for the decoder deeplabv3plus, of 32 for
-            fpn and unet.
-        scales: Smallest and largest factor on an image's size.
-        flip: Mirror half of the views; off where left and right differ in meaning.
-        colour_jitter: Brightness, contrast and saturation vary by up to this share.
-        cache_mb: Memory for decoded images, in MiB for each loading process.
-    """
-
-    crop: tuple[int, int] = (256, 256)
-    scales: tuple[float, float] = (0.75, 1.5)
-    flip: bool = True
-    colour_jitter: float = Field(default=0.2, ge=0, lt=1)
-    cache_mb: Annotated[int, FREE] = Field(default=1024, ge=0)
-
-    @field_validator("crop")
-    @classmethod
-    def _crop_in_memory(cls, crop: tuple[int, int]) -> tuple[int, int]:
-        if not all(1 <= side <= MAX_CROP for side in crop):
-            raise ValueError(f"the crop is {crop[0]} x {crop[1]} pixels; accepted are sides of 1 to {MAX_CROP}")
-        return crop
-
-    @field_validator("scales")
-    @classmethod
-    def _scales_in_order(cls, scales: tuple[float, float]) -> tuple[float, float]:
-        if not MIN_SCALE <= scales[0] <= scales[1] <= 1 / MIN_SCALE:
-            raise ValueError(f"scales are a smallest and a largest factor from {MIN_SCALE} to {1 / MIN_SCALE:g}")
-        return scales
-
-    @property
-    def field(self) -> int:
-        """Pixels of a photograph along the longer side of the largest view."""
-        return math.ceil(max(self.crop) / self.scales[0])
-
-
 DENSE_SHARE = 0.5
 """Above this share of labelled pixels nearly any window shows some, and none is put around them."""
-
-
-FEW = 10
-"""Hinted pixels that make half a lesson: more than the clicks on an image, fewer than its shortest stroke."""
 
 
 @dataclass
@@ -189,33 +134,6 @@ class HintedImages(Dataset[Sample]):
                 )
         self.geometry[name], self._sizes[name] = geometry, size
         self._bytes[name] = _bytes(self.data.images[name])
-
-    @property
-    def sure(self) -> tuple[int, ...]:
-        """Indices of the images whose labelled pixels are beyond doubt: with a mask, or with strokes and no box."""
-        kinds = [self.hints[name].kinds() for name in self.names]
-        return tuple(
-            i for i, k in enumerate(kinds) if Kind.MASK in k or (k & {Kind.SCRIBBLE, Kind.CLICK} and Kind.BOX not in k)
-        )
-
-    @property
-    def placed(self) -> tuple[int, ...]:
-        """Indices of the images of which a hint says more than which classes they show."""
-        return tuple(i for i, name in enumerate(self.names) if self.hints[name].kinds() != {Kind.TAG})
-
-    def worth(self) -> npt.NDArray[np.float64]:
-        """(N,) what each image's hints are worth as a lesson, 0 to 1: n / (n + `FEW`) of n pixels hinted by hand.
-
-        1 with a mask or boxes, outside which all pixels are known; nearly 1 with strokes, 0.23 with three clicks, 0
-        with tags alone.
-        """
-        return np.array([self._worth(name) for name in self.names])
-
-    def _worth(self, name: str) -> float:
-        if self.hints[name].kinds() & {Kind.MASK, Kind.BOX}:
-            return 1.0
-        drawn = int((self.labelled(name) != UNKNOWN).sum())
-        return drawn / (drawn + FEW)
 
     def labelled(self, name: str) -> Mask:
         """(H, W) uint8 of the photograph's own size: the class of the pixels that a person labelled, 255 elsewhere."""
@@ -406,115 +324,3 @@ def _anchors(geometry: Geometry, *layers: Mask | None) -> Coordinates:
                 return np.empty((0, 2))
             points.append(np.argwhere(known)[:, ::-1].astype(np.float64) + 0.5)
     return np.concatenate(points)
-
-
-class Stream(Sampler[list[Key]]):
-    """Batches of keys, epoch after epoch without a seam, from any step on.
-
-    The order of an epoch is a permutation drawn from (seed, epoch). A run that resumes at step k draws the batches that
-    an uninterrupted one would have drawn from step k on.
-
-    With ``share_of_often``, the images of ``often`` and the others are two decks, each dealt in passes of its own: of
-    the first k batches of b images, ``ceil(k b share)`` come from the first deck, for every k. So every batch has that
-    share where b times the share is whole, and is one image short in some where it is not; no deck is ever left out but
-    by a share of 0 or 1. Where more of the images are in ``often``, their own share of the data is dealt. The number of
-    images drawn, and with it of steps, stays as it is.
-
-    Args:
-        images: Number of images.
-        batch: Images a step.
-        steps: First step and the step before which to stop.
-        seed: Of the permutations.
-        often: Indices of the images of which every batch has a share at least.
-        share_of_often: That share, 0 to 1; without effect where they are all images or none.
-        weights: (images,) how often each is drawn beside the others of its deck, see `Deck`; None: all alike.
-    """
-
-    def __init__(
-        self,
-        images: int,
-        batch: int,
-        steps: tuple[int, int],
-        *,
-        seed: int,
-        often: Collection[int] = (),
-        share_of_often: float = 0.0,
-        weights: npt.NDArray[np.float64] | None = None,
-    ) -> None:
-        self.batch, self.steps = batch, steps
-        every = np.arange(images)
-        chosen = np.isin(every, list(often))
-        weights = np.ones(images) if weights is None else weights
-        self.decks: tuple[Deck, ...] = (Deck(every, weights, seed, ("order",)),)
-        self.first_share = Fraction(1)
-        if share_of_often and 0 < chosen.sum() < images:
-            first = Deck(every[chosen], weights[chosen], seed, ("order", "masks"))
-            self.decks = (first, Deck(every[~chosen], weights[~chosen], seed, ("order", "rest")))
-            # As written, not as stored: in binary 0.3 lies a little below three tenths.
-            self.first_share = max(Fraction(str(share_of_often)), Fraction(int(chosen.sum()), images))
-
-    def __len__(self) -> int:
-        return self.steps[1] - self.steps[0]
-
-    def __iter__(self) -> Iterator[list[Key]]:
-        for step in range(*self.steps):
-            keys: list[Key] = []
-            for deck, start, stop in zip(self.decks, self._dealt(step), self._dealt(step + 1), strict=True):
-                keys += deck.cards(start, stop)
-            yield keys
-
-    def _dealt(self, step: int) -> tuple[int, ...]:
-        """Images of each deck in all batches before a step."""
-        images = step * self.batch
-        first = math.ceil(images * self.first_share)
-        return (first, images - first)[: len(self.decks)]
-
-
-@dataclass
-class Deck:
-    """Images in shuffled passes without end.
-
-    Those of the greatest weight are in every pass, others in as many of many passes as their weight is of the greatest,
-    as evenly as chance allows: the k-th time lies anywhere in the k-th of equal stretches of passes.
-
-    Args:
-        images: (M,) indices.
-        weights: (M,), 0 or more; where all are 0, all images are alike.
-        seed: Of the permutations.
-        name: Keys of the permutations' randomness, beside the time.
-        number, first, held: The pass read last: its number, its first position, its images.
-    """
-
-    images: npt.NDArray[np.intp]
-    weights: npt.NDArray[np.float64]
-    seed: int
-    name: tuple[str, ...]
-    number: int = -1
-    first: int = 0
-    held: list[Key] = field(default_factory=list)
-
-    def cards(self, start: int, stop: int) -> Iterator[Key]:
-        """(time, index) of the images at positions ``start`` to ``stop`` of the endless order."""
-        for position in range(start, stop):
-            if position < self.first:  # read again from an earlier position on
-                self.number, self.first, self.held = -1, 0, []
-            while position >= self.first + len(self.held):
-                self.first += len(self.held)
-                self.number += 1
-                self.held = self._pass(self.number)
-            yield self.held[position - self.first]
-
-    def _pass(self, number: int) -> list[Key]:
-        """The images whose k-th time, for any k, lies in this pass, in order."""
-        top = self.weights.max()
-        rate = self.weights / top if top > 0 else np.ones(len(self.weights))
-        found: list[tuple[float, Key]] = []
-        for time in np.union1d(np.floor(number * rate), np.floor((number + 1) * rate)).astype(int).tolist():
-            order = generator(self.seed, *self.name, time).permutation(len(self.images))
-            place = np.empty(len(order))
-            place[order] = np.arange(len(order)) / len(order)
-            with np.errstate(divide="ignore", invalid="ignore"):  # of weight 0: never
-                at = (time + place) / rate
-            here = np.flatnonzero((at >= number) & (at < number + 1))
-            found += [(float(at[i]), (time, int(self.images[i]))) for i in here]
-        return [key for _, key in sorted(found)]

@@ -6,19 +6,67 @@ resized as continuous coordinates, which shifts them by up to half a pixel; its 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from pydantic import Field, field_validator
 from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as V
 
 from underpaint.core.classes import VOID
+from underpaint.core.config import FREE, Config
 
 Coordinates = npt.NDArray[np.float64]
+
+MAX_CROP = 8192
+"""Limit of the sides of a crop: one of this size takes a few gigabytes in a network."""
+
+MIN_SCALE = 0.01
+"""Smallest factor on the size of an image; the largest is its inverse."""
+
+
+class ViewConfig(Config):
+    """Settings of the views that training sees.
+
+    Attributes:
+        crop: (height, width) of the training crops in pixels: multiples of 16 for the decoder deeplabv3plus, of 32 for
+            fpn and unet.
+        scales: Smallest and largest factor on an image's size.
+        flip: Mirror half of the views; off where left and right differ in meaning.
+        colour_jitter: Brightness, contrast and saturation vary by up to this share.
+        cache_mb: Memory for decoded images, in MiB for each loading process.
+    """
+
+    crop: tuple[int, int] = (256, 256)
+    scales: tuple[float, float] = (0.75, 1.5)
+    flip: bool = True
+    colour_jitter: float = Field(default=0.2, ge=0, lt=1)
+    cache_mb: Annotated[int, FREE] = Field(default=1024, ge=0)
+
+    @field_validator("crop")
+    @classmethod
+    def _crop_in_memory(cls, crop: tuple[int, int]) -> tuple[int, int]:
+        if not all(1 <= side <= MAX_CROP for side in crop):
+            raise ValueError(f"the crop is {crop[0]} x {crop[1]} pixels; accepted are sides of 1 to {MAX_CROP}")
+        return crop
+
+    @field_validator("scales")
+    @classmethod
+    def _scales_in_order(cls, scales: tuple[float, float]) -> tuple[float, float]:
+        if not MIN_SCALE <= scales[0] <= scales[1] <= 1 / MIN_SCALE:
+            raise ValueError(f"scales are a smallest and a largest factor from {MIN_SCALE} to {1 / MIN_SCALE:g}")
+        return scales
+
+    @property
+    def field(self) -> int:
+        """Pixels of a photograph along the longer side of the largest view."""
+        return math.ceil(max(self.crop) / self.scales[0])
 
 
 @dataclass(frozen=True)

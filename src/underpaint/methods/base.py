@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -15,11 +15,6 @@ from underpaint.methods.about import About, Reference
 from underpaint.methods.inference import Fitting
 from underpaint.methods.stage import ConfigT, Learner, Stage
 from underpaint.models.network import ModelConfig
-
-MASK_SHARE = 0.5
-"""Least share of a batch from images with masks. Where box and mask contradict each other on pixels that look alike,
-the box wins with under about a quarter of the weight on masks
-(tests/methods/box_uncertainty/test_uncertainty_loss.py); half is safe."""
 
 
 class CandidateConfig(Config):
@@ -37,6 +32,11 @@ class CandidateConfig(Config):
     set_weight: float = Field(default=1.0, ge=0)
     absent_weight: float = Field(default=0.0, ge=0)
     balance: Balance = "pixels"
+
+    @property
+    def images(self) -> Literal["all", "marked"]:
+        """Images that the terms say something of; one that has tags alone teaches what it does not show, or nothing."""
+        return "all" if self.absent_weight else "marked"
 
 
 class Method(Learner[ConfigT], ABC):

@@ -126,12 +126,8 @@ class Stage(Config):
             share their artifacts.
         labels: Makes what the stage learns from, with the network of the stage before; None where it learns from the
             hints alone.
-        mask_share: Least share of every batch that comes from images whose hints leave no doubt (`HintedImages.sure`),
-            where only some are. A pass has as many steps as without it.
-        placed_share: The same for images of which a hint says more than tags do; ``mask_share`` goes before it.
-        by_worth: Whether images are drawn as often as what is hinted in them is worth (`HintedImages.worth`), two or
-            three clicks a fifth as often as strokes: in as many steps they would take their place.
-        tagged: Whether images that have tags and nothing else take part; without them a pass still has as many steps.
+        images: Which images the stage can learn from: ``all``, or those ``marked`` by more than tags; all where no
+            image is. How often each of them is drawn is a setting of the run (`SamplingConfig`).
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -141,7 +137,4 @@ class Stage(Config):
     schedule: Schedule = Schedule()
     learner: Learner[Config] | OtherMethod | None = None
     labels: LabelMaker[Config] | None = None
-    mask_share: float = Field(default=0.0, ge=0, le=1)
-    placed_share: float = Field(default=0.0, ge=0, le=1)
-    by_worth: bool = False
-    tagged: bool = True
+    images: Literal["all", "marked"] = "all"

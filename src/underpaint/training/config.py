@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from underpaint.core.config import FREE, Config, Settings
-from underpaint.data.hinted import ViewConfig
+from underpaint.data.sampling import SamplingConfig
+from underpaint.data.views import ViewConfig
 from underpaint.doctor.estimate import WORKING
 from underpaint.imagefiles.window import Window, checked
 from underpaint.methods.about import NAME
@@ -117,6 +118,7 @@ class RunConfig(Config):
     method: MethodConfig
     model: ModelConfig = ModelConfig()
     views: ViewConfig = ViewConfig()
+    sampling: SamplingConfig = SamplingConfig()
     train: TrainConfig = TrainConfig()
     data: DataConfig = DataConfig()
     seed: int = Field(default=0, ge=0)

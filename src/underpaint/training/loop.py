@@ -19,7 +19,8 @@ from underpaint.core.config import Config
 from underpaint.core.errors import InterruptionError, RunError
 from underpaint.core.rng import derive
 from underpaint.core.stop import stop_requests
-from underpaint.data.hinted import HintedImages, Stream
+from underpaint.data.hinted import HintedImages
+from underpaint.data.sampling import BatchSampler, Sampling, SamplingConfig
 from underpaint.methods.stage import Learner
 from underpaint.models.network import Network
 from underpaint.models.responses import response_maps
@@ -143,9 +144,7 @@ class Loop:
         seed: Of order and dropout.
         folder: Of the stage; checkpoints go to ``folder/checkpoints``.
         reporter: Watches.
-        mask_share: As in `Stage`.
-        placed_share: As in `Stage`.
-        by_worth: As in `Stage`.
+        sampling: How often each image is drawn.
     """
 
     def __init__(
@@ -161,12 +160,9 @@ class Loop:
         seed: int,
         folder: Path,
         reporter: Reporter,
-        mask_share: float = 0.0,
-        placed_share: float = 0.0,
-        by_worth: bool = False,
+        sampling: SamplingConfig,
     ) -> None:
-        self.often = (images.sure, mask_share) if mask_share else (images.placed, placed_share)
-        self.weights = images.worth() if by_worth else None
+        self.sampling = Sampling.of(images, sampling)
         self.network, self.images, self.config = network, images, config
         self.stage, self.inputs, self.steps, self.seed = stage, inputs, steps, seed
         self.folder, self.reporter = folder, reporter
@@ -231,14 +227,15 @@ class Loop:
         """The batches of each step from the first on, in ``accumulate`` parts."""
         config = self.config
         parts = config.accumulate
-        stream = Stream(
+        sampling = self.sampling
+        stream = BatchSampler(
             len(self.images),
             config.batch // parts,
             (self.first * parts, self.steps * parts),
             seed=derive(self.seed, "order"),
-            often=self.often[0],
-            share_of_often=self.often[1],
-            weights=self.weights,
+            group=sampling.group,
+            share=sampling.share,
+            weights=sampling.weights,
         )
         network = self.network
         loaded = load_batches(self.images, stream, workers=config.workers, mean=network.mean, std=network.std)

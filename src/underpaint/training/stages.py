@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,8 +17,9 @@ from underpaint.core.errors import RunError
 from underpaint.core.rng import derive
 from underpaint.data.hinted import HintedImages
 from underpaint.data.pseudo import PseudoLabels
+from underpaint.data.sampling import marked, mixed
 from underpaint.datasets.folder import DataFolder
-from underpaint.hints.types import Hints, Kind
+from underpaint.hints.types import Hints
 from underpaint.imagefiles.masks import labels_digest
 from underpaint.methods.base import Method
 from underpaint.methods.registry import heads_of, learner_of
@@ -93,13 +94,12 @@ class StagedRun:
     def _keep(self, weights: Path, name: str) -> None:
         write_atomic(self.run.root / name, weights.read_bytes(), root=self.run.root)
 
-    def _images(self, pseudo: PseudoLabels | None, *, tagged: bool = True) -> HintedImages:
+    def _images(self, pseudo: PseudoLabels | None, stage: Stage) -> HintedImages:
         config = self.config
-        hints = self.hints if tagged else self._placed
         seed = derive(config.seed, "views") % 2**32
         return HintedImages(
             self.data,
-            hints,
+            self._used(stage),
             config.views,
             seed=seed,
             pseudo=pseudo,
@@ -107,11 +107,11 @@ class StagedRun:
             working=config.data.working,
         )
 
-    @cached_property
-    def _placed(self) -> Mapping[str, Hints]:
-        """The hints without those of images that have tags alone; all where there are no others."""
-        placed = {name: hint for name, hint in self.hints.items() if hint.kinds() != {Kind.TAG}}
-        return placed or self.hints
+    def _used(self, stage: Stage) -> Mapping[str, Hints]:
+        """The hints of the images that a stage can learn from; all of them where it could learn from none."""
+        if stage.images == "all":
+            return self.hints
+        return {name: hint for name, hint in self.hints.items() if marked(hint)} or self.hints
 
     def _network(self, method: Method[Config], stage: Stage, *, pretrained: bool) -> Network:
         return Network(
@@ -147,13 +147,13 @@ class StagedRun:
         self, learner: Learner[Config], stage: Stage, before: Path | None, pseudo: PseudoLabels | None
     ) -> Settings:
         """All that the weights of a stage depend on, and nothing else."""
-        config, changed = self.config, _drawing(stage)
-        if len(self._placed) == len(self.hints):  # neither has an effect
-            changed = _without(changed, _DRAWN)
+        config, used = self.config, self._used(stage)
         return {
             "method": learner.name,
             "settings": learner.config.decisive(),
-            "stage": {"name": stage.name, **_defined(stage), **changed},
+            "stage": {"name": stage.name, **_defined(stage)},
+            "images": fingerprint(sorted(used)),
+            "sampling": config.sampling.decisive() if mixed(used.values()) else None,
             "model": config.model.decisive(),
             "views": config.views.decisive(),
             "train": config.train.decisive(),
@@ -195,7 +195,7 @@ class StagedRun:
         inputs: str,
     ) -> Tensors:
         config = self.config
-        images = self._images(pseudo, tagged=stage.tagged)
+        images = self._images(pseudo, stage)
         torch.manual_seed(derive(config.seed, "weights", stage.name) % 2**63)
         network = self._network(method, stage, pretrained=True)
         if stage.network.start == "previous" and before is not None:
@@ -213,9 +213,7 @@ class StagedRun:
             seed=derive(config.seed, "stage", stage.name) % 2**63,
             folder=within(self.run.root, f"stages/{number}-{stage.name}/checkpoints").parent,
             reporter=self.reporter,
-            mask_share=stage.mask_share,
-            placed_share=stage.placed_share,
-            by_worth=stage.by_worth,
+            sampling=config.sampling,
         )
         events, cost = self._events(stage, loop.first), Cost()
         try:
@@ -247,7 +245,7 @@ class StagedRun:
     ) -> PseudoLabels:
         assert self.store is not None
         fabric = make_fabric(self.config.train)
-        store, images = self.store, self._images(None, tagged=stage.tagged)
+        store, images = self.store, self._images(None, stage)
         given = {
             "weights": file_digest(weights),
             "images": images.names,
@@ -289,19 +287,6 @@ class StagedRun:
             events.close()
 
         return PseudoLabels(make_artifact(store, f"labels-{stage.name}", inputs, make), self.data.classes)
-
-
-_DRAWN = {"placed_share", "tagged"}
-"""Fields that say how often images with tags alone are drawn; of which images labels are made is named beside them."""
-
-
-def _without(fields: Settings, names: Set[str]) -> Settings:
-    return {name: value for name, value in fields.items() if name not in names}
-
-
-def _drawing(stage: Stage) -> Settings:
-    include = {"mask_share", "placed_share", "by_worth", "tagged"}
-    return stage.model_dump(mode="json", include=include, exclude_defaults=True)
 
 
 def _defined(stage: Stage) -> Settings:

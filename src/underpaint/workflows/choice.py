@@ -61,14 +61,22 @@ def choose(kinds: Mapping[Kind, int], *, background: bool) -> Choice:
         settings: Settings = {} if Kind.MASK in given else {"projection_weight": 0.1, "pairwise_weight": 0.1}
         return Choice("box-uncertainty", f"{why}; {_with_boxes(given)}", LEARNT, settings)
     why = "a first network learns what the hints say, annotates all images within their hints, and a second learns that"
-    settings = {}
-    if len(given - {Kind.TAG}) > 1:  # a mask has a thousand times the pixels of a click, and so has a box outside
-        settings["balance"] = "images"
+    settings = shared_settings(kinds)
+    if settings:
         why = f"{why}; every image counts the same, but those with a few clicks are drawn less often"
     if Kind.BOX in given:
         settings["baseline"] = "box-uncertainty"
         why = f"{why}; in boxes {_with_boxes(given)}"
     return Choice("local-global", why, LEARNT, settings)
+
+
+def shared_settings(kinds: Iterable[Kind]) -> Settings:
+    """Settings that a mixture asks of every method that has them, so that the rows of a comparison weigh alike.
+
+    A mask has a thousand times the pixels of a click, and so have the pixels outside boxes: images count the same.
+    """
+    given = frozenset(kinds) - {Kind.TAG}
+    return {"balance": "images"} if len(given) > 1 and not given <= {Kind.BOX, Kind.MASK} else {}
 
 
 def _with_boxes(given: frozenset[Kind]) -> str:

@@ -30,7 +30,7 @@ from underpaint.training.config import DataConfig, MethodConfig, RunConfig
 from underpaint.training.reporter import Reporter, Silent
 from underpaint.training.run_folder import RunFolder
 from underpaint.training.stages import StagedRun
-from underpaint.workflows.choice import Choice, choose, counted, main_kinds
+from underpaint.workflows.choice import Choice, choose, counted, main_kinds, shared_settings
 from underpaint.workflows.pictures import draw_missing
 from underpaint.workflows.preflight import preflight
 from underpaint.workflows.resume import go_on, make_folder
@@ -157,7 +157,8 @@ def plan_training(
     if checked.warning:  # before anything else, since nothing else is as likely to spoil the result
         log.warning(checked.warning)
     choice = _choice(method, settings, main_kinds(hints.values()), background=classes.background is not None)
-    settings = merge({"method": {"settings": choice.settings}}, merge(settings, {"method": {"name": choice.method}}))
+    given = _shared(method, choice.method, main_kinds(hints.values())) | choice.settings
+    settings = merge({"method": {"settings": given}}, merge(settings, {"method": {"name": choice.method}}))
     config = RunConfig.parse(settings, where)
     trained = _made(method, config.method, classes)
     kinds = _count(hints)
@@ -233,6 +234,14 @@ def _choice(asked: AnyMethod, settings: Settings, kinds: Mapping[Kind, int], *, 
     if named is not None and named != name:
         raise ConfigError(f"--method {name}, but the recipe is for {named!r}", fix="leave one of them out")
     return Choice(name, "it was asked for")
+
+
+def _shared(asked: AnyMethod, name: str, kinds: Mapping[Kind, int]) -> Settings:
+    """The settings for mixtures that the method has; none of one that comes with its settings."""
+    if isinstance(asked, Method):
+        return {}
+    known = (method_class(name) if isinstance(asked, str) else checked_class(asked)).Settings.model_fields
+    return {name: value for name, value in shared_settings(kinds).items() if name in known}
 
 
 def _made(asked: AnyMethod, config: MethodConfig, classes: ClassTable) -> Method[Config]:

@@ -25,7 +25,6 @@ from underpaint.imagefiles.masks import write_index_mask
 from underpaint.methods.box_uncertainty.boxes import BoxGrid
 from underpaint.methods.box_uncertainty.method import BoxUncertainty, BoxUncertaintyConfig
 from underpaint.methods.registry import heads_of
-from underpaint.methods.stage import Stage
 from underpaint.predict import PredictConfig, Predictor
 from underpaint.records import UNKNOWN, Batch, Head, NetOutput, Progress, Terms
 from underpaint.training.reporter import Silent
@@ -230,11 +229,6 @@ def test_what_padding_holds_changes_nothing() -> None:
     one, two = terms_of(out, batch, LATE), terms_of(other, batch, LATE)
     for name in names:
         assert float(one[name].detach()) == pytest.approx(float(two[name].detach()), rel=1e-6), name
-
-
-def test_the_share_of_masks_reaches_the_stage_and_no_other_stage_changes_its_name() -> None:
-    assert BoxUncertainty(BoxUncertaintyConfig(), CLASSES).stages()[0].mask_share == 0.5
-    assert "mask_share" not in Stage(name="train").model_dump(exclude_defaults=True)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from underpaint.core.config import Config
 from underpaint.losses.candidates import Balance, candidate_terms, nothing
-from underpaint.methods.base import MASK_SHARE, Method
+from underpaint.methods.base import Method
 from underpaint.methods.box_uncertainty import ABOUT
 from underpaint.methods.box_uncertainty.boxes import BoxGrid, Unlabelled, projection_loss
 from underpaint.methods.box_uncertainty.colour_pairs import same_label_loss
@@ -37,8 +37,6 @@ class BoxUncertaintyConfig(Config):
         pairwise_weight: Of the loss by which neighbours of one colour agree (BoxInst, whose weight is 1).
         absent_weight: Of the pixels that carry only the image's tags, as in `partial`.
         balance: As in `partial`; a pixel in a box counts like a labelled one of its image.
-        mask_share: Least share of a batch that comes from images with masks, or with strokes or clicks and no box; 1
-            leaves the others out. See `MASK_SHARE`.
     """
 
     uncertainty: bool = True
@@ -50,7 +48,6 @@ class BoxUncertaintyConfig(Config):
     pairwise_weight: float = Field(default=0.0, ge=0)
     absent_weight: float = Field(default=0.0, ge=0)
     balance: Balance = "pixels"
-    mask_share: float = Field(default=MASK_SHARE, ge=0, le=1)
 
     @model_validator(mode="after")
     def _hard_needs_uncertainty(self) -> BoxUncertaintyConfig:
@@ -70,7 +67,8 @@ class BoxUncertainty(Method[BoxUncertaintyConfig], about=ABOUT):
     def stages(self) -> tuple[Stage, ...]:
         """One training, with the head for the variance where it is learned."""
         network = StageNetwork(heads=None if self.config.uncertainty else ())
-        return (Stage(name="train", network=network, mask_share=self.config.mask_share),)
+        images: Literal["all", "marked"] = "all" if self.config.absent_weight else "marked"
+        return (Stage(name="train", network=network, images=images),)
 
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
         """The terms of `partial` but inside boxes; ``boxes`` there; ``projection`` and ``pairwise``."""

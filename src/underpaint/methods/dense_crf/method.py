@@ -11,6 +11,7 @@ from underpaint.losses.candidates import candidate_terms, nothing
 from underpaint.methods.base import CandidateConfig, Method
 from underpaint.methods.dense_crf import ABOUT
 from underpaint.methods.dense_crf.losses import dense_crf_loss
+from underpaint.methods.stage import Stage
 from underpaint.records import Batch, NetOutput, Progress, Terms
 
 
@@ -35,6 +36,10 @@ class DenseCrfLoss(Method[DenseCrfConfig], about=ABOUT):
     """Partial cross-entropy and the Potts energy of a fully connected CRF."""
 
     Settings: ClassVar[type[Config]] = DenseCrfConfig
+
+    def stages(self) -> tuple[Stage, ...]:
+        """One training, on the images of which the loss says something."""
+        return (Stage(name="train", images=self.config.images),)
 
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
         """The terms of `partial` and ``dense-crf``."""

@@ -12,6 +12,7 @@ from underpaint.losses.candidates import candidate_terms, nothing
 from underpaint.losses.gated_crf import RADIUS, SIGMA_RGB, SIGMA_XY, gated_crf_loss
 from underpaint.methods.base import CandidateConfig, Method
 from underpaint.methods.gated_crf import ABOUT
+from underpaint.methods.stage import Stage
 from underpaint.records import Batch, NetOutput, Progress, Terms
 
 
@@ -37,6 +38,10 @@ class GatedCrf(Method[GatedCrfConfig], about=ABOUT):
     """Partial cross-entropy and a windowed Potts energy on the decoder's grid."""
 
     Settings: ClassVar[type[Config]] = GatedCrfConfig
+
+    def stages(self) -> tuple[Stage, ...]:
+        """One training, on the images of which the loss says something."""
+        return (Stage(name="train", images=self.config.images),)
 
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
         """The terms of `partial` and ``gated-crf``."""

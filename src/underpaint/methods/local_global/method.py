@@ -10,15 +10,11 @@ from underpaint.core.config import Config, Settings
 from underpaint.hints.rasterise import UNKNOWN
 from underpaint.losses.candidates import candidate_terms, nothing, seed_cross_entropy, soft_cross_entropy
 from underpaint.losses.gated_crf import PUBLISHED, RADIUS, gated_crf_loss
-from underpaint.methods.base import MASK_SHARE, CandidateConfig, Method
+from underpaint.methods.base import CandidateConfig, Method
 from underpaint.methods.local_global import ABOUT
 from underpaint.methods.local_global.labels import AnnotationConfig, CombinedAnnotations
 from underpaint.methods.stage import OtherMethod, Stage
 from underpaint.records import Batch, NetOutput, Progress, Terms
-
-PLACED_SHARE = 0.5
-"""Least share of a batch from images that someone marked in, where others have tags alone: what a network made of those
-must not outnumber what a person said."""
 
 
 class LocalGlobalConfig(AnnotationConfig, CandidateConfig):
@@ -33,7 +29,6 @@ class LocalGlobalConfig(AnnotationConfig, CandidateConfig):
         tagged: Whether images that have tags alone are annotated and learned from too, where others have more. What a
             network finds in them lacks the classes that it is weak in, and teaches it to leave them out.
         gated_weight: Of the Gated CRF loss in the training on the combined annotation; 0 for none (the paper).
-        balance: As in `partial`; with ``images`` they are also drawn by what is hinted in them (`Stage.by_worth`).
     """
 
     baseline: Literal["partial", "gated-crf", "dense-crf-loss", "box-uncertainty"] = "partial"
@@ -50,28 +45,15 @@ class LocalGlobal(Method[LocalGlobalConfig], about=ABOUT):
 
     def stages(self) -> tuple[Stage, ...]:
         """The baseline, and a fresh network for every round."""
-        own: Settings = {"absent_weight": self.config.absent_weight, "balance": self.config.balance}
-        boxes, by_worth = self.config.baseline == "box-uncertainty", self.config.balance == "images"
-        if not boxes:
-            own["set_weight"] = self.config.set_weight
-        share = MASK_SHARE if boxes else 0.0
-        tagged = self.config.absent_weight > 0  # else they teach nothing yet, and would take the others' place
-        first = Stage(
-            name="train",
-            learner=OtherMethod(self.config.baseline, own),
-            mask_share=share,
-            by_worth=by_worth and not tagged,
-            tagged=tagged,
-        )
-        again = Stage(
-            name="again",
-            labels=CombinedAnnotations(self.config.part(AnnotationConfig), self.classes),
-            placed_share=PLACED_SHARE,
-            by_worth=by_worth,
-            tagged=self.config.tagged,
-        )
-        rounds = range(1, self.config.rounds + 1)
-        return (first, *(again.model_copy(update={"name": f"retrain-{n}"}) for n in rounds))
+        config = self.config
+        own: Settings = {"absent_weight": config.absent_weight, "balance": config.balance}
+        if config.baseline != "box-uncertainty":
+            own["set_weight"] = config.set_weight
+        first = Stage(name="train", learner=OtherMethod(config.baseline, own), images=config.images)
+        annotations = CombinedAnnotations(config.part(AnnotationConfig), self.classes)
+        used: Literal["all", "marked"] = "all" if config.tagged else "marked"
+        rounds = range(1, config.rounds + 1)
+        return (first, *(Stage(name=f"retrain-{n}", labels=annotations, images=used) for n in rounds))
 
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
         """``seeds`` (hard labels) or ``annotation`` (soft ones), ``hints``, ``sets``, ``absent`` and ``gated-crf``."""

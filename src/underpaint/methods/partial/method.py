@@ -8,6 +8,7 @@ from underpaint.core.config import Config
 from underpaint.losses.candidates import candidate_terms
 from underpaint.methods.base import CandidateConfig, Method
 from underpaint.methods.partial import ABOUT
+from underpaint.methods.stage import Stage
 from underpaint.records import Batch, NetOutput, Progress, Terms
 
 
@@ -15,6 +16,10 @@ class Partial(Method[CandidateConfig], about=ABOUT):
     """Candidate-set cross-entropy: the partial one where one candidate is left, its set form where several are."""
 
     Settings: ClassVar[type[Config]] = CandidateConfig
+
+    def stages(self) -> tuple[Stage, ...]:
+        """One training, on the images of which the loss says something."""
+        return (Stage(name="train", images=self.config.images),)
 
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
         """Terms ``seeds``, ``sets`` (inside boxes) and ``absent`` (the rest of a tagged image)."""
