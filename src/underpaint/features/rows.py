@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -16,8 +16,9 @@ from underpaint.features.bank import Bank, Pixels
 from underpaint.features.linear import PENALTY, LinearModel, fit_linear
 from underpaint.features.pixels import DENSITY, Marks, marked_pixels
 
-MOST = 60_000
-"""Rows that are kept; of more, so many are drawn. With 800 features they take 100 MB, and 200 MB more in the fit."""
+MOST = 40_000
+"""Rows that are kept; of more, so many are drawn. With 800 features they take 65 MB, and 130 MB more in the fit. On
+MSRC-21 ``val`` 58,000 rows give the same mIoU (81.3), and take half as long again."""
 
 
 @dataclass(frozen=True)
@@ -85,13 +86,21 @@ class _Kept:
         """Take what waits to the others, and keep the lowest ranks."""
         if not self._waiting:
             return
-        held = [self.columns] if len(self.columns) else []  # before the first image the number of features is not known
-        columns = np.concatenate([*held, *(columns for columns, _ in self._waiting)])
+        parts = [self.columns, *(columns for columns, _ in self._waiting)]
         sets = np.concatenate([self.sets, *(sets for _, sets in self._waiting)])
         ranks = np.concatenate([self.ranks, self._rng.random(len(sets) - len(self.ranks))])
         lowest = np.sort(np.argsort(ranks, kind="stable")[:MOST])
-        self.columns, self.sets, self.ranks = columns[lowest], sets[lowest], ranks[lowest]
+        self.columns, self.sets, self.ranks = _taken(parts, lowest), sets[lowest], ranks[lowest]
         self._waiting = []
+
+
+def _taken(parts: Sequence[npt.NDArray[np.float16]], rows: npt.NDArray[np.intp]) -> npt.NDArray[np.float16]:
+    """Rows of all parts one below the other, without a copy of all of them; ``rows`` are in order."""
+    ends = np.cumsum([len(part) for part in parts])
+    cuts = np.searchsorted(rows, ends)
+    own = zip(parts, np.split(rows, cuts[:-1]), ends, strict=True)
+    chosen = [part[mine - (end - len(part))] for part, mine, end in own if len(mine)]
+    return np.concatenate(chosen) if chosen else parts[-1][:0]
 
 
 def fit_rows(
