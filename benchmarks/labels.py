@@ -56,7 +56,7 @@ from underpaint.methods.tags.maps import resized, scored
 from underpaint.methods.tags.refine import Refiner
 from underpaint.models.network import ModelConfig, Network
 from underpaint.models.responses import response_maps
-from underpaint.predict.responses import Responder
+from underpaint.predict.responses import CamPredictor
 from underpaint.records import Batch, Head, Progress
 from underpaint.simulate.tags import simulate_tags
 from underpaint.training.run_folder import read_events
@@ -122,13 +122,13 @@ def measure_quality(asked: argparse.Namespace) -> None:
     data, classes = planned.data, run.classes
     images = HintedImages(data, planned.hints, run.config.views, seed=0)
     scales = tuple(run.config.method.settings["scales"])
-    responder = Responder(run.tag_network(), scales=scales, flip=True)
+    responder = CamPredictor(run.tag_network(), scales=scales, flip=True)
     kinds = [("constant", level) for level in CONSTANTS] + [("power", level) for level in POWERS]
     counts: dict[str, list[ImageCounts]] = defaultdict(list)
     shares: dict[str, list[float]] = defaultdict(list)
     store = asked.artifacts or asked.run / "artifacts"
     made = {path.name: PseudoLabels(path, classes) for path in sorted(store.glob("labels-*"))}
-    for still in list(images.stills())[:: asked.every]:
+    for still in list(images.training_images())[:: asked.every]:
         truth = read_index_mask(data.masks[still.name], classes)
         full = resized(responder.coarse(still.rgb), (truth.shape[0], truth.shape[1]))
         for kind, level in kinds if classes.background is not None else kinds[:1]:
@@ -169,10 +169,10 @@ def measure_reliable(asked: argparse.Namespace) -> None:
     refiners: tuple[Refiner, ...] = ("crf", "par")
     rules = {name: Rrm(RrmConfig(refiner=name), run.classes).rule() for name in refiners}
     stride = RrmConfig().label_stride
-    responder = Responder(run.tag_network(), scales=RrmConfig().scales, flip=False)
+    responder = CamPredictor(run.tag_network(), scales=RrmConfig().scales, flip=False)
     sums: dict[str, Counter[str]] = {name: Counter() for name in rules}
     seconds: dict[str, float] = dict.fromkeys(rules, 0.0)
-    for still in images.stills():
+    for still in images.training_images():
         responses = responder.coarse(still.rgb)
         size = (still.rgb.shape[1] // stride, still.rgb.shape[0] // stride)
         small = np.array(Image.fromarray(still.rgb).resize(size, Image.Resampling.BOX))
@@ -215,9 +215,9 @@ def measure_walk(asked: argparse.Namespace) -> None:
     images, truths = tagged_images(data, run, asked)
     infer = StageInference(network.eval(), images, asked.run, store=asked.run, given={})
     settings = run.config.method.settings
-    responder = Responder(run.tag_network(), scales=tuple(settings["scales"]), flip=True)
+    responder = CamPredictor(run.tag_network(), scales=tuple(settings["scales"]), flip=True)
     counts: dict[str, list[ImageCounts]] = defaultdict(list)
-    for still in images.stills():
+    for still in images.training_images():
         responses, embedding = responder.coarse(still.rgb), infer.embedding(still)
         truth = truths[still.name]
         for alpha, exponent, steps in WALKS:

@@ -158,7 +158,7 @@ def _quick_row(
     masks, names = model.masks(), tuple(hints)
     within = {}
     for name in names:
-        still = model.images.still(name)
+        still = model.images.training_image(name)
         within[name] = masks.hinted(model.bank.features(still.rgb), still, model.images.labelled(name))
     began = time.process_time()
     found = dict(_plain(model, unseen))
@@ -201,7 +201,7 @@ class _Filters:
         rows: list[NDArray[np.float16]] = []
         labels: list[NDArray[np.intp]] = []
         for name in images.names:
-            still = images.still(name)
+            still = images.training_image(name)
             marks = marked_pixels(still.candidates, name)
             rows.append(self._features(name)[marks.rows, marks.columns])
             labels.append(marks.sets[marks.chosen].argmax(axis=1))
@@ -209,7 +209,7 @@ class _Filters:
         began = time.process_time()
         forest.fit(np.concatenate(rows), np.concatenate(labels))
         fit = time.process_time() - began
-        stills = [images.still(name) for name in images.names]
+        stills = [images.training_image(name) for name in images.names]
         background = self._data.classes.background
         learned = model.masks().learned
         within = {

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from underpaint.core.classes import ClassTable
 from underpaint.core.config import Config
 from underpaint.core.errors import ConfigError
-from underpaint.data.samples import Sample, Still, collate
+from underpaint.data.samples import Sample, TrainingImage, collate
 from underpaint.features.bank import ImageFeatures
 from underpaint.hints.candidates import Candidates, ImageKnowledge, build_candidates
 from underpaint.hints.types import Hints, Kind
@@ -146,31 +146,33 @@ class ToyInference:
         sample = _toy_sample(Kind.SCRIBBLE, rng, "toy")
         rgb = (sample.rgb.permute(1, 2, 0).numpy() * 255).astype(np.uint8)
         every = np.ones(len(CLASSES), bool)
-        self._still = Still("toy", rgb, rgb, Hints("toy"), Candidates(sample.sets, sample.candidates), every, every)
+        self._image = TrainingImage(
+            "toy", rgb, rgb, Hints("toy"), Candidates(sample.sets, sample.candidates), every, every
+        )
         self._scores = rng.dirichlet(np.ones(len(CLASSES)), (SIZE, SIZE)).transpose(2, 0, 1).astype(np.float32)
         self.written: list[npt.NDArray[Any]] = []
 
-    def images(self) -> Iterator[Still]:
+    def images(self) -> Iterator[TrainingImage]:
         """The one image."""
-        yield self._still
+        yield self._image
 
-    def probabilities(self, image: Still, *, scales: tuple[float, ...], flip: bool) -> npt.NDArray[np.float32]:
+    def probabilities(self, image: TrainingImage, *, scales: tuple[float, ...], flip: bool) -> npt.NDArray[np.float32]:
         """Random, the same every time."""
         return self._scores
 
-    def features(self, image: Still) -> npt.NDArray[np.float32]:
+    def features(self, image: TrainingImage) -> npt.NDArray[np.float32]:
         """Eight channels at stride 4."""
         return np.random.default_rng(1).normal(size=(8, SIZE // 4, SIZE // 4)).astype(np.float32)
 
-    def responses(self, image: Still, *, scales: tuple[float, ...], flip: bool) -> npt.NDArray[np.float32]:
+    def responses(self, image: TrainingImage, *, scales: tuple[float, ...], flip: bool) -> npt.NDArray[np.float32]:
         """Hills, the same every time."""
         return toy_responses()
 
-    def pooled(self, image: Still) -> npt.NDArray[np.float32]:
+    def pooled(self, image: TrainingImage) -> npt.NDArray[np.float32]:
         """Eight numbers."""
         return np.random.default_rng(2).normal(size=8).astype(np.float32)
 
-    def embedding(self, image: Still) -> npt.NDArray[np.float32]:
+    def embedding(self, image: TrainingImage) -> npt.NDArray[np.float32]:
         """The colours at stride 4, far apart between the shapes and near within."""
         cells = image.rgb.reshape(SIZE // 4, 4, SIZE // 4, 4, 3).mean(axis=(1, 3)) / 255
         return np.asarray(8 * cells.transpose(2, 0, 1), dtype=np.float32)

@@ -77,7 +77,7 @@ def test_certain_labels_are_a_mask_or_strokes_and_no_box(data: DataFolder) -> No
 
 def test_in_a_mixture_images_are_drawn_by_their_labelled_pixels(data: DataFolder) -> None:
     held = images(data)
-    strokes = int((held.still("im1").seeds != UNKNOWN).sum())
+    strokes = int((held.training_image("im1").seeds != UNKNOWN).sum())
     assert strokes > 50
     expected = [2 / 12, strokes / (strokes + 10), 1, 1 / 11, 1, 1 / 11]  # clicks, strokes, a box, tags, a mask, a click
     assert Sampling.of(held, SamplingConfig()).weights == pytest.approx(np.array(expected))
@@ -355,7 +355,7 @@ def test_a_turned_photograph_has_its_hints_upright(data: DataFolder) -> None:
         upright.transpose(Image.Transpose.ROTATE_90).save(data.images["im0"], exif=exif)
     turned = images(data)
     assert turned.unreadable == {}
-    assert turned.still("im0").rgb.shape == (*SIZE, 3)
+    assert turned.training_image("im0").rgb.shape == (*SIZE, 3)
     assert equal(turned[0, 0], images(data)[0, 0])
     with pytest.raises(DataError, match="made on"):
         images(data, {"im0": replace(mixture()["im0"], size=(52, 40))})
@@ -388,15 +388,15 @@ def test_an_image_at_rest_shows_what_a_person_said(data: DataFolder, tmp_path: P
     store = PseudoLabels(tmp_path / "artifact", data.classes)
     store.write_labels("im0", np.full(SIZE, 2, np.uint8))
     made = images(data, pseudo=store)
-    still = made.still("im0")
+    still = made.training_image("im0")
     assert np.argwhere(still.seeds != UNKNOWN).tolist() == [[8, 10], [30, 40]]
     assert (still.seeds[8, 10], still.seeds[30, 40]) == (1, 0)
     with Image.open(data.images["im0"]) as photo:
         assert np.array_equal(still.rgb, np.asarray(photo))
     assert still.hints is made.hints["im0"]
-    assert made.still("im3").allowed.tolist() == [True, True, False]
+    assert made.training_image("im3").allowed.tolist() == [True, True, False]
     with Image.open(data.masks["im4"]) as mask:
-        assert np.array_equal(made.still("im4").seeds, np.asarray(mask))
+        assert np.array_equal(made.training_image("im4").seeds, np.asarray(mask))
 
 
 @pytest.mark.parametrize("scales", [(0.0, 1.0), (-1.0, 1.0), (1.5, 0.5)])
@@ -408,7 +408,7 @@ def test_scales_must_be_a_range(scales: tuple[float, float]) -> None:
 def test_filled_areas_are_labels_above_the_label_file(data: DataFolder) -> None:
     square = Polygon("dog", ((4, 4), (20, 4), (20, 12), (4, 12)), (((6, 6), (8, 6), (8, 8), (6, 8)),))
     bar = Bitmap("cat", 10, 5, 2, 3, (0, 6))
-    alone = images(data, {"im0": Hints("im0", shapes=(square, bar))}).still("im0").seeds
+    alone = images(data, {"im0": Hints("im0", shapes=(square, bar))}).training_image("im0").seeds
     expected = np.full(SIZE, UNKNOWN, np.uint8)
     expected[4:12, 4:20] = 2
     expected[6:8, 6:8] = UNKNOWN
@@ -416,10 +416,10 @@ def test_filled_areas_are_labels_above_the_label_file(data: DataFolder) -> None:
     np.testing.assert_array_equal(alone, expected)
     assert Hints("im0", shapes=(square,)).kinds() == {Kind.MASK}
     both = images(data, {"im0": Hints("im0", mask="masks/im0.png", shapes=(square, bar))})
-    below = images(data, {"im0": Hints("im0", mask="masks/im0.png")}).still("im0").seeds
-    np.testing.assert_array_equal(both.still("im0").seeds, np.where(expected == UNKNOWN, below, expected))
+    below = images(data, {"im0": Hints("im0", mask="masks/im0.png")}).training_image("im0").seeds
+    np.testing.assert_array_equal(both.training_image("im0").seeds, np.where(expected == UNKNOWN, below, expected))
     stroke = (Scribble("dog", ((10.5, 6.5),), width=1.0),)
-    crossed = images(data, {"im0": Hints("im0", shapes=(*stroke, bar))}).still("im0").seeds
+    crossed = images(data, {"im0": Hints("im0", shapes=(*stroke, bar))}).training_image("im0").seeds
     assert crossed[6, 10] == UNKNOWN
     assert crossed[6, 11] == 1
     knowledge = both.geometry["im0"].knowledge
@@ -446,12 +446,12 @@ def test_ignored_areas_take_labels_and_boxes_away(data: DataFolder) -> None:
         "im3": Hints("im3", shapes=(Click("dog", 5.5, 5.5), Box("cat", 30, 10, 40, 30), left)),
     }
     held = images(data, hints)
-    seeds = held.still("im0").seeds
+    seeds = held.training_image("im0").seeds
     assert (seeds[:, :26] == UNKNOWN).all()
     assert (seeds[:, 26:] != UNKNOWN).all()
-    allowed = held.still("im1").candidates.allowed()
+    allowed = held.training_image("im1").candidates.allowed()
     assert allowed[:, :26].all()
     assert allowed[15, 30].tolist() == [True, True, False]
     assert allowed[5, 45].tolist() == [True, False, False]
-    assert not held.still("im2").candidates.allowed()[5, 5, 1:].any()
-    assert held.still("im3").seeds[5, 5] == 2
+    assert not held.training_image("im2").candidates.allowed()[5, 5, 1:].any()
+    assert held.training_image("im3").seeds[5, 5] == 2

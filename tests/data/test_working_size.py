@@ -46,7 +46,7 @@ def images(data: DataFolder, working: int | None, pseudo: PseudoLabels | None = 
 
 
 def test_a_large_photograph_is_made_smaller_with_its_hints(data: DataFolder) -> None:
-    still = images(data, 40).still("a")
+    still = images(data, 40).training_image("a")
     assert still.rgb.shape == (30, 40, 3)
     assert still.full.shape == (HEIGHT, WIDTH, 3)
     assert (still.rgb[:, :19] == 0).all()
@@ -60,7 +60,7 @@ def test_a_large_photograph_is_made_smaller_with_its_hints(data: DataFolder) -> 
 
 @pytest.mark.parametrize("working", [None, 160, 1024])
 def test_a_photograph_within_the_working_size_stays_as_it_is(data: DataFolder, working: int | None) -> None:
-    still = images(data, working).still("a")
+    still = images(data, working).training_image("a")
     assert still.rgb.shape == (HEIGHT, WIDTH, 3)
     np.testing.assert_array_equal(still.rgb, still.full)
 
@@ -99,7 +99,7 @@ class Watch:
 def test_every_pass_over_the_images_is_watched(data: DataFolder) -> None:
     watch = Watch()
     count = Count(watch, 2)
-    still = images(data, 40).still("a")
+    still = images(data, 40).training_image("a")
     assert len(list(count.each("looking", iter([still, still])))) == 2
     count.one("making labels")
     count.one("making labels")

@@ -15,7 +15,7 @@ from underpaint.core.errors import ConfigError
 from underpaint.core.outputs import RECORD
 from underpaint.methods.box_uncertainty.losses import expected_logits
 from underpaint.models.network import ModelConfig, Network
-from underpaint.predict import Doubter, PredictConfig, draw_doubts
+from underpaint.predict import PredictConfig, UncertaintyPredictor, draw_doubts
 from underpaint.predict.doubts import doubt
 from underpaint.records import Head
 
@@ -44,7 +44,7 @@ def cells(full: np.ndarray) -> np.ndarray:
 
 def test_it_is_the_mean_of_one_pass_over_cells(network: Network, photo: np.ndarray) -> None:
     rgb = photo[:90, :71]
-    found = Doubter(network, PredictConfig()).coarse(rgb)
+    found = UncertaintyPredictor(network, PredictConfig()).coarse(rgb)
     assert found.shape == (23, 18)
     assert found.dtype == np.float32
     assert (found > 0).all()
@@ -53,15 +53,15 @@ def test_it_is_the_mean_of_one_pass_over_cells(network: Network, photo: np.ndarr
 
 def test_looks_are_averaged(network: Network, photo: np.ndarray) -> None:
     rgb = photo[:64, :96]
-    found = Doubter(network, PredictConfig(flip=True)).coarse(rgb)
+    found = UncertaintyPredictor(network, PredictConfig(flip=True)).coarse(rgb)
     mirrored = plain(network, np.ascontiguousarray(rgb[:, ::-1]))[:, ::-1]
     np.testing.assert_allclose(found, cells((plain(network, rgb) + mirrored) / 2), rtol=1e-4)
 
 
 def test_tiles_leave_no_cell_out(network: Network, photo: np.ndarray) -> None:
     """The network sees the whole image in its pooled features, so that tiles change its numbers, but little."""
-    tiled = Doubter(network, PredictConfig(tile=256, overlap=64)).coarse(photo)
-    whole = Doubter(network, PredictConfig()).coarse(photo)
+    tiled = UncertaintyPredictor(network, PredictConfig(tile=256, overlap=64)).coarse(photo)
+    whole = UncertaintyPredictor(network, PredictConfig()).coarse(photo)
     assert tiled.shape == whole.shape == (128, 88)
     np.testing.assert_allclose(tiled, whole, rtol=0.2)
 
@@ -72,7 +72,7 @@ def test_a_picture_and_numbers_for_every_photograph(network: Network, photo: np.
         (album / name).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(rgb).save(album / name)
     (album / "broken.jpg").write_bytes(b"no photograph")
-    doubter = Doubter(network, PredictConfig())
+    doubter = UncertaintyPredictor(network, PredictConfig())
     calls: list[tuple[int, int]] = []
     summary = draw_doubts(doubter, album, out, on_progress=lambda done, total: calls.append((done, total)))
     assert summary.written == 2
@@ -106,7 +106,7 @@ def test_the_picture_has_one_scale_for_all_photographs(network: Network, photo: 
     assert sure.variance_head is not None
     assert sure.variance_head.bias is not None
     torch.nn.init.constant_(sure.variance_head.bias, -30.0)
-    draw_doubts(Doubter(sure, PredictConfig()), tmp_path / "album", tmp_path / "out")
+    draw_doubts(UncertaintyPredictor(sure, PredictConfig()), tmp_path / "album", tmp_path / "out")
     grey = photo[:32, :48].mean(axis=2)
     with Image.open(tmp_path / "out" / "a.png") as picture:
         np.testing.assert_allclose(np.asarray(picture).mean(axis=2), grey, atol=1)
@@ -115,4 +115,4 @@ def test_the_picture_has_one_scale_for_all_photographs(network: Network, photo: 
 def test_another_network_is_an_error() -> None:
     other = Network(ModelConfig(weights="none", width=32), 3)
     with pytest.raises(ConfigError, match=r"no variance head\n.*box-uncertainty"):
-        Doubter(other, PredictConfig())
+        UncertaintyPredictor(other, PredictConfig())

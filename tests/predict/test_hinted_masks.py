@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from underpaint.data.samples import Still
+from underpaint.data.samples import TrainingImage
 from underpaint.features.bank import ImageFeatures
 from underpaint.features.linear import NEVER
 from underpaint.hints.candidates import Candidates
@@ -27,7 +27,7 @@ def still(
     hints: Hints | None = None,
     sets: list[list[int]] | None = None,
     index: np.ndarray | None = None,
-) -> Still:
+) -> TrainingImage:
     """A grey photograph of five classes with single marked pixels."""
     rest = np.array([c not in absent for c in range(5)])
     palette = [rest, *(np.arange(5) == c for c in range(5)), *(np.isin(np.arange(5), held) for held in sets or [])]
@@ -36,7 +36,7 @@ def still(
         numbers[row, column] = 1 + label
     rgb = np.full((*SIZE, 3), 120, np.uint8)
     flags = np.isin(np.arange(5), present)
-    return Still("a", rgb, rgb, hints or Hints("a"), Candidates(np.stack(palette), numbers), rest, flags)
+    return TrainingImage("a", rgb, rgb, hints or Hints("a"), Candidates(np.stack(palette), numbers), rest, flags)
 
 
 def masks(bias: list[float], *, background: int | None = None, crf: bool = False) -> LinearMasks:
@@ -60,7 +60,7 @@ FEATURES = ImageFeatures((torch.zeros(2, 8, 12, dtype=torch.float16),), (32, 64)
         (still(present=(1,), hints=Hints("a", shapes=(Box("b", 1, 1, 9, 9),))), [0, 1]),  # the background around a box
     ],
 )
-def test_classes_that_a_photograph_may_show(given: Still, expected: list[int]) -> None:
+def test_classes_that_a_photograph_may_show(given: TrainingImage, expected: list[int]) -> None:
     assert named_classes(given, LEARNED, 0).tolist() == expected
 
 

@@ -25,7 +25,7 @@ from underpaint.methods.base import Method
 from underpaint.methods.inference import Inference
 from underpaint.methods.stage import LabelMaker, Schedule, Stage, StageNetwork
 from underpaint.models.network import Network
-from underpaint.predict.responses import Responder
+from underpaint.predict.responses import CamPredictor
 from underpaint.records import Batch, Head, NetOutput, Progress, Terms
 from underpaint.training.artifacts import make_artifact
 from underpaint.training.reporter import Silent
@@ -236,7 +236,7 @@ def test_a_classifier_that_sees_nothing_of_a_tagged_class_is_named(
     classes = planned.data.classes
     images = HintedImages(planned.data, planned.hints, planned.config.views, seed=0)
     network = Network(planned.config.model, len(classes), needs={Head.TAGS}).eval()
-    stills = list(images.stills())
+    stills = list(images.training_images())
     often, lost = (int(c) for c in np.argsort(-np.sum([still.present for still in stills], axis=0))[:2])
     assert classes.background == often == 0
 
@@ -244,7 +244,7 @@ def test_a_classifier_that_sees_nothing_of_a_tagged_class_is_named(
         answers = np.zeros((len(classes), 3, 4), np.float32)
         answers[1:, 0, 0] = 1
         answers[lost, 0, 0] = seen
-        monkeypatch.setattr(Responder, "coarse", lambda self, rgb: answers)
+        monkeypatch.setattr(CamPredictor, "coarse", lambda self, rgb: answers)
         (tmp_path / f"{seen}").mkdir()
         infer = StageInference(network, images, tmp_path / "labels", store=tmp_path / f"{seen}", given={})
         assert infer.unseen() is None, "nothing was asked for"

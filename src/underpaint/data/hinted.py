@@ -16,7 +16,7 @@ from underpaint.core.errors import DataError, RunError, nearest
 from underpaint.core.regular import open_regular
 from underpaint.core.rng import generator
 from underpaint.data.pseudo import PseudoLabels
-from underpaint.data.samples import Geometry, Sample, Still
+from underpaint.data.samples import Geometry, Sample, TrainingImage
 from underpaint.data.views import Coordinates, View, ViewConfig, draw_view, jitter_colours
 from underpaint.datasets.folder import DataFolder
 from underpaint.hints.rasterise import UNKNOWN, Mask, covered_by, numbered, paint_regions
@@ -69,7 +69,7 @@ class HintedImages(Dataset[Sample]):
         seed: With the key of a sample, all that its randomness depends on.
         pseudo: Labels made by an earlier stage, or None.
         window: Of values of photographs of 16 bits, as `read_rgb` takes it.
-        working: Longest side of a `Still` in pixels; None for the photographs' own.
+        working: Longest side of a `TrainingImage` in pixels; None for the photographs' own.
 
     Raises:
         DataError: an image that the data set lacks, no image that can be read, or a label file of another size.
@@ -255,7 +255,7 @@ class HintedImages(Dataset[Sample]):
         """Labels through a view: a copy, since strokes are painted on it and the original is kept."""
         return None if labels is None else np.array(view.labels(torch.from_numpy(labels)).numpy())
 
-    def still(self, name: str, full: Pixels | None = None) -> Still:
+    def training_image(self, name: str, full: Pixels | None = None) -> TrainingImage:
         """An image as it lies on disk, at the working size at most, with its hints rasterised on it: no jitter.
 
         Args:
@@ -271,9 +271,9 @@ class HintedImages(Dataset[Sample]):
         )
         known = self.geometry[name].knowledge
         rgb = at_working_size(full, self.working)
-        return Still(name, rgb, full, self.hints[name], candidates, ~known.absent, known.present)
+        return TrainingImage(name, rgb, full, self.hints[name], candidates, ~known.absent, known.present)
 
-    def stills(self) -> Iterator[Still]:
+    def training_images(self) -> Iterator[TrainingImage]:
         """All images that can be read, in the order of their names; the others are noted as unreadable."""
         for name in self.names:
             try:
@@ -281,7 +281,7 @@ class HintedImages(Dataset[Sample]):
             except DataError as error:
                 self.unreadable[name] = str(error)
                 continue
-            yield self.still(name, full)
+            yield self.training_image(name, full)
 
 
 def at_working_size(rgb: Pixels, longest: int | None) -> Pixels:

@@ -126,7 +126,7 @@ def _extent(region: Region) -> tuple[float, float, float, float]:
 
 
 @dataclass(frozen=True)
-class Still:
+class TrainingImage:
     """A training image without augmentation, as what happens between two stages sees it.
 
     Args:

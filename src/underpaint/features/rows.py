@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from underpaint.core.rng import generator
-from underpaint.data.samples import Still
+from underpaint.data.samples import TrainingImage
 from underpaint.features.bank import Bank, Pixels
 from underpaint.features.linear import PENALTY, LinearModel, fit_linear
 from underpaint.features.pixels import DENSITY, Marks, marked_pixels
@@ -36,7 +36,9 @@ class Rows:
     chosen: npt.NDArray[np.intp]
 
 
-def marked_rows(images: Iterable[Still], bank: Bank, classes: int, *, seed: int = 0, density: float = DENSITY) -> Rows:
+def marked_rows(
+    images: Iterable[TrainingImage], bank: Bank, classes: int, *, seed: int = 0, density: float = DENSITY
+) -> Rows:
     """The rows of all marks, at most `MOST`; of more, every pixel is kept with the same probability.
 
     The draw depends on the seed, the images' names and their order alone.

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from underpaint.core.classes import ClassTable
-from underpaint.data.samples import Still
+from underpaint.data.samples import TrainingImage
 from underpaint.features.bank import Bank
 
 Job = TypeVar("Job")
@@ -28,7 +28,7 @@ class Fitting:
         seed: Of every draw.
     """
 
-    images: Callable[[], Iterator[Still]]
+    images: Callable[[], Iterator[TrainingImage]]
     bank: Bank
     seed: int
 
@@ -42,25 +42,25 @@ class Inference(Protocol):
     earlier: Path | None
     """What the label maker of the stage before wrote, or None where there was none."""
 
-    def images(self) -> Iterator[Still]:
+    def images(self) -> Iterator[TrainingImage]:
         """The training images, in order of their names."""
 
-    def probabilities(self, image: Still, *, scales: tuple[float, ...], flip: bool) -> npt.NDArray[np.float32]:
+    def probabilities(self, image: TrainingImage, *, scales: tuple[float, ...], flip: bool) -> npt.NDArray[np.float32]:
         """(C, H, W) class probabilities at the size of ``image.rgb``; kept for whoever asks again.
 
         Averaged over scales and mirror images; of a photograph above the working size, from one look at its own size.
         """
 
-    def features(self, image: Still) -> npt.NDArray[np.float32]:
+    def features(self, image: TrainingImage) -> npt.NDArray[np.float32]:
         """(F, h, w): what the network's last layer, the classifier, works on."""
 
-    def responses(self, image: Still, *, scales: tuple[float, ...], flip: bool) -> npt.NDArray[np.float32]:
+    def responses(self, image: TrainingImage, *, scales: tuple[float, ...], flip: bool) -> npt.NDArray[np.float32]:
         """(C, ceil(H/4), ceil(W/4)) `response_maps` of a network with a tag head; kept for whoever asks again."""
 
-    def pooled(self, image: Still) -> npt.NDArray[np.float32]:
+    def pooled(self, image: TrainingImage) -> npt.NDArray[np.float32]:
         """(F,): the deepest features averaged over the image, at its own scale."""
 
-    def embedding(self, image: Still) -> npt.NDArray[np.float32]:
+    def embedding(self, image: TrainingImage) -> npt.NDArray[np.float32]:
         """(E, h, w) of a network with an embedding head, at the decoder's stride."""
 
     def each(self, work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:

@@ -25,7 +25,7 @@ from underpaint.predict.predictor import STRIDE, Pixels, look
 from underpaint.predict.tiles import Tile
 
 
-class Doubter:
+class UncertaintyPredictor:
     """Looks at single images through the variance head of a network.
 
     Args:
@@ -73,7 +73,7 @@ def doubt(variance: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 
 def draw_doubts(
-    doubter: Doubter,
+    doubter: UncertaintyPredictor,
     images: Path,
     out: Path,
     *,

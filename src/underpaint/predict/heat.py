@@ -17,7 +17,7 @@ from underpaint.core.classes import ClassTable
 from underpaint.imagefiles.window import Window
 from underpaint.predict.folder import Summary, open_output, unprepared, write_each
 from underpaint.predict.predictor import Pixels
-from underpaint.predict.responses import Responder
+from underpaint.predict.responses import CamPredictor
 
 SHOWN = 0.5
 """Probability from which on a class is drawn: the classifier says that the image shows it."""
@@ -27,7 +27,7 @@ STRENGTH = 0.8
 
 
 def draw_responses(
-    responder: Responder,
+    responder: CamPredictor,
     images: Path,
     out: Path,
     classes: ClassTable,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from underpaint.data.samples import Still
+from underpaint.data.samples import TrainingImage
 from underpaint.features.bank import ImageFeatures
 from underpaint.features.linear import NEVER
 from underpaint.hints.rasterise import UNKNOWN, Mask
@@ -60,7 +60,7 @@ class LinearMasks:
         """
         return _best(_planes(self.scores(features), features.padded, seen), size)
 
-    def hinted(self, features: ImageFeatures, still: Still, labelled: Mask) -> Mask:
+    def hinted(self, features: ImageFeatures, still: TrainingImage, labelled: Mask) -> Mask:
         """(H, W) classes of a hinted photograph at its own size.
 
         No pixel gets a class that its hints rule out: one that the photograph is said not to show, or, in a box,
@@ -82,7 +82,7 @@ class LinearMasks:
         return np.where(labelled == UNKNOWN, index, labelled)
 
 
-def named_classes(still: Still, learned: Flags, background: int | None) -> npt.NDArray[np.intp]:
+def named_classes(still: TrainingImage, learned: Flags, background: int | None) -> npt.NDArray[np.intp]:
     """(K,) indices of the classes that a hinted photograph may show.
 
     They are those that its hints draw or tag, and the background around boxes. Where that leaves fewer than two of the
@@ -104,7 +104,7 @@ def _planes(scores: Tensor, padded: tuple[int, int], seen: tuple[int, int]) -> T
     return whole[:, : seen[0], : seen[1]]
 
 
-def _within(probabilities: Probabilities, still: Still, classes: npt.NDArray[np.intp]) -> Probabilities:
+def _within(probabilities: Probabilities, still: TrainingImage, classes: npt.NDArray[np.intp]) -> Probabilities:
     """Probabilities of ``classes``, 0 where a pixel's hints rule a class out and leave it another."""
     sets = still.candidates.sets[:, classes]
     sets = sets | ~sets.any(axis=1, keepdims=True)

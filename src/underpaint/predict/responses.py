@@ -15,7 +15,7 @@ from underpaint.predict.predictor import STRIDE, Pixels
 Maps = npt.NDArray[np.float32]
 
 
-class Responder:
+class CamPredictor:
     """Looks at single images through the tag head of a network.
 
     Args:

@@ -9,7 +9,7 @@ import torch
 from underpaint.core.config import Config
 from underpaint.core.rng import derive
 from underpaint.data.hinted import HintedImages
-from underpaint.data.samples import Still
+from underpaint.data.samples import TrainingImage
 from underpaint.features.bank import FeatureBank
 from underpaint.features.store import usual_store
 from underpaint.methods.base import Method
@@ -43,11 +43,11 @@ def fit_decoder(
     assert isinstance(network.head, LinearHead), f"{method.name} fits a network without a linear decoder"
     bank, count = FeatureBank(network, usual_store()), Count(reporter, len(images))
 
-    def stills() -> Iterator[Still]:
-        return count.each("computing features", images.stills())
+    def training_images() -> Iterator[TrainingImage]:
+        return count.each("computing features", images.training_images())
 
     try:
-        model = method.fit(stage, Fitting(stills, bank, derive(seed, "fit")))
+        model = method.fit(stage, Fitting(training_images, bank, derive(seed, "fit")))
     finally:
         count.close()
     network.head.set_weights(torch.from_numpy(model.weight), torch.from_numpy(model.bias))

@@ -19,7 +19,7 @@ from underpaint.core.errors import ConfigError
 from underpaint.core.parallel import stream
 from underpaint.data.hinted import HintedImages
 from underpaint.data.pseudo import PseudoLabels
-from underpaint.data.samples import Still
+from underpaint.data.samples import TrainingImage
 from underpaint.methods.inference import Job, Result
 from underpaint.methods.tags.maps import Flags
 from underpaint.models.inference import FullSize
@@ -27,7 +27,7 @@ from underpaint.models.network import Network
 from underpaint.models.responses import looked_at
 from underpaint.predict import PredictConfig, Predictor
 from underpaint.predict.predictor import STRIDE
-from underpaint.predict.responses import Responder
+from underpaint.predict.responses import CamPredictor
 from underpaint.training.artifacts import make_artifact
 from underpaint.training.reporter import Reporter, Silent
 
@@ -74,11 +74,11 @@ class StageInference:
         """All labels are written."""
         self._count.close()
 
-    def images(self) -> Iterator[Still]:
+    def images(self) -> Iterator[TrainingImage]:
         """The training images that can be read."""
-        return self._images.stills()
+        return self._images.training_images()
 
-    def probabilities(self, image: Still, *, scales: tuple[float, ...], flip: bool) -> npt.NDArray[np.float32]:
+    def probabilities(self, image: TrainingImage, *, scales: tuple[float, ...], flip: bool) -> npt.NDArray[np.float32]:
         """(C, H, W) probabilities of the stage's network; those of all images are made when the first is asked for.
 
         A photograph above the working size is looked at once, as it is: more looks at so many pixels take minutes, and
@@ -112,11 +112,11 @@ class StageInference:
                 coarse = looks.index_and_coarse(still.full)[1]
             np.save(path, coarse, allow_pickle=False)
 
-    def features(self, image: Still) -> npt.NDArray[np.float32]:
+    def features(self, image: TrainingImage) -> npt.NDArray[np.float32]:
         """(F, h, w) inputs of the network's last layer."""
         return self._at(self._network.head, image, inputs=True)
 
-    def embedding(self, image: Still) -> npt.NDArray[np.float32]:
+    def embedding(self, image: TrainingImage) -> npt.NDArray[np.float32]:
         """(E, h, w) at the decoder's stride, of the image without the padding around it."""
         if self._network.embedding_head is None:
             raise ConfigError("the network has no embedding head", fix="name it among the stage's heads")
@@ -127,7 +127,7 @@ class StageInference:
         return held[:, :height, :width]
 
     @torch.inference_mode()
-    def _at(self, layer: nn.Module, image: Still, *, inputs: bool) -> npt.NDArray[np.float32]:
+    def _at(self, layer: nn.Module, image: TrainingImage, *, inputs: bool) -> npt.NDArray[np.float32]:
         """What goes into a layer, or comes out of it, without N."""
         seen: list[Tensor] = []
 
@@ -143,7 +143,7 @@ class StageInference:
             hook.remove()
         return np.asarray(seen[0][0].float().cpu().numpy())
 
-    def responses(self, image: Still, *, scales: tuple[float, ...], flip: bool) -> npt.NDArray[np.float32]:
+    def responses(self, image: TrainingImage, *, scales: tuple[float, ...], flip: bool) -> npt.NDArray[np.float32]:
         """(C, ceil(H/4), ceil(W/4)); those of all images are made when the first is asked for."""
         made = self._made("responses", scales, flip, self._respond)
         held: npt.NDArray[np.float16] = np.load(made / f"{image.name}.npy", allow_pickle=False)
@@ -171,7 +171,7 @@ class StageInference:
         )
 
     def _respond(self, folder: Path, scales: tuple[float, ...], flip: bool) -> None:
-        responder = Responder(self._network, scales=scales, flip=flip)
+        responder = CamPredictor(self._network, scales=scales, flip=flip)
         for still in self._count.each("looking for classes", self.images()):
             path = folder / f"{still.name}.npy"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -180,7 +180,7 @@ class StageInference:
             np.save(path, coarse.astype(np.float16), allow_pickle=False)
 
     @torch.inference_mode()
-    def pooled(self, image: Still) -> npt.NDArray[np.float32]:
+    def pooled(self, image: TrainingImage) -> npt.NDArray[np.float32]:
         """(F,) averages of the deepest features."""
         network = self._network
         pixels = network.normalised(_pixels(image).to(next(network.parameters()).device))
@@ -221,7 +221,7 @@ class Count:
         self._reporter, self._images = reporter, images
         self._task, self._done, self._began = "", 0, time.perf_counter()
 
-    def each(self, task: str, stills: Iterable[Still]) -> Iterator[Still]:
+    def each(self, task: str, stills: Iterable[TrainingImage]) -> Iterator[TrainingImage]:
         """The images, each counted when the next one is asked for."""
         self._began = time.perf_counter()
         self._start(task)
@@ -250,6 +250,6 @@ class Count:
         self._reporter.start(task, self._images, 0)
 
 
-def _pixels(image: Still) -> Tensor:
+def _pixels(image: TrainingImage) -> Tensor:
     """(1, 3, H, W) in [0, 1]."""
     return torch.from_numpy(image.rgb.copy()).permute(2, 0, 1)[None].float() / 255

@@ -223,7 +223,7 @@ def _doubts(
             classes, marked = np.flatnonzero(masks.learned), None
             seen = at_working_size(rgb, config.working).shape
             if name in known:
-                still = model.images.still(name, rgb)
+                still = model.images.training_image(name, rgb)
                 classes, marked = _open_classes(still.allowed, masks.learned), still.candidates.index > 0
             scores = masks.scores(features)
             doubt = Doubt.of(scores, classes, padded=features.padded, seen=(seen[0], seen[1]), marked=marked)

@@ -16,7 +16,7 @@ from PIL import Image
 from underpaint.core.atomic import write_atomic
 from underpaint.core.errors import DataError
 from underpaint.data.hinted import HintedImages
-from underpaint.data.samples import Still
+from underpaint.data.samples import TrainingImage
 from underpaint.datasets.folder import DataFolder
 from underpaint.evaluation.pictures import draw_hints, overlay
 from underpaint.hints.types import Hints
@@ -74,14 +74,16 @@ def draw_samples(run: Run, data: DataFolder, hints: Mapping[str, Hints]) -> None
     write_atomic(run.root / SAMPLES, buffer.getvalue(), root=run.root)
 
 
-def _stills(run: RunFolder, data: DataFolder, hints: Mapping[str, Hints]) -> Iterator[Still]:
+def _stills(run: RunFolder, data: DataFolder, hints: Mapping[str, Hints]) -> Iterator[TrainingImage]:
     """Training images that can be read: first some from all over the order of names, then the rest."""
     config, names = run.config, sorted(hints)
     some = names[:: max(1, len(names) // SHOWN)][:SHOWN]
     for name in [*some, *(name for name in names if name not in some)]:
         with suppress(DataError):  # unreadable, and named when it was to be learned from
             shown = {name: hints[name]}
-            yield from HintedImages(data, shown, config.views, seed=config.seed, window=config.data.fixed).stills()
+            yield from HintedImages(
+                data, shown, config.views, seed=config.seed, window=config.data.fixed
+            ).training_images()
 
 
 def _fit(row: np.ndarray, width: int = 800) -> np.ndarray:

@@ -67,19 +67,19 @@ def predict(
     if draw != "masks" and (crf or probabilities):
         raise ConfigError(f"{draw} are drawn without a CRF and without probabilities", fix="leave these two out")
 
-    from underpaint.predict import Doubter, draw_doubts, draw_responses, predict_folder
-    from underpaint.predict.responses import Responder
+    from underpaint.predict import UncertaintyPredictor, draw_doubts, draw_responses, predict_folder
+    from underpaint.predict.responses import CamPredictor
     from underpaint.workflows.run import Run, predict_config
 
     folder = Run(root)
     config = predict_config(scales=scales, flip=flip, crf=crf, tile=tile, engine=engine)
     by, window = f"underpaint predict, run {real(root).name!r}", folder.config.data.fixed
     if draw == "responses":
-        responder = Responder(folder.tag_network(), scales=config.scales, flip=config.flip)
+        responder = CamPredictor(folder.tag_network(), scales=config.scales, flip=config.flip)
         classes = folder.classes
         return draw_responses(responder, source, target, classes, window=window, by=by, on_progress=on_progress)
     if draw == "uncertainty":
-        doubter = Doubter(folder.variance_network(), config)
+        doubter = UncertaintyPredictor(folder.variance_network(), config)
         return draw_doubts(doubter, source, target, window=window, by=by, on_progress=on_progress)
     return predict_folder(
         folder.predictor(config),

@@ -127,7 +127,7 @@ def quick_masks(
     def index(name: str, item: tuple[Pixels, ImageFeatures]) -> Pixels:
         rgb, features = item
         if name in known:
-            return masks.hinted(features, images.still(name, rgb), images.labelled(name))
+            return masks.hinted(features, images.training_image(name, rgb), images.labelled(name))
         seen = at_working_size(rgb, working).shape
         return masks.plain(features, (seen[0], seen[1]), (rgb.shape[0], rgb.shape[1]))
 

@@ -127,10 +127,10 @@ def test_pooling_repeats_the_border() -> None:
 def stage_labels(tmp_path: Path, hints: Hints) -> list[npt.NDArray[np.uint8]]:
     infer = ToyInference(tmp_path)
     knowledge = ImageKnowledge.of(hints, CLASSES)
-    nothing = np.full(infer._still.seeds.shape, 255, np.uint8)
+    nothing = np.full(infer._image.seeds.shape, 255, np.uint8)
     candidates = build_candidates(knowledge, nothing, np.empty((0, 4)), (), CLASSES.background)
-    infer._still = replace(
-        infer._still, hints=hints, candidates=candidates, allowed=~knowledge.absent, present=knowledge.present
+    infer._image = replace(
+        infer._image, hints=hints, candidates=candidates, allowed=~knowledge.absent, present=knowledge.present
     )
     CombinedAnnotations(AnnotationConfig(other=0, confidence=0), CLASSES).make(infer)
     return infer.written

@@ -52,8 +52,8 @@ class StrongestClass(LabelMaker[CamConfig]):
     def make(self, infer: Inference) -> None:
         """One pass over the images with the classifier."""
         config, background = self.config, self.classes.background
-        for still in infer.images():
-            responses = infer.responses(still, scales=config.scales, flip=True)
-            full = resized(responses, (still.rgb.shape[0], still.rgb.shape[1]))
-            scores = scored(full, still.present, background=background, kind=config.background, level=config.level)
-            infer.write_labels(still.name, scores.labels())
+        for image in infer.images():
+            responses = infer.responses(image, scales=config.scales, flip=True)
+            full = resized(responses, (image.rgb.shape[0], image.rgb.shape[1]))
+            scores = scored(full, image.present, background=background, kind=config.background, level=config.level)
+            infer.write_labels(image.name, scores.labels())

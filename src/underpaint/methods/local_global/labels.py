@@ -12,7 +12,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from underpaint.core.config import Config
-from underpaint.data.samples import Still
+from underpaint.data.samples import TrainingImage
 from underpaint.hints.candidates import Candidates
 from underpaint.hints.rasterise import UNKNOWN, Mask
 from underpaint.methods.inference import Inference
@@ -147,26 +147,26 @@ class CombinedAnnotations(LabelMaker[AnnotationConfig]):
 
     def _jobs(self, infer: Inference) -> Iterator[Job]:
         config = self.config
-        for still in infer.images():
-            classes = self._named(still)
-            whole = still.hints.mask is not None and not still.hints.strokes
+        for image in infer.images():
+            classes = self._named(image)
+            whole = image.hints.mask is not None and not image.hints.strokes
             if len(classes) == 0 or whole:  # nothing is known of it, or all
                 continue
             network = features = None
-            if config.weight < 1 or not np.isin(classes, still.seeds).all():
-                network = infer.probabilities(still, scales=config.scales, flip=True)[classes]
+            if config.weight < 1 or not np.isin(classes, image.seeds).all():
+                network = infer.probabilities(image, scales=config.scales, flip=True)[classes]
             if config.weight > 0 and config.local == "deep":
-                features = infer.features(still)
-            yield Job(still.name, still.rgb, still.candidates, classes, still.present[classes], network, features)
+                features = infer.features(image)
+            yield Job(image.name, image.rgb, image.candidates, classes, image.present[classes], network, features)
 
-    def _named(self, still: Still) -> npt.NDArray[np.intp]:
+    def _named(self, image: TrainingImage) -> npt.NDArray[np.intp]:
         """Classes that the hints of an image speak of; with tags or boxes, the background lies behind them."""
-        named = np.isin(np.arange(len(self.classes)), still.seeds)
-        if still.hints.tags is not None or still.hints.boxes:
-            named |= still.present
+        named = np.isin(np.arange(len(self.classes)), image.seeds)
+        if image.hints.tags is not None or image.hints.boxes:
+            named |= image.present
             if self.classes.background is not None:
                 named[self.classes.background] = True
-            named &= still.allowed
+            named &= image.allowed
         return np.flatnonzero(named)
 
 

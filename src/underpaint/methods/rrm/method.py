@@ -165,10 +165,10 @@ class SharpenedPredictions(LabelMaker[NoSettings]):
             infer.write_labels(name, labels)
 
     def _jobs(self, infer: Inference) -> Iterator[_Job]:
-        for still in infer.images():
-            allowed = np.flatnonzero(still.allowed)
-            probabilities = infer.probabilities(still, scales=(1.0,), flip=True)[allowed]
-            yield _Job(still.name, still.rgb, allowed, probabilities)
+        for image in infer.images():
+            allowed = np.flatnonzero(image.allowed)
+            probabilities = infer.probabilities(image, scales=(1.0,), flip=True)[allowed]
+            yield _Job(image.name, image.rgb, allowed, probabilities)
 
 
 @dataclass(frozen=True)

@@ -127,9 +127,9 @@ class Clusters(LabelMaker[ClusterConfig]):
     def make(self, infer: Inference) -> None:
         """One pass over the images with the last classifier."""
         features, present, allowed = {}, {}, {}
-        for still in infer.images():
-            features[still.name] = infer.pooled(still)
-            present[still.name], allowed[still.name] = still.present, still.allowed
+        for image in infer.images():
+            features[image.name] = infer.pooled(image)
+            present[image.name], allowed[image.name] = image.present, image.allowed
         config, background = self.config, self.classes.background
         made = subcategories(
             features, present, allowed, background=background, k=config.subclasses, normalise=config.normalise
@@ -162,12 +162,12 @@ class PairLabels(LabelMaker[PairConfig]):
 
     def _seen(self, infer: Inference) -> Iterator[_Seen]:
         """Images with the classifier's response maps, which are kept: the network of affinities has none."""
-        for still in infer.images():
-            responses = infer.responses(still, scales=self.config.scales, flip=True)
-            path = kept_responses(infer.folder, still.name)
+        for image in infer.images():
+            responses = infer.responses(image, scales=self.config.scales, flip=True)
+            path = kept_responses(infer.folder, image.name)
             path.parent.mkdir(parents=True, exist_ok=True)
             np.save(path, responses.astype(np.float16), allow_pickle=False)
-            yield _Seen(still.name, still.rgb, responses, still.present, self.classes.background)
+            yield _Seen(image.name, image.rgb, responses, image.present, self.classes.background)
 
 
 @dataclass(frozen=True)

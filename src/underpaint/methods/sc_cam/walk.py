@@ -44,16 +44,16 @@ class WalkedLabels(LabelMaker[WalkConfig]):
         """One pass over the images with the network of affinities."""
         assert infer.earlier is not None, "the affinity stage keeps the responses"
         config = self.config
-        for still in infer.images():
-            responses = np.load(kept_responses(infer.earlier, still.name), allow_pickle=False).astype(np.float32)
-            size = still.rgb.shape[:2]
-            scores = self.walked(responses, still.present, infer.embedding(still), size)
+        for image in infer.images():
+            responses = np.load(kept_responses(infer.earlier, image.name), allow_pickle=False).astype(np.float32)
+            size = image.rgb.shape[:2]
+            scores = self.walked(responses, image.present, infer.embedding(image), size)
             if config.targets == "hard":
-                infer.write_labels(still.name, self.labelled(scores, size))
+                infer.write_labels(image.name, self.labelled(scores, size))
             elif len(scores.classes):
                 whole = np.zeros((len(self.classes), *scores.values.shape[1:]), np.float32)
                 whole[scores.classes] = scores.values
-                infer.write_soft(still.name, whole)
+                infer.write_soft(image.name, whole)
 
     def labelled(self, scores: Scores, size: tuple[int, int]) -> Mask:
         """(H, W) labels after the walk: the largest share of every pixel, 255 where it is below the confidence.
