@@ -52,6 +52,7 @@ def command(
         (MemoryError(), "memory ran out", "batch"),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: tried 9"), "memory ran out", "batch"),
         (ImportError("libx.so: failed to map: Cannot allocate memory"), "Cannot allocate memory", "memory"),
+        (ImportError("libx.so: failed to map segment from shared object"), "memory ran out", "free some memory"),
         (Exception("I/O error: No space left on device (os error 28)"), "No space left on device", "free some space"),
         (RecursionError("maximum recursion depth exceeded"), "nested too deep", "check the files"),
         (UnicodeEncodeError("latin-1", "\u043a\udcff", 0, 1, "no"), "not UTF-8", "LC_ALL"),

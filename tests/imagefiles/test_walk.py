@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from underpaint.annotations.coco import write_coco
+from underpaint.core.errors import DataError
 from underpaint.datasets.open import open_dataset
 from underpaint.doctor import examine
 from underpaint.hints.types import Box, Hints
@@ -43,9 +44,9 @@ def listed(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     counts: Counter[str] = Counter()
     real = os.walk
 
-    def counted(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    def counted(folder: Path, **options: Any) -> Iterator[tuple[str, list[str], list[str]]]:
         counts[str(folder)] += 1
-        return real(folder)
+        return real(folder, **options)
 
     monkeypatch.setattr(os, "walk", counted)
     return counts
@@ -185,3 +186,17 @@ def test_opening_a_data_set_lists_once_and_opens_no_photograph(
     assert set(opened) == {"train.json"}
     assert listed.keys() == {str(tmp_path), f"{tmp_path}/images", f"{tmp_path}/annotations"}
     assert set(listed.values()) == {1}
+
+
+def test_a_folder_that_may_not_be_read_is_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = os.scandir
+
+    def refused(path: Any) -> Any:
+        if Path(path).name == "deep":
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    (root / "deep").mkdir(exist_ok=True)
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(DataError, match=r"cannot be read: Permission denied\n  where: .*deep"):
+        find_images(root)

@@ -34,8 +34,12 @@ FIXES = {
 }
 """What to do, by the system's number of the error."""
 
-ALLOCATION = ("allocate memory", "out of memory", "failed to allocate", "std::bad_alloc", "cudaerrormemoryallocation")
-"""Words of torch and of compilers' libraries for memory that ran out: they have no type of their own."""
+ALLOCATION = (
+    "allocate memory", "out of memory", "failed to allocate", "std::bad_alloc", "cudaerrormemoryallocation",
+    "failed to map segment",
+)  # fmt: skip
+"""Words for memory that ran out, of torch, of compilers' libraries and of the loader of libraries. They have no type of
+their own."""
 
 THREADS = ("can't start new thread",)
 

@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
+from underpaint.core.errors import DataError
 from underpaint.core.inside import real
 from underpaint.imagefiles.own import MASKS, own_folder, say_passed_over
 
@@ -47,7 +48,11 @@ def listed_once() -> Iterator[None]:
 
 
 def listing(folder: Path) -> Listing:
-    """List a folder. A folder that cannot be read is empty."""
+    """List a folder. A folder that is not there, or that was removed meanwhile, is empty.
+
+    Raises:
+        DataError: the folder is there and cannot be read, so that nobody knows what is left out.
+    """
     kept = _kept.get()
     if kept is None:
         return _listed(folder)
@@ -57,7 +62,7 @@ def listing(folder: Path) -> Listing:
 
 
 def _listed(folder: Path) -> Listing:
-    _, folders, names = next(os.walk(folder), ("", [], []))
+    _, folders, names = next(os.walk(folder, onerror=_refuse), ("", [], []))
     here = [name for name in folders if not name.startswith(".")]
     own = {name: holds for name in here if (holds := own_folder(folder / name))}
     links = [name for name in here if name not in own and (folder / name).is_symlink()]
@@ -67,6 +72,16 @@ def _listed(folder: Path) -> Listing:
             _, dot, ending = name.rpartition(".")
             files.setdefault(dot and f".{ending.lower()}", []).append(name)
     return Listing([name for name in here if name not in own and name not in links], links, files, own)
+
+
+def _refuse(error: OSError) -> None:
+    """Refuse a folder for every reason but that it is not there, or is no folder."""
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise DataError(
+            f"the folder cannot be read: {error.strerror or error}",
+            where=error.filename,
+            fix="change its permissions (chmod u+rx), or move it out of the data set",
+        ) from error
 
 
 def files_below(
