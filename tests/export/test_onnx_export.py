@@ -65,6 +65,20 @@ def test_any_batch_and_size_gives_the_networks_logits(
     np.testing.assert_allclose(seen, expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("scale", [1.5, 0.6])
+def test_a_linear_decoder_at_a_scale_of_its_own_follows_the_size_of_the_image(tmp_path: Path, scale: float) -> None:
+    torch.manual_seed(0)
+    linear = Network(TINY.model_copy(update={"architecture": "linear", "scale": scale}), len(TABLE)).eval()
+    report = export_onnx(linear, tmp_path / "network.onnx", classes=TABLE)
+    session = onnxruntime.InferenceSession(report.path, providers=["CPUExecutionProvider"])
+    for shape in ((1, 3, 1, 1), (1, 3, 70, 200), (2, 3, 33, 47)):
+        rgb = torch.rand(shape, generator=torch.Generator().manual_seed(3))
+        with torch.inference_mode():
+            expected = FullSize(linear)(rgb).numpy()
+        (seen,) = session.run(None, {"rgb": rgb.numpy()})
+        np.testing.assert_allclose(seen, expected, atol=1e-3)
+
+
 def test_photographs_get_the_same_mask(real_data: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = Network(ModelConfig(), len(TABLE)).eval()  # the default one: ImageNet weights, random head

@@ -18,12 +18,16 @@ from underpaint.core.config import Config
 from underpaint.core.errors import ConfigError, RunError, nearest
 from underpaint.core.paths import nearest_path
 from underpaint.models.depthwise import widen_depthwise
-from underpaint.models.linear import Levels, LinearHead
+from underpaint.models.linear import Levels, LinearHead, averaged
 from underpaint.models.tensors import load_into, read_tensors
 from underpaint.models.weights import BUNDLED, bundled_state
 from underpaint.records import Batch, Head, NetOutput
 
 Architecture = Literal["deeplabv3plus", "fpn", "unet", "linear"]
+
+
+SCALE_PARTS = 10_000
+"""The scale before the encoder is a whole number of parts, so many to one."""
 
 
 class ModelConfig(Config):
@@ -246,8 +250,13 @@ class Network(nn.Module):
         scale = self.config.scale
         if scale == 1:
             return image
-        size = [self.divisor * max(1, round(side * scale / self.divisor)) for side in image.shape[2:]]
-        return F.interpolate(image, size=size, mode="bilinear", antialias=scale < 1, align_corners=False)
+        # Whole numbers alone: an exported network has to follow the size of the image, and knows no rounding of one.
+        parts, divisor = round(scale * SCALE_PARTS), self.divisor
+        cells = [(2 * parts * (side // divisor) + SCALE_PARTS - 1) // (2 * SCALE_PARTS) for side in image.shape[2:]]
+        size = [divisor * (cell + (cell < 1)) for cell in cells]
+        # Where the image becomes smaller, its pixels are averaged first; ONNX has no antialiasing of its own.
+        smooth = averaged(image, 2 * round((1 / scale - 1) / 2) + 1) if scale < 1 else image
+        return F.interpolate(smooth, size=size, mode="bilinear", align_corners=False)
 
     def encode(self, image: Tensor) -> list[Tensor]:
         """The encoder's features of a normalised (N, 3, H, W) image, the scaled image first."""
