@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 REAL_DATA = Path(os.environ.get("UNDERPAINT_DATA", REPOSITORY.parent / "shared" / "data"))
+
+
+def pytest_configure() -> None:
+    """Ctrl-C stops what it stops for a person, also where the tests run as a background job, which ignores it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -52,6 +52,7 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> Format:
     held = [module for module in sys.modules.values() if getattr(module, "FORMATS", None) is registry.FORMATS]
     for module in held:
         monkeypatch.setattr(module, "FORMATS", every)
+    monkeypatch.setattr(registry, "WRITABLE", (*registry.WRITABLE, TOY))
     return TOY
 
 

@@ -111,6 +111,7 @@ def test_methods_lists_the_registry() -> None:
     assert [method["name"] for method in listed] == [
         "supervised",
         "partial",
+        "quick",
         "dense-crf-loss",
         "gated-crf",
         "local-global",

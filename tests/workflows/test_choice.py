@@ -91,7 +91,7 @@ def test_a_mixture_is_drawn_and_weighed_alike_by_every_method(planned: Callable[
 def test_minutes_grow_with_passes_and_stages(planned: Callable[..., Plan]) -> None:
     one = planned("scribbles", "train.epochs=100", "views.crop=[256,256]", method="partial").expected
     two = planned("scribbles", "train.epochs=100", "views.crop=[256,256]", method="local-global").expected
-    assert two.minutes == pytest.approx(2 * one.minutes, abs=0.1)
+    assert two.minutes == pytest.approx(2 * one.minutes, abs=0.2)  # both are rounded
     assert two.epochs == 200
 
 

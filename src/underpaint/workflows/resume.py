@@ -58,9 +58,9 @@ def go_on(run: RunFolder, config: RunConfig, method: Method[Config], source: Set
     changed = _other_classes(run.classes, method.classes)
     changed += _differences(_resolved(run.config, method), _resolved(config, method))
     about = run.about
-    changed += [
-        f"{key}: {about.get(key)} -> {source[key]}" for key in ("names", "content") if about.get(key) != source[key]
-    ]
+    # A stage that is not done begins anew with changed photographs; one that is done would stay what it was.
+    keys = ("names", "content", *(["photographs"] if run.trained and "photographs" in about else []))
+    changed += [f"{key}: {about.get(key)} -> {source[key]}" for key in keys if about.get(key) != source[key]]
     if changed:
         raise RunError(
             "a run resumes with its own settings, but these differ: " + "; ".join(changed),
