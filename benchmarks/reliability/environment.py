@@ -340,6 +340,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="file for the rows")
     parser.add_argument("--scratch", type=Path, help="folder for temporary files")
     asked = parser.parse_args()
+    for number in (signal.SIGINT, signal.SIGHUP):  # which a background job ignores, and so would what it starts
+        signal.signal(number, signal.SIG_DFL)
     with tempfile.TemporaryDirectory(dir=asked.scratch) as folder:
         root = Path(folder)
         root.chmod(0o755)

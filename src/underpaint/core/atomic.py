@@ -52,7 +52,7 @@ def within(folder: Path, name: str) -> Path:
         DataError: the name is absolute, leads out of the folder, or is no file name.
     """
     if leads_out(name):
-        what = f"the name {name!r} leads out of the folder or is no file name"
+        what = f"the name {name[:80]!r} leads out of the folder or is no file name"
         raise DataError(what, where=folder, accepted="names such as 'a' or 'farm/0001'")
     target = folder / name
     _make_folders(target.parent, folder)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path, PurePosixPath
 
+LONGEST = 4096
+"""Bytes of the longest path that systems open (PATH_MAX of Linux)."""
+
 
 def leads_out(name: str) -> bool:
     """Whether a name from outside is absolute, climbs above its folder, or is no file name of every system."""
     try:
-        os.fsencode(name)
+        if len(os.fsencode(name)) > LONGEST:
+            return True
     except UnicodeEncodeError:  # half a pair of surrogates, which JSON can state and no disk can hold
         return True
     path = PurePosixPath(name)
