@@ -32,7 +32,7 @@ def data(scenes: Path, tmp_path: Path) -> Path:
 def compare(data: Path, out: Path, small: list[str], **arguments: object) -> Figures:
     """mIoU by row; every other argument is that of `gap`."""
     settings = [*small, "train.epochs=0.5"]
-    gap(data, out, settings=settings, methods=[], four=False, **arguments)  # type: ignore[arg-type]
+    gap(data, out, settings=settings, methods=[], four=False, quick=False, **arguments)  # type: ignore[arg-type]
     held = json.loads((out / "report.json").read_text())
     return {row["method"]: row["miou"] for row in held["rows"]}
 
