@@ -236,6 +236,7 @@ def _names(folder: Path) -> tuple[Seeds, Read]:
 
 def _command(folder: Path) -> tuple[Seeds, Read]:
     from underpaint.cli import app
+    from underpaint.cli.failures import explained
 
     root = folder / "root"
     make_root(root)
@@ -256,6 +257,9 @@ def _command(folder: Path) -> tuple[Seeds, Read]:
             except SystemExit as error:  # 2 where the words are off
                 if error.code not in (0, None):
                     raise UnderpaintError(f"exit code {error.code}") from None
+            except Exception as error:  # what is left, as the command itself answers it
+                said = explained(error)
+                raise (error if "has a fault" in said.what else said) from None
 
     return _written(folder, texts), read
 

@@ -223,7 +223,9 @@ def test_everything_is_flushed_before_the_rename(tmp_path: Path, monkeypatch: py
     assert seen[-1] == (tmp_path.name, True)
 
 
-@pytest.mark.parametrize("name", ["../a", "/etc/a", "a/../../b", "", ".", "a\\0b", "..\\\\a"])
+@pytest.mark.parametrize(
+    "name", ["../a", "/etc/a", "a/../../b", "", ".", "a\\0b", "..\\\\a", pytest.param("a/" * 40_000 + "b", id="deep")]
+)
 def test_names_that_lead_out_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match="leads out"):
         within(tmp_path, name)
