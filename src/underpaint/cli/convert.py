@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import underpaint
+from underpaint.cli.options import Rest
 from underpaint.core.printable import printable
 
 if TYPE_CHECKING:
@@ -24,9 +25,7 @@ def convert(
     source: Annotated[Path, typer.Argument(metavar="IN", help="Data set, or an annotation file or folder by itself.")],
     out: Annotated[Path, typer.Argument(help="File or folder to make; it must not exist.")],
     to: Annotated[str, typer.Option(help="Format to write; an unknown word lists them.")],
-    rest: Annotated[
-        str | None, typer.Option(help="Class of what no annotation covers; without it that stays unknown.")
-    ] = None,
+    rest: Rest = None,
     instances: Annotated[
         str | None,
         typer.Option(help="Class of the objects, where masks hold a number for each object and 0 behind them."),

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 import underpaint
+from underpaint.cli.options import Hints
 
 
 def register(app: typer.Typer) -> None:
@@ -18,12 +19,7 @@ def register(app: typer.Typer) -> None:
 
 def doctor(
     data: Annotated[Path, typer.Argument(help="Data set, as `underpaint train` takes it.")],
-    hints: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="Hints in any known format; may be repeated. Without it the data set's masks or annotations."
-        ),
-    ] = None,
+    hints: Hints = None,
     rest: Annotated[
         str | None, typer.Option(help="Class of what no annotation covers; without it that is unknown.")
     ] = None,

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 import underpaint
+from underpaint.cli.options import Lenient, Rest
 
 
 def register(app: typer.Typer) -> None:
@@ -45,15 +46,8 @@ def gap(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="A setting that all rows share, as group.name=value.")
     ] = None,
-    lenient: Annotated[
-        bool,
-        typer.Option(
-            "--lenient", help="Leave out, and count, hints of unknown classes; cut those at their image's border."
-        ),
-    ] = False,
-    rest: Annotated[
-        str | None, typer.Option(help="Class of what no annotation covers; without it that stays unknown.")
-    ] = None,
+    lenient: Lenient = False,
+    rest: Rest = None,
     budget: Annotated[
         str,
         typer.Option(help="More simulated hints: multiples joined with ','; quality against effort."),

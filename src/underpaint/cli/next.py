@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import underpaint
-from underpaint.cli.train import Data
+from underpaint.cli.options import Data, Hints, Lenient, Recipes, Rest, Settings
 from underpaint.core.printable import printable
 
 if TYPE_CHECKING:
@@ -26,21 +26,9 @@ def register(app: typer.Typer) -> None:
 
 def next_(
     data: Data,
-    hints: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="Hints in any known format; may be repeated. Without it the data set's masks or annotations."
-        ),
-    ] = None,
-    lenient: Annotated[
-        bool,
-        typer.Option(
-            "--lenient", help="Leave out, and count, hints of unknown classes; cut those at their image's border."
-        ),
-    ] = False,
-    rest: Annotated[
-        str | None, typer.Option(help="Class of what no annotation covers; without it that stays unknown.")
-    ] = None,
+    hints: Hints = None,
+    lenient: Lenient = False,
+    rest: Rest = None,
     split: Annotated[
         str | None,
         typer.Option(help="Photographs that may be asked about; join several with +. By itself train, or all."),
@@ -50,10 +38,8 @@ def next_(
     sheet: Annotated[
         Path | None, typer.Option(help="A new PNG file with the photographs, a ring in each, and the questions.")
     ] = None,
-    config: Annotated[list[Path] | None, typer.Option(help="Recipe: a YAML file of settings; may be repeated.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="A setting, as group.name=value; may be repeated.")
-    ] = None,
+    config: Recipes = None,
+    set_: Settings = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
 ) -> None:
     """Say in which photographs, and where in them, the next hint is worth most."""

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import underpaint
-from underpaint.cli.train import Data
+from underpaint.cli.options import Data, Hints, Lenient, Recipes, Rest, Settings
 from underpaint.core.printable import printable
 
 
@@ -21,29 +21,15 @@ def register(app: typer.Typer) -> None:
 def quick(
     data: Data,
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the masks.")],
-    hints: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="Hints in any known format; may be repeated. Without it the data set's masks or annotations."
-        ),
-    ] = None,
-    lenient: Annotated[
-        bool,
-        typer.Option(
-            "--lenient", help="Leave out, and count, hints of unknown classes; cut those at their image's border."
-        ),
-    ] = False,
-    rest: Annotated[
-        str | None, typer.Option(help="Class of what no annotation covers; without it that stays unknown.")
-    ] = None,
+    hints: Hints = None,
+    lenient: Lenient = False,
+    rest: Rest = None,
     split: Annotated[
         str | None,
         typer.Option(help="Split whose hints are learned from; join several with +. By itself train, or all."),
     ] = None,
-    config: Annotated[list[Path] | None, typer.Option(help="Recipe: a YAML file of settings; may be repeated.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="A setting, as group.name=value; may be repeated.")
-    ] = None,
+    config: Recipes = None,
+    set_: Settings = None,
     no_crf: Annotated[
         bool, typer.Option("--no-crf", help="Do not sharpen the masks of hinted photographs with a dense CRF.")
     ] = False,

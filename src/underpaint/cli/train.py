@@ -8,10 +8,7 @@ from typing import Annotated
 import typer
 
 import underpaint
-
-Data = Annotated[
-    Path, typer.Argument(help="Data set: images/ and classes.txt, a VOC devkit, or photographs with annotation files.")
-]
+from underpaint.cli.options import Data, Hints, Lenient, Recipes, Rest, Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -22,30 +19,16 @@ def register(app: typer.Typer) -> None:
 def train(
     data: Data,
     out: Annotated[Path, typer.Option("-o", "--out", help="Run folder to make.")],
-    hints: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="Hints in any known format; may be repeated. Without it the data set's masks or annotations."
-        ),
-    ] = None,
-    lenient: Annotated[
-        bool,
-        typer.Option(
-            "--lenient", help="Leave out, and count, hints of unknown classes; cut those at their image's border."
-        ),
-    ] = False,
-    rest: Annotated[
-        str | None, typer.Option(help="Class of what no annotation covers; without it that stays unknown.")
-    ] = None,
+    hints: Hints = None,
+    lenient: Lenient = False,
+    rest: Rest = None,
     split: Annotated[
         str | None,
         typer.Option(help="Split to learn from; join several with +. By itself train, or all without split lists."),
     ] = None,
     method: Annotated[str, typer.Option(help="A name from `underpaint methods`, or auto.")] = "auto",
-    config: Annotated[list[Path] | None, typer.Option(help="Recipe: a YAML file of settings; may be repeated.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="A setting, as group.name=value; may be repeated.")
-    ] = None,
+    config: Recipes = None,
+    set_: Settings = None,
     artifacts: Annotated[
         Path | None, typer.Option(help="Folder of trained stages that runs share; within the run if left out.")
     ] = None,

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from underpaint.core.config import Config
+from underpaint.core.errors import ConfigError
 from underpaint.features.linear import LinearModel
 from underpaint.hints.types import Kind
 from underpaint.losses.candidates import Balance
@@ -78,5 +79,15 @@ class Method(Learner[ConfigT], ABC):
         return model
 
     def fit(self, stage: Stage, fitting: Fitting) -> LinearModel:
-        """The weights of the linear decoder of a stage whose network is ``fitted``."""
-        raise NotImplementedError(f"{self.name} has no stage that is fitted")
+        """The weights of the linear decoder of a stage whose network is ``fitted``.
+
+        Args:
+            stage: The stage.
+            fitting: The training images and their features.
+
+        Raises:
+            ConfigError: the method has a stage that is fitted and does not say how.
+        """
+        raise ConfigError(
+            f"the method {self.name!r} does not fit its stage {stage.name!r}", fix="give the method's class a `fit`"
+        )
