@@ -193,7 +193,14 @@ def test_the_real_data_sets_open() -> None:
     sizes = {
         "msrc21": {"train": 276, "val": 59, "test": 256},
         "camvid11": {"train": 367, "val": 101, "test": 233},
-        "voc_animals": {"train": 1400, "train_official": 437, "val": 100, "test": 445},
+        "voc_animals": {
+            "train": 1400,
+            "train_official": 437,
+            "train_dev": 1279,
+            "dev": 121,
+            "val": 100,
+            "test": 445,
+        },
         "voc_sample": {"train": 20, "train_aug": 24, "trainval": 32, "val": 12},
     }
     for name, expected in sizes.items():

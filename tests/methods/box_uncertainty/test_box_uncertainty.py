@@ -296,12 +296,19 @@ def doubt_in_boxes(doubt: Path, discs: Path) -> tuple[float, float]:
     return float(np.concatenate(ground).mean()), float(np.concatenate(disc).mean())
 
 
+@pytest.mark.slow
 def test_it_finds_the_object_in_its_box(discs: Path, tmp_path: Path) -> None:
-    """Boxes taken for masks leave 0.64 of the ground, the method 0.81, both with nearly all of the discs."""
-    run = planned(discs, "train.epochs=20").train(tmp_path / "run")
+    """
+    The method keeps more of the ground in boxes than a training that takes boxes for masks.
+
+    Both find nearly all of the discs. The shares themselves differ between processors (0.62 to 0.88, and 0.46 to 0.60,
+    for seeds 0 to 3), so that the two trainings are compared with each other.
+    """
+    run = planned(discs, "train.epochs=40").train(tmp_path / "run")
     ground, disc = background_kept(run, discs)
+    filled, _ = background_kept(planned(discs, "train.epochs=40", *BOXES_AS_MASKS).train(tmp_path / "filled"), discs)
     assert disc > 0.9
-    assert ground > 0.72
+    assert ground > filled + 0.1
     predict(run.root, discs / "images", tmp_path / "doubts", draw="uncertainty")
     on_ground, on_disc = doubt_in_boxes(tmp_path / "doubts", discs)
     assert on_ground > 1.1 * on_disc, "the label of a box is doubted more beside the object than on it"
