@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 import underpaint
+from underpaint.cli.options import Lenient
 from underpaint.core.errors import ConfigError
 from underpaint.core.printable import printable
 
@@ -31,6 +32,14 @@ def predict(
             "are cut into tiles that are blended. By itself what it saw in training."
         ),
     ] = None,
+    hints: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="What you know of these photographs (tags, strokes, boxes, areas), in any known format: no pixel gets "
+            "a class that it rules out there. May be repeated."
+        ),
+    ] = None,
+    lenient: Lenient = False,
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Also keep class probabilities.")] = False,
     cam: Annotated[
         bool, typer.Option("--cam", help="Instead of masks: what the classifier of tags looked at, class by class.")
@@ -49,8 +58,9 @@ def predict(
         raise ConfigError(
             f"not a list of numbers: {scales!r}", where="--scales", accepted="for example 0.5,1,1.5"
         ) from None
-    if cam + uncertainty + (crf or probabilities) > 1:
-        raise ConfigError("--cam and --uncertainty draw maps", fix="one at a time, without --crf and --probabilities")
+    if cam + uncertainty + (crf or probabilities or bool(hints)) > 1:
+        fix = "one at a time, without --crf, --hints and --probabilities"
+        raise ConfigError("--cam and --uncertainty draw maps", fix=fix)
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("predicting")
 
@@ -66,6 +76,8 @@ def predict(
             crf=crf,
             tile=tile,
             probabilities=probabilities,
+            hints=hints or [],
+            lenient=lenient,
             draw="responses" if cam else "uncertainty" if uncertainty else "masks",
             on_progress=show,
         )

@@ -18,12 +18,12 @@ from underpaint.core.rng import generator
 from underpaint.data.pseudo import PseudoLabels
 from underpaint.data.samples import Geometry, Sample, TrainingImage
 from underpaint.data.views import Coordinates, View, ViewConfig, draw_view, jitter_colours
+from underpaint.data.whole import check_fits, drawn_labels, ignored_pixels, whole_view
 from underpaint.datasets.folder import DataFolder
-from underpaint.hints.rasterise import UNKNOWN, Mask, covered_by, numbered, paint_regions
+from underpaint.hints.rasterise import UNKNOWN, Mask
 from underpaint.hints.types import Hints
 from underpaint.imagefiles.decode import MAX_BYTES, Pixels
 from underpaint.imagefiles.images import image_size, read_rgb
-from underpaint.imagefiles.masks import mask_size
 from underpaint.imagefiles.window import Window
 
 log = logging.getLogger(__name__)
@@ -117,32 +117,14 @@ class HintedImages(Dataset[Sample]):
             log.warning("skipped: %s", error)
             self.unreadable[name] = str(error)
             return
-        if hint.size is not None and hint.size != size:
-            raise DataError(
-                f"the hints were made on {hint.size[1]}x{hint.size[0]} pixels, the image has {size[1]}x{size[0]}",
-                where=f"image {name!r}",
-                fix="a rotated photograph, or another size? hints are never stretched to fit",
-            )
-        geometry.check_inside(name, size)
-        if hint.mask is not None:
-            labels = mask_size(self.label_path(hint.mask))
-            if labels != size:
-                raise DataError(
-                    f"the mask has {labels[1]}x{labels[0]} pixels, its image {size[1]}x{size[0]}",
-                    where=self.label_path(hint.mask),
-                    fix="masks are never resized; make both of one size and orientation",
-                )
+        check_fits(hint, geometry, size, self.data.labels(hint))
         self.geometry[name], self._sizes[name] = geometry, size
         self._bytes[name] = _bytes(self.data.images[name])
 
     def labelled(self, name: str) -> Mask:
         """(H, W) uint8 of the photograph's own size: the class of the pixels that a person labelled, 255 elsewhere."""
         size = self._sizes[name]
-        return self.geometry[name].seeds(_whole(size), size, self._mask(name))
-
-    def label_path(self, mask: str) -> Path:
-        """Where a label file lies: `Hints.mask` is relative to the data set's folder."""
-        return self.data.root / mask
+        return self.geometry[name].seeds(whole_view(size), size, self._mask(name))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -220,22 +202,14 @@ class HintedImages(Dataset[Sample]):
         key = f"{name}\0mask"
         held = self._cache.items.get(key)
         if held is None:
-            held = self._label_file(name)
-            regions = numbered(hints.regions, self.data.classes, f"hints of image {name!r}")
-            held = paint_regions(regions, self._sizes[name], held)
-            self._cache.put(key, held)
+            held = drawn_labels(hints, self.data.classes, self._sizes[name], self.data.labels(hints))
+            if held is not None:
+                self._cache.put(key, held)
         return held
 
     def _ignored(self, name: str) -> Mask | None:
         """(H, W) uint8, 1 on the ignored areas of an image; None where it has none, or no boxes that they matter to."""
-        ignored, geometry = self.hints[name].ignored(), self.geometry[name]
-        if not ignored or not (len(geometry.boxes) or geometry.knowledge.boxed.any()):
-            return None
-        return covered_by(ignored, self._sizes[name]).astype(np.uint8)
-
-    def _label_file(self, name: str) -> Mask | None:
-        file = self.data.labels(self.hints[name])
-        return None if file is None else file.read(self.data.classes)
+        return ignored_pixels(self.hints[name], self.geometry[name], self._sizes[name])
 
     def _made(self, name: str) -> Mask | None:
         """What an earlier stage made of an image."""
@@ -264,7 +238,7 @@ class HintedImages(Dataset[Sample]):
         """
         full = self._image(name) if full is None else full
         size = (full.shape[0], full.shape[1])
-        view = _whole(size, self.working)
+        view = whole_view(size, self.working)
         labels, ignored = self._seen(view, self._mask(name)), self._seen(view, self._ignored(name))
         candidates = self.geometry[name].candidates(
             view, size, self.data.classes, labels=labels, made=None, ignored=ignored
@@ -286,7 +260,7 @@ class HintedImages(Dataset[Sample]):
 
 def at_working_size(rgb: Pixels, longest: int | None) -> Pixels:
     """An (H, W, 3) image, made smaller where its longer side is above ``longest`` pixels."""
-    view = _whole((rgb.shape[0], rgb.shape[1]), longest)
+    view = whole_view((rgb.shape[0], rgb.shape[1]), longest)
     if view.size == rgb.shape[:2]:
         return np.ascontiguousarray(rgb)
     return np.ascontiguousarray(view.image(torch.from_numpy(rgb).permute(2, 0, 1)).permute(1, 2, 0).numpy())
@@ -299,13 +273,6 @@ def _bytes(path: Path) -> int:
             return os.fstat(file.fileno()).st_size
     except OSError:
         return -1
-
-
-def _whole(size: tuple[int, int], longest: int | None = None) -> View:
-    """The whole (H, W) image, made smaller where its longer side is above ``longest`` pixels."""
-    factor = 1.0 if longest is None else min(1.0, longest / max(size))
-    canvas = (max(1, round(size[0] * factor)), max(1, round(size[1] * factor)))
-    return View(0, 0, *size, canvas, (0, 0), canvas, flip=False)
 
 
 def _enlarged(labels: Mask, size: tuple[int, int]) -> Mask:

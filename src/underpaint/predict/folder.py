@@ -17,6 +17,7 @@ from underpaint.core.outputs import Output
 from underpaint.imagefiles.images import SUFFIXES, deep_images, find_images, read_rgb
 from underpaint.imagefiles.masks import index_mask_png
 from underpaint.imagefiles.window import OUTSIDE, Window, common_window, outside
+from underpaint.predict.bounds import Bound
 from underpaint.predict.predictor import Coarse, Pixels, Predictor
 from underpaint.predict.summary import Row, summary_csv
 
@@ -28,6 +29,14 @@ Item = TypeVar("Item")
 
 Prepared = Callable[[Iterator[tuple[str, Pixels]]], Iterator[tuple[str, Item]]]
 """From photographs by name to what results are made of, in the same order."""
+
+
+Bounds = Callable[[str, tuple[int, int]], Bound | None]
+"""What is known of a photograph, from its name and (H, W); None where nothing is."""
+
+
+def unbounded(name: str, size: tuple[int, int]) -> None:
+    """Nothing is known of any photograph."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +63,7 @@ def predict_folder(
     by: str = "a call of predict_folder",
     window: Window | None = None,
     probabilities: bool = False,
+    bounds: Bounds = unbounded,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Summary:
     """Write a mask for every photograph, under its own name and of its own upright size.
@@ -76,6 +86,7 @@ def predict_folder(
         by: What predicts, for the record of the output folder.
         window: Of values of photographs of 16 bits, from the training; None for percentiles over these photographs.
         probabilities: Also keep probabilities.
+        bounds: Gives what is known of a photograph from its name and (H, W).
         on_progress: Called with (done, total), first with 0 done.
 
     Returns:
@@ -92,9 +103,10 @@ def predict_folder(
     found, output = open_output(images, out, holds="masks", by=by, of=of_classes(classes))
 
     def index(name: str, rgb: Pixels) -> Pixels:
+        bound = bounds(name, (rgb.shape[0], rgb.shape[1]))
         if not probabilities:
-            return predictor.index(rgb)
-        labels, coarse = predictor.index_and_coarse(rgb)
+            return predictor.index(rgb, bound=bound)
+        labels, coarse = predictor.index_and_coarse(rgb, bound=bound)
         output.write(output.root / PROBABILITIES / f"{name}.npz", _npz(coarse, labels.shape, classes))
         return labels
 

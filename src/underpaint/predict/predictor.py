@@ -15,6 +15,7 @@ from underpaint.kernels.meanfield import CrfParameters, mean_field
 from underpaint.models.inference import FullSize
 from underpaint.models.network import Network
 from underpaint.predict.blend import Area, blended
+from underpaint.predict.bounds import Bound, kept_within, within
 from underpaint.predict.config import PredictConfig
 from underpaint.predict.tiles import Tile
 
@@ -61,21 +62,26 @@ class Predictor:
         """C, the number of classes that the network tells apart."""
         return self.network.head.out_channels
 
-    def probabilities(self, rgb: Pixels) -> Probabilities:
-        """(C, H, W) probabilities of an (H, W, 3) image. Memory grows with C H W; that of the others does not."""
+    def probabilities(self, rgb: Pixels, *, bound: Bound | None = None) -> Probabilities:
+        """(C, H, W) probabilities of an (H, W, 3) image. Memory grows with C H W; that of the others does not.
+
+        Args:
+            rgb: The image.
+            bound: What is known of it; classes that it rules out at a pixel have the probability 0 there.
+        """
         whole = np.empty((self.classes, *rgb.shape[:2]), np.float32)
-        for (top, bottom, left, right), part in self._parts(rgb):
+        for (top, bottom, left, right), part in self._parts(rgb, bound):
             whole[:, top:bottom, left:right] = part.cpu().numpy()
         return whole
 
-    def index(self, rgb: Pixels) -> Pixels:
+    def index(self, rgb: Pixels, *, bound: Bound | None = None) -> Pixels:
         """(H, W) uint8 most probable class of an (H, W, 3) image; the scores of one tile are held at a time."""
         index = np.empty(rgb.shape[:2], np.uint8)
-        for area, part in self._parts(rgb, ranks=True):
+        for area, part in self._parts(rgb, bound, ranks=True):
             _keep_index(index, area, part)
         return index
 
-    def index_and_coarse(self, rgb: Pixels) -> tuple[Pixels, Coarse]:
+    def index_and_coarse(self, rgb: Pixels, *, bound: Bound | None = None) -> tuple[Pixels, Coarse]:
         """The (H, W) index of an (H, W, 3) image, and its probabilities at a quarter of the size.
 
         The second is (C, ceil(H / 4), ceil(W / 4)): the mean of the probabilities in every cell of 4 x 4 pixels, or of
@@ -84,14 +90,14 @@ class Predictor:
         height, width = rgb.shape[:2]
         index = np.empty((height, width), np.uint8)
         coarse = np.empty((self.classes, -(-height // STRIDE), -(-width // STRIDE)), np.float16)
-        for area, part in self._parts(rgb):
+        for area, part in self._parts(rgb, bound):
             _keep_index(index, area, part)
             top, _, left, _ = (edge // STRIDE for edge in area)
             pooled = F.avg_pool2d(part, STRIDE, ceil_mode=True).cpu().numpy()
             coarse[:, top : top + pooled.shape[1], left : left + pooled.shape[2]] = pooled
         return index, coarse
 
-    def _parts(self, rgb: Pixels, *, ranks: bool = False) -> Iterator[tuple[Area, Tensor]]:
+    def _parts(self, rgb: Pixels, bound: Bound | None, *, ranks: bool = False) -> Iterator[tuple[Area, Tensor]]:
         """Areas with their (C, h, w) probabilities; with ``ranks`` only their order need be right."""
         if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or rgb.size == 0:
             raise DataError(f"the image is {rgb.shape} {rgb.dtype}", accepted="(H, W, 3) uint8, not empty")
@@ -100,25 +106,26 @@ class Predictor:
         def answer(tile: Tile) -> Tensor:
             top, bottom, left, right = tile.seen
             alone = (bottom - top, right - left) == size
-            return self._tile(rgb[top:bottom, left:right], ranks=ranks and alone)
+            allowed = None if bound is None else bound.allowed(tile.seen, self.device)
+            return self._tile(rgb[top:bottom, left:right], allowed, ranks=ranks and alone)
 
         side, overlap = self.config.image_tile(self.network.field)
         yield from blended(size, answer, tile=side, overlap=overlap)
 
     @torch.inference_mode()
-    def _tile(self, rgb: Pixels, *, ranks: bool) -> Tensor:
+    def _tile(self, rgb: Pixels, allowed: Tensor | None, *, ranks: bool) -> Tensor:
         """(C, H, W) probabilities averaged over scales and mirror images, sharpened where the CRF is asked for."""
         image = torch.from_numpy(np.ascontiguousarray(rgb)).to(self.device).permute(2, 0, 1)[None].float() / 255
         # The mirror image goes through on its own: a batch of two took 1.0 to 1.15 times as long on a CPU.
         looks = self.config.looks
         if ranks and len(looks) == 1 and not self.config.crf:
             # The softmax keeps the order, and costs a tenth of the pass.
-            return look(self._forward, image, *looks[0])[0]
-        total = look(self._forward, image, *looks[0]).softmax(1)
+            return within(look(self._forward, image, *looks[0])[0], allowed)
+        total = within(look(self._forward, image, *looks[0]), allowed).softmax(1)
         for other in looks[1:]:
-            total += look(self._forward, image, *other).softmax(1)
+            total += within(look(self._forward, image, *other), allowed).softmax(1)
         mean = total[0] / len(looks)
-        return _sharpened(mean, rgb) if self.config.crf else mean
+        return kept_within(_sharpened(mean, rgb).to(mean), mean, allowed) if self.config.crf else mean
 
 
 def look(forward: Forward, image: Tensor, scale: float, mirrored: bool) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from underpaint.core.errors import ConfigError
@@ -11,6 +12,7 @@ from underpaint.core.paths import AnyPath, as_path, existing
 
 if TYPE_CHECKING:
     from underpaint.predict import Summary
+    from underpaint.workflows.known import Known
 
 Draw = Literal["masks", "responses", "uncertainty"]
 DRAWS: tuple[Draw, ...] = ("masks", "responses", "uncertainty")
@@ -27,6 +29,8 @@ def predict(
     tile: int | None = None,
     engine: Literal["auto", "torch", "onnx"] = "auto",
     probabilities: bool = False,
+    hints: Known = (),
+    lenient: bool = False,
     draw: Draw = "masks",
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Summary:
@@ -43,6 +47,10 @@ def predict(
             cut into tiles that are blended. None for what the network saw in training.
         engine: What runs the network: ``torch``, ``onnx``, or ``auto`` for the faster one that is installed.
         probabilities: Also keep class probabilities.
+        hints: What is known of photographs: files or folders in any known format, or `underpaint.Hints` by name. No
+            pixel gets a class that the hints of its photograph rule out there: one that the tags say is absent, in a
+            box another than the box's or the background, on a stroke or in an area any but its own.
+        lenient: As in `underpaint.train`, for these hints.
         draw: ``masks``; or pictures in their place: ``responses``, what a classifier of tags looked at, class by class
             (scales and flip count), or ``uncertainty``, where the network is unsure.
         on_progress: Called with (done, total).
@@ -52,7 +60,8 @@ def predict(
 
     Raises:
         RunError: the run is not finished, or its method learned nothing that ``draw`` could show.
-        DataError: no photograph, or the output cannot be written.
+        DataError: no photograph, or the output cannot be written; hints of no photograph here.
+        HintError, FormatError: as `underpaint.train`, for hints; before the first mask is written.
         ConfigError: a setting out of range, or settings of masks beside pictures.
 
     Example:
@@ -64,11 +73,13 @@ def predict(
     target = as_path(out, "out")
     if draw not in DRAWS:
         raise ConfigError(f"draw is {draw!r}", where="draw", accepted=", ".join(DRAWS))
-    if draw != "masks" and (crf or probabilities):
-        raise ConfigError(f"{draw} are drawn without a CRF and without probabilities", fix="leave these two out")
+    if draw != "masks" and (crf or probabilities or hints):
+        raise ConfigError(f"{draw} are drawn without a CRF, hints or probabilities", fix="leave these out")
 
     from underpaint.predict import UncertaintyPredictor, draw_doubts, draw_responses, predict_folder
+    from underpaint.predict.folder import unbounded
     from underpaint.predict.responses import CamPredictor
+    from underpaint.workflows.known import KnownPhotographs
     from underpaint.workflows.run import Run, predict_config
 
     folder = Run(root)
@@ -81,7 +92,8 @@ def predict(
     if draw == "uncertainty":
         doubter = UncertaintyPredictor(folder.variance_network(), config)
         return draw_doubts(doubter, source, target, window=window, by=by, on_progress=on_progress)
-    return predict_folder(
+    known = KnownPhotographs.read(source, hints, folder.classes, lenient=lenient) if hints else None
+    summary = predict_folder(
         folder.predictor(config),
         source,
         target,
@@ -89,5 +101,7 @@ def predict(
         by=by,
         window=window,
         probabilities=probabilities,
+        bounds=unbounded if known is None else known.bound,
         on_progress=on_progress,
     )
+    return summary if known is None else replace(summary, notes=(*known.notes, *summary.notes))

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from underpaint.core.classes import ClassTable
 from underpaint.core.errors import DataError, RunError
-from underpaint.core.paths import AnyPath, as_path
+from underpaint.core.paths import AnyPath, SomePaths, as_path, as_paths
 from underpaint.datasets.areas import open_with_truth, require_truth
 from underpaint.evaluation.compare import Evaluation, count_image, evaluation
 from underpaint.export import choose_forward
+from underpaint.hints.types import Hints
 from underpaint.imagefiles.images import read_rgb
 from underpaint.models.network import Network
 from underpaint.predict import PredictConfig, Predictor
+from underpaint.predict.bounds import Bound
 from underpaint.training.run_folder import PUT_BACK, RunFolder
+from underpaint.workflows.known import KnownPhotographs, bound_of, numbers_of
 
 WEIGHTS, TAG_WEIGHTS = "weights.safetensors", "tags.safetensors"
 
@@ -63,6 +64,7 @@ class Run(RunFolder):
         crf: bool = False,
         tile: int | None = None,
         engine: Engine = "auto",
+        hints: Hints | SomePaths = (),
     ) -> Prediction:
         """Predict one image, at its own size.
 
@@ -73,18 +75,23 @@ class Run(RunFolder):
             crf: Sharpen borders with a dense CRF.
             tile: Longest side in pixels that the network sees at once; None for what it saw in training.
             engine: ``torch``, ``onnx``, or ``auto`` for the faster one that is installed.
+            hints: What you know of the image (tags, strokes, boxes, areas): classes that it rules out at a pixel have
+                the probability 0 there. Files in any known format beside a path, which are matched by the image's name.
 
         Returns:
             Mask, probabilities and the names of the classes.
 
         Raises:
-            DataError: an array of another shape or type, an empty one, or a file that cannot be read.
+            DataError: an array of another shape or type, an empty one, or a file that cannot be read; hints of other
+                images alone.
+            HintError: hints that contradict each other, lie outside the image or name another class.
             ConfigError: a setting out of range.
             RunError: the training is not finished.
         """
         pixels = self._pixels(image)
         predictor = self.predictor(predict_config(scales=scales, flip=flip, crf=crf, tile=tile, engine=engine))
-        probabilities = predictor.probabilities(pixels)
+        bound = self._bound(image, hints, (pixels.shape[0], pixels.shape[1]))
+        probabilities = predictor.probabilities(pixels, bound=bound)
         return Prediction(probabilities.argmax(axis=0).astype(np.uint8), probabilities, self.classes.names)
 
     def evaluate(
@@ -115,7 +122,7 @@ class Run(RunFolder):
         names, table = opened.split(split), opened.classes
         require_truth(opened, names)
         predictor = self.predictor(predict_config(scales=scales, flip=flip, crf=crf))
-        numbers, window = self._numbers(table, opened.root), self.config.data.fixed
+        numbers, window = numbers_of(self.classes, table, opened.root), self.config.data.fixed
         counts = (
             count_image(
                 name,
@@ -183,22 +190,22 @@ class Run(RunFolder):
         config = self.config
         return Network.of_weights(config.model, len(self.classes), self.file(weights), field=config.views.field)
 
+    def _bound(
+        self, image: AnyPath | npt.NDArray[np.uint8], hints: Hints | SomePaths, size: tuple[int, int]
+    ) -> Bound | None:
+        """What the hints of a call leave to the pixels of an image; None without hints."""
+        if not isinstance(hints, Hints) and not as_paths(hints, "hints"):
+            return None
+        if isinstance(image, np.ndarray):
+            return bound_of(hints, self.classes, size)
+        path = as_path(image, "image")
+        given = {path.stem: replace(hints, image=path.stem)} if isinstance(hints, Hints) else hints
+        return KnownPhotographs.read(path, given, self.classes).bound(path.stem, size)
+
     def _pixels(self, image: AnyPath | npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         if isinstance(image, np.ndarray):
             return _checked(image)
         return read_rgb(as_path(image, "image"), window=self.config.data.fixed)
-
-    def _numbers(self, table: ClassTable, where: Path) -> npt.NDArray[np.uint8]:
-        """(C,): for each class of the run its number in a class table with the same names."""
-        own = self.classes.names
-        if set(own) != set(table.names):
-            raise DataError(
-                f"the classes of the data set are {', '.join(table.names)}",
-                where=where,
-                accepted=f"those of the run: {', '.join(own)}",
-                fix="score on a data set with the classes that the run was trained for",
-            )
-        return np.array([table.names.index(name) for name in own], dtype=np.uint8)
 
 
 def load_run(path: AnyPath) -> Run:

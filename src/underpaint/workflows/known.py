@@ -1,0 +1,141 @@
+"""What a person knows of the photographs that are to be predicted: read, checked, and made a bound for their masks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from underpaint.core.classes import ClassTable
+from underpaint.core.errors import DataError, HintError, listing
+from underpaint.core.paths import SomePaths, as_paths
+from underpaint.data.whole import known_pixels
+from underpaint.datasets.folder import DataFolder, own_classes
+from underpaint.datasets.hints import given_hints, read_any_hints
+from underpaint.hints.check import check_hints
+from underpaint.hints.types import Hints
+from underpaint.imagefiles.images import image_size
+from underpaint.predict.bounds import Bound, reordered
+from underpaint.predict.folder import find_photographs
+
+Known = SomePaths | Mapping[str, Hints]
+"""Files or folders of hints in any known format, or hints by the photographs' names."""
+
+
+@dataclass(frozen=True)
+class KnownPhotographs:
+    """Hints of photographs that are to be predicted, each checked before the first mask is written.
+
+    Args:
+        data: The photographs, and the class table in which the hints speak.
+        hints: By name of the photograph.
+        numbers: (C,) for each class of the network its number in that table.
+        notes: What was left out of the hints, and which of them say nothing.
+    """
+
+    data: DataFolder
+    hints: Mapping[str, Hints]
+    numbers: npt.NDArray[np.uint8]
+    notes: tuple[str, ...]
+
+    @classmethod
+    def read(cls, source: Path, hints: Known, classes: ClassTable, *, lenient: bool = False) -> KnownPhotographs:
+        """Read hints of the photographs of a folder, a data set or a single file.
+
+        Names and numbers of classes are those of the data set where the photographs lie in one, else the network's.
+
+        Args:
+            source: As `find_photographs` takes it.
+            hints: See `Known`.
+            classes: Of the network.
+            lenient: As in `underpaint.train`.
+
+        Raises:
+            DataError, HintError, FormatError: hints of no photograph here, that contradict each other, lie outside
+                their photograph or name a class that the network lacks; a data set of other classes.
+        """
+        data = _photographs(source, classes)
+        numbers = numbers_of(classes, data.classes, data.root)
+        if isinstance(hints, Mapping):
+            found, report = given_hints(hints, data, ignore_unknown=lenient, ignore_outside=lenient)
+        else:
+            given = as_paths(hints, "hints")
+            found, report = read_any_hints(given, data, ignore_unknown=lenient, ignore_outside=lenient)
+        known = cls(data, {name: one for name, one in found.items() if one.says()}, numbers, ())
+        return replace(known, notes=(*report.notes(), *report.losses(), *known._checked()))
+
+    def bound(self, name: str, size: tuple[int, int]) -> Bound | None:
+        """What is known of a photograph of (H, W) pixels; None where no hint speaks of it."""
+        hints = self.hints.get(name)
+        if hints is None:
+            return None
+        return Bound(reordered(known_pixels(hints, self.data.classes, size, self.data.labels(hints)), self.numbers))
+
+    def _checked(self) -> list[str]:
+        """Make every bound once, so that a fault is said before the work, and name those that bound nothing."""
+        idle, bounded = [], 0
+        for name in self.hints:
+            try:
+                size = image_size(self.data.images[name])
+            except DataError:
+                continue  # left out of the prediction as well, with the reason
+            found = self.bound(name, size)
+            assert found is not None
+            rules = bool((~found.candidates.sets[np.unique(found.candidates.index)]).any())
+            bounded += rules
+            idle += [] if rules else [name]
+        said = [f"hints bound the masks of {bounded} of {len(self.data.images)} photographs"]
+        if idle:
+            said.append(
+                f"the hints of {len(idle)} photographs rule out no class: {listing(idle)}; tags do where they say "
+                "which classes are absent, as a table with a column a class of 1 and 0 does"
+            )
+        return said
+
+
+def bound_of(hints: object, classes: ClassTable, size: tuple[int, int]) -> Bound:
+    """The bound of a photograph that is no file, from hints with the network's class names.
+
+    Raises:
+        HintError: no `Hints`; a label file, which has no folder to be found in; or as `KnownPhotographs.read`.
+        DataError: hints of another size.
+    """
+    if not isinstance(hints, Hints):
+        raise HintError(f"the hints are a {type(hints).__name__}", accepted="underpaint.Hints beside an array")
+    where = f"hints of image {hints.image!r}"
+    if hints.mask is not None:
+        raise HintError(
+            "the hints name a label file, and the image is an array",
+            where=where,
+            fix="give the image's path, or the labels as a Bitmap or Polygon",
+        )
+    check_hints(hints, classes, where)
+    return Bound(known_pixels(hints, classes, size, None))
+
+
+def numbers_of(own: ClassTable, table: ClassTable, where: Path) -> npt.NDArray[np.uint8]:
+    """(C,): for each class of a run its number in a class table with the same names.
+
+    Raises:
+        DataError: other names.
+    """
+    if set(own.names) != set(table.names):
+        raise DataError(
+            f"the classes of the data set are {', '.join(table.names)}",
+            where=where,
+            accepted=f"those of the run: {', '.join(own.names)}",
+            fix="use a data set with the classes that the run was trained for",
+        )
+    return np.array([table.names.index(name) for name in own.names], dtype=np.uint8)
+
+
+def _photographs(source: Path, classes: ClassTable) -> DataFolder:
+    found = find_photographs(source)
+    root = source if source.is_dir() else source.parent
+    listed = root / "classes.txt"
+    if (root / "images").is_dir() and listed.is_file():
+        classes = own_classes(listed, numbers_masks=(root / "masks").is_dir())
+    return DataFolder(root, classes, found, {}, {})
