@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from tests.tiny import TINY
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 REAL_DATA = Path(os.environ.get("UNDERPAINT_DATA", REPOSITORY.parent / "shared" / "data"))
@@ -50,4 +51,11 @@ def scribbles(scenes: Path) -> Path:
 @pytest.fixture
 def small() -> list[str]:
     """Overrides that make a training a matter of seconds."""
-    return ["views.crop=[32,32]", "train.batch=2", "train.epochs=2", "train.workers=0", "train.checkpoint_every=2"]
+    return [
+        *TINY,
+        "views.crop=[32,32]",
+        "train.batch=2",
+        "train.epochs=2",
+        "train.workers=0",
+        "train.checkpoint_every=2",
+    ]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from tests.tiny import TINY
 
 from underpaint import Plan, plan
 from underpaint.core.errors import DataError, InterruptionError, RunError
@@ -20,7 +21,7 @@ from underpaint.training.config import RunConfig
 from underpaint.training.reporter import Silent
 from underpaint.training.run_folder import EventLog, RunFolder
 
-SMALL = ["views.crop=[32,32]", "train.batch=2", "train.epochs=3", "train.workers=0", "train.checkpoint_every=7"]
+SMALL = [*TINY, "views.crop=[32,32]", "train.batch=2", "train.epochs=3", "train.workers=0", "train.checkpoint_every=7"]
 """12 steps on 8 images, reported at 10 and 12; a checkpoint at 7."""
 
 
@@ -65,7 +66,9 @@ def whole(scenes: Path, scribbles: Path, tmp_path_factory: pytest.TempPathFactor
     """What an uninterrupted run leaves."""
     out = tmp_path_factory.mktemp("whole") / "run"
     plan(scenes, hints=[scribbles], method="partial", settings=SMALL).train(out)
-    return results(out)
+    kept = results(out)
+    shutil.rmtree(out)
+    return kept
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -30,7 +30,7 @@ main()
 
 def start(data: Path, out: Path, small: list[str]) -> subprocess.Popen[bytes]:
     words = ["gap", data, "-o", out, "--methods", "", "--one-look", "--jobs", "2"]
-    for setting in [*small, "train.epochs=2"]:
+    for setting in [*small, "train.epochs=10"]:
         words += ["--set", setting]
     return subprocess.Popen([sys.executable, "-c", COMMAND, *map(str, words)], stderr=subprocess.PIPE)
 
@@ -83,7 +83,7 @@ def test_a_killed_training_is_named_and_the_same_command_goes_on(
     with start(scenes, tmp_path / "gap", small) as process:
         assert process.wait(240) == 0
     fresh = tmp_path / "fresh"
-    gap(scenes, fresh, methods=[], four=False, settings=[*small, "train.epochs=2"])
+    gap(scenes, fresh, methods=[], four=False, settings=[*small, "train.epochs=10"])
     rows = [
         [row["miou"] for row in json.loads((out / "report.json").read_text())["rows"]]
         for out in (tmp_path / "gap", fresh)
