@@ -20,7 +20,7 @@ def _at(step: int) -> Checkpoint:
         {"w": torch.full((3, 2), float(step))},
         {"0.step": torch.tensor(float(step))},
         None,
-        Logged(step - 1, {"seeds": 0.1}),
+        Logged(step - 1, {"tags": 0.1, "seeds": 0.2}),
     )
 
 
@@ -33,6 +33,7 @@ def test_round_trip_and_only_two_are_kept(tmp_path: Path) -> None:
     assert held.step == 30
     assert torch.equal(held.weights["w"], torch.full((3, 2), 30.0))
     assert held.average is None
+    assert list(held.logged.sums.items()) == [("tags", 0.1), ("seeds", 0.2)], "curves are drawn in the loss's order"
 
 
 def test_nothing_there_is_none(tmp_path: Path) -> None:

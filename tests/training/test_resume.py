@@ -62,6 +62,7 @@ def test_killed_run_resumes_to_identical_weights(
     plan(scenes, hints=[scribbles], method="gated-crf", settings=overrides).train(cut, resume=True)
 
     assert _digest(cut) == _digest(whole)
+    assert (cut / "curves.png").read_bytes() == (whole / "curves.png").read_bytes()
     steps = [event["step"] for event, _ in read_events(cut / "events.jsonl") if event["event"] == "steps"]
     assert steps == sorted(set(steps)), "steps that were done again are logged twice"
 

@@ -86,7 +86,8 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, inputs: str) -> Path:
                 digests[name] = hashlib.sha256(content).hexdigest()
         logged = {"since": checkpoint.logged.since, "sums": dict(checkpoint.logged.sums)}
         state = {"step": checkpoint.step, "inputs": inputs, "sha256": digests, "logged": logged}
-        (temporary / "state.json").write_text(json.dumps(state, sort_keys=True) + "\n", encoding="utf-8")
+        # Not sorted: the loss terms keep their order, in which the event log has them and the curves are drawn.
+        (temporary / "state.json").write_text(json.dumps(state) + "\n", encoding="utf-8")
     for old in _numbered(folder)[:-KEEP]:
         shutil.rmtree(old)
     return target
