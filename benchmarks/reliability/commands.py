@@ -28,7 +28,9 @@ TRAINED = ("weights.safetensors", "tags.safetensors", "curves.png", "samples.png
 TINY = [
     *("--set", "views.crop=[32,32]", "--set", "train.batch=2", "--set", "train.checkpoint_every=3"),
     *("--set", "train.epochs=3"),
+    *("--set", "model.encoder=test_efficientnet", "--set", "model.weights=none", "--set", "model.width=32"),
 ]
+"""Trainings of seconds, so that many are tried: 12 steps a stage at most, of a network of 100,000 weights."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,14 @@ COMMANDS = {
          "--set", "train.workers=0"),
         ("runs/*/weights.safetensors", "runs/*/*.png", "masks/**/*.png", "scores/*.npz"),
     ),
+    "quick": Command(
+        ("quick", "{WORK}/data", "--hints", "{WORK}/scribbles.jsonl", "-o", "{OUT}"), ("**/*.png", "*.csv")
+    ),
+    "next": Command(
+        ("next", "{WORK}/data", "--hints", "{WORK}/scribbles.jsonl", "--sheet", "{OUT}"), (), once=True
+    ),
 }  # fmt: skip
-"""What is tried. The trainings are of 12 steps a stage at most, on 8 images."""
+"""What is tried, on 8 images and 4 to score. The other commands write no file."""
 
 
 @dataclass

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import shutil
 import signal
 import sys
@@ -68,7 +69,9 @@ def tried(command: Command, work: Path, every: int, end: float) -> tuple[dict[st
         sys.exit(f"the uninterrupted call failed:\n{(work / 'log').read_text()}")
     points, truth = int(count.read_text()), command.digests(folder / "out")
     tries = 0
-    for point in range(1, points + 1, every):
+    chosen = list(range(1, points + 1, every))
+    random.Random(0).shuffle(chosen)  # those that the time allows are from all over the command
+    for point in chosen:
         if time.monotonic() > end:
             break
         tries += 1
@@ -96,10 +99,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         prepare(work, asked.verbs)
-        for name in asked.verbs:
-            share = 60 * asked.minutes / len(asked.verbs)
-            end = time.monotonic() + share
-            rows[name], found = tried(COMMANDS[name], work, asked.every, end)
+        last = time.monotonic() + 60 * asked.minutes
+        for place, name in enumerate(asked.verbs):
+            share = (last - time.monotonic()) / (len(asked.verbs) - place)  # what short commands leave goes to the rest
+            rows[name], found = tried(COMMANDS[name], work, asked.every, time.monotonic() + share)
+            print(name, rows[name], *found, sep="\n", flush=True)
             faults += [f"FAULT {name} {said}" for said in found]
     print(table(rows), *faults, sep="\n")
     if asked.json:
