@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from underpaint.core.errors import DataError
+from underpaint.core.errors import DataError, LearningError, UnderpaintError
 from underpaint.features.linear import NEVER, _Problem, fit_linear
 
 Singles = npt.NDArray[np.bool_]
@@ -103,13 +103,15 @@ def test_a_constant_feature_has_no_say() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sets", "chosen", "words"),
+    ("sets", "chosen", "error", "words"),
     [
-        (np.eye(2, dtype=bool), np.empty(0, int), "nothing to fit"),
-        (np.eye(2, dtype=bool), np.zeros(4, int), "one class alone"),
-        (np.array([[True, False], [False, False]]), np.array([0, 1, 0, 1]), "no candidate"),
+        (np.eye(2, dtype=bool), np.empty(0, int), LearningError, "nothing to fit"),
+        (np.eye(2, dtype=bool), np.zeros(4, int), LearningError, "one class alone"),
+        (np.array([[True, False], [False, False]]), np.array([0, 1, 0, 1]), DataError, "no candidate"),
     ],
 )
-def test_what_cannot_be_fitted_is_said(sets: Singles, chosen: np.ndarray, words: str) -> None:
-    with pytest.raises(DataError, match=words):
+def test_what_cannot_be_fitted_is_said(
+    sets: Singles, chosen: np.ndarray, error: type[UnderpaintError], words: str
+) -> None:
+    with pytest.raises(error, match=words):
         fit_linear(np.ones((len(chosen), 3), np.float32), sets, chosen)

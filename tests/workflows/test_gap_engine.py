@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import yaml
+from PIL import Image
 
 from underpaint import gap
-from underpaint.core.errors import ConfigError
+from underpaint.core.errors import ConfigError, UnderpaintError
 from underpaint.datasets.open import open_dataset
 from underpaint.evaluation.compare import evaluate_folder
 from underpaint.evaluation.gap import measure_gap
@@ -84,6 +87,29 @@ def test_budgets_are_points_of_quality_against_effort(scenes: Path, small: list[
     slope = 60 * (points[1]["miou"] - points[0]["miou"]) / (minutes[1] - minutes[0])
     assert points[0]["next_hour"] == pytest.approx(slope)
     assert points[2]["next_hour"] is None
+
+
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_row_that_nobody_asked_for_and_that_cannot_be_trained_is_left_out(
+    scenes: Path, small: list[str], tmp_path: Path, jobs: int
+) -> None:
+    """Marks of one class alone teach the quick model nothing. Where somebody asked for it, that is an error."""
+    data = tmp_path / "data"
+    shutil.copytree(scenes, data)
+    for path in (data / "masks").glob("train-*.png"):
+        with Image.open(path) as image:
+            painted = Image.fromarray(np.ones_like(np.array(image)))
+            painted.putpalette(image.getpalette() or [])
+        painted.save(path)
+    held = quick(data, tmp_path / "gap", small, methods=[], four=False, jobs=jobs)
+    assert [row["method"] for row in held["rows"]] == ["partial", "supervised"]  # type: ignore[attr-defined]
+    assert list(held["left_out"]) == ["quick, seed 0"]  # type: ignore[call-overload]
+    assert "one class alone" in held["left_out"]["quick, seed 0"]  # type: ignore[index]
+    assert "is left out: the marks show one class alone" in re.sub(
+        "<.*?>", "", (tmp_path / "gap/report.html").read_text()
+    )
+    with pytest.raises(UnderpaintError, match="one class alone"):
+        quick(data, tmp_path / "gap", small, methods=["quick"], four=False, jobs=jobs)
 
 
 @pytest.mark.slow

@@ -113,4 +113,6 @@ def gap(
         closes = measured.reduction.mean if measured and measured.reduction and row.role == "method" else None
         mean = sum(row.miou.values()) / len(row.miou)
         typer.echo(f"{row.method:24} {mean:5.1f} mIoU" + ("" if closes is None else f"  closes {100 * closes:.0f} %"))
+    for name, reason in report.left_out.items():
+        typer.echo(f"{name} is left out: {reason}")
     typer.echo(f"report: {out / 'report.html'}")

@@ -64,6 +64,10 @@ class RunError(UnderpaintError):
     """A training run cannot start, resume or go on."""
 
 
+class LearningError(RunError):
+    """A method cannot learn from what it was given: marks of one class alone, or a loss that stays not finite."""
+
+
 class InterruptionError(RunError):
     """A signal asked a training to stop, and it did so with its work kept.
 

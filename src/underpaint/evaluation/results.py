@@ -127,6 +127,7 @@ class GapReport:
         facts: What else was the same for all rows (schedule, crop, seconds a hint, ...), in the order shown.
         curves: A PNG file with the training curves, or None.
         budget: Points of quality against effort, sorted by method and minutes.
+        left_out: What could not be trained and nobody had asked for, with the reason.
 
     Raises:
         DataError: no row, two of one name, two floors or ceilings, a row without seeds or of another class table.
@@ -146,6 +147,7 @@ class GapReport:
     facts: Mapping[str, str] = field(default_factory=dict)
     curves: Path | None = None
     budget: tuple[BudgetPoint, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         names = [row.method for row in self.rows]
@@ -191,6 +193,7 @@ class GapReport:
             "commit": self.commit,
             "tuning": self.tuning,
             "facts": dict(self.facts),
+            "left_out": dict(self.left_out),
             "rows": [self._row_json(row) for row in self.rows],
             "budget": [{**asdict(point), "next_hour": gain} for point, gain in self.next_hours()],
         }

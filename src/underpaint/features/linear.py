@@ -14,7 +14,7 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp
 from threadpoolctl import threadpool_limits
 
-from underpaint.core.errors import DataError
+from underpaint.core.errors import DataError, LearningError
 
 Columns = npt.NDArray[np.floating]
 """(P, F) features of P pixels."""
@@ -72,7 +72,8 @@ def fit_linear(
         steps: Most iterations.
 
     Raises:
-        DataError: no rows, a row without a candidate, or fewer than two classes in all rows together.
+        LearningError: no rows, or fewer than two classes in all rows together.
+        DataError: a row without a candidate.
     """
     _check(columns, sets, chosen)
     seen = np.asarray(sets[np.unique(chosen)].any(axis=0))
@@ -94,12 +95,12 @@ def fit_linear(
 
 def _check(columns: Columns, sets: npt.NDArray[np.bool_], chosen: npt.NDArray[np.intp]) -> None:
     if len(columns) == 0:
-        raise DataError("no pixel is marked: there is nothing to fit", fix="mark some pixels of two classes or more")
+        raise LearningError("no pixel is marked: there is nothing to fit", fix="mark pixels of two classes or more")
     held = sets[np.unique(chosen)]
     if not held.any(axis=1).all():
         raise DataError("a pixel has no candidate class", accepted="one candidate or more for every marked pixel")
     if held.any(axis=0).sum() < 2:
-        raise DataError(
+        raise LearningError(
             "the marks show one class alone: a model has nothing to tell apart",
             fix="mark some pixels of a second class, for example of the background",
         )

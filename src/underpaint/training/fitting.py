@@ -38,7 +38,7 @@ def fit_decoder(
         The bank of the network's features, which holds those of the images.
 
     Raises:
-        DataError: the hints mark no pixel, or pixels of one class alone.
+        LearningError: the hints mark no pixel, or pixels of one class alone.
     """
     assert isinstance(network.head, LinearHead), f"{method.name} fits a network without a linear decoder"
     bank, count = FeatureBank(network, usual_store()), Count(reporter, len(images))

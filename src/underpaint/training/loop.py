@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from underpaint.core.config import Config
-from underpaint.core.errors import InterruptionError, RunError
+from underpaint.core.errors import InterruptionError, LearningError
 from underpaint.core.rng import derive
 from underpaint.core.stop import stop_requests
 from underpaint.data.hinted import HintedImages
@@ -188,8 +188,8 @@ class Loop:
         """Train to the end of the stage and return the weights that predict.
 
         Raises:
-            RunError: the loss was not finite `BAD_STEPS` times in a row, or the loading processes ended; the last
-                checkpoint is kept.
+            LearningError: the loss was not finite `BAD_STEPS` times in a row; the last checkpoint is kept.
+            RunError: the loading processes ended; the last checkpoint is kept.
             InterruptionError: a signal asked for the end; a checkpoint of the last step is kept.
         """
         self.network.train()
@@ -276,7 +276,7 @@ class Loop:
         events.write("not-finite", progress.step, terms=names)
         self.reporter.note(f"step {progress.step}: {', '.join(names)} not finite; step skipped")
         if bad >= BAD_STEPS:
-            raise RunError(
+            raise LearningError(
                 f"{', '.join(names)} was not finite {bad} times in a row, up to step {progress.step}",
                 where=f"stage {self.stage}",
                 fix="lower train.lr; the last good checkpoint is kept",

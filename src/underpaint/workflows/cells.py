@@ -12,7 +12,14 @@ from pathlib import Path
 import torch
 
 from underpaint.core.config import Settings, merge, parse_overrides
-from underpaint.core.errors import InterruptionError, RunError, UnderpaintError
+from underpaint.core.errors import (
+    ConfigError,
+    HintError,
+    InterruptionError,
+    LearningError,
+    RunError,
+    UnderpaintError,
+)
 from underpaint.core.parallel import stream
 from underpaint.datasets.areas import open_with_truth
 from underpaint.evaluation.results import Role
@@ -34,6 +41,7 @@ class Row:
         hints: Files of hints; none for the data set's masks.
         overrides: ``name=value`` settings beyond those that all rows share.
         budget: Multiple of the usual amount of hints.
+        asked: Whether somebody asked for it; one that nobody asked for is left out where it cannot be trained.
     """
 
     label: str
@@ -42,6 +50,7 @@ class Row:
     hints: tuple[Path, ...]
     overrides: tuple[str, ...] = ()
     budget: float = 1.0
+    asked: bool = True
 
 
 @dataclass(frozen=True)
@@ -93,7 +102,7 @@ class Cell:
 
 def run_cells(
     protocol: Protocol, cells: Sequence[Cell], *, jobs: int, reporter: Reporter
-) -> Generator[tuple[Cell, Scored], None, None]:
+) -> Generator[tuple[Cell, Scored | str], None, None]:
     """Train and score every cell, in their order; what is there already is used again, an interrupted one goes on.
 
     Args:
@@ -103,30 +112,46 @@ def run_cells(
             than one after the other on two.
         reporter: Watches; with several jobs it hears of beginnings and ends alone.
 
+    Yields:
+        Each cell with its scores, or with the reason why it is left out.
+
     Raises:
         UnderpaintError: of the first cell that fails; the others' work up to their last checkpoint is kept.
     """
     if jobs == 1:
         for number, cell in enumerate(cells, start=1):
             reporter.note(f"{number} of {len(cells)}: {cell}")
-            yield cell, _run(protocol, cell, reporter)
+            yield cell, _tried(protocol, cell, reporter)
         return
     threads = max(1, torch.get_num_threads() // jobs)
     every = stream(partial(_apart, protocol), cells, workers=jobs, in_line=1, threads=threads)
     with closing(every):
-        for cell, _ in zip(cells, every, strict=True):
-            reporter.note(f"{cell}: done")
-            yield cell, _run(protocol, cell, Silent())  # all of it is there: reads the scores
+        for cell, refused in zip(cells, every, strict=True):
+            reporter.note(f"{cell}: {'done' if refused is None else refused}")
+            # All of it is there: reads the scores.
+            yield cell, _run(protocol, cell, Silent()) if refused is None else refused
 
 
-def _apart(protocol: Protocol, cell: Cell) -> None:
-    """Run a cell in a process of its own."""
+def _tried(protocol: Protocol, cell: Cell, reporter: Reporter) -> Scored | str:
+    """The scores of a cell; the reason where it cannot be trained and nobody asked for it."""
     try:
-        _run(protocol, cell, Silent())
+        return _run(protocol, cell, reporter)
+    except (ConfigError, HintError, LearningError) as error:
+        if cell.row.asked:
+            raise
+        reporter.note(f"{cell}: left out, {error.brief}")
+        return error.brief
+
+
+def _apart(protocol: Protocol, cell: Cell) -> str | None:
+    """Run a cell in a process of its own; the reason where it is left out."""
+    try:
+        done = _tried(protocol, cell, Silent())
     except InterruptionError:
         raise
     except UnderpaintError as error:
         raise RunError(f"{cell}: {error}") from None
+    return done if isinstance(done, str) else None
 
 
 def _run(protocol: Protocol, cell: Cell, reporter: Reporter) -> Scored:

@@ -60,12 +60,13 @@ Efforts = Mapping[tuple[Path, ...], float | None]
 class Variant:
     """A method under a name of its own, with settings: ``NAME=METHOD:setting=value,group.setting=value``.
 
-    A setting without a dot is the method's own.
+    A setting without a dot is the method's own. One that nobody ``asked`` for is left out where it cannot be trained.
     """
 
     label: str
     method: AnyMethod
     overrides: tuple[str, ...] = ()
+    asked: bool = True
 
     @classmethod
     def of(cls, method: str | type[Method[Config]]) -> Variant:
@@ -116,7 +117,8 @@ def gap(
     Everything is kept in ``out`` and used again as long as what it rests on is the same (photographs, hints, masks,
     class table, names of the splits, code): interrupted anywhere, the same call goes on; with another method or seed
     it adds what is missing; with corrected masks or another split it makes anew what those change. The report is
-    written anew after every cell, so that it can be looked at meanwhile.
+    written anew after every cell, so that it can be looked at meanwhile. A row that nobody asked for (of the quick
+    model, or of a method where ``methods`` is None) and that cannot be trained is left out, with its reason.
 
     Args:
         data: Data-set folder with masks for both splits (the ceiling learns from those of ``split``).
@@ -185,11 +187,15 @@ def gap(
         for files, budget in {cell.row.hints: cell.row.budget for cell in cells}.items()
     }
     results: Results = {}
+    left_out: dict[str, str] = {}
     report: GapReport | None = None
     with only_one(out), closing(run_cells(protocol, cells, jobs=jobs, reporter=reporter)) as done:
         for cell, scored in done:
-            results.setdefault(cell.row, {})[cell.seed] = scored
-            report = _report(protocol, opened, results, efforts, sources, tuning, command, effort)
+            if isinstance(scored, str):
+                left_out[str(cell)] = scored
+            else:
+                results.setdefault(cell.row, {})[cell.seed] = scored
+            report = _report(protocol, opened, results, left_out, efforts, sources, tuning, command, effort)
             write_report(report, out / "report.html", write=output.write)
     if report is None:
         raise ConfigError("no seed was given", accepted="one seed or more")
@@ -250,8 +256,8 @@ def usual_variants(kinds: Mapping[Kind, int], *, background: bool) -> list[Varia
         return []
     settings = tuple(f"method.settings.{name}={value}" for name, value in choice.settings.items())
     name = "gated-crf" if set(kinds) <= {Kind.SCRIBBLE, Kind.CLICK} else "rrm" if choice.method == TAGS_FLOOR else None
-    other = [] if name is None else [Variant(name, name)]
-    return [*other, Variant(choice.method, choice.method, settings)]
+    other = [] if name is None else [Variant(name, name, asked=False)]
+    return [*other, Variant(choice.method, choice.method, settings, asked=False)]
 
 
 def with_quick(variants: Sequence[Variant], kinds: Mapping[Kind, int]) -> list[Variant]:
@@ -259,7 +265,7 @@ def with_quick(variants: Sequence[Variant], kinds: Mapping[Kind, int]) -> list[V
     accepted = about_method(QUICK).accepts
     fits = set(kinds) <= accepted | {Kind.TAG} and accepted & set(kinds)
     named = any(variant.label == QUICK for variant in variants)
-    return [Variant(QUICK, QUICK), *variants] if fits and not named else list(variants)
+    return [Variant(QUICK, QUICK, asked=False), *variants] if fits and not named else list(variants)
 
 
 def _floor(variants: Sequence[Variant], method: str) -> tuple[Variant, list[Variant]]:
@@ -274,17 +280,22 @@ def _rows(floor: Variant, variants: Sequence[Variant], hints: tuple[Path, ...]) 
         raise ConfigError(f"the rows are {', '.join(labels)}", accepted="each name once; floor and ceiling are there")
     lowest = Row(floor.label, floor.method, Role.FLOOR, hints, floor.overrides)
     ceiling = Row(CEILING, CEILING, Role.CEILING, ())
-    return [lowest, ceiling, *(Row(v.label, v.method, Role.METHOD, hints, v.overrides) for v in variants)]
+    return [lowest, ceiling, *_method_rows(variants, hints)]
+
+
+def _method_rows(variants: Sequence[Variant], hints: tuple[Path, ...]) -> list[Row]:
+    return [Row(v.label, v.method, Role.METHOD, hints, v.overrides, asked=v.asked) for v in variants]
 
 
 def _budget_rows(variants: Sequence[Variant], hints: tuple[Path, ...], budget: float) -> list[Row]:
-    return [Row(f"{v.label}-x{budget:g}", v.method, Role.METHOD, hints, v.overrides, budget) for v in variants]
+    return [replace(row, label=f"{row.label}-x{budget:g}", budget=budget) for row in _method_rows(variants, hints)]
 
 
 def _report(
     protocol: Protocol,
     data: DataFolder,
     results: Results,
+    left_out: Mapping[str, str],
     efforts: Efforts,
     hints: Sequence[str],
     tuning: str,
@@ -313,6 +324,7 @@ def _report(
         rows=tuple(rows),
         pictures=tuple(_pictures(protocol, data, {row: results[row] for row in usual})),
         budget=tuple(_budget(results, efforts)),
+        left_out=dict(left_out),
         facts={
             "learned from": f"{protocol.split}, {RunFolder(protocol.run(first, seeds[0])).about['images']} images",
             "schedule": _schedule(config.train),
