@@ -1,0 +1,131 @@
+/**
+ * Colours masks off the page's own thread. It keeps the numbers, so that other colours and hidden classes need no
+ * request.
+ */
+
+import { hatched } from "./palette.js";
+import { readPng } from "./png.js";
+
+/** @typedef {import("./palette.js").Rgb} Rgb */
+/**
+ * @typedef {object} Look
+ * @property {Rgb[]} colours of each class
+ * @property {number[]} patterns of each class
+ * @property {number[]} hidden numbers of classes that are not shown
+ */
+/** @typedef {{kind: "mask" | "doubt" | "once", id: number, file: ArrayBuffer | null} | {kind: "look", look: Look}} Order */
+/**
+ * @typedef {object} Answer
+ * @property {"mask" | "doubt" | "once"} kind
+ * @property {number} id
+ * @property {ImageBitmap | null} fill
+ * @property {ImageBitmap | null} outlines
+ * @property {number[]} shares of each class, of all pixels; empty for doubt
+ * @property {import("./png.js").Numbers | null} numbers
+ */
+
+const VOID = 255;
+/** Doubt is shown in one colour, the more opaque the greater it is. */
+const DOUBT = /** @type {Rgb} */ ([255, 0, 170]);
+
+/** @type {Look} */
+let look = { colours: [], patterns: [], hidden: [] };
+/** @type {{id: number, numbers: import("./png.js").Numbers} | null} */
+let mask = null;
+
+self.onmessage = async (/** @type {MessageEvent<Order>} */ { data }) => {
+  if (data.kind === "look") {
+    look = data.look;
+    if (mask) await answerMask(mask.id);
+    return;
+  }
+  try {
+    const numbers = data.file && (await readPng(data.file));
+    if (data.kind === "once") {
+      answer({ kind: "once", id: data.id, fill: numbers && (await picture(numbers, coloured(numbers))), outlines: null, shares: [], numbers: null });
+      return;
+    }
+    if (data.kind === "doubt") {
+      answer({ kind: "doubt", id: data.id, fill: numbers && (await picture(numbers, doubtOf(numbers))), outlines: null, shares: [], numbers: null });
+      return;
+    }
+    mask = numbers && { id: data.id, numbers };
+    await answerMask(data.id);
+  } catch {
+    answer({ kind: data.kind, id: data.id, fill: null, outlines: null, shares: [], numbers: null });
+  }
+};
+
+/** @param {number} id */
+async function answerMask(id) {
+  if (!mask) {
+    answer({ kind: "mask", id, fill: null, outlines: null, shares: [], numbers: null });
+    return;
+  }
+  const { numbers } = mask;
+  const fill = await picture(numbers, coloured(numbers));
+  const outlines = await picture(numbers, bordered(numbers));
+  answer({ kind: "mask", id, fill, outlines, shares: shares(numbers), numbers });
+}
+
+/** @param {Answer} message */
+function answer(message) {
+  const moved = [message.fill, message.outlines].filter((one) => one !== null);
+  self.postMessage(message, { transfer: moved });
+}
+
+/** @param {import("./png.js").Numbers} numbers @param {Uint8ClampedArray<ArrayBuffer>} pixels */
+const picture = ({ width, height }, pixels) => createImageBitmap(new ImageData(pixels, width, height));
+
+/** @param {import("./png.js").Numbers} numbers */
+function coloured({ width, height, values }) {
+  const pixels = new Uint8ClampedArray(4 * width * height);
+  const hidden = new Set([...look.hidden, VOID]);
+  const thick = Math.max(Math.round(width / 512), 1);
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i];
+    const colour = look.colours[value];
+    if (!colour || hidden.has(value)) continue;
+    const line = look.patterns[value] && hatched(look.patterns[value], i % width, Math.floor(i / width), thick);
+    const at = 4 * i;
+    pixels[at] = line ? colour[0] >> 2 : colour[0];
+    pixels[at + 1] = line ? colour[1] >> 2 : colour[1];
+    pixels[at + 2] = line ? colour[2] >> 2 : colour[2];
+    pixels[at + 3] = 255;
+  }
+  return pixels;
+}
+
+/** A dark line on one side of each border and a light one on the other. @param {import("./png.js").Numbers} numbers */
+function bordered({ width, height, values }) {
+  const pixels = new Uint32Array(width * height);
+  const hidden = new Set(look.hidden);
+  /** @param {number} i */
+  const at = (i) => (hidden.has(values[i]) ? VOID : values[i]);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const i = y * width + x;
+      const here = at(i);
+      for (const [inside, other] of [[x + 1 < width, i + 1], [y + 1 < height, i + width]]) {
+        if (!inside || at(Number(other)) === here) continue;
+        pixels[i] ||= 0xff000000;
+        pixels[Number(other)] = 0xffffffff;
+      }
+    }
+  }
+  return new Uint8ClampedArray(pixels.buffer);
+}
+
+/** @param {import("./png.js").Numbers} numbers */
+function doubtOf({ width, height, values }) {
+  const pixels = new Uint8ClampedArray(4 * width * height);
+  for (let i = 0; i < values.length; i++) pixels.set([...DOUBT, Math.round(values[i] * 0.8)], 4 * i);
+  return pixels;
+}
+
+/** @param {import("./png.js").Numbers} numbers */
+function shares({ values }) {
+  const counts = new Array(look.colours.length).fill(0);
+  for (const value of values) if (value < counts.length) counts[value]++;
+  return counts.map((count) => count / values.length);
+}

@@ -1,0 +1,220 @@
+/** Every sentence of the page, in one place. Another language is another object of the same shape. */
+
+/** @param {number} count @param {string} one @param {string} many */
+const plural = (count, one, many) => `${count} ${count === 1 ? one : many}`;
+
+/** A length of time in words. @param {number} seconds */
+export function duration(seconds) {
+  if (seconds < 90) return `${Math.max(Math.round(seconds), 0)} s`;
+  if (seconds < 5400) return plural(Math.round(seconds / 60), "minute", "minutes");
+  return plural(Math.round(seconds / 3600), "hour", "hours");
+}
+
+/** @param {number} share 0 to 1 */
+export const percent = (share) => `${share > 0 && share < 0.1 ? (share * 100).toFixed(1) : Math.round(share * 100)} %`;
+
+export const text = {
+  screens: {
+    photographs: "Photographs", paint: "Paint", train: "Train", results: "Results", check: "Check", setup: "Set up",
+  },
+  close: "Close",
+  fault: (/** @type {string} */ what, /** @type {string} */ fix) => (fix ? `${what}\n${fix}` : what),
+  loading: "Loading.",
+  noToken: {
+    title: "The link is needed",
+    why: "This page belongs to one person at a time and opens with the link that the terminal printed. Each tab needs it once.",
+    label: "Link or its last part",
+    open: "Open",
+    wrong: "This link is not known here. Perhaps it belongs to another project or to a server that has ended.",
+  },
+
+  // The line at the bottom.
+  saved: "Saved",
+  saving: "Saving",
+  waiting: (/** @type {number} */ n) =>
+    `${plural(n, "change waits", "changes wait")}: the server does not answer. They are kept in this browser.`,
+  waitingMemory: (/** @type {number} */ n) =>
+    `${plural(n, "change waits", "changes wait")}: the server does not answer, and this browser keeps nothing over a reload. Leave the page open.`,
+  diskFull: "The disk is full: nothing can be saved. Free space, then go on.",
+  refused: (/** @type {string} */ what, /** @type {string} */ fix) => `A mark was refused: ${what}. ${fix}`,
+  tooFast: "The server takes no more changes for a moment; they wait in this browser.",
+  offline: "The server does not answer. The page tries again by itself.",
+  back: "The server is back.",
+  ended: "The server has ended. Start it again with the same command; nothing is lost.",
+  noClasses: "Name your classes first: two or more, in Set up.",
+  noMarks: "Nothing is marked yet. Draw on what each class looks like.",
+  oneClass: "One more class, and masks appear.",
+  modelStarts: "The quick model starts.",
+  modelWorks: "The quick model computes.",
+  quick: (/** @type {string} */ age, /** @type {number} */ known, /** @type {number} */ all) =>
+    `Quick model, ${age} old, knows ${known} of ${plural(all, "class", "classes")}.`,
+  network: (/** @type {string} */ id, /** @type {string} */ age, /** @type {number} */ behind) =>
+    `Network ${id}, ${age} old${behind ? `, does not know ${plural(behind, "newer stroke", "newer strokes")}` : ""}.`,
+  workerDied: (/** @type {string} */ why) => `The quick model stopped (${why}) and starts again; strokes are safe.`,
+  training: (/** @type {number} */ step, /** @type {number} */ steps, /** @type {string} */ left) =>
+    `Step ${step} of ${steps}${left ? `, about ${left}` : ""}; you can go on.`,
+  trainingStarts: "The training starts; you can go on.",
+  trainingEnded: (/** @type {string} */ id) => `Training ${id} is finished. Its masks are under Results.`,
+  trainingStopped: (/** @type {string} */ id) => `Training ${id} has stopped; it can go on where it was.`,
+  trainingFailed: (/** @type {string} */ id, /** @type {string} */ why) => `Training ${id} failed: ${why}`,
+  peer: (/** @type {string} */ name) => `${name} marks here too.`,
+  differ: (/** @type {string} */ name, /** @type {number} */ n) => `You and ${name} differ in ${plural(n, "place", "places")}.`,
+  changed: (/** @type {number} */ came, /** @type {number} */ went) =>
+    `${plural(came, "photograph", "photographs")} came, ${went} went; their strokes are kept.`,
+
+  // Paint.
+  tools: { brush: "Brush", click: "Click", box: "Box", polygon: "Polygon", lasso: "Lasso", eraser: "Eraser" },
+  toolHelp: {
+    brush: "Draw a line on the class.", click: "Press on one place of the class.",
+    box: "Drag around the object, or press its four outermost points.",
+    polygon: "Press corner after corner; close with Enter or on the first corner.",
+    lasso: "Draw around an area of the class.", eraser: "Draw over what shall be unknown again.",
+  },
+  undo: "Undo", redo: "Redo",
+  stage: (/** @type {string} */ name) => `Drawing surface, photograph ${name}`,
+  stageHelp:
+    "Arrow keys move a crosshair by one pixel, with Shift by ten. K puts the pen down and lifts it. Digits choose the class. Question mark lists all keys.",
+  noPhotograph: "No photograph is open.",
+  noPhotographs: "There are no photographs in this folder yet. Copy some into it; they appear here by themselves.",
+  unreadable: (/** @type {string} */ why) => `This photograph cannot be read${why ? `: ${why}` : ""}.`,
+  previous: "Previous photograph", next: "Next photograph",
+  doneNext: "Done, next", notDone: "Open again",
+  at: (/** @type {string} */ name, /** @type {number} */ x, /** @type {number} */ y) => `${name ? `${name}, ` : ""}${x}, ${y}`,
+  zoomOut: "Smaller", zoomIn: "Larger", fit: "Fit", oneToOne: "1:1",
+  zoom: (/** @type {number} */ scale) => (scale >= 10 ? `${scale.toFixed(0)}:1` : `${(scale * 100).toFixed(0)} %`),
+  classes: "Classes",
+  classHead: "Key, class, share of the mask",
+  addClasses: "Add classes",
+  inPhotograph: (/** @type {string} */ name) => `Is ${name} in this photograph?`,
+  tagStates: { unknown: "?", yes: "yes", no: "no" },
+  tagSaid: (/** @type {string} */ name, /** @type {string} */ state) => `${name}: ${state}`,
+  tagWords: { unknown: "not said", yes: "is here", no: "is not here" },
+  boxed: "all boxed",
+  boxedHelp: (/** @type {string} */ name) => `All of ${name} have a box here`,
+  show: (/** @type {string} */ name) => `Show the mask of ${name}`,
+  display: "View",
+  pen: "Pen", penWidth: "Width of the pen", pixels: (/** @type {number} */ n) => `${n} px`,
+  opacity: "Mask", opacityOf: "Opacity of the mask",
+  toggles: { masks: "Mask", outlines: "Outlines", ink: "Marks", doubt: "Doubt" },
+  contrast: "Contrast, for the eye only",
+  dark: "Dark end", bright: "Bright end", asFound: "As found",
+  marks: (/** @type {number} */ n) => `Marks (${n})`,
+  noMarksHere: "Nothing is marked in this photograph.",
+  kinds: { scribble: "line", click: "click", box: "box", polygon: "area", bitmap: "area" },
+  remove: (/** @type {string} */ what) => `Delete ${what}`,
+  byMe: "you",
+  queue: "Where a mark helps most",
+  askNext: "Next place",
+  noPlaces: "No place is asked for: mark two classes first, or everything near is marked.",
+  why: { doubt: "The model doubts here.", random: "Drawn at random, to measure the model honestly." },
+  what: "What is here?",
+  question: (/** @type {string} */ guess, /** @type {string} */ other) => `${guess} or ${other}?`,
+  isIt: (/** @type {string} */ guess) => `${guess}?`,
+  yes: (/** @type {string} */ guess) => `Yes, ${guess}`,
+  pass: "Pass",
+  orKey: "Or the key of another class, or draw.",
+  placeSaid: (/** @type {string} */ ask, /** @type {number} */ x, /** @type {number} */ y) => `${ask} ${x}, ${y}`,
+  corrections: "Five corrections in one photograph: a place in another one may be worth more.",
+  penDown: "Pen down", penUp: "Pen up",
+  chosen: (/** @type {string} */ name) => `Class ${name}`,
+  toolChosen: (/** @type {string} */ name) => `Tool ${name}`,
+  added: (/** @type {string} */ kind, /** @type {string} */ name) => `${kind}, ${name}`,
+  erased: (/** @type {number} */ n) => (n ? `${plural(n, "mark", "marks")} changed` : "Nothing was there"),
+  undid: "Undone", redid: "Done again", nothingToUndo: "Nothing to undo here", nothingToRedo: "Nothing to do again",
+  chooseClass: "Choose a class first.",
+
+  // Photographs.
+  states: { new: "new", marked: "marked", done: "done", unreadable: "unreadable" },
+  stateMarks: { new: "○", marked: "◐", done: "●", unreadable: "!" },
+  filter: "Show", order: "Order",
+  filters: { "": "all", new: "new", marked: "marked", done: "done", unreadable: "unreadable" },
+  orders: { name: "by name", worth: "most worth first", doubt: "most doubt first" },
+  count: (/** @type {number} */ n) => plural(n, "photograph", "photographs"),
+  marksOf: (/** @type {number} */ n) => (n ? plural(n, "mark", "marks") : "no marks"),
+  more: "Show more",
+  select: (/** @type {string} */ name) => `Choose ${name}`,
+  selected: (/** @type {number} */ n) => `${plural(n, "photograph", "photographs")} chosen`,
+  tagSelected: "Say of all chosen:", present: "is here", absent: "is not here", markDone: "Done", unselect: "Choose none",
+  tagged: (/** @type {number} */ n) => `Said of ${plural(n, "photograph", "photographs")}`,
+  noneFiltered: "No photograph is of this kind.",
+
+  // Train.
+  trainLead: "The quick model answers at once. A training takes minutes and gives a network with better borders, which works without this page.",
+  method: "Method", minutes: "Minutes at most", noLimit: "as long as it needs",
+  start: "Train", stop: "Stop", goOn: "Go on", plan: "What will happen", planWaits: "The plan is being made.",
+  runs: "Trainings", noRuns: "Nothing was trained yet.",
+  runStates: {
+    waiting: "waits", starting: "starts", running: "runs", finished: "finished", stopped: "stopped", failed: "failed",
+    interrupted: "interrupted",
+  },
+  run: "Training", stepOf: "Step", unknownStrokes: "Newer strokes",
+  elsewhere: "started by the command",
+  curve: "Loss by step", curveText: (/** @type {number} */ first, /** @type {number} */ last, /** @type {number} */ steps) =>
+    `The loss fell from ${first.toPrecision(3)} to ${last.toPrecision(3)} in ${steps} steps.`,
+  curveRose: (/** @type {number} */ first, /** @type {number} */ last, /** @type {number} */ steps) =>
+    `The loss went from ${first.toPrecision(3)} to ${last.toPrecision(3)} in ${steps} steps.`,
+  noCurve: "No step is finished yet.",
+  samples: "Samples", notes: "Notes",
+  onRight: "left: photograph, right: mask",
+
+  // Results.
+  resultsLead: "Masks of all photographs, how often the model was right, and files to take away.",
+  source: "Masks of", quickSource: "Quick model", networkSource: (/** @type {string} */ id) => `Network ${id}`,
+  shares: "Share of each class", noShares: "No masks yet.",
+  accuracy: "At random places",
+  right: (/** @type {number} */ right, /** @type {number} */ all, /** @type {number} */ low, /** @type {number} */ high) =>
+    `right at ${right} of ${plural(all, "random place", "random places")} (${Math.round((100 * right) / all)} %, ${Math.round(low)} to ${Math.round(high)})`,
+  noAccuracy: "Not measured yet: answer some of the questions that Paint asks. Every fourth place is drawn at random, and there the guess is compared with your answer before it is learned.",
+  exports: "Take away",
+  exportMasks: "Masks, one PNG a photograph", exportNetwork: "Network (ONNX)", exportHints: "Marks as", makeReport: "Report",
+  make: "Make", download: "Download", openReport: "Open the report",
+  jobStates: { waiting: "waits", running: "runs", finished: "ready", done: "ready", failed: "failed" },
+  jobAt: (/** @type {string} */ where) => `Written to ${where}`,
+  jobProgress: (/** @type {number} */ done, /** @type {number} */ all) => `${done} of ${all}`,
+  format: "Format",
+  noNetwork: "A network needs a training first.",
+
+  // Check.
+  checkLead: "What is unusual in photographs and marks, found before a training stumbles over it.",
+  checkAgain: "Check again", checking: "Photographs and marks are being read.", nothingFound: "Nothing unusual was found.",
+  levels: { error: "Fault", warning: "Unusual", note: "Note", info: "Note" },
+  openPhotograph: "Open",
+  contradictions: "Places where people differ", noContradictions: "Nobody contradicts anybody.",
+  between: (/** @type {string} */ a, /** @type {string} */ b) => `${a} against ${b}`,
+
+  // Set up.
+  setupLead: "Names, colours and keys of the classes; who marks; how the page behaves in this browser.",
+  className: "Name", classColour: (/** @type {string} */ name) => `Colour of ${name}`, key: "Key",
+  nameOf: (/** @type {number} */ n) => `Name of class ${n}`,
+  up: (/** @type {string} */ name) => `Move ${name} up`, down: (/** @type {string} */ name) => `Move ${name} down`,
+  newClass: "New class", add: "Add", saveClasses: "Save classes", classesSaved: "Classes saved",
+  classesFixed: "The classes come from the data set; add new ones at the end.",
+  sameName: (/** @type {string} */ name) => `Two classes are named ${name}.`,
+  emptyName: "A class has no name.",
+  browser: "This browser", theme: "Colours", themes: { auto: "as the system", light: "light", dark: "dark" },
+  singleKeys: "Single keys work everywhere. If off, they work only while the drawing surface has the focus.",
+  leftHanded: "Left-handed: classes at the left, tools at the right",
+  penOnly: "A finger moves the photograph; only a pen or a mouse draws",
+  people: "People", inviteLabel: "Name", invite: "Make a link", inviteHelp: "A link is a person. Whoever has it can mark here.",
+  linkOf: (/** @type {string} */ name) => `Link of ${name}. It is shown only now:`,
+  copy: "Copy", copied: "Copied",
+  model: "Model", working: "Working size, pixels of the longer side", workingHelp: "Larger sizes see smaller things and take longer.",
+  changeKeys: "Keys", changeKeysHelp: "Press a field, then the new key. Backspace turns the key off.", resetKeys: "All as at first",
+  off: "off",
+
+  // Help.
+  help: "Keys",
+  find: "Find a class", findLabel: "Part of its name",
+  actions: {
+    class: "Class; Shift for the next ten", brush: "Brush", click: "Click", box: "Box", polygon: "Polygon", lasso: "Lasso",
+    eraser: "Eraser (or Alt held)", tags: "Tags", thinner: "Thinner pen", thicker: "Thicker pen", undo: "Undo", redo: "Redo",
+    next: "Next suggested place", yes: "Yes", pass: "Pass", nextPhotograph: "Next photograph",
+    previousPhotograph: "Previous photograph", done: "Done, and next (closes a polygon first)", photographs: "Photographs",
+    zoomIn: "Larger", zoomOut: "Smaller", fit: "Fit", oneToOne: "1:1", masks: "Mask", outlines: "Outlines", ink: "Marks",
+    alone: "Photograph alone, while held", fainter: "Fainter mask", stronger: "Stronger mask", doubt: "Doubt",
+    find: "Find a class by name", pen: "Pen down or up, at the crosshair", help: "This list", train: "Train",
+    cancel: "Give up the mark or close", move: "Crosshair by 1 pixel; with Shift by 10", pan: "Move the photograph, while held",
+    backspace: "Take the last corner back", wheel: "Wheel, or two fingers",
+    zoomMove: "Zoom; two fingers also move",
+  },
+};

@@ -1,0 +1,268 @@
+/** The tools: each turns a gesture, of the pen or of the crosshair, into marks. */
+
+import { bounds, simplify, tenth } from "./cut.js";
+
+/** @typedef {import("./types.js").Point} Point */
+/** @typedef {import("./types.js").Hint} Hint */
+
+/**
+ * A place of a gesture, in pixels of the photograph.
+ * @typedef {object} Sample
+ * @property {Point} at
+ * @property {boolean} alt
+ */
+
+/**
+ * What a tool may ask and do.
+ * @typedef {object} Desk
+ * @property {() => string | null} className the class that marks get; null where none is chosen
+ * @property {() => number} pen width in pixels of the photograph
+ * @property {() => number} reach pixels of the photograph in which a hand means the same place
+ * @property {(hint: Hint) => void} add
+ * @property {(points: Point[], width: number) => void} erase
+ * @property {(ring: Point[]) => void} eraseArea
+ * @property {(preview: Preview | null) => void} show what is under way
+ */
+
+/**
+ * A mark that is under way.
+ * @typedef {{line: Point[], width: number, erasing?: boolean} | {ring: Point[], closed?: boolean, erasing?: boolean} |
+ *   {corners: Point[], box: [number, number, number, number] | null}} Preview
+ */
+
+/** @typedef {"brush" | "click" | "box" | "polygon" | "lasso" | "eraser"} ToolName */
+/** @type {ToolName[]} */
+export const TOOLS = ["brush", "click", "box", "polygon", "lasso", "eraser"];
+/** A stroke longer than this is refused by the server. */
+export const MOST_POINTS = 20000;
+
+/** @param {Point} p @returns {Point} */
+const rounded = (p) => [tenth(p[0]), tenth(p[1])];
+
+/** A gesture from pressing to lifting, or by single presses. */
+export class Tool {
+  /** @type {Point[]} */
+  points = [];
+  erasing = false;
+
+  /** @param {Desk} desk */
+  constructor(desk) {
+    this.desk = desk;
+  }
+
+  /** Whether a mark is under way. */
+  get busy() {
+    return this.points.length > 0;
+  }
+
+  /** @param {Sample} sample */
+  down(sample) {
+    this.points = [sample.at];
+    this.erasing = sample.alt;
+    this.preview();
+  }
+
+  /** @param {Sample[]} samples */
+  move(samples) {
+    if (!this.busy || this.points.length >= MOST_POINTS) return;
+    for (const { at } of samples) this.points.push(at);
+    this.preview();
+  }
+
+  up() {}
+
+  /** Ends a mark of several presses. @returns {boolean} whether there was one */
+  finish() {
+    return false;
+  }
+
+  /** The last press is taken back. @returns {boolean} whether there was one */
+  back() {
+    return false;
+  }
+
+  cancel() {
+    this.points = [];
+    this.desk.show(null);
+  }
+
+  preview() {}
+
+  /** @param {number} tolerance @returns {Point[]} */
+  taken(tolerance) {
+    const points = simplify(this.points.map(rounded), tolerance);
+    this.cancel();
+    return points;
+  }
+}
+
+/** A line as wide as the pen; a press alone is a dot. */
+class Brush extends Tool {
+  preview() {
+    this.desk.show({ line: this.points, width: this.desk.pen(), erasing: this.erasing });
+  }
+
+  up() {
+    if (!this.busy) return;
+    const width = this.desk.pen();
+    const points = this.taken(0.25);
+    const name = this.desk.className();
+    if (this.erasing) this.desk.erase(points, width);
+    else if (name !== null) this.desk.add({ kind: "scribble", class: name, points, width });
+  }
+}
+
+class Eraser extends Brush {
+  /** @param {Sample} sample */
+  down(sample) {
+    super.down({ ...sample, alt: true });
+  }
+}
+
+/** One labelled pixel. */
+class Click extends Tool {
+  up() {
+    const name = this.desk.className();
+    const at = this.points.at(-1);
+    this.cancel();
+    if (name !== null && at) this.desk.add({ kind: "click", class: name, x: tenth(at[0]), y: tenth(at[1]) });
+  }
+}
+
+/** Dragged from corner to corner, or four presses on the extreme points of the object. */
+class Box extends Tool {
+  /** @type {Point[]} */
+  #extremes = [];
+
+  get busy() {
+    return this.points.length > 0 || this.#extremes.length > 0;
+  }
+
+  preview() {
+    const all = [...this.#extremes, ...this.points];
+    this.desk.show(all.length ? { corners: all, box: all.length > 1 ? bounds(all) : null } : null);
+  }
+
+  /** @param {Sample[]} samples */
+  move(samples) {
+    const last = samples.at(-1);
+    if (!this.points.length || !last) return;
+    this.points.splice(1, Infinity, last.at);
+    this.preview();
+  }
+
+  up() {
+    const [first, last] = this.points;
+    if (!first) return;
+    const dragged = last && Math.hypot(last[0] - first[0], last[1] - first[1]) > this.desk.reach();
+    const whole = dragged && this.#extremes.length === 0;
+    if (!whole) {
+      this.points.length = 0;
+      this.#extremes.push(first);
+    }
+    if (whole || this.#extremes.length === 4) this.finish();
+    else this.preview();
+  }
+
+  finish() {
+    const all = [...this.#extremes, ...this.points];
+    if (all.length < 2) return false;
+    const [x0, y0, x1, y1] = bounds(all).map(tenth);
+    this.cancel();
+    const name = this.desk.className();
+    if (name !== null && x1 > x0 && y1 > y0) this.desk.add({ kind: "box", class: name, x0, y0, x1, y1 });
+    return true;
+  }
+
+  back() {
+    const had = this.#extremes.pop() !== undefined;
+    this.preview();
+    return had;
+  }
+
+  cancel() {
+    this.#extremes = [];
+    super.cancel();
+  }
+}
+
+/** Corner after corner; a press on the first corner, a double press or Enter closes it. */
+class PolygonTool extends Tool {
+  /** @type {Point | null} */
+  #under = null;
+
+  /** @param {Sample} sample */
+  down(sample) {
+    const first = this.points[0];
+    const last = this.points.at(-1);
+    const reach = this.desk.reach();
+    /** @param {Point | undefined} p */
+    const here = (p) => p !== undefined && Math.hypot(p[0] - sample.at[0], p[1] - sample.at[1]) <= reach;
+    if (this.points.length >= 3 && (here(first) || here(last))) {
+      this.finish();
+      return;
+    }
+    if (here(last)) return;
+    if (!this.points.length) this.erasing = sample.alt;
+    this.points.push(sample.at);
+    this.#under = null;
+    this.preview();
+  }
+
+  /** @param {Sample[]} samples */
+  move(samples) {
+    this.#under = samples.at(-1)?.at ?? null;
+    if (this.busy) this.preview();
+  }
+
+  preview() {
+    const ring = this.#under ? [...this.points, this.#under] : this.points;
+    this.desk.show({ ring, erasing: this.erasing });
+  }
+
+  finish() {
+    if (this.points.length < 3) return false;
+    addRing(this);
+    return true;
+  }
+
+  back() {
+    const had = this.points.pop() !== undefined;
+    if (this.busy) this.preview();
+    else this.cancel();
+    return had;
+  }
+
+  cancel() {
+    this.#under = null;
+    super.cancel();
+  }
+}
+
+/** An area drawn in one go. */
+class Lasso extends Tool {
+  preview() {
+    this.desk.show({ ring: this.points, closed: true, erasing: this.erasing });
+  }
+
+  up() {
+    if (this.points.length >= 3) addRing(this);
+    else this.cancel();
+  }
+}
+
+/** @param {Tool} tool */
+function addRing(tool) {
+  const { desk, erasing } = tool;
+  const ring = tool.taken(0.5);
+  const name = desk.className();
+  if (ring.length < 3) return;
+  if (erasing) desk.eraseArea(ring);
+  else if (name !== null) desk.add({ kind: "polygon", class: name, points: ring });
+}
+
+/** @type {Record<ToolName, typeof Tool>} */
+const KINDS = { brush: Brush, click: Click, box: Box, polygon: PolygonTool, lasso: Lasso, eraser: Eraser };
+
+/** @param {ToolName} name @param {Desk} desk */
+export const tool = (name, desk) => new KINDS[name](desk);
