@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 # Threads that spin at barriers collapse on a busy machine; passive waiting costs nothing elsewhere.
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: setup demo test check lint types docs bench clean
+.PHONY: setup demo test check lint page types docs bench clean
 
 setup: $(READY)
 
@@ -26,10 +26,18 @@ test: setup
 check: setup lint types
 	$(BIN)/python -m pytest -m slow
 
-lint: setup
+lint: setup page
 	$(BIN)/ruff check src tests benchmarks examples website .ci
 	$(BIN)/ruff format --check src tests benchmarks examples website .ci
 	$(BIN)/lint-imports
+
+# The types of the page's modules, which stand in comments. Node is needed for this check alone.
+page: tests/page/node_modules/.package-lock.json
+	tests/page/node_modules/.bin/tsc -p tests/page
+
+tests/page/node_modules/.package-lock.json: tests/page/package-lock.json
+	command -v npm >/dev/null || { echo "npm is missing, which brings the checker of the page's types: apt-get install npm"; exit 1; }
+	npm ci --prefix tests/page --no-audit --no-fund --silent
 
 types: setup
 	$(BIN)/mypy

@@ -109,7 +109,8 @@ def test_an_erased_area_is_what_the_pen_leaves(modules: Page) -> None:
     expected[window] = inside
     expected[stroke_pixels(np.array(pen["points"]), 9.0, SIZE)] = False
     assert len(left) == 1
-    bitmap = Bitmap("a", *(left[0][key] for key in ("x", "y", "width", "height")), runs=tuple(left[0]["runs"]))
+    x, y, wide, high = (left[0][key] for key in ("x", "y", "width", "height"))
+    bitmap = Bitmap("a", x, y, wide, high, tuple(left[0]["runs"]))
     shown = np.zeros(SIZE, bool)
     shown[bitmap.y : bitmap.y + bitmap.height, bitmap.x : bitmap.x + bitmap.width] = bitmap_area(bitmap)
     assert np.array_equal(shown, expected)
@@ -177,7 +178,8 @@ def test_undo_and_redo_know_marks_by_their_new_numbers(modules: Page) -> None:
             });
             const turn = (entry) => apply(history.turn(entry, newId));
             const first = [{ did: "add", id: "a", hint: {} }];
-            const second = [{ did: "delete", id: "a", hint: {} }, ...["b", "c"].map((id) => ({ did: "add", id, hint: {} }))];
+            const second = ["b", "c"].map((id) => ({ did: "add", id, hint: {} }));
+            second.unshift({ did: "delete", id: "a", hint: {} });
             for (const steps of [first, second]) { apply(steps); history.record(1, steps); }
             const sizes = [marks.size];
             for (let round = 0; round < 3; round++) {

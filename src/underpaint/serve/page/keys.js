@@ -17,6 +17,7 @@ export const KEYS = /** @type {const} */ ({
 const WITH_CTRL = /** @type {Record<string, Action>} */ ({ "Z": "undo", "Shift+Z": "redo", "Y": "redo", "Enter": "train" });
 
 /** @typedef {keyof typeof KEYS | "train" | "cancel" | "class" | "move" | "pan" | "backspace"} Action */
+/** @typedef {import("./types.js").ClassInfo} ClassInfo */
 /** @typedef {{down: (event: KeyboardEvent) => void, up?: () => void}} Handler */
 
 /** @param {keyof typeof KEYS} action */
@@ -29,19 +30,28 @@ export function typed(event) {
 }
 
 /**
- * The number of the class that a digit key stands for: 1 to 9 and 0 are the first ten, with Shift the next ten.
- * @param {KeyboardEvent} event @returns {number | null}
+ * The digit of a key, whatever Shift makes of it, or null.
+ * @param {KeyboardEvent} event @returns {string | null}
  */
-export function digit(event) {
+function digit(event) {
   const match = /^(?:Digit|Numpad)(\d)$/.exec(event.code);
-  if (!match || (event.code.startsWith("Numpad") && !/^\d$/.test(event.key))) return null;
-  return ((Number(match[1]) + 9) % 10) + (event.shiftKey ? 10 : 0);
+  return !match || (event.code.startsWith("Numpad") && !/^\d$/.test(event.key)) ? null : match[1];
 }
 
-/** The keys of class number `index`, as text. @param {number} index */
-export function classKey(index) {
-  if (index >= 20) return "/";
-  return (index >= 10 ? "⇧" : "") + String((index + 1) % 10);
+/** Classes without a key of their own, of which Shift and a digit choose the first ten. @param {ClassInfo[]} classes */
+const keyless = (classes) => classes.flatMap(({ key }, index) => (key === null ? [index] : [])).slice(0, 10);
+
+/** The number of the class that a key stands for, or -1. @param {KeyboardEvent} event @param {ClassInfo[]} classes */
+export function classOf(event, classes) {
+  const number = digit(event);
+  if (number === null) return -1;
+  return event.shiftKey ? keyless(classes)[(Number(number) + 9) % 10] ?? -1 : classes.findIndex(({ key }) => key === number);
+}
+
+/** The key of a class, as text. @param {number} index @param {ClassInfo[]} classes */
+export function classKey(index, classes) {
+  const place = keyless(classes).indexOf(index);
+  return classes[index].key ?? (place < 0 ? keyOf("find") : `⇧${(place + 1) % 10}`);
 }
 
 /** @param {KeyboardEvent} event @returns {Action | null} */

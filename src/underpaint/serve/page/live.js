@@ -14,11 +14,17 @@ export function say(message) {
   }, 40);
 }
 
+/** A note goes after so many milliseconds; a fault stays until it is closed. */
+const NOTE = 12_000;
+let going = 0;
+
 /**
- * A message that stays until it is closed or replaced; for faults and questions that do not stop the work.
- * @param {string} message @param {"note" | "fault"} [kind]
+ * A message over the page, which moves nothing below it and stops nobody.
+ * @param {string} message nothing closes it @param {"note" | "fault"} [kind]
  */
 export function notice(message, kind = "note") {
+  window.clearTimeout(going);
+  if (message && kind === "note") going = window.setTimeout(() => notice(""), NOTE);
   const box = byId("notice", HTMLElement);
   byId("notice-text", HTMLElement).textContent = message;
   box.dataset.kind = kind;

@@ -25,6 +25,8 @@ import { readPng } from "./png.js";
  */
 
 const VOID = 255;
+/** Outlines are drawn on so many pixels across, so that those of a small mask are not thick. */
+const FINE = 1536;
 /** Doubt is shown in one colour, the more opaque the greater it is. */
 const DOUBT = /** @type {Rgb} */ ([255, 0, 170]);
 
@@ -64,7 +66,8 @@ async function answerMask(id) {
   }
   const { numbers } = mask;
   const fill = await picture(numbers, coloured(numbers));
-  const outlines = await picture(numbers, bordered(numbers));
+  const borders = bordered(numbers);
+  const outlines = await picture(borders, borders.pixels);
   answer({ kind: "mask", id, fill, outlines, shares: shares(numbers), numbers });
 }
 
@@ -74,7 +77,7 @@ function answer(message) {
   self.postMessage(message, { transfer: moved });
 }
 
-/** @param {import("./png.js").Numbers} numbers @param {Uint8ClampedArray<ArrayBuffer>} pixels */
+/** @param {{width: number, height: number}} size @param {Uint8ClampedArray<ArrayBuffer>} pixels */
 const picture = ({ width, height }, pixels) => createImageBitmap(new ImageData(pixels, width, height));
 
 /** @param {import("./png.js").Numbers} numbers */
@@ -96,24 +99,37 @@ function coloured({ width, height, values }) {
   return pixels;
 }
 
-/** A dark line on one side of each border and a light one on the other. @param {import("./png.js").Numbers} numbers */
+/**
+ * A dark line on one side of each border and a light one on the other, finer than the pixels of a small mask.
+ * @param {import("./png.js").Numbers} numbers
+ */
 function bordered({ width, height, values }) {
-  const pixels = new Uint32Array(width * height);
-  const hidden = new Set(look.hidden);
+  const fine = Math.max(Math.round(FINE / width), 1);
+  const wide = width * fine;
+  const pixels = new Uint32Array(wide * height * fine);
+  const hidden = new Set([...look.hidden, VOID]);
   /** @param {number} i */
   const at = (i) => (hidden.has(values[i]) ? VOID : values[i]);
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
       const i = y * width + x;
       const here = at(i);
-      for (const [inside, other] of [[x + 1 < width, i + 1], [y + 1 < height, i + width]]) {
-        if (!inside || at(Number(other)) === here) continue;
-        pixels[i] ||= 0xff000000;
-        pixels[Number(other)] = 0xffffffff;
-      }
+      const corner = y * fine * wide + x * fine;
+      if (x + 1 < width && at(i + 1) !== here) line(pixels, corner + fine - 1, wide, 1, fine);
+      if (y + 1 < height && at(i + width) !== here) line(pixels, corner + (fine - 1) * wide, 1, wide, fine);
     }
   }
-  return new Uint8ClampedArray(pixels.buffer);
+  return { width: wide, height: height * fine, pixels: new Uint8ClampedArray(pixels.buffer) };
+}
+
+/**
+ * @param {Uint32Array} pixels @param {number} from @param {number} along @param {number} across @param {number} length
+ */
+function line(pixels, from, along, across, length) {
+  for (let i = 0; i < length; i++) {
+    pixels[from + i * along] ||= 0xff000000;
+    pixels[from + i * along + across] = 0xffffffff;
+  }
 }
 
 /** @param {import("./png.js").Numbers} numbers */

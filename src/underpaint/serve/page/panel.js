@@ -71,7 +71,7 @@ export class Panel {
       return el("li", { "data-class": one.name },
         el("button", { type: "button", class: "choose", onclick: () => this.choose(index) },
           swatch(look.colour, look.pattern), el("span", { class: "name", title: one.name }, one.name),
-          el("span", { class: "share number" }), cap(classKey(index))),
+          el("span", { class: "share number" }), cap(classKey(index, classes))),
         el("button", { type: "button", class: "tag", onclick: () => this.#tag(one.name) }),
         el("button", { type: "button", class: "eye", onclick: () => this.#hide(one.name) }));
     }));

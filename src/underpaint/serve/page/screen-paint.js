@@ -4,7 +4,7 @@ import { ApiError } from "./api.js";
 import { Desk } from "./desk.js";
 import { cap, el, icon } from "./dom.js";
 import { drawings } from "./drawings.js";
-import { digit, keyOf } from "./keys.js";
+import { classOf, keyOf } from "./keys.js";
 import { notice, say } from "./live.js";
 import { Overlay, setLook } from "./overlay.js";
 import { Panel } from "./panel.js";
@@ -311,7 +311,7 @@ class Paint {
     const tools = Object.fromEntries(TOOLS.map((name) => [name, press(() => this.#take(name))]));
     return {
       ...tools,
-      class: { down: (event) => this.#choose(digit(event) ?? -1) },
+      class: { down: (event) => this.#choose(classOf(event, this.project.classes)) },
       tags: press(() => this.panel.element.querySelector("button.tag") instanceof HTMLElement && /** @type {HTMLElement} */ (this.panel.element.querySelector("button.tag")).focus()),
       thinner: press(() => this.desk.widen(1 / FASTER)), thicker: press(() => this.desk.widen(FASTER)),
       undo: press(() => this.#undo()), redo: press(() => this.#redo()),

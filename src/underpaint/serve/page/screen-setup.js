@@ -3,7 +3,7 @@
 import { ApiError } from "./api.js";
 import { el, fill, icon } from "./dom.js";
 import { drawings } from "./drawings.js";
-import { KEYS, classKey, keyOf, typed } from "./keys.js";
+import { KEYS, keyOf, typed } from "./keys.js";
 import { notice, say } from "./live.js";
 import { OKABE_ITO, patterns, swatch } from "./palette.js";
 import { change, settings } from "./settings.js";
@@ -11,6 +11,8 @@ import { text } from "./text.js";
 
 /** @typedef {import("./app.js").App} App */
 /** @typedef {import("./types.js").ClassInfo} ClassInfo */
+
+const DIGITS = [..."1234567890"];
 
 /** @param {App} app @returns {Promise<import("./app.js").Screen>} */
 export async function setup(app) {
@@ -57,11 +59,23 @@ class Classes {
       this.#show();
     } });
     const fixed = index < this.project.classes.length;
-    return el("li", { class: "class-row" }, el("kbd", { class: "key" }, classKey(index)), swatch(one.color, pattern, 20), colour, name,
+    return el("li", { class: "class-row" }, this.#key(one), swatch(one.color, pattern, 20), colour, name,
       !fixed && el("button", { type: "button", class: "quiet", "aria-label": text.remove(one.name), onclick: () => {
         this.rows.splice(index, 1);
         this.#show();
       } }, icon(drawings.remove, 16)));
+  }
+
+  /** @param {ClassInfo} one */
+  #key(one) {
+    const select = el("select", { "aria-label": text.keyOf(one.name), onchange: () => {
+      const key = select.value || null;
+      for (const other of this.rows) if (key !== null && other.key === key) other.key = null;
+      one.key = key;
+      this.#show();
+    } }, el("option", { value: "" }, text.noKey), ...DIGITS.map((key) => el("option", {}, key)));
+    select.value = one.key ?? "";
+    return select;
   }
 
   #add() {
@@ -71,7 +85,7 @@ class Classes {
       notice(text.sameName(name), "fault");
       return;
     }
-    this.rows.push({ name, color: OKABE_ITO[this.rows.length % OKABE_ITO.length], key: null });
+    this.rows.push({ name, color: OKABE_ITO[this.rows.length % OKABE_ITO.length], key: DIGITS.find((key) => this.rows.every((one) => one.key !== key)) ?? null });
     this.newName.value = "";
     this.#show();
     say(text.chosen(name));

@@ -184,7 +184,7 @@ export const text = {
 
   // Set up.
   setupLead: "Names, colours and keys of the classes; who marks; how the page behaves in this browser.",
-  className: "Name", classColour: (/** @type {string} */ name) => `Colour of ${name}`, key: "Key",
+  className: "Name", classColour: (/** @type {string} */ name) => `Colour of ${name}`, key: "Key", noKey: "none", keyOf: (/** @type {string} */ name) => `Key of ${name}`,
   nameOf: (/** @type {number} */ n) => `Name of class ${n}`,
   up: (/** @type {string} */ name) => `Move ${name} up`, down: (/** @type {string} */ name) => `Move ${name} down`,
   newClass: "New class", add: "Add", saveClasses: "Save classes", classesSaved: "Classes saved",
