@@ -2,12 +2,10 @@
 
 from pydantic import Field
 
-from underpaint import Method
 from underpaint.hints.types import Kind
-from underpaint.losses.candidates import candidate_terms
 from underpaint.losses.grid import at_centres
 from underpaint.methods.about import Reference
-from underpaint.methods.base import CandidateConfig
+from underpaint.methods.base import CandidateConfig, CandidateMethod
 from underpaint.records import Batch, NetOutput, Progress, Terms
 
 
@@ -21,7 +19,7 @@ class EntropyConfig(CandidateConfig):
     weight: float = Field(default=0.02, ge=0)
 
 
-class Entropy(Method[EntropyConfig]):
+class Entropy(CandidateMethod[EntropyConfig]):
     """Grandvalet and Bengio's regulariser with the labels of the hints."""
 
     name = "entropy"
@@ -35,10 +33,8 @@ class Entropy(Method[EntropyConfig]):
 
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
         """The terms of `partial`, and the mean entropy ``-sum_c p_c log p_c`` of the cells that show the image."""
-        config = self.config
         log = out.logits.float().log_softmax(dim=1)  # (N, C, h, w)
         valid = at_centres(batch.valid, (log.shape[2], log.shape[3]))  # (N, h, w): padding has no influence
         entropy = -(log.exp() * log).sum(dim=1)
         mean = (entropy * valid).sum() / valid.sum().clamp(min=1)
-        known = {"set_weight": config.set_weight, "absent_weight": config.absent_weight}
-        return {**candidate_terms(out, batch, balance=config.balance, **known), "entropy": config.weight * mean}
+        return {**self.candidate_terms(out, batch), "entropy": self.config.weight * mean}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import Field
 
@@ -11,11 +11,12 @@ from underpaint.core.config import Config
 from underpaint.core.errors import ConfigError
 from underpaint.features.linear import LinearModel
 from underpaint.hints.types import Kind
-from underpaint.losses.candidates import Balance
+from underpaint.losses.candidates import Balance, candidate_terms
 from underpaint.methods.about import About, Reference
 from underpaint.methods.inference import Fitting
 from underpaint.methods.stage import ConfigT, Learner, Stage
 from underpaint.models.network import ModelConfig
+from underpaint.records import Batch, NetOutput, Terms
 
 
 class CandidateConfig(Config):
@@ -38,6 +39,9 @@ class CandidateConfig(Config):
     def images(self) -> Literal["all", "marked"]:
         """Images that the terms say something of; one that has tags alone teaches what it does not show, or nothing."""
         return "all" if self.absent_weight else "marked"
+
+
+CandidateConfigT = TypeVar("CandidateConfigT", bound=CandidateConfig, covariant=True)
 
 
 class Method(Learner[ConfigT], ABC):
@@ -90,4 +94,19 @@ class Method(Learner[ConfigT], ABC):
         """
         raise ConfigError(
             f"the method {self.name!r} does not fit its stage {stage.name!r}", fix="give the method's class a `fit`"
+        )
+
+
+class CandidateMethod(Method[CandidateConfigT], ABC):
+    """A method for hints on pixels: its loss is the candidate-set cross-entropy, and what a class adds to it."""
+
+    def stages(self) -> tuple[Stage, ...]:
+        """One training, on the images that the loss can use."""
+        return (Stage(name="train", images=self.config.images),)
+
+    def candidate_terms(self, out: NetOutput, batch: Batch) -> Terms:
+        """The terms ``seeds``, ``sets`` and ``absent`` under the method's settings."""
+        config = self.config
+        return candidate_terms(
+            out, batch, set_weight=config.set_weight, absent_weight=config.absent_weight, balance=config.balance
         )

@@ -7,11 +7,10 @@ from typing import ClassVar
 from pydantic import Field
 
 from underpaint.core.config import Config
-from underpaint.losses.candidates import candidate_terms, nothing
-from underpaint.methods.base import CandidateConfig, Method
+from underpaint.losses.candidates import nothing
+from underpaint.methods.base import CandidateConfig, CandidateMethod
 from underpaint.methods.dense_crf import ABOUT
 from underpaint.methods.dense_crf.losses import dense_crf_loss
-from underpaint.methods.stage import Stage
 from underpaint.records import Batch, NetOutput, Progress, Terms
 
 
@@ -32,21 +31,15 @@ class DenseCrfConfig(CandidateConfig):
     start: float = Field(default=0.3, ge=0, lt=1)
 
 
-class DenseCrfLoss(Method[DenseCrfConfig], about=ABOUT):
+class DenseCrfLoss(CandidateMethod[DenseCrfConfig], about=ABOUT):
     """Partial cross-entropy and the Potts energy of a fully connected CRF."""
 
     Settings: ClassVar[type[Config]] = DenseCrfConfig
 
-    def stages(self) -> tuple[Stage, ...]:
-        """One training, on the images of which the loss says something."""
-        return (Stage(name="train", images=self.config.images),)
-
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
         """The terms of `partial` and ``dense-crf``."""
         config = self.config
-        terms = candidate_terms(
-            out, batch, set_weight=config.set_weight, absent_weight=config.absent_weight, balance=config.balance
-        )
+        terms = self.candidate_terms(out, batch)
         if progress.fraction < config.start:
             return {**terms, "dense-crf": nothing(out.logits)}
         stride = out.size[0] / out.logits.shape[2]

@@ -8,11 +8,10 @@ from pydantic import Field
 
 from underpaint.core.config import Config
 from underpaint.kernels.windowed import GaussianKernel
-from underpaint.losses.candidates import candidate_terms, nothing
+from underpaint.losses.candidates import nothing
 from underpaint.losses.gated_crf import RADIUS, SIGMA_RGB, SIGMA_XY, gated_crf_loss
-from underpaint.methods.base import CandidateConfig, Method
+from underpaint.methods.base import CandidateConfig, CandidateMethod
 from underpaint.methods.gated_crf import ABOUT
-from underpaint.methods.stage import Stage
 from underpaint.records import Batch, NetOutput, Progress, Terms
 
 
@@ -34,21 +33,15 @@ class GatedCrfConfig(CandidateConfig):
     start: float = Field(default=0.005, ge=0, lt=1)
 
 
-class GatedCrf(Method[GatedCrfConfig], about=ABOUT):
+class GatedCrf(CandidateMethod[GatedCrfConfig], about=ABOUT):
     """Partial cross-entropy and a windowed Potts energy on the decoder's grid."""
 
     Settings: ClassVar[type[Config]] = GatedCrfConfig
 
-    def stages(self) -> tuple[Stage, ...]:
-        """One training, on the images of which the loss says something."""
-        return (Stage(name="train", images=self.config.images),)
-
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
         """The terms of `partial` and ``gated-crf``."""
         config = self.config
-        terms = candidate_terms(
-            out, batch, set_weight=config.set_weight, absent_weight=config.absent_weight, balance=config.balance
-        )
+        terms = self.candidate_terms(out, batch)
         if progress.fraction < config.start:
             return {**terms, "gated-crf": nothing(out.logits)}
         kernel = GaussianKernel(weight=1.0, sigma_xy=config.sigma_xy, sigma_rgb=config.sigma_rgb)

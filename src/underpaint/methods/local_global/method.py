@@ -8,9 +8,9 @@ from pydantic import Field
 
 from underpaint.core.config import Config, Settings
 from underpaint.hints.rasterise import UNKNOWN
-from underpaint.losses.candidates import candidate_terms, nothing, seed_cross_entropy, soft_cross_entropy
+from underpaint.losses.candidates import nothing, seed_cross_entropy, soft_cross_entropy
 from underpaint.losses.gated_crf import PUBLISHED, RADIUS, gated_crf_loss
-from underpaint.methods.base import CandidateConfig, Method
+from underpaint.methods.base import CandidateConfig, CandidateMethod
 from underpaint.methods.local_global import ABOUT
 from underpaint.methods.local_global.labels import AnnotationConfig, CombinedAnnotations
 from underpaint.methods.stage import OtherMethod, Stage
@@ -38,7 +38,7 @@ class LocalGlobalConfig(AnnotationConfig, CandidateConfig):
     gated_weight: float = Field(default=0.0, ge=0)
 
 
-class LocalGlobal(Method[LocalGlobalConfig], about=ABOUT):
+class LocalGlobal(CandidateMethod[LocalGlobalConfig], about=ABOUT):
     """A network trained on hints and a model fitted on each image's own hints annotate the training images together."""
 
     Settings: ClassVar[type[Config]] = LocalGlobalConfig
@@ -58,9 +58,7 @@ class LocalGlobal(Method[LocalGlobalConfig], about=ABOUT):
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
         """``seeds`` (hard labels) or ``annotation`` (soft ones), ``hints``, ``sets``, ``absent`` and ``gated-crf``."""
         config = self.config
-        terms = candidate_terms(
-            out, batch, set_weight=config.set_weight, absent_weight=config.absent_weight, balance=config.balance
-        )
+        terms = self.candidate_terms(out, batch)
         seeds, soft = batch.seeds(), batch.soft if config.targets == "soft" else None
         if batch.hinted is not None:
             seeds = seeds.masked_fill(~batch.hinted, UNKNOWN)
