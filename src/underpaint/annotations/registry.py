@@ -12,6 +12,7 @@ from underpaint.core.paths import nearest_path
 
 FOLDERS = (
     "jsonl",
+    "strokes",
     "coco",
     "labelme",
     "yolo",

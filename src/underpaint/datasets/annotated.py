@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from underpaint.annotations.format import NAMELESS, Format, Reading
-from underpaint.annotations.registry import FORMATS, formats_of, recognise
+from underpaint.annotations.registry import FORMATS, format_named, formats_of, recognise
+from underpaint.annotations.strokes import is_project
 from underpaint.core.classes import BACKGROUND, ClassTable
 from underpaint.core.errors import DataError
 from underpaint.datasets.folder import ALL, DataFolder, own_classes
@@ -29,6 +30,9 @@ PICTURES = frozenset(
 )
 """Names of folders whose pictures are no images of the data set."""
 
+PAINT = "paint"
+"""The name of the folder in which `underpaint paint` keeps its marks."""
+
 Found = list[tuple[Path, Format]]
 
 
@@ -38,9 +42,13 @@ def find_annotations(root: Path) -> Found:
     Files in the folder itself, in the folders of `ANNOTATIONS`, and beside images one level down are considered. If
     COCO files are called ``instances...``, those with other names (key points of the same objects) are left out.
 
+    Marks of `underpaint paint` (``paint/``) come before all others.
+
     Raises:
         DataError: files of several formats.
     """
+    if is_project(root / PAINT):
+        return [(root / PAINT, format_named("paint"))]
     folders = [root, *(root / name for name in ANNOTATIONS if (root / name).is_dir())]
     below = [root / name for name in sorted([*listing(root).folders, *listing(root).links])]
     every = list(dict.fromkeys([*folders, *below]))

@@ -15,6 +15,7 @@ MASKS = "predicted masks"
 RUN = "a training run"
 COMPARISON = "a comparison"
 RESULTS = "results"
+PAINT = "marks of underpaint paint"
 
 _RECORDED = {"masks": MASKS, "a comparison": COMPARISON}
 """What a folder holds, by the word in its record."""
@@ -26,12 +27,14 @@ HEAD = 1 << 16
 def own_folder(folder: Path) -> str | None:
     """What a folder that underpaint made holds, in words; None for any other folder.
 
-    A training run is known by the versions in its ``about.json``, results by their record, and results of earlier
-    versions by the heading of ``summary.csv`` or by the parts of a comparison.
+    A training run is known by the versions in its ``about.json``, marks by their ``project.json``, results by their
+    record, and results of earlier versions by the heading of ``summary.csv`` or by the parts of a comparison.
     """
     about = _head(folder / "about.json")
     if '"versions"' in about and '"underpaint"' in about:
         return RUN
+    if '"underpaint": "paint"' in _head(folder / "project.json"):
+        return PAINT
     record = _head(folder / RECORD).partition("\n")[0]
     if record:
         return next((holds for word, holds in _RECORDED.items() if f'"holds": "{word}"' in record), RESULTS)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from underpaint.core.errors import DataError
 from underpaint.core.inside import real
-from underpaint.imagefiles.own import MASKS, own_folder, say_passed_over
+from underpaint.imagefiles.own import MASKS, PAINT, own_folder, say_passed_over
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,8 @@ def folders_below(folder: Path, *, into: Collection[str] = frozenset({MASKS})) -
         yield below, found
         opened = [name for name, holds in found.own.items() if holds in into]
         for name in found.own.keys() - opened:
+            if found.own[name] == PAINT:
+                continue  # it is no folder of images in anybody's eyes
             say_passed_over(folder / below / name, found.own[name])
         waiting += [f"{below}{name}/" for name in (*found.folders, *opened)]
         linked += [f"{below}{name}/" for name in sorted(found.links)]

@@ -152,6 +152,29 @@ def _region(fields: Fields) -> Region:
     return region
 
 
+_KINDS: dict[str, Callable[[Fields], Shape]] = {
+    "click": _click,
+    "scribble": _scribble,
+    "box": _box,
+    "polygon": _region,
+    "bitmap": _region,
+}
+
+
+def read_shape(fields: Fields) -> Shape:
+    """One shape of an object that names its kind: ``{"kind": "click", "class": "cat", "x": 4.5, "y": 5.5}``.
+
+    The other fields are those of the hints file.
+
+    Raises:
+        FormatError: an unknown kind, or a field that is missing, of another type or unknown.
+    """
+    kind = fields.text("kind")
+    if kind not in _KINDS:
+        fields.refuse("kind", ", ".join(_KINDS))
+    return _KINDS[kind](fields)
+
+
 _SHAPES: tuple[tuple[str, Callable[[Fields], Shape]], ...] = (
     ("clicks", _click),
     ("scribbles", _scribble),

@@ -1,0 +1,159 @@
+"""The append-only logs: reading all of them, and writing one."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from underpaint.annotations.parsing.fields import Fields
+from underpaint.annotations.strokes.operations import Operation, read_operation
+from underpaint.annotations.strokes.project import STROKES
+from underpaint.core.errors import DataError, FormatError
+from underpaint.core.json_text import parse_json
+from underpaint.core.regular import open_regular
+
+MAX_BYTES = 4 << 30
+"""The limit of a log, which is read line by line."""
+
+MAX_LINE = 16 << 20
+"""The limit of one line in bytes, as in a hints file."""
+
+TORN = "last line of a log without its end, as a writer leaves it that was stopped while it wrote"
+
+NAME = re.compile(r"[a-z0-9_]{1,40}")
+"""What a person's name becomes in the name of a log."""
+
+
+def logs(project: Path) -> list[Path]:
+    """The logs of a project, in the order of their names."""
+    folder = project / STROKES
+    return sorted(folder.glob("*.jsonl")) if folder.is_dir() else []
+
+
+def writer_of(log: Path) -> str:
+    """The person whose log this is."""
+    return log.stem.rpartition("-")[0] or log.stem
+
+
+def read_log(path: Path, remarks: Counter[str], *, start: int = 0) -> Iterator[tuple[Operation, int]]:
+    """The operations of a log, each with the byte after its line.
+
+    A last line without an end was not acknowledged to anybody. It is left out and counted.
+
+    Args:
+        path: The log.
+        remarks: A counter of what is left out; this function adds to it.
+        start: The byte to begin at, the end of an earlier read.
+
+    Raises:
+        FormatError: a line that is no operation, with file and line number where ``start`` is 0.
+        HintError: a shape that makes no sense.
+    """
+    number, place = 0, start
+    try:
+        with open_regular(path, max_bytes=MAX_BYTES) as file:
+            file.seek(start)
+            while line := file.readline(MAX_LINE + 1):
+                number += 1
+                where = f"{path}:{number}" if start == 0 else f"{path}, byte {place}"
+                if not line.endswith(b"\n"):
+                    if len(line) > MAX_LINE:
+                        raise FormatError("the line is too long", where=where, accepted=f"{MAX_LINE} bytes")
+                    remarks[f"{TORN} ({path.name})"] += 1
+                    return
+                place += len(line)
+                if line.strip():
+                    yield read_operation(Fields(parse_json(_text(line, where), where), where)), place
+    except OSError as error:
+        raise FormatError(f"the log cannot be read: {error.strerror or error}", where=path) from None
+
+
+def _text(line: bytes, where: str) -> str:
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise FormatError(f"not UTF-8 text: {error}", where=where) from None
+
+
+class LogWriter:
+    """A new log of one person in one session. What `append` has returned from is on the disk.
+
+    Args:
+        project: The project's folder.
+        person: The name; characters besides letters and digits become '_'.
+    """
+
+    def __init__(self, project: Path, person: str) -> None:
+        self._project, self._person = project, file_name_of(person)
+        self._handle: int | None = None
+        self._end = 0
+        self.path: Path | None = None
+
+    def append(self, operations: Sequence[Operation]) -> None:
+        """Append operations and wait until they are on the disk. Either all of them are kept or none.
+
+        Raises:
+            DataError: the disk is full, or the folder cannot be written.
+        """
+        content = b"".join(one.line() for one in operations)
+        try:
+            handle = self._opened()
+            self._write(handle, content)
+        except OSError as error:
+            self._take_back()
+            raise DataError(
+                f"nothing can be saved: {error.strerror or error}",
+                where=self._project / STROKES,
+                fix="free some space, or make the folder writable; nothing that was saved before is lost",
+            ) from None
+        self._end += len(content)
+
+    def _write(self, handle: int, content: bytes) -> None:
+        left = memoryview(content)
+        while left:
+            left = left[os.write(handle, left) :]
+        os.fsync(handle)
+
+    def _take_back(self) -> None:
+        """Cut off what was written of a batch that failed; where even this fails, a new log begins."""
+        if self._handle is None:
+            return
+        try:
+            os.ftruncate(self._handle, self._end)
+        except OSError:
+            self.close()
+
+    def _opened(self) -> int:
+        if self._handle is None:
+            folder = self._project / STROKES
+            folder.mkdir(exist_ok=True)
+            self.path = folder / f"{self._person}-{secrets.token_hex(6)}.jsonl"
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+            self._handle = os.open(self.path, flags, 0o666)
+            self._end = 0
+            _sync_folder(folder)
+        return self._handle
+
+    def close(self) -> None:
+        """Close the log; a later `append` begins another."""
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
+
+def file_name_of(person: str) -> str:
+    """A person's name as a part of a file name."""
+    name = "".join(letter if NAME.fullmatch(letter) else "_" for letter in person.lower())[:40]
+    return name or "_"
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
