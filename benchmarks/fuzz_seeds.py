@@ -134,6 +134,15 @@ LITERAL: dict[str, Sequence[dict[str, bytes]]] = {
          b"<object><name>cat</name><bndbox><xmin>2</xmin><ymin>1</ymin><xmax>30</xmax><ymax>30</ymax></bndbox></object>"
          b"</annotation>"},
     ],
+    "paint": [
+        {"project.json": b'{"underpaint": "paint", "version": 1, "id": "p", "classes": [{"name": "cat", "color": '
+         b'"#e69f00", "key": "1"}, {"name": "dog", "color": "#56b4e9", "key": null}]}',
+         "strokes/me-1.jsonl": b'{"id":"a","n":1,"at":9.5,"image":"a","op":"add","hint":{"kind":"scribble",'
+         b'"class":"cat","points":[[3.5,3.5],[6,4]],"width":3}}\n{"id":"b","n":2,"at":10,"image":"a","op":"tags","present":["cat"],'
+         b'"absent":["dog"],"boxed":[]}\n{"id":"c","n":3,"at":11,"image":"d/b","op":"add","hint":{"kind":"polygon",'
+         b'"class":"dog","points":[[1,1],[9,1],[9,9]],"holes":[]}}\n{"id":"d","n":4,"at":12,"image":"a","op":"delete",'
+         b'"target":"a"}\n{"id":"e","n":5,"at":12,"image":"a","op":"state","state":"done"}\n'},
+    ],
     "tags": [
         {".csv": b"image,cat,dog,plane\na.png,1,0,\nd/b.png,,1,1.0\n"},
         {".csv": b"image,tags\na.png,cat;dog\nd/b.png,\n"},

@@ -40,9 +40,28 @@ def label_ids(path: Path, names: Sequence[str]) -> None:
         Image.fromarray(ids).save(file)
 
 
+PROJECT = (
+    '{"underpaint": "paint", "version": 1, "id": "p", "classes": [{"name": "cat", "color": "#e69f00", "key": "1"}]}'
+)
+"""The ``project.json`` of a paint project."""
+
+
+def marks(path: Path, names: Sequence[str]) -> None:
+    """A click on a cat in each image, as the page saves it."""
+    (path / "strokes").mkdir(parents=True, exist_ok=True)
+    (path / "project.json").write_text(PROJECT)
+    hint = {"kind": "click", "class": "cat", "x": 3.5, "y": 3.5}
+    lines = [
+        json.dumps({"id": f"i{n}", "n": n, "at": 9.0, "image": name, "op": "add", "hint": hint}) + "\n"
+        for n, name in enumerate(names)
+    ]
+    (path / "strokes" / "me-1.jsonl").write_text("".join(lines))
+
+
 FOREIGN: dict[str, Callable[[Path, Sequence[str]], None]] = {
     "whats-the-point": clicks,
     "scribblesup": lines,
     "cityscapes": label_ids,
+    "paint": marks,
 }
 """By the name of the format."""

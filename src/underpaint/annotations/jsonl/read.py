@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from underpaint.annotations.parsing.fields import Fields
+from underpaint.annotations.parsing.shapes import read_box, read_click, read_region, read_scribble
 from underpaint.annotations.parsing.sniff import is_json
 from underpaint.core.classes import ClassTable, Meaning, Numbering
 from underpaint.core.errors import FormatError
@@ -15,7 +16,7 @@ from underpaint.core.inside import leads_out, lies_in
 from underpaint.core.json_text import parse_json
 from underpaint.core.regular import open_regular
 from underpaint.hints.check import check_hints
-from underpaint.hints.types import IGNORED, Bitmap, Box, Click, Hints, Polygon, Region, Scribble, Shape, Tags
+from underpaint.hints.types import Hints, Shape, Tags
 
 VERSION = 1
 
@@ -120,77 +121,13 @@ def _size(fields: Fields) -> tuple[int, int] | None:
     return fields.whole("height", low=1), fields.whole("width", low=1)
 
 
-def _click(fields: Fields) -> Click:
-    click = Click(fields.text("class"), fields.number("x"), fields.number("y"))
-    fields.refuse_rest()
-    return click
-
-
-def _scribble(fields: Fields) -> Scribble:
-    points = tuple(fields.pairs("points"))
-    scribble = Scribble(fields.text("class"), points, fields.number("width", above=0))
-    fields.refuse_rest()
-    return scribble
-
-
-def _box(fields: Fields) -> Box:
-    box = Box(fields.text("class"), *(fields.number(side) for side in ("x0", "y0", "x1", "y1")))
-    fields.refuse_rest()
-    return box
-
-
-def _region(fields: Fields) -> Region:
-    name = _region_name(fields)
-    region: Region
-    if "runs" in fields:
-        corner = (fields.whole("x"), fields.whole("y"))
-        size = (fields.whole("width", low=1), fields.whole("height", low=1))
-        region = Bitmap(name, *corner, *size, tuple(fields.wholes("runs", low=0)))
-    else:
-        region = Polygon(name, tuple(fields.pairs("points")), tuple(map(tuple, fields.rings("holes"))))
-    fields.refuse_rest()
-    return region
-
-
-_KINDS: dict[str, Callable[[Fields], Shape]] = {
-    "click": _click,
-    "scribble": _scribble,
-    "box": _box,
-    "polygon": _region,
-    "bitmap": _region,
-}
-
-
-def read_shape(fields: Fields) -> Shape:
-    """One shape of an object that names its kind: ``{"kind": "click", "class": "cat", "x": 4.5, "y": 5.5}``.
-
-    The other fields are those of the hints file.
-
-    Raises:
-        FormatError: an unknown kind, or a field that is missing, of another type or unknown.
-    """
-    kind = fields.text("kind")
-    if kind not in _KINDS:
-        fields.refuse("kind", ", ".join(_KINDS))
-    return _KINDS[kind](fields)
-
-
 _SHAPES: tuple[tuple[str, Callable[[Fields], Shape]], ...] = (
-    ("clicks", _click),
-    ("scribbles", _scribble),
-    ("boxes", _box),
-    ("regions", _region),
+    ("clicks", read_click),
+    ("scribbles", read_scribble),
+    ("boxes", read_box),
+    ("regions", read_region),
 )
 """The key of each kind of shape, and the function that reads one."""
-
-
-def _region_name(fields: Fields) -> str:
-    """The class of a region, or `IGNORED`."""
-    if "ignored" not in fields:
-        return fields.text("class")
-    if fields.value("ignored") is not True:
-        fields.refuse("ignored", "true, in place of a class")
-    return IGNORED
 
 
 def _numbering(fields: Fields) -> Numbering | None:

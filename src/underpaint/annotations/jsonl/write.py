@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from underpaint.annotations.jsonl.read import HEADER
+from underpaint.annotations.parsing.shapes import shape_fields
 from underpaint.core.atomic import write_atomic
 from underpaint.core.classes import Numbering
 from underpaint.core.errors import HintError
 from underpaint.core.inside import leads_out
 from underpaint.hints.check import check_hints
-from underpaint.hints.types import IGNORED, Bitmap, Box, Click, Hints, Point, Region, Scribble, Shape
+from underpaint.hints.types import Hints
 
 
 def write_hints(path: Path, hints: Iterable[Hints]) -> None:
@@ -50,11 +51,11 @@ def hints_bytes(path: Path, hints: Iterable[Hints]) -> bytes:
 def hint_record(hints: Hints) -> dict[str, Any]:
     """The JSON object of one image. It has only the keys that say something."""
     said: dict[str, Any] = {
-        "clicks": [_shape_fields(click) for click in hints.clicks],
-        "scribbles": [_shape_fields(scribble) for scribble in hints.scribbles],
-        "boxes": [_shape_fields(box) for box in hints.boxes],
+        "clicks": [shape_fields(click) for click in hints.clicks],
+        "scribbles": [shape_fields(scribble) for scribble in hints.scribbles],
+        "boxes": [shape_fields(box) for box in hints.boxes],
         "boxed": sorted(hints.boxed),
-        "regions": [_shape_fields(region) for region in hints.regions],
+        "regions": [shape_fields(region) for region in hints.regions],
         "source": hints.source,
         "unplaced": hints.unplaced,
     }
@@ -74,34 +75,6 @@ def _numbering_record(numbering: Numbering) -> dict[str, Any]:
     said = [{key: value for key, value in one.items() if value is not None} for one in meanings]
     record = {"numbers": said, "others": numbering.others}
     return {key: value for key, value in record.items() if value}
-
-
-def shape_record(shape: Shape) -> dict[str, Any]:
-    """The JSON object of one shape by itself, which names its kind (`read_shape`)."""
-    return {"kind": type(shape).__name__.lower(), **_shape_fields(shape)}
-
-
-def _shape_fields(shape: Shape) -> dict[str, Any]:
-    if isinstance(shape, Click):
-        return {"class": shape.name, "x": shape.x, "y": shape.y}
-    if isinstance(shape, Scribble):
-        return {"class": shape.name, "points": _points(shape.points), "width": shape.width}
-    if isinstance(shape, Box):
-        return {"class": shape.name, "x0": shape.x0, "y0": shape.y0, "x1": shape.x1, "y1": shape.y1}
-    return _region_fields(shape)
-
-
-def _region_fields(region: Region) -> dict[str, Any]:
-    said = {"ignored": True} if region.name == IGNORED else {"class": region.name}
-    if isinstance(region, Bitmap):
-        place = {"x": region.x, "y": region.y, "width": region.width, "height": region.height}
-        return {**said, **place, "runs": list(region.runs)}
-    holes = {"holes": [_points(hole) for hole in region.holes]} if region.holes else {}
-    return {**said, "points": _points(region.ring), **holes}
-
-
-def _points(points: Iterable[Point]) -> list[list[float]]:
-    return [list(point) for point in points]
 
 
 def _dump(item: Mapping[str, Any]) -> bytes:

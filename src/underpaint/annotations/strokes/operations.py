@@ -6,9 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from underpaint.annotations.jsonl.read import read_shape
-from underpaint.annotations.jsonl.write import shape_record
 from underpaint.annotations.parsing.fields import Fields
+from underpaint.annotations.parsing.shapes import read_shape, shape_record
 from underpaint.core.errors import FormatError
 from underpaint.hints.check import check_hints
 from underpaint.hints.types import Hints, Shape
