@@ -11,11 +11,15 @@ import { polygonRuns } from "./raster.js";
 /** @typedef {import("./types.js").TagSet} TagSet */
 /** @typedef {import("./history.js").Step} Step */
 
+const RECENT = 10_000;
+
 export class Marks extends EventTarget {
   /** @type {Map<string, Mark>} oldest first */
   #marks = new Map();
   /** Marks that were deleted here; the server may still send them. @type {Set<string>} */
   #deleted = new Set();
+  /** What was done here a moment ago; an answer that was under way then does not know it. @type {{op: Op, at: number}[]} */
+  #recent = [];
 
   /** @param {import("./outbox.js").Outbox} outbox @param {import("./history.js").History} history */
   constructor(outbox, history) {
@@ -52,7 +56,10 @@ export class Marks extends EventTarget {
     this.#marks = new Map(image.hints.filter((mark) => !this.#deleted.has(mark.id)).map((mark) => [mark.id, mark]));
     this.tags = { present: [...image.tags.present], absent: [...image.tags.absent], boxed: [...image.tags.boxed] };
     this.state = image.state;
-    for (const op of this.outbox.ops) if (op.image === image.id) this.#apply(op);
+    this.#recent = this.#recent.filter(({ at }) => Date.now() - at < RECENT);
+    const waiting = this.outbox.ops;
+    const recent = this.#recent.map(({ op }) => op).filter((op) => !waiting.includes(op));
+    for (const op of [...recent, ...waiting]) if (op.image === image.id && !this.#marks.has(op.id)) this.#apply(op);
     this.#changed();
   }
 
@@ -183,7 +190,10 @@ export class Marks extends EventTarget {
 
   /** @param {Op[]} ops */
   #send(ops) {
-    for (const op of ops) this.#apply(op);
+    for (const op of ops) {
+      this.#apply(op);
+      this.#recent.push({ op, at: Date.now() });
+    }
     void this.outbox.add(ops);
     this.#changed();
     this.dispatchEvent(new Event("done"));
@@ -192,6 +202,7 @@ export class Marks extends EventTarget {
   /** @param {Op} op */
   #apply(op) {
     if (op.op === "add") {
+      if (this.#deleted.has(op.id)) return;
       this.#marks.set(op.id, { id: op.id, hint: op.hint, by: this.me, at: Date.now() / 1000 });
       if (this.state === "new") this.state = "marked";
     } else if (op.op === "delete") {

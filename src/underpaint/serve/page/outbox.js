@@ -51,8 +51,9 @@ export class Outbox extends EventTarget {
     const records = ops.map((op) => ({ key: this.#key(), op }));
     for (const one of records) this.#waiting.set(one.op.id, one);
     this.#changed();
-    await this.database.put("unsent", records).catch(() => undefined);
+    const kept = this.database.put("unsent", records).catch(() => undefined);
     void this.#send();
+    await kept;
   }
 
   /** Sends now what waits. */
@@ -90,7 +91,9 @@ export class Outbox extends EventTarget {
     try {
       const answer = await this.api.post("ops", { ops: batch.map((one) => one.op) });
       this.revision = answer.revision;
-      await this.#gone(batch.filter((one) => answer.known.includes(one.op.id)));
+      const known = batch.filter((one) => answer.known.includes(one.op.id));
+      if (!known.length) throw new ApiError(0, "the server confirmed nothing");
+      await this.#gone(known);
       this.dispatchEvent(new Event("saved"));
     } catch (error) {
       const refused = error instanceof ApiError && !error.passing && error.status !== 401 && error.status !== 403;

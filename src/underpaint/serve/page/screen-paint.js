@@ -58,6 +58,8 @@ class Paint {
       show: (place) => {
         this.stage.crosshair = [Math.floor(place.x) + 0.5, Math.floor(place.y) + 0.5];
         if (this.stage.view.show(place.x, place.y)) this.stage.redraw();
+        const [left] = this.stage.view.toWindow(place.x, place.y);
+        this.question.element.dataset.side = left < this.stage.view.width / 2 ? "right" : "left";
       },
       changed: () => this.stage.redraw("live"),
     });
@@ -182,14 +184,17 @@ class Paint {
   async #layer(kind) {
     const image = this.marks.image;
     if (!image) return;
+    const turn = ++this.#turns[kind];
+    const newest = () => this.marks.image?.id === image.id && turn === this.#turns[kind];
     try {
       const blob = await this.project.api.blob(`images/${image.id}/${kind}`, { rev: this.#maskRevision });
-      if (this.marks.image?.id === image.id) await this.overlay.show(kind, blob);
+      if (newest()) await this.overlay.show(kind, blob);
     } catch (error) {
-      if (error instanceof ApiError && error.status === 404 && this.marks.image?.id === image.id) await this.overlay.show(kind, null);
+      if (error instanceof ApiError && error.status === 404 && newest()) await this.overlay.show(kind, null);
     }
   }
 
+  #turns = { mask: 0, doubt: 0 };
   #maskRevision = 0;
 
   /** @param {import("./events.js").News} news */
