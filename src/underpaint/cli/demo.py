@@ -21,5 +21,6 @@ def demo(
     """Synthetic scenes, scribbles, three trainings, masks and a report: a few minutes on two cores, no network."""
     from underpaint.cli.progress import Bar
 
-    report = underpaint.demo(out, command=f"underpaint demo -o {out}", reporter=Bar())
+    with Bar() as bar:
+        report = underpaint.demo(out, command=f"underpaint demo -o {out}", reporter=bar)
     typer.echo(f"report: {report}")

@@ -32,12 +32,15 @@ def doctor(
 
     Exit code 1 when something blocks.
     """
-    from underpaint.cli.findings import DecodingBar, show
+    from underpaint.cli.findings import show
+    from underpaint.cli.progress import Bar
     from underpaint.doctor.estimate import usable_cores
+    from underpaint.training.reporter import counting
 
-    with DecodingBar() as bar:
+    with Bar() as bar:
+        progress = counting(bar, "images")
         report = underpaint.doctor(
-            data, hints=hints or [], rest=rest, split=split, workers=usable_cores(), on_progress=bar.advance
+            data, hints=hints or [], rest=rest, split=split, workers=usable_cores(), on_progress=progress
         )
     if as_json:
         typer.echo(json.dumps(report.to_json(), indent=1))

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -14,27 +11,6 @@ from underpaint.doctor.findings import Finding, Level
 from underpaint.doctor.report import Report
 
 STYLES = {Level.BLOCKS: "bold red", Level.WARNS: "yellow", Level.NOTES: "cyan"}
-
-
-class DecodingBar:
-    """A bar over the photographs on standard error; nothing where that is no terminal."""
-
-    def __init__(self) -> None:
-        console = Console(stderr=True)
-        columns = (TextColumn("photographs"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._progress = Progress(*columns, console=console, disable=not console.is_terminal)
-        self._task = self._progress.add_task("", total=None)
-
-    def __enter__(self) -> DecodingBar:
-        self._progress.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._progress.stop()
-
-    def advance(self, done: int, total: int) -> None:
-        """Show that ``done`` of ``total`` are done."""
-        self._progress.update(self._task, completed=done, total=total)
 
 
 def show(report: Report) -> None:

@@ -86,28 +86,29 @@ def gap(
     effort = Effort.parse(parse_overrides(seconds or [], option="--seconds"), "--seconds")
 
     named = [name for name in (methods or "").split(",") if name] + (variant or [])
-    report = underpaint.gap(
-        data,
-        out,
-        hints=hints or ["scribbles"],
-        methods=None if methods is None and not variant else named,
-        seeds=every_seed,
-        split=split,
-        test=test,
-        config=config or [],
-        settings=set_ or [],
-        lenient=lenient,
-        rest=rest,
-        budgets=every_budget,
-        store=artifacts,
-        four=not one_look,
-        quick=not no_quick,
-        jobs=jobs,
-        effort=effort,
-        tuning=tuning,
-        command=shlex.join(["underpaint", *sys.argv[1:]]),
-        reporter=Bar(),
-    )
+    with Bar() as bar:
+        report = underpaint.gap(
+            data,
+            out,
+            hints=hints or ["scribbles"],
+            methods=None if methods is None and not variant else named,
+            seeds=every_seed,
+            split=split,
+            test=test,
+            config=config or [],
+            settings=set_ or [],
+            lenient=lenient,
+            rest=rest,
+            budgets=every_budget,
+            store=artifacts,
+            four=not one_look,
+            quick=not no_quick,
+            jobs=jobs,
+            effort=effort,
+            tuning=tuning,
+            command=shlex.join(["underpaint", *sys.argv[1:]]),
+            reporter=bar,
+        )
     for row in report.rows:
         measured = report.gap(row)
         closes = measured.reduction.mean if measured and measured.reduction and row.role == "method" else None

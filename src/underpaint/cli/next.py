@@ -50,18 +50,19 @@ def next_(
     # What is wrong with the call is said before torch is imported, which takes seconds.
     existing(data, "the data set's folder")
 
-    found = underpaint.next_hints(
-        data,
-        hints=hints or [],
-        lenient=lenient,
-        rest=rest,
-        split=split,
-        count=count,
-        seed=seed,
-        config=config or [],
-        settings=set_ or [],
-        reporter=Bar(),
-    )
+    with Bar() as bar:
+        found = underpaint.next_hints(
+            data,
+            hints=hints or [],
+            lenient=lenient,
+            rest=rest,
+            split=split,
+            count=count,
+            seed=seed,
+            config=config or [],
+            settings=set_ or [],
+            reporter=bar,
+        )
     if sheet is not None and found.places:
         from underpaint.evaluation.contact_sheet import contact_sheet
 

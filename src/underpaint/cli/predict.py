@@ -49,8 +49,8 @@ def predict(
     ] = False,
 ) -> None:
     """Write a mask for every photograph, under its name and of its size, and summary.csv."""
-    from rich.console import Console
-    from rich.progress import Progress
+    from underpaint.cli.progress import Bar
+    from underpaint.training.reporter import counting
 
     try:
         factors = tuple(float(scale) for scale in scales.split(","))
@@ -61,12 +61,7 @@ def predict(
     if cam + uncertainty + (crf or probabilities or bool(hints)) > 1:
         fix = "one at a time, without --crf, --hints and --probabilities"
         raise ConfigError("--cam and --uncertainty draw maps", fix=fix)
-    with Progress(console=Console(stderr=True)) as progress:
-        task = progress.add_task("predicting")
-
-        def show(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total)
-
+    with Bar() as bar:
         summary = underpaint.predict(
             run,
             images,
@@ -79,7 +74,7 @@ def predict(
             hints=hints or [],
             lenient=lenient,
             draw="responses" if cam else "uncertainty" if uncertainty else "masks",
-            on_progress=show,
+            on_progress=counting(bar, "images"),
         )
     typer.echo(f"{summary.written} {'picture' if cam or uncertainty else 'mask'}(s) in {out}")
     for note in summary.notes:

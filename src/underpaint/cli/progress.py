@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -24,13 +25,17 @@ class Bar:
         self._said = 0.0
         self._name, self._total, self._first, self._began = "", 0, 0, 0.0
 
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.finish()  # an error leaves no half bar, and no hidden cursor
+
     def start(self, task: str, total: int, done: int) -> None:
         """Begin a task of ``total`` steps, ``done`` of them in an earlier session."""
         self._name, self._total, self._first, self._began = task, total, done, time.perf_counter()
         if not self.console.is_terminal:
-            self.console.print(
-                f"{task}: {total} steps" + (f", going on from step {done}" if done else ""), markup=False
-            )
+            self.console.print(f"{task}: {total}" + (f", going on from {done}" if done else ""), markup=False)
             return
         self._progress = Progress(
             TextColumn("{task.description}"),

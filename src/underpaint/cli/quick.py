@@ -38,18 +38,19 @@ def quick(
     """Masks from hints in seconds: of the hinted photographs within what is hinted there, then of all others."""
     from underpaint.cli.progress import Bar
 
-    made = underpaint.quick(
-        data,
-        out,
-        hints=hints or [],
-        settings=set_ or [],
-        config=config or [],
-        split=split,
-        rest=rest,
-        lenient=lenient,
-        crf=not no_crf,
-        reporter=Bar(),
-    )
+    with Bar() as bar:
+        made = underpaint.quick(
+            data,
+            out,
+            hints=hints or [],
+            settings=set_ or [],
+            config=config or [],
+            split=split,
+            rest=rest,
+            lenient=lenient,
+            crf=not no_crf,
+            reporter=bar,
+        )
     summary = made.masks
     if as_json:
         typer.echo(

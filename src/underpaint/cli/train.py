@@ -55,5 +55,6 @@ def train(
         for note in planned.notes:
             bar.note(note)
         return
-    planned.train(out, resume=resume, store=artifacts, reporter=bar)
+    with bar:
+        planned.train(out, resume=resume, store=artifacts, reporter=bar)
     typer.echo(f"trained: {out}\nnext: underpaint predict {out} IMAGES -o MASKS")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 
@@ -36,3 +37,19 @@ class Silent:
 
     def finish(self) -> None:
         """Nothing."""
+
+
+def counting(reporter: Reporter, task: str) -> Callable[[int, int], None]:
+    """A function that takes (done, total) images of a task and tells a reporter of them, from the start to the end."""
+    began: float | None = None
+
+    def count(done: int, total: int) -> None:
+        nonlocal began
+        if began is None:
+            began = time.perf_counter()
+            reporter.start(task, total, 0)
+        reporter.advance(done, done / max(time.perf_counter() - began, 1e-9), {})
+        if done == total:
+            reporter.finish()
+
+    return count

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from underpaint.models.network import Network
 from underpaint.predict.folder import Summary, of_classes, open_beside, write_masks
 from underpaint.predict.hinted import LinearMasks
 from underpaint.training.fitting import fit_decoder
-from underpaint.training.reporter import Reporter, Silent
+from underpaint.training.reporter import Reporter, Silent, counting
 from underpaint.workflows.planning import Plan, plan_training
 from underpaint.workflows.training_data import TrainingData
 
@@ -133,9 +132,8 @@ def quick_masks(
 
     window = model.plan.config.data.fixed
     refused = _refused(model)
-    shown = _shown(reporter)
+    shown = counting(reporter, "masks")
     written = write_masks(found, output, data.classes, index, shown, window=window, prepared=prepared)
-    reporter.finish()
     if refused is None and (later := _refused(model)):
         reporter.note(later)
     hinted = tuple(name for name in found if name in known and name not in written.skipped)
@@ -156,15 +154,3 @@ def _refused(model: QuickModel) -> str | None:
     """Why features are not kept, where they are not."""
     store = model.bank.store
     return None if store is None or store.failure is None else f"features are not kept: {store.failure}"
-
-
-def _shown(reporter: Reporter) -> Callable[[int, int], None]:
-    """Tells a reporter of the masks that are done."""
-    began = time.perf_counter()
-
-    def show(done: int, total: int) -> None:
-        if done == 0:
-            reporter.start("masks", total, 0)
-        reporter.advance(done, done / max(time.perf_counter() - began, 1e-9), {})
-
-    return show
