@@ -1,6 +1,6 @@
 """Where the next stroke is worth most: strokes and a person's seconds to a share of dense supervision, by strategy.
 
-    python benchmarks/next_stroke.py DATA --seeds 0,1,2 -o benchmarks/results/next-stroke-NAME.json
+    python -m benchmarks.next_stroke DATA --seeds 0,1,2 -o benchmarks/results/next-stroke-NAME.json
 
 A pool of photographs of ``--split`` gets strokes in rounds of four; the quick model is fitted again after each round. A
 stroke is drawn by `underpaint.simulate` in the true region at the place that the strategy asks for. Scored are the pool
@@ -16,11 +16,6 @@ photograph``, a stroke on every region; ``oracle``, the largest errors of the po
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
-import shlex
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from benchmarks.reports import origin, write
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -51,7 +47,6 @@ from underpaint.predict.hinted import LinearMasks
 from underpaint.simulate.regions import Region, find_regions
 from underpaint.simulate.scribbles import LENGTH, SHORT
 from underpaint.simulate.strokes import Sketch
-from underpaint.training.run_folder import commit
 from underpaint.workflows.next import Place, choose_places
 
 Mask = NDArray[np.uint8]
@@ -270,9 +265,7 @@ def main() -> None:
     torch.set_num_threads(1)
     data = open_dataset(asked.data)
     report: Figures = {
-        "command": shlex.join(["python", *map(_told, sys.argv)]),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, one thread used",
-        "commit": commit(),
+        **origin(),
         "pool": f"{asked.pool} photographs of {asked.split}",
         "unseen": f"{asked.unseen} photographs of {asked.test}",
         "a person's seconds": f"{STROKE:g} a stroke, {CHANGE:g} a change of photograph",
@@ -292,8 +285,7 @@ def main() -> None:
             print({key: value for key, value in row.items() if key != "curve"}, flush=True)
             assert isinstance(report["rows"], list)
             report["rows"].append(row)
-            if asked.out is not None:
-                asked.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+            write(report, asked.out)
 
 
 def _arguments() -> argparse.Namespace:
@@ -414,11 +406,6 @@ def _around(truth: Mask, row: int, column: int) -> Region:
     box = ndimage.find_objects(inside.astype(np.uint8))[0]
     label = int(truth[row, column])
     return Region(label, inside[box], box[0].start, box[1].start, int(inside.sum()), worth=True)
-
-
-def _told(word: str) -> str:
-    """A word of the command without the folders of this machine."""
-    return Path(word).name if Path(word).is_absolute() else word
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The quick model: quality and CPU seconds by number of hinted photographs, and on a whole data set.
 
-    python benchmarks/quick.py few DATA -o benchmarks/results/quick-few-NAME.json
-    python benchmarks/quick.py whole DATA --split train+val --test test --seeds 0,1,2 -o .../quick-whole-NAME.json
+    python -m benchmarks.quick few DATA -o benchmarks/results/quick-few-NAME.json
+    python -m benchmarks.quick whole DATA --split train+val --test test --seeds 0,1,2 -o .../quick-whole-NAME.json
 
 ``few``: 1, 3, 12 and 48 photographs of ``--split`` with simulated scribbles. Quality on them and on unseen photographs
 of ``--test``, beside a random forest on the filter features of scikit-image, as ilastik, Labkit and Weka have them.
@@ -15,11 +15,7 @@ All seconds are CPU seconds of this one process on one thread (`time.process_tim
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
-import shlex
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from benchmarks.reports import origin, write
 from numpy.typing import NDArray
 from skimage.feature import multiscale_basic_features
 from sklearn.ensemble import RandomForestClassifier
@@ -43,7 +40,6 @@ from underpaint.hints.types import Hints
 from underpaint.imagefiles.images import read_rgb
 from underpaint.predict.hinted import LinearMasks, named_classes
 from underpaint.simulate.scribbles import simulate_scribbles
-from underpaint.training.run_folder import commit
 from underpaint.workflows.quick_model import QuickModel, fit_quick
 from underpaint.workflows.training_data import TrainingData
 
@@ -62,9 +58,7 @@ def main() -> None:
     torch.set_num_threads(1)
     data = open_dataset(asked.data)
     report: Figures = {
-        "command": shlex.join(["python", *map(_told, sys.argv)]),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, one thread used",
-        "commit": commit(),
+        **origin(),
         "photographs of": f"{asked.split}, scored on {asked.test}",
         "rows": [],
     }
@@ -75,8 +69,7 @@ def main() -> None:
             print(row, flush=True)
             assert isinstance(report["rows"], list)
             report["rows"].append(row)
-            if asked.out is not None:
-                asked.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+            write(report, asked.out)
 
 
 def _arguments() -> argparse.Namespace:
@@ -254,11 +247,6 @@ class _Filters:
 def _miou(data: DataFolder, masks: Mapping[str, Mask]) -> float:
     counts = sum(confusion(data.mask(name).read(data.classes), mask, len(data.classes)) for name, mask in masks.items())
     return round(scores(np.asarray(counts)).miou, 1)
-
-
-def _told(word: str) -> str:
-    """A word of the command without the folders of this machine."""
-    return Path(word).name if Path(word).is_absolute() else word
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Peak memory of ``underpaint quick`` by number of photographs, all of them hinted.
 
-    python benchmarks/quick_memory.py --photographs 500,2000,10000 -o benchmarks/results/quick-memory.json
+    python -m benchmarks.quick_memory --photographs 500,2000,10000 -o benchmarks/results/quick-memory.json
 
 Photographs of 96 x 64 pixels with three strokes each are made in a temporary folder. Measured is the sum of the
 resident memory of the command and its processes, looked at ten times a second, with an empty store of features.
@@ -9,11 +9,8 @@ resident memory of the command and its processes, looked at ten times a second, 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
 import resource
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -22,11 +19,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from benchmarks.reports import origin, write
 from PIL import Image
 
 from underpaint.annotations.jsonl.write import write_hints
 from underpaint.hints.types import Hints, Scribble
-from underpaint.training.run_folder import commit
 
 CLASSES = ("left", "right", "frame")
 LOOK_EVERY = 0.1
@@ -40,17 +37,14 @@ def main() -> None:
     asked = parser.parse_args()
     rows: list[dict[str, object]] = []
     report = {
-        "command": shlex.join(["python", *map(_told, sys.argv)]),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {os.environ.get('OMP_NUM_THREADS', 'all')} used",
-        "commit": commit(),
+        **origin(),
         "rows": rows,
     }
     for count in map(int, asked.photographs.split(",")):
         with tempfile.TemporaryDirectory() as folder:
             rows.append(_measured(Path(folder), count))
         print(rows[-1], flush=True)
-        if asked.out is not None:
-            asked.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        write(report, asked.out)
 
 
 def _measured(folder: Path, count: int) -> dict[str, object]:
@@ -110,11 +104,6 @@ def _resident(process: int) -> int:
     except (OSError, IndexError):
         return 0
     return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def _told(word: str) -> str:
-    """A word of the command without the folders of this machine."""
-    return Path(word).name if Path(word).is_absolute() else word
 
 
 if __name__ == "__main__":
