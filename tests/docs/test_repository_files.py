@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 import tomllib
 from pathlib import Path
 
 import yaml
+
+from underpaint import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -21,9 +24,13 @@ def test_the_oldest_pins_are_the_floors() -> None:
         assert pinned[name] == floor
 
 
-def test_the_citation_names_the_version() -> None:
+def test_every_file_names_one_version() -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
-    assert str(citation["version"]) == PROJECT["version"]
+    changes = re.findall(
+        r"^## (\S+)(?: \((\S+)\))?$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert PROJECT["version"] == __version__ == str(citation["version"]) == changes[0][0]
+    assert str(citation["date-released"]) == changes[0][1]
     assert citation["license"] == PROJECT["license"]
 
 
