@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 from pathlib import Path
@@ -20,8 +21,9 @@ from underpaint.datasets.open import open_dataset
 from underpaint.hints.rasterise import UNKNOWN, paint_seeds
 from underpaint.hints.types import Hints, Scribble
 from underpaint.imagefiles.masks import read_index_mask
-from underpaint.simulate.regions import find_regions
+from underpaint.simulate.regions import Region, find_regions
 from underpaint.simulate.scribbles import simulate_scribbles
+from underpaint.simulate.strokes import Sketch
 
 Mask = npt.NDArray[np.uint8]
 DATA = Path(os.environ.get("UNDERPAINT_DATA", Path(__file__).resolve().parents[2] / "../shared/data"))
@@ -82,6 +84,19 @@ def test_whatever_the_mask_scribbles_agree_with_it(mask: Mask, budget: float, se
         assert (window & region.inside).any()
     if budget == 1e6:
         np.testing.assert_array_equal(seeds, mask)
+
+
+@pytest.mark.parametrize("place", [(0, 0), (1, 2), (27, 44)])
+def test_a_sketch_knows_which_pixels_its_lines_label(place: tuple[int, int]) -> None:
+    """Wherever the region lies: a centre just half a pen away, as from (50.3, 50.4), is a matter of rounding."""
+    region = Region(1, np.ones((12, 12), bool), *place, area=144, worth=True)
+    for x, y in itertools.product(np.round(np.arange(4, 6, 0.1), 1), repeat=2):
+        sketch = Sketch(region, np.random.default_rng(0))
+        line = np.array([[place[1] + x, place[0] + y]]).round(1)
+        assert sketch._ink(line)
+        drawn = np.zeros((60, 60), bool)
+        sketch.paint(drawn)
+        np.testing.assert_array_equal(drawn, paint_seeds([(1, line, sketch.pen)], drawn.shape) == 1)
 
 
 @settings(max_examples=8, deadline=None)

@@ -142,6 +142,8 @@ class Sketch:
 
     def _ink(self, line: Line) -> bool:
         """Draw the line if all its pixels lie in the region, and some are new."""
+        if line.min() <= self.pen / 2 - 0.5:  # it labels a pixel before the image's first row or column
+            return False
         rows, columns = self._pixels(line)
         height, width = self.drawn.shape
         if rows.min() < 0 or columns.min() < 0 or rows.max() >= height or columns.max() >= width:
@@ -152,12 +154,16 @@ class Sketch:
         return True
 
     def _pixels(self, line: Line) -> tuple[Pixels, Pixels]:
-        """Rows and columns within the region's box; outside pixels have numbers outside it."""
-        origin = np.array([self.region.column, self.region.row])
-        shift = np.array([3, 3])  # room for the pen on each side, so that a line that leaves the box is noticed
+        """Rows and columns within the region's box; outside pixels have numbers outside it.
+
+        In the coordinates of the image, as whoever learns from the line has it: at others a pixel whose centre is just
+        half a pen away may fall on the other side, since numbers such as 50.3 are rounded.
+        """
+        row, column = self.region.row, self.region.column
         height, width = self.drawn.shape
-        rows, columns = stroke_pixels(line - origin + shift, self.pen, (height + 6, width + 6))
-        return rows - 3, columns - 3
+        room = int(PEN)  # so that a line that leaves the box is noticed
+        rows, columns = stroke_pixels(line, self.pen, (row + height + room, column + width + room))
+        return rows - row, columns - column
 
 
 def _pool(field: NDArray[Any], step: int, *, outside: float) -> NDArray[Any]:
