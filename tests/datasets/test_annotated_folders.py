@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -211,6 +212,24 @@ def test_mixed_layouts_are_refused_and_hints_say_which_are_meant(
     assert data.annotations == ()
     found, _ = read_any_hints(hints, data)
     assert set(found) == {"a", "b"}
+
+
+@pytest.mark.parametrize("place", ["annotations.json", "annotations/all.xml", "train/boxes.csv"])
+@pytest.mark.parametrize(("kind", "said"), [("pipe", "it is a named pipe"), ("link", "No such file")])
+def test_what_only_has_the_name_of_annotations_is_refused(tmp_path: Path, place: str, kind: str, said: str) -> None:
+    photograph(tmp_path / "images/a.jpg")
+    (tmp_path / "classes.txt").write_text("elk\nowl\n")
+    path = tmp_path / place
+    path.parent.mkdir(exist_ok=True)
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(tmp_path / "nothing.json")
+    with pytest.raises(DataError, match=rf"cannot be read: {said}(.|\n)*{path.name}(.|\n)*--hints"):
+        open_dataset(tmp_path)
+    hints = tmp_path / "hints.jsonl"
+    write_hints(hints, [Hints("a", shapes=(Click("owl", 1, 1),))])
+    assert open_dataset(tmp_path, hints=[hints]).annotations == ()
 
 
 @pytest.mark.parametrize("folder", ["", "images"])

@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 from tests.tiny import TINY
+from typer.testing import CliRunner
 
-from underpaint import Plan, plan
-from underpaint.core.errors import DataError, InterruptionError, RunError
+from underpaint import Plan, plan, train
+from underpaint.cli import app
+from underpaint.core.errors import ConfigError, DataError, InterruptionError, RunError
 from underpaint.core.lock import only_one
 from underpaint.training.config import RunConfig
 from underpaint.training.reporter import Silent
@@ -132,7 +134,17 @@ def test_a_killed_loading_process_is_a_typed_error(planned: Callable[..., Plan],
     assert multiprocessing.active_children() == []
 
 
-@pytest.mark.filterwarnings("ignore:This DataLoader will create")
+@pytest.mark.filterwarnings("error")
+def test_more_loading_processes_than_cores_are_said_in_our_words(
+    planned: Callable[..., Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    asked = planned("train.workers=2", "train.epochs=1")
+    assert "2 loading processes share 1 core(s), which may be slow: lower train.workers" in asked.notes
+    assert not any("loading processes" in note for note in planned("train.workers=1").notes)
+    asked.train(tmp_path / "run")
+
+
 @pytest.mark.parametrize("spare", [10, 26])
 def test_too_few_descriptors_are_a_typed_error(planned: Callable[..., Plan], tmp_path: Path, spare: int) -> None:
     """Too few to start loading processes; enough to start them, and too few to hand batches over.
@@ -246,6 +258,33 @@ def test_a_person_s_file_is_no_start_of_a_run(planned: Callable[..., Plan], tmp_
     (tmp_path / "run/notes.txt").write_text("mine")
     with pytest.raises(RunError, match="not empty"):
         planned().train(tmp_path / "run")
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_folder_that_is_taken_is_refused_before_data_are_read(tmp_path: Path, *, resume: bool) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/notes.txt").write_text("mine")
+    out, said = (tmp_path / "new", "nothing to resume") if resume else (tmp_path / "run", "not empty")
+    with pytest.raises(RunError, match=said):
+        train(tmp_path / "no data", out, resume=resume)
+    asked = CliRunner().invoke(app, ["train", str(tmp_path / "no data"), "-o", str(out), *["--resume"] * resume])
+    assert isinstance(asked.exception, RunError)
+    assert said in str(asked.exception)
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("model.encoder=resnet1", "no encoder 'resnet1'(.|\n)*did you mean"),
+        ("model.weights=nothing.safetensors", "no such weights"),
+        ("model.encoder=test_vit", "cannot be the encoder"),
+    ],
+)
+def test_a_network_that_cannot_be_built_is_refused_in_the_plan(
+    planned: Callable[..., Plan], setting: str, said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        planned(setting)
 
 
 def test_two_trainings_never_share_a_folder(planned: Callable[..., Plan], tmp_path: Path) -> None:

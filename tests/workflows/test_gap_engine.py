@@ -14,11 +14,12 @@ import yaml
 from PIL import Image
 
 from underpaint import gap
+from underpaint.annotations.jsonl import write_hints
 from underpaint.core.errors import ConfigError, UnderpaintError
 from underpaint.datasets.open import open_dataset
 from underpaint.evaluation.compare import evaluate_folder
 from underpaint.evaluation.gap import measure_gap
-from underpaint.hints.types import Kind
+from underpaint.hints.types import Hints, Kind, Polygon
 from underpaint.imagefiles.masks import read_index_mask
 from underpaint.simulate.effort import Effort
 from underpaint.workflows.gap import Variant, usual_variants, with_quick
@@ -110,6 +111,18 @@ def test_a_row_that_nobody_asked_for_and_that_cannot_be_trained_is_left_out(
     )
     with pytest.raises(UnderpaintError, match="one class alone"):
         quick(data, tmp_path / "gap", small, methods=["quick"], four=False, jobs=jobs)
+
+
+def test_what_makes_all_rows_useless_is_said_once(
+    scenes: Path, small: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = open_dataset(scenes)
+    corner = ((2.0, 2.0), (9.0, 2.0), (9.0, 9.0))
+    areas = [Hints(name, shapes=(Polygon(data.classes.names[1], corner),)) for name in data.split("train")]
+    write_hints(tmp_path / "areas.jsonl", areas)
+    asked = {"hints": [tmp_path / "areas.jsonl"], "methods": ["again=partial"], "four": False, "quick": False}
+    gap(scenes, tmp_path / "gap", settings=[*small, "train.epochs=0.5"], **asked)  # type: ignore[arg-type]
+    assert len([record for record in caplog.records if "--rest" in record.getMessage()]) == 1
 
 
 @pytest.mark.slow

@@ -37,8 +37,11 @@ def train(
 ) -> None:
     """Train a network on hints. Ctrl-C leaves a run that --resume goes on with."""
     from underpaint.cli.progress import Bar
+    from underpaint.training.beginning import require_place
 
     bar = Bar()
+    if not dry_run:
+        require_place(out, resume=resume)
     planned = underpaint.plan(
         data,
         hints=hints or [],

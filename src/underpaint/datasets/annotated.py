@@ -12,6 +12,7 @@ from underpaint.annotations.registry import FORMATS, format_named, formats_of, r
 from underpaint.annotations.strokes import is_project
 from underpaint.core.classes import BACKGROUND, ClassTable
 from underpaint.core.errors import DataError
+from underpaint.core.regular import open_regular
 from underpaint.datasets.folder import ALL, DataFolder, own_classes
 from underpaint.hints.words import class_words
 from underpaint.imagefiles.images import SUFFIXES, find_images
@@ -33,6 +34,9 @@ PICTURES = frozenset(
 PAINT = "paint"
 """The name of the folder in which `underpaint paint` keeps its marks."""
 
+ENDINGS = (".json", ".jsonl", ".geojson", ".xml", ".csv")
+"""Endings of files that may hold the annotations of many images."""
+
 Found = list[tuple[Path, Format]]
 
 
@@ -45,7 +49,8 @@ def find_annotations(root: Path) -> Found:
     Marks of `underpaint paint` (``paint/``) come before all others.
 
     Raises:
-        DataError: files of several formats.
+        DataError: files of several formats, or a pipe, a device or a link to nothing with the ending of such a file.
+        FormatError: a file that cannot be read.
     """
     if is_project(root / PAINT):
         return [(root / PAINT, format_named("paint"))]
@@ -73,10 +78,23 @@ def _candidates(folder: Path) -> list[Path]:
     """
     by_ending = listing(folder).files
     names = sorted(name for ending, names in by_ending.items() if ending not in SUFFIXES for name in names)
+    for name in (name for ending in ENDINGS for name in by_ending.get(ending, ())):
+        _require_regular(folder / name)
     if not any(_per_image(form) and form.sniff(folder) for form in FORMATS):
         return [folder / name for name in names]
     stems = {name.rpartition(".")[0] for ending in SUFFIXES for name in by_ending.get(ending, ())}
     return [folder / name for name in names if stems and name.rpartition(".")[0] not in stems]
+
+
+def _require_regular(path: Path) -> None:
+    """Refuse what has the name of annotations and can hold none: without them the data set would seem to have none."""
+    if path.is_file():
+        return
+    try:
+        open_regular(path, max_bytes=0).close()
+    except OSError as error:
+        fix = "put the file in its place, or remove it; --hints says which annotations to use"
+        raise DataError(f"the annotations cannot be read: {error.strerror or error}", where=path, fix=fix) from None
 
 
 def _per_image(form: Format) -> bool:

@@ -8,6 +8,7 @@ import re
 import resource
 import signal
 import threading
+import warnings
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -76,16 +77,18 @@ def load_batches(
         UnderpaintError: of the first sample that cannot be made.
         RunError: as `explained`, which is to be around the whole loop: torch reports a killed process at any moment.
     """
-    loader = DataLoader(
-        Guarded(images),
-        batch_sampler=stream,
-        num_workers=workers,
-        collate_fn=partial(_collate, mean=mean, std=std),
-        worker_init_fn=_start_worker,
-        prefetch_factor=4 if workers else None,
-    )
     _rehearse(workers)
-    loaded = iter(loader)
+    with warnings.catch_warnings():  # the plan says it in our words, before anything starts
+        warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
+        loader = DataLoader(
+            Guarded(images),
+            batch_sampler=stream,
+            num_workers=workers,
+            collate_fn=partial(_collate, mean=mean, std=std),
+            worker_init_fn=_start_worker,
+            prefetch_factor=4 if workers else None,
+        )
+        loaded = iter(loader)
     try:
         for batch, unreadable in loaded:
             images.unreadable.update(unreadable)

@@ -15,8 +15,7 @@ import yaml
 from pydantic import Field
 
 from underpaint.annotations.parsing.fields import finite
-from underpaint.core import lock
-from underpaint.core.atomic import LEFTOVER, write_atomic
+from underpaint.core.atomic import write_atomic
 from underpaint.core.classes import ClassTable
 from underpaint.core.config import Config, Settings, load_yaml
 from underpaint.core.errors import DataError, RunError
@@ -24,6 +23,7 @@ from underpaint.core.json_text import read_json
 from underpaint.core.paths import existing
 from underpaint.core.regular import TEXT_BYTES, read_regular
 from underpaint.core.version import __version__
+from underpaint.training.beginning import require_unbegun, unbegun
 from underpaint.training.config import RunConfig
 
 PACKAGES = ("torch", "torchvision", "timm", "segmentation-models-pytorch", "lightning-fabric", "numba", "numpy")
@@ -73,7 +73,7 @@ class RunFolder:
         """
         root.mkdir(parents=True, exist_ok=True)
         run = cls(root)
-        run.require_unbegun()
+        require_unbegun(root)
         run._write("about.json", _json({**about, "versions": versions()}))
         run._write("classes.json", _json(_class_settings(classes)))
         run.keep_config(config)
@@ -82,14 +82,7 @@ class RunFolder:
     @property
     def unbegun(self) -> bool:
         """Whether the folder is empty, or holds only what is written before the settings."""
-        held = {path.name for path in self.root.iterdir() if not LEFTOVER.fullmatch(path.name)}
-        return held <= {"about.json", "classes.json", lock.NAME}
-
-    def require_unbegun(self) -> None:
-        """Raise `RunError` where the folder holds anything but the start of a run."""
-        if not self.unbegun:
-            fix = "choose another folder, or go on with --resume"
-            raise RunError("the run folder is not empty", where=self.root, fix=fix)
+        return unbegun(self.root)
 
     def keep_config(self, config: RunConfig) -> None:
         """Write the settings: last at the start of a run, whose start is whole when they are there."""

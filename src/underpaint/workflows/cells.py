@@ -27,7 +27,7 @@ from underpaint.training.reporter import Reporter, Silent
 from underpaint.training.run_folder import RunFolder
 from underpaint.workflows.looks import Scored, score_run
 from underpaint.workflows.planning import AnyMethod, Plan
-from underpaint.workflows.train import plan
+from underpaint.workflows.train import plan_quietly
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def _apart(protocol: Protocol, cell: Cell) -> str | None:
 
 def _run(protocol: Protocol, cell: Cell, reporter: Reporter) -> Scored:
     row, folder = cell.row, protocol.run(cell.row, cell.seed)
-    planned = plan(
+    planned = plan_quietly(
         protocol.data,
         hints=row.hints,
         lenient=protocol.lenient,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import re
@@ -24,6 +25,7 @@ from underpaint.datasets.folder import DataFolder
 from underpaint.datasets.hints import read_any_hints
 from underpaint.evaluation.report import write_report
 from underpaint.evaluation.results import BudgetPoint, GapReport, MethodRow, PictureRow, Role
+from underpaint.hints.rest import fill_all
 from underpaint.hints.types import Hints, Kind
 from underpaint.imagefiles.images import read_rgb
 from underpaint.imagefiles.masks import read_index_mask
@@ -37,6 +39,7 @@ from underpaint.workflows.cells import Cell, Protocol, Row, run_cells
 from underpaint.workflows.choice import choose, main_kinds
 from underpaint.workflows.looks import SINGLE, Scored
 from underpaint.workflows.planning import AnyMethod
+from underpaint.workflows.preflight import preflight
 from underpaint.workflows.simulate import simulate
 from underpaint.workflows.training_data import read_settings
 
@@ -54,6 +57,9 @@ PICTURES = 6
 Results = dict[Row, dict[int, Scored]]
 Efforts = Mapping[tuple[Path, ...], float | None]
 """Minutes of a person's time by files of hints; no files are the masks."""
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -166,7 +172,7 @@ def gap(
     given = _hint_files(opened, out, sources, split, rest=rest)
     names = opened.split(split)
     require_truth(opened, (*names, *opened.split(test)))
-    kinds = _kinds(opened, names, given, lenient=lenient)
+    kinds = _kinds(opened, names, given, lenient=lenient, rest=rest)
     variants = (
         usual_variants(kinds, background=opened.classes.background is not None)
         if methods is None
@@ -244,9 +250,17 @@ def _simulated_from(data: DataFolder, split: str) -> str:
     return fingerprint(names, truth_digest(data, names), code)
 
 
-def _kinds(data: DataFolder, names: Sequence[str], files: tuple[Path, ...], *, lenient: bool) -> dict[Kind, int]:
-    found = read_any_hints(list(files), data, ignore_unknown=lenient, ignore_outside=lenient)[0]
-    return main_kinds(found[name] for name in names if name in found)
+def _kinds(
+    data: DataFolder, names: Sequence[str], files: tuple[Path, ...], *, lenient: bool, rest: str | None
+) -> dict[Kind, int]:
+    """Kinds of the hints; says what makes a training on them useless, for all rows together."""
+    read = read_any_hints(list(files), data, ignore_unknown=lenient, ignore_outside=lenient)[0]
+    found = {name: read[name] for name in names if name in read}
+    if rest is not None:
+        found = fill_all(found, rest, data.classes)[0]
+    if said := preflight(found, data.classes).warning:
+        log.warning(said)
+    return main_kinds(found.values())
 
 
 def usual_variants(kinds: Mapping[Kind, int], *, background: bool) -> list[Variant]:

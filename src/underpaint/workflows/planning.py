@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import statistics
 from collections.abc import Mapping, Sequence
@@ -17,13 +16,15 @@ from underpaint.core.errors import ConfigError, DataError
 from underpaint.core.lock import only_one
 from underpaint.core.paths import AnyPath, as_path
 from underpaint.datasets.folder import DataFolder
-from underpaint.doctor.estimate import Estimate, estimate
+from underpaint.doctor.estimate import Estimate, estimate, usable_cores
 from underpaint.hints.types import Hints, Kind
 from underpaint.imagefiles.images import deep_images, image_size
 from underpaint.imagefiles.masks import labels_digest
 from underpaint.imagefiles.window import OUTSIDE, common_window, outside
 from underpaint.methods.base import Method
-from underpaint.methods.registry import checked_class, learner_of, method_class, takers, with_settings
+from underpaint.methods.registry import checked_class, heads_of, learner_of, method_class, takers, with_settings
+from underpaint.models.network import Network
+from underpaint.models.weights import BUNDLED
 from underpaint.training.artifacts import TRAINING_ROOMS
 from underpaint.training.code import source_digest
 from underpaint.training.config import DataConfig, MethodConfig, RunConfig
@@ -36,8 +37,6 @@ from underpaint.workflows.preflight import preflight
 from underpaint.workflows.resume import go_on, make_folder
 from underpaint.workflows.run import Run
 from underpaint.workflows.training_data import TrainingData
-
-log = logging.getLogger(__name__)
 
 AnyMethod = str | type[Method[Config]] | Method[Config]
 """A registry name (or ``auto``), the class of a method, or a method with its settings."""
@@ -154,8 +153,6 @@ def plan_training(
     """
     data, hints, classes = learnt.data, learnt.hints, learnt.data.classes
     checked = preflight(hints, classes)
-    if checked.warning:  # before anything else, since nothing else is as likely to spoil the result
-        log.warning(checked.warning)
     choice = _choice(method, settings, main_kinds(hints.values()), background=classes.background is not None)
     given = _shared(method, choice.method, main_kinds(hints.values())) | choice.settings
     settings = merge({"method": {"settings": given}}, merge(settings, {"method": {"name": choice.method}}))
@@ -183,8 +180,32 @@ def plan_training(
         choice=choice,
         expected=_expected(len(hints), sizes, config, steps, rounds=len(stages) - 1),
         warning=checked.warning,
-        notes=(*learnt.remarks, *seen, *_left_out(len(hints), len(data.split(learnt.split))), *checked.notes),
+        notes=(
+            *learnt.remarks,
+            *seen,
+            *_left_out(len(hints), len(data.split(learnt.split))),
+            *checked.notes,
+            *_crowded(config.train.workers, usable_cores()),
+        ),
         source=_source(learnt, kinds, trained),
+    )
+
+
+def check_network(planned: Plan) -> None:
+    """Build the network of the first stage, so that a wrong encoder or weights end the call before a folder is made.
+
+    Weights of timm's hub are left to the training, which fetches them.
+
+    Raises:
+        ConfigError: as `Network`.
+    """
+    model, first = planned.config.model, planned.method.stages()[0]
+    Network(
+        model,
+        len(planned.data.classes),
+        needs=heads_of(planned.method, first),
+        decodes=first.network.decodes,
+        pretrained=model.weights != "auto" or model.encoder in BUNDLED,
     )
 
 
@@ -319,6 +340,13 @@ def _check_kinds(method: Method[Config], kinds: Mapping[Kind, int]) -> None:
     if not accepted & set(kinds):
         needed = " or ".join(sorted(accepted))
         raise ConfigError(f"method {method.name!r} needs {needed}; the hints are {', '.join(kinds)}")
+
+
+def _crowded(workers: int, cores: int) -> list[str]:
+    """A line where there are more loading processes than cores, so that they wait for each other."""
+    if workers <= cores:
+        return []
+    return [f"{workers} loading processes share {cores} core(s), which may be slow: lower train.workers"]
 
 
 def _left_out(hinted: int, images: int) -> list[str]:

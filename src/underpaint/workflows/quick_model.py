@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
@@ -24,6 +25,8 @@ from underpaint.training.fitting import fit_decoder
 from underpaint.training.reporter import Reporter, Silent, counting
 from underpaint.workflows.planning import Plan, plan_training
 from underpaint.workflows.training_data import TrainingData
+
+log = logging.getLogger(__name__)
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -77,6 +80,8 @@ def fit_quick(learnt: TrainingData, settings: Settings, reporter: Reporter | Non
         UnderpaintError: as `plan_training`; the hints mark no pixel or pixels of one class alone.
     """
     planned = plan_training(learnt, settings, "quick")
+    if planned.warning:
+        log.warning(planned.warning)
     config, classes = planned.config, planned.data.classes
     (stage,) = planned.method.stages()
     images = HintedImages(

@@ -8,6 +8,7 @@ from underpaint.core.classes import ClassTable
 from underpaint.core.config import Config, Settings
 from underpaint.core.errors import RunError
 from underpaint.methods.base import Method
+from underpaint.training.beginning import require_place
 from underpaint.training.config import RunConfig
 from underpaint.training.run_folder import RunFolder
 
@@ -19,8 +20,7 @@ def make_folder(out: Path, *, resume: bool) -> None:
         RunError: there is nothing to resume, the folder holds other things, or it would stop the run at its start or
             end.
     """
-    if resume and not out.is_dir():
-        raise RunError("there is nothing to resume", where=out, fix="leave --resume out to start a new run")
+    require_place(out, resume=resume)
     try:
         str(out.absolute()).encode()
     except UnicodeEncodeError:
@@ -31,15 +31,12 @@ def make_folder(out: Path, *, resume: bool) -> None:
         ) from None
     try:
         out.mkdir(parents=True, exist_ok=True)
-        next(out.iterdir(), None)
     except OSError as error:
         raise RunError(
             f"the run folder cannot be used: {error.strerror or error}", where=out, fix="choose another folder"
         ) from error
     run = RunFolder(out)  # before the lock, which is a file: a folder that is no run stays as it is
-    if not resume:
-        run.require_unbegun()
-    elif not run.unbegun:
+    if resume and not run.unbegun:
         run.file("config.yaml")
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from underpaint.core.paths import AnyPath, SomePaths, as_path, as_paths
 from underpaint.hints.types import Hints
 from underpaint.methods.registry import require_known
+from underpaint.training.beginning import require_place
 from underpaint.training.reporter import Reporter
 from underpaint.workflows.training_data import read_settings, read_training_data
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from underpaint.training.reporter import Reporter
     from underpaint.workflows.planning import AnyMethod, Plan
     from underpaint.workflows.run import Run
+
+log = logging.getLogger(__name__)
 
 
 def train(
@@ -64,6 +68,7 @@ def train(
         >>> run = underpaint.train("photographs", "run", hints="scribbles.jsonl")  # doctest: +SKIP
         >>> mask, probabilities = run.predict("photograph.jpg")  # doctest: +SKIP
     """
+    require_place(as_path(out, "out"), resume=resume)
     planned = plan(
         data, hints=hints, method=method, settings=settings, config=config, split=split, rest=rest, lenient=lenient
     )
@@ -93,6 +98,26 @@ def plan(
         >>> print(planned.words(), planned.expected.minutes)  # doctest: +SKIP
         >>> run = planned.train("run")  # doctest: +SKIP
     """
+    planned = plan_quietly(
+        data, hints=hints, method=method, settings=settings, config=config, split=split, rest=rest, lenient=lenient
+    )
+    if planned.warning:
+        log.warning(planned.warning)
+    return planned
+
+
+def plan_quietly(
+    data: AnyPath,
+    *,
+    hints: SomePaths | Mapping[str, Hints],
+    method: AnyMethod,
+    settings: Mapping[str, Any] | Sequence[str],
+    config: SomePaths,
+    split: str | None,
+    rest: str | None,
+    lenient: bool,
+) -> Plan:
+    """`plan`, with `Plan.warning` left to the caller to say: a comparison says it once for all its rows."""
     recipes = as_paths(config, "config")
     if isinstance(method, str) and method != "auto":
         require_known(method)
@@ -104,6 +129,8 @@ def plan(
         rest=rest,
         split=split,
     )
-    from underpaint.workflows.planning import plan_training  # imports torch, which takes seconds
+    from underpaint.workflows.planning import check_network, plan_training  # imports torch, which takes seconds
 
-    return plan_training(learnt, stated, method, where=", ".join([*map(str, recipes), "settings (--set)"]))
+    planned = plan_training(learnt, stated, method, where=", ".join([*map(str, recipes), "settings (--set)"]))
+    check_network(planned)
+    return planned
