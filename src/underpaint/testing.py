@@ -243,12 +243,21 @@ def _fitted(made: Method[Config], stage: Stage) -> tuple[bytes, bytes]:
     """The weights of a stage that is fitted, after a look at their shapes."""
     with TemporaryDirectory() as folder:
         still = next(ToyInference(Path(folder)).images())
-    model = made.fit(stage, Fitting(lambda: iter([still]), ToyBank(), 0))
+    fitting = Fitting(lambda: iter([still]), ToyBank(), 0, lambda: _toy_pooled(still))
+    model = learner_of(made, stage).fit(stage, fitting)
     said = f"{made.name}, stage {stage.name}"
     assert (model.weight.shape, model.bias.shape) == ((len(CLASSES), 9), (len(CLASSES),)), f"{said}: shapes of weights"
     assert np.isfinite(model.weight).all(), f"{said}: the weights are not finite"
     assert np.isfinite(model.bias).all(), f"{said}: the biases are not finite"
     return model.weight.tobytes(), model.bias.tobytes()
+
+
+def _toy_pooled(still: TrainingImage) -> Iterator[tuple[TrainingImage, npt.NDArray[np.float32]]]:
+    """One image with the disc and one with the bar, two windows of each."""
+    for label in (1, 2):
+        present = np.arange(len(CLASSES)) == label
+        looks = np.random.default_rng(label).random((2, 9), dtype=np.float32)
+        yield replace(still, present=present, allowed=present | (np.arange(len(CLASSES)) == 0)), looks
 
 
 def _check_stage(made: Method[Config], stage: Stage) -> None:

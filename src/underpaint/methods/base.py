@@ -8,12 +8,9 @@ from typing import Any, ClassVar, Literal, TypeVar
 from pydantic import Field
 
 from underpaint.core.config import Config
-from underpaint.core.errors import ConfigError
-from underpaint.features.linear import LinearModel
 from underpaint.hints.types import Kind
 from underpaint.losses.candidates import Balance, candidate_terms
 from underpaint.methods.about import About, Reference
-from underpaint.methods.inference import Fitting
 from underpaint.methods.stage import ConfigT, Learner, Stage
 from underpaint.models.network import ModelConfig
 from underpaint.records import Batch, NetOutput, Terms
@@ -81,20 +78,6 @@ class Method(Learner[ConfigT], ABC):
             side: Median longest side of the training images, in pixels.
         """
         return model
-
-    def fit(self, stage: Stage, fitting: Fitting) -> LinearModel:
-        """The weights of the linear decoder of a stage whose network is ``fitted``.
-
-        Args:
-            stage: The stage.
-            fitting: The training images and their features.
-
-        Raises:
-            ConfigError: the method has a stage that is fitted and does not say how.
-        """
-        raise ConfigError(
-            f"the method {self.name!r} does not fit its stage {stage.name!r}", fix="give the method's class a `fit`"
-        )
 
 
 class CandidateMethod(Method[CandidateConfigT], ABC):

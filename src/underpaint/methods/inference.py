@@ -20,17 +20,20 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Fitting:
-    """What a stage without gradient steps is fitted on. Given to `Method.fit`.
+    """What a stage without gradient steps is fitted on. Given to `Learner.fit`.
 
     Args:
         images: Gives the training images, in the order of their names.
         bank: Their features, from the stage's own encoder with its pre-trained weights.
         seed: Of every draw.
+        pooled: Gives the training images, each with the (K, F) means of what the tag head works on over K windows of
+            it.
     """
 
     images: Callable[[], Iterator[TrainingImage]]
     bank: Bank
     seed: int
+    pooled: Callable[[], Iterator[tuple[TrainingImage, npt.NDArray[np.float32]]]]
 
 
 class Inference(Protocol):

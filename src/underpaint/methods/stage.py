@@ -11,8 +11,10 @@ from torch import Tensor
 
 from underpaint.core.classes import ClassTable
 from underpaint.core.config import Config, Settings
+from underpaint.core.errors import ConfigError
+from underpaint.features.linear import LinearModel
 from underpaint.methods.about import NAME
-from underpaint.methods.inference import Inference
+from underpaint.methods.inference import Fitting, Inference
 from underpaint.records import Batch, Head, NetOutput, Progress, Terms
 
 ConfigT = TypeVar("ConfigT", bound=Config, covariant=True)
@@ -61,6 +63,18 @@ class Learner(Part[ConfigT], ABC):
         """
         return None
 
+    def fit(self, stage: Stage, fitting: Fitting) -> LinearModel:
+        """The weights of a stage whose network is ``fitted``: of its linear decoder, or of its tag head.
+
+        Args:
+            stage: The stage.
+            fitting: The training images and their features.
+
+        Raises:
+            ConfigError: the loss has a stage that is fitted and does not say how.
+        """
+        raise ConfigError(f"{self.name!r} does not fit its stage {stage.name!r}", fix="give its class a `fit`")
+
 
 class LabelMaker(Part[ConfigT], ABC):
     """Makes what a stage learns from, with the trained network of the stage before."""
@@ -92,7 +106,8 @@ class StageNetwork(Config):
         subclasses: K, the sub-categories of every class that the network tells apart; 0 for none.
         decodes: Whether the decoder runs. A classifier of images, which has no use for it, trains in two thirds of the
             time without it.
-        fitted: Whether the stage takes no gradient steps: `Method.fit` gives the weights of its linear decoder.
+        fitted: Whether the stage takes no gradient steps: `Learner.fit` gives the weights of its linear decoder, or of
+            its tag head where the decoder does not run.
     """
 
     start: Literal["fresh", "previous"] = "fresh"

@@ -20,6 +20,7 @@ from underpaint.core.paths import nearest_path
 from underpaint.models.depthwise import widen_depthwise
 from underpaint.models.linear import Levels, LinearHead, averaged
 from underpaint.models.tensors import load_into, read_tensors
+from underpaint.models.top import Top
 from underpaint.models.weights import BUNDLED, bundled_state
 from underpaint.records import Batch, Head, NetOutput
 
@@ -91,6 +92,8 @@ class Network(nn.Module):
         pretrained: Whether to load the encoder's weights; False where a checkpoint follows.
         field: Pixels of a photograph along the longer side of the largest view that it is trained on, which prediction
             takes for the size of its tiles; None where that is not known.
+        widened: Whether tag heads work on the wide features of `Top` where the encoder's classifier has them; weights
+            files without these layers have heads on the deepest features.
 
     Raises:
         ConfigError: an unknown encoder, one that the decoder cannot work with, or weights that are not there or do not
@@ -107,6 +110,7 @@ class Network(nn.Module):
         decodes: bool = True,
         pretrained: bool = True,
         field: int | None = None,
+        widened: bool = True,
     ) -> None:
         super().__init__()
         self.config = config
@@ -121,13 +125,16 @@ class Network(nn.Module):
         self.mean, self.std = normalisation(config.encoder)
         self.encoder, self.decoder, self.head, width = self._parts(classes, online=online)
         widen_depthwise(self)
-        deepest = self.encoder.out_channels[-1]
-        self.tag_head = nn.Conv2d(deepest, classes, 1, bias=False) if Head.TAGS in self.needs else None
+        tagged = Head.TAGS in self.needs or bool(subclasses)
+        with _named_errors(config):
+            self.top = Top.of(config.encoder, online=online) if tagged and widened else None
         self.variance_head = nn.Conv2d(width, 1, 1) if Head.VARIANCE in self.needs else None
         self.embedding_head = nn.Conv2d(width, width, 1) if Head.EMBEDDING in self.needs else None
-        self.sub_head = nn.Linear(deepest, classes * subclasses, bias=False) if subclasses else None
         if pretrained and not online and config.weights != "none":
             self._load_encoder()
+        deepest = self.encoder.out_channels[-1] if self.top is None else self.top.width
+        self.tag_head = nn.Conv2d(deepest, classes, 1, bias=False) if Head.TAGS in self.needs else None
+        self.sub_head = nn.Linear(deepest, classes * subclasses, bias=False) if subclasses else None
         if config.freeze_to and config.weights != "none":
             _freeze(self.encoder.model, config.freeze_to)
         if not decodes:
@@ -163,6 +170,8 @@ class Network(nn.Module):
             state = bundled_state(self.config.encoder)
         else:
             state = _read_weights(Path(self.config.weights))
+        if self.top is not None and not self.top.take(state):
+            self.top = None  # untrained layers between trained features and a linear model would be noise
         own = self.encoder.model.state_dict()
         # Around a sequence of layers timm's feature extractor writes stages_0 for the model's own stages.0.
         state = {key if key in own else key.replace(".", "_", 1): value for key, value in state.items()}
@@ -202,7 +211,10 @@ class Network(nn.Module):
         needs = {head for head, name in HEADS.items() if f"{name}.weight" in tensors}
         sub = tensors.get("sub_head.weight")
         subclasses = len(sub) // classes if sub is not None and sub.ndim else 0
-        network = cls(config, classes, needs=needs, subclasses=subclasses, pretrained=False, field=field)
+        widened = any(name.startswith("top.") for name in tensors)
+        network = cls(
+            config, classes, needs=needs, subclasses=subclasses, pretrained=False, field=field, widened=widened
+        )
         load_into(network, tensors, path)
         return network.eval()
 
@@ -210,7 +222,7 @@ class Network(nn.Module):
         """Training mode, in which a frozen encoder's batch norms stay as they are."""
         super().train(mode)
         if self.config.freeze_batch_norm:
-            for module in self.encoder.modules():
+            for module in (*self.encoder.modules(), *(self.top.modules() if self.top is not None else ())):
                 if isinstance(module, nn.modules.batchnorm._BatchNorm):
                     module.eval()
                     module.requires_grad_(False)
@@ -228,14 +240,15 @@ class Network(nn.Module):
         deepest = features[-1]
         decoded = self.decoder(features) if self.decodes else None
         tagged = self.tag_head is not None or self.sub_head is not None
-        pooled = self._pooled(deepest, valid) if tagged else deepest
+        wide = self.wide(deepest) if tagged else deepest
+        pooled = self._pooled(wide, valid) if tagged else deepest
         return NetOutput(
             logits=deepest.new_zeros(len(image), self.head.out_channels, 1, 1)
             if decoded is None
             else self.head(decoded),
             size=size,
             tag_logits=self.tag_head(pooled).flatten(1) if self.tag_head is not None else None,
-            tag_maps=self.tag_head(deepest) if self.tag_head is not None else None,
+            tag_maps=self.tag_head(wide) if self.tag_head is not None else None,
             sub_logits=self._sub(pooled) if self.sub_head is not None else None,
             features=deepest if Head.FEATURES in self.needs else None,
             # Softplus keeps the variance positive; the shift starts it near 0.1, as good as certain (softplus(-2.25)).
@@ -272,14 +285,17 @@ class Network(nn.Module):
         self._checked(image)
         if self.tag_head is None:
             raise ConfigError("the network has no tag head", fix="train with a method for tags: cam, rrm or sc-cam")
-        maps: Tensor = self.tag_head(self.encode(image)[-1])
+        maps: Tensor = self.tag_head(self.wide(self.encode(image)[-1]))
         return maps
 
     def pooled(self, image: Tensor) -> Tensor:
-        """(N, F) means of the deepest features over the image, which the tag head works on."""
+        """(N, F) means over the image of the features that the tag head works on."""
         self._checked(image)
-        deepest = self.encode(image)[-1]
-        return deepest.mean(dim=(2, 3))
+        return self.wide(self.encode(image)[-1]).mean(dim=(2, 3))
+
+    def wide(self, deepest: Tensor) -> Tensor:
+        """What the tag head works on: the deepest features, widened where the encoder's own classifier does."""
+        return deepest if self.top is None else self.top(deepest)
 
     def normalised(self, rgb: Tensor) -> Tensor:
         """(N, 3, H, W) RGB in [0, 1] as the encoder wants it."""

@@ -1,35 +1,42 @@
-"""A stage without gradient steps: features of all images, and a linear decoder fitted on them."""
+"""A stage without gradient steps: features of all images, and a linear decoder or tag head fitted on them."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
+from contextlib import closing
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from underpaint.core.config import Config
 from underpaint.core.rng import derive
 from underpaint.data.hinted import HintedImages
 from underpaint.data.samples import TrainingImage
-from underpaint.features.bank import FeatureBank
+from underpaint.features.bank import FeatureBank, ImageFeatures, Pixels
+from underpaint.features.linear import LinearModel
 from underpaint.features.store import usual_store
-from underpaint.methods.base import Method
+from underpaint.features.tag_linear import windows
 from underpaint.methods.inference import Fitting
-from underpaint.methods.stage import Stage
+from underpaint.methods.stage import Learner, Stage
 from underpaint.models.linear import LinearHead
 from underpaint.models.network import Network
 from underpaint.training.reporter import Reporter
 from underpaint.training.stage_inference import Count
 
+Floats = npt.NDArray[np.float32]
+
 
 def fit_decoder(
-    network: Network, method: Method[Config], stage: Stage, images: HintedImages, *, seed: int, reporter: Reporter
+    network: Network, learner: Learner[Config], stage: Stage, images: HintedImages, *, seed: int, reporter: Reporter
 ) -> FeatureBank:
-    """Give a network's linear decoder the weights that `Method.fit` finds.
+    """Give a network's linear decoder the weights that `Learner.fit` finds.
 
     Args:
         network: With a linear decoder; changed.
-        method: Fits.
-        stage: A ``fitted`` stage of it.
+        learner: Fits.
+        stage: A ``fitted`` stage.
         images: The images with their hints.
         seed: Of the run.
         reporter: Watches the features being computed.
@@ -40,17 +47,75 @@ def fit_decoder(
     Raises:
         LearningError: the hints mark no pixel, or pixels of one class alone.
     """
-    assert isinstance(network.head, LinearHead), f"{method.name} fits a network without a linear decoder"
-    bank, count = FeatureBank(network, usual_store()), Count(reporter, len(images))
-
-    def training_images() -> Iterator[TrainingImage]:
-        return count.each("computing features", images.training_images())
-
-    try:
-        model = method.fit(stage, Fitting(training_images, bank, derive(seed, "fit")))
-    finally:
-        count.close()
+    assert isinstance(network.head, LinearHead), f"{learner.name} fits a network without a linear decoder"
+    bank = FeatureBank(network, usual_store())
+    model = _fitted(network, learner, stage, images, bank, seed=seed, reporter=reporter)
     network.head.set_weights(torch.from_numpy(model.weight), torch.from_numpy(model.bias))
     if bank.store is not None and bank.store.failure is not None:
         reporter.note(f"features are not kept: {bank.store.failure}")
     return bank
+
+
+def fit_tag_head(
+    network: Network, learner: Learner[Config], stage: Stage, images: HintedImages, *, seed: int, reporter: Reporter
+) -> None:
+    """Give a network's tag head the weights that `Learner.fit` finds. Arguments as of `fit_decoder`.
+
+    The features are not kept: the weights are, and nothing else asks for features of this encoder and stride.
+
+    Raises:
+        DataError: as `underpaint.features.tag_linear.fit_tags`.
+    """
+    assert network.tag_head is not None, f"{learner.name} fits a network without a tag head"
+    if network.config.weights == "none":
+        reporter.note(
+            "the linear classifier stands on an encoder without pre-trained weights, whose features say little; "
+            "method.settings.classifier=trained trains both"
+        )
+    model = _fitted(network, learner, stage, images, FeatureBank(network, None), seed=seed, reporter=reporter)
+    with torch.no_grad():
+        network.tag_head.weight.copy_(torch.from_numpy(model.weight)[:, :, None, None])
+
+
+def _fitted(
+    network: Network,
+    learner: Learner[Config],
+    stage: Stage,
+    images: HintedImages,
+    bank: FeatureBank,
+    *,
+    seed: int,
+    reporter: Reporter,
+) -> LinearModel:
+    count = Count(reporter, len(images))
+
+    def training_images() -> Iterator[TrainingImage]:
+        return count.each("computing features", images.training_images())
+
+    def pooled() -> Iterator[tuple[TrainingImage, Floats]]:
+        under_way: deque[TrainingImage] = deque()
+
+        def pixels() -> Iterator[Pixels]:
+            for image in training_images():
+                under_way.append(image)
+                yield image.rgb
+
+        with closing(bank.stream(pixels())) as every:
+            for features in every:
+                image = under_way.popleft()
+                yield image, windows(_wide(network, features, (image.rgb.shape[0], image.rgb.shape[1])))
+
+    try:
+        return learner.fit(stage, Fitting(training_images, bank, derive(seed, "fit"), pooled))
+    finally:
+        count.close()
+
+
+@torch.inference_mode()
+def _wide(network: Network, features: ImageFeatures, size: tuple[int, int]) -> Floats:
+    """(F, h, w): what the tag head works on, of the cells that show an (H, W) image and not its padding."""
+    deepest = features.levels[-2].float()  # the last level is their context
+    cells = zip(deepest.shape[1:], size, features.padded, strict=True)
+    height, width = (max(1, round(side * seen / padded)) for side, seen, padded in cells)
+    wide = network.wide(deepest[None, :, :height, :width].to(next(network.parameters()).device))
+    return np.asarray(wide[0].cpu().numpy())

@@ -167,7 +167,7 @@ class StageInference:
         listed = ", ".join(f"{self.classes.names[c]} in {missed[c]} of {tagged[c]}" for c in rare)
         return (
             f"the classifier sees nothing of a class in images tagged with it: {listed}. "
-            "Their labels lack it; a longer training (train.epochs) may mend that"
+            "Their labels lack it; more tagged images may mend that, for a trained classifier also more train.epochs"
         )
 
     def _respond(self, folder: Path, scales: tuple[float, ...], flip: bool) -> None:

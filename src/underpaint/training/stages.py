@@ -32,7 +32,7 @@ from underpaint.training.checkpoint import Tensors, tensor_bytes
 from underpaint.training.code import source_digest
 from underpaint.training.config import RunConfig
 from underpaint.training.cost import Cost
-from underpaint.training.fitting import fit_decoder
+from underpaint.training.fitting import fit_decoder, fit_tag_head
 from underpaint.training.loop import Loop, make_fabric, precision_of
 from underpaint.training.reporter import Reporter
 from underpaint.training.run_folder import EventLog, RunFolder
@@ -224,9 +224,10 @@ class StagedRun:
         return trained
 
     def _fitted(self, method: Method[Config], stage: Stage, network: Network, images: HintedImages) -> Tensors:
-        """The network with the weights that `Method.fit` gives its linear decoder; nothing is trained by steps."""
+        """The network with the weights that `Learner.fit` gives its linear decoder or tag head, without a step."""
         events, cost = self._events(stage, 0), Cost()
-        fit_decoder(network, method, stage, images, seed=self.config.seed, reporter=self.reporter)
+        fit = fit_decoder if stage.network.decodes else fit_tag_head
+        fit(network, learner_of(method, stage), stage, images, seed=self.config.seed, reporter=self.reporter)
         events.write("trained", 0, **cost.figures(), steps=0)
         events.close()
         return network.state_dict()

@@ -8,10 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests.tiny import TINY
 
 from underpaint import plan, predict, simulate
 from underpaint.annotations.jsonl import read_hints
 from underpaint.core.errors import RunError
+from underpaint.data.hinted import HintedImages
+from underpaint.methods.registry import learner_of
+from underpaint.models.network import ModelConfig, Network
+from underpaint.predict.responses import CamPredictor
+from underpaint.records import Head
+from underpaint.training.fitting import fit_tag_head
+from underpaint.training.reporter import Silent
 from underpaint.training.run_folder import RunFolder
 
 
@@ -53,7 +61,8 @@ def labels_follow_the_tags(run: RunFolder, stage: str, tags: Path) -> float:
 def test_cam_trains_a_classifier_and_a_network_on_its_maps(
     scenes: Path, tags: Path, small: list[str], tmp_path: Path
 ) -> None:
-    run = plan(scenes, hints=[tags], method="cam", settings=small).train(tmp_path / "run")
+    trained = [*small, "method.settings.classifier=trained"]
+    run = plan(scenes, hints=[tags], method="cam", settings=trained).train(tmp_path / "run")
     assert artifacts(run) == ["labels-retrain", "responses", "trained-classify", "trained-retrain"]
     assert stage_terms(run, "classify")["tags"] > 0
     assert set(stage_terms(run, "classify")) == {"tags"}
@@ -71,6 +80,39 @@ def test_cam_trains_a_classifier_and_a_network_on_its_maps(
     assert not any("background" in path.stem for path in pictures)
     with Image.open(pictures[0]) as picture:
         assert picture.size == (80, 64)
+
+
+def test_the_linear_classifier_takes_no_step_and_knows_what_the_images_show(
+    scenes: Path, tags: Path, small: list[str], tmp_path: Path
+) -> None:
+    weights = []
+    for number, seed in enumerate((0, 1)):
+        settings = [*small, *TINY, f"seed={seed}", "train.epochs=1", "method.settings.scales=[1.0]"]
+        said: list[str] = []
+
+        class Noting(Silent):
+            def note(self, text: str, said: list[str] = said) -> None:
+                said.append(text)
+
+        planned = plan(scenes, hints=[tags], method="cam", settings=settings)
+        if number == 0:
+            run = planned.train(tmp_path / "run", reporter=Noting())
+            assert any("without pre-trained weights" in text for text in said)
+            events = [json.loads(line) for line in (run.root / "events.jsonl").read_text().splitlines()]
+            assert next(event["steps"] for event in events if event["event"] == "trained") == 0
+        images = HintedImages(planned.data, planned.hints, planned.config.views, seed=0)
+        network = Network(ModelConfig(), len(planned.data.classes), needs={Head.TAGS})
+        stage = planned.method.stages()[0]
+        fit_tag_head(network, learner_of(planned.method, stage), stage, images, seed=seed, reporter=Silent())
+        assert network.tag_head is not None
+        weights.append(network.tag_head.weight.detach().numpy().copy())
+    np.testing.assert_array_equal(*weights)  # convex: no seed plays a part
+    looker = CamPredictor(network, scales=(1.0,), flip=False)
+    right = []
+    for still in images.training_images():
+        shown = np.delete(still.present, 0)
+        right += [(looker.scores(still.rgb)[1:] > 0.5) == shown]
+    assert np.mean(right) > 0.8
 
 
 @pytest.mark.slow  # five trainings

@@ -12,12 +12,12 @@ from underpaint.methods.base import Method
 from underpaint.methods.cam import ABOUT
 from underpaint.methods.inference import Inference
 from underpaint.methods.stage import LabelMaker, Stage
-from underpaint.methods.tags.learners import classify
+from underpaint.methods.tags.learners import ClassifierConfig, classify
 from underpaint.methods.tags.maps import Background, resized, scored
 from underpaint.records import Batch, NetOutput, Progress, Terms
 
 
-class CamConfig(Config):
+class CamConfig(ClassifierConfig):
     """Settings of cam.
 
     Attributes:
@@ -38,8 +38,11 @@ class Cam(Method[CamConfig], about=ABOUT):
     Settings: ClassVar[type[Config]] = CamConfig
 
     def stages(self) -> tuple[Stage, ...]:
-        """A classifier, the same whatever the settings are, and a fresh network on the labels."""
-        return (classify(self.classes), Stage(name="retrain", labels=StrongestClass(self.config, self.classes)))
+        """A classifier, and a fresh network on the labels."""
+        return (
+            classify(self.classes, self.config),
+            Stage(name="retrain", labels=StrongestClass(self.config, self.classes)),
+        )
 
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
         """One term, ``seeds``: the loss of the network on the labels."""

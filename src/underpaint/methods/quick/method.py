@@ -53,7 +53,7 @@ class Quick(Method[QuickConfig], about=ABOUT):
 
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
         """No stage of this method takes gradient steps."""
-        raise ConfigError("the method quick has no loss", fix="its only stage is fitted, see `Method.fit`")
+        raise ConfigError("the method quick has no loss", fix="its only stage is fitted, see `Learner.fit`")
 
     def fit(self, stage: Stage, fitting: Fitting) -> LinearModel:
         """Fit on the marked pixels of all images."""

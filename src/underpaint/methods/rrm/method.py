@@ -25,7 +25,7 @@ from underpaint.methods.rrm import ABOUT
 from underpaint.methods.rrm.labels import Reliability, reliable_labels
 from underpaint.methods.rrm.losses import gated_dense_energy, split_cross_entropy
 from underpaint.methods.stage import LabelMaker, Stage, StageNetwork
-from underpaint.methods.tags.learners import LabelledPixels, NoSettings, classify
+from underpaint.methods.tags.learners import ClassifierConfig, LabelledPixels, NoSettings, classify
 from underpaint.methods.tags.refine import Refiner
 from underpaint.records import Batch, Head, NetOutput, Progress, Terms
 
@@ -33,7 +33,7 @@ MASK_CRF = CrfParameters(3, 3, 83, 5, 4)
 """Dense CRF that sharpens the masks of the first network in RRM's second step (the authors' code)."""
 
 
-class RrmConfig(Config):
+class RrmConfig(ClassifierConfig):
     """Settings of RRM; the defaults are those of the authors' code unless said otherwise.
 
     Attributes:
@@ -85,7 +85,7 @@ class Rrm(Method[RrmConfig], about=ABOUT):
     def stages(self) -> tuple[Stage, ...]:
         """The classifier where asked for, the training itself, and a fresh network on its predictions where asked."""
         config = self.config
-        first = (classify(self.classes),) if config.schedule == "classified" else ()
+        first = (classify(self.classes, config),) if config.schedule == "classified" else ()
         train = Stage(
             name="train",
             network=StageNetwork(start="previous" if first else "fresh"),

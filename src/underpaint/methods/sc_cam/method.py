@@ -14,11 +14,11 @@ from underpaint.methods.sc_cam.labels import ClusterConfig, Clusters, PairConfig
 from underpaint.methods.sc_cam.losses import AffinityConfig, AffinityLearner, SubcategoryClassifier, SubcategoryConfig
 from underpaint.methods.sc_cam.walk import WalkConfig, WalkedLabels
 from underpaint.methods.stage import Schedule, Stage, StageNetwork
-from underpaint.methods.tags.learners import classify
+from underpaint.methods.tags.learners import ClassifierConfig, classify
 from underpaint.records import Batch, NetOutput, Progress, Terms
 
 
-class ScCamConfig(ClusterConfig, SubcategoryConfig, PairConfig, WalkConfig):
+class ScCamConfig(ClassifierConfig, ClusterConfig, SubcategoryConfig, PairConfig, WalkConfig):
     """Settings of SC-CAM; those of affinity and walk are PSA's (Ahn and Kwak, CVPR 2018) where nothing else is said.
 
     Attributes:
@@ -60,7 +60,7 @@ class ScCam(Method[ScCamConfig], about=ABOUT):
             schedule=Schedule(rate=config.retrain_rate),
             labels=WalkedLabels(config.part(WalkConfig), classes),
         )
-        return (classify(classes), *rounds, affinity, last)
+        return (classify(classes, config), *rounds, affinity, last)
 
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
         """``seeds`` and ``soft``: the loss of the last network, on hard labels and on soft ones."""
