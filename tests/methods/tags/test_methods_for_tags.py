@@ -106,7 +106,7 @@ def test_the_linear_classifier_takes_no_step_and_knows_what_the_images_show(
         fit_tag_head(network, learner_of(planned.method, stage), stage, images, seed=seed, reporter=Silent())
         assert network.tag_head is not None
         weights.append(network.tag_head.weight.detach().numpy().copy())
-    np.testing.assert_array_equal(*weights)  # convex: no seed plays a part
+    np.testing.assert_array_equal(weights[0], weights[1])  # convex: no seed plays a part
     looker = CamPredictor(network, scales=(1.0,), flip=False)
     right = []
     for still in images.training_images():
