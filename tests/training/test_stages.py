@@ -276,7 +276,7 @@ def test_images_with_tags_alone_wait_for_the_second_network_or_are_left_out(
 
     run = planned.train(tmp_path / "run", reporter=Watching())
     annotated = 8 if used else 5
-    passes = {"looking at the images": annotated, "making labels": annotated}
+    passes = {"predicting the images": annotated, "making labels": annotated}
     assert seen == {"train": 8, "retrain-1": 8, **passes}
     labels = {path.stem for path in (run.root / "artifacts").glob("labels-*/labels/*.png")}
     assert len(labels) == (8 if used else 5)

@@ -1,1 +1,1 @@
-"""Floor 5: the loop, stages and artifacts, the run folder, checkpoints, optimiser and schedule."""
+"""Floor 5: the training loop, stages and artifacts, the run folder, checkpoints, optimiser and learning rate."""

@@ -1,4 +1,4 @@
-"""What a stage makes: a folder named by the hash of what went in, written whole, read again with its checksums."""
+"""Artifacts of stages: folders named by the hash of their inputs, written completely and checked with checksums."""
 
 from __future__ import annotations
 
@@ -19,31 +19,34 @@ TRAINING_ROOMS = (
     *READING_ROOMS, "records.py", "kernels", "losses", "models", "data",
     "features", "methods", "predict", "training",
 )  # fmt: skip
-"""The code that weights, and labels made between two stages, depend on."""
+"""The packages whose code decides the weights of a stage and the labels made between two stages."""
 
 CHECKSUMS = "checksums.json"
-"""SHA-256 of every file of an artifact, by its path below the folder."""
+"""File with the SHA-256 of every other file of an artifact, by its path below the folder."""
 
 _whole: set[Path] = set()
 """Artifacts that this process has written or checked."""
 
 
 def artifact_path(store: Path, name: str, inputs: Any) -> Path:
-    """Where the artifact made from ``inputs`` lies, or would lie."""
+    """The path of the artifact that is made from ``inputs``, whether it exists or not."""
     return store / f"{name}-{fingerprint(name, inputs)}"
 
 
 def make_artifact(store: Path, name: str, inputs: Any, make: Callable[[Path], None]) -> Path:
-    """The artifact that ``make`` writes from ``inputs``; made only if the store does not hold it yet, whole.
+    """Make an artifact, unless the store already holds it undamaged.
 
-    Two processes that make the same one at the same time both write it whole; the later takes the earlier's place. One
-    that is damaged is named, and made again.
+    If two processes make the same artifact at the same time, both write it completely, and the later one replaces the
+    earlier one. A damaged artifact is reported and made again.
 
     Args:
         store: Folder of artifacts; several runs may share it.
         name: Readable part of the folder's name.
         inputs: Everything that the result depends on, as JSON values.
-        make: Writes into the empty folder that it is given.
+        make: Writes the files of the artifact into the empty folder that is passed to it.
+
+    Returns:
+        The folder of the artifact.
     """
     target = artifact_path(store, name, inputs)
     if not is_whole(target):
@@ -57,9 +60,9 @@ def make_artifact(store: Path, name: str, inputs: Any, make: Callable[[Path], No
 
 
 def is_whole(artifact: Path) -> bool:
-    """Whether an artifact is there with the very bytes that were written; a damaged one is named.
+    """Whether an artifact exists with exactly the bytes that were written. A damaged artifact is reported.
 
-    Its files are read once in a process.
+    A process reads the files of an artifact only once.
     """
     key = artifact.absolute()
     if key not in _whole and artifact.is_dir():
@@ -72,7 +75,7 @@ def is_whole(artifact: Path) -> bool:
 
 
 def _damage(artifact: Path) -> str | None:
-    """What differs from the checksums, or None."""
+    """A description of what differs from the checksums, or None."""
     try:
         stated = read_json(artifact / CHECKSUMS)
         seen = _digests(artifact)

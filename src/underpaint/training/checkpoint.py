@@ -1,4 +1,4 @@
-"""Checkpoints: safetensors and JSON, written whole or not at all, checked when read."""
+"""Checkpoints: safetensors and JSON files, written completely or not at all, and checked when they are read."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from underpaint.models.tensors import MAX_BYTES, read_tensors
 log = logging.getLogger(__name__)
 
 PARTS = frozenset({"weights", "optimiser", "average"})
-"""What a checkpoint may hold, a file each."""
+"""The possible parts of a checkpoint; each is a file."""
 
 KEEP = 2
-"""Checkpoints that are kept: the last, and one to fall back to."""
+"""Number of checkpoints that are kept: the last one, and one before it in case the last one is damaged."""
 
 Tensors = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
 class Logged:
-    """Where the event log stands: with it, the lines of a resumed run are those of one that did not stop.
+    """State of the event log. With it, a resumed run writes the same lines as a run that was not interrupted.
 
     Args:
-        since: Step of the last line.
-        sums: Loss terms added up since.
+        since: Optimiser step of the last line.
+        sums: Sum of each loss term over the steps after that line.
     """
 
     since: int
@@ -47,14 +47,14 @@ class Logged:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """All that the loop needs to go on as if it had not stopped.
+    """Everything that the training loop needs to continue as if it had not stopped.
 
     Args:
-        step: Optimiser steps done.
-        weights: The network's state.
-        optimiser: State of the optimiser, flat: ``"<parameter>.<name>"``.
+        step: Number of optimiser steps done.
+        weights: State of the network.
+        optimiser: State of the optimiser as a flat mapping with keys ``"<parameter>.<name>"``.
         average: State of the weight average, or None.
-        logged: Where the event log stands.
+        logged: State of the event log.
     """
 
     step: int
@@ -65,15 +65,18 @@ class Checkpoint:
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint, inputs: str) -> Path:
-    """Write ``folder/step-N`` and remove all but the last two.
+    """Write ``folder/step-N`` and remove all checkpoints but the last two.
 
     Args:
-        folder: Of the stage's checkpoints; the folder around it must be there.
-        checkpoint: What to write.
-        inputs: Fingerprint of what the weights depend on.
+        folder: Folder of the checkpoints of the stage; its parent must exist.
+        checkpoint: The checkpoint to write.
+        inputs: Fingerprint of everything that the weights depend on.
+
+    Returns:
+        The folder of the new checkpoint.
 
     Raises:
-        DataError: it could not be written; earlier checkpoints are untouched.
+        DataError: The checkpoint could not be written; earlier checkpoints are unchanged.
     """
     target = folder / f"step-{checkpoint.step:08d}"
     parts = {"weights": checkpoint.weights, "optimiser": checkpoint.optimiser, "average": checkpoint.average}
@@ -86,7 +89,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, inputs: str) -> Path:
                 digests[name] = hashlib.sha256(content).hexdigest()
         logged = {"since": checkpoint.logged.since, "sums": dict(checkpoint.logged.sums)}
         state = {"step": checkpoint.step, "inputs": inputs, "sha256": digests, "logged": logged}
-        # Not sorted: the loss terms keep their order, in which the event log has them and the curves are drawn.
+        # The keys are not sorted: the event log and the curves have the loss terms in this order.
         (temporary / "state.json").write_text(json.dumps(state) + "\n", encoding="utf-8")
     for old in _numbered(folder)[:-KEEP]:
         shutil.rmtree(old)
@@ -94,25 +97,25 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, inputs: str) -> Path:
 
 
 def tensor_bytes(tensors: Tensors) -> bytes:
-    """A safetensors file's content; shared memory and strides are resolved by copying."""
+    """The content of a safetensors file. Tensors with shared memory or strides are copied first."""
     return save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()})
 
 
 def load_checkpoint(folder: Path, inputs: str) -> Checkpoint | None:
-    """The last whole checkpoint of a folder; a damaged one is named, and the one before it is taken.
+    """Read the last undamaged checkpoint of a folder. A damaged checkpoint is reported, and the one before it is read.
 
-    Checkpoints that were made from other inputs (photographs or code that changed since) are named and removed: the
-    stage begins anew, since weights of both would be neither's.
+    Checkpoints that were made from other inputs (images or code that changed since) are reported and removed. The stage
+    then starts again from its first step: otherwise the weights would depend on both the old and the new inputs.
 
     Args:
-        folder: Of the stage's checkpoints.
-        inputs: Fingerprint of what the weights depend on.
+        folder: Folder of the checkpoints of the stage.
+        inputs: Fingerprint of everything that the weights depend on.
 
     Returns:
-        None where there is no checkpoint of these inputs.
+        The checkpoint, or None if there is no checkpoint of these inputs.
 
     Raises:
-        RunError: checkpoints are there, but none is whole.
+        RunError: There are checkpoints, but all are damaged.
     """
     found = []
     for path in _numbered(folder):
@@ -136,7 +139,7 @@ def _numbered(folder: Path) -> list[Path]:
 
 
 def _made_from(path: Path) -> str | None:
-    """Fingerprint of a checkpoint's inputs; None where it cannot be read."""
+    """Fingerprint of the inputs of a checkpoint, or None if it cannot be read."""
     try:
         return str(read_json(path / "state.json", max_bytes=TEXT_BYTES)["inputs"])
     except (OSError, ValueError, LookupError, TypeError, UnderpaintError):
@@ -158,16 +161,16 @@ def _read(path: Path) -> Checkpoint:
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> Tensors:
-    """The optimiser's state as flat tensors. Rates and the like come from the configuration."""
+    """State of the optimiser as a flat mapping. Learning rates and other settings come from the configuration."""
     state = optimiser.state_dict()["state"]
     return {f"{index}.{name}": torch.as_tensor(value) for index, held in state.items() for name, value in held.items()}
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Tensors) -> None:
-    """Put flat tensors back into an optimiser of the same parameters.
+    """Restore the state of an optimiser from a flat mapping.
 
     Raises:
-        RunError: they are those of other parameters.
+        RunError: The tensors belong to other parameters.
     """
     state: dict[int, dict[str, Tensor]] = {}
     shapes = [parameter.shape for group in optimiser.param_groups for parameter in group["params"]]

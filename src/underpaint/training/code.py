@@ -1,4 +1,4 @@
-"""The source of methods from elsewhere: of this package's own, `code_digest` says what it was."""
+"""A fingerprint of the source code of methods from other packages; `code_digest` is that of our own code."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from pathlib import Path
 from underpaint.core.digest import PACKAGE, file_digest, fingerprint
 
 KNOWN = {PACKAGE.name, "pydantic", *sys.stdlib_module_names} - {"__main__"}
-"""Packages whose classes a method may derive from without a part in its digest."""
+"""Packages whose source is not part of the fingerprint, although a method derives from their classes."""
 
 
 @cache
 def source_digest(kind: type) -> str | None:
-    """A fingerprint of the source that defines a class and those that it derives from, outside this package.
+    """A fingerprint of the source of a class and of its base classes outside this package.
 
-    Of each it is the module's file, or all files of the package around the module: a method imports its losses from
-    there.
+    For each class it includes the file of the module, or all files of the package that contains the module, because a
+    method imports its losses from there.
 
     Returns:
-        None for a class of this package. One whose source is not to be had (typed at a prompt) has another fingerprint
-        in each process: nobody knows what it was before.
+        None for a class of this package. A class without a source file (typed at a prompt) gets a new fingerprint in
+        each process, because its source cannot be compared with an earlier one.
     """
     modules = dict.fromkeys(base.__module__ for base in kind.__mro__ if base.__module__.partition(".")[0] not in KNOWN)
     if not modules:
@@ -36,7 +36,7 @@ def source_digest(kind: type) -> str | None:
 
 
 def _sources(module: str) -> Iterator[tuple[str, Path]]:
-    """The files around a module, each with its path below the module's top package."""
+    """The files of the top package of a module, each with its path."""
     file = Path(inspect.getfile(sys.modules[module]))
     depth = module.count(".") + (file.name == "__init__.py")
     if not depth:

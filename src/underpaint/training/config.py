@@ -1,4 +1,4 @@
-"""The settings of a run: everything that a recipe may say."""
+"""The settings of a run: everything that a configuration file can contain."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from underpaint.models.network import DIVISOR, ModelConfig
 Precision = Literal["auto", "32-true", "bf16-mixed"]
 
 LEAST_CROP = 32
-"""Pixels of the shortest side of a crop."""
+"""Smallest accepted side of a crop in pixels."""
 
 
 class TrainConfig(Config):
@@ -25,22 +25,23 @@ class TrainConfig(Config):
 
     Attributes:
         epochs: Passes over the images in a stage of length 1.
-        least_steps: Optimiser steps that a stage of length 1 has at least, where passes over a small set would be
-            fewer. 0 where ``epochs`` is stated: a stated number of passes is taken as it is.
-        batch: Images an optimiser step, over all accumulated parts.
-        accumulate: Parts that a batch is split into, one after the other, to save memory.
+        least_steps: Least number of optimiser steps of a stage of length 1. It matters for small data sets, for which
+            the passes would be fewer steps. It is 0 if ``epochs`` is given: a given number of passes is used as it is.
+        batch: Number of images in an optimiser step, over all accumulated parts.
+        accumulate: Number of parts into which a batch is split to save memory; they are computed one after the other.
         lr: Peak learning rate of decoder and heads (AdamW).
         encoder_lr: Factor on ``lr`` for the pre-trained encoder.
-        weight_decay: Decoupled, on convolution weights; never on norms and biases.
-        warmup: Share of the steps over which the rate rises from 0.
-        power: Of the polynomial decay to 0 (DeepLab's 0.9).
-        ema: Decay of an average of the weights over the steps, which is then what predicts; 0 for none.
-        precision: ``auto`` is 32 bit on a CPU and bfloat16 mixed on a GPU that has it. ``bf16-mixed`` saves a quarter
-            of the step on a CPU with AVX-512 BF16, and is slower on others. 16-bit floats of the other kind are not
-            offered: they overflow, and would need a scale of the loss that is part of every checkpoint.
-        workers: Processes that load samples; 0 loads between the steps.
-        checkpoint_every: Steps between checkpoints.
-        gradient_clip: Largest norm of the gradient; 0 for none.
+        weight_decay: Decoupled weight decay of the convolution weights; normalisation layers and biases have none.
+        warmup: Share of the steps over which the learning rate rises from 0.
+        power: Exponent of the polynomial decay of the learning rate to 0 (0.9 in DeepLab).
+        ema: Decay of an exponential moving average of the weights. If it is above 0, the average is the trained
+            network; 0 uses the last weights.
+        precision: ``auto`` is 32 bit on a CPU, and bfloat16 mixed precision on a GPU that supports it. ``bf16-mixed``
+            saves a quarter of the time of a step on a CPU with AVX-512 BF16, and is slower on other CPUs. float16 is
+            not offered: it overflows, and it would need a loss scale as a part of every checkpoint.
+        workers: Number of processes that load samples; with 0, samples are loaded between the steps.
+        checkpoint_every: Number of steps between two checkpoints.
+        gradient_clip: Largest norm of the gradient; 0 for no limit.
     """
 
     epochs: float = Field(default=20.0, gt=0, le=1e6)
@@ -65,21 +66,21 @@ class TrainConfig(Config):
         return {"least_steps": 0, **settings} if stated else settings
 
     def steps(self, images: int, length: float) -> int:
-        """Optimiser steps of a stage over ``images`` images, whose passes are ``length`` times those of the recipe."""
+        """Number of optimiser steps of a stage with ``images`` images and ``length`` times the configured passes."""
         passes = round(images * self.epochs * length / self.batch)
         return max(1, passes, round(self.least_steps * length))
 
 
 class DataConfig(Config):
-    """Settings of reading.
+    """Settings for reading images.
 
     Attributes:
-        window: Lower and upper value, 0 to 65535, of photographs of 16 bits a channel that become black and white
-            (`underpaint.imagefiles.window`); ``auto`` takes percentiles over the photographs that are learned from. The
-            run keeps the numbers, and prediction uses them. Photographs of 8 bits do not feel it.
-        working: Longest side in pixels at which labels are made between the stages, by local models and energies.
-            Larger photographs are made smaller for it, and the labels larger again; crops for training and predicted
-            masks keep the photograph's own size.
+        window: The values from 0 to 65535 that become black and white in images with 16 bits a channel
+            (`underpaint.imagefiles.window`). ``auto`` computes percentiles over the training images. The run stores the
+            two values, and prediction uses them. The setting has no effect on images with 8 bits a channel.
+        working: Longest side in pixels at which pseudo-labels are made between the stages, by local models and CRFs.
+            Larger images are reduced to this size for it, and the labels are enlarged afterwards. Training crops and
+            predicted masks keep the image's own size.
     """
 
     window: Window | Literal["auto"] = "auto"
@@ -92,16 +93,16 @@ class DataConfig(Config):
 
     @property
     def fixed(self) -> Window | None:
-        """The window in numbers; None where there is none, as of photographs of 8 bits alone."""
+        """The two values of the window, or None if there is none, as for images with 8 bits a channel."""
         return None if self.window == "auto" else self.window
 
 
 class MethodConfig(Config):
-    """Which method, and its own settings.
+    """The method and its own settings.
 
     Attributes:
-        name: One of `underpaint methods`.
-        settings: The method's; see its page.
+        name: Name of a method; `underpaint methods` lists them.
+        settings: Settings of the method; its documentation page explains them.
     """
 
     name: str = Field(pattern=NAME)
@@ -109,10 +110,10 @@ class MethodConfig(Config):
 
 
 class RunConfig(Config):
-    """All settings of a run. The resolved file in the run folder alone repeats the run.
+    """All settings of a run. The file ``config.yaml`` in the run folder contains all of them and repeats the run.
 
     Attributes:
-        seed: Of every random choice.
+        seed: Seed of all random numbers, 0 or more.
     """
 
     method: MethodConfig

@@ -1,4 +1,4 @@
-"""What a piece of work took: seconds, and the peak memory of this process."""
+"""Measures how long a piece of work took, and the peak memory of this process."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from contextlib import suppress
 from pathlib import Path
 
 OWN = Path("/proc/self")
-"""Where Linux keeps what a process uses; elsewhere there is no such folder, and no memory is given."""
+"""Folder in which Linux reports the memory of a process. Other systems lack it; there no memory is reported."""
 
 
 class Cost:
-    """Counts from when it is made. Processes that load images or make labels have memory of their own, not counted."""
+    """Measures from its creation on. The memory of processes that load images or make labels is not included."""
 
     def __init__(self) -> None:
         self.began = time.perf_counter()
-        with suppress(OSError):  # where that is not allowed, the peak is that of the process since it began
+        with suppress(OSError):  # if that is not allowed, the peak is that since the start of the process
             (OWN / "clear_refs").write_text("5", encoding="ascii")  # sets the peak back to the present size
 
     def figures(self) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""A stage without gradient steps: features of all images, and a linear decoder or tag head fitted on them."""
+"""A stage without gradient steps: it computes the features of all images and fits a linear decoder or tag head."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ Floats = npt.NDArray[np.float32]
 def fit_decoder(
     network: Network, learner: Learner[Config], stage: Stage, images: HintedImages, *, seed: int, reporter: Reporter
 ) -> FeatureBank:
-    """Give a network's linear decoder the weights that `Learner.fit` finds.
+    """Set the weights of a network's linear decoder to those that `Learner.fit` finds.
 
     Args:
-        network: With a linear decoder; changed.
-        learner: Fits.
-        stage: A ``fitted`` stage.
-        images: The images with their hints.
-        seed: Of the run.
-        reporter: Watches the features being computed.
+        network: A network with a linear decoder; its decoder is changed.
+        learner: The learner whose ``fit`` is called.
+        stage: A stage with ``network.fitted``.
+        images: The training images with their hints.
+        seed: Seed of the run.
+        reporter: Is told about progress.
 
     Returns:
-        The bank of the network's features, which holds those of the images.
+        The bank of the network's features, which contains the features of the training images.
 
     Raises:
-        LearningError: the hints mark no pixel, or pixels of one class alone.
+        LearningError: The hints mark no pixel, or only pixels of one class.
     """
     assert isinstance(network.head, LinearHead), f"{learner.name} fits a network without a linear decoder"
     bank = FeatureBank(network, usual_store())
@@ -59,17 +59,17 @@ def fit_decoder(
 def fit_tag_head(
     network: Network, learner: Learner[Config], stage: Stage, images: HintedImages, *, seed: int, reporter: Reporter
 ) -> None:
-    """Give a network's tag head the weights that `Learner.fit` finds. Arguments as of `fit_decoder`.
+    """Set the weights of a network's tag head to those that `Learner.fit` finds. The arguments are those of `fit_decoder`.
 
-    The features are not kept: the weights are, and nothing else asks for features of this encoder and stride.
+    The features are not stored, because nothing else uses features of this encoder and stride.
 
     Raises:
-        DataError: as `underpaint.features.tag_linear.fit_tags`.
+        DataError: As in `underpaint.features.tag_linear.fit_tags`.
     """
     assert network.tag_head is not None, f"{learner.name} fits a network without a tag head"
     if network.config.weights == "none":
         reporter.note(
-            "the linear classifier stands on an encoder without pre-trained weights, whose features say little; "
+            "the linear classifier uses the features of an encoder without pre-trained weights, which are poor; "
             "method.settings.classifier=trained trains both"
         )
     model = _fitted(network, learner, stage, images, FeatureBank(network, None), seed=seed, reporter=reporter)

@@ -1,4 +1,4 @@
-"""Batches from loading processes, whose ends and limits become one typed error."""
+"""Batches from loading processes. If one of them ends or reaches a system limit, that becomes one typed error."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from underpaint.data.samples import Sample, collate
 from underpaint.records import Batch
 
 Loaded = tuple[Batch | UnderpaintError, dict[str, str]]
-"""A batch, or why there is none; and the photographs that its loading process could not read, with the reasons."""
+"""A batch, or the error in its place; and the images that its loading process could not read, with the reasons."""
 
 LIMITS = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
-"""What the system says where no further file, process or memory is to be had."""
+"""Error numbers of the system that mean: no further file, process or memory is available."""
 
 PIPES = 4
-"""Open files that each loading process takes in this one, besides the tensors on their way."""
+"""Number of files that this process opens for each loading process, besides those for the tensors it receives."""
 
 
 class Guarded(Dataset[tuple[Sample | UnderpaintError, dict[str, str]]]):
-    """Samples, with an error given back instead of raised: a loading process would wrap it in a traceback.
+    """Samples. Errors are returned instead of raised, because a loading process would wrap them in a traceback.
 
     Args:
         images: The samples.
@@ -46,7 +46,7 @@ class Guarded(Dataset[tuple[Sample | UnderpaintError, dict[str, str]]]):
         self.images = images
 
     def __getitem__(self, key: Key) -> tuple[Sample | UnderpaintError, dict[str, str]]:
-        """The sample of a key, or why there is none; and the unreadable photographs known so far."""
+        """The sample of a key, or the error in its place; and the unreadable images found so far."""
         try:
             sample: Sample | UnderpaintError = self.images[key]
         except UnderpaintError as error:
@@ -64,21 +64,22 @@ def _collate(loaded: Sequence[tuple[Sample | UnderpaintError, dict[str, str]]], 
 def load_batches(
     images: HintedImages, stream: Sampler[list[Key]], *, workers: int, mean: Tensor, std: Tensor
 ) -> Generator[Batch, None, None]:
-    """The batches of a stream of keys, in its order.
+    """The batches of a sampler, in its order.
 
     Args:
-        images: The samples; takes the names of those that cannot be read.
-        stream: Keys of each batch.
-        workers: Loading processes; 0 for none.
+        images: The samples; ``images.unreadable`` receives the names of images that cannot be read.
+        stream: The sampler, which gives the keys of each batch.
+        workers: Number of loading processes; 0 for none.
         mean: As in `collate`.
         std: As in `collate`.
 
     Raises:
-        UnderpaintError: of the first sample that cannot be made.
-        RunError: as `explained`, which is to be around the whole loop: torch reports a killed process at any moment.
+        UnderpaintError: The error of the first sample that cannot be made.
+        RunError: As in `explained`, which must surround the whole loop, because torch can report a killed process at
+            any moment.
     """
-    _rehearse(workers)
-    with warnings.catch_warnings():  # the plan says it in our words, before anything starts
+    _check_open_files(workers)
+    with warnings.catch_warnings():  # the plan has a message of our own about this
         warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
         loader = DataLoader(
             Guarded(images),
@@ -96,14 +97,17 @@ def load_batches(
                 raise batch
             yield batch
     finally:
-        with _deaf_to_children():
+        with _child_signals_ignored():
             for process in getattr(loaded, "_workers", ()):
-                process.kill()  # they hold nothing that must be kept, and one at its limits may never end
+                process.kill()  # they hold nothing that must be kept; at a system limit a process may never end
                 process.join()
 
 
-def _rehearse(workers: int) -> None:
-    """Open as many files as the processes' pipes will need: half started, they could not be ended in order."""
+def _check_open_files(workers: int) -> None:
+    """Open as many files as the pipes of the processes will need, to fail before any process is started.
+
+    If only some of the processes were started, they could not be ended in an orderly way.
+    """
     opened: list[int] = []
     try:
         while len(opened) < PIPES * (workers + 2) and workers:
@@ -114,8 +118,8 @@ def _rehearse(workers: int) -> None:
 
 
 @contextmanager
-def _deaf_to_children() -> Iterator[None]:
-    """Without torch's handler, which raises an error when a loading process ends that was not told to."""
+def _child_signals_ignored() -> Iterator[None]:
+    """Disable torch's signal handler, which raises an error if a loading process ends unexpectedly."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -128,10 +132,14 @@ def _deaf_to_children() -> Iterator[None]:
 
 @contextmanager
 def explained(workers: int, where: str) -> Iterator[None]:
-    """Turn the end of a loading process, and limits that it meets, into an error that says what to do.
+    """Turn the unexpected end of a loading process, or a system limit, into an error with a suggested fix.
+
+    Args:
+        workers: Number of loading processes, for the message.
+        where: The stage, for the message.
 
     Raises:
-        RunError: a loading process was killed, or the system gives no further file, process or memory.
+        RunError: A loading process was killed, or no further file, process or memory is available.
     """
     try:
         yield
@@ -156,14 +164,14 @@ def _loading_error(what: str, workers: int, where: str) -> RunError:
 
 
 def _cause(said: str) -> str:
-    """What torch's words on a loading process mean."""
+    """The cause of a failed loading process, from torch's message."""
     ended = re.search(r"exit code (\d+)", said)
     if "Too many open files" in said:
         return _limit(errno.EMFILE)
     if ended is not None and int(ended[1]) in LIMITS:
         return _limit(int(ended[1]))
     if "Bus error" in said:
-        return "a loading process found no room in shared memory (/dev/shm; of a container: --shm-size)"
+        return "a loading process found no room in shared memory (/dev/shm; in a container: --shm-size)"
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return f"a loading process was killed, most often because memory or open files (ulimit -n is {files}) ran short"
 
@@ -175,13 +183,13 @@ def _limit(number: int) -> str:
 
 
 def _start_worker(_: int) -> None:
-    """One thread; deaf to signals for the group, since the main process ends its step, saves, and stops its workers."""
+    """Use one thread and ignore signals to stop: the main process finishes its step, then stops the workers."""
     ignore_stopping()
     torch.set_num_threads(1)
     setattr(queues.Queue, "_on_queue_feeder_error", staticmethod(_cannot_send))  # noqa: B010 - hidden from its types
 
 
 def _cannot_send(error: Exception, _: Any) -> None:
-    """End a process that cannot hand over a batch: Python would drop it, and the training would wait for ever."""
+    """End a process that cannot send a batch: Python would discard the batch, and the training would wait for ever."""
     number = error.errno if isinstance(error, OSError) and error.errno in LIMITS else 1
     os._exit(number)

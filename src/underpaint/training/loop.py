@@ -1,4 +1,4 @@
-"""The loop: one network, one loss, one stage."""
+"""The training loop of one stage: one network and one loss."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ from underpaint.training.reporter import Reporter
 from underpaint.training.run_folder import EventLog
 
 LOG_EVERY = 10
-"""Steps between two lines of the event log, each the mean over them."""
+"""Number of steps between two lines of the event log. A line has the means over these steps."""
 
 BAD_STEPS = 10
-"""Steps in a row without a finite loss after which training stops."""
+"""Number of consecutive steps without a finite loss after which training stops."""
 
 
-class Given:
-    """A batch and where the training stands, in a form that Fabric does not look into.
+class BatchAtStep:
+    """A batch and the progress of the training, in a class whose tensors Fabric does not convert.
 
-    It would round every number of a batch to the arithmetic of the training: in bfloat16 a box's corner at 300 pixels
-    to a multiple of 2, and colours to 8 bits. What may be rounded is for autocast to say.
+    Fabric would round every number of a batch to the precision of the training: in bfloat16 the corner of a box at 300
+    pixels becomes a multiple of 2, and colours have 8 bits. Autocast decides instead what is rounded.
     """
 
     def __init__(self, batch: Batch, progress: Progress) -> None:
@@ -60,14 +60,14 @@ class Given:
 
 
 class LossModule(nn.Module):
-    """Network and loss in one forward pass, so that precision and process groups wrap both."""
+    """Network and loss in one forward pass, so that the precision setting applies to both."""
 
     def __init__(self, network: Network, learner: Learner[Config]) -> None:
         super().__init__()
         self.network = network
         self.learner = learner
 
-    def forward(self, given: Given) -> Terms:
+    def forward(self, given: BatchAtStep) -> Terms:
         """Loss terms of a batch."""
         batch, at = given.batch, given.progress
         out = self.network.on(batch)
@@ -79,8 +79,8 @@ class LossModule(nn.Module):
         return self.learner.loss(replace(out, labels=labels), batch, at)
 
     def _responses(self, out: NetOutput, batch: Batch, scales: tuple[float, ...]) -> Tensor:
-        """(N, C, h, w) on the grid of the logits; the look at scale 1 is the one that has been taken already."""
-        assert out.tag_maps is not None, f"{self.learner.name} asks for responses without a tag head"
+        """(N, C, h, w) class activation maps on the grid of the logits. Scale 1 uses the output of the step itself."""
+        assert out.tag_maps is not None, f"{self.learner.name} needs class activation maps, but has no tag head"
         size = (out.logits.shape[2], out.logits.shape[3])
         self.network.eval()  # no dropout, and no batch statistics from other scales
         try:
@@ -95,14 +95,14 @@ class LossModule(nn.Module):
 
 
 class Meter:
-    """Means of the loss terms and the rate since the last report.
+    """Means of the loss terms, and the number of images per second, since the last report.
 
     Args:
-        first: Steps done before.
-        logged: Where the log stood after them.
-        batch: Images a step.
-        events: Log of the run.
-        reporter: Watches.
+        first: Number of steps done by earlier sessions.
+        logged: State of the event log after these steps.
+        batch: Number of images in a step.
+        events: Event log of the run.
+        reporter: Is told about progress.
     """
 
     def __init__(self, first: int, logged: Logged, batch: int, events: EventLog, reporter: Reporter) -> None:
@@ -111,16 +111,16 @@ class Meter:
         self.since, self.begun, self.seconds = logged.since, first, time.perf_counter()
 
     def logged(self) -> Logged:
-        """Where the log stands, for a checkpoint."""
+        """State of the event log, for a checkpoint."""
         return Logged(self.since, dict(self.sums))
 
     def add(self, terms: Mapping[str, float]) -> None:
-        """Count the terms of a step."""
+        """Add the loss terms of a step."""
         for name, value in terms.items():
             self.sums[name] += value
 
     def report(self, done: int, lr: float) -> None:
-        """Log and show the means, and begin anew."""
+        """Log and show the means, and reset the sums."""
         now = time.perf_counter()
         rate = (done - self.begun) * self.batch / (now - self.seconds)
         means = {f"loss/{name}": total / (done - self.since) for name, total in self.sums.items()}
@@ -134,17 +134,18 @@ class Loop:
     """Trains one stage from its first step, or from its last checkpoint, to its end.
 
     Args:
-        network: With its initial weights; trained in place.
-        learner: Gives the loss.
-        images: Training samples.
+        network: The network with its initial weights; it is trained in place.
+        learner: Computes the loss.
+        images: The training samples.
         config: Settings of the optimisation.
         stage: Name of the stage.
-        inputs: Fingerprint of all that the stage's weights depend on; a checkpoint made from others is not taken.
-        steps: Optimiser steps in the stage.
-        seed: Of order and dropout.
-        folder: Of the stage; checkpoints go to ``folder/checkpoints``.
-        reporter: Watches.
-        sampling: How often each image is drawn.
+        inputs: Fingerprint of everything that the weights of the stage depend on. A checkpoint with another fingerprint
+            is not used.
+        steps: Number of optimiser steps in the stage.
+        seed: Seed of the order of the images and of dropout.
+        folder: Folder of the stage; checkpoints are written to ``folder/checkpoints``.
+        reporter: Is told about progress.
+        sampling: Settings that decide how often each image is drawn.
     """
 
     def __init__(
@@ -174,7 +175,7 @@ class Loop:
         self.module, self.wrapped = self.fabric.setup(LossModule(network, learner), self.optimiser)
 
     def _restore(self) -> tuple[int, Logged]:
-        """Step to go on from, and what its event log has still to tell."""
+        """The number of steps done before, and the state of the event log after them."""
         held = load_checkpoint(self.folder / "checkpoints", self.inputs)
         if held is None:
             return 0, Logged(0, {})
@@ -185,12 +186,18 @@ class Loop:
         return held.step, held.logged
 
     def run(self, events: EventLog) -> Tensors:
-        """Train to the end of the stage and return the weights that predict.
+        """Train to the end of the stage.
+
+        Args:
+            events: Event log of the run.
+
+        Returns:
+            The state of the trained network: the weight average if there is one, otherwise the last weights.
 
         Raises:
-            LearningError: the loss was not finite `BAD_STEPS` times in a row; the last checkpoint is kept.
-            RunError: the loading processes ended; the last checkpoint is kept.
-            InterruptionError: a signal asked for the end; a checkpoint of the last step is kept.
+            LearningError: The loss was not finite `BAD_STEPS` times in a row; the last checkpoint is kept.
+            RunError: The loading processes ended; the last checkpoint is kept.
+            InterruptionError: The process received a signal to stop; a checkpoint of the last step is kept.
         """
         self.network.train()
         self.reporter.start(self.stage, self.steps, self.first)
@@ -216,7 +223,7 @@ class Loop:
                 if stop:
                     raise InterruptionError(
                         f"interrupted after step {done} of {self.steps}",
-                        fix="the same command goes on from here; `train` wants --resume with it",
+                        fix="give the same command again to continue from here; `train` needs --resume for it",
                         number=stop,
                     )
         self._note_skipped(events)
@@ -224,7 +231,7 @@ class Loop:
         return self.average.state if self.average is not None else self.network.state_dict()
 
     def _batches(self) -> Generator[list[Batch], None, None]:
-        """The batches of each step from the first on, in ``accumulate`` parts."""
+        """The batches of each step from `first` on, each in ``accumulate`` parts."""
         config = self.config
         parts = config.accumulate
         sampling = self.sampling
@@ -248,14 +255,14 @@ class Loop:
                     held = []
 
     def _step(self, parts: list[Batch], progress: Progress) -> tuple[dict[str, float], bool]:
-        """One optimiser step; skipped where a term is not finite."""
+        """One optimiser step, which is skipped if a loss term is not finite."""
         set_rate(self.optimiser, learning_rate(progress, self.config))
         self.optimiser.zero_grad(set_to_none=True)
-        # Dropout draws from the global generator; seeding it from the step leaves no state to save.
+        # Dropout uses the global generator. Because it is seeded from the step, a checkpoint need not save its state.
         torch.manual_seed(derive(self.seed, self.stage, progress.step) % 2**63)
         totals: dict[str, float] = defaultdict(float)
         for batch in parts:
-            terms: dict[str, Tensor] = self.module(Given(batch.to(self.fabric.device), progress))
+            terms: dict[str, Tensor] = self.module(BatchAtStep(batch.to(self.fabric.device), progress))
             values = {name: float(value.detach()) for name, value in terms.items()}
             for name, value in values.items():
                 totals[name] += value / len(parts)
@@ -304,13 +311,13 @@ class Loop:
 
 
 def make_fabric(config: TrainConfig) -> Fabric:
-    """The device and the arithmetic of a recipe."""
+    """The device and the precision that the settings ask for."""
     precision: Any = precision_of(config)
     return Fabric(accelerator="auto", devices=1, precision=precision)
 
 
 def precision_of(config: TrainConfig) -> str:
-    """The arithmetic that ``auto`` stands for on this machine, or the one asked for."""
+    """The precision that is set, or the one that ``auto`` means on this machine."""
     if config.precision != "auto":
         return config.precision
     return "bf16-mixed" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "32-true"

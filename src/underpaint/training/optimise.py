@@ -11,7 +11,7 @@ from underpaint.training.config import TrainConfig
 
 
 def make_optimiser(network: Network, config: TrainConfig) -> torch.optim.Optimizer:
-    """AdamW with four groups: encoder and the rest, each with and without weight decay. Frozen parameters stay out."""
+    """AdamW with four groups: encoder and the rest, each with and without weight decay, without frozen parameters."""
     groups = []
     for part, factor in (("encoder", config.encoder_lr), ("rest", 1.0)):
         named = [
@@ -28,7 +28,7 @@ def make_optimiser(network: Network, config: TrainConfig) -> torch.optim.Optimiz
 
 
 def learning_rate(progress: Progress, config: TrainConfig) -> float:
-    """Rate of a step: linear from 0 over the warm-up, then ``lr * (1 - t)^power`` with t from 0 to 1 over the rest."""
+    """Rise linearly from 0 in the warm-up, then fall as ``lr (1 - t)^power`` with t from 0 to 1 over the other steps."""
     warm = config.warmup * progress.steps
     if progress.step < warm:
         return config.lr * (progress.step + 1) / (warm + 1)
@@ -37,7 +37,7 @@ def learning_rate(progress: Progress, config: TrainConfig) -> float:
 
 
 def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
-    """Give every group the rate times its own factor."""
+    """Set the learning rate of every group to ``rate`` times the factor of the group."""
     for group in optimiser.param_groups:
         group["lr"] = rate * group["factor"]
 
@@ -45,8 +45,12 @@ def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
 class WeightAverage:
     """Exponential moving average of a network's state (Polyak and Juditsky 1992).
 
-    The decay is lowered at the start to (1 + step) / (10 + step), so that random first weights are soon forgotten.
-    Counters and other whole numbers are copied.
+    At the start the decay is only (1 + step) / (10 + step), so that the random initial weights soon have no influence.
+    Integer tensors, such as counters, are copied.
+
+    Args:
+        network: The network whose state is averaged.
+        decay: Decay of the average, 0 to 1.
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
@@ -55,7 +59,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
-        """Move towards the network's weights after ``step`` steps."""
+        """Update the average with the network's weights after step ``step``."""
         decay = min(self.decay, (1 + step) / (10 + step))
         for name, value in network.state_dict().items():
             if value.is_floating_point():

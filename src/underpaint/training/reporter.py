@@ -1,4 +1,4 @@
-"""What the loop tells whoever is watching."""
+"""Progress reports of trainings and of all other long work."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Protocol
 
 
 class Reporter(Protocol):
-    """A watcher of a training: a progress bar, or nothing."""
+    """Receives the progress of long work, for example to draw a progress bar."""
 
     def start(self, task: str, total: int, done: int) -> None:
-        """A task of ``total`` steps begins, ``done`` of them in an earlier session."""
+        """A task of ``total`` steps begins; ``done`` of them were done in an earlier session."""
 
     def advance(self, done: int, images_per_second: float, values: Mapping[str, float]) -> None:
-        """``done`` steps are done; the latest loss terms."""
+        """``done`` steps are done; ``values`` are the latest loss terms."""
 
     def note(self, message: str) -> None:
-        """Something a person should know."""
+        """Show a message to the user."""
 
     def finish(self) -> None:
         """The task is done."""
@@ -40,7 +40,7 @@ class Silent:
 
 
 def counting(reporter: Reporter, task: str) -> Callable[[int, int], None]:
-    """A function that takes (done, total) images of a task and tells a reporter of them, from the start to the end."""
+    """A function of (done, total) that reports the progress of a task over images, from its start to its end."""
     began: float | None = None
 
     def count(done: int, total: int) -> None:

@@ -29,14 +29,14 @@ from underpaint.training.config import RunConfig
 PACKAGES = ("torch", "torchvision", "timm", "segmentation-models-pytorch", "lightning-fabric", "numba", "numpy")
 
 CURVES, SAMPLES = PICTURES = ("curves.png", "samples.png")
-"""What is drawn when all stages are done."""
+"""Pictures that are drawn when all stages are done."""
 
 
 ABOUT_BYTES = 64 << 20
-"""Limit of the record of a run, which holds the names of files of hints."""
+"""Largest size in bytes of ``about.json``, which holds the names of the files of hints."""
 
 EVENTS_BYTES = 1 << 30
-"""Limit of the events: ten million steps."""
+"""Largest size in bytes of ``events.jsonl``, enough for ten million steps."""
 
 PUT_BACK = "put back the file as the training wrote it, or train again"
 
@@ -44,7 +44,7 @@ Channel = Annotated[int, Field(ge=0, le=255)]
 
 
 class ClassSettings(Config):
-    """``classes.json``: names, colours and the number of the background class."""
+    """Content of ``classes.json``: names, colours, and the index of the background class."""
 
     names: tuple[str, ...]
     colours: tuple[tuple[Channel, Channel, Channel], ...]
@@ -55,21 +55,23 @@ class ClassSettings(Config):
 class RunFolder:
     """A run on disk.
 
-    Files: ``config.yaml`` (resolved settings), ``about.json`` (what was trained on, versions, commit),
-    ``classes.json``, ``events.jsonl``, ``curves.png``, ``samples.png``, ``stages/NAME/`` (checkpoints),
-    ``artifacts/`` (what the stages left, unless a store was given), ``tags.safetensors`` (the last network with a tag
-    head, where the method trains one),
-    ``weights.safetensors`` (the final network; its presence says that all stages are trained).
+    Files: ``config.yaml`` (all settings), ``about.json`` (training data, versions, commit), ``classes.json``,
+    ``events.jsonl``, ``curves.png``, ``samples.png``, ``stages/NAME/`` (checkpoints), ``artifacts/`` (results of the
+    stages, unless runs share a store), ``tags.safetensors`` (the last network with a tag head, if the method trains
+    one), ``weights.safetensors`` (the final network; it exists if all stages are trained).
+
+    Args:
+        root: The folder.
     """
 
     root: Path
 
     @classmethod
     def create(cls, root: Path, config: RunConfig, classes: ClassTable, about: Settings) -> RunFolder:
-        """Start a new run in a folder that is missing, holds nothing, or what an earlier start left when killed.
+        """Start a new run in a folder that is missing, empty, or contains only the files of a start that was killed.
 
         Raises:
-            RunError: something is there already.
+            RunError: The folder contains other files.
         """
         root.mkdir(parents=True, exist_ok=True)
         run = cls(root)
@@ -81,11 +83,11 @@ class RunFolder:
 
     @property
     def unbegun(self) -> bool:
-        """Whether the folder is empty, or holds only what is written before the settings."""
+        """Whether the folder is empty, or contains only files that are written before the settings."""
         return unbegun(self.root)
 
     def keep_config(self, config: RunConfig) -> None:
-        """Write the settings: last at the start of a run, whose start is whole when they are there."""
+        """Write the settings. They are the last file at the start of a run: if they exist, the start is complete."""
         self._write("config.yaml", yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
 
     def _write(self, name: str, text: str) -> None:
@@ -93,7 +95,7 @@ class RunFolder:
 
     @property
     def config(self) -> RunConfig:
-        """The resolved settings."""
+        """All settings of the run."""
         return RunConfig.parse(load_yaml(self.file("config.yaml")), self.root / "config.yaml")
 
     @property
@@ -108,7 +110,7 @@ class RunFolder:
 
     @property
     def about(self) -> dict[str, Any]:
-        """Data, hints, versions."""
+        """Content of ``about.json``: training data, hints, versions."""
         path = self.file("about.json")
         held = read_json(path, max_bytes=ABOUT_BYTES)
         if not isinstance(held, dict):
@@ -116,7 +118,7 @@ class RunFolder:
         return held
 
     def file(self, name: str) -> Path:
-        """A file of the run. Raises `RunError` where it is missing, or is no regular file."""
+        """Path of a file of the run. Raises `RunError` if it is missing or not a regular file."""
         path = existing(self.root, "the run folder") / name
         if not path.is_file():
             raise RunError(
@@ -126,22 +128,23 @@ class RunFolder:
 
     @property
     def trained(self) -> bool:
-        """Whether all stages are done, so that the network predicts."""
+        """Whether all stages are done, so that the network can predict."""
         return (self.root / "weights.safetensors").is_file()
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is missing: all stages are done, and the pictures are drawn."""
+        """Whether all stages are done and the pictures are drawn."""
         return self.trained and all((self.root / name).is_file() for name in PICTURES)
 
 
 class EventLog:
-    """``events.jsonl``: one JSON object a line, appended and flushed.
+    """Writes ``events.jsonl``: one JSON object per line, appended and flushed.
 
     Args:
         path: The file.
-        stage: Stage whose events come next.
-        step: Steps of the stage already done; later events of it were made by steps that are done again, and go.
+        stage: The stage of the next events.
+        step: Number of steps of the stage that are done. Later events of the stage in the file are removed, because
+            their steps are done again.
     """
 
     def __init__(self, path: Path, stage: str, step: int) -> None:
@@ -156,7 +159,7 @@ class EventLog:
         """Append one event.
 
         Raises:
-            RunError: the disk refuses. The run resumes from its last checkpoint.
+            RunError: The file cannot be written. The run can resume from its last checkpoint.
         """
         rest = (json.dumps({"event": kind, "stage": self.stage, "step": step, **values}) + "\n").encode()
         try:
@@ -175,10 +178,10 @@ class EventLog:
 
 
 def read_events(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
-    """Events with their lines; a line that is none, such as a last one cut short by a kill, is passed over.
+    """Events with their lines. A line that is not an event is skipped, such as an incomplete last line.
 
     Raises:
-        RunError: the file cannot be read.
+        RunError: The file cannot be read.
     """
     if not path.exists():
         return
@@ -196,7 +199,7 @@ def read_events(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
 
 
 def _is_event(event: Any) -> bool:
-    """Whether a line has what every event has, and numbers where a curve is drawn of them."""
+    """Whether a line has the fields of every event, and finite numbers in the fields that curves are drawn from."""
     if not isinstance(event, dict) or not all(isinstance(event.get(key), str) for key in ("event", "stage")):
         return False
     numbers = [event.get("step"), *(value for key, value in event.items() if key == "lr" or key.startswith("loss/"))]
@@ -204,16 +207,16 @@ def _is_event(event: Any) -> bool:
 
 
 def versions() -> dict[str, str]:
-    """Versions of what the result depends on, and the commit where underpaint runs from a checkout."""
+    """Versions of the packages that affect the result, and the commit if underpaint runs from a git checkout."""
     held = {name: importlib.metadata.version(name) for name in PACKAGES}
     return {"underpaint": __version__, "commit": commit(), "python": platform.python_version(), **held}
 
 
 def commit() -> str:
-    """Commit of the checkout that this file lies in, with ``+`` where it was changed; empty if there is none."""
+    """Commit of the git checkout that contains this file, with ``+`` if it has changes; empty if there is none."""
     here = Path(__file__).parent
     try:
-        # --git-dir of an installed package would be some other project's; ask whether this very file is tracked.
+        # An installed package may lie in the checkout of another project: test whether git tracks this file.
         subprocess.run(
             ["git", "ls-files", "--error-unmatch", Path(__file__).name], cwd=here, check=True, capture_output=True
         )

@@ -1,4 +1,4 @@
-"""The trained network of a stage over the training images: what a method works with between two stages."""
+"""Inference with the trained network of a stage over the training images, for making labels between two stages."""
 
 from __future__ import annotations
 
@@ -32,21 +32,22 @@ from underpaint.training.artifacts import make_artifact
 from underpaint.training.reporter import Reporter, Silent
 
 Make = Callable[[Path, tuple[float, ...], bool], None]
-"""Writes something of every image into a folder, seen at these scales, mirrored or not."""
+"""Computes something for every image with these scales, with or without mirroring, and writes it into a folder."""
 
 
 class StageInference:
-    """See `underpaint.methods.inference.Inference`, the form in which a method knows it.
+    """Implements `underpaint.methods.inference.Inference`, the interface that methods use.
 
     Args:
-        network: In evaluation mode.
+        network: The network of the stage, in evaluation mode.
         images: The training images.
-        folder: Where the labels go.
-        store: Where predictions are kept, so that another setting of the method need not make them again.
-        given: What predictions depend on: weights and images.
-        earlier: What was made for the stage before, or None.
-        autocast: Gives the context in which the network runs: the arithmetic of the training.
-        reporter: Watches the passes over the images; None for nobody.
+        folder: Folder into which labels are written.
+        store: Folder of artifacts in which predictions are kept, so that a run with other settings of the method can
+            use them again.
+        given: Everything that predictions depend on, such as weights and images.
+        earlier: Folder of the labels that were made before the previous stage, or None.
+        autocast: Returns the context in which the network runs, with the precision of the training.
+        reporter: Is told about the passes over the images; None for no reports.
     """
 
     def __init__(
@@ -68,10 +69,10 @@ class StageInference:
         self._network, self._images, self._store, self._given = network, images, store, given
         self._pseudo = PseudoLabels(folder, self.classes)
         self._held: dict[tuple[str, tuple[float, ...], bool], Path] = {}
-        self._answers: dict[str, tuple[Flags, Flags]] = {}
+        self._seen: dict[str, tuple[Flags, Flags]] = {}
 
     def close(self) -> None:
-        """All labels are written."""
+        """End the progress report: all labels are written."""
         self._count.close()
 
     def images(self) -> Iterator[TrainingImage]:
@@ -79,10 +80,10 @@ class StageInference:
         return self._images.training_images()
 
     def probabilities(self, image: TrainingImage, *, scales: tuple[float, ...], flip: bool) -> npt.NDArray[np.float32]:
-        """(C, H, W) probabilities of the stage's network; those of all images are made when the first is asked for.
+        """(C, H, W) probabilities of the stage's network. The first call computes those of all images.
 
-        A photograph above the working size is looked at once, as it is: more looks at so many pixels take minutes, and
-        what is kept of them is less fine.
+        An image above the working size is predicted once, at its own size: test-time augmentation of so many pixels
+        takes minutes, and the stored probabilities are coarser than it would be.
         """
         predictions = self._made("predictions", scales, flip, self._predict)
         coarse = torch.from_numpy(np.load(predictions / f"{image.name}.npy", allow_pickle=False)).float()
@@ -94,7 +95,7 @@ class StageInference:
         return np.asarray(full[:, : size[0], : size[1]].numpy())
 
     def _made(self, name: str, scales: tuple[float, ...], flip: bool, make: Make) -> Path:
-        """The artifact of all images; where it lies is worked out once, since its name takes in those of all images."""
+        """The artifact of all images. Its path is computed once, because the name depends on all images."""
         key = (name, scales, flip)
         if key not in self._held:
             inputs = {**self._given, "scales": scales, "flip": flip}
@@ -104,20 +105,24 @@ class StageInference:
     def _predict(self, folder: Path, scales: tuple[float, ...], flip: bool) -> None:
         predictor = Predictor(self._network, PredictConfig(scales=scales, flip=flip))
         once = Predictor(self._network, PredictConfig())
-        for still in self._count.each("looking at the images", self.images()):
-            path = folder / f"{still.name}.npy"
+        for image in self._count.each("predicting the images", self.images()):
+            path = folder / f"{image.name}.npy"
             path.parent.mkdir(parents=True, exist_ok=True)
             with self._autocast():
-                looks = predictor if still.rgb.shape == still.full.shape else once
-                coarse = looks.index_and_coarse(still.full)[1]
+                chosen = predictor if image.rgb.shape == image.full.shape else once
+                coarse = chosen.index_and_coarse(image.full)[1]
             np.save(path, coarse, allow_pickle=False)
 
     def features(self, image: TrainingImage) -> npt.NDArray[np.float32]:
-        """(F, h, w) inputs of the network's last layer."""
+        """(F, h, w) float32 inputs of the network's last layer for an image."""
         return self._at(self._network.head, image, inputs=True)
 
     def embedding(self, image: TrainingImage) -> npt.NDArray[np.float32]:
-        """(E, h, w) at the decoder's stride, of the image without the padding around it."""
+        """(E, h, w) float32 embedding at the decoder's stride, without the cells of the padding around the image.
+
+        Raises:
+            ConfigError: The network has no embedding head.
+        """
         if self._network.embedding_head is None:
             raise ConfigError("the network has no embedding head", fix="name it among the stage's heads")
         held = self._at(self._network.embedding_head, image, inputs=False)
@@ -128,13 +133,13 @@ class StageInference:
 
     @torch.inference_mode()
     def _at(self, layer: nn.Module, image: TrainingImage, *, inputs: bool) -> npt.NDArray[np.float32]:
-        """What goes into a layer, or comes out of it, without N."""
+        """The input or the output of a layer for one image, without the dimension N."""
         seen: list[Tensor] = []
 
-        def look(_: nn.Module, given: tuple[Tensor, ...], made: Tensor) -> None:
+        def record(_: nn.Module, given: tuple[Tensor, ...], made: Tensor) -> None:
             seen.append(given[0] if inputs else made)
 
-        hook = layer.register_forward_hook(look)
+        hook = layer.register_forward_hook(record)
         try:
             whole = FullSize(self._network)
             with self._autocast():
@@ -144,44 +149,45 @@ class StageInference:
         return np.asarray(seen[0][0].float().cpu().numpy())
 
     def responses(self, image: TrainingImage, *, scales: tuple[float, ...], flip: bool) -> npt.NDArray[np.float32]:
-        """(C, ceil(H/4), ceil(W/4)); those of all images are made when the first is asked for."""
+        """(C, ceil(H/4), ceil(W/4)) class activation maps. The first call computes those of all images."""
         made = self._made("responses", scales, flip, self._respond)
         held: npt.NDArray[np.float16] = np.load(made / f"{image.name}.npy", allow_pickle=False)
-        self._answers[image.name] = image.present, held.reshape(len(held), -1).max(axis=1) > 0
+        self._seen[image.name] = image.present, held.reshape(len(held), -1).max(axis=1) > 0
         return held.astype(np.float32)
 
     def unseen(self) -> str | None:
-        """What to say where maps lack what the tags name: a class that is nowhere likely has no positive response.
+        """A warning if class activation maps lack classes that the tags name, since pseudo-labels then lack them too.
 
-        Labels made from such maps lack it too. None where every class is seen in nine of ten images tagged with it.
+        None if, for every class, at least nine of ten images tagged with it have a positive value in its map.
         """
-        if not self._answers:
+        if not self._seen:
             return None
-        present, seen = (np.stack(flags) for flags in zip(*self._answers.values(), strict=True))
+        present, seen = (np.stack(flags) for flags in zip(*self._seen.values(), strict=True))
         if self.classes.background is not None:
-            present[:, self.classes.background] = False  # behind everything, not answered for by the tag head
+            present[:, self.classes.background] = False  # the tag head does not predict the background
         tagged, missed = present.sum(axis=0), (present & ~seen).sum(axis=0)
         rare = np.flatnonzero(missed > tagged / 10)
         if len(rare) == 0:
             return None
         listed = ", ".join(f"{self.classes.names[c]} in {missed[c]} of {tagged[c]}" for c in rare)
         return (
-            f"the classifier sees nothing of a class in images tagged with it: {listed}. "
-            "Their labels lack it; more tagged images may mend that, for a trained classifier also more train.epochs"
+            f"the classifier does not find a class in images that are tagged with it: {listed}. "
+            "The pseudo-labels of these images lack the class; more tagged images may help, and for a trained classifier "
+            "also more train.epochs"
         )
 
     def _respond(self, folder: Path, scales: tuple[float, ...], flip: bool) -> None:
-        responder = CamPredictor(self._network, scales=scales, flip=flip)
-        for still in self._count.each("looking for classes", self.images()):
-            path = folder / f"{still.name}.npy"
+        cam = CamPredictor(self._network, scales=scales, flip=flip)
+        for image in self._count.each("computing class activation maps", self.images()):
+            path = folder / f"{image.name}.npy"
             path.parent.mkdir(parents=True, exist_ok=True)
             with self._autocast():
-                coarse = responder.coarse(still.rgb)
+                coarse = cam.coarse(image.rgb)
             np.save(path, coarse.astype(np.float16), allow_pickle=False)
 
     @torch.inference_mode()
     def pooled(self, image: TrainingImage) -> npt.NDArray[np.float32]:
-        """(F,) averages of the deepest features."""
+        """(F,) float32 means of the deepest features of an image."""
         network = self._network
         pixels = network.normalised(_pixels(image).to(next(network.parameters()).device))
         size = looked_at(pixels, 1.0, network.divisor)
@@ -190,43 +196,43 @@ class StageInference:
         return np.asarray(pooled[0].float().cpu().numpy())
 
     def each(self, work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
-        """``work(job)`` for every job, in their order, in as many processes as torch may use threads."""
+        """``work(job)`` for every job, in the order of the jobs, with as many processes as torch may use threads."""
         return stream(work, jobs, workers=torch.get_num_threads(), threads=1, named=lambda _: "labels between stages")
 
     def write_labels(self, name: str, labels: npt.NDArray[np.uint8]) -> None:
-        """Keep hard labels for the next stage."""
+        """Store hard labels, (H, W) uint8, for the next stage."""
         self._pseudo.write_labels(name, labels)
         self._count.one("making labels")
 
     def write_soft(self, name: str, probabilities: npt.NDArray[np.float32]) -> None:
-        """Keep soft labels for the next stage."""
+        """Store soft labels, (C, h, w) in [0, 1], for the next stage."""
         self._pseudo.write_soft(name, probabilities)
         self._count.one("making labels")
 
     def write_subtags(self, name: str, subtags: npt.NDArray[np.int8]) -> None:
-        """Keep sub-categories for the next stage."""
+        """Store sub-categories, (C, K) int8, for the next stage."""
         self._pseudo.write_subtags(name, subtags)
         self._count.one("making labels")
 
 
 class Count:
-    """Tells a reporter how many of the images are done, task after task.
+    """Reports how many of the images are done, for one task after the other.
 
     Args:
-        reporter: Who watches.
-        images: How many there are.
+        reporter: Receives the reports.
+        images: Number of images.
     """
 
     def __init__(self, reporter: Reporter, images: int) -> None:
         self._reporter, self._images = reporter, images
         self._task, self._done, self._began = "", 0, time.perf_counter()
 
-    def each(self, task: str, stills: Iterable[TrainingImage]) -> Iterator[TrainingImage]:
-        """The images, each counted when the next one is asked for."""
+    def each(self, task: str, images: Iterable[TrainingImage]) -> Iterator[TrainingImage]:
+        """The images; each is counted as done when the next one is requested."""
         self._began = time.perf_counter()
         self._start(task)
-        for still in stills:
-            yield still
+        for image in images:
+            yield image
             self.one(task)
         self.close()
 
@@ -241,7 +247,7 @@ class Count:
         """The task is done."""
         if self._task:
             self._reporter.finish()
-            self._began = time.perf_counter()  # of what comes next
+            self._began = time.perf_counter()  # of the next task
         self._task = ""
 
     def _start(self, task: str) -> None:

@@ -1,4 +1,4 @@
-"""A whole run: the stages of a method, what is made between them, and what is left at the end."""
+"""A whole run: it trains the stages of a method, makes labels between them, and writes the final weights."""
 
 from __future__ import annotations
 
@@ -45,19 +45,19 @@ TAG_WEIGHTS = "tags.safetensors"
 
 @dataclass
 class StagedRun:
-    """Trains a method's stages in their order, going on where an earlier session stopped.
+    """Trains the stages of a method in order, and continues where an earlier session stopped.
 
-    What a stage leaves (its weights, and the labels made from them) is an artifact named by all that it depends on:
-    a stage that the store holds already, from this run or another, is not trained again.
+    The results of a stage (its weights, and the labels made from them) are artifacts named by everything that they
+    depend on. A stage whose artifact the store already contains, from this run or another, is not trained again.
 
     Args:
         run: The run folder.
         config: The settings of the run.
-        method: The method that they name.
+        method: The method that the settings name.
         data: The data set.
-        hints: Hints of the training images.
-        reporter: Watches.
-        store: Folder of artifacts that runs share; None for one within the run folder.
+        hints: Hints of the training images, by name.
+        reporter: Is told about progress.
+        store: Folder of artifacts that several runs share; None for a folder within the run folder.
     """
 
     run: RunFolder
@@ -69,7 +69,11 @@ class StagedRun:
     store: Path | None = None
 
     def train(self) -> None:
-        """Train what is not yet trained, and write the final weights."""
+        """Train the stages that are not trained yet, and write the final weights.
+
+        Raises:
+            UnderpaintError: As in `Loop.run` and `fit_decoder`, and for artifacts or weights that cannot be used.
+        """
         for folder in (self.run.root, *self.run.root.glob("**/")):
             remove_leftovers(folder)
         if self.store is None:
@@ -108,7 +112,7 @@ class StagedRun:
         )
 
     def _used(self, stage: Stage) -> Mapping[str, Hints]:
-        """The hints of the images that a stage can learn from; all of them where it could learn from none."""
+        """The hints of the images that a stage can learn from, or all hints if there are no such images."""
         if stage.images == "all":
             return self.hints
         return {name: hint for name, hint in self.hints.items() if marked(hint)} or self.hints
@@ -132,7 +136,7 @@ class StagedRun:
         inputs = self._stage_inputs(learner, stage, before, pseudo)
         target = artifact_path(self.store, f"trained-{stage.name}", inputs)
         if is_whole(target):
-            self.reporter.note(f"stage {stage.name} is trained already: {target}")
+            self.reporter.note(f"stage {stage.name} is already trained: {target}")
             return target / WEIGHTS
         trained = self._trained(method, stage, number, before, pseudo, fingerprint(inputs))
         folder = make_artifact(
@@ -146,7 +150,7 @@ class StagedRun:
     def _stage_inputs(
         self, learner: Learner[Config], stage: Stage, before: Path | None, pseudo: PseudoLabels | None
     ) -> Settings:
-        """All that the weights of a stage depend on, and nothing else."""
+        """Everything that the weights of a stage depend on, and nothing else."""
         config, used = self.config, self._used(stage)
         return {
             "method": learner.name,
@@ -167,7 +171,7 @@ class StagedRun:
 
     @cached_property
     def _material(self) -> Settings:
-        """What every artifact of the run depends on: the class table, photographs, hints, and the code."""
+        """What every artifact of the run depends on: the class table, images, hints, and code."""
         classes, names = self.data.classes, sorted(self.hints)
         return {
             "classes": list(classes.names),
@@ -180,7 +184,7 @@ class StagedRun:
 
     @cached_property
     def _hints_digest(self) -> str:
-        """Of what the hints say; of masks the content, not the name alone."""
+        """A digest of the content of the hints, including the pixels of masks."""
         said = [self.hints[name] for name in sorted(self.hints)]
         pictures = [label for hint in said if (label := self.data.labels(hint)) is not None]
         return fingerprint([hint_record(hint) for hint in said], labels_digest(pictures, self.data.classes))
@@ -224,7 +228,7 @@ class StagedRun:
         return trained
 
     def _fitted(self, method: Method[Config], stage: Stage, network: Network, images: HintedImages) -> Tensors:
-        """The network with the weights that `Learner.fit` gives its linear decoder or tag head, without a step."""
+        """The weights after `Learner.fit` has fitted the linear decoder or the tag head, without gradient steps."""
         events, cost = self._events(stage, 0), Cost()
         fit = fit_decoder if stage.network.decodes else fit_tag_head
         fit(network, learner_of(method, stage), stage, images, seed=self.config.seed, reporter=self.reporter)
@@ -266,7 +270,7 @@ class StagedRun:
         network.to(fabric.device)
 
         def make(folder: Path) -> None:
-            self.reporter.note(f"making what stage {stage.name} learns from, over {len(images)} images")
+            self.reporter.note(f"making the labels that stage {stage.name} learns from, for {len(images)} images")
             root = None if earlier is None else earlier.root
             infer = StageInference(
                 network.eval(),
@@ -291,11 +295,11 @@ class StagedRun:
 
 
 def _defined(stage: Stage) -> Settings:
-    """Network and schedule of a stage, where they differ from the defaults."""
+    """The settings of the network and the schedule of a stage that differ from the defaults."""
     return stage.model_dump(mode="json", include={"network", "schedule"}, exclude_defaults=True)
 
 
 def _content(pseudo: PseudoLabels) -> str | None:
-    """A fingerprint of labels: the same ones are the same to learn from, however they were made. None without any."""
+    """A fingerprint of the content of labels, however they were made; None if there are none."""
     files = [(path.relative_to(pseudo.root).as_posix(), file_digest(path)) for path in pseudo.files()]
     return fingerprint(files) if files else None

@@ -18,7 +18,7 @@ from underpaint.models.responses import response_maps
 from underpaint.records import Batch, Head, NetOutput, Progress, Terms
 from underpaint.testing import toy_batch
 from underpaint.training.config import TrainConfig
-from underpaint.training.loop import Given, LossModule, make_fabric
+from underpaint.training.loop import BatchAtStep, LossModule, make_fabric
 
 
 class Looker(Method[Config]):
@@ -65,11 +65,11 @@ def test_looks_are_taken_where_asked_for() -> None:
     method = Looker(Config(), ClassTable.of(("background", "disc", "bar")))
     module = LossModule(network, method)
     batch = wide_batch()
-    module(Given(batch, Progress(0, 10)))
+    module(BatchAtStep(batch, Progress(0, 10)))
     assert method.given is None, "no look before it is asked for"
 
     before = {name: value.clone() for name, value in network.state_dict().items() if "running" in name}
-    module(Given(batch, Progress(1, 10)))
+    module(BatchAtStep(batch, Progress(1, 10)))
     given: Tensor | None = method.given
     assert given is not None
     assert not given.requires_grad
@@ -87,7 +87,7 @@ def test_a_batch_is_not_rounded_to_the_arithmetic_of_the_training() -> None:
     network = Network(ModelConfig(width=32, weights="none"), 3)
     method = Keeper(Config(), ClassTable.of(("background", "disc", "bar")))
     batch = replace(wide_batch(), boxes=(torch.tensor([[0.3, 1.7, 301.0, 40.0]]),) * 2)
-    fabric.setup(LossModule(network, method))(Given(batch, Progress(0, 1)))
+    fabric.setup(LossModule(network, method))(BatchAtStep(batch, Progress(0, 1)))
     assert method.batch is not None
     for name in ("rgb", "image", "boxes"):
         torch.testing.assert_close(getattr(method.batch, name), getattr(batch, name), rtol=0, atol=0)
