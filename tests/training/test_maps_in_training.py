@@ -1,4 +1,4 @@
-"""Response maps that a loss asks for: taken by the frame, without gradient, leaving the network as it was."""
+"""Class activation maps that a loss needs: computed by the frame, without gradient, with the network left unchanged."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def make_optimiser(network: Network, config: TrainConfig) -> torch.optim.Optimiz
 
 
 def learning_rate(progress: Progress, config: TrainConfig) -> float:
-    """Rise linearly from 0 in the warm-up, then fall as ``lr (1 - t)^power`` with t from 0 to 1 over the other steps."""
+    """Rise linearly from 0 in the warm-up, then fall as ``lr (1 - t)^power`` with t from 0 to 1 over the rest."""
     warm = config.warmup * progress.steps
     if progress.step < warm:
         return config.lr * (progress.step + 1) / (warm + 1)
