@@ -96,15 +96,15 @@ def test_images_with_masks_have_their_share(mixture: tuple[int, set[int]], batch
 
 @settings(deadline=None)
 @given(mixtures(), counts, shares, st.integers(0, 3))
-def test_each_deck_is_dealt_in_whole_passes(mixture: tuple[int, set[int]], batch: int, share: float, seed: int) -> None:
+def test_each_part_is_drawn_in_whole_passes(mixture: tuple[int, set[int]], batch: int, share: float, seed: int) -> None:
     images, masked = mixture
     drawn = [key for keys in BatchSampler(images, batch, (0, 20), seed=seed, group=masked, share=share) for key in keys]
-    for deck in (masked, set(range(images)) - masked):
-        keys = [key for key in drawn if key[1] in deck]
-        for number in range(len(keys) // len(deck)):
-            part = keys[number * len(deck) : (number + 1) * len(deck)]
+    for part_images in (masked, set(range(images)) - masked):
+        keys = [key for key in drawn if key[1] in part_images]
+        for number in range(len(keys) // len(part_images)):
+            part = keys[number * len(part_images) : (number + 1) * len(part_images)]
             assert {epoch for epoch, _ in part} == {number}
-            assert {index for _, index in part} == deck
+            assert {index for _, index in part} == part_images
 
 
 @settings(deadline=None)
@@ -166,12 +166,12 @@ def test_equal_weights_are_the_plain_stream(images: int, batch: int, weight: flo
     )
 
 
-def test_a_deck_keeps_its_share_whatever_its_images_weigh() -> None:
+def test_a_part_keeps_its_share_whatever_its_images_weigh() -> None:
     weights = np.array([0.03, 0.03, 1.0, 1.0, 0.5])
     steps = list(BatchSampler(5, 4, (0, 50), seed=0, group=(0, 2), share=0.5, weights=weights))
     assert all(sum(index in (0, 2) for _, index in keys) == 2 for keys in steps)
     drawn = [index for keys in steps for _, index in keys]
-    assert drawn.count(0) < 5 < 90 < drawn.count(2), "rare within its deck"
+    assert drawn.count(0) < 5 < 90 < drawn.count(2), "rare within its part"
     assert drawn.count(3) == pytest.approx(2 * drawn.count(4), abs=2)
 
 

@@ -46,12 +46,12 @@ def images(data: DataFolder, working: int | None, pseudo: PseudoLabels | None = 
 
 
 def test_a_large_photograph_is_made_smaller_with_its_hints(data: DataFolder) -> None:
-    still = images(data, 40).training_image("a")
-    assert still.rgb.shape == (30, 40, 3)
-    assert still.full.shape == (HEIGHT, WIDTH, 3)
-    assert (still.rgb[:, :19] == 0).all()
-    assert (still.rgb[:, 21:] == 255).all()
-    seeds = still.seeds
+    image = images(data, 40).training_image("a")
+    assert image.rgb.shape == (30, 40, 3)
+    assert image.full.shape == (HEIGHT, WIDTH, 3)
+    assert (image.rgb[:, :19] == 0).all()
+    assert (image.rgb[:, 21:] == 255).all()
+    seeds = image.seeds
     assert seeds[15, 30] == 1  # the click at (120.5, 60.5), a quarter of it
     background = np.argwhere(seeds == 0)
     assert background[:, 1].tolist() == pytest.approx([5] * len(background), abs=1)
@@ -60,9 +60,9 @@ def test_a_large_photograph_is_made_smaller_with_its_hints(data: DataFolder) -> 
 
 @pytest.mark.parametrize("working", [None, 160, 1024])
 def test_a_photograph_within_the_working_size_stays_as_it_is(data: DataFolder, working: int | None) -> None:
-    still = images(data, working).training_image("a")
-    assert still.rgb.shape == (HEIGHT, WIDTH, 3)
-    np.testing.assert_array_equal(still.rgb, still.full)
+    image = images(data, working).training_image("a")
+    assert image.rgb.shape == (HEIGHT, WIDTH, 3)
+    np.testing.assert_array_equal(image.rgb, image.full)
 
 
 def test_labels_made_smaller_are_learned_at_the_photographs_own_size(data: DataFolder, tmp_path: Path) -> None:
@@ -99,13 +99,13 @@ class Watch:
 def test_every_pass_over_the_images_is_watched(data: DataFolder) -> None:
     watch = Watch()
     count = Count(watch, 2)
-    still = images(data, 40).training_image("a")
-    assert len(list(count.each("looking", iter([still, still])))) == 2
+    image = images(data, 40).training_image("a")
+    assert len(list(count.each("predicting", iter([image, image])))) == 2
     count.one("making labels")
     count.one("making labels")
     count.close()
-    looking = [("looking", 2, 0), (1,), (2,), ("finished",)]
-    assert watch.heard == [*looking, ("making labels", 2, 0), (1,), (2,), ("finished",)]
+    predicting = [("predicting", 2, 0), (1,), (2,), ("finished",)]
+    assert watch.heard == [*predicting, ("making labels", 2, 0), (1,), (2,), ("finished",)]
 
 
 def test_the_estimate_of_a_large_photograph_holds_within_a_factor_of_two() -> None:

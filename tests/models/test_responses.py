@@ -1,4 +1,4 @@
-"""The tag head: scores are means of its maps; maps of several looks are brought to one grid."""
+"""The tag head: scores are means of its maps; maps of several scales are resized to one grid."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from underpaint.core.errors import ConfigError
 from underpaint.models.network import ModelConfig, Network
-from underpaint.models.responses import LONGEST, looked_at, response_maps
+from underpaint.models.responses import LONGEST, response_maps, scaled_size
 from underpaint.records import Head
 
 
@@ -49,7 +49,7 @@ def test_dropout_is_on_the_scores_alone_and_in_training_alone() -> None:
 
 
 @torch.no_grad()
-def test_looks_are_summed_after_the_negative_is_cut() -> None:
+def test_maps_of_scales_are_summed_after_the_negative_is_cut() -> None:
     made = network(Head.TAGS)
     found = response_maps(made, IMAGE, scales=(1.0, 0.5), flip=True, size=(16, 24))
     total = torch.zeros(2, 3, 16, 24)
@@ -64,10 +64,10 @@ def test_looks_are_summed_after_the_negative_is_cut() -> None:
     assert response_maps(made, IMAGE, scales=(), flip=True, size=(4, 4)).abs().max() == 0
 
 
-def test_looks_have_sides_that_the_network_takes() -> None:
-    assert looked_at(torch.empty(1, 3, 213, 320), 1.0, 16) == (208, 320)
-    assert looked_at(torch.empty(1, 3, 20, 20), 0.5, 16) == (16, 16)
-    assert max(looked_at(torch.empty(1, 3, 3000, 4000), 2.0, 16)) == LONGEST
+def test_scaled_images_have_sides_that_the_network_takes() -> None:
+    assert scaled_size(torch.empty(1, 3, 213, 320), 1.0, 16) == (208, 320)
+    assert scaled_size(torch.empty(1, 3, 20, 20), 0.5, 16) == (16, 16)
+    assert max(scaled_size(torch.empty(1, 3, 3000, 4000), 2.0, 16)) == LONGEST
 
 
 def test_without_a_tag_head() -> None:

@@ -24,7 +24,7 @@ from underpaint.training.loop import BatchAtStep, LossModule, make_fabric
 class Looker(Method[Config]):
     """Keeps what it is given."""
 
-    name: ClassVar[str] = "looker"
+    name: ClassVar[str] = "mapped"
     reference: ClassVar[Reference | None] = None
     accepts: ClassVar[frozenset[Kind]] = frozenset({Kind.TAG})
     summary: ClassVar[str] = "for tests"
@@ -40,7 +40,7 @@ class Looker(Method[Config]):
 
 
 class Keeper(Looker):
-    """Keeps the batch, and looks at nothing else."""
+    """Stores the batch and computes nothing from it."""
 
     batch: Batch | None = None
 
@@ -58,7 +58,7 @@ def wide_batch() -> Batch:
     return replace(toy, rgb=toy.rgb.repeat(1, 1, 2, 2)[:, :, :64, :64], valid=toy.valid.repeat(1, 2, 2)[:, :64, :64])
 
 
-def test_looks_are_taken_where_asked_for() -> None:
+def test_maps_are_computed_where_a_loss_needs_them() -> None:
     torch.manual_seed(0)
     config = ModelConfig.parse({"width": 32, "weights": "none", "freeze_batch_norm": True})
     network = Network(config, 3, needs={Head.TAGS}).train()
@@ -66,7 +66,7 @@ def test_looks_are_taken_where_asked_for() -> None:
     module = LossModule(network, method)
     batch = wide_batch()
     module(BatchAtStep(batch, Progress(0, 10)))
-    assert method.given is None, "no look before it is asked for"
+    assert method.given is None, "no maps before they are needed"
 
     before = {name: value.clone() for name, value in network.state_dict().items() if "running" in name}
     module(BatchAtStep(batch, Progress(1, 10)))

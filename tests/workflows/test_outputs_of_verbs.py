@@ -14,7 +14,7 @@ from underpaint.core.classes import ClassTable
 from underpaint.core.errors import UnderpaintError
 from underpaint.export import export_onnx
 from underpaint.models.network import ModelConfig, Network
-from underpaint.predict import PredictConfig, Predictor, draw_doubts, draw_responses, predict_folder
+from underpaint.predict import PredictConfig, Predictor, draw_responses, draw_uncertainty, predict_folder
 
 TABLE = ClassTable.of([f"class {i}" for i in range(6)])
 
@@ -38,7 +38,7 @@ def _responses(data: Path, out: Path) -> None:
 
 
 def _doubts(data: Path, out: Path) -> None:
-    draw_doubts(None, data / "images", out)  # type: ignore[arg-type]  # refused before it looks
+    draw_uncertainty(None, data / "images", out)  # type: ignore[arg-type]  # refused before it looks
 
 
 def _train(data: Path, out: Path) -> None:

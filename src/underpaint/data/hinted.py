@@ -1,4 +1,4 @@
-"""Images with hints as an endless, reproducible stream of training samples."""
+"""Images with hints as reproducible training samples."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ from underpaint.imagefiles.window import Window
 log = logging.getLogger(__name__)
 
 Key = tuple[int, int]
-"""(epoch, index of the image): all that the randomness of a sample depends on, beside the seed."""
+"""(epoch, index of the image). The random choices of a sample depend only on its key and the seed."""
 
 
 DENSE_SHARE = 0.5
-"""Above this share of labelled pixels nearly any window shows some, and none is put around them."""
+"""If more than this share of the pixels is labelled, nearly every crop contains some, so crops need no anchors."""
 
 
 @dataclass
 class Cache:
-    """Decoded images, as many as fit; what does not fit is decoded each time.
+    """A cache of decoded images. Images that do not fit are decoded each time.
 
-    No entry is ever thrown out, so that the hit rate of a shuffled pass equals the share that fits.
+    No entry is ever removed, so that the hit rate of a shuffled pass is the share of the images that fit.
 
     Args:
-        limit: Bytes.
-        used: Bytes held.
-        items: What is held.
+        limit: Largest number of bytes.
+        used: Number of bytes in use.
+        items: The cached arrays.
     """
 
     limit: int
@@ -53,7 +53,7 @@ class Cache:
     items: dict[str, np.ndarray] = field(default_factory=dict)
 
     def put(self, key: str, value: np.ndarray) -> None:
-        """Keep a value if there is room."""
+        """Store a value if there is room."""
         if self.used + value.nbytes <= self.limit:
             self.items[key] = value
             self.used += value.nbytes
@@ -65,16 +65,17 @@ class HintedImages(Dataset[Sample]):
     Args:
         data: The data set.
         hints: Hints by image name; an image without hints is not used.
-        views: Crop, scales and so on.
-        seed: With the key of a sample, all that its randomness depends on.
-        pseudo: Labels made by an earlier stage, or None.
-        window: Of values of photographs of 16 bits, as `read_rgb` takes it.
-        working: Longest side of a `TrainingImage` in pixels; None for the photographs' own.
+        views: Settings of the random crops.
+        seed: Seed of the random choices; a sample depends on it and on the key of the sample.
+        pseudo: Pseudo-labels made by an earlier stage, or None.
+        window: Window of values for images with 16 bits a channel, as in `read_rgb`.
+        working: Longest side of a `TrainingImage` in pixels; None for the images' own sizes.
 
     Raises:
-        DataError: an image that the data set lacks, no image that can be read, or a label file of another size.
-        HintError: contradictory hints, hints outside their image, or an unknown class.
-        RunError: when a sample is made, a photograph that is no more what it was: weights would depend on the moment.
+        DataError: An image is not in the data set, no image can be read, or a label file has another size.
+        HintError: Hints are contradictory, lie outside their image, or name an unknown class.
+        RunError: An image file changed while the training ran (when a sample is made): a resumed run would then differ
+            from one that was not interrupted.
     """
 
     def __init__(
@@ -122,7 +123,7 @@ class HintedImages(Dataset[Sample]):
         self._bytes[name] = _bytes(self.data.images[name])
 
     def labelled(self, name: str) -> Mask:
-        """(H, W) uint8 of the photograph's own size: the class of the pixels that a person labelled, 255 elsewhere."""
+        """(H, W) uint8 at the image's own size: the class of the pixels that a person labelled, 255 elsewhere."""
         size = self._sizes[name]
         return self.geometry[name].seeds(whole_view(size), size, self._mask(name))
 
@@ -130,7 +131,7 @@ class HintedImages(Dataset[Sample]):
         return len(self.names)
 
     def __getitem__(self, key: Key) -> Sample:
-        """The sample of an image in an epoch; where the image cannot be read, that of the next readable one."""
+        """The sample of an image in an epoch, or of the next readable image if this one cannot be read."""
         epoch, index = key
         for step in range(len(self.names)):
             name = self.names[(index + step) % len(self.names)]
@@ -138,7 +139,7 @@ class HintedImages(Dataset[Sample]):
                 continue
             try:
                 rgb = self._image(name)
-            except DataError as error:  # the photograph alone: a label file that cannot be read is no loss to bear
+            except DataError as error:  # only unreadable images are skipped, not unreadable label files
                 log.warning("skipped: %s", error)
                 self.unreadable[name] = str(error)
                 continue
@@ -188,14 +189,14 @@ class HintedImages(Dataset[Sample]):
                 raise RunError(
                     f"photograph {name!r} was removed or changed while the training ran",
                     where=path,
-                    fix="put it back as it was; the same command with --resume goes on from the last checkpoint",
+                    fix="restore the file; the same command with --resume continues from the last checkpoint",
                 )
             held = read_rgb(path, window=self.window)
             self._cache.put(name, held)
         return held
 
     def _mask(self, name: str) -> Mask | None:
-        """A person's mask of an image: the label file, and over it the filled areas."""
+        """The labels of the label file and, drawn over them, of the filled areas; None if there are neither."""
         hints = self.hints[name]
         if hints.mask is None and not hints.regions:
             return None
@@ -208,11 +209,11 @@ class HintedImages(Dataset[Sample]):
         return held
 
     def _ignored(self, name: str) -> Mask | None:
-        """(H, W) uint8, 1 on the ignored areas of an image; None where it has none, or no boxes that they matter to."""
+        """(H, W) uint8, 1 on the ignored areas of an image; None if it has none, or no boxes that they affect."""
         return ignored_pixels(self.hints[name], self.geometry[name], self._sizes[name])
 
     def _made(self, name: str) -> Mask | None:
-        """What an earlier stage made of an image."""
+        """The pseudo-labels of an image from an earlier stage, or None."""
         key = f"{name}\0made"
         held = self._cache.items.get(key)
         if held is not None or self.pseudo is None:
@@ -221,20 +222,23 @@ class HintedImages(Dataset[Sample]):
         if labels is None or labels.shape == self._sizes[name]:
             return labels
         large = _enlarged(labels, self._sizes[name])
-        self._cache.put(key, large)  # of a large photograph it takes longer to make than to crop
+        self._cache.put(key, large)  # for a large image, enlarging takes longer than cropping
         return large
 
     @staticmethod
     def _seen(view: View, labels: Mask | None) -> Mask | None:
-        """Labels through a view: a copy, since strokes are painted on it and the original is kept."""
+        """Labels through a view, as a copy, because strokes are painted on it and the original is cached."""
         return None if labels is None else np.array(view.labels(torch.from_numpy(labels)).numpy())
 
     def training_image(self, name: str, full: Pixels | None = None) -> TrainingImage:
-        """An image as it lies on disk, at the working size at most, with its hints rasterised on it: no jitter.
+        """An image without augmentation, reduced to the working size, with its hints rasterised.
 
         Args:
-            name: Of the image.
-            full: Its (H, W, 3) pixels where they have been read already.
+            name: Name of the image.
+            full: Its (H, W, 3) uint8 pixels if they have been read already.
+
+        Raises:
+            DataError: The image cannot be read.
         """
         full = self._image(name) if full is None else full
         size = (full.shape[0], full.shape[1])
@@ -248,7 +252,7 @@ class HintedImages(Dataset[Sample]):
         return TrainingImage(name, rgb, full, self.hints[name], candidates, ~known.absent, known.present)
 
     def training_images(self) -> Iterator[TrainingImage]:
-        """All images that can be read, in the order of their names; the others are noted as unreadable."""
+        """All images that can be read, in the order of their names; the others are added to `unreadable`."""
         for name in self.names:
             try:
                 full = self._image(name)
@@ -259,7 +263,7 @@ class HintedImages(Dataset[Sample]):
 
 
 def at_working_size(rgb: Pixels, longest: int | None) -> Pixels:
-    """An (H, W, 3) image, made smaller where its longer side is above ``longest`` pixels."""
+    """Reduce an (H, W, 3) image if its longer side is above ``longest`` pixels."""
     view = whole_view((rgb.shape[0], rgb.shape[1]), longest)
     if view.size == rgb.shape[:2]:
         return np.ascontiguousarray(rgb)
@@ -267,7 +271,7 @@ def at_working_size(rgb: Pixels, longest: int | None) -> Pixels:
 
 
 def _bytes(path: Path) -> int:
-    """The size of a file that can be opened; -1 of one that cannot."""
+    """Size of a file in bytes, or -1 if it cannot be opened."""
     try:
         with open_regular(path, max_bytes=MAX_BYTES) as file:
             return os.fstat(file.fileno()).st_size
@@ -276,13 +280,13 @@ def _bytes(path: Path) -> int:
 
 
 def _enlarged(labels: Mask, size: tuple[int, int]) -> Mask:
-    """Labels that were made at a smaller size, at (H, W): of each pixel those of the cell that its middle lies in."""
+    """Enlarge labels to (H, W): each pixel gets the label of the cell that contains its centre."""
     rows, columns = (((np.arange(n) + 0.5) * m / n).astype(np.intp) for n, m in zip(size, labels.shape, strict=True))
     return np.asarray(labels[rows[:, None], columns])
 
 
 def _anchors(geometry: Geometry, *layers: Mask | None) -> Coordinates:
-    """(A, 2) points worth seeing: the geometry's, and the labelled pixels where they are few; none where many."""
+    """(A, 2) points that crops should contain: those of the hints, and labelled pixels; none if many are labelled."""
     points = [geometry.anchors()]
     for labels in layers:
         if labels is not None:

@@ -1,4 +1,4 @@
-"""Labels that an earlier stage made: hard ones as index PNGs, soft ones in 8 bits, sub-categories of tags."""
+"""Pseudo-labels of an earlier stage: hard labels as index PNGs, soft labels in 8 bits, sub-categories of tags."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from underpaint.imagefiles.masks import read_index_mask, write_index_mask
 Soft = npt.NDArray[np.float32]
 Subtags = npt.NDArray[np.int8]
 
-REMAKE = "remove the artifact's folder; the run makes it again when it goes on"
+REMAKE = "remove the folder of the artifact; the run makes it again when it continues"
 
 
 class PseudoLabels:
@@ -34,7 +34,7 @@ class PseudoLabels:
         self.root, self.classes = root, classes
 
     def files(self) -> list[Path]:
-        """All that was written, in order of its names."""
+        """All files of labels, in the order of their names."""
         folders = (self.root / kind for kind in ("labels", "soft", "subtags"))
         return sorted(path for folder in folders for path in folder.rglob("*") if path.is_file())
 
@@ -45,7 +45,7 @@ class PseudoLabels:
         write_index_mask(path, index, self.classes)
 
     def write_soft(self, name: str, probabilities: Soft) -> None:
-        """Write soft labels: (C, h, w) in [0, 1] at any stride; classes that are nowhere above 1/510 are left out."""
+        """Write soft labels: (C, h, w) in [0, 1] at any stride; classes that stay below 1/510 are left out."""
         path = self.root / "soft" / f"{name}.npz"
         path.parent.mkdir(parents=True, exist_ok=True)
         levels = np.rint(np.clip(probabilities, 0, 1) * 255).astype(np.uint8)
@@ -53,7 +53,7 @@ class PseudoLabels:
         np.savez_compressed(path, levels=levels[kept], classes=kept)
 
     def write_subtags(self, name: str, subtags: Subtags) -> None:
-        """Write sub-categories: (C, K) of 1 (shown), 0 (not shown) and -1 (not known)."""
+        """Write sub-categories: (C, K) with 1 (present), 0 (absent) and -1 (unknown)."""
         path = self.root / "subtags" / f"{name}.npy"
         path.parent.mkdir(parents=True, exist_ok=True)
         np.save(path, subtags.astype(np.int8), allow_pickle=False)
@@ -62,7 +62,7 @@ class PseudoLabels:
         """(C, K) int8 sub-categories of an image, or None.
 
         Raises:
-            DataError: the file is damaged.
+            DataError: The file is damaged.
         """
         path = self.root / "subtags" / f"{name}.npy"
         if not path.is_file():
@@ -81,10 +81,10 @@ class PseudoLabels:
         return read_index_mask(path, classes) if path.is_file() else None
 
     def soft(self, name: str, size: tuple[int, int]) -> Tensor | None:
-        """(C, H, W) uint8 soft labels of an image at full size, 255 for certain, or None.
+        """(C, H, W) uint8 soft labels of an image at full size, 255 for the probability 1; None if there are none.
 
         Raises:
-            DataError: the file is damaged, or holds a class outside the table.
+            DataError: The file is damaged, or contains a class outside the table.
         """
         path = self.root / "soft" / f"{name}.npz"
         if not path.is_file():

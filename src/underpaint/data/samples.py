@@ -22,14 +22,15 @@ from underpaint.records import Batch
 
 @dataclass(frozen=True)
 class Geometry:
-    """The hints of an image as arrays, ready to be moved by a view.
+    """The hints of an image as arrays that a view can transform.
 
     Args:
-        points: (P, 2) x y of all vertices, stroke after stroke.
-        lengths, labels, widths: Of each stroke; a click is a stroke of one vertex and width 0.
-        boxes, box_labels: (B, 4) and (B,).
-        extents: (R, 4) x0 y0 x1 y1 around each filled area, whose pixels come as labels.
-        knowledge: Of the whole image.
+        points: (P, 2) x and y of all vertices, stroke after stroke, in pixels.
+        lengths, labels, widths: Number of vertices, class and width in pixels of each stroke; a click is a stroke with
+            one vertex and width 0.
+        boxes, box_labels: (B, 4) x0 y0 x1 y1 in pixels, and (B,) classes.
+        extents: (R, 4) x0 y0 x1 y1 around each filled area. The pixels of filled areas are given as labels.
+        knowledge: What is known of the whole image.
     """
 
     points: Coordinates
@@ -43,10 +44,10 @@ class Geometry:
 
     @classmethod
     def of(cls, hints: Hints, classes: ClassTable) -> Geometry:
-        """Turn class names into indices, once.
+        """Convert hints to arrays, with class indices instead of class names.
 
         Raises:
-            HintError: an unknown class or contradictory statements, named with the image.
+            HintError: An unknown class or contradictory hints; the message names the image.
         """
         where = f"hints of image {hints.image!r}"
         strokes = [(s.name, list(s.points), s.width) for s in hints.scribbles]
@@ -64,11 +65,11 @@ class Geometry:
         )
 
     def check_inside(self, image: str, size: tuple[int, int]) -> None:
-        """Refuse hints that lie outside the (H, W) image by more than a pixel of rounding."""
+        """Raise `HintError` if hints lie more than one pixel outside the (H, W) image."""
         areas = np.concatenate([self.boxes, self.extents])
         corners = np.concatenate([self.points, areas[:, :2], areas[:, 2:]])
         limit = np.array([size[1], size[0]])
-        outside = ~((corners >= -1) & (corners <= limit + 1)).all(axis=1)  # so that NaN is outside as well
+        outside = ~((corners >= -1) & (corners <= limit + 1)).all(axis=1)  # written so that NaN counts as outside
         if outside.any():
             x, y = corners[outside][0]
             raise HintError(
@@ -78,7 +79,7 @@ class Geometry:
             )
 
     def anchors(self) -> Coordinates:
-        """(A, 2) points worth seeing in a crop: every vertex, and the middle of every box."""
+        """(A, 2) points that a crop should contain: every vertex, and the centre of every box."""
         middles = (self.boxes[:, :2] + self.boxes[:, 2:]) / 2
         return np.concatenate([self.points, middles])
 
@@ -86,7 +87,7 @@ class Geometry:
         """(H, W) class of the pixels that a person labelled, 255 elsewhere; arguments as in `candidates`."""
         points = self.points if len(self.points) == 0 else view.points(self.points, source)
         cuts = np.cumsum(self.lengths)[:-1]
-        widths = [width * view.factor for width in self.widths]  # a pen paints on the image, not on the crop
+        widths = [width * view.factor for width in self.widths]  # widths are in pixels of the image, not of the crop
         strokes = zip(self.labels, np.split(points, cuts), widths, strict=True) if self.labels else ()
         return paint_seeds(strokes, view.canvas, None if labels is None else labels.copy())
 
@@ -100,15 +101,18 @@ class Geometry:
         made: Mask | None,
         ignored: Mask | None = None,
     ) -> Candidates:
-        """Candidate sets of the view: labels, strokes and boxes rasterised after the geometry was moved.
+        """Candidate sets of the pixels of a view. Strokes and boxes are rasterised after the geometry was transformed.
 
         Args:
-            view: Where the geometry goes.
+            view: The view.
             source: (H', W') of the image.
             classes: The class table.
-            labels: (H, W) of the view, from a person's mask, or None; strokes of another class contradict it.
-            made: (H, W) of the view, from an earlier stage, or None; holds only where no person said anything.
-            ignored: (H, W) of the view, 1 where boxes say nothing, or None.
+            labels: (H, W) labels of the view from a person's mask, or None; strokes of another class contradict them.
+            made: (H, W) pseudo-labels of the view, or None; they are used only where no person labelled the pixel.
+            ignored: (H, W) of the view, 1 where boxes give no information, or None.
+
+        Raises:
+            HintError: The hints contradict each other.
         """
         seeds = self.seeds(view, source, labels)
         if made is not None:
@@ -127,16 +131,16 @@ def _extent(region: Region) -> tuple[float, float, float, float]:
 
 @dataclass(frozen=True)
 class TrainingImage:
-    """A training image without augmentation, as what happens between two stages sees it.
+    """A training image without augmentation, for making labels between two stages.
 
     Args:
         name: Its name in the data set.
         rgb: (H, W, 3) uint8, at the working size at most (`underpaint.training.config.DataConfig`).
-        full: (H', W', 3) uint8, the photograph's own size.
-        hints: What was said of it, at its own size.
-        candidates: Of every pixel.
-        allowed: (C,) bool, classes that the image may show.
-        present: (C,) bool, classes that it is known to show.
+        full: (H', W', 3) uint8, at the image's own size.
+        hints: Its hints, in pixels of its own size.
+        candidates: Candidate classes of every pixel of ``rgb``.
+        allowed: (C,) bool, classes that the image may contain.
+        present: (C,) bool, classes that the image is known to contain.
     """
 
     name: str
@@ -149,7 +153,7 @@ class TrainingImage:
 
     @cached_property
     def seeds(self) -> Mask:
-        """(H, W) uint8, class of the pixels with one candidate, 255 elsewhere."""
+        """(H, W) uint8, the class of the pixels with exactly one candidate, 255 elsewhere."""
         return self.candidates.seeds()
 
 
@@ -172,9 +176,16 @@ class Sample:
 
 
 def collate(samples: Sequence[Sample], mean: Tensor, std: Tensor) -> Batch:
-    """A batch; palettes are padded with copies of their set 0, to which no pixel points.
+    """Make a batch of samples.
 
-    Where some of the images have soft labels, the others have all zeros: none; and -1, nothing known, for sub-tags.
+    Samples with fewer candidate sets are padded with copies of their set 0; no pixel refers to the copies. If only some
+    of the images have soft labels, those of the others are all 0, which means none. If only some have sub-categories,
+    those of the others are all -1, which means unknown.
+
+    Args:
+        samples: The samples, of one crop size.
+        mean: (3,) mean of the encoder for RGB in [0, 1].
+        std: (3,) standard deviation of the same.
     """
     most = max(len(s.sets) for s in samples)
     sets = np.stack([np.concatenate([s.sets, np.repeat(s.sets[:1], most - len(s.sets), axis=0)]) for s in samples])
@@ -201,8 +212,8 @@ def collate(samples: Sequence[Sample], mean: Tensor, std: Tensor) -> Batch:
 
 
 def _hinted(samples: Sequence[Sample]) -> Tensor | None:
-    """Where people labelled, if any image of the batch has labels of an earlier stage."""
+    """(N, H, W) bool, the pixels that people labelled; None if no image of the batch has pseudo-labels."""
     if all(s.hinted is None for s in samples):
         return None
-    none_made = np.ones_like(samples[0].candidates, dtype=bool)  # all labels of such an image are a person's
+    none_made = np.ones_like(samples[0].candidates, dtype=bool)  # without pseudo-labels, all labels are a person's
     return torch.from_numpy(np.stack([none_made if s.hinted is None else s.hinted for s in samples]))

@@ -19,8 +19,8 @@ from underpaint.hints.rasterise import UNKNOWN
 from underpaint.hints.types import Hints, Kind
 
 FEW = 10
-"""An image with this many labelled pixels is drawn half as often as one with a mask: more than clicks on an image are,
-fewer than the pixels of its shortest stroke."""
+"""An image with this many labelled pixels is drawn half as often as one with a mask. The number lies between the usual
+number of clicks on an image and the pixels of its shortest stroke."""
 
 
 class SamplingConfig(Config):
@@ -41,7 +41,7 @@ class SamplingConfig(Config):
 
 @dataclass(frozen=True)
 class Sampling:
-    """What a `BatchSampler` needs to know of the images.
+    """The properties of the images that a `BatchSampler` uses.
 
     Args:
         group: Indices of the images with certain labels.

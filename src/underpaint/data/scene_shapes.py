@@ -1,6 +1,7 @@
-"""Outlines of the generated scenes, as signed distances: below 0 inside, in pixels, exact enough near the edge.
+"""Outlines of the shapes in generated scenes, as signed distances in pixels that are negative inside the shape.
 
-Every shape takes a random generator, coordinates ``x, y (H, W)`` from its centre and its radius ``r`` in pixels.
+The distances are accurate near the edge only. Every function takes a random generator, coordinates ``x, y (H, W)``
+relative to the centre of the shape, and the radius ``r`` in pixels.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def ring(rng: np.random.Generator, x: Plane, y: Plane, r: float) -> Plane:
 
 
 def _limb(x: Plane, y: Plane, start: Point, end: Point, thick: float, thin: float) -> Plane:
-    """Distance to a segment whose half width goes from ``thick`` to ``thin``."""
+    """Distance to a line segment whose half width decreases from ``thick`` to ``thin``."""
     dx, dy = end[0] - start[0], end[1] - start[1]
     along = np.clip(((x - start[0]) * dx + (y - start[1]) * dy) / (dx * dx + dy * dy), 0.0, 1.0)
     across = np.hypot(x - start[0] - along * dx, y - start[1] - along * dy)

@@ -1,7 +1,7 @@
-"""Surfaces of the generated scenes: patterns around 0, about -1 to 1, and the colours they modulate.
+"""Textures of the shapes in generated scenes: patterns with values of about -1 to 1 that change the colours.
 
-Every pattern takes a random generator, coordinates ``x, y (H, W)`` from the shape's centre, and a ``grain`` in pixels
-that grows with the picture, so that a scene looks the same at every size.
+Every function takes a random generator, coordinates ``x, y (H, W)`` relative to the centre of the shape, and a
+``grain`` in pixels that is proportional to the image's size, so that a scene is the same at every size.
 """
 
 from __future__ import annotations

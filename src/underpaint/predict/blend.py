@@ -1,4 +1,4 @@
-"""What a network says of overlapping tiles, averaged into one answer without seams, in bounded memory."""
+"""Averages a network's outputs for overlapping tiles into one result without seams, in bounded memory."""
 
 from __future__ import annotations
 
@@ -15,30 +15,33 @@ Area = tuple[int, int, int, int]
 
 
 def blended(
-    size: tuple[int, int], answer: Callable[[Tile], Tensor], *, tile: int, overlap: int
+    size: tuple[int, int], output: Callable[[Tile], Tensor], *, tile: int, overlap: int
 ) -> Iterator[tuple[Area, Tensor]]:
-    """Areas that together hold every pixel of an image once, with what the network says there.
+    """Predict an image tile by tile.
 
-    Around the line where two tiles meet, up to half the overlap on both sides, their answers are averaged: the weight
-    of one falls along a straight line as that of the other rises. The outer half of the overlap only gives the network
-    surroundings. Held at a time are a tile and, across the image's width, the rows in which tiles are averaged.
+    Around the border between two tiles, up to half the overlap on both sides, their outputs are averaged: the weight of
+    one tile falls linearly while that of the other rises. The outer half of the overlap only gives the network context.
+    At any time, memory holds one tile and the rows in which tiles are averaged, over the width of the image.
 
     Args:
         size: (H, W) of the image.
-        answer: Gives (K, h, w) numbers for what a tile sees.
-        tile: Longest side of what a tile sees, as in `tiles`.
-        overlap: Pixels seen beyond what is kept, as in `tiles`.
+        output: Returns the (K, h, w) output of the network for a tile.
+        tile: Longest side of the part that the network sees, in pixels, as in `tiles`.
+        overlap: Width of the context around the kept part in pixels, as in `tiles`.
+
+    Yields:
+        Areas that together contain every pixel of the image exactly once, with their (K, h, w) averaged outputs.
     """
     every = list(tiles(size, tile=tile, overlap=overlap))
     if len(every) == 1:
-        yield (0, size[0], 0, size[1]), answer(every[0])
+        yield (0, size[0], 0, size[1]), output(every[0])
         return
     reach = overlap // 2
     above: Tensor | None = None
     for (_, bottom), row in groupby(every, key=lambda each: each.kept[:2]):
         end = size[0] if bottom == size[0] else max(0, bottom - reach)
         below: Tensor | None = None
-        for (top, left), here in _across(size, row, answer, reach):
+        for (top, left), here in _across(size, row, output, reach):
             right = left + here.shape[2]
             if above is not None:
                 here[:, : above.shape[1]] += above[:, :, left:right]
@@ -51,9 +54,9 @@ def blended(
 
 
 def _across(
-    size: tuple[int, int], row: Iterable[Tile], answer: Callable[[Tile], Tensor], reach: int
+    size: tuple[int, int], row: Iterable[Tile], output: Callable[[Tile], Tensor], reach: int
 ) -> Iterator[tuple[tuple[int, int], Tensor]]:
-    """The columns of a row of tiles, averaged from left to right: the first row and column, and weighted numbers."""
+    """Average a row of tiles from left to right; yields the first row and column of each part with weighted outputs."""
     carried: Tensor | None = None
     for tile in row:
         top, bottom, left, right = tile.kept
@@ -63,7 +66,7 @@ def _across(
             max(0, left - reach),
             min(size[1], right + reach),
         )
-        seen = answer(tile)[:, upper - tile.seen[0] : lower - tile.seen[0], first - tile.seen[2] : last - tile.seen[2]]
+        seen = output(tile)[:, upper - tile.seen[0] : lower - tile.seen[0], first - tile.seen[2] : last - tile.seen[2]]
         rows = _weights((upper, lower), (top, bottom), size[0], reach, seen)
         columns = _weights((first, last), (left, right), size[1], reach, seen)
         numbers = seen * (rows[:, None] * columns)
@@ -75,7 +78,7 @@ def _across(
 
 
 def _weights(span: tuple[int, int], kept: tuple[int, int], length: int, reach: int, like: Tensor) -> Tensor:
-    """(stop - start,) weights of a tile's pixels along one side; those of all tiles add up to 1 at every pixel."""
+    """(stop - start,) weights of a tile's pixels along one side; the weights of all tiles sum to 1 at every pixel."""
     middles = torch.arange(*span, device=like.device) + 0.5
     weights = torch.ones_like(middles)
     if reach:

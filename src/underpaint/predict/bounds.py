@@ -1,4 +1,4 @@
-"""What a person knows of a photograph bounds its mask, whatever network predicts it."""
+"""Restricts predicted masks to the classes that the hints of an image allow, for every network."""
 
 from __future__ import annotations
 
@@ -15,33 +15,37 @@ from underpaint.predict.blend import Area
 
 @dataclass(frozen=True)
 class Bound:
-    """The classes that hints leave to every pixel of a photograph.
+    """The classes that the hints of an image allow at each of its pixels.
 
     Args:
-        candidates: Of the photograph at its own size, with the classes in the network's order.
+        candidates: Candidate sets at the image's own size, with the classes in the network's order.
     """
 
     candidates: Candidates
 
     def allowed(self, area: Area, device: torch.device) -> Tensor:
-        """(C, h, w) bool: the classes that each pixel of an area may have; one or more everywhere."""
+        """(C, h, w) bool, the classes that each pixel of an area may have; at least one at every pixel."""
         top, bottom, left, right = area
         index = torch.from_numpy(self.candidates.index[top:bottom, left:right].astype(np.int64)).to(device)
         return torch.from_numpy(np.ascontiguousarray(self.candidates.sets.T)).to(device)[:, index]
 
 
 def within(scores: Tensor, allowed: Tensor | None) -> Tensor:
-    """(..., C, h, w) class scores, minus infinity where a class is ruled out: its probability becomes exactly 0."""
+    """(..., C, h, w) class scores, set to minus infinity where a class is not allowed, so that its probability is 0."""
     return scores if allowed is None else scores.masked_fill(~allowed, -torch.inf)
 
 
 def kept_within(sharpened: Tensor, before: Tensor, allowed: Tensor | None) -> Tensor:
-    """(C, h, w) probabilities after a CRF that knew no bound, brought back within it, and to a sum of 1.
+    """Set the probabilities of classes that are not allowed to 0 after a CRF, and normalise the others to a sum of 1.
 
     Args:
-        sharpened: What the CRF gave.
-        before: What it was given: within the bound. Stays where the CRF leaves nothing to the allowed classes.
-        allowed: (C, h, w) bool, or None for no bound.
+        sharpened: (C, h, w) probabilities after the CRF.
+        before: (C, h, w) probabilities before the CRF, 0 for classes that are not allowed. They are used at pixels
+            where the CRF gives all allowed classes the probability 0.
+        allowed: (C, h, w) bool, or None if all classes are allowed.
+
+    Returns:
+        (C, h, w) probabilities.
     """
     if allowed is None:
         return sharpened
@@ -51,5 +55,5 @@ def kept_within(sharpened: Tensor, before: Tensor, allowed: Tensor | None) -> Te
 
 
 def reordered(candidates: Candidates, numbers: npt.NDArray[np.integer]) -> Candidates:
-    """The candidates with the classes in another order: the class ``numbers[c]`` of theirs becomes class c."""
+    """Change the order of the classes in candidate sets: class ``numbers[c]`` becomes class c."""
     return Candidates(candidates.sets[:, numbers], candidates.index)

@@ -11,26 +11,26 @@ from underpaint.core.config import Config
 from underpaint.predict.tiles import CELL
 
 MOST, LEAST_SIDE = 1024, 256
-"""Of the longest side of a tile that nobody chose: most photographs for the web are not larger."""
+"""Largest and smallest value in pixels for the longest side of a tile if none is set."""
 
 LEAST_TILE = 128
-"""Pixels of the image below which a tile is not cut, whatever the scale: less has no surroundings to speak of."""
+"""Smallest side of a tile in pixels of the image, at any scale: a smaller tile has too little context."""
 
 
 class PredictConfig(Config):
     """Settings of a prediction.
 
     Attributes:
-        scales: Factors on the image's size; probabilities are averaged over them.
-        flip: Average with the prediction on the mirrored image.
+        scales: Factors on the image's size, each from 0.25 to 4; probabilities are averaged over them (test-time
+            augmentation).
+        flip: Also average with the prediction for the mirrored image.
         crf: Sharpen borders with a dense CRF, tile by tile.
-        tile: Longest side in pixels of what the network sees at once; larger images are cut into tiles. None takes
-            what the network saw in training, and the overlap (`side_of`): a network that is shown much more at once
-            labels the same pixels otherwise (``benchmarks/tiles.py``).
-        overlap: Pixels around each tile that the network sees as well. Neighbours are averaged over the inner half, the
-            outer half gives surroundings.
-        engine: What runs the network: ``torch``; ``onnx`` (ONNX Runtime, CPU alone, about 1.5 times as fast there); or
-            ``auto``, the faster one that is installed.
+        tile: Longest side in pixels of the network's input; larger images are cut into tiles. None computes it from the
+            size of the training views and the overlap (`side_of`): a network with a much larger input than in training
+            labels the same pixels differently (``benchmarks/tiles.py``).
+        overlap: Width in pixels of the context around each tile. Neighbouring tiles are averaged over its inner half.
+        engine: What runs the network: ``torch``; ``onnx`` (ONNX Runtime, only on a CPU, about 1.5 times as fast there);
+            or ``auto``, the fastest that is installed.
     """
 
     scales: tuple[float, ...] = (1.0,)
@@ -56,15 +56,15 @@ class PredictConfig(Config):
         return self
 
     @property
-    def looks(self) -> list[tuple[float, bool]]:
-        """(scale, mirrored) of each pass over the image."""
+    def passes(self) -> list[tuple[float, bool]]:
+        """(scale, mirrored) of each forward pass over an image."""
         return [(scale, mirrored) for scale in self.scales for mirrored in (False, True)[: 1 + self.flip]]
 
     def side_of(self, field: int | None) -> int:
-        """Longest side of a tile for a network that saw ``field`` pixels at once in training.
+        """Longest side of a tile in pixels for a network that was trained on views of ``field`` pixels.
 
-        Once the overlap more than that, rounded up, at least four times the overlap, and 1024 at most, which needs
-        about 1 GB with 21 classes.
+        It is ``field`` plus the overlap, rounded up to a multiple of 32, at least four times the overlap and at most
+        1024, which needs about 1 GB of memory with 21 classes.
         """
         if self.tile is not None:
             return self.tile
@@ -74,9 +74,9 @@ class PredictConfig(Config):
         return min(max(side, 4 * self.overlap, LEAST_SIDE), max(MOST, 4 * self.overlap))
 
     def image_tile(self, field: int | None) -> tuple[int, int]:
-        """Tile and overlap in pixels of the image: smaller by the largest scale, so that memory stays bounded.
+        """Tile and overlap in pixels of the image: divided by the largest scale, so that memory stays bounded.
 
-        A tile is not cut below 128 pixels, and an overlap not below 32.
+        A tile has at least 128 pixels, and an overlap at least 32 or its setting.
         """
         reach = max(1.0, *self.scales)
         tile = max(LEAST_TILE, int(self.side_of(field) / reach) // CELL * CELL)

@@ -1,4 +1,4 @@
-"""Predicting a folder of photographs: names, tree and sizes kept, every file written whole or not at all."""
+"""Prediction of a folder of images. Names, folders and sizes are kept; a file is written completely or not at all."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ PROBABILITIES = "probabilities"
 Item = TypeVar("Item")
 
 Prepared = Callable[[Iterator[tuple[str, Pixels]]], Iterator[tuple[str, Item]]]
-"""From photographs by name to what results are made of, in the same order."""
+"""A function from images by name to the items from which results are made, in the same order."""
 
 
 Bounds = Callable[[str, tuple[int, int]], Bound | None]
-"""What is known of a photograph, from its name and (H, W); None where nothing is."""
+"""Returns the classes that hints allow in an image, from its name and (H, W), or None if it has no hints."""
 
 
 def unbounded(name: str, size: tuple[int, int]) -> None:
-    """Nothing is known of any photograph."""
+    """For images without hints: returns None."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What came of a folder.
+    """The result of the prediction of a folder.
 
     Args:
-        written: Masks or pictures written.
-        skipped: Why, for each image that could not be read, by name.
-        notes: What a person should know of how photographs were read.
+        written: Number of masks or pictures that were written.
+        skipped: The reason for each image that could not be read, by name.
+        notes: Remarks for the user on how images were read.
     """
 
     written: int
@@ -66,37 +66,39 @@ def predict_folder(
     bounds: Bounds = unbounded,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Summary:
-    """Write a mask for every photograph, under its own name and of its own upright size.
+    """Write a mask for every image, with the image's name and upright size.
 
-    ``OUT/NAME.png`` is a palette PNG; NAME is the photograph's path below ``images`` without its suffix.
-    ``OUT/summary.csv`` gives the share of every class (`summary_csv`), and is written last. With ``probabilities``,
-    ``OUT/probabilities/NAME.npz`` holds ``probabilities`` (C, ceil(H/4), ceil(W/4)) float16, ``size`` (H, W) and
-    ``classes``, and is read by `numpy.load` without pickle. They are kept at a quarter of the size since networks
-    decide no finer, and since that bounds memory at C H W / 8 bytes.
+    ``OUT/NAME.png`` is a palette PNG; NAME is the path of the image below ``images`` without its suffix.
+    ``OUT/summary.csv`` has the share of every class in every image (`summary_csv`) and is written last. With
+    ``probabilities``, ``OUT/probabilities/NAME.npz`` contains ``probabilities`` (C, ceil(H/4), ceil(W/4)) float16,
+    ``size`` (H, W) and ``classes``, and can be read with `numpy.load` without pickle. The probabilities are stored at a
+    quarter of the size, because the outputs of networks are not finer, and because this limits memory to C H W / 8
+    bytes.
 
-    All images are predicted on every call; a file of an earlier prediction is replaced in one step. A folder that holds
-    anything else is refused before the work (`Output`). Nothing is deleted: the masks of photographs that are gone
-    since an earlier call stay.
+    Every call predicts all images; a file of an earlier prediction is replaced in one step. An output folder that
+    contains other files is refused before the prediction (`Output`). No file is deleted: the masks of images that were
+    removed after an earlier call remain.
 
     Args:
         predictor: Network and settings.
-        images: A photograph, a folder of them at any depth, or a data set, whose photographs are taken.
-        out: The output folder; made where it is missing.
+        images: An image, a folder of images at any depth, or a data set, whose images are used.
+        out: The output folder; it is made if it is missing.
         classes: The network's classes.
-        by: What predicts, for the record of the output folder.
-        window: Of values of photographs of 16 bits, from the training; None for percentiles over these photographs.
-        probabilities: Also keep probabilities.
-        bounds: Gives what is known of a photograph from its name and (H, W).
-        on_progress: Called with (done, total), first with 0 done.
+        by: Name of the caller, for the record of the output folder.
+        window: Window of values for images with 16 bits a channel, from the training; None for percentiles over these
+            images.
+        probabilities: Also store probabilities.
+        bounds: Returns the classes that hints allow in an image, from its name and (H, W).
+        on_progress: Called with (done, total), first with done = 0.
 
     Returns:
-        How many masks were written, and which images were skipped because they cannot be read.
+        The number of masks that were written, and the images that were skipped because they cannot be read.
 
     Raises:
-        DataError: no photographs, an output folder among them, one that holds what no prediction wrote or masks of
-            other classes, one that is removed meanwhile, output names that would collide, cover a photograph or leave
-            the output folder, or a disk that refuses; what was written before stays.
-        ConfigError: a class table of another length than the network's.
+        DataError: There are no images; the output folder lies among them, contains files that no prediction wrote or
+            masks of other classes, or is removed during the prediction; output names collide, would replace an image,
+            or lie outside the output folder; or a file cannot be written. Files that were written before remain.
+        ConfigError: The number of classes differs from the network's.
     """
     if len(classes) != predictor.classes:
         raise ConfigError(f"{len(classes)} classes for a network of {predictor.classes}", where="classes")
@@ -114,7 +116,7 @@ def predict_folder(
 
 
 def of_classes(classes: ClassTable) -> str:
-    """What a folder of masks is of, for its record: masks of two class tables in one folder cannot be told apart."""
+    """The classes of a folder of masks, for its record, so that masks of two class tables are not mixed in a folder."""
     return f"the classes {', '.join(classes.names)}"
 
 
@@ -128,19 +130,19 @@ def write_masks(
     window: Window | None,
     prepared: Prepared[Item],
 ) -> Summary:
-    """Write a mask for every photograph that can be read, and the table of their classes last.
+    """Write a mask for every image that can be read, and ``summary.csv`` last.
 
     Args:
-        found: Photographs by name.
+        found: Paths of the images by name.
         output: The output folder.
         classes: The classes.
-        index: Gives the (H, W) class indices of a photograph from its name and what was prepared of it.
-        on_progress: Called with (done, total), first with 0 done.
+        index: Returns the (H, W) class indices of an image from its name and its prepared item.
+        on_progress: Called with (done, total), first with done = 0.
         window: As in `predict_folder`.
         prepared: As in `write_each`.
 
     Raises:
-        DataError: the output cannot be written any more, or masks were removed meanwhile.
+        DataError: A file cannot be written, or masks were removed during the prediction.
     """
     rows: list[Row] = []
 
@@ -162,24 +164,27 @@ def write_masks(
 
 
 def open_output(images: Path, out: Path, *, holds: str, by: str, of: str = "") -> tuple[dict[str, Path], Output]:
-    """The photographs by name, and an output folder in which a PNG can be written for each.
+    """Find the images and open an output folder in which a PNG can be written for each of them.
 
     Args:
         images: As in `predict_folder`.
         out: The output folder.
-        holds: What it is to hold, in words.
-        by: What writes.
-        of: As `Output.open` has it.
+        holds: The kind of its files in words, such as "masks".
+        by: Name of the caller.
+        of: As in `Output.open`.
+
+    Returns:
+        The paths of the images by name, and the output folder.
 
     Raises:
-        DataError: as `predict_folder`.
+        DataError: As in `predict_folder`.
     """
     found = find_photographs(images)
     return found, open_beside(images, found, out, holds=holds, by=by, of=of)
 
 
 def open_beside(images: Path, found: Mapping[str, Path], out: Path, *, holds: str, by: str, of: str = "") -> Output:
-    """An output folder in which a PNG can be written for each of the photographs ``found`` below ``images``.
+    """Open an output folder in which a PNG can be written for each of the images ``found`` below ``images``.
 
     Arguments and errors are those of `open_output`.
     """
@@ -189,7 +194,7 @@ def open_beside(images: Path, found: Mapping[str, Path], out: Path, *, holds: st
 
 
 def unprepared(read: Iterator[tuple[str, Pixels]]) -> Iterator[tuple[str, Pixels]]:
-    """The photographs as they were read."""
+    """For results that are made directly from the images: returns them unchanged."""
     return read
 
 
@@ -203,19 +208,20 @@ def write_each(
     prepared: Prepared[Item],
     last: Callable[[], None] = lambda: None,
 ) -> Summary:
-    """Read the photographs one by one, write what is made of each, and count.
+    """Read the images one by one, and write and count the results of each.
 
     Args:
-        found: Photographs by name.
+        found: Paths of the images by name.
         output: The output folder.
-        write: Writes the results of a photograph, from its name and what was prepared of it; says how many there are.
-        on_progress: Called with (done, total), first with 0 done.
+        write: Writes the results of an image, from its name and its prepared item; returns how many there are.
+        on_progress: Called with (done, total), first with done = 0.
         window: As in `predict_folder`.
-        prepared: What ``write`` works on, from all photographs that can be read; it may read a few ahead.
-        last: Called after all photographs.
+        prepared: Converts the images that can be read into the items that ``write`` receives; it may read some images
+            in advance.
+        last: Called after all images.
 
     Raises:
-        DataError: the output cannot be written any more; it says how much was.
+        DataError: A file cannot be written; the message has the number of files written before.
     """
     skipped: dict[str, str] = {}
     written = 0
@@ -239,7 +245,7 @@ def _read_each(
     on_progress: Callable[[int, int], None] | None,
     window: Window | None,
 ) -> Iterator[tuple[str, Pixels]]:
-    """Name and pixels of every photograph that can be read; ``skipped`` takes the others, with the reasons."""
+    """Name and pixels of every image that can be read; the others are added to ``skipped`` with the reasons."""
     for done, (name, path) in enumerate(found.items()):
         if on_progress is not None:
             on_progress(done, len(found))
@@ -254,14 +260,14 @@ def _read_each(
 
 
 def _windowed(found: Mapping[str, Path], window: Window | None, seen: Window | None) -> Iterator[str]:
-    """What to say of photographs of 16 bits: where the window came from, and which of them lie outside it."""
+    """Remarks on images with 16 bits a channel: the source of the window, and the images with values outside it."""
     if seen is None:
         return
     shares = {name: outside(v, seen) for name, path in found.items() for v in deep_images([path])}
     if shares and window is None:
         yield (
-            f"photographs of 16 bits ({len(shares)}) are seen through the window {seen[0]} to {seen[1]}, which was "
-            "taken from them: the training saw none of 16 bits"
+            f"{len(shares)} photograph(s) of 16 bits are read with the window {seen[0]} to {seen[1]}, which was "
+            "computed from them, because the training had no photographs of 16 bits"
         )
     beyond = [name for name, share in shares.items() if share > OUTSIDE]
     if beyond:
@@ -272,7 +278,7 @@ def _windowed(found: Mapping[str, Path], window: Window | None, seen: Window | N
 
 
 def _check_there(masks: list[Path], out: Path) -> None:
-    """Fail where masks that were written are gone: someone removed them meanwhile."""
+    """Raise `DataError` if masks that were written have been removed since."""
     gone = [mask.relative_to(out).as_posix() for mask in masks if not mask.is_file()]
     if gone:
         raise DataError(
@@ -297,13 +303,16 @@ def _stale(mask: Path) -> str:
 
 
 def find_photographs(images: Path) -> dict[str, Path]:
-    """Photographs by name: of one file, of a folder at any depth, or of a data set.
+    """Find the images in a file, in a folder at any depth, or in a data set.
 
-    A data set is a folder with ``images/`` and ``classes.txt``, or a VOC devkit's year with ``JPEGImages/``; the
-    names are then those of the data set.
+    A data set is a folder with ``images/`` and ``classes.txt``, or the folder of a year of a VOC devkit with
+    ``JPEGImages/``; the names are then those of the data set.
+
+    Returns:
+        The paths of the images by name.
 
     Raises:
-        DataError: no such file or folder, no photograph in it, or two that differ in the suffix alone.
+        DataError: There is no such file or folder, it contains no image, or two images differ only in the suffix.
     """
     if images.is_file():
         return {images.stem: images}
@@ -321,17 +330,17 @@ def _image_folder(images: Path) -> Path:
 
 
 def _check_apart(images: Path, out: Path) -> None:
-    """Refuse an output folder among the photographs: the next call would take its masks for photographs."""
+    """Refuse an output folder among the images: the next call would read its masks as images."""
     if images.is_dir() and lies_in(out, _image_folder(images)):
         raise DataError(
             "the output folder lies among the photographs",
             where=out,
-            fix="choose a folder beside them: the next prediction would take these masks for photographs",
+            fix="choose a folder beside them: the next prediction would read these masks as photographs",
         )
 
 
 def _check_targets(found: Mapping[str, Path], out: Path) -> None:
-    """Refuse outputs that would be written over each other, over a photograph, or outside the output folder."""
+    """Refuse outputs that would replace each other or an image, or that lie outside the output folder."""
     targets = {name: _mask(out, name) for name in found}
     files = {*targets.values(), out / "summary.csv"}
     folders = {parent for target in targets.values() for parent in target.parents}

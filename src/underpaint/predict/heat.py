@@ -1,4 +1,4 @@
-"""Response maps as pictures over the photograph: what a classifier looked at."""
+"""Pictures of class activation maps over the image."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from underpaint.predict.predictor import Pixels
 from underpaint.predict.responses import CamPredictor
 
 SHOWN = 0.5
-"""Probability from which on a class is drawn: the classifier says that the image shows it."""
+"""Least probability of a class in an image for which its map is drawn."""
 
 STRENGTH = 0.8
-"""Of the colour where the response is strongest; where there is none the photograph stays, in grey."""
+"""Weight of the colour where the map is largest, 0 to 1; where the map is 0, the picture shows the image in grey."""
 
 
 def draw_responses(
-    responder: CamPredictor,
+    predictor: CamPredictor,
     images: Path,
     out: Path,
     classes: ClassTable,
@@ -36,31 +36,31 @@ def draw_responses(
     by: str = "a call of draw_responses",
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Summary:
-    """Write ``OUT/NAME/NN-CLASS.png`` for every photograph and every class that the network sees in it.
+    """Write a class activation map ``OUT/NAME/NN-CLASS.png`` for every image and every class that is predicted in it.
 
-    NN is the class's index. Where the network is sure of no class, the most probable one is drawn. The background is
-    no tag and has no map.
+    NN is the index of the class. If no class has a probability of at least 0.5, the most probable class is drawn. The
+    background has no map, because tags do not name it.
 
     Args:
-        responder: Network, scales and flip.
+        predictor: Network, scales and flip.
         images: As in `predict_folder`.
         out: The output folder, as in `predict_folder`.
         classes: The network's classes.
         window: As in `predict_folder`.
-        by: What draws, for the record of the output folder.
+        by: Name of the caller, for the record of the output folder.
         on_progress: Called with (done, total).
 
     Returns:
-        How many pictures were written, and which photographs were skipped because they cannot be read.
+        The number of pictures that were written, and the images that were skipped because they cannot be read.
 
     Raises:
-        DataError: as `predict_folder`.
-        ConfigError: the network has no tag head.
+        DataError: As in `predict_folder`.
+        ConfigError: The network has no tag head.
     """
     found, output = open_output(images, out, holds="response maps", by=by)
 
     def write(name: str, rgb: Pixels) -> int:
-        maps, seen = responder.coarse(rgb), shown(responder.scores(rgb), classes)
+        maps, seen = predictor.coarse(rgb), shown(predictor.scores(rgb), classes)
         for label in seen:
             target = out / name / f"{label:02d}-{_plain(classes.names[label])}.png"
             output.write(target, png(heat(rgb, maps[label])))
@@ -70,14 +70,14 @@ def draw_responses(
 
 
 def shown(scores: npt.NDArray[np.float32], classes: ClassTable) -> list[int]:
-    """Indices of the classes to draw, from probabilities (C,)."""
+    """Indices of the classes to draw, from their probabilities (C,)."""
     things = list(classes.foreground)
     sure = [label for label in things if scores[label] >= SHOWN]
     return sure or [max(things, key=lambda label: float(scores[label]))]
 
 
 def heat(rgb: Pixels, response: npt.NDArray[np.float32], *, peak: float | None = None) -> Pixels:
-    """A photograph (H, W, 3) in grey, over it a response map (h, w) >= 0 divided by its maximum, or by ``peak``."""
+    """An image (H, W, 3) in grey with a coloured map (h, w) >= 0 over it, divided by its maximum or by ``peak``."""
     from matplotlib import colormaps  # starts slowly
 
     peak = float(response.max()) if peak is None else peak
@@ -90,12 +90,12 @@ def heat(rgb: Pixels, response: npt.NDArray[np.float32], *, peak: float | None =
 
 
 def _plain(name: str) -> str:
-    """A class's name as part of a file's."""
+    """The name of a class in a form that is safe in a file name."""
     return re.sub(r"[^\w-]+", "-", name)
 
 
 def png(pixels: Pixels) -> bytes:
-    """A picture (H, W, 3) as a file."""
+    """The bytes of a PNG file of a picture (H, W, 3) uint8."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format="PNG")
     return buffer.getvalue()

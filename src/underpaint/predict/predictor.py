@@ -1,4 +1,4 @@
-"""Predicting single images: tiles, scales and mirror images around one forward pass."""
+"""Prediction of single images, with tiles and test-time augmentation (scales and mirror images)."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ Coarse = npt.NDArray[np.float16]
 Forward = Callable[[Tensor], Tensor]
 
 STRIDE = 4
-"""Pixels a side of a cell of coarse probabilities: the finest stride at which the default network decides."""
+"""Side in pixels of a cell of coarse probabilities: the stride of the default network's logits."""
 
 MASK_CRF = CrfParameters(3, 3, 83, 5, 4)
-"""Dense CRF that sharpens final masks, with the parameters of RRM (Zhang et al., AAAI 2020)."""
+"""Parameters of the dense CRF that sharpens final masks: those of RRM (Zhang et al., AAAI 2020)."""
 
 
 class Predictor:
     """Predicts single images with a network.
 
     Args:
-        network: Put into evaluation mode.
+        network: The network; it is put into evaluation mode.
         config: Scales, flip, tiles, CRF.
-        forward: What runs in the network's place: (N, 3, H, W) float RGB in [0, 1] of any size to (N, C, H, W) logits
-            (`underpaint.export.choose_forward` gives a faster one on CPUs). None for the network itself.
+        forward: Function that is used instead of the network: (N, 3, H, W) float RGB in [0, 1] of any size to
+            (N, C, H, W) logits (`underpaint.export.choose_forward` returns a faster one on CPUs). None for the network.
 
     Raises:
-        ConfigError: the engine ``onnx`` is asked for and ``forward`` is missing.
+        ConfigError: The engine is ``onnx`` and ``forward`` is missing.
     """
 
     def __init__(self, network: Network, config: PredictConfig, *, forward: Forward | None = None) -> None:
@@ -59,15 +59,18 @@ class Predictor:
 
     @property
     def classes(self) -> int:
-        """C, the number of classes that the network tells apart."""
+        """C, the number of classes of the network."""
         return self.network.head.out_channels
 
     def probabilities(self, rgb: Pixels, *, bound: Bound | None = None) -> Probabilities:
-        """(C, H, W) probabilities of an (H, W, 3) image. Memory grows with C H W; that of the others does not.
+        """(C, H, W) float32 probabilities of an image. Unlike the other methods, it needs memory for C H W numbers.
 
         Args:
-            rgb: The image.
-            bound: What is known of it; classes that it rules out at a pixel have the probability 0 there.
+            rgb: (H, W, 3) uint8 image.
+            bound: The classes that hints allow; at each pixel the others have the probability 0. None for no bound.
+
+        Raises:
+            DataError: The image is not an (H, W, 3) uint8 array.
         """
         whole = np.empty((self.classes, *rgb.shape[:2]), np.float32)
         for (top, bottom, left, right), part in self._parts(rgb, bound):
@@ -75,17 +78,17 @@ class Predictor:
         return whole
 
     def index(self, rgb: Pixels, *, bound: Bound | None = None) -> Pixels:
-        """(H, W) uint8 most probable class of an (H, W, 3) image; the scores of one tile are held at a time."""
+        """(H, W) uint8 most probable classes of an (H, W, 3) image; memory holds the scores of one tile at a time."""
         index = np.empty(rgb.shape[:2], np.uint8)
         for area, part in self._parts(rgb, bound, ranks=True):
             _keep_index(index, area, part)
         return index
 
     def index_and_coarse(self, rgb: Pixels, *, bound: Bound | None = None) -> tuple[Pixels, Coarse]:
-        """The (H, W) index of an (H, W, 3) image, and its probabilities at a quarter of the size.
+        """The (H, W) most probable classes of an (H, W, 3) image, and its probabilities at a quarter of the size.
 
-        The second is (C, ceil(H / 4), ceil(W / 4)): the mean of the probabilities in every cell of 4 x 4 pixels, or of
-        what lies within the image where a cell leaves it. It takes C H W / 8 bytes.
+        The probabilities are (C, ceil(H / 4), ceil(W / 4)) float16: means over cells of 4 x 4 pixels, or over the part
+        of a cell that lies within the image. They need C H W / 8 bytes.
         """
         height, width = rgb.shape[:2]
         index = np.empty((height, width), np.uint8)
@@ -98,38 +101,38 @@ class Predictor:
         return index, coarse
 
     def _parts(self, rgb: Pixels, bound: Bound | None, *, ranks: bool = False) -> Iterator[tuple[Area, Tensor]]:
-        """Areas with their (C, h, w) probabilities; with ``ranks`` only their order need be right."""
+        """Areas with their (C, h, w) probabilities; with ``ranks`` any numbers that order the classes alike."""
         if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or rgb.size == 0:
             raise DataError(f"the image is {rgb.shape} {rgb.dtype}", accepted="(H, W, 3) uint8, not empty")
         size = (rgb.shape[0], rgb.shape[1])
 
-        def answer(tile: Tile) -> Tensor:
+        def output(tile: Tile) -> Tensor:
             top, bottom, left, right = tile.seen
             alone = (bottom - top, right - left) == size
             allowed = None if bound is None else bound.allowed(tile.seen, self.device)
             return self._tile(rgb[top:bottom, left:right], allowed, ranks=ranks and alone)
 
         side, overlap = self.config.image_tile(self.network.field)
-        yield from blended(size, answer, tile=side, overlap=overlap)
+        yield from blended(size, output, tile=side, overlap=overlap)
 
     @torch.inference_mode()
     def _tile(self, rgb: Pixels, allowed: Tensor | None, *, ranks: bool) -> Tensor:
-        """(C, H, W) probabilities averaged over scales and mirror images, sharpened where the CRF is asked for."""
+        """(C, H, W) probabilities averaged over scales and mirror images, and sharpened if the CRF is set."""
         image = torch.from_numpy(np.ascontiguousarray(rgb)).to(self.device).permute(2, 0, 1)[None].float() / 255
-        # The mirror image goes through on its own: a batch of two took 1.0 to 1.15 times as long on a CPU.
-        looks = self.config.looks
-        if ranks and len(looks) == 1 and not self.config.crf:
-            # The softmax keeps the order, and costs a tenth of the pass.
-            return within(look(self._forward, image, *looks[0])[0], allowed)
-        total = within(look(self._forward, image, *looks[0]), allowed).softmax(1)
-        for other in looks[1:]:
-            total += within(look(self._forward, image, *other), allowed).softmax(1)
-        mean = total[0] / len(looks)
+        # The mirror image has a pass of its own: a batch of two took 1.0 to 1.15 times as long on a CPU.
+        passes = self.config.passes
+        if ranks and len(passes) == 1 and not self.config.crf:
+            # The softmax would not change the order of the classes, and takes a tenth of the time of the pass.
+            return within(forward_at(self._forward, image, *passes[0])[0], allowed)
+        total = within(forward_at(self._forward, image, *passes[0]), allowed).softmax(1)
+        for other in passes[1:]:
+            total += within(forward_at(self._forward, image, *other), allowed).softmax(1)
+        mean = total[0] / len(passes)
         return kept_within(_sharpened(mean, rgb).to(mean), mean, allowed) if self.config.crf else mean
 
 
-def look(forward: Forward, image: Tensor, scale: float, mirrored: bool) -> Tensor:
-    """(1, K, H, W) that ``forward`` gives for the image seen at a scale, perhaps mirrored, brought back to its size."""
+def forward_at(forward: Forward, image: Tensor, scale: float, mirrored: bool) -> Tensor:
+    """Run ``forward`` on a scaled and perhaps mirrored image; returns its (1, K, H, W) output at the image's size."""
     size = (image.shape[2], image.shape[3])
     scaled = (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
     seen = image.flip(3) if mirrored else image
@@ -145,7 +148,7 @@ def _keep_index(index: Pixels, area: Area, part: Tensor) -> None:
     top, bottom, left, right = area
     if part.numel() == 0:
         return
-    best = part.max(0).indices  # a sixth of the time of argmax over the outer axis
+    best = part.max(0).indices  # takes a sixth of the time of argmax over the outer axis
     index[top:bottom, left:right] = best.to(torch.uint8).cpu().numpy()
 
 

@@ -1,4 +1,4 @@
-"""Response maps (class activation maps) of photographs, as numbers and as pictures."""
+"""Class activation maps of single images."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from underpaint.models.network import Network
-from underpaint.models.responses import looked_at, response_maps
+from underpaint.models.responses import response_maps, scaled_size
 from underpaint.predict.predictor import STRIDE, Pixels
 
 Maps = npt.NDArray[np.float32]
 
 
 class CamPredictor:
-    """Looks at single images through the tag head of a network.
+    """Computes class activation maps of single images with the tag head of a network.
 
     Args:
-        network: With a tag head; put into evaluation mode.
+        network: A network with a tag head; it is put into evaluation mode.
         scales: Factors on the image's size.
-        flip: Also look at the mirror image.
+        flip: Also use the mirror image.
 
     Raises:
-        ConfigError: the network has no tag head (at the first image).
+        ConfigError: The network has no tag head (raised at the first image).
     """
 
     def __init__(self, network: Network, *, scales: tuple[float, ...], flip: bool) -> None:
@@ -33,16 +33,16 @@ class CamPredictor:
 
     @torch.inference_mode()
     def coarse(self, rgb: Pixels) -> Maps:
-        """(C, ceil(H/4), ceil(W/4)) sums over the looks at an (H, W, 3) image, >= 0."""
+        """(C, ceil(H/4), ceil(W/4)) maps >= 0 of an (H, W, 3) image, summed over scales and mirror images."""
         size = (-(-rgb.shape[0] // STRIDE), -(-rgb.shape[1] // STRIDE))
         maps = response_maps(self.network, self._image(rgb), scales=self.scales, flip=self.flip, size=size)
         return np.asarray(maps[0].cpu().numpy())
 
     @torch.inference_mode()
     def scores(self, rgb: Pixels) -> Maps:
-        """(C,) probabilities that each class is in an (H, W, 3) image, from a look at its own scale."""
+        """(C,) probabilities that each class is in an (H, W, 3) image, predicted at scale 1."""
         image = self._image(rgb)
-        size = looked_at(image, 1.0, self.network.divisor)
+        size = scaled_size(image, 1.0, self.network.divisor)
         maps = self.network.tag_maps(F.interpolate(image, size, mode="bilinear", align_corners=False))
         return np.asarray(maps.mean(dim=(2, 3))[0].sigmoid().cpu().numpy())
 

@@ -1,4 +1,4 @@
-"""``summary.csv``: how much of every image each class covers."""
+"""``summary.csv``: a table with the share of the pixels of every image that each class covers."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class Row:
 
 
 def summary_csv(rows: Iterable[Row], classes: ClassTable) -> bytes:
-    """The table as UTF-8: columns image, height, width, then one a class with its pixel share, six decimals.
+    """The table as UTF-8: columns image, height, width, then a column per class with its share, with six decimals.
 
     A name that starts with = + - @, a tab or a carriage return gets an apostrophe in front, so that no spreadsheet
-    takes it for a formula; a file name that is no UTF-8 shows its odd bytes as escapes.
+    program reads it as a formula. In a file name that is not UTF-8, the invalid bytes are written as escapes.
     """
     text = io.StringIO(newline="")
     table = csv.writer(text)

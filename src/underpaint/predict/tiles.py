@@ -1,4 +1,4 @@
-"""Cutting an image into tiles that overlap in what is seen."""
+"""Cuts an image into overlapping tiles."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from itertools import pairwise
 from underpaint.core.errors import ConfigError
 
 CELL = 32
-"""Tiles are cut at multiples of this, the coarsest stride of the networks: a pixel then falls into the same place of a
-feature cell in a tile as in the whole image. A network that decides by the surroundings up to half the overlap alone
-says the same of tiles as of the whole. DeepLabV3+ does not: it takes a mean over all that it is shown, looks 18 cells
-far, and stretches its map over what it is shown. So tiles are as large as what it saw in training, and are blended."""
+"""Tiles are cut at multiples of this number of pixels, the coarsest stride of the networks. A pixel then has the same
+position within a feature cell in a tile as in the whole image. A network whose output depends only on pixels within
+half the overlap gives the same result for tiles as for the whole image. DeepLabV3+ does not: it uses the mean over its
+whole input, and atrous convolutions that reach 18 cells far. So tiles have about the size of the training views, and
+their outputs are blended."""
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,8 @@ class Tile:
     """A part of an image, in image pixels (row0, row1, column0, column1).
 
     Args:
-        seen: What the network is given.
-        kept: What is kept of its answer; lies within ``seen``.
+        seen: The part that is the input of the network.
+        kept: The part whose output is kept; it lies within ``seen``.
     """
 
     seen: tuple[int, int, int, int]
@@ -29,19 +30,19 @@ class Tile:
 
 
 def tiles(size: tuple[int, int], *, tile: int, overlap: int) -> Iterator[Tile]:
-    """Tiles that together keep every pixel of an (H, W) image exactly once.
+    """Cut an (H, W) image into tiles whose kept parts contain every pixel exactly once.
 
-    A side that fits is not cut. The parts of a side differ by at most one cell of 32 pixels in what they keep, save the
-    last, which may be cut short by the image's border.
+    A side that fits into a tile is not cut. The kept parts of a side differ in length by at most one cell of 32 pixels;
+    only the last one may be shorter, because the image ends there.
 
     Args:
         size: (H, W) in pixels.
-        tile: Longest side of what is seen; a multiple of 32.
-        overlap: Pixels seen beyond what is kept, on each side that does not end at the image's border; a multiple of 32
-            and less than half the tile.
+        tile: Longest side of the part that the network sees, in pixels; a multiple of 32.
+        overlap: Width in pixels of the context around the kept part, on each side that is not a border of the image; a
+            multiple of 32 and less than half the tile.
 
     Raises:
-        ConfigError: a tile or overlap that is no such multiple, or an overlap that leaves nothing to keep.
+        ConfigError: The tile or the overlap is not such a multiple, or nothing would be kept.
     """
     if tile % CELL or overlap % CELL or not 0 <= 2 * overlap < tile:
         raise ConfigError(
@@ -59,7 +60,7 @@ def tiles(size: tuple[int, int], *, tile: int, overlap: int) -> Iterator[Tile]:
 
 
 def _cuts(length: int, tile: int, overlap: int) -> list[tuple[int, int]]:
-    """The kept intervals of one side: as few as the tile allows, and of even length."""
+    """The kept intervals of one side: as few as the tile allows, and of equal length."""
     if length <= tile:
         return [(0, length)]
     count = -(-length // (tile - 2 * overlap))

@@ -59,7 +59,7 @@ def fit_decoder(
 def fit_tag_head(
     network: Network, learner: Learner[Config], stage: Stage, images: HintedImages, *, seed: int, reporter: Reporter
 ) -> None:
-    """Set the weights of a network's tag head to those that `Learner.fit` finds. The arguments are those of `fit_decoder`.
+    """Set the weights of a network's tag head to those that `Learner.fit` finds; arguments as in `fit_decoder`.
 
     The features are not stored, because nothing else uses features of this encoder and stride.
 

@@ -24,7 +24,7 @@ from underpaint.methods.inference import Job, Result
 from underpaint.methods.tags.maps import Flags
 from underpaint.models.inference import FullSize
 from underpaint.models.network import Network
-from underpaint.models.responses import looked_at
+from underpaint.models.responses import scaled_size
 from underpaint.predict import PredictConfig, Predictor
 from underpaint.predict.predictor import STRIDE
 from underpaint.predict.responses import CamPredictor
@@ -172,8 +172,8 @@ class StageInference:
         listed = ", ".join(f"{self.classes.names[c]} in {missed[c]} of {tagged[c]}" for c in rare)
         return (
             f"the classifier does not find a class in images that are tagged with it: {listed}. "
-            "The pseudo-labels of these images lack the class; more tagged images may help, and for a trained classifier "
-            "also more train.epochs"
+            "The pseudo-labels of these images lack the class; more tagged images may help, and for a "
+            "trained classifier also more train.epochs"
         )
 
     def _respond(self, folder: Path, scales: tuple[float, ...], flip: bool) -> None:
@@ -190,7 +190,7 @@ class StageInference:
         """(F,) float32 means of the deepest features of an image."""
         network = self._network
         pixels = network.normalised(_pixels(image).to(next(network.parameters()).device))
-        size = looked_at(pixels, 1.0, network.divisor)
+        size = scaled_size(pixels, 1.0, network.divisor)
         with self._autocast():
             pooled = network.pooled(F.interpolate(pixels, size, mode="bilinear", align_corners=False))
         return np.asarray(pooled[0].float().cpu().numpy())

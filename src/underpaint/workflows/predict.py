@@ -76,7 +76,7 @@ def predict(
     if draw != "masks" and (crf or probabilities or hints):
         raise ConfigError(f"{draw} are drawn without a CRF, hints or probabilities", fix="leave these out")
 
-    from underpaint.predict import UncertaintyPredictor, draw_doubts, draw_responses, predict_folder
+    from underpaint.predict import UncertaintyPredictor, draw_responses, draw_uncertainty, predict_folder
     from underpaint.predict.folder import unbounded
     from underpaint.predict.responses import CamPredictor
     from underpaint.workflows.known import KnownPhotographs
@@ -90,8 +90,8 @@ def predict(
         classes = folder.classes
         return draw_responses(responder, source, target, classes, window=window, by=by, on_progress=on_progress)
     if draw == "uncertainty":
-        doubter = UncertaintyPredictor(folder.variance_network(), config)
-        return draw_doubts(doubter, source, target, window=window, by=by, on_progress=on_progress)
+        predictor = UncertaintyPredictor(folder.variance_network(), config)
+        return draw_uncertainty(predictor, source, target, window=window, by=by, on_progress=on_progress)
     known = KnownPhotographs.read(source, hints, folder.classes, lenient=lenient) if hints else None
     summary = predict_folder(
         folder.predictor(config),

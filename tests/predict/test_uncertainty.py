@@ -1,4 +1,4 @@
-"""Maps of doubt: the variance head through tiles, scales and mirror images, against one plain pass."""
+"""Uncertainty maps: the variance head with tiles, scales and mirror images, compared with one plain forward pass."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from underpaint.core.errors import ConfigError
 from underpaint.core.outputs import RECORD
 from underpaint.methods.box_uncertainty.losses import expected_logits
 from underpaint.models.network import ModelConfig, Network
-from underpaint.predict import PredictConfig, UncertaintyPredictor, draw_doubts
-from underpaint.predict.doubts import doubt
+from underpaint.predict import PredictConfig, UncertaintyPredictor, draw_uncertainty
+from underpaint.predict.uncertainty import uncertainty
 from underpaint.records import Head
 
 
@@ -51,7 +51,7 @@ def test_it_is_the_mean_of_one_pass_over_cells(network: Network, photo: np.ndarr
     np.testing.assert_allclose(found, cells(plain(network, rgb)), rtol=1e-4)
 
 
-def test_looks_are_averaged(network: Network, photo: np.ndarray) -> None:
+def test_passes_are_averaged(network: Network, photo: np.ndarray) -> None:
     rgb = photo[:64, :96]
     found = UncertaintyPredictor(network, PredictConfig(flip=True)).coarse(rgb)
     mirrored = plain(network, np.ascontiguousarray(rgb[:, ::-1]))[:, ::-1]
@@ -72,9 +72,9 @@ def test_a_picture_and_numbers_for_every_photograph(network: Network, photo: np.
         (album / name).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(rgb).save(album / name)
     (album / "broken.jpg").write_bytes(b"no photograph")
-    doubter = UncertaintyPredictor(network, PredictConfig())
+    predictor = UncertaintyPredictor(network, PredictConfig())
     calls: list[tuple[int, int]] = []
-    summary = draw_doubts(doubter, album, out, on_progress=lambda done, total: calls.append((done, total)))
+    summary = draw_uncertainty(predictor, album, out, on_progress=lambda done, total: calls.append((done, total)))
     assert summary.written == 2
     assert list(summary.skipped) == ["broken"]
     assert calls == [(0, 3), (1, 3), (2, 3), (3, 3)]
@@ -85,28 +85,28 @@ def test_a_picture_and_numbers_for_every_photograph(network: Network, photo: np.
         "trip/a.npy",
         "trip/a.png",
     ]
-    np.testing.assert_array_equal(np.load(out / "trip/a.npy", allow_pickle=False), doubter.coarse(photo[40:57, :9]))
+    np.testing.assert_array_equal(np.load(out / "trip/a.npy", allow_pickle=False), predictor.coarse(photo[40:57, :9]))
     with Image.open(out / "b.v2.png") as picture:
         assert picture.size == (30, 20)
 
 
-def test_doubt_is_what_the_expected_softmax_takes_from_the_logits() -> None:
+def test_uncertainty_is_the_share_that_the_expected_softmax_takes_from_the_logits() -> None:
     variance = torch.tensor([0.0, 0.3, 1.0, 10.0, 1e6]).view(-1, 1)
     mean = torch.full((5, 2), 3.0)
     kept = expected_logits(mean, variance)[:, 0] / mean[:, 0]
-    np.testing.assert_allclose(doubt(variance[:, 0].numpy()), 1 - kept.numpy(), atol=1e-6)
-    np.testing.assert_allclose(doubt(np.array([1, 10], np.float32)), np.array([0.153, 0.550]), atol=1e-3)
+    np.testing.assert_allclose(uncertainty(variance[:, 0].numpy()), 1 - kept.numpy(), atol=1e-6)
+    np.testing.assert_allclose(uncertainty(np.array([1, 10], np.float32)), np.array([0.153, 0.550]), atol=1e-3)
 
 
 def test_the_picture_has_one_scale_for_all_photographs(network: Network, photo: np.ndarray, tmp_path: Path) -> None:
-    """Without doubt it is the photograph in grey; not the brightest spot of a flat map, as if there were some."""
+    """Without uncertainty the picture is the image in grey: a flat map is not stretched to the full colour scale."""
     (tmp_path / "album").mkdir()
     Image.fromarray(photo[:32, :48]).save(tmp_path / "album" / "a.png")
     sure = copy.deepcopy(network)
     assert sure.variance_head is not None
     assert sure.variance_head.bias is not None
     torch.nn.init.constant_(sure.variance_head.bias, -30.0)
-    draw_doubts(UncertaintyPredictor(sure, PredictConfig()), tmp_path / "album", tmp_path / "out")
+    draw_uncertainty(UncertaintyPredictor(sure, PredictConfig()), tmp_path / "album", tmp_path / "out")
     grey = photo[:32, :48].mean(axis=2)
     with Image.open(tmp_path / "out" / "a.png") as picture:
         np.testing.assert_allclose(np.asarray(picture).mean(axis=2), grey, atol=1)
