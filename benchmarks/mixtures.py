@@ -33,7 +33,7 @@ from underpaint.imagefiles.masks import read_index_mask
 from underpaint.simulate.mixture import simulate_kind
 from underpaint.training.reporter import Reporter, Silent
 from underpaint.training.run_folder import commit
-from underpaint.workflows.looks import score_run
+from underpaint.workflows.scoring import score_run
 
 KINDS = (Kind.MASK, Kind.BOX, Kind.SCRIBBLE, Kind.CLICK, Kind.TAG)
 

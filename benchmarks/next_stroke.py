@@ -405,7 +405,7 @@ def _around(truth: Mask, row: int, column: int) -> Region:
     inside = parts == parts[row, column]
     box = ndimage.find_objects(inside.astype(np.uint8))[0]
     label = int(truth[row, column])
-    return Region(label, inside[box], box[0].start, box[1].start, int(inside.sum()), worth=True)
+    return Region(label, inside[box], box[0].start, box[1].start, int(inside.sum()), marked=True)
 
 
 if __name__ == "__main__":

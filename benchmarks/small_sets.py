@@ -23,7 +23,7 @@ from underpaint.core.rng import generator
 from underpaint.datasets.folder import DataFolder
 from underpaint.datasets.open import open_dataset
 from underpaint.training.run_folder import commit, versions
-from underpaint.workflows.looks import score_run
+from underpaint.workflows.scoring import score_run
 
 BATCH = 8
 SETTINGS = (f"train.batch={BATCH}", "views.crop=[160,224]", "train.workers=0", "train.precision=bf16-mixed")

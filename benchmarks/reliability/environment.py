@@ -136,7 +136,7 @@ class Trial:
             ("predict", self.run, self.data / "images", "-o", out / "predicted"),
             ("simulate", self.data, "--kind", "scribbles", "-o", out / "simulated.jsonl"),
             ("convert", self.data, out / "converted", "--to", "labelme"),
-            ("gap", self.data, "--hints", self.hints, "--methods", "", "--one-look", "-o", out / "gap", *QUICK),
+            ("gap", self.data, "--hints", self.hints, "--methods", "", "--single-scale", "-o", out / "gap", *QUICK),
         ]
 
 
@@ -265,7 +265,20 @@ def limits(t: Trial) -> None:
     """Few descriptors, little memory, few processes."""
     folder = t.root / "limits"
     folder.mkdir()
-    gap = ("gap", t.data, "--hints", t.hints, "--methods", "", "--one-look", "--jobs", "2", "-o", folder / "g", *QUICK)
+    gap = (
+        "gap",
+        t.data,
+        "--hints",
+        t.hints,
+        "--methods",
+        "",
+        "--single-scale",
+        "--jobs",
+        "2",
+        "-o",
+        folder / "g",
+        *QUICK,
+    )
     train = ("train", t.data, "--hints", t.hints, "--method", "partial", *QUICK, "--set", "train.workers=8", "-o")
     for number in (16, 40):
         few = {resource.RLIMIT_NOFILE: number}
@@ -284,14 +297,27 @@ def signals(t: Trial) -> None:
     settings = [*QUICK, "--set", "train.epochs=400", "--set", "train.workers=1"]
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL):
         out = t.root / f"gap{number}"
-        words = ("gap", t.data, "--hints", t.hints, "--methods", "", "--one-look", "--jobs", "2", "-o", out, *settings)
+        words = (
+            "gap",
+            t.data,
+            "--hints",
+            t.hints,
+            "--methods",
+            "",
+            "--single-scale",
+            "--jobs",
+            "2",
+            "-o",
+            out,
+            *settings,
+        )
         process = t.begin(*words)
         _both_at_work(process, out)
         if process.poll() is None:
             os.kill(process.pid, number)
         t.end(process, f"{number.name} to the command", "gap", (1, 130, 128 + number, -number), "")
     out = t.root / "gap-child"
-    words = ("gap", t.data, "--hints", t.hints, "--methods", "", "--one-look", "--jobs", "2", "-o", out, *settings)
+    words = ("gap", t.data, "--hints", t.hints, "--methods", "", "--single-scale", "--jobs", "2", "-o", out, *settings)
     process = t.begin(*words)
     _both_at_work(process, out)
     if process.poll() is None:

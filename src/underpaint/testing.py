@@ -240,10 +240,10 @@ class ToyBank:
 
 
 def _fitted(made: Method[Config], stage: Stage) -> tuple[bytes, bytes]:
-    """The weights of a stage that is fitted, after a look at their shapes."""
+    """The weights of a stage that is fitted, after a check of their shapes."""
     with TemporaryDirectory() as folder:
-        still = next(ToyInference(Path(folder)).images())
-    fitting = Fitting(lambda: iter([still]), ToyBank(), 0, lambda: _toy_pooled(still))
+        image = next(ToyInference(Path(folder)).images())
+    fitting = Fitting(lambda: iter([image]), ToyBank(), 0, lambda: _toy_pooled(image))
     model = learner_of(made, stage).fit(stage, fitting)
     said = f"{made.name}, stage {stage.name}"
     assert (model.weight.shape, model.bias.shape) == ((len(CLASSES), 9), (len(CLASSES),)), f"{said}: shapes of weights"

@@ -67,7 +67,7 @@ def test_code_is_named_by_its_sources(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_the_rooms_that_results_are_named_by_are_there() -> None:
     from underpaint.training.artifacts import TRAINING_ROOMS
-    from underpaint.workflows.looks import SCORING_CODE
+    from underpaint.workflows.scoring import SCORING_CODE
 
     for room in (*TRAINING_ROOMS, *SCORING_CODE):
         assert (digest.PACKAGE / room).exists(), room

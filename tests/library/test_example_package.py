@@ -53,7 +53,7 @@ def test_the_method_is_listed_trained_resumed_and_compared(
     assert (tmp_path / "run" / "weights.safetensors").read_bytes() == whole
     run(None, "underpaint", "predict", tmp_path / "run", scenes, "-o", tmp_path / "masks")
     assert len(list((tmp_path / "masks").glob("*.png"))) == 12, "prediction needs the weights alone"
-    settings = (*OVERRIDES, "--set", "train.epochs=1", "--one-look", "-o", tmp_path / "gap")
+    settings = (*OVERRIDES, "--set", "train.epochs=1", "--single-scale", "-o", tmp_path / "gap")
     assert "entropy" in run(installed, "underpaint", "gap", scenes, "--methods", "entropy", *settings)
 
 

@@ -47,7 +47,7 @@ def test_ruled_out_classes_have_no_probability_and_the_others_sum_to_one(
     np.testing.assert_allclose(seen.sum(axis=0), 1, atol=1e-5)
     labels = predictor.index(rgb, bound=known)
     assert np.take_along_axis(allowed, labels[None].astype(np.intp), axis=0).all()
-    if not (crf or flip or tile):  # one look: the shares of what is left are those of the free prediction
+    if not (crf or flip or tile):  # one pass: the shares of what is left are those of the free prediction
         free = predictor.probabilities(rgb) * allowed
         np.testing.assert_allclose(seen, free / free.sum(axis=0), atol=2e-5)
 

@@ -89,7 +89,7 @@ def test_whatever_the_mask_scribbles_agree_with_it(mask: Mask, budget: float, se
 @pytest.mark.parametrize("place", [(0, 0), (1, 2), (27, 44)])
 def test_a_sketch_knows_which_pixels_its_lines_label(place: tuple[int, int]) -> None:
     """Wherever the region lies: a centre just half a pen away, as from (50.3, 50.4), is a matter of rounding."""
-    region = Region(1, np.ones((12, 12), bool), *place, area=144, worth=True)
+    region = Region(1, np.ones((12, 12), bool), *place, area=144, marked=True)
     for x, y in itertools.product(np.round(np.arange(4, 6, 0.1), 1), repeat=2):
         sketch = Sketch(region, np.random.default_rng(0))
         line = np.array([[place[1] + x, place[0] + y]]).round(1)

@@ -29,7 +29,7 @@ main()
 
 
 def start(data: Path, out: Path, small: list[str]) -> subprocess.Popen[bytes]:
-    words = ["gap", data, "-o", out, "--methods", "", "--one-look", "--jobs", "2"]
+    words = ["gap", data, "-o", out, "--methods", "", "--single-scale", "--jobs", "2"]
     for setting in [*small, "train.epochs=10"]:
         words += ["--set", setting]
     return subprocess.Popen([sys.executable, "-c", COMMAND, *map(str, words)], stderr=subprocess.PIPE)

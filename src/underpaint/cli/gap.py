@@ -55,8 +55,13 @@ def gap(
     artifacts: Annotated[
         Path | None, typer.Option(help="Folder of trained stages that comparisons share; within OUT if left out.")
     ] = None,
-    one_look: Annotated[
-        bool, typer.Option("--one-look", help="Score at one scale alone, without scales and flips, and CRF.")
+    single_scale: Annotated[
+        bool,
+        typer.Option(
+            "--single-scale",
+            "--one-look",
+            help="Score only the prediction at one scale, not also those with scales, flips and a CRF.",
+        ),
     ] = False,
     no_quick: Annotated[
         bool, typer.Option("--no-quick", help="Leave out the row of the quick model, which takes seconds.")
@@ -101,7 +106,7 @@ def gap(
             rest=rest,
             budgets=every_budget,
             store=artifacts,
-            four=not one_look,
+            four=not single_scale,
             quick=not no_quick,
             jobs=jobs,
             effort=effort,

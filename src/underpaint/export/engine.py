@@ -1,4 +1,4 @@
-"""Choosing what runs a network: torch, or its exported file in ONNX Runtime."""
+"""Chooses whether torch runs a network, or ONNX Runtime runs its exported file."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ Engine = Literal["auto", "torch", "onnx"]
 def choose_forward(
     network: Network, folder: Path, classes: ClassTable, *, engine: Engine = "auto"
 ) -> OnnxForward | None:
-    """What should run in the network's place, or None for the network itself.
+    """Return a function that runs instead of the network, or None for the network itself.
 
-    ``auto`` takes ONNX Runtime on a CPU where it is installed: it ran the default network about 1.5 times as fast as
-    torch (``benchmarks/prediction.py``). Where the export fails, it says so and falls back on torch.
+    ``auto`` uses ONNX Runtime on a CPU if it is installed: it ran the default network about 1.5 times as fast as torch
+    (``benchmarks/prediction.py``). If the export fails, ``auto`` logs a warning and uses torch.
 
     Args:
-        network: On the device that it would run on.
-        folder: Where the exported file ``network-HASH.onnx`` is kept; the hash is that of weights and settings, so that
-            the next call finds it.
+        network: The network on the device on which it would run.
+        folder: Folder in which the exported file ``network-HASH.onnx`` is stored. The hash is computed from weights and
+            settings, so that the next call can use the file again.
         classes: The network's classes.
         engine: ``auto``, ``torch`` or ``onnx``.
 
     Raises:
-        ConfigError: ``onnx`` without the packages, or for a network that is not on the CPU.
-        RunError: ``onnx``, and the export fails.
-        DataError: ``onnx``, and the folder cannot be written.
+        ConfigError: The engine is ``onnx``, and its packages are missing or the network is not on the CPU.
+        RunError: The engine is ``onnx``, and the export fails.
+        DataError: The engine is ``onnx``, and the folder cannot be written.
     """
     device = next(network.parameters()).device.type
     if engine == "torch" or (engine == "auto" and not (device == "cpu" and _installed())):
@@ -62,13 +62,13 @@ def _cached(network: Network, path: Path, classes: ClassTable) -> OnnxForward:
             return check_file(network, path)
         except RunError as error:
             log.warning("exporting again: %s", error)
-            path.unlink()  # its name says that it is this network's export, and it is none
+            path.unlink()  # the file has the name of this network's export, but is not that export
     export_onnx(network, path, classes=classes)
     return OnnxForward(path)
 
 
 def _hash(network: Network, classes: ClassTable) -> str:
-    """Of all that the exported file follows from: 16 hex digits."""
+    """A hash of everything that the exported file depends on: 16 hexadecimal digits."""
     digest = hashlib.sha256()
     code = code_digest("models", "export")
     said = (code, torch.__version__, OPSET, network.config.model_dump_json(), metadata(classes))

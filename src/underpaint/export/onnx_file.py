@@ -1,4 +1,4 @@
-"""Networks as self-contained ONNX files, compared with the network before they are written."""
+"""Exports networks as self-contained ONNX files, after comparing the file's outputs with the network's."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ from underpaint.models.inference import FullSize
 from underpaint.models.network import Network
 
 OPSET = 17
-"""ONNX operator set of 2022: what the oldest ONNX Runtime that is accepted, and most other runtimes, read."""
+"""Version of the ONNX operator set (2022), which the oldest accepted ONNX Runtime and most other runtimes support."""
 
 TOLERANCE = 1e-3
-"""Largest difference of a logit that passes. Sound exports stay below 1e-4; no probability moves by more than this."""
+"""Largest accepted difference of a logit. Correct exports differ by less than 1e-4. No probability changes by more."""
 
 CHECKED = ((1, 97, 131), (2, 64, 160), (1, 240, 320))
-"""(N, H, W) that every export is checked on: unlike in batch and shape, with sides that no divisor divides."""
+"""(N, H, W) of the inputs on which every export is checked: different batches, and sides that no divisor divides."""
 
 
 @dataclass(frozen=True)
 class ExportReport:
-    """How an exported file compares with its network.
+    """The difference between an exported file and its network.
 
     Args:
         path: The file.
         max_difference: Largest absolute difference of a logit over the checked images.
-        agreement: Share of their pixels with the same most probable class.
+        agreement: Share of the pixels with the same most probable class, 0 to 1.
     """
 
     path: Path
@@ -57,13 +57,13 @@ def export_onnx(network: Network, path: Path, *, classes: ClassTable) -> ExportR
 
     Args:
         network: Not changed.
-        path: The file; another one under this name is never replaced.
+        path: Path of the new file; another file with this name is never replaced.
         classes: The network's classes.
 
     Raises:
-        ConfigError: onnx or onnxruntime is not installed, or a class table of another length than the network's.
+        ConfigError: onnx or onnxruntime is not installed, or the number of classes differs from the network's.
         RunError: torch cannot export this network, or the file's logits differ by more than 1e-3.
-        DataError: there is another file under this name, or the disk refuses.
+        DataError: Another file has this name, or the file cannot be written.
     """
     onnx, _ = extra("onnx"), extra("onnxruntime")  # both before the work
     if len(classes) != network.head.out_channels:
@@ -79,11 +79,11 @@ def export_onnx(network: Network, path: Path, *, classes: ClassTable) -> ExportR
 
 
 def _traced(whole: FullSize, target: Path) -> bytes:
-    """The bytes of torch's TorchScript exporter; its successor needs one more package, onnxscript."""
+    """The bytes from torch's TorchScript exporter. The newer exporter would need one more package, onnxscript."""
     axes = {0: "N", 2: "H", 3: "W"}
     with scratch_folder(target) as folder, warnings.catch_warnings(), torch.no_grad():
-        # One says that the exporter is the older one. One that the divisor's check is not traced, as it should be: the
-        # padding fulfils it at any size.
+        # One warning says that this is the older exporter. The other says that the check of the divisor is not traced,
+        # which is intended, because the padding fulfils it at any size.
         warnings.simplefilter("ignore")
         path = folder / "network.onnx"
         try:
@@ -106,7 +106,7 @@ def _traced(whole: FullSize, target: Path) -> bytes:
 
 
 def metadata(classes: ClassTable) -> dict[str, str]:
-    """What the file says of the classes, as JSON by key."""
+    """The metadata of the file, which describe the classes, as JSON by key."""
     return {
         "underpaint": __version__,
         "classes": json.dumps(classes.names),
@@ -116,10 +116,10 @@ def metadata(classes: ClassTable) -> dict[str, str]:
 
 
 def check_file(network: Network, path: Path) -> OnnxForward:
-    """The file of an earlier export, compared with the network on one small image.
+    """Load the file of an earlier export and compare it with the network on one small image.
 
     Raises:
-        RunError: it cannot be loaded, or is another network.
+        RunError: The file cannot be loaded, or contains another network.
     """
     forward = OnnxForward(path)
     _compare(FullSize(copy.deepcopy(network).cpu()), forward, path, CHECKED[:1])
@@ -152,6 +152,6 @@ def _compare(
 
 
 def _checked_images(count: int, height: int, width: int) -> NDArray[np.float32]:
-    """Noise over a slope of brightness, (N, 3, H, W) in [0, 1]."""
+    """Test images (N, 3, H, W) in [0, 1]: noise on a gradient of brightness."""
     noise = generator(0, "export", height, width).random((count, 3, height, width))
     return ((noise + np.linspace(0, 1, width)) / 2).astype(np.float32)

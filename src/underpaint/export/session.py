@@ -1,4 +1,4 @@
-"""ONNX Runtime in the network's place."""
+"""Runs an exported network with ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from underpaint.core.errors import ConfigError, RunError
 
 
 class OnnxForward:
-    """An exported network in the network's place: (N, 3, H, W) RGB in [0, 1] to (N, C, H, W) logits, on the CPU.
+    """An exported network as a function from (N, 3, H, W) RGB in [0, 1] to (N, C, H, W) logits, on the CPU.
 
     Args:
-        model: The file, or its bytes.
+        model: Path of the file, or its bytes.
 
     Raises:
         ConfigError: onnxruntime is not installed.
-        RunError: not a file that `export_onnx` wrote.
+        RunError: The file was not written by `export_onnx`.
     """
 
     def __init__(self, model: Path | bytes) -> None:
         runtime = extra("onnxruntime")
         options = runtime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
-        # Threads that spin while they wait take the cores from torch, which works between two passes.
+        # Without spinning, waiting threads leave the cores to torch, which works between two passes.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._where = None if isinstance(model, bytes) else model
         source = model if isinstance(model, bytes) else str(model)
@@ -39,17 +39,17 @@ class OnnxForward:
             raise RunError(what, where=self._where, fix="remove the file, which is then exported again") from error
 
     def __call__(self, rgb: Tensor) -> Tensor:
-        """(N, C, H, W) logits.
+        """(N, C, H, W) logits of (N, 3, H, W) RGB in [0, 1].
 
         Raises:
-            RunError: the file is another network than `export_onnx` writes.
+            RunError: The file has other inputs or outputs than the networks that `export_onnx` writes.
         """
         try:
             (logits,) = self._session.run(["logits"], {"rgb": rgb.contiguous().numpy()})
             return torch.from_numpy(logits)
         except Exception as error:  # ONNX Runtime's errors share no base class
             raise RunError(
-                "ONNX Runtime cannot run the network, which no export of ours wrote",
+                "ONNX Runtime cannot run the network: the file was not written by underpaint export",
                 where=self._where,
                 fix="remove the file, which is then exported again",
             ) from error

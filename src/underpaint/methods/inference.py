@@ -51,7 +51,7 @@ class Inference(Protocol):
     def probabilities(self, image: TrainingImage, *, scales: tuple[float, ...], flip: bool) -> npt.NDArray[np.float32]:
         """(C, H, W) class probabilities at the size of ``image.rgb``; kept for whoever asks again.
 
-        Averaged over scales and mirror images; of a photograph above the working size, from one look at its own size.
+        Averaged over scales and mirror images; an image above the working size is predicted once, at its own size.
         """
 
     def features(self, image: TrainingImage) -> npt.NDArray[np.float32]:

@@ -1,1 +1,1 @@
-"""Floor 1: weak hints made from full masks, for experiments. Imports no torch."""
+"""Floor 1: simulation of hints from full masks, for experiments. Imports no torch."""

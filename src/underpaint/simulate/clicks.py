@@ -1,4 +1,4 @@
-"""Clicks from a mask, placed as the clicks that people made on PASCAL VOC."""
+"""Simulates clicks from a mask, with the statistics of clicks that people made on PASCAL VOC."""
 
 from __future__ import annotations
 
@@ -16,35 +16,37 @@ from underpaint.simulate.regions import Mask, Region, find_regions
 from underpaint.simulate.tags import complete_tags
 
 OBJECT_PULL = 4.6
-"""Pull towards the middle. Sort a region's pixels by their distance from its border: a click lies at the fraction
-``u ** (1 / pull)`` of them, u uniform, so that 1 would be uniform. The quantiles 5, 25, 50, 75, 95 % of this fraction
-are .39, .73, .86, .94, .99 for the clicks of What's the Point on 244 animal photographs, and .52, .74, .86, .94, .99
-with 4.6."""
+"""Strength with which clicks tend to the middle of an object. The pixels of a region are sorted by their distance from
+its border; a click lies at the fraction ``u ** (1 / pull)`` of them with u uniform, so that a pull of 1 is uniform. The
+5, 25, 50, 75 and 95 % quantiles of this fraction are .39, .73, .86, .94, .99 for the clicks of What's the Point on 244
+images of animals, and .52, .74, .86, .94, .99 with a pull of 4.6."""
 
 BACKGROUND_PULL = 1.7
-"""The same for the background clicks that belong to them: .14, .45, .66, .81, .96 measured, .17, .44, .66, .84, .97."""
+"""The same for the background clicks of these images. Their quantiles are .14, .45, .66, .81, .96; with a pull of 1.7
+they are .17, .44, .66, .84, .97."""
 
 BACKGROUND_CLICKS = 2
-"""Clicks on the largest background region, so that images have 2.5 of them; measured are 2.6, most often 2."""
+"""Number of clicks on the largest background region. So images have 2.5 background clicks on average; the measured
+number is 2.6, most often 2."""
 
 
 def simulate_clicks(mask: Mask, classes: ClassTable, *, image: str, seed: int, budget: float = 1.0) -> Hints:
     """Click once on every region of a mask, and twice on the largest background region.
 
-    People click near the middle of things: see `OBJECT_PULL`. Clicks are centres of pixels of their class, so all of
-    them are right, where about 6 % of real clicks miss. Tags are complete, as they were for What's the Point.
+    People click near the middle of objects, see `OBJECT_PULL`. Simulated clicks are centres of pixels of their class,
+    so that all of them are correct, while about 6 % of real clicks are not. Tags are complete, as in What's the Point.
 
     Args:
         mask: (H, W) class indices, 255 for void.
         classes: The table of the indices. Without a background class every region gets one click.
-        image: Name of the image; the clicks depend on it, the seed and the mask alone.
+        image: Name of the image; the clicks depend only on the name, the seed and the mask.
         seed: Any whole number.
-        budget: At least 1. Clicks this many times as often on each region; a fraction counts as a chance. The clicks of
-            a smaller budget come first.
+        budget: Factor on the number of clicks of each region, at least 1; the fraction of a click is the probability of
+            one more click. The clicks of a smaller budget come first.
 
     Raises:
-        DataError: a mask that is no mask of the table.
-        ConfigError: a budget below 1.
+        DataError: The mask has another shape or type, or an index outside the table.
+        ConfigError: The budget is below 1.
     """
     if not budget >= 1 or not np.isfinite(budget):
         raise ConfigError(f"budget {budget}", where="simulate_clicks", accepted="1 or more")

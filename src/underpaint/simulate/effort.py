@@ -1,9 +1,10 @@
-"""How long a person takes for each kind of hint, so that results can be set against annotation time.
+"""The time that a person needs for each kind of hint, to compare results by annotation time.
 
-Bearman et al., "What's the Point" (ECCV 2016) report for a VOC image of 20 classes 20.0 s for tags, 22.1 s for one
-click a class, 34.9 s for free-form strokes and 239.7 s for full masks. Checked against public copies: 22.1, 239.7, and
-79 s to outline one object; how the sums divide into the single times below is a reconstruction. Papadopoulos et al.
-(ICCV 2017) report 7 s a box by extreme clicking, where the usual corners take 35 s (both in their abstract).
+Bearman et al., "What's the Point" (ECCV 2016) report for a VOC image with a table of 20 classes 20.0 s for tags, 22.1
+s for one click per class, 34.9 s for free-form strokes and 239.7 s for full masks. We checked 22.1 s, 239.7 s, and 79 s
+to outline one object against public copies of the paper; we derived the single times below from these sums.
+Papadopoulos et al. (ICCV 2017) report 7 s for a box by extreme clicking, and 35 s for the usual clicks on corners (both
+in their abstract).
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from underpaint.hints.types import Hints
 
 
 class Effort(Config):
-    """Seconds of a person's time for each kind of hint. Whoever has timed their own people sets them.
+    """Seconds of a person's time for each kind of hint, 0 or more. Set them if you have measured other times.
 
     Attributes:
-        tag: To say whether an image shows a class, for each class of the table (Bearman: 20 s for 20 classes).
-        click: For the first click of a class in an image (Bearman).
-        next_click: For each further one (Bearman, for each further instance).
-        scribble: Of drawing for each class of an image (Bearman: 34.9 s for tags and 1.5 classes).
-        box: By extreme clicking (Papadopoulos); 35 with the usual corners.
+        tag: To decide whether an image shows a class, for each class of the table (Bearman: 20 s for 20 classes).
+        click: For the first click on a class in an image (Bearman).
+        next_click: For each further click (Bearman, for each further instance).
+        scribble: To draw strokes on one class of an image (Bearman: 34.9 s for tags and 1.5 classes).
+        box: To draw a box by extreme clicking (Papadopoulos); it is 35 s with clicks on corners.
         mask: To outline an instance (Bearman: 239.7 s for tags and 2.8 instances).
     """
 
@@ -45,7 +46,7 @@ class Effort(Config):
         return self.tags(classes) + sum(self.click + self.next_click * (count - 1) for count in clicks_a_class)
 
     def scribbles(self, classes: int, drawn: int, *, budget: float = 1.0) -> float:
-        """Seconds to tag an image and scribble on ``drawn`` of its classes, ``budget`` times as much as people do."""
+        """Seconds to tag an image and draw strokes on ``drawn`` of its classes, ``budget`` times the usual amount."""
         return self.tags(classes) + self.scribble * drawn * budget
 
     def boxes(self, classes: int, boxes: int) -> float:
@@ -57,9 +58,9 @@ class Effort(Config):
         return self.tags(classes) + self.mask * regions
 
     def of(self, hints: Hints, classes: ClassTable, *, budget: float = 1.0) -> float | None:
-        """Seconds for hints that came without a time; None where a label file hides what was outlined.
+        """Seconds for hints without a recorded time; None for a label file, whose number of outlines is not known.
 
-        Every class that was scribbled on counts ``budget`` times, however many strokes it got.
+        Every class with strokes counts ``budget`` times, whatever the number of its strokes is.
         """
         if hints.mask is not None:
             return None
@@ -72,7 +73,7 @@ class Effort(Config):
         )
 
     def words(self) -> str:
-        """What was reckoned with, for reports."""
+        """The times as a text for reports."""
         first = (
             f"{self.tag:g} s a class to tag, {self.click:g} s for the first click of a class, {self.next_click:g} s "
             f"for the next, {self.scribble:g} s to scribble on a class, {self.mask:g} s to outline an object, "
@@ -83,4 +84,4 @@ class Effort(Config):
 
 
 USUAL = Effort()
-"""What simulated hints are said to have cost."""
+"""The published times, which simulated hints contain."""

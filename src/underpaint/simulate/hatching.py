@@ -1,4 +1,4 @@
-"""Filling what smooth strokes cannot reach: hatching in rows of the pen, then pixel rows up to the border."""
+"""Hatches regions that smooth strokes cannot fill: rows as wide as the pen, then rows of one pixel at the border."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Hatch = tuple[tuple[Point, ...], float]
 
 
 def hatch(inside: Flags, drawn: Flags, target: int, rng: np.random.Generator) -> list[Hatch]:
-    """Rows of strokes inside a class until ``target`` of its pixels are labelled, or all of them.
+    """Draw rows of strokes inside a class until ``target`` of its pixels are labelled, or all of them.
 
     Args:
         inside: (H, W) bool, the pixels of the class.
-        drawn: (H, W) bool, those labelled so far; changed in place.
-        target: Pixels to be labelled in all.
-        rng: Gives the order of the rows, so that a part of them is spread over the class.
+        drawn: (H, W) bool, the pixels that are labelled already; changed in place.
+        target: Number of pixels to be labelled in total.
+        rng: Random generator. The order of the rows is random, so that a part of them is spread over the class.
     """
     hatches: list[Hatch] = []
     missing = target - int(drawn.sum())

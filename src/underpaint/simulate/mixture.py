@@ -1,4 +1,4 @@
-"""A data set in which each image has its own kind of hint."""
+"""Simulates a mixture of hints, in which each image has its own kind of hint."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from underpaint.simulate.scribbles import simulate_scribbles
 from underpaint.simulate.tags import simulate_tags
 
 EQUAL_PARTS: Mapping[Kind, float] = {Kind.SCRIBBLE: 0.25, Kind.CLICK: 0.25, Kind.BOX: 0.25, Kind.TAG: 0.25}
-"""The default mixture: the four weak kinds, none preferred."""
+"""The default mixture: equal shares of the four weak kinds."""
 
 
 def simulate_kind(
     mask: Mask, classes: ClassTable, *, kind: Kind, image: str, seed: int, budget: float = 1.0, mask_file: str = ""
 ) -> Hints:
-    """Hints of one kind from a mask; see `simulate_scribbles` and its siblings.
+    """Hints of one kind from a mask; see `simulate_scribbles` and the functions for the other kinds.
 
     Args:
         mask: (H, W) class indices, 255 for void.
@@ -31,18 +31,18 @@ def simulate_kind(
         kind: Kind of hint; `Kind.MASK` refers to the mask itself.
         image: Name of the image.
         seed: Any whole number.
-        budget: Of scribbles and clicks; 1 for the other kinds.
+        budget: Factor on the amount of scribbles or clicks; 1 for the other kinds.
         mask_file: Path of the mask file relative to the data set, for `Kind.MASK`.
 
     Raises:
-        ConfigError: a budget below 1, or another than 1 for boxes, tags and masks, of which there is nothing to add.
+        ConfigError: The budget is below 1, or not 1 for boxes, tags and masks, which are complete already.
     """
     if kind is Kind.SCRIBBLE:
         return simulate_scribbles(mask, classes, image=image, seed=seed, budget=budget)
     if kind is Kind.CLICK:
         return simulate_clicks(mask, classes, image=image, seed=seed, budget=budget)
     if budget != 1:
-        accepted = "1; more of them is defined for scribbles and clicks alone"
+        accepted = "1; other budgets are defined only for scribbles and clicks"
         raise ConfigError(f"budget {budget:g} with {kind.value}", accepted=accepted)
     if kind is Kind.BOX:
         return simulate_boxes(mask, classes, image=image)
@@ -55,15 +55,15 @@ def simulate_kind(
 
 
 def pick_kind(image: str, *, seed: int, fractions: Mapping[Kind, float]) -> Kind:
-    """The kind of hint that an image gets: drawn from its name and the seed, so that other images do not matter.
+    """Draw the kind of hint of an image. It depends only on the image's name and the seed, not on other images.
 
     Args:
         image: Name of the image.
         seed: Any whole number.
-        fractions: Expected share of each kind, 1 in all.
+        fractions: Expected share of each kind; they sum to 1.
 
     Raises:
-        ConfigError: shares below 0, or another sum.
+        ConfigError: A share is below 0, or the sum is not 1.
     """
     shares = [fractions.get(kind, 0.0) for kind in Kind]
     if min(shares) < 0 or not math.isclose(sum(shares), 1.0, abs_tol=1e-6):
@@ -87,6 +87,6 @@ def simulate_mixture(
     fractions: Mapping[Kind, float] = EQUAL_PARTS,
     mask_file: str = "",
 ) -> Hints:
-    """Hints of the kind that `pick_kind` draws for this image, as that kind's own simulation would make them."""
+    """Hints of the kind that `pick_kind` draws for this image; see `simulate_kind` for the arguments."""
     kind = pick_kind(image, seed=seed, fractions=fractions)
     return simulate_kind(mask, classes, kind=kind, image=image, seed=seed, mask_file=mask_file)

@@ -1,4 +1,4 @@
-"""Connected regions of a mask: what a person would call one thing to mark."""
+"""Connected regions of a mask, each of which a person would mark as one object."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Mask = NDArray[np.uint8]
 Flags = NDArray[np.bool_]
 
 MIN_SHARE = 0.001
-"""Regions below this share of the image are passed over: 68 pixels of 320 x 213, 14 x 13 pixels of 500 x 375. People do
-not see, and are not asked to mark, specks; the largest region of a class is marked whatever its size."""
+"""Regions below this share of the image are not marked: 68 pixels of 320 x 213, or 14 x 13 pixels of 500 x 375. People
+overlook such specks. The largest region of a class is marked whatever its size is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,10 +27,11 @@ class Region:
     Args:
         label: Class index.
         inside: (h, w) bool, the region within its bounding box.
-        row: Row of the bounding box's first pixel.
-        column: Column of the same.
-        area: Pixels.
-        worth: Whether people would mark it: above `MIN_SHARE`, or the largest region of its class.
+        row: First row of the bounding box.
+        column: First column of the bounding box.
+        area: Number of pixels.
+        marked: Whether people would mark it: it is not smaller than `MIN_SHARE`, or it is the largest region of its
+            class.
     """
 
     label: int
@@ -38,16 +39,16 @@ class Region:
     row: int
     column: int
     area: int
-    worth: bool
+    marked: bool
 
     def depth(self) -> NDArray[np.float64]:
-        """(h, w) distance in pixels from each pixel to the nearest one outside; the image's frame counts as outside."""
+        """(h, w) distance in pixels from each pixel to the nearest pixel outside the region or the image."""
         padded: NDArray[np.float64] = ndimage.distance_transform_edt(np.pad(self.inside, 1))
         return padded[1:-1, 1:-1]
 
 
 def find_regions(mask: Mask, classes: ClassTable, *, image: str) -> list[Region]:
-    """The regions worth marking, by class, then from top to bottom; 8-connected; never void.
+    """The 8-connected regions that people would mark, sorted by class, then from top to bottom; none is void.
 
     Args:
         mask: (H, W) class indices, 255 for void.
@@ -55,13 +56,13 @@ def find_regions(mask: Mask, classes: ClassTable, *, image: str) -> list[Region]
         image: Name of the image, for messages.
 
     Raises:
-        DataError: not a (H, W) array of bytes, or an index outside the table.
+        DataError: The mask is not an (H, W) uint8 array, or has an index outside the table.
     """
-    return [region for region in all_regions(mask, classes, image=image) if region.worth]
+    return [region for region in all_regions(mask, classes, image=image) if region.marked]
 
 
 def all_regions(mask: Mask, classes: ClassTable, *, image: str) -> list[Region]:
-    """As `find_regions`, with the specks."""
+    """As `find_regions`, with the small regions that people would not mark."""
     check_mask(mask, classes, image)
     return [region for label in present(mask) for region in _regions_of(mask == label, label)]
 
@@ -71,12 +72,12 @@ def _regions_of(inside: Flags, label: int) -> Iterator[Region]:
     areas = np.bincount(numbers.ravel())[1:]
     for number, (rows, columns) in enumerate(ndimage.find_objects(numbers)):
         area = int(areas[number])
-        worth = area >= MIN_SHARE * inside.size or number == areas.argmax()
-        yield Region(label, numbers[rows, columns] == number + 1, rows.start, columns.start, area, worth)
+        marked = area >= MIN_SHARE * inside.size or number == areas.argmax()
+        yield Region(label, numbers[rows, columns] == number + 1, rows.start, columns.start, area, marked)
 
 
 def present(mask: Mask) -> list[int]:
-    """The classes that occur, in the order of their indices."""
+    """The classes in a mask, in the order of their indices."""
     return [int(value) for value in np.unique(mask) if value != VOID]
 
 

@@ -1,4 +1,4 @@
-"""Simulated hints for a split of a data set, on one process or several."""
+"""Simulates hints for a split of a data set, with one process or several."""
 
 from __future__ import annotations
 
@@ -27,23 +27,24 @@ def simulate(
     fractions: Mapping[Kind, float] = EQUAL_PARTS,
     workers: int = 1,
 ) -> Iterator[Hints]:
-    """Hints for every image of a split, in its order, from the images' masks.
+    """Hints for every image of a split, in the order of the split, from the images' masks.
 
-    An image's hints depend on its name, its mask and the settings alone: not on the other images, nor on ``workers``.
+    The hints of an image depend only on its name, its mask and the settings, not on other images or on ``workers``.
 
     Args:
         data: The data set; every image of the split must have a mask.
         split: Name of the split, or several joined with '+'.
         kind: Kind of hint, or a mixture of kinds by ``fractions``.
         seed: Any whole number.
-        budget: Multiple of the usual amount, for scribbles and clicks; 1 for other kinds and mixtures.
+        budget: Factor on the usual amount of scribbles or clicks; 1 for other kinds and mixtures.
         fractions: Share of each kind in a mixture.
-        workers: Processes. More than 1 pays from about 100 images with scribbles on.
+        workers: Number of processes. More than 1 is faster from about 100 images with scribbles on.
 
     Raises:
-        DataError: no such split, an image without mask, a mask that is unreadable or has another size than its image.
-        ConfigError: a budget or mixture that is not accepted.
-        RunError: a process was killed; the message names its image.
+        DataError: There is no such split, an image has no mask, or a mask cannot be read or has another size than its
+            image.
+        ConfigError: The budget or the mixture is not accepted.
+        RunError: A process was killed; the message names its image.
     """
     if kind == "mixture" and budget != 1:
         raise ConfigError(f"budget {budget:g} with a mixture", accepted="1")
@@ -59,7 +60,7 @@ def simulate(
 
 @dataclass(frozen=True)
 class _Job:
-    """What a process needs to know of one image."""
+    """The arguments of a process for one image."""
 
     photograph: Path
     mask: LabelFile | DrawnMask

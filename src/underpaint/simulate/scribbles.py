@@ -1,4 +1,4 @@
-"""Scribbles from a mask, with the statistics of those that people draw."""
+"""Simulates scribbles from a mask, with the statistics of scribbles that people draw."""
 
 from __future__ import annotations
 
@@ -17,45 +17,46 @@ from underpaint.simulate.strokes import Line, Sketch
 from underpaint.simulate.tags import complete_tags
 
 LENGTH = 1.5
-"""Length of a region's strokes over the root of its area. Four photographs of ScribbleSup (500 pixels) have 1.7 to 2.6
-on objects and 2.4 to 3.9 on background, and 2.2 to 3.3 % of their pixels under a pen of 3; 1.5 keeps photographs of 320
-pixels, on which the same pen is thicker, within 1 to 3 % as well."""
+"""Total length of the strokes of a region, divided by the square root of its area. In four images of ScribbleSup (500
+pixels) it is 1.7 to 2.6 on objects and 2.4 to 3.9 on background, and a pen of 3 pixels labels 2.2 to 3.3 % of the
+pixels. In images of 320 pixels the same pen is relatively thicker; 1.5 labels 1 to 3 % of their pixels."""
 
 SPREAD = 0.25
 """Standard deviation of the logarithm of that length from region to region."""
 
 MOST_STROKES = 4
-"""Strokes of a large region, before the budget adds more."""
+"""Number of strokes of a large region with a budget of 1."""
 
 LONG = 300.0
-"""Total length in pixels from which a region gets `MOST_STROKES`: then each is as long as a large object is wide."""
+"""Total length in pixels at which a region gets `MOST_STROKES` strokes; each is then about as long as a large object.
+"""
 
 SHORT = 12.0
-"""Least length that is asked of a stroke, in pixels, four times the pen; a small region may give less."""
+"""Least intended length of a stroke in pixels, four times the pen; in a small region strokes may be shorter."""
 
 PATIENCE = 3
-"""Attempts in a row without a new stroke after which a region counts as full, and hatching begins."""
+"""Number of consecutive attempts without a new stroke after which a region counts as full and is hatched."""
 
 
 def simulate_scribbles(mask: Mask, classes: ClassTable, *, image: str, seed: int, budget: float = 1.0) -> Hints:
-    """Scribble on every region of a mask, as an annotator who marks each class would.
+    """Draw strokes on every region of a mask, like an annotator who marks each class.
 
-    Every region above `regions.MIN_SHARE` gets one to four strokes, and so does the largest of each class: smooth,
-    3 pixels wide (1 in thin regions), away from the border, all of it inside the region, never on void. Tags are
-    complete, since such an annotator has looked for every class.
+    Every region above `regions.MIN_SHARE`, and the largest region of each class, gets one to four smooth strokes. They
+    are 3 pixels wide (1 in thin regions), keep a distance from the border, lie completely inside the region, and never
+    lie on void. Tags are complete, because such an annotator checks every class.
 
     Args:
         mask: (H, W) class indices, 255 for void.
         classes: The table of the indices.
-        image: Name of the image; the strokes depend on it, the seed and the mask alone.
+        image: Name of the image; the strokes depend only on the name, the seed and the mask.
         seed: Any whole number.
-        budget: At least 1. Labels this many times as many pixels of each class: the strokes of budget 1, then further
-            ones of the same kind, then hatching, up to the whole class (paper: Mayer et al. 2018 vary the annotation
-            "respecting scribble statistics"; the way is our own).
+        budget: Factor on the number of labelled pixels of each class, at least 1. It adds further strokes to those of
+            budget 1, then hatching, up to the whole class (paper: Mayer et al. 2018 vary the annotation "respecting
+            scribble statistics"; the procedure here is our own).
 
     Raises:
-        DataError: a mask that is no mask of the table.
-        ConfigError: a budget below 1.
+        DataError: The mask has another shape or type, or an index outside the table.
+        ConfigError: The budget is below 1.
     """
     if not budget >= 1 or not np.isfinite(budget):
         raise ConfigError(f"budget {budget}", where="simulate_scribbles", accepted="1 or more")
@@ -75,20 +76,20 @@ def simulate_scribbles(mask: Mask, classes: ClassTable, *, image: str, seed: int
         shapes=tuple(strokes),
         tags=complete_tags(mask, classes),
         source=f"simulated scribbles, seed {seed}, budget {budget:g}",
-        seconds=min(drawing, outlining),  # whoever was to draw for longer would outline
+        seconds=min(drawing, outlining),  # if drawing takes longer than outlining, people outline instead
     )
 
 
 @dataclass
 class _Drawing:
-    """A region, and the lines on it that have not been handed out as scribbles."""
+    """A region, and the lines on it that have not been returned as scribbles yet."""
 
     sketch: Sketch
     length: float
     lines: list[Line]
 
     def scribbles(self, classes: ClassTable) -> list[Scribble]:
-        """The lines as hints; they are handed out once."""
+        """The lines as hints; each line is returned only once."""
         name, lines = classes.names[self.sketch.region.label], self.lines
         self.lines = []
         return [Scribble(name, tuple((float(x), float(y)) for x, y in line), self.sketch.pen) for line in lines]
@@ -100,7 +101,7 @@ def _draw(region: Region, rng: np.random.Generator) -> _Drawing:
     total = LENGTH * np.sqrt(region.area) * np.exp(SPREAD * rng.standard_normal())
     count = 1 + int(rng.binomial(MOST_STROKES - 1, min(1.0, total / LONG)))
     count = min(count, max(1, int(total / SHORT)))
-    # Concentration 4: strokes of one region differ by a factor of two or so, not of ten.
+    # With a concentration of 4, the strokes of one region differ by a factor of about two, not ten.
     lengths = np.maximum(SHORT, total * rng.dirichlet(np.full(count, 4.0)))
     lines = [line for line in map(sketch.stroke, lengths) if line is not None]
     return _Drawing(sketch, total / count, lines or [sketch.dot()])
@@ -109,7 +110,7 @@ def _draw(region: Region, rng: np.random.Generator) -> _Drawing:
 def _draw_more(
     inside: Flags, drawings: list[_Drawing], classes: ClassTable, rng: np.random.Generator, *, budget: float
 ) -> list[Scribble]:
-    """Further strokes until the class has ``budget`` times its labelled pixels, or is full."""
+    """Draw further strokes until the class has ``budget`` times as many labelled pixels, or is full."""
     strokes: list[Scribble] = []
     drawn = np.zeros_like(inside)
     wanted = 0
@@ -124,7 +125,7 @@ def _draw_more(
 
 
 def _fill(drawing: _Drawing, target: int, rng: np.random.Generator) -> None:
-    """Smooth strokes until ``target`` pixels of the region are labelled or `PATIENCE` attempts bring nothing."""
+    """Draw smooth strokes until ``target`` pixels are labelled, or `PATIENCE` attempts in a row add none."""
     failures = 0
     while failures < PATIENCE and (missing := target - drawing.sketch.labelled()) >= drawing.sketch.pen:
         length = max(SHORT, drawing.length * np.exp(SPREAD * rng.standard_normal()))

@@ -1,7 +1,7 @@
-"""One stroke as a person would draw it: along the middle of a region, smooth, away from its border.
+"""Simulates a stroke like one that a person draws: smooth, along the middle of a region, away from its border.
 
-A stroke is the cheapest path between two points that were drawn at random. Steps cost more near the border, in patches
-of a random field, which bend the line, and near earlier strokes. The path is then smoothed like a movement of the hand.
+A stroke is the cheapest path between two random points. Steps cost more near the border, near earlier strokes, and in
+patches of a random field, which bend the path. The path is then smoothed like a movement of the hand.
 """
 
 from __future__ import annotations
@@ -21,26 +21,27 @@ Line = NDArray[np.float64]
 Field = NDArray[np.float64]
 
 PEN = 3.0
-"""Pen width in pixels: that with which ScribbleSup's lines are drawn in the literature (Tang et al., 2018)."""
+"""Pen width in pixels, with which the literature draws the lines of ScribbleSup (Tang et al., 2018)."""
 
 FINE_PEN = 1.0
-"""Pen for regions too thin for `PEN`, such as poles: it labels the pixels of the line alone."""
+"""Pen width in pixels for regions that are too thin for `PEN`, such as poles: it labels only the pixels of the line."""
 
 CLEARANCE = 2.5
-"""Least distance from the border for `PEN`: a pixel within 1.5 of a line that keeps to such pixels is inside."""
+"""Least distance in pixels of a line from the border with `PEN`. All pixels within 1.5 of such a line are inside."""
 
 MARGIN = 0.15
-"""Share of the region's greatest depth that strokes keep from the border where there is room. On four photographs of
-ScribbleSup 5 % of the stroke pixels are nearer than 0.02 to 0.18 of it, the median is at 0.25 to 0.58."""
+"""Least distance of strokes from the border, as a share of the region's greatest depth, if there is room. In four
+images of ScribbleSup the 5 % quantile of this share over the stroke pixels is 0.02 to 0.18, the median 0.25 to 0.58."""
 
 GRID = 96
-"""Cells on the longer side of the grid on which paths are sought: finer changes nothing that smoothing leaves."""
+"""Number of cells on the longer side of the grid for finding paths; after smoothing, a finer grid makes no difference.
+"""
 
 BEND = 0.06
-"""Width of the random field's patches over the longer side of the region: lines swing about that wide."""
+"""Size of the patches of the random field, as a share of the region's longer side; it is about the width of bends."""
 
 HAND = 0.08
-"""Standard deviation of the smoothing along the line, over its length: takes the grid's eight directions out of it."""
+"""Standard deviation of the smoothing along a line, as a share of its length; it hides the eight grid directions."""
 
 SPACING = 6.0
 """Pixels between the vertices of a finished line."""
@@ -50,8 +51,8 @@ class Sketch:
     """A region with the strokes drawn on it so far.
 
     Args:
-        region: The region; lines are in its image's coordinates.
-        rng: Source of every choice.
+        region: The region; lines are in pixels of its image.
+        rng: Random generator.
     """
 
     def __init__(self, region: Region, rng: np.random.Generator) -> None:
@@ -69,7 +70,7 @@ class Sketch:
         self._free = self._depth >= least
 
     def labelled(self) -> int:
-        """Pixels that the strokes label."""
+        """Number of pixels that the strokes label."""
         return int(self.drawn.sum())
 
     def paint(self, drawn: Flags) -> None:
@@ -79,7 +80,7 @@ class Sketch:
         drawn[top : top + height, left : left + width] |= self.drawn
 
     def dot(self) -> Line:
-        """A dot on the deepest pixel: what is left where no line fits."""
+        """Draw a dot on the deepest pixel, if no line fits. Returns (1, 2) x and y."""
         row, column = np.unravel_index(int(self.region.depth().argmax()), self.drawn.shape)
         line = np.array([[self.region.column + column + 0.5, self.region.row + row + 0.5]])
         self._ink(line)
@@ -89,7 +90,7 @@ class Sketch:
         """Draw a stroke of about ``length`` pixels, or as long as the region allows.
 
         Returns:
-            (P, 2) x and y, or None where the region has no free place left, or this attempt found no new pixels.
+            (P, 2) x and y in pixels, or None if the region is full or this attempt found no new pixels.
         """
         fresh = self._fresh()
         weight = np.where(self._free, self._depth * fresh, 0.0)
@@ -103,7 +104,7 @@ class Sketch:
         return None
 
     def _fresh(self) -> Field:
-        """(h, w) of the grid: 0 on earlier strokes to 1 far from them, far being half the deepest point's depth."""
+        """(h, w) weights on the grid, from 0 on earlier strokes to 1 at a distance of half the greatest depth."""
         if not self.drawn.any():
             return np.ones_like(self._depth)
         blank = _pool(~self.drawn, self._step, outside=True)
@@ -113,7 +114,7 @@ class Sketch:
         return fresh
 
     def _pick(self, weight: Field) -> tuple[int, int]:
-        """A cell, drawn with probability in proportion to its weight."""
+        """Draw a cell with a probability in proportion to its weight."""
         cells = np.flatnonzero(weight)
         cumulative = np.cumsum(weight.ravel()[cells])
         place = int(np.searchsorted(cumulative, self._rng.random() * cumulative[-1], side="right"))
@@ -126,7 +127,7 @@ class Sketch:
         reachable = parts == parts[start]
         away = np.hypot(*np.indices(weight.shape) - np.reshape(start, (2, 1, 1))) * self._step
         near = min(0.6 * length, 0.8 * float(away[reachable].max()))
-        # Two steps of the grid are wide enough to hold a cell wherever there is a way out.
+        # A ring that is two grid steps wide contains a cell in every direction in which the region continues.
         ring = (away >= near) & (away <= max(length, near + 2 * self._step))
         end = self._pick(np.where(reachable & ring, weight, 0.0))
         finder = MCP_Geometric(self._cost(reachable, fresh))
@@ -167,7 +168,7 @@ class Sketch:
 
 
 def _pool(field: NDArray[Any], step: int, *, outside: float) -> NDArray[Any]:
-    """The least value of each block of ``step`` x ``step`` pixels; blocks may stick out into ``outside``."""
+    """The minimum of each block of ``step`` x ``step`` pixels; beyond the field the value is ``outside``."""
     if step == 1:
         return field
     height, width = (-(-side // step) for side in field.shape)
@@ -178,9 +179,9 @@ def _pool(field: NDArray[Any], step: int, *, outside: float) -> NDArray[Any]:
 
 
 def _smoother(path: Line, *, coarse: bool) -> Iterator[Line]:
-    """The path as drawn by a steady hand, then by ever less steady ones, at last as it is."""
+    """The path with strong smoothing, then with weaker smoothing, at last without smoothing."""
     for share in (HAND, HAND / 3):
-        # The path has about equal steps, so that its number of points stands for its length.
+        # The steps of the path are about equal, so that its number of points is proportional to its length.
         smooth = ndimage.gaussian_filter1d(path, share * len(path), axis=0, mode="nearest")
         yield np.round(_resample(smooth), 1)
     yield path if coarse else _corners(path)
@@ -194,7 +195,7 @@ def _resample(line: Line) -> Line:
 
 
 def _corners(path: Line) -> Line:
-    """The path without the vertices at which it goes straight on."""
+    """The path without the vertices at which its direction does not change."""
     if len(path) < 3:
         return path
     steps = np.diff(path, axis=0)

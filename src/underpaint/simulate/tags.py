@@ -1,4 +1,4 @@
-"""Image tags from a mask."""
+"""Simulates image tags from a mask."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from underpaint.simulate.regions import Mask, check_mask, present
 
 
 def complete_tags(mask: Mask, classes: ClassTable) -> Tags | None:
-    """The classes of a mask as present, all others as absent; None where every pixel is void and nothing is known."""
+    """Tags with the classes of a mask as present and all others as absent; None if every pixel is void."""
     seen = frozenset(classes.names[label] for label in present(mask))
     return Tags.complete(seen, classes.names) if seen else None
 

@@ -25,8 +25,8 @@ from underpaint.datasets.areas import open_with_truth
 from underpaint.evaluation.results import Role
 from underpaint.training.reporter import Reporter, Silent
 from underpaint.training.run_folder import RunFolder
-from underpaint.workflows.looks import Scored, score_run
 from underpaint.workflows.planning import AnyMethod, Plan
+from underpaint.workflows.scoring import Scored, score_run
 from underpaint.workflows.train import plan_quietly
 
 

@@ -37,22 +37,22 @@ from underpaint.training.reporter import Reporter, Silent
 from underpaint.training.run_folder import RunFolder, commit
 from underpaint.workflows.cells import Cell, Protocol, Row, run_cells
 from underpaint.workflows.choice import choose, main_kinds
-from underpaint.workflows.looks import SINGLE, Scored
 from underpaint.workflows.planning import AnyMethod
 from underpaint.workflows.preflight import preflight
+from underpaint.workflows.scoring import SINGLE, Scored
 from underpaint.workflows.simulate import simulate
 from underpaint.workflows.training_data import read_settings
 
 FLOOR, CEILING = "partial", "supervised"
 
 QUICK = "quick"
-"""A row of every report, where the method accepts the hints: what a training of minutes buys over a fit of seconds."""
+"""A method that is a row of every report if it accepts the hints: it compares training with a fit of seconds."""
 
 TAGS_FLOOR = "cam"
-"""The floor where hints are tags alone, which name no pixel that `partial` could learn from."""
+"""The floor if the hints are only tags, which label no pixel that `partial` could learn from."""
 
 PICTURES = 6
-"""Test photographs in the report: those on which the methods differ most."""
+"""Number of test images in the report; they are those on which the methods differ most."""
 
 Results = dict[Row, dict[int, Scored]]
 Efforts = Mapping[tuple[Path, ...], float | None]
@@ -64,9 +64,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Variant:
-    """A method under a name of its own, with settings: ``NAME=METHOD:setting=value,group.setting=value``.
+    """A method with its own name and settings: ``NAME=METHOD:setting=value,group.setting=value``.
 
-    A setting without a dot is the method's own. One that nobody ``asked`` for is left out where it cannot be trained.
+    A setting without a dot is the method's own. With ``asked`` false, the user did not name the variant, and it is left
+    out if it cannot be trained.
     """
 
     label: str
@@ -120,11 +121,11 @@ def gap(
 ) -> GapReport:
     """Train floor, ceiling and methods with every seed, score them, and write ``report.html`` and ``report.json``.
 
-    Everything is kept in ``out`` and used again as long as what it rests on is the same (photographs, hints, masks,
-    class table, names of the splits, code): interrupted anywhere, the same call goes on; with another method or seed
-    it adds what is missing; with corrected masks or another split it makes anew what those change. The report is
-    written anew after every cell, so that it can be looked at meanwhile. A row that nobody asked for (of the quick
-    model, or of a method where ``methods`` is None) and that cannot be trained is left out, with its reason.
+    All results are kept in ``out`` and used again while their inputs are the same (images, hints, masks, class table,
+    names of the splits, code). After an interruption the same call continues. A call with another method or seed adds
+    the missing runs. A call with corrected masks or another split repeats what depends on them. The report is written
+    again after every run. A row that the user did not name (the quick model, or a method if ``methods`` is None) and
+    that cannot be trained is left out with its reason.
 
     Args:
         data: Data-set folder with masks for both splits (the ceiling learns from those of ``split``).

@@ -1,4 +1,4 @@
-"""What a person knows of the photographs that are to be predicted: read, checked, and made a bound for their masks."""
+"""Hints of the images to be predicted: reads and checks them, and makes bounds for the masks from them."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ Known = SomePaths | Mapping[str, Hints]
 
 @dataclass(frozen=True)
 class KnownPhotographs:
-    """Hints of photographs that are to be predicted, each checked before the first mask is written.
+    """Hints of images that are to be predicted. All hints are checked before the first mask is written.
 
     Args:
-        data: The photographs, and the class table in which the hints speak.
-        hints: By name of the photograph.
-        numbers: (C,) for each class of the network its number in that table.
-        notes: What was left out of the hints, and which of them say nothing.
+        data: The images, and the class table of the hints.
+        hints: Hints by name of the image.
+        numbers: (C,) the number of each class of the network in that table.
+        notes: Remarks on hints that were left out, or that exclude no class.
     """
 
     data: DataFolder
@@ -43,19 +43,20 @@ class KnownPhotographs:
 
     @classmethod
     def read(cls, source: Path, hints: Known, classes: ClassTable, *, lenient: bool = False) -> KnownPhotographs:
-        """Read hints of the photographs of a folder, a data set or a single file.
+        """Read the hints of the images of a folder, a data set or a single file.
 
-        Names and numbers of classes are those of the data set where the photographs lie in one, else the network's.
+        Names and numbers of classes are those of the data set if the images belong to one, otherwise the network's.
 
         Args:
-            source: As `find_photographs` takes it.
+            source: As in `find_photographs`.
             hints: See `Known`.
-            classes: Of the network.
+            classes: Classes of the network.
             lenient: As in `underpaint.train`.
 
         Raises:
-            DataError, HintError, FormatError: hints of no photograph here, that contradict each other, lie outside
-                their photograph or name a class that the network lacks; a data set of other classes.
+            DataError: The hints belong to none of these images, or the data set has other classes.
+            HintError: Hints contradict each other, lie outside their image, or name a class that the network lacks.
+            FormatError: A file does not have the structure of its format.
         """
         data = _photographs(source, classes)
         numbers = numbers_of(classes, data.classes, data.root)
@@ -68,14 +69,14 @@ class KnownPhotographs:
         return replace(known, notes=(*report.notes(), *report.losses(), *known._checked()))
 
     def bound(self, name: str, size: tuple[int, int]) -> Bound | None:
-        """What is known of a photograph of (H, W) pixels; None where no hint speaks of it."""
+        """The bound of an image of (H, W) pixels, or None if it has no hints."""
         hints = self.hints.get(name)
         if hints is None:
             return None
         return Bound(reordered(known_pixels(hints, self.data.classes, size, self.data.labels(hints)), self.numbers))
 
     def _checked(self) -> list[str]:
-        """Make every bound once, so that a fault is said before the work, and name those that bound nothing."""
+        """Make every bound once, so that errors are reported before the prediction, and list those without effect."""
         idle, bounded = [], 0
         for name in self.hints:
             try:
@@ -90,18 +91,24 @@ class KnownPhotographs:
         said = [f"hints bound the masks of {bounded} of {len(self.data.images)} photographs"]
         if idle:
             said.append(
-                f"the hints of {len(idle)} photographs rule out no class: {listing(idle)}; tags do where they say "
-                "which classes are absent, as a table with a column a class of 1 and 0 does"
+                f"the hints of {len(idle)} photographs rule out no class: {listing(idle)}; tags rule out classes only "
+                "if they state which classes are absent, as a table with a column of 1 and 0 for each class does"
             )
         return said
 
 
 def bound_of(hints: object, classes: ClassTable, size: tuple[int, int]) -> Bound:
-    """The bound of a photograph that is no file, from hints with the network's class names.
+    """The bound of an image that is an array, from hints with the network's class names.
+
+    Args:
+        hints: The `Hints` of the image.
+        classes: Classes of the network.
+        size: (H, W) of the image.
 
     Raises:
-        HintError: no `Hints`; a label file, which has no folder to be found in; or as `KnownPhotographs.read`.
-        DataError: hints of another size.
+        HintError: This is no `Hints`, names a label file (which cannot be found without a folder), or is wrong as in
+            `KnownPhotographs.read`.
+        DataError: The hints were made for another size.
     """
     if not isinstance(hints, Hints):
         raise HintError(f"the hints are a {type(hints).__name__}", accepted="underpaint.Hints beside an array")
@@ -117,10 +124,10 @@ def bound_of(hints: object, classes: ClassTable, size: tuple[int, int]) -> Bound
 
 
 def numbers_of(own: ClassTable, table: ClassTable, where: Path) -> npt.NDArray[np.uint8]:
-    """(C,): for each class of a run its number in a class table with the same names.
+    """(C,) the number of each class of a run in a class table with the same names.
 
     Raises:
-        DataError: other names.
+        DataError: The names differ.
     """
     if set(own.names) != set(table.names):
         raise DataError(

@@ -1,4 +1,4 @@
-"""Which photographs, and where in them, the next hint is worth most."""
+"""Finds the images, and the places in them, where the next hint is expected to help most."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ from underpaint.workflows.quick_model import QuickModel, fit_quick
 from underpaint.workflows.training_data import TrainingData, read_settings, read_training_data
 
 EVERY = 4
-"""Of so many places one is drawn at random, so that what is asked there remains an honest measure of the model."""
+"""One of this number of places is drawn at random, so that labels there remain an unbiased measure of the model."""
 
 COUNT = 12
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a hint is asked for.
+    """A place at which a person should give a hint.
 
     Args:
-        image: Name of the photograph.
-        x, y: Column and row, in pixels of its own size.
-        radius: Of the ring around the place, in pixels.
+        image: Name of the image.
+        x, y: Column and row in pixels of the image's own size.
+        radius: Radius of the ring around the place in pixels.
         doubt: Smoothed entropy there, in bits; 0 without a model.
         guess: The most probable class; None without a model.
         other: The second most probable class; None without one.
@@ -59,20 +59,20 @@ class Place:
 
     @property
     def question(self) -> str:
-        """What to ask a person."""
+        """The question to the person who gives the hint."""
         known = [name for name in (self.guess, self.other) if name is not None]
         return f"{' or '.join(known)}?" if known else "what is here?"
 
 
 @dataclass(frozen=True)
 class NextHints:
-    """What `next_hints` found.
+    """The result of `next_hints`.
 
     Args:
-        places: In the order in which they are worth asking, at most one of each photograph.
-        notes: What a person should know.
-        photographs: Where the photographs lie, by name.
-        window: Of values of photographs of 16 bits, through which they are to be shown.
+        places: The places, the most useful first, at most one in each image.
+        notes: Remarks for the user.
+        photographs: Paths of the images by name.
+        window: Window of values with which images with 16 bits a channel are to be shown.
     """
 
     places: tuple[Place, ...]
@@ -94,31 +94,31 @@ def next_hints(
     settings: Mapping[str, Any] | Sequence[str] = (),
     reporter: Reporter | None = None,
 ) -> NextHints:
-    """Find the places where the next hints are worth most.
+    """Find the places where the next hints are expected to help most.
 
-    The quick model is fitted on the hints that there are. The worth of a place is the model's entropy there, smoothed,
-    and 0 near marks (`Doubt`); a photograph is worth its best place. Every fourth place is drawn at random, in a
-    photograph drawn at random. The same hints and seed give the same places. Without hints of two classes there is no
-    model, and all places are drawn at random.
+    The quick model is fitted on the existing hints. The value of a place is the smoothed entropy of the model's
+    prediction there, and 0 near marks (`Doubt`); the value of an image is that of its best place. Every fourth place is
+    drawn at random, in a random image. The same hints and seed give the same places. Without hints of at least two
+    classes there is no model, and all places are drawn at random.
 
     Args:
         data: Data-set folder.
         hints: As in `underpaint.train`.
         lenient: As in `underpaint.train`.
         rest: As in `underpaint.train`.
-        split: The photographs that may be asked about, as in `underpaint.train`.
-        count: Most places.
-        seed: Of all draws.
+        split: Split whose images are searched, as in `underpaint.train`.
+        count: Largest number of places.
+        seed: Seed of all random choices.
         config: As in `underpaint.train`.
         settings: As in `underpaint.train`.
-        reporter: Watches.
+        reporter: Is told about progress.
 
     Returns:
         The places, each with its photograph, its position in pixels and a question, and notes.
 
     Raises:
-        ConfigError: a count below 1.
-        UnderpaintError: as `underpaint.quick`.
+        ConfigError: The count is below 1.
+        UnderpaintError: As in `underpaint.quick`.
 
     Example:
         >>> for place in underpaint.next_hints("photographs", hints="clicks.jsonl").places:  # doctest: +SKIP
@@ -136,7 +136,7 @@ def next_hints(
     if len(drawn) < 2 and not any(hint.mask for hint in learnt.hints.values()):
         said = f"the hints show one class alone ({', '.join(drawn)})" if drawn else "no pixel is marked yet"
         return _without_model(opened, names, count, seed, said)
-    return _by_doubt(
+    return _by_entropy(
         learnt, read_settings(as_paths(config, "config"), settings), names, count, seed, reporter or Silent()
     )
 
@@ -156,11 +156,11 @@ def _without_model(data: DataFolder, names: Sequence[str], count: int, seed: int
         places.append(_place(name, Spot(float(x), float(y), 0.0), size, data, drawn=True))
         if len(places) == count:
             break
-    said = f"{why}, so that no place is worth more than another: the places are drawn at random"
+    said = f"{why}, so that no place can be preferred: the places are drawn at random"
     return NextHints(tuple(places), (said, *_limits(len(places), count, unreadable)), data.images)
 
 
-def _by_doubt(
+def _by_entropy(
     learnt: TrainingData, settings: Settings, names: Sequence[str], count: int, seed: int, reporter: Reporter
 ) -> NextHints:
     model = fit_quick(learnt, settings, reporter)
@@ -168,14 +168,14 @@ def _by_doubt(
     best: list[Place] = []
     drawn: dict[str, Place] = {}
     unreadable: list[str] = []
-    looked = Count(reporter, len(names))
+    searched = Count(reporter, len(names))
     for name, size, doubt in _doubts(model, names, unreadable):
         if (spot := doubt.best()) is not None:
             best.append(_place(name, spot, size, data, drawn=False))
         if (spot := doubt.at_random(generator(seed, "next", key, name))) is not None:
             drawn[name] = _place(name, spot, size, data, drawn=True)
-        looked.one("looking for places")
-    looked.close()
+        searched.one("searching for places")
+    searched.close()
     order = generator(seed, "next", key).permutation(len(names))
     places = choose_places(best, [drawn[names[i]] for i in order if names[i] in drawn], count)
     notes = (*model.plan.notes, *_limits(len(places), count, unreadable))
@@ -183,12 +183,12 @@ def _by_doubt(
 
 
 def choose_places(best: Sequence[Place], drawn: Sequence[Place], count: int) -> tuple[Place, ...]:
-    """At most one place of each photograph: those of the greatest doubt first, every fourth one of ``drawn``.
+    """Choose at most one place in each image: those of the greatest entropy first, and every fourth from ``drawn``.
 
     Args:
-        best: The best place of each photograph, in any order.
-        drawn: A random place of each photograph, in random order.
-        count: Most places.
+        best: The best place in each image, in any order.
+        drawn: A random place in each image, in random order.
+        count: Largest number of places.
     """
     queues = deque(sorted(best, key=lambda place: (-place.doubt, place.image))), deque(drawn)
     chosen: dict[str, Place] = {}
@@ -202,7 +202,7 @@ def choose_places(best: Sequence[Place], drawn: Sequence[Place], count: int) -> 
 def _doubts(
     model: QuickModel, names: Sequence[str], unreadable: list[str]
 ) -> Iterator[tuple[str, tuple[int, int], Doubt]]:
-    """Name, own size and doubt of every photograph that can be read; ``unreadable`` takes the others."""
+    """Name, own size and map of entropy of every image that can be read; the others are added to ``unreadable``."""
     data, config, masks = model.plan.data, model.plan.config.data, model.masks()
     under_way: deque[tuple[str, npt.NDArray[np.uint8]]] = deque()
 
@@ -223,15 +223,15 @@ def _doubts(
             classes, marked = np.flatnonzero(masks.learned), None
             seen = at_working_size(rgb, config.working).shape
             if name in known:
-                still = model.images.training_image(name, rgb)
-                classes, marked = _open_classes(still.allowed, masks.learned), still.candidates.index > 0
+                image = model.images.training_image(name, rgb)
+                classes, marked = _open_classes(image.allowed, masks.learned), image.candidates.index > 0
             scores = masks.scores(features)
             doubt = Doubt.of(scores, classes, padded=features.padded, seen=(seen[0], seen[1]), marked=marked)
             yield name, (rgb.shape[0], rgb.shape[1]), doubt
 
 
 def _open_classes(allowed: npt.NDArray[np.bool_], learned: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
-    """Learned classes that are not said to be absent; all learned ones where nothing is left."""
+    """The learned classes that hints do not exclude, or all learned classes if hints exclude all of them."""
     may = allowed & learned
     return np.flatnonzero(may if may.any() else learned)
 
@@ -243,7 +243,7 @@ def _place(name: str, spot: Spot, size: tuple[int, int], data: DataFolder, *, dr
 
 
 def _limits(found: int, count: int, unreadable: Sequence[str]) -> Iterator[str]:
-    """What kept the list shorter than it was asked to be."""
+    """Remarks on why the list is shorter than requested."""
     if unreadable:
         yield f"{len(unreadable)} photograph(s) cannot be read and are left out: {listing(unreadable)}"
     if found < count:

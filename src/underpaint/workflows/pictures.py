@@ -1,4 +1,4 @@
-"""Pictures of a run: curves of the loss terms, and sample predictions beside their hints."""
+"""Draws the pictures of a run: curves of the loss terms, and sample predictions beside their hints."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from underpaint.training.run_folder import CURVES, SAMPLES, RunFolder, read_even
 from underpaint.workflows.run import Run
 
 SHOWN = 4
-"""Images in the sheet of sample predictions."""
+"""Number of images in the picture of sample predictions."""
 
 
 def draw_missing(run: Run, data: DataFolder, hints: Mapping[str, Hints]) -> None:
-    """Draw those of the run's `PICTURES` that are not there; they depend on what was trained alone."""
+    """Draw those of the run's `PICTURES` that are missing; they depend only on the training."""
     if not (run.root / CURVES).is_file():
         draw_curves(run)
     if not (run.root / SAMPLES).is_file():
@@ -61,10 +61,10 @@ def draw_samples(run: Run, data: DataFolder, hints: Mapping[str, Hints]) -> None
     """Write ``samples.png``: a few training images with their hints (left) and the network's masks (right)."""
     predictor = Predictor(run.network(), PredictConfig())
     rows = []
-    for still in islice(_stills(run, data, hints), SHOWN):
+    for image in islice(_samples(run, data, hints), SHOWN):
         pair = [
-            draw_hints(still.rgb, still.seeds, data.classes),
-            overlay(still.rgb, predictor.index(still.rgb), data.classes, alpha=0.6),
+            draw_hints(image.rgb, image.seeds, data.classes),
+            overlay(image.rgb, predictor.index(image.rgb), data.classes, alpha=0.6),
         ]
         rows.append(_fit(np.concatenate(pair, axis=1)))
     if not rows:
@@ -74,12 +74,12 @@ def draw_samples(run: Run, data: DataFolder, hints: Mapping[str, Hints]) -> None
     write_atomic(run.root / SAMPLES, buffer.getvalue(), root=run.root)
 
 
-def _stills(run: RunFolder, data: DataFolder, hints: Mapping[str, Hints]) -> Iterator[TrainingImage]:
-    """Training images that can be read: first some from all over the order of names, then the rest."""
+def _samples(run: RunFolder, data: DataFolder, hints: Mapping[str, Hints]) -> Iterator[TrainingImage]:
+    """Training images that can be read: first some at equal distances in the order of names, then the others."""
     config, names = run.config, sorted(hints)
     some = names[:: max(1, len(names) // SHOWN)][:SHOWN]
     for name in [*some, *(name for name in names if name not in some)]:
-        with suppress(DataError):  # unreadable, and named when it was to be learned from
+        with suppress(DataError):  # the training has reported unreadable images already
             shown = {name: hints[name]}
             yield from HintedImages(
                 data, shown, config.views, seed=config.seed, window=config.data.fixed

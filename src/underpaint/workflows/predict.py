@@ -1,4 +1,4 @@
-"""From a run and photographs to masks, or to pictures of what the network looked at. Imports torch when it works."""
+"""Predicts masks, class activation maps or uncertainty maps of images with a run. It imports torch only when called."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def predict(
             pixel gets a class that the hints of its photograph rule out there: one that the tags say is absent, in a
             box another than the box's or the background, on a stroke or in an area any but its own.
         lenient: As in `underpaint.train`, for these hints.
-        draw: ``masks``; or pictures in their place: ``responses``, what a classifier of tags looked at, class by class
-            (scales and flip count), or ``uncertainty``, where the network is unsure.
+        draw: ``masks``; or instead ``responses``, pictures of the class activation map of every class (scales and flip
+            have an effect), or ``uncertainty``, pictures of the learned label uncertainty.
         on_progress: Called with (done, total).
 
     Returns:
@@ -86,9 +86,9 @@ def predict(
     config = predict_config(scales=scales, flip=flip, crf=crf, tile=tile, engine=engine)
     by, window = f"underpaint predict, run {real(root).name!r}", folder.config.data.fixed
     if draw == "responses":
-        responder = CamPredictor(folder.tag_network(), scales=config.scales, flip=config.flip)
+        cam = CamPredictor(folder.tag_network(), scales=config.scales, flip=config.flip)
         classes = folder.classes
-        return draw_responses(responder, source, target, classes, window=window, by=by, on_progress=on_progress)
+        return draw_responses(cam, source, target, classes, window=window, by=by, on_progress=on_progress)
     if draw == "uncertainty":
         predictor = UncertaintyPredictor(folder.variance_network(), config)
         return draw_uncertainty(predictor, source, target, window=window, by=by, on_progress=on_progress)

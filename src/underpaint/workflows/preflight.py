@@ -1,4 +1,4 @@
-"""What is to be said of the hints before a training: what `doctor` finds in them without decoding a picture."""
+"""Checks the hints before a training: the findings of `doctor` that need no decoding of images."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from underpaint.hints.types import Hints, Kind
 
 @dataclass(frozen=True)
 class Preflight:
-    """What a person should know of the hints.
+    """Findings on the hints.
 
     Args:
-        warning: What makes the result useless if nothing is done, with the ways on; empty where nothing does.
-        notes: What makes it worse.
+        warning: A problem that makes the result useless, with possible fixes; empty if there is none.
+        notes: Problems that make the result worse.
     """
 
     warning: str
@@ -28,11 +28,15 @@ class Preflight:
 
 
 def preflight(hints: Mapping[str, Hints], classes: ClassTable) -> Preflight:
-    """Look at the hints of the training images.
+    """Check the hints of the training images.
+
+    Args:
+        hints: Hints by image name.
+        classes: The class table.
 
     Raises:
-        DataError: nothing can be learned from them.
-        HintError: an unknown class, or one that is both shown and said to be absent.
+        DataError: Nothing can be learned from the hints.
+        HintError: A class is unknown, or an image has hints of a class that its tags state to be absent.
     """
     rest, balance = Rest(classes), Balance(classes)
     for hint in hints.values():

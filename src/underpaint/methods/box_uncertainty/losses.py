@@ -73,8 +73,8 @@ def hard_targets(mean: Tensor, variance: Tensor, label: Tensor, rest: Tensor) ->
         (P,) targets 0 or 1.
     """
     best = mean.masked_fill(~(label | rest), -torch.inf).argmax(dim=1, keepdim=True)
-    doubted = rest.gather(1, best)[:, 0] & (variance > variance.median())
-    return (~doubted).to(torch.promote_types(mean.dtype, torch.float32))
+    uncertain = rest.gather(1, best)[:, 0] & (variance > variance.median())
+    return (~uncertain).to(torch.promote_types(mean.dtype, torch.float32))
 
 
 @torch.no_grad()

@@ -59,7 +59,7 @@ class BoxUncertaintyConfig(Config):
 
 
 class BoxUncertainty(Method[BoxUncertaintyConfig], about=ABOUT):
-    """Cross-entropy where pixels are labelled; inside boxes an expected softmax whose variance takes up the doubt."""
+    """Cross-entropy at labelled pixels; inside boxes an expected softmax with a learned variance for wrong labels."""
 
     needs: ClassVar[frozenset[Head]] = frozenset({Head.VARIANCE})
     Settings: ClassVar[type[Config]] = BoxUncertaintyConfig
@@ -96,8 +96,8 @@ class BoxUncertainty(Method[BoxUncertaintyConfig], about=ABOUT):
         """(P,) losses of the cells that lie in boxes and have no label of their own."""
         config, trusted = self.config, progress.fraction < self.config.trusted
         mean = out.logits.movedim(1, 3)[inside.where]
-        doubt = out.variance if config.uncertainty else None
-        variance = None if doubt is None else doubt.movedim(1, 3)[inside.where] * (not trusted)
+        learned = out.variance if config.uncertainty else None
+        variance = None if learned is None else learned.movedim(1, 3)[inside.where] * (not trusted)
         target = mean.new_ones(len(mean))
         if not trusted and config.bootstrap == "soft":
             target = soft_targets(mean, inside.label, inside.rest, share=config.label_share)

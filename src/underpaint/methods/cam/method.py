@@ -24,7 +24,8 @@ class CamConfig(ClassifierConfig):
         background: Score of the background against the normalised maps: ``constant``, or ``power`` of what the
             strongest map leaves.
         level: The constant (0.15: SC-CAM's and IRN's evaluation), or the power.
-        scales: At which the classifier looks at the training images (PSA and its successors), each also mirrored.
+        scales: Factors on the size of the training images for the classifier (PSA and its successors); each scale is
+            also mirrored.
     """
 
     background: Background = "constant"

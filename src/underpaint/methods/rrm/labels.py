@@ -1,4 +1,4 @@
-"""The few pixels of an image whose class its response maps leave in little doubt (RRM's label maker)."""
+"""RRM's label maker: it labels the few pixels of an image whose class is nearly certain by the class activation maps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scoring a run on a split under the four ways of inference, which are never mixed."""
+"""Scores a run on a split with up to four ways of inference, whose results are reported separately."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from underpaint.predict import MASK_CRF, PredictConfig, Predictor
 from underpaint.workflows.run import Run
 
 SINGLE = "one scale"
-"""The figure that everything is compared by."""
+"""The way of inference by which runs are compared."""
 
 SCALES = (0.75, 1.0, 1.5)
-"""Of the looks with scales and flips: what the network saw in training, within its range of sizes."""
+"""Scales of test-time augmentation; the network was trained on objects of these sizes."""
 
 FOUR = (SINGLE, "scales and flips", "CRF", "scales, flips and CRF")
 
-SINGLE_LOOK, SEVERAL_LOOKS = PredictConfig(), PredictConfig(scales=SCALES, flip=True)
+ONE_PASS, AUGMENTED = PredictConfig(), PredictConfig(scales=SCALES, flip=True)
 
 SCORING_CODE = (
-    *READING_ROOMS, "records.py", "kernels", "models", "predict", "export", "evaluation", "workflows/looks.py"
+    *READING_ROOMS, "records.py", "kernels", "models", "predict", "export", "evaluation", "workflows/scoring.py"
 )  # fmt: skip
-"""The code that counts depend on, beside the weights."""
+"""The code that decides the counts, in addition to the weights."""
 
 log = logging.getLogger(__name__)
 
@@ -46,11 +46,11 @@ Mask = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Scored:
-    """One run on one split.
+    """The scores of one run on one split.
 
     Args:
-        evaluation: One look at one scale.
-        others: mIoU of the other ways of inference by name; empty where they were not asked for.
+        evaluation: Scores of the prediction at one scale.
+        others: mIoU (0 to 100) of the other ways of inference by name; empty if they were not scored.
     """
 
     evaluation: Evaluation
@@ -58,35 +58,38 @@ class Scored:
 
 
 def score_run(run: Run, data: DataFolder, split: str, masks: Path, kept: Path, *, four: bool) -> Scored:
-    """Predict a split, keep the masks of the single look, and score all looks.
+    """Predict and score a split, and keep the masks of the prediction at one scale.
 
-    Done again only where something that the counts rest on has changed (weights, names, photographs, truth, class
-    table, code), or where masks are gone.
+    The stored counts are used again unless something that they depend on has changed (weights, names, images, truth,
+    class table, code), or masks are missing.
 
     Args:
         run: A complete run.
         data: The data set, with masks for the split.
-        split: What to score.
-        masks: Folder for the index masks of the single look; it holds those of the split and nothing else.
-        kept: File for the counts (npz), from which every score follows.
-        four: Whether to look with scales and flips, and with a CRF, as well: about ten times the work.
+        split: Name of the split.
+        masks: Folder for the index masks of the prediction at one scale; it contains only those of the split.
+        kept: File for the counts (npz), from which all scores are computed.
+        four: Whether to score also with test-time augmentation and with a CRF, which takes about ten times as long.
+
+    Raises:
+        DataError: There is no such split, or an image or mask is missing or cannot be read.
     """
     names = data.split(split)
     data.require_masks(names)
     stamp = _stamp(run, data, names)
-    looks = FOUR if four else FOUR[:1]
-    held = _read(kept, stamp, looks)
+    ways = FOUR if four else FOUR[:1]
+    held = _read(kept, stamp, ways)
     if held is None or not all((masks / f"{name}.png").is_file() for name in names):
         with atomic_folder(masks) as folder:
-            held = _counted(run, data, names, folder, looks)
+            held = _counted(run, data, names, folder, ways)
             kept.unlink(missing_ok=True)  # older counts must not outlive the masks that they were made from
         _write(kept, stamp, held)
-    single, *rest = (_evaluation(data, split, names, held[look]) for look in looks)
-    return Scored(single, {look: result.scores.miou for look, result in zip(looks[1:], rest, strict=True)})
+    single, *rest = (_evaluation(data, split, names, held[way]) for way in ways)
+    return Scored(single, {way: result.scores.miou for way, result in zip(ways[1:], rest, strict=True)})
 
 
 def _stamp(run: Run, data: DataFolder, names: tuple[str, ...]) -> str:
-    """Of everything that the counts of these images depend on."""
+    """A fingerprint of everything that the counts of these images depend on."""
     return fingerprint(
         file_digest(run.root / "weights.safetensors"),
         run.config.data.fixed,
@@ -94,33 +97,31 @@ def _stamp(run: Run, data: DataFolder, names: tuple[str, ...]) -> str:
         names,
         files_digest(data.images[name] for name in names),
         truth_digest(data, names),
-        [look.model_dump(mode="json") for look in (SINGLE_LOOK, SEVERAL_LOOKS)],
+        [way.model_dump(mode="json") for way in (ONE_PASS, AUGMENTED)],
         code_digest(*SCORING_CODE),
     )
 
 
 Counts = dict[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
-"""For each look the (images, C, C) confusion matrices and the (images, 3, C) counts of border bands."""
+"""The (images, C, C) confusion matrices and (images, 3, C) counts of border bands for each way of inference."""
 
 
-def _counted(run: Run, data: DataFolder, names: tuple[str, ...], masks: Path, looks: tuple[str, ...]) -> Counts:
+def _counted(run: Run, data: DataFolder, names: tuple[str, ...], masks: Path, ways: tuple[str, ...]) -> Counts:
     network, classes, window = run.network(), run.classes, run.config.data.fixed
     forward = choose_forward(network, run.root / "export", classes, engine="auto")
-    single = Predictor(network, SINGLE_LOOK, forward=forward)
-    several = Predictor(network, SEVERAL_LOOKS, forward=forward)
-    found: dict[str, list[ImageCounts]] = {look: [] for look in looks}
+    single = Predictor(network, ONE_PASS, forward=forward)
+    several = Predictor(network, AUGMENTED, forward=forward)
+    found: dict[str, list[ImageCounts]] = {way: [] for way in ways}
     for name in names:
         rgb, truth = read_rgb(data.images[name], window=window), data.mask(name).read(data.classes)
-        seen = _looks(single, several, rgb) if len(looks) > 1 else {SINGLE: single.index(rgb)}
+        seen = _predicted(single, several, rgb) if len(ways) > 1 else {SINGLE: single.index(rgb)}
         write_index_mask(within(masks, f"{name}.png"), seen[SINGLE], classes)
-        for look in looks:
-            found[look].append(count_image(name, truth, seen[look], classes))
-    return {
-        look: (np.stack([c.matrix for c in many]), np.stack([c.bands for c in many])) for look, many in found.items()
-    }
+        for way in ways:
+            found[way].append(count_image(name, truth, seen[way], classes))
+    return {way: (np.stack([c.matrix for c in many]), np.stack([c.bands for c in many])) for way, many in found.items()}
 
 
-def _looks(single: Predictor, several: Predictor, rgb: Mask) -> dict[str, Mask]:
+def _predicted(single: Predictor, several: Predictor, rgb: Mask) -> dict[str, Mask]:
     masks = []
     for predictor in (single, several):
         probabilities = predictor.probabilities(rgb)
@@ -136,22 +137,22 @@ def _evaluation(
 
 
 def _write(path: Path, stamp: str, counts: Counts) -> None:
-    arrays = {f"{place}{look}": counts[look][place] for look in counts for place in (0, 1)}
+    arrays = {f"{place}{way}": counts[way][place] for way in counts for place in (0, 1)}
     buffer = io.BytesIO()
     np.savez_compressed(buffer, stamp=np.array(stamp), **arrays)  # type: ignore[arg-type]  # names from a dictionary
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, buffer.getvalue())
 
 
-def _read(path: Path, stamp: str, looks: tuple[str, ...]) -> Counts | None:
-    """The counts, where they were made from the same things for all these looks; a damaged file counts as none."""
+def _read(path: Path, stamp: str, ways: tuple[str, ...]) -> Counts | None:
+    """The stored counts, if they have the same stamp and all these ways; None otherwise, or if the file is damaged."""
     if not path.is_file():
         return None
     try:
         with np.load(path, allow_pickle=False) as held:
-            if str(held["stamp"]) != stamp or any(f"0{look}" not in held for look in looks):
+            if str(held["stamp"]) != stamp or any(f"0{way}" not in held for way in ways):
                 return None
-            return {look: (held[f"0{look}"], held[f"1{look}"]) for look in looks}
+            return {way: (held[f"0{way}"], held[f"1{way}"]) for way in ways}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         log.warning("the counts in %s are damaged (%s); scoring again", path, error)
         return None
