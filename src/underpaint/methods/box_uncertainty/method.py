@@ -25,13 +25,13 @@ class BoxUncertaintyConfig(Config):
     Attributes:
         uncertainty: Learn a variance inside boxes. Off, a box is a mask: plain cross-entropy with its class.
         box_weight: Of a pixel in a box, as a factor on the weight of a labelled pixel; never more than the mean over
-            either. 0 leaves what boxes say of the pixels outside them.
+            either. With 0, boxes give information only on the pixels outside them.
         bootstrap: ``hard`` makes background of pixels that the network holds for it and is unsure of, where it sees the
             object in their row and column of the box; ``soft`` mixes label and prediction (Reed et al. 2014); ``none``
             keeps the boxes to the end.
-        trusted: Share of the training in which boxes are taken for masks, before doubt and bootstrapping set in: the
-            network must first know objects from ground, and a rare class that it has not found yet would be doubted
-            away.
+        trusted: Share of the training, at its start, in which boxes are used like masks, without uncertainty and
+            bootstrapping. The network must first learn to separate objects from the ground; otherwise the labels of a
+            rare class that it does not predict yet would be ignored.
         label_share: Of the label in a soft target; Reed et al. have 0.8 for the hard form and 0.95 for the soft one.
         projection_weight: Of the loss by which every row and column of a tight box shows its object (BoxInst).
         pairwise_weight: Of the loss by which neighbours of one colour agree (BoxInst, whose weight is 1).

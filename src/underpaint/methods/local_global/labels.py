@@ -81,9 +81,9 @@ def annotated(job: Job, *, rule: AnnotationConfig) -> Probabilities:
     behind. The local model takes part where every class has a hinted pixel; of a class that is only tagged or boxed it
     knows nothing. Hinted pixels are certain.
 
-    Where nothing is found of a class that the image shows, what was found in its place is not believed: of all pixels
-    that may have that class, those hinted alone keep their label. A network that has hardly learned a rare class would
-    else unlearn it from every image that is tagged with it.
+    If a class that the image contains is predicted nowhere, the predictions at all pixels that may have this class are
+    discarded, and only hinted pixels keep their label there. Otherwise a network that has hardly learned a rare class
+    would unlearn it from every image that is tagged with it.
     """
     given = job.candidates.seeds()
     known = given != UNKNOWN

@@ -1,4 +1,4 @@
-"""RRM's label maker: it labels the few pixels of an image whose class is nearly certain by the class activation maps."""
+"""RRM's label maker: it labels the few pixels of an image whose class is nearly certain from class activation maps."""
 
 from __future__ import annotations
 

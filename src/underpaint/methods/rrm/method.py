@@ -38,19 +38,21 @@ class RrmConfig(ClassifierConfig):
 
     Attributes:
         schedule: ``classified`` trains a classifier first and starts from it, as the authors advise; ``scratch`` is one
-            training whose first half learns the tags alone.
-        steps: ``one``, or ``two``: a fresh network learns what the first predicts on the training images.
-        scales: Of the looks that response maps are summed over, in every training step. The authors' are 0.5 to 2, with
-            a network of stride 8; ours has 16, and sees as finely at twice the size.
-        refiner: ``crf``, or ``par``: pixel-adaptive refinement, several times faster and without the paper's guarantee.
-        label_stride: Pixels of the crop a side of a label; ours: the authors' labels have full size, and take longer
-            than the rest of the step.
-        foreground_alpha: Power of the background score in the refinement whose objects are trusted.
-        background_alpha: The same in the one whose background is trusted. The authors' 32 (with a level of 0.8) suits
-            maps that are zero nearly everywhere; with ours it leaves a quarter of the background.
+            training whose first half learns only the tags.
+        steps: ``one``, or ``two``: then a new network is trained on the first network's predictions for the training
+            images.
+        scales: Factors on the size of the crop; in every training step, class activation maps are summed over them. The
+            authors use 0.5 to 2 with a network of stride 8; our network has stride 16, and its maps are as fine at
+            twice the size.
+        refiner: ``crf``, or ``par``: pixel-adaptive refinement, several times faster, but not the paper's procedure.
+        label_stride: Side of a label in pixels of the crop. This is our own setting: the authors' labels have full
+            size, and take longer to make than the rest of the step.
+        foreground_alpha: Exponent of the background score in the refinement that selects reliable object pixels.
+        background_alpha: The same in the refinement that selects reliable background pixels. The authors' 32 (with a
+            level of 0.8) fits maps that are zero nearly everywhere; with our maps it keeps a quarter of the background.
         confidence: Least probability of a reliable pixel after the refinements.
-        share: Of a class's pixels, those with the strongest response are reliable.
-        least: Response below which a pixel does not count among them.
+        share: Share of a class's pixels that are reliable: those with the largest values in its map.
+        least: Least value in the map of a reliable pixel.
         background_level: Least background score of a reliable background pixel.
         energy_weight: Of the dense energy a pixel and square of ``sigma_xy``. The authors' 1e-7 weighs the sum over a
             160 x 160 grid at a reach of 50 cells: ``1e-7 * 160^2 * 50^2 = 6.4``.
