@@ -1,4 +1,4 @@
-"""The trainings of a comparison: a cell for every row and seed, trained and scored, in one process or many."""
+"""Trains and scores the cells of a comparison, one for every row and seed, in one process or several."""
 
 from __future__ import annotations
 
@@ -103,20 +103,20 @@ class Cell:
 def run_cells(
     protocol: Protocol, cells: Sequence[Cell], *, jobs: int, reporter: Reporter
 ) -> Generator[tuple[Cell, Scored | str], None, None]:
-    """Train and score every cell, in their order; what is there already is used again, an interrupted one goes on.
+    """Train and score every cell in order. Existing results are used again, and an interrupted cell is continued.
 
     Args:
         protocol: What they share.
         cells: The cells.
         jobs: Processes, each with its share of the threads. Two trainings on one thread each are about a fifth faster
             than one after the other on two.
-        reporter: Watches; with several jobs it hears of beginnings and ends alone.
+        reporter: Is told about progress; with several jobs only that a cell is done.
 
     Yields:
         Each cell with its scores, or with the reason why it is left out.
 
     Raises:
-        UnderpaintError: of the first cell that fails; the others' work up to their last checkpoint is kept.
+        UnderpaintError: The error of the first cell that fails. The checkpoints of the other cells are kept.
     """
     if jobs == 1:
         for number, cell in enumerate(cells, start=1):
@@ -133,7 +133,7 @@ def run_cells(
 
 
 def _tried(protocol: Protocol, cell: Cell, reporter: Reporter) -> Scored | str:
-    """The scores of a cell; the reason where it cannot be trained and nobody asked for it."""
+    """The scores of a cell, or the reason if it cannot be trained and the user did not name it."""
     try:
         return _run(protocol, cell, reporter)
     except (ConfigError, HintError, LearningError) as error:
@@ -144,7 +144,7 @@ def _tried(protocol: Protocol, cell: Cell, reporter: Reporter) -> Scored | str:
 
 
 def _apart(protocol: Protocol, cell: Cell) -> str | None:
-    """Run a cell in a process of its own; the reason where it is left out."""
+    """Run a cell in its own process; returns the reason if it is left out."""
     try:
         done = _tried(protocol, cell, Silent())
     except InterruptionError:
@@ -181,13 +181,13 @@ RESTS_ON = {
     "classes": "another class table",
     "code": "another version of underpaint",
 }
-"""What two runs of a comparison must share, by its name in ``about.json``, with the word for a run that does not."""
+"""The inputs that all runs of a comparison must share, by their names in ``about.json``, with words for messages."""
 
 
 def _remove_outdated(planned: Plan, folder: Path, reporter: Reporter) -> None:
-    """Remove a cell's run that learned from other things than lie there now, so that the cell is trained anew.
+    """Remove the run of a cell whose inputs have changed since, so that the cell is trained again.
 
-    Other settings are left for the resume to refuse: those the caller chose, and the data did not.
+    A run with other settings is not removed; resuming it raises an error, because the caller chose the settings.
     """
     if not (folder / "about.json").is_file():
         return

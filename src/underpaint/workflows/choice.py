@@ -1,4 +1,4 @@
-"""What `--method auto` takes, and why, in words for a person."""
+"""Chooses the method for `--method auto`, with a reason for the user."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ LEARNT = {
     Kind.BOX: "a pixel in a box is of its class or what lies behind, a pixel outside all boxes is not of a boxed class",
     Kind.TAG: "and nothing else: left out, since beside other hints they cost more than they give (tagged=true: used)",
 }
-"""What the losses take from each kind of hint, where kinds are mixed."""
+"""What a network learns from each kind of hint in a mixture, for messages."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A method for the hints that are there.
+    """The method that was chosen for the hints.
 
     Args:
-        method: Registry name.
-        why: A sentence.
-        learnt: What each kind of hint teaches, where that is not the method's plain name.
-        settings: Of the method, where its defaults are for other hints.
+        method: Registry name of the method.
+        why: The reason, a sentence.
+        learnt: What the network learns from each kind of hint; empty for methods with one kind.
+        settings: Settings of the method that differ from its defaults for these hints.
     """
 
     method: str
@@ -36,17 +36,17 @@ class Choice:
 
 
 def main_kinds(hints: Iterable[Hints]) -> dict[Kind, int]:
-    """Images with each kind of hint, tags counted only where they stand alone: beside strokes they add little."""
+    """Number of images with each kind of hint; tags count only for images without other hints."""
     every = [kind for hint in hints for kind in hint.kinds() - {Kind.TAG} or hint.kinds()]
     return {kind: every.count(kind) for kind in Kind if kind in every}
 
 
 def choose(kinds: Mapping[Kind, int], *, background: bool) -> Choice:
-    """The method for these kinds of hints: the best of those that `underpaint gap` measured for them (README).
+    """The method for these kinds of hints: the best one that `underpaint gap` measured for them (docs/results.md).
 
     Args:
-        kinds: Images with each, as `main_kinds` counts.
-        background: Whether the class table has a background, which tags do not name.
+        kinds: Number of images with each kind, as `main_kinds` counts them.
+        background: Whether the class table has a background class, which tags do not name.
     """
     given = frozenset(kinds)
     if given == {Kind.MASK}:
@@ -71,9 +71,9 @@ def choose(kinds: Mapping[Kind, int], *, background: bool) -> Choice:
 
 
 def shared_settings(kinds: Iterable[Kind]) -> Settings:
-    """Settings that a mixture asks of every method that has them, so that the rows of a comparison weigh alike.
+    """Settings for mixtures, used for every method that has them, so that all rows of a comparison weight images alike.
 
-    A mask has a thousand times the pixels of a click, and so have the pixels outside boxes: images count the same.
+    A mask labels a thousand times as many pixels as a click, so in mixtures every image has the same weight.
     """
     given = frozenset(kinds) - {Kind.TAG}
     return {"balance": "images"} if len(given) > 1 and not given <= {Kind.BOX, Kind.MASK} else {}

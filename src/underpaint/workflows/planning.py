@@ -1,4 +1,4 @@
-"""What a training will do, found out before it starts; and the training itself, which does just that."""
+"""Plans a training before it starts, and trains exactly according to the plan."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ AnyMethod = str | type[Method[Config]] | Method[Config]
 """A registry name (or ``auto``), the class of a method, or a method with its settings."""
 
 SIZES = 64
-"""Photographs whose size is read for an estimate of memory."""
+"""Number of images whose size is read for the estimate of memory."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Plan:
     source: Settings
 
     def words(self) -> list[str]:
-        """What will be done, why, and what it will cost, in lines for a person."""
+        """Lines of text for the user: what will be done, why, and how much time and memory it needs."""
         expected, choice = self.expected, self.choice
         return [
             f"method {choice.method}: {choice.why}",
@@ -92,7 +92,7 @@ class Plan:
     def train(
         self, out: AnyPath, *, resume: bool = False, store: AnyPath | None = None, reporter: Reporter | None = None
     ) -> Run:
-        """Train the network and leave it in the run folder ``out``; what `plan` was asked for is what is done.
+        """Train the network according to this plan, and write it into the run folder ``out``.
 
         Args:
             out: Run folder; new, or with ``resume`` the one of an interrupted run with the same plan. One that was
@@ -126,7 +126,7 @@ class Plan:
         return run
 
     def _lifted(self) -> list[str]:
-        """A line where the set is so small that the least number of steps counts, not the passes."""
+        """A remark if the set is so small that ``train.least_steps`` decides the number of steps."""
         train, images = self.config.train, len(self.hints)
         passes = train.model_copy(update={"least_steps": 0}).steps(images, 1)
         if passes >= train.least_steps:
@@ -140,7 +140,7 @@ class Plan:
 def plan_training(
     learnt: TrainingData, settings: Settings, method: AnyMethod = "auto", *, where: object = "settings"
 ) -> Plan:
-    """Choose, settle all settings, and check, without training.
+    """Choose the method, resolve and check all settings, without training.
 
     Args:
         learnt: Data set and hints.
@@ -210,7 +210,7 @@ def check_network(planned: Plan) -> None:
 
 
 def _source(learnt: TrainingData, kinds: Mapping[Kind, int], method: Method[Config]) -> Settings:
-    """Where the hints came from, as the run folder keeps it."""
+    """The record of data and hints for the run folder."""
     hints = learnt.hints
     return {
         "data": str(learnt.path),
@@ -246,7 +246,7 @@ def _count(hints: Mapping[str, Hints]) -> dict[Kind, int]:
 
 
 def _choice(asked: AnyMethod, settings: Settings, kinds: Mapping[Kind, int], *, background: bool) -> Choice:
-    """The method's name, and why it is taken."""
+    """The name of the method, and the reason for it."""
     held = settings.get("method")
     named = held.get("name") if isinstance(held, dict) else None
     if asked == "auto":

@@ -1,4 +1,4 @@
-"""From hints to masks in one step, by the quick model. What is wrong with a call is said before torch starts."""
+"""Makes masks from hints in one step with the quick model. Wrong calls are reported before torch is imported."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def make_folder(out: Path, *, resume: bool) -> None:
 
 
 def go_on(run: RunFolder, config: RunConfig, method: Method[Config], source: Settings) -> None:
-    """Check that a run goes on as it began, and take over the settings that may change.
+    """Check that a run continues with the inputs with which it began, and store the settings that may change.
 
     Args:
         run: The run.

@@ -30,11 +30,11 @@ Engine = Literal["auto", "torch", "onnx"]
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a network says of one image. It unpacks as ``mask, probabilities = run.predict(image)``.
+    """The prediction for one image. It can be unpacked: ``mask, probabilities = run.predict(image)``.
 
     Args:
-        mask: (H, W) uint8, the number of the most probable class of every pixel; numbers count ``classes``.
-        probabilities: (C, H, W) float32; they add up to 1 in every pixel.
+        mask: (H, W) uint8, the index in ``classes`` of the most probable class of every pixel.
+        probabilities: (C, H, W) float32; they sum to 1 at every pixel.
         classes: The C names of the classes.
     """
 
@@ -48,7 +48,7 @@ class Prediction:
 
 
 class Run(RunFolder):
-    """A training on disk, as `underpaint.train` and `underpaint.load_run` give it.
+    """A finished training in a run folder. `underpaint.train` and `underpaint.load_run` return it.
 
     Example:
         >>> run = underpaint.load_run("run")  # doctest: +SKIP
@@ -135,7 +135,7 @@ class Run(RunFolder):
         return evaluation(table, split, counts)
 
     def predictor(self, config: PredictConfig) -> Predictor:
-        """What predicts images with the final network under these settings. Raises `RunError` as `network`."""
+        """A predictor with the final network and these settings. Raises `RunError` as `network` does."""
         network = self._final
         forward = choose_forward(network, self.root / "export", self.classes, engine=config.engine)
         return Predictor(network, config, forward=forward)
@@ -145,7 +145,7 @@ class Run(RunFolder):
         return self.network()
 
     def network(self) -> Network:
-        """The final network, read anew, in evaluation mode.
+        """Read the final network from its file, in evaluation mode.
 
         Raises:
             RunError: the training is not finished, or its files are damaged.
@@ -193,7 +193,7 @@ class Run(RunFolder):
     def _bound(
         self, image: AnyPath | npt.NDArray[np.uint8], hints: Hints | SomePaths, size: tuple[int, int]
     ) -> Bound | None:
-        """What the hints of a call leave to the pixels of an image; None without hints."""
+        """The bound for an image from the hints of a call; None without hints."""
         if not isinstance(hints, Hints) and not as_paths(hints, "hints"):
             return None
         if isinstance(image, np.ndarray):
@@ -248,7 +248,7 @@ def predict_config(
 
 
 def _checked(image: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
-    """An array of the shape and type that networks are given."""
+    """Check that an array is an (H, W, 3) uint8 image. Raises `DataError`."""
     if image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8 and image.size:
         return np.asarray(image, dtype=np.uint8)
     fixes = {

@@ -1,4 +1,4 @@
-"""From full masks to the hints that a person might have given."""
+"""Simulates hints from full masks."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def simulate(
             nothing.
         kind: scribbles, clicks, boxes, tags or mixture.
         split: Split, or several joined with '+'; None for the one that a training takes by itself.
-        seed: Of every choice; a function of it and the image's name alone.
-        budget: Multiplies the labelled pixels, with the balance of the classes kept.
-        rest: Class of what no annotation covers, where areas take the place of masks.
+        seed: Seed of all random choices; the hints of an image depend only on it, the image's name and its mask.
+        budget: Factor on the number of labelled pixels of each class, at least 1.
+        rest: Class of the pixels that no annotation covers, for annotated areas instead of masks.
 
     Returns:
         Hints by image name, in pixel coordinates; `underpaint.train` takes them as they are.
