@@ -253,7 +253,7 @@ def test_a_classifier_that_sees_nothing_of_a_tagged_class_is_named(
         return infer.unseen()
 
     tagged = sum(bool(still.present[lost]) for still in stills)
-    assert f": {classes.names[lost]} in {tagged} of {tagged}. Their labels" in (said(seen=0) or "")
+    assert f": {classes.names[lost]} in {tagged} of {tagged}. The pseudo-labels" in (said(seen=0) or "")
     assert said(seen=0.1) is None
 
 
