@@ -51,7 +51,7 @@ WHAT = st.one_of(
 def histories(draw: st.DrawFn) -> list[Operation]:
     names = draw(st.permutations(IDS))[: draw(st.integers(0, 10))]
     return [
-        Operation(name, draw(st.integers(1, 5)), 100.0 + n, draw(st.sampled_from(["a", "b"])), draw(WHAT))
+        Operation(name, draw(st.integers(1, 5)), 1_795_795_856.0 + n, draw(st.sampled_from(["a", "b"])), draw(WHAT))
         for n, name in enumerate(names)
     ]
 

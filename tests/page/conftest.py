@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playw
 import underpaint
 
 PAGE = Path(underpaint.__file__).parent / "serve" / "page"
+ROOT = Path(__file__).resolve().parents[2]
 NOWHERE = "http://page.test/"
 """Modules are loaded from here in tests that need no server."""
 

@@ -102,10 +102,17 @@ def read_operation(fields: Fields) -> Operation:
     n = fields.whole("n", low=0)
     if n > LAST:
         fields.refuse("n", f"0 to {LAST}")
-    identifier, at, image = read_id(fields, "id"), fields.number("at", low=0), fields.text("image")
-    operation = Operation(identifier, n, at, image, read_what(fields))
+    operation = Operation(read_id(fields, "id"), n, _read_time(fields), fields.text("image"), read_what(fields))
     fields.refuse_rest()
     return operation
+
+
+def _read_time(fields: Fields) -> float:
+    """Seconds since 1970, which are more than any coordinate may be."""
+    at = fields.value("at")
+    if isinstance(at, bool) or not isinstance(at, int | float) or not 0 <= at <= LAST:
+        fields.refuse("at", "seconds since 1970")
+    return float(at)
 
 
 def read_id(fields: Fields, key: str) -> str:

@@ -42,6 +42,19 @@ export class History {
     this.#keep([entry]);
   }
 
+  /**
+   * Takes up a mark that this browser has no history of, at its place in time, so that it can be undone like others.
+   * @param {number} image @param {import("./types.js").Mark} mark
+   */
+  adopt(image, mark) {
+    const key = `${String(Math.round(mark.at * 1000)).padStart(15, "0")}-${String(this.#count++).padStart(9, "0")}`;
+    /** @type {Entry} */
+    const entry = { key, image, steps: [{ did: "add", id: mark.id, hint: mark.hint }], undone: false };
+    const place = this.#entries.findIndex((one) => one.key > key);
+    this.#entries.splice(place < 0 ? this.#entries.length : place, 0, entry);
+    return entry;
+  }
+
   /** The newest thing done in a photograph. @param {number} image */
   last(image) {
     return this.#entries.findLast((entry) => entry.image === image && !entry.undone) ?? null;

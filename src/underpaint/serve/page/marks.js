@@ -81,8 +81,7 @@ export class Marks extends EventTarget {
         steps.unshift(...this.#replaced(mark, cut(mark.hint, { points: hint.points, width: hint.width }, width, height)));
       }
     }
-    void place;
-    this.#do(steps);
+    this.#do(steps, place && { x: place.x, y: place.y, random: place.random, guess: place.guess });
   }
 
   /** Takes away what lies under the pen. @param {Point[]} points @param {number} width @returns {number} marks touched */
@@ -138,12 +137,9 @@ export class Marks extends EventTarget {
   /** @returns {Step[] | null} what was done to undo */
   undo() {
     if (!this.image) return null;
-    const entry = this.history.last(this.image.id);
-    if (entry) return this.#steps(this.history.turn(entry, newId));
     const mine = this.#mine();
-    if (!mine) return null;
-    this.remove(mine.id);
-    return [{ did: "delete", id: mine.id, hint: mine.hint }];
+    const entry = this.history.last(this.image.id) ?? (mine && this.history.adopt(this.image.id, mine));
+    return entry ? this.#steps(this.history.turn(entry, newId)) : null;
   }
 
   /** @returns {Step[] | null} */
@@ -173,18 +169,19 @@ export class Marks extends EventTarget {
     return [{ did: "delete", id: mark.id, hint: mark.hint }, ...added];
   }
 
-  /** @param {Step[]} steps */
-  #do(steps) {
+  /** @param {Step[]} steps @param {import("./types.js").Answered | null} [place] */
+  #do(steps, place = null) {
     if (!this.image) return;
     this.history.record(this.image.id, steps);
-    this.#steps(steps);
+    this.#steps(steps, place);
   }
 
-  /** @param {Step[]} steps */
-  #steps(steps) {
+  /** @param {Step[]} steps @param {import("./types.js").Answered | null} [place] */
+  #steps(steps, place = null) {
     const image = this.image;
     if (!image) return steps;
-    this.#send(steps.map((step) => toOp(step, image.id)));
+    const ops = steps.map((step) => toOp(step, image.id));
+    this.#send(place ? ops.map((op) => (op.op === "add" ? { ...op, place } : op)) : ops);
     return steps;
   }
 

@@ -22,7 +22,7 @@ export async function check(app) {
     try {
       const { findings, contradictions } = /** @type {{findings: Finding[], contradictions: Contradiction[]}} */ (await app.project.api.get("check"));
       fill(found, ...(findings.length ? findings.map(finding) : [el("p", { class: "quiet-text" }, text.nothingFound)]));
-      fill(places, el("h2", {}, text.contradictions),
+      fill(places, el("h2", {}, text.contradictions), ...differences(contradictions, app.project.info.me.name),
         contradictions.length ? el("ul", { class: "bars" }, ...contradictions.map(contradiction)) : el("p", { class: "quiet-text" }, text.noContradictions));
     } catch (error) {
       if (error instanceof ApiError) fill(found, el("p", {}, text.fault(error.what, error.fix)));
@@ -31,6 +31,17 @@ export async function check(app) {
   };
   void look();
   return { element };
+}
+
+/** With whom this person differs, and in how many places. @param {Contradiction[]} all @param {string} me */
+function differences(all, me) {
+  /** @type {Map<string, number>} */
+  const counts = new Map();
+  for (const { by } of all) {
+    const other = by[0] === me ? by[1] : by[1] === me ? by[0] : null;
+    if (other !== null) counts.set(other, (counts.get(other) ?? 0) + 1);
+  }
+  return [...counts].map(([name, count]) => el("p", {}, text.differ(name, count)));
 }
 
 /** @param {Finding} one */

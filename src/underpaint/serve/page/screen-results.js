@@ -2,7 +2,7 @@
 
 import { ApiError } from "./api.js";
 import { el, fill } from "./dom.js";
-import { notice, say } from "./live.js";
+import { notice } from "./live.js";
 import { setLook } from "./overlay.js";
 import { Pictures } from "./pictures.js";
 import { swatch } from "./palette.js";
@@ -36,7 +36,7 @@ class Results {
     this.accuracy = el("p", {});
     this.samples = el("div", { class: "samples" });
     this.format = el("select", { "aria-label": text.format }, ...this.project.info.limits.formats.map((name) => el("option", {}, name)));
-    this.exports = el("ul", { class: "bars" });
+    this.exports = el("ul", { class: "jobs" });
     this.exportCard = el("section", { class: "card" }, el("h2", {}, text.exports),
       el("div", { class: "row" }, el("button", { type: "button", onclick: () => void this.#job("export", "masks") }, text.exportMasks),
         (this.networkButton = el("button", { type: "button", onclick: () => void this.#job("export", "onnx") }, text.exportNetwork)),
@@ -107,13 +107,40 @@ class Results {
   async #showJob(id) {
     const job = /** @type {JobInfo | null} */ (await this.api.get(`jobs/${id}`).catch(() => null));
     if (!job) return;
-    let row = this.#jobs.get(id);
-    if (!row) {
-      row = el("li");
-      this.#jobs.set(id, row);
-      this.exports.prepend(row);
-    }
-    fill(row, `${job.kind} ${job.format ?? ""}: ${job.state}`);
-    say(job.state);
+    const before = this.#jobs.get(id);
+    const row = el("li", { class: "job" }, ...jobWords(job).map((words) => el("span", {}, words)),
+      job.state === "running" && job.all > 0 && el("progress", { max: job.all, value: job.done, "aria-label": jobName(job) }),
+      job.state === "done" && job.download && el("button", { type: "button", onclick: () => void this.#download(job) }, text.download));
+    this.#jobs.set(id, row);
+    if (before) before.replaceWith(row);
+    else this.exports.prepend(row);
   }
+
+  /** The file comes with the token in a header, which a plain link would not send. @param {JobInfo} job */
+  async #download(job) {
+    try {
+      const address = URL.createObjectURL(await this.api.blob(`jobs/${job.id}/file`));
+      el("a", { href: address, download: job.download }).click();
+      setTimeout(() => URL.revokeObjectURL(address), 60_000);
+    } catch (error) {
+      if (error instanceof ApiError) notice(text.fault(error.what, error.fix), "fault");
+    }
+  }
+}
+
+/** @param {JobInfo} job */
+function jobName(job) {
+  if (job.kind === "report") return text.makeReport;
+  if (job.format === "masks") return text.exportMasks;
+  return job.format === "onnx" ? text.exportNetwork : `${text.exportHints} ${job.format}`;
+}
+
+/** @param {JobInfo} job */
+function jobWords(job) {
+  const state = text.jobStates[/** @type {keyof typeof text.jobStates} */ (job.state)] ?? job.state;
+  const progress = job.state === "running" && job.all ? `: ${text.jobProgress(job.done, job.all)}` : "";
+  const words = [`${jobName(job)}, ${state}${progress}`];
+  if (job.state === "done") words.push(text.jobAt(job.where));
+  if (job.fault) words.push(job.fault);
+  return words;
 }

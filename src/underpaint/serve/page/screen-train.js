@@ -139,7 +139,7 @@ class Train {
       alive && el("p", {}, run.steps ? text.training(run.step, run.steps, run.left ? duration(run.left) : "") : text.trainingStarts),
       run.fault && el("p", {}, run.fault),
       el("div", { class: "columns" },
-        el("figure", {}, svg, el("figcaption", {}, words)),
+        el("figure", {}, el("h2", {}, text.curve), svg, el("figcaption", {}, words)),
         run.notes.length > 0 && el("div", {}, el("h2", {}, text.notes), el("ul", {}, ...run.notes.map((note) => el("li", {}, note))))),
       run.samples.length > 0 && el("h2", {}, text.samples),
       run.samples.length > 0 && el("div", { class: "samples" }, ...run.samples.map((sample) => this.#sample(run, sample))));

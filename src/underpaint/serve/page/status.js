@@ -31,12 +31,13 @@ export class StatusLine {
     this.#showSaved();
     this.#put(this.model, ...this.#modelWords());
     this.#put(this.run, this.#runWords());
+    this.#tellEnd();
   }
 
   #showSaved() {
     const { outbox, database } = this.project;
     if (!outbox.size) {
-      if (this.#since && this.saved.dataset.state === "waiting") say(text.saved);
+      if (this.saved.dataset.state === "waiting") say(`${text.back} ${text.saved}`);
       this.#since = 0;
       this.#put(this.saved, text.saved, "saved");
       return;
@@ -45,6 +46,7 @@ export class StatusLine {
     const fault = outbox.fault;
     if (fault?.status === 507) this.#put(this.saved, text.diskFull, "fault");
     else if (fault?.status === 429) this.#put(this.saved, text.tooFast, "waiting");
+    else if (fault?.status === 401 || fault?.status === 403) this.#put(this.saved, text.newLink(outbox.size), "fault");
     else if (fault && fault.status !== 0) this.#put(this.saved, text.fault(fault.what, fault.fix), "fault");
     else if (fault || Date.now() - this.#since > SLOW) {
       const first = this.saved.dataset.state !== "waiting";
@@ -73,6 +75,21 @@ export class StatusLine {
     if (!run.steps) return text.trainingStarts;
     return text.training(run.step, run.steps, run.left ? duration(run.left) : "");
   }
+
+  /** Says once how a training ended. */
+  #tellEnd() {
+    const { run } = this.project.info;
+    const state = run ? `${run.id} ${run.state}` : "";
+    const known = this.#told !== null && this.#told !== state;
+    this.#told = state;
+    if (!run || !known) return;
+    if (run.state === "finished") notice(text.trainingEnded(run.id));
+    if (run.state === "stopped") notice(text.trainingStopped(run.id));
+    if (run.state === "failed") notice(text.trainingFailed(run.id, run.fault ?? ""), "fault");
+  }
+
+  /** @type {string | null} */
+  #told = null;
 
   /** @param {HTMLElement} element @param {string} words @param {string} [state] */
   #put(element, words, state = "") {
