@@ -18,7 +18,7 @@ from underpaint.datasets.open import open_dataset
 from underpaint.evaluation.compare import evaluate_folder
 from underpaint.training.run_folder import RunFolder
 from underpaint.training.stages import StagedRun
-from underpaint.workflows import cells, looks
+from underpaint.workflows import cells, scoring
 
 Figures = dict[str, float]
 
@@ -164,12 +164,12 @@ def test_code_is_part_of_every_key(
     data: Path, small: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compare(data, tmp_path / "gap", small)
-    trained, counted = Calls(StagedRun._trained), Calls(looks._counted)
+    trained, counted = Calls(StagedRun._trained), Calls(scoring._counted)
     monkeypatch.setattr(StagedRun, "_trained", lambda *given: trained(*given))
-    monkeypatch.setattr(looks, "_counted", counted)
+    monkeypatch.setattr(scoring, "_counted", counted)
     compare(data, tmp_path / "gap", small)
     assert (trained.count, counted.count) == (0, 0)
-    monkeypatch.setattr(looks, "code_digest", lambda *_: "edited")
+    monkeypatch.setattr(scoring, "code_digest", lambda *_: "edited")
     compare(data, tmp_path / "gap", small)
     assert (trained.count, counted.count) == (0, 2)
     for module in ("workflows.planning", "training.stages"):
