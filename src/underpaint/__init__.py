@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from underpaint.hints.types import Bitmap, Box, Click, Hints, Polygon, Scribble, Tags
     from underpaint.methods.base import Method
     from underpaint.methods.stage import Stage
+    from underpaint.serve.server import paint
     from underpaint.testing import check_method
     from underpaint.workflows.convert import convert
     from underpaint.workflows.demo import demo
@@ -60,6 +61,7 @@ _HOMES = {
     "load_run": "workflows.run",
     "next_hints": "workflows.next",
     "open_dataset": "datasets.open",
+    "paint": "serve.server",
     "plan": "workflows.train",
     "predict": "workflows.predict",
     "quick": "workflows.quick",
@@ -93,6 +95,7 @@ __all__ = [
     "load_run",
     "next_hints",
     "open_dataset",
+    "paint",
     "plan",
     "predict",
     "quick",

@@ -208,3 +208,11 @@ def test_marks_know_their_author() -> None:
     fold = Fold()
     fold.extend([Operation("o1", 1, 5.0, "a", Add(Click("cat", 1.0, 1.0)))], "anna")
     assert fold.image("a").marks == [Mark("o1", Click("cat", 1.0, 1.0), "anna", 5.0)]
+
+
+def test_a_deletion_counts_whatever_image_it_names_and_whenever_it_comes() -> None:
+    fold = Fold()
+    fold.extend([Operation("o1", 1, 5.0, "a", Add(Click("cat", 1.0, 1.0)))], "anna")
+    assert fold.image("a").marks
+    fold.extend([Operation("o2", 2, 6.0, "b", Delete("o1"))], "ben")
+    assert not fold.image("a").marks

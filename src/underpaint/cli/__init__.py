@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from underpaint import __version__
-from underpaint.cli import convert, demo, doctor, evaluate, gap, methods, next, predict, quick, simulate, train
+from underpaint.cli import convert, demo, doctor, evaluate, gap, methods, next, paint, predict, quick, simulate, train
 from underpaint.cli.failures import DEBUG, explained
 from underpaint.cli.streams import flush_output, prepare_streams
 from underpaint.core.printable import printable
@@ -43,7 +43,7 @@ def options(
     """From cheap hints on images to a segmentation network, masks, and the gap to full supervision."""
 
 
-for verb in (demo, doctor, simulate, quick, next, train, predict, evaluate, gap, convert, methods):
+for verb in (demo, doctor, simulate, paint, quick, next, train, predict, evaluate, gap, convert, methods):
     verb.register(app)
 
 

@@ -134,7 +134,7 @@ def open_annotated(root: Path, rest: str | None = None, hints: Sequence[Path] = 
     naming = found or [hit for hit in ((path, recognise(path)) for path in hints) if _names_classes(*hit)]
     if not naming:
         return None
-    images = _images_of(root)
+    images = images_of(root)
     own = root / "classes.txt"
     classes = own_classes(own) if own.is_file() else classes_of(root, naming, images, rest)
     return DataFolder(root, classes, images, {}, _splits(naming, images), tuple(path for path, _ in found))
@@ -171,13 +171,14 @@ def _splits(found: Found, images: Mapping[str, Path]) -> dict[str, tuple[str, ..
     return split_by_folders(images) or _split_by_files(found, images) or {"train": tuple(images)}
 
 
-def _images_of(root: Path) -> dict[str, Path]:
+def images_of(root: Path) -> dict[str, Path]:
+    """The images of a folder without class list, by name. Raises `DataError` where there are none."""
     folder = next((root / name for name in PHOTOGRAPHS if (root / name).is_dir()), root)
     images = {
         name: path for name, path in find_images(folder).items() if folder != root or name.split("/")[0] not in PICTURES
     }
     if not images:
-        raise DataError("annotations, but no images found", where=folder, fix="put the images into images/")
+        raise DataError("no images found", where=folder, fix="put the images into images/")
     return images
 
 

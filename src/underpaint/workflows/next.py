@@ -153,7 +153,7 @@ def _without_model(data: DataFolder, names: Sequence[str], count: int, seed: int
         except DataError:
             unreadable.append(name)
             continue
-        places.append(_place(name, Spot(float(x), float(y), 0.0), size, data, drawn=True))
+        places.append(place_of(name, Spot(float(x), float(y), 0.0), size, data, drawn=True))
         if len(places) == count:
             break
     said = f"{why}, so that no place can be preferred: the places are drawn at random"
@@ -171,9 +171,9 @@ def _by_entropy(
     searched = Count(reporter, len(names))
     for name, size, doubt in _doubts(model, names, unreadable):
         if (spot := doubt.best()) is not None:
-            best.append(_place(name, spot, size, data, drawn=False))
+            best.append(place_of(name, spot, size, data, drawn=False))
         if (spot := doubt.at_random(generator(seed, "next", key, name))) is not None:
-            drawn[name] = _place(name, spot, size, data, drawn=True)
+            drawn[name] = place_of(name, spot, size, data, drawn=True)
         searched.one("searching for places")
     searched.close()
     order = generator(seed, "next", key).permutation(len(names))
@@ -224,19 +224,20 @@ def _doubts(
             seen = at_working_size(rgb, config.working).shape
             if name in known:
                 image = model.images.training_image(name, rgb)
-                classes, marked = _open_classes(image.allowed, masks.learned), image.candidates.index > 0
+                classes, marked = asked_classes(image.allowed, masks.learned), image.candidates.index > 0
             scores = masks.scores(features)
             doubt = Doubt.of(scores, classes, padded=features.padded, seen=(seen[0], seen[1]), marked=marked)
             yield name, (rgb.shape[0], rgb.shape[1]), doubt
 
 
-def _open_classes(allowed: npt.NDArray[np.bool_], learned: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+def asked_classes(allowed: npt.NDArray[np.bool_], learned: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
     """The learned classes that hints do not exclude, or all learned classes if hints exclude all of them."""
     may = allowed & learned
     return np.flatnonzero(may if may.any() else learned)
 
 
-def _place(name: str, spot: Spot, size: tuple[int, int], data: DataFolder, *, drawn: bool) -> Place:
+def place_of(name: str, spot: Spot, size: tuple[int, int], data: DataFolder, *, drawn: bool) -> Place:
+    """A spot of a photograph of the size (height, width) as a place in its pixels."""
     guess, other = (None if index is None else data.classes.names[index] for index in (spot.guess, spot.other))
     x, y = (min(share * side, side - 0.5) for share, side in ((spot.x, size[1]), (spot.y, size[0])))
     return Place(name, round(x, 1), round(y, 1), round(max(size) * SPREAD, 1), spot.doubt, guess, other, drawn)

@@ -74,6 +74,7 @@ class Fold:
         self.clock = 0
         self._known: set[str] = set()
         self._images: dict[str, dict[str, tuple[Operation, str]]] = {}
+        self._places: dict[str, str] = {}
         self._deleted: set[str] = set()
         self._folded: dict[str, Folded] = {}
         self._seconds: dict[str, float] = {}
@@ -102,6 +103,9 @@ class Fold:
         self._folded.pop(one.image, None)
         if isinstance(one.what, Delete):
             self._deleted.add(one.what.target)
+            self._folded.pop(self._places.get(one.what.target, ""), None)
+        elif isinstance(one.what, Add):
+            self._places[one.id] = one.image
 
     def images(self) -> list[str]:
         """The names of the images of which something was said, in alphabetical order."""

@@ -10,7 +10,7 @@ from underpaint.annotations.parsing.fields import Fields
 from underpaint.annotations.parsing.shapes import read_shape, shape_record
 from underpaint.core.errors import FormatError
 from underpaint.hints.check import check_hints
-from underpaint.hints.types import Hints, Shape
+from underpaint.hints.types import IGNORED, Hints, Shape
 
 MAX_ID = 64
 """The limit of the length of an identifier."""
@@ -73,6 +73,13 @@ class Operation:
     at: float
     image: str
     what: What
+
+    def names(self) -> frozenset[str]:
+        """The classes that the operation names."""
+        what = self.what
+        if isinstance(what, Add):
+            return frozenset({what.hint.name}) - {IGNORED}
+        return what.present | what.absent | what.boxed if isinstance(what, Retag) else frozenset()
 
     def line(self) -> bytes:
         """The line of a log, with its end."""

@@ -1,0 +1,62 @@
+"""The application: the page's files, the API, and the guard before both."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from importlib.resources import files
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from underpaint.serve.api import failure, routes
+from underpaint.serve.guard import Guard
+from underpaint.serve.office import Office
+
+TYPES = {
+    "html": "text/html; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+    "svg": "image/svg+xml",
+    "json": "application/json",
+}
+"""The endings of the page's files; no other file is served."""
+
+
+def page_files() -> dict[str, bytes]:
+    """The files of the page by name, read once: nothing is served from the disk."""
+    folder = files("underpaint.serve") / "page"
+    found = {one.name: one.read_bytes() for one in folder.iterdir() if one.name.rpartition(".")[2] in TYPES}
+    return {name: content for name, content in found.items() if name != "tsconfig.json"}
+
+
+def make_app(office: Office, *, hosts: Iterable[str] = (), prefix: str = "") -> ASGIApp:
+    """The application.
+
+    Args:
+        office: What it serves.
+        hosts: Host names that are served besides those of this machine.
+        prefix: The path before all others behind a proxy.
+    """
+    page = page_files()
+
+    async def static(request: Request) -> Response:
+        name = request.path_params.get("name", "") or "index.html"
+        if name not in page:
+            return failure(404, "there is no such file")
+        kind = TYPES[name.rpartition(".")[2]]
+        return Response(page[name], headers={"cache-control": "no-cache"}, media_type=kind)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        await office.open()
+        try:
+            yield
+        finally:
+            await office.close()
+
+    every = [*routes(office), Route("/", static), Route("/{name}", static)]
+    return Guard(Starlette(routes=every, lifespan=lifespan), office.people, hosts, prefix)

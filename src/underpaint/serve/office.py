@@ -1,0 +1,223 @@
+"""Everything that the server keeps, and what happens when marks or trainings change."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from underpaint.annotations.parsing.shapes import shape_record
+from underpaint.core.classes import BACKGROUND, ClassTable
+from underpaint.imagefiles.masks import LabelFile
+from underpaint.imagefiles.numbering import numbering_beside
+from underpaint.serve.jobs import Jobs
+from underpaint.serve.model import QuickModelProcess
+from underpaint.serve.news import News
+from underpaint.serve.people import People
+from underpaint.serve.pictures import Pictures
+from underpaint.serve.processes import task
+from underpaint.serve.rows import row_of
+from underpaint.serve.runs import FollowedRun, Runs
+from underpaint.serve.site import Site
+
+SHOWN = 24
+"""Photographs that the results show."""
+
+LOOK_AGAIN = 10.0
+"""Seconds between two looks for photographs that came or went."""
+
+
+class Office:
+    """The parts of the server, put together.
+
+    Args:
+        site: The project.
+        people: Who may come in.
+        quick: Whether the process of the quick model is started.
+    """
+
+    def __init__(self, site: Site, people: People, *, quick: bool = True) -> None:
+        self.site, self.people, self._quick = site, people, quick
+        self.news, self.pictures = News(), Pictures()
+        self.model = QuickModelProcess(site, self.news.say)
+        self.runs = Runs(site, self.news.say, self._trained)
+        self.jobs = Jobs(site, self.runs, self.news.say, self._facts)
+        self._here: Counter[str] = Counter()
+        self._writing = asyncio.Lock()
+        self._background: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> None:
+        """Start what works in the background."""
+        if self._quick:
+            await self.model.start()
+        await self.runs.start_watching()
+        self._in_background(self._look_again())
+
+    async def close(self) -> None:
+        """End it. Trainings go on."""
+        await self.news.close()
+        for one in self._background:
+            one.cancel()
+        await self.jobs.stop()
+        await self.runs.stop_watching()
+        await self.model.stop()
+        self.site.close()
+
+    def _in_background(self, work: Any) -> None:
+        one = asyncio.create_task(work)
+        self._background.add(one)
+        one.add_done_callback(self._background.discard)
+
+    async def _look_again(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_AGAIN)
+            came, went = await asyncio.to_thread(self.site.look_again)
+            if came or went:
+                await self.news.say("data", {"came": len(came), "went": len(went)})
+
+    async def keep(self, records: Sequence[Any], person: str) -> tuple[list[str], list[int]]:
+        """Keep operations, and tell everybody.
+
+        Operations are read and taken in here, where nothing else looks at them meanwhile, and written in a thread; one
+        request after the other, so that their order is that of the log.
+
+        Returns:
+            The identifiers, those known before among them, and the numbers of the images.
+
+        Raises:
+            FormatError, HintError: an operation that makes no sense. Then none is kept.
+            DataError: the disk is full or the folder cannot be written.
+        """
+        async with self._writing:
+            every = self.site.read(records)
+            known = [one.operation.id for one in every]
+            fresh = list({one.operation.id: one for one in every if one.operation.id not in self.site.fold}.values())
+            if fresh:
+                await asyncio.to_thread(self.site.write, [one.operation for one in fresh], person)
+            images = self.site.learn(fresh, person)
+        if images:
+            await self.news.say("saved", {"images": images, "by": person, "revision": self.site.revision})
+            await self.model.changed()
+        return known, images
+
+    def mark_records(self, name: str) -> list[dict[str, Any]]:
+        """The marks of a photograph as the page reads them."""
+        marks = self.site.marks(name).marks
+        return [{"id": one.id, "hint": shape_record(one.shape), "by": one.by, "at": one.at} for one in marks]
+
+    def model_info(self) -> dict[str, Any]:
+        """What the page says of the model."""
+        state, site = self.model.state, self.site
+        marked = {mark.shape.name for name in site.fold.images() for mark in site.marks(name).marks}
+        trained = [run for run in self.runs.known.values() if run.finished]
+        kind = "quick" if state.knows else "network" if trained else "none"
+        return {
+            "kind": kind,
+            "run": trained[-1].id if kind == "network" else None,
+            "at": state.at,
+            "knows": state.knows,
+            "behind": site.revision - state.revision,
+            "marked": len(marked),
+            "fault": state.fault if len(marked) > 1 else "",
+        }
+
+    async def _trained(self, run: FollowedRun) -> None:
+        """Make the masks of a training that has ended."""
+        self._in_background(self._masks_of(run))
+
+    async def _masks_of(self, run: FollowedRun) -> None:
+        site = self.site
+        out = site.folder / "masks" / run.id
+        await task("masks", data=str(site.data), project=str(site.folder), out=str(out), run=str(run.folder))
+        await self.news.say("run", {"run": run.id})
+
+    @property
+    def table(self) -> ClassTable:
+        """The class table by whose numbers masks are shown: that of the page."""
+        names = [one.name for one in self.site.project.classes]
+        return ClassTable.of(names, BACKGROUND) if names else ClassTable.of([BACKGROUND])
+
+    def run_mask(self, run: str, name: str) -> np.ndarray:
+        """(H, W) the mask that a training gives a photograph, by the numbers of the page's classes.
+
+        Raises:
+            LookupError: there is none.
+        """
+        folder = self.site.folder / "masks" / run
+        path = folder / f"{name}.png"
+        if not path.is_file():
+            raise LookupError(name)
+        return LabelFile(path, numbering=numbering_beside(folder, self.table, outside=False)).read(self.table)
+
+    async def results(self, source: str) -> dict[str, Any]:
+        """Shares of the classes, accuracy at random places, and photographs with masks.
+
+        Raises:
+            LookupError: no such training.
+        """
+        if source == "quick":
+            counts, names = self._quick_counts()
+        else:
+            if source not in self.runs.known:
+                raise LookupError(source)
+            counts, names = await asyncio.to_thread(self._run_counts, source)
+        total = max(int(counts.sum()), 1)
+        images = [row_of(self, self.site.by_name[name]) for name in names[:SHOWN] if name in self.site.by_name]
+        shares = [round(float(count) / total, 4) for count in counts] if counts.sum() else []
+        return {"shares": shares, "random": self.site.answers.summary(), "images": images}
+
+    def _quick_counts(self) -> tuple[np.ndarray, list[str]]:
+        said = self.model.state.masks
+        counts = np.zeros(len(self.table), np.int64)
+        for one in said.values():
+            part = np.array(one["counts"])[: len(counts)]
+            counts[: len(part)] += part
+        return counts, sorted(said)
+
+    def _run_counts(self, run: str) -> tuple[np.ndarray, list[str]]:
+        counts, names = np.zeros(len(self.table), np.int64), []
+        for name in sorted(self.site.by_name):
+            with suppress(LookupError):
+                index = self.run_mask(run, name)
+                counts += np.bincount(index[index < len(counts)].ravel(), minlength=len(counts))
+                names.append(name)
+        return counts, names
+
+    async def news_for(self, person: str, after: int | None) -> AsyncIterator[bytes]:
+        """The news for one person, who is here as long as the stream is read."""
+        self._here[person] += 1
+        await self.news.say("peer", {"name": person, "here": True})
+        try:
+            async for text in self.news.stream(after):
+                yield text
+        finally:
+            self._here[person] -= 1
+            if not self._here[person]:
+                self._in_background(self.news.say("peer", {"name": person, "here": False}))
+
+    def _facts(self) -> list[tuple[str, list[str]]]:
+        """What the report says."""
+        site = self.site
+        folded = [site.marks(name) for name in site.fold.images()]
+        seconds = sum(one.seconds for one in folded)
+        kinds = Counter(type(mark.shape).__name__.lower() for one in folded for mark in one.marks)
+        people = Counter(mark.by for one in folded for mark in one.marks)
+        random = site.answers.summary()
+        runs = [f"{run.id}: {run.method}, {self.runs.state(run)}, step {run.step}" for run in self.runs.known.values()]
+        accuracy = f"right at {random['right']} of {random['asked']} random places, 95 % interval "
+        accuracy += f"{100 * random['low']:.0f} to {100 * random['high']:.0f} %"
+        return [
+            ("Photographs", [f"{len(site.photographs)} photographs, {len(folded)} of them with marks"]),
+            ("Marks", [f"{count} of the kind {kind}" for kind, count in sorted(kinds.items())]),
+            ("Time", [f"{seconds / 60:.1f} minutes with a hand on the photographs"]),
+            ("People", [f"{name}: {count} marks" for name, count in sorted(people.items())]),
+            ("Classes", [one.name for one in site.project.classes]),
+            ("Quality", [accuracy] if random["asked"] else ["no question at a random place was answered yet"]),
+            ("Trainings", runs),
+            ("Made", [time.strftime("%Y-%m-%d %H:%M:%S")]),
+        ]

@@ -1,0 +1,90 @@
+"""Who may come in: tokens of 256 bits, of which only digests are kept."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+import time
+from pathlib import Path
+
+from underpaint.core.atomic import write_atomic
+from underpaint.core.errors import FormatError
+from underpaint.core.json_text import read_json
+
+PEOPLE = "people.json"
+
+FAILURES = 10
+"""Wrong tokens a minute, after which no token is looked at for a minute."""
+
+
+class People:
+    """The tokens of a project. The digests lie in ``people.json``, so that links stay valid after a restart.
+
+    Args:
+        folder: The project's folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / PEOPLE
+        self._failures: list[float] = []
+        self._kept: dict[str, str] = {}
+        self._owner: dict[str, str] = {}
+        if self._file.is_file():
+            held = read_json(self._file, max_bytes=1 << 20)
+            if not isinstance(held, dict) or not all(isinstance(name, str) for name in held.values()):
+                raise FormatError(
+                    "not a list of people", where=self._file, fix="remove the file; everybody needs a new link then"
+                )
+            self._kept = held
+
+    def invite(self, name: str) -> str:
+        """A new token of a person, which stays valid after a restart of the server.
+
+        Args:
+            name: Of the person.
+
+        Raises:
+            FormatError: an empty name or one that is too long.
+            DataError: the folder cannot be written.
+        """
+        name = _checked(name)
+        token = secrets.token_urlsafe(32)
+        self._kept[_digest(token)] = name
+        write_atomic(self._file, json.dumps(self._kept, indent=1).encode())
+        self._file.chmod(0o600)
+        return token
+
+    def admit(self, name: str, token: str) -> None:
+        """Let the person in who holds this token, until the server stops. Raises `FormatError` as `invite`."""
+        self._owner = {_digest(token): _checked(name)}
+
+    def name_of(self, token: str) -> str | None:
+        """The person with this token, or None. Compares with every digest in constant time."""
+        digest, found = _digest(token), None
+        for held, name in (self._kept | self._owner).items():
+            if hmac.compare_digest(held, digest):
+                found = name
+        return found
+
+    def pausing(self) -> bool:
+        """Whether there were too many wrong tokens in the last minute."""
+        now = time.monotonic()
+        self._failures = [at for at in self._failures if now - at < 60]
+        return len(self._failures) >= FAILURES
+
+    def failed(self) -> None:
+        """Note a wrong token."""
+        self._failures.append(time.monotonic())
+
+
+def _checked(name: str) -> str:
+    name = name.strip()
+    if not name or len(name) > 60 or not name.isprintable():
+        raise FormatError(f"the name {name!r}", where="name", accepted="1 to 60 printable letters")
+    return name
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()

@@ -1,0 +1,74 @@
+"""Child processes of the server, which end with it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from underpaint.core.errors import RunError
+
+LINE = 16 << 20
+"""The limit of a line that a child prints, in bytes."""
+
+
+def module(name: str, *arguments: str) -> list[str]:
+    """The command that runs a module of underpaint in this interpreter."""
+    return [sys.executable, "-m", name, *arguments]
+
+
+def surroundings(threads: int | None = None) -> dict[str, str]:
+    """The environment of a child: that of this process, with a limit of threads."""
+    limit = {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
+    return {**os.environ, "OMP_WAIT_POLICY": "passive", "PYTHONUNBUFFERED": "1", **limit}
+
+
+async def task(word: str, **arguments: Any) -> dict[str, Any]:
+    """Run a task of `underpaint.serve.tasks`, and return what it says.
+
+    Raises:
+        RunError: the task refuses, with its reason and its fix, or its process died.
+    """
+    child = await asyncio.create_subprocess_exec(
+        *module("underpaint.serve.tasks", word, json.dumps(arguments)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env=surroundings(1),
+        limit=LINE,
+        preexec_fn=_politely,
+    )
+    try:
+        printed, _ = await child.communicate()
+    except asyncio.CancelledError:
+        child.kill()
+        raise
+    try:
+        said: dict[str, Any] = json.loads(printed.splitlines()[-1])
+    except (IndexError, ValueError):
+        raise RunError(f"the process of the task ended with code {child.returncode}", fix="try again") from None
+    if child.returncode:
+        raise RunError(str(said.get("what")), fix=str(said.get("fix")) or None)
+    return said
+
+
+async def start_logged(command: Sequence[str], log: Path, threads: int | None) -> asyncio.subprocess.Process:
+    """Start a command in a process group of its own, so that Ctrl-C does not reach it, with its output in a file."""
+    with log.open("ab") as file:
+        return await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            env=surroundings(threads),
+            start_new_session=True,
+            preexec_fn=_politely,
+        )
+
+
+def _politely() -> None:
+    """Give way to the quick model and the server."""
+    os.nice(10)

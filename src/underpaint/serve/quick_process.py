@@ -1,0 +1,208 @@
+"""The process of the quick model: ``python -m underpaint.serve.quick_process DATA PROJECT``.
+
+It reads requests from its input, a JSON object a line, and writes answers to its output. A request
+``{"revision": 7, "image": "a"}`` says that there are new marks, or which photograph is on screen. The answers are::
+
+    {"model": {"knows": 2, "revision": 7, "seconds": 0.4, "fault": ""}}
+    {"mask": {"image": "a", "revision": 7, "counts": [310, 90], "place": {...} or null, "random": {...} or null}}
+
+The mask of an image is the file ``cache/masks/NUMBER.png`` of the project, its doubt ``cache/doubt/NUMBER.png``. Masks
+are those of `underpaint.quick`, to the byte. The photograph on screen comes first, then the marked ones, then the rest.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from underpaint.annotations.strokes.project import project_classes
+from underpaint.core.atomic import write_atomic
+from underpaint.core.classes import VOID
+from underpaint.core.errors import UnderpaintError
+from underpaint.core.rng import generator
+from underpaint.data.hinted import at_working_size
+from underpaint.features.doubt import Doubt, Spot
+from underpaint.imagefiles.images import read_rgb
+from underpaint.serve.pictures import index_png
+from underpaint.serve.site import number_of
+from underpaint.workflows.next import asked_classes, place_of
+from underpaint.workflows.quick_model import QuickModel, fit_quick
+from underpaint.workflows.training_data import read_training_data
+
+PAUSE = 0.08
+"""Seconds after a stroke in which another one may still come."""
+
+
+@dataclass
+class Requests:
+    """What the server asked for last; later requests take the place of earlier ones."""
+
+    revision: int = 0
+    image: str | None = None
+    _lines: queue.Queue[dict[str, Any] | None] = field(default_factory=queue.Queue)
+
+    def listen(self) -> None:
+        """Read the input in a thread of its own."""
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        for line in sys.stdin:
+            self._lines.put(json.loads(line))
+        self._lines.put(None)
+
+    def waiting(self) -> bool:
+        """Whether there is a request that was not taken in yet."""
+        return not self._lines.empty()
+
+    def take(self, *, wait: bool) -> bool:
+        """Take in all requests; False at the end of the input."""
+        if wait:
+            self._lines_back(self._lines.get())
+        while not self._lines.empty():
+            request = self._lines.get()
+            if request is None:
+                return False
+            self.revision = request.get("revision", self.revision)
+            self.image = request.get("image", self.image)
+        return True
+
+    def _lines_back(self, request: dict[str, Any] | None) -> None:
+        rest = [request]
+        while not self._lines.empty():
+            rest.append(self._lines.get())
+        for one in rest:
+            self._lines.put(one)
+
+
+class QuickProcess:
+    """Fits the quick model when marks change, and makes masks until the next request comes.
+
+    Args:
+        data: The folder of photographs.
+        project: The project's folder.
+    """
+
+    def __init__(self, data: Path, project: Path) -> None:
+        self._data, self._project = data, project
+        self._requests = Requests()
+        self._model: QuickModel | None = None
+        self._fitted = -1
+        self._done: dict[str, int] = {}
+        self._numbers = np.arange(256, dtype=np.uint8)
+
+    def run(self) -> None:
+        """Work until the input ends."""
+        self._requests.listen()
+        going, idle = True, True
+        while going:
+            going = self._requests.take(wait=idle)
+            if not going:
+                return
+            if self._requests.revision > self._fitted:
+                time.sleep(PAUSE)
+                going = self._requests.take(wait=False)
+                self._fit(self._requests.revision)
+            idle = self._masks()
+
+    def _fit(self, revision: int) -> None:
+        began, fault, knows = time.perf_counter(), "", 0
+        try:
+            learnt = read_training_data(self._data, hints=[self._project], lenient=True)
+            self._model = fit_quick(learnt, {})
+            knows = int(self._model.masks().learned.sum())
+            self._numbers = page_numbers(self._model.plan.data.classes.names, project_classes(self._project))
+        except UnderpaintError as error:
+            self._model, fault = None, error.brief
+        self._fitted = revision
+        seconds = round(time.perf_counter() - began, 2)
+        _answer({"model": {"knows": knows, "revision": revision, "seconds": seconds, "fault": fault}})
+
+    def _masks(self) -> bool:
+        """Make masks until a request comes; True when all are made."""
+        if self._model is None:
+            return True
+        for name in self._order(self._model):
+            if self._requests.waiting():
+                return False
+            if self._done.get(name) != self._fitted:
+                self._mask(self._model, name)
+                self._done[name] = self._fitted
+        return True
+
+    def _order(self, model: QuickModel) -> Iterator[str]:
+        names = list(model.plan.data.images)
+        image = self._requests.image
+        if image is not None and image in model.plan.data.images:
+            at = names.index(image)
+            yield from names[at : at + 3]
+        yield from model.images.names
+        yield from names
+
+    def _mask(self, model: QuickModel, name: str) -> None:
+        data, config = model.plan.data, model.plan.config.data
+        try:
+            rgb = read_rgb(data.images[name], window=config.fixed)
+        except UnderpaintError as error:
+            _answer({"mask": {"image": name, "revision": self._fitted, "fault": error.what}})
+            return
+        small = at_working_size(rgb, config.working)
+        features = model.bank.features(small)
+        masks, seen, size = model.masks(), small.shape[:2], (rgb.shape[0], rgb.shape[1])
+        marked = None
+        classes = np.flatnonzero(masks.learned)
+        if name in model.images.names:
+            image = model.images.training_image(name, rgb)
+            index = masks.hinted(features, image, model.images.labelled(name))
+            classes, marked = asked_classes(image.allowed, masks.learned), image.candidates.index > 0
+        else:
+            index = masks.plain(features, (seen[0], seen[1]), size)
+        scores = masks.scores(features)
+        doubt = Doubt.of(scores, classes, padded=features.padded, seen=(seen[0], seen[1]), marked=marked)
+        index = self._numbers[index]
+        number = number_of(name)
+        write_atomic(self._project / "cache" / "masks" / f"{number}.png", index_png(index))
+        write_atomic(self._project / "cache" / "doubt" / f"{number}.png", index_png(_grey(doubt, len(classes))))
+        rng = generator(0, "paint", name, str(self._fitted))
+        spots = {"place": doubt.best(), "random": doubt.at_random(rng)}
+        places = {key: self._place(name, spot, size) if spot else None for key, spot in spots.items()}
+        counts = np.bincount(index.ravel(), minlength=256)[: len(data.classes)].tolist()
+        _answer({"mask": {"image": name, "revision": self._fitted, "counts": counts, **places}})
+
+    def _place(self, name: str, spot: Spot, size: tuple[int, int]) -> dict[str, Any]:
+        assert self._model is not None
+        place = place_of(name, spot, size, self._model.plan.data, drawn=False)
+        return {"x": place.x, "y": place.y, "radius": place.radius, "bits": spot.doubt,
+                "guess": place.guess, "other": place.other}  # fmt: skip
+
+
+def page_numbers(learned: Sequence[str], page: Sequence[str]) -> np.ndarray:
+    """(256,) the number on the page of every class of the model, 255 for one that the page does not list."""
+    numbers = np.full(256, VOID, np.uint8)
+    for place, name in enumerate(learned):
+        if name in page:
+            numbers[place] = page.index(name)
+    return numbers
+
+
+def _grey(doubt: Doubt, classes: int) -> np.ndarray:
+    """The entropy as 0..255, 255 where all classes are equally probable."""
+    most = np.log2(max(classes, 2))
+    return np.asarray(np.rint(np.clip(doubt.bits / most, 0, 1) * 255), np.uint8)
+
+
+def _answer(record: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(record) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    QuickProcess(Path(sys.argv[1]), Path(sys.argv[2])).run()

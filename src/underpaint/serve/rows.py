@@ -1,0 +1,63 @@
+"""The list of photographs as the page shows it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from underpaint.core.errors import FormatError
+from underpaint.serve.site import UNREADABLE, Photograph
+
+if TYPE_CHECKING:
+    from underpaint.serve.office import Office
+
+LIMIT = 200
+"""Photographs of one answer at most."""
+
+ORDERS = ("name", "worth", "doubt")
+FILTERS = ("", "new", "marked", "done", "unreadable")
+
+
+def row_of(office: Office, one: Photograph) -> dict[str, Any]:
+    """What the list shows of a photograph."""
+    folded = office.site.marks(one.name)
+    tags = folded.tags
+    said = {key: sorted(getattr(tags, key)) if tags is not None else [] for key in ("present", "absent", "boxed")}
+    height, width = one.size
+    return {
+        "id": one.id,
+        "name": one.name,
+        "width": width,
+        "height": height,
+        "marks": len(folded.marks),
+        "tags": said,
+        "state": state_of(office, one),
+        "worth": round(office.model.worth(one.name), 3),
+        "rev": one.changed,
+        "mask": office.model.mask_revision(one.name),
+    }
+
+
+def state_of(office: Office, one: Photograph) -> str:
+    """``new``, ``marked``, ``done`` or ``unreadable``."""
+    if one.size == UNREADABLE:
+        return "unreadable"
+    folded = office.site.marks(one.name)
+    if folded.state == "done":
+        return "done"
+    return "marked" if folded.marks or folded.tags is not None else "new"
+
+
+def ordered(office: Office, order: str, state: str) -> list[Photograph]:
+    """The photographs of a state in an order.
+
+    Raises:
+        FormatError: an unknown order or state.
+    """
+    if order not in ORDERS or state not in FILTERS:
+        raise FormatError(
+            f"the order {order!r} or the state {state!r}", where="order, filter", accepted=f"{ORDERS}, {FILTERS}"
+        )
+    every = sorted(office.site.photographs.values(), key=lambda one: one.name)
+    if state:
+        every = [one for one in every if state_of(office, one) == state]
+    return every if order == "name" else sorted(every, key=lambda one: -office.model.worth(one.name))

@@ -1,0 +1,261 @@
+"""Trainings of the project: the command itself, in the background, followed by the files that it writes."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import signal
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from underpaint.core.errors import RunError
+from underpaint.core.lock import NAME as LOCK
+from underpaint.serve.processes import module, start_logged, task
+from underpaint.serve.site import Site
+
+Say = Callable[[str, dict[str, Any]], Awaitable[None]]
+
+SECONDS = 1.0
+"""Seconds between two looks at the runs."""
+
+CURVE = 400
+"""Points of a curve that the page gets at most."""
+
+TAIL = 4000
+"""Bytes at the end of a log that are shown when a training fails."""
+
+
+@dataclass
+class FollowedRun:
+    """A run folder, and what its files say."""
+
+    id: str
+    folder: Path
+    method: str = ""
+    steps: int = 0
+    step: int = 0
+    rate: float | None = None
+    behind: int = 0
+    stages: list[str] = field(default_factory=list)
+    losses: list[tuple[int, float]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    _place: int = 0
+
+    def look(self) -> bool:
+        """Read the new lines of the events; True where there are some."""
+        if not self.method:
+            self._about()
+        new = False
+        with suppress(OSError), (self.folder / "events.jsonl").open("rb") as file:
+            file.seek(self._place)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                self._place += len(line)
+                with suppress(ValueError, KeyError, TypeError):
+                    self._event(json.loads(line))
+                new = True
+        return new
+
+    def _about(self) -> None:
+        with suppress(OSError, ValueError):
+            text = (self.folder / "config.yaml").read_text()
+            names = [line.split(":", 1)[1].strip() for line in text.splitlines() if line.strip().startswith("name:")]
+            self.method = names[0] if names else ""
+
+    def _event(self, event: dict[str, Any]) -> None:
+        if event.get("stage") and event["stage"] not in self.stages:
+            self.stages.append(str(event["stage"]))
+        if event["event"] == "steps":
+            self.step = int(event["step"])
+            terms = [float(value) for key, value in event.items() if key.startswith("loss/")]
+            offset = self.losses[-1][0] if self.losses and self.losses[-1][0] > self.step else 0
+            self.losses.append((offset + self.step, sum(terms)))
+            self.rate = float(event.get("images_per_second") or 0) or None
+        elif "note" in event:
+            self.notes.append(str(event["note"]))
+
+    @property
+    def alive(self) -> bool:
+        """Whether a process works in the folder."""
+        try:
+            handle = os.open(self.folder / LOCK, os.O_RDONLY)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        finally:
+            os.close(handle)
+        return False
+
+    @property
+    def finished(self) -> bool:
+        """Whether the network is trained."""
+        return (self.folder / "weights.safetensors").is_file() and (self.folder / "samples.png").is_file()
+
+    @property
+    def state(self) -> str:
+        """In a word."""
+        if self.alive:
+            return "running"
+        if self.finished:
+            return "finished"
+        return "stopped" if (self.folder / "config.yaml").is_file() else "failed"
+
+
+class Runs:
+    """The runs of a project: those that the page starts, and those that a person starts in the same folder.
+
+    Args:
+        site: The project.
+        say: Sends news to the pages.
+        done: Called with a run when it has ended well.
+    """
+
+    def __init__(self, site: Site, say: Say, done: Callable[[FollowedRun], Awaitable[None]]) -> None:
+        self._site, self._say, self._done = site, say, done
+        self.folder = site.folder / "runs"
+        self.known: dict[str, FollowedRun] = {}
+        self._children: dict[str, asyncio.subprocess.Process] = {}
+        self._starting: set[str] = set()
+        self._states: dict[str, str] = {}
+        self._revisions: dict[str, int] = {}
+        self._watcher: asyncio.Task[None] | None = None
+
+    async def start_watching(self) -> None:
+        """Look at the runs every second."""
+        self.folder.mkdir(exist_ok=True)
+        await self._look(first=True)
+        self._watcher = asyncio.create_task(self._watch())
+
+    async def stop_watching(self) -> None:
+        """Stop looking. Trainings go on: they are commands of their own."""
+        if self._watcher is not None:
+            self._watcher.cancel()
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(SECONDS)
+            await self._look()
+
+    async def _look(self, *, first: bool = False) -> None:
+        for folder in sorted(path for path in self.folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
+            run = self.known.setdefault(folder.name, FollowedRun(folder.name, folder))
+            new = run.look()
+            state = self.state(run)
+            before = self._states.get(run.id)
+            self._states[run.id] = state
+            if (new or state != before) and not first:
+                await self._say("run", {"run": run.id})
+            if state == "finished" and before not in (None, "finished"):
+                await self._done(run)
+
+    def state(self, run: FollowedRun) -> str:
+        """The state of a run; one that is just starting has no files yet."""
+        child = self._children.get(run.id)
+        if child is not None and child.returncode is None:
+            return "running" if run.step else "starting"
+        if child is not None and child.returncode and not run.finished and not run.step:
+            return "failed"
+        return run.state
+
+    async def plan(self, method: str, minutes: float | None) -> dict[str, Any]:
+        """What a training would do. Raises `RunError`."""
+        site = self._site
+        return await task("plan", data=str(site.data), project=str(site.folder), method=method, minutes=minutes)
+
+    async def begin(self, method: str, minutes: float | None) -> str:
+        """Start a training; the name of the run.
+
+        Raises:
+            RunError: one is running already, or the marks do not allow it.
+        """
+        for run in self.known.values():
+            if self.state(run) in ("running", "starting"):
+                raise RunError(f"the training {run.id} is running", fix="stop it first, or wait until it ends")
+        planned = await self.plan(method, minutes)
+        name = f"{max([int(name) for name in self.known if name.isdigit()], default=0) + 1:03d}"
+        settings = [part for each in planned["settings"] for part in ("--set", each)]
+        await self._launch(name, ["--method", method, "--lenient", *settings])
+        return name
+
+    async def resume(self, name: str) -> None:
+        """Go on with a run that was stopped. Raises `RunError`."""
+        run = self._run(name)
+        if self.state(run) not in ("stopped", "failed"):
+            raise RunError(f"the training {name} is {self.state(run)}", fix="only a stopped training can go on")
+        stated = json.loads((self.folder / f"{name}.json").read_text())
+        await self._launch(name, [*stated, "--resume"])
+
+    async def _launch(self, name: str, options: list[str]) -> None:
+        site, kept = self._site, [option for option in options if option != "--resume"]
+        (self.folder / f"{name}.json").write_text(json.dumps(kept))
+        out = str(self.folder / name)
+        command = module("underpaint", "train", str(site.data), "--hints", str(site.folder), "-o", out, *options)
+        self._children[name] = await start_logged(command, self.folder / f"{name}.log", threads=1)
+        self._revisions.setdefault(name, site.revision)
+        self.known.setdefault(name, FollowedRun(name, self.folder / name))
+        await self._say("run", {"run": name})
+
+    def stop(self, name: str) -> None:
+        """Ask a training to stop and to keep its work. Raises `RunError`."""
+        run, child = self._run(name), self._children.get(name)
+        if child is not None and child.returncode is None:
+            os.kill(child.pid, signal.SIGINT)
+        elif run.alive:
+            os.kill(int((run.folder / LOCK).read_text().strip()), signal.SIGINT)
+        else:
+            raise RunError(f"the training {name} does not run")
+
+    def _run(self, name: str) -> FollowedRun:
+        if name not in self.known:
+            raise RunError(f"no training {name[:40]!r}", fix=", ".join(self.known) or "start one")
+        return self.known[name]
+
+    def info(self, run: FollowedRun) -> dict[str, Any]:
+        """What the page shows of a run in a list."""
+        known = self._revisions.get(run.id, self._site.revision)
+        left = (run.steps - run.step) / run.rate if run.rate and run.steps else None
+        return {
+            "id": run.id,
+            "method": run.method,
+            "state": self.state(run),
+            "step": run.step,
+            "steps": run.steps,
+            "left": left,
+            "behind": self._site.revision - known,
+            "external": run.id not in self._children,
+        }
+
+    def detail(self, name: str) -> dict[str, Any]:
+        """What the page shows of one run. Raises `RunError`."""
+        run = self._run(name)
+        state = self.state(run)
+        every = max(1, len(run.losses) // CURVE)
+        fault = "".join(self._last_lines(name)) if state == "failed" else ""
+        samples = [
+            {"image": one.id, "name": one.name, "rev": one.changed}
+            for one in self._site.photographs.values()
+            if (self._site.folder / "masks" / name / f"{one.name}.png").is_file()
+        ][:12]
+        return {
+            **self.info(run),
+            "losses": run.losses[::every],
+            "notes": run.notes[-20:],
+            "samples": samples,
+            "fault": fault,
+            "resumable": state == "stopped" and (self.folder / f"{name}.json").is_file(),
+        }
+
+    def _last_lines(self, name: str) -> Iterator[str]:
+        with suppress(OSError):
+            yield (self.folder / f"{name}.log").read_bytes()[-TAIL:].decode("utf-8", "replace")

@@ -1,0 +1,148 @@
+"""Runs the server, and says where the page is."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import webbrowser
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+
+from underpaint.core.errors import ConfigError, RunError
+from underpaint.core.lock import only_one
+from underpaint.core.paths import AnyPath, as_path
+from underpaint.serve.address import ADDRESS, Address, read_address, write_address
+from underpaint.serve.people import People
+from underpaint.serve.site import Site
+
+PORTS = range(8765, 8785)
+"""The ports that are tried one after the other; any free one follows."""
+
+CONNECTIONS = 64
+WAITING = 64
+HOME = "127.0.0.1"
+HOMES = (HOME, "localhost", "::1")
+
+
+def paint(
+    data: AnyPath,
+    *,
+    project: AnyPath | None = None,
+    host: str = HOME,
+    port: int | None = None,
+    allow_hosts: Sequence[str] = (),
+    base_url: str = "",
+    person: str = "me",
+    invite: Sequence[str] = (),
+    browser: bool = True,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Serve the page on which photographs are marked, until the process is stopped.
+
+    Args:
+        data: Folder of photographs, or a data set.
+        project: Folder for the marks; None for ``DATA/paint``.
+        host: The address to listen on. Any but this machine's own needs ``allow_hosts``.
+        port: The port; None for the first free one from 8765 on.
+        allow_hosts: Host names under which browsers reach the server from other machines.
+        base_url: Path before all others behind a proxy, such as ``/paint``.
+        person: Name under which the first link's marks are kept.
+        invite: Names of further people, for each of whom a link is printed that stays valid. Where the project is
+            served already, that server is asked for the links.
+        browser: Whether to open the page in the browser.
+        say: Gets the lines that a person should read, the link among them.
+
+    Raises:
+        DataError: no photographs, or a folder that cannot be written.
+        FormatError: the project is damaged.
+        ConfigError: a host without permission, a port that is taken, or a path that is none.
+        RunError: the project is served already; the message has a link to it.
+
+    Example:
+        >>> underpaint.paint("photographs")  # doctest: +SKIP
+    """
+    if find_spec("uvicorn") is None:
+        raise ConfigError("the page needs starlette and uvicorn", fix="pip install 'underpaint[paint]'")
+    if host not in HOMES and not allow_hosts:
+        raise ConfigError(
+            f"the page would be reached from other machines at {host!r}",
+            where="host",
+            fix="name the host by which browsers reach it with --allow-host NAME, and put it behind https",
+        )
+    if base_url and (not base_url.startswith("/") or base_url.endswith("/") or "//" in base_url):
+        raise ConfigError(f"the path {base_url!r}", where="base_url", accepted="a path such as /paint")
+    folder = as_path(data, "data")
+    site = Site.open(folder, None if project is None else as_path(project, "project"))
+    people = People(site.folder)
+    try:
+        with only_one(site.folder):
+            before = read_address(site.folder)  # of a server that was killed: its pages find this one
+            token = before.token if before is not None else secrets.token_urlsafe(32)
+            people.admit(person, token)
+            bound = _bound(host, [port] if port is not None else [*([before.port] if before else []), *PORTS, 0])
+            now = Address(f"http://{_shown(host)}:{bound.getsockname()[1]}{base_url}/", token)
+            write_address(site.folder, now)
+            say(f"{len(site.photographs)} photograph(s), marks in {site.folder}")
+            say(f"open this link: {now.link}")
+            for name in invite:
+                say(f"link for {name}: {now.url}#{people.invite(name)}")
+            if host not in HOMES:
+                say("warning: other machines can reach this server; let a proxy with https stand before it")
+            if browser:
+                webbrowser.open(now.link)
+            try:
+                _serve(site, people, bound, allow_hosts, base_url)
+            finally:
+                (site.folder / ADDRESS).unlink(missing_ok=True)
+    except RunError as error:
+        running = read_address(site.folder)
+        if running is None:
+            raise
+        for name in invite:
+            say(f"link for {name}: {running.url}#{running.invite(name)}")
+        if not invite:
+            raise RunError(
+                f"this project is served already: {running.link}", where=site.folder, fix="open that link"
+            ) from error
+
+
+def _serve(site: Site, people: People, bound: socket.socket, hosts: Sequence[str], prefix: str) -> None:
+    import uvicorn
+
+    from underpaint.serve.app import make_app  # the extra may be missing, which `paint` says first
+    from underpaint.serve.office import Office
+
+    config = uvicorn.Config(
+        make_app(Office(site, people), hosts=hosts, prefix=prefix),
+        log_level="error",
+        access_log=False,
+        limit_concurrency=CONNECTIONS,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=3,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        h11_max_incomplete_event_size=64 << 10,
+    )
+    uvicorn.Server(config).run(sockets=[bound])
+
+
+def _bound(host: str, ports: Sequence[int]) -> socket.socket:
+    """A listening socket on the first port that is free."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for number in ports:
+        one = socket.socket(family)
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            one.bind((host, number))
+            one.listen(WAITING)
+        except (OSError, OverflowError) as error:
+            one.close()
+            refused = error
+            continue
+        return one
+    raise ConfigError(f"the port cannot be taken: {refused}", where="port", fix="choose another --port")
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

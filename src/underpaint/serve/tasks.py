@@ -1,0 +1,81 @@
+"""Work that needs torch or takes long, as processes of their own: ``python -m underpaint.serve.tasks WORD JSON``.
+
+Each word is a function below. What it prints is JSON, and an error of underpaint ends it with code 1 and
+``{"what", "fix"}``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from underpaint.core.errors import UnderpaintError
+
+LEAST_EPOCHS = 1
+
+
+def plan(data: str, project: str, method: str, minutes: float | None) -> dict[str, Any]:
+    """What a training would do, and its settings for the time that a person allows."""
+    from underpaint.workflows.train import plan as planned
+
+    settings: list[str] = []
+    made = planned(data, hints=[project], method=method, lenient=True)
+    if minutes is not None and made.expected.minutes > 0:
+        epochs = max(LEAST_EPOCHS, round(made.config.train.epochs * minutes / made.expected.minutes))
+        settings = [f"train.epochs={epochs}"]
+        made = planned(data, hints=[project], method=method, lenient=True, settings=settings)
+    return {"lines": [*made.words(), *made.notes], "settings": settings}
+
+
+def masks(data: str, project: str, out: str, run: str | None) -> dict[str, Any]:
+    """Masks of all photographs, of the quick model or of a run."""
+    if run is None:
+        from underpaint.workflows.quick import quick
+
+        made = quick(data, out, hints=[project], lenient=True).masks
+    else:
+        from underpaint.workflows.predict import predict
+
+        made = predict(run, data, out)
+    return {"written": made.written, "skipped": len(made.skipped)}
+
+
+def network(run: str, out: str) -> dict[str, Any]:
+    """A trained network as ONNX."""
+    from underpaint.export import export_onnx
+    from underpaint.workflows.run import load_run
+
+    finished = load_run(run)
+    export_onnx(finished.network(), Path(out), classes=finished.classes)
+    return {"written": 1}
+
+
+def hints(data: str, project: str, out: str, to: str) -> dict[str, Any]:
+    """The marks in another format; with the photographs' names and sizes where the data set takes these marks."""
+    from underpaint.datasets.open import open_dataset
+    from underpaint.workflows.convert import convert
+
+    whole = open_dataset(data, hints=[project]).annotations == (Path(project),)
+    made = convert(data if whole else project, out, to=to)
+    return {"written": len(made.hints), "lost": list(made.losses.lines())}
+
+
+WORDS: dict[str, Callable[..., dict[str, Any]]] = {"plan": plan, "masks": masks, "network": network, "hints": hints}
+
+
+def main(word: str, arguments: str) -> int:
+    """Do one task; the exit code."""
+    try:
+        said = WORDS[word](**json.loads(arguments))
+    except UnderpaintError as error:
+        sys.stdout.write(json.dumps({"what": error.what, "fix": error.fix or ""}) + "\n")
+        return 1
+    sys.stdout.write(json.dumps(said) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2]))
