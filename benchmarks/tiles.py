@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from underpaint.datasets.open import open_dataset
 from underpaint.evaluation.confusion import confusion, scores
-from underpaint.imagefiles.images import read_rgb
+from underpaint.imagefiles.rule import read_image
 from underpaint.predict import PredictConfig, Predictor
 from underpaint.predict.tiles import tiles
 from underpaint.workflows.run import Run
@@ -36,8 +36,8 @@ def main() -> None:
     asked = _arguments()
     run, data = Run(asked.run), open_dataset(asked.data)
     names = data.split(asked.split)[: asked.images]
-    window = run.config.data.fixed
-    single = [(read_rgb(data.images[name], window=window), data.mask(name).read(data.classes)) for name in names]
+    rule = run.config.images.rule
+    single = [(read_image(data.images[name], rule), data.mask(name).read(data.classes)) for name in names]
     found: dict[str, object] = {"crop": run.config.views.crop, "images": len(single), "split": asked.split}
     auto = PredictConfig().side_of(run.config.views.field)
     for what, pairs in (("photographs", single), ("mosaics", _mosaics(single))):

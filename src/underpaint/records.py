@@ -33,7 +33,7 @@ class Batch:
     """A batch of images and what is known of them. A method never changes it.
 
     Args:
-        rgb: (N, 3, H, W) float in [0, 1]; 0 on padding.
+        rgb: (N, 3, H, W) float in [0, 1], colours for the kernels; 0 on padding.
         valid: (N, H, W) bool, False on padding, which enters no loss.
         candidates: (N, H, W) uint8, index into ``sets``.
         sets: (N, S, C) bool, classes a pixel may have; ``sets[:, 0]`` is what is known of the whole image.
@@ -42,12 +42,13 @@ class Batch:
         boxes: One (B, 4) float tensor an image: x0 y0 x1 y1 in pixels of the crop; they may leave it.
         box_classes: One (B,) int64 tensor an image.
         ids: Image names.
-        mean, std: (3,) of the encoder's normalisation.
+        mean, std: (B,) of the encoder's normalisation.
         soft: (N, C, H, W) soft labels of an earlier stage, or None. A pixel whose values are all 0 has none.
         subtags: (N, C, K) int8, which of the K sub-categories of each class an image shows, as an earlier stage found
             them: 1 this one, 0 not this one, -1 nothing known; or None.
         hinted: (N, H, W) bool, pixels whose seed a person gave, where an earlier stage labelled others; None where all
             seeds are a person's.
+        bands: (N, B, H, W) float in [0, 1], what the encoder sees where that is something else than ``rgb``; or None.
     """
 
     rgb: Tensor
@@ -64,12 +65,14 @@ class Batch:
     soft: Tensor | None = None
     subtags: Tensor | None = None
     hinted: Tensor | None = None
+    bands: Tensor | None = None
 
     @property
     def image(self) -> Tensor:
-        """(N, 3, H, W) normalised for the encoder; 0, the mean colour, on padding."""
-        view = (1, 3, 1, 1)
-        return (self.rgb - self.mean.view(view)) / self.std.view(view) * self.valid[:, None]
+        """(N, B, H, W) normalised for the encoder; 0, the mean colour, on padding."""
+        view = (1, -1, 1, 1)
+        seen = self.rgb if self.bands is None else self.bands
+        return (seen - self.mean.view(view)) / self.std.view(view) * self.valid[:, None]
 
     @property
     def classes(self) -> int:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tifffile
 from PIL import Image
 
 from underpaint.core.errors import DataError
@@ -15,28 +14,7 @@ from underpaint.doctor import examine
 from underpaint.doctor.findings import Level
 from underpaint.imagefiles.images import read_rgb
 
-
-def tiff(*shape: int, kind: type = np.uint8, **words: object) -> bytes:
-    import io
-
-    file = io.BytesIO()
-    tifffile.imwrite(file, np.zeros(shape, kind), **words)  # type: ignore[arg-type]  # tifffile has many words
-    return file.getvalue()
-
-
 FILES: dict[str, tuple[bytes, str, str]] = {
-    "bands": (tiff(5, 4, 6, photometric="minisblack", planarconfig="contig"), "6 bands", "choose one band or three"),
-    "bands-apart": (tiff(7, 5, 4, photometric="minisblack", planarconfig="separate"), "7 bands", "choose one band"),
-    "floats": (tiff(5, 4, kind=np.float32), "floating point", "scale the values"),
-    "doubles": (tiff(5, 4, kind=np.float64), "floating point", "scale the values"),
-    "colour-floats": (tiff(5, 4, 3, kind=np.float32, photometric="rgb"), "floating point", "scale the values"),
-    "wide": (tiff(5, 4, kind=np.uint64), "64 bits a channel", "scale the values"),
-    "stack": (tiff(3, 5, 4, kind=np.uint16, photometric="minisblack"), "stack of pages", "each page as its own file"),
-    "unmarked": (
-        tiff(5, 4, 4, kind=np.uint16, photometric="minisblack", planarconfig="contig"),
-        "4 bands of 16 bits that are not marked as colour",
-        "save it as RGB",
-    ),
     "header": (b"II*\0\xff\xff\xff\x7f", "damaged header", "copy it again"),
     "empty": (b"", "empty", "copy it again"),
     "web": (b"<!DOCTYPE html><html>not found</html>", "HTML", "convert it"),
@@ -91,4 +69,4 @@ def test_doctor_warns_where_16_bits_hold_few(tmp_path: Path) -> None:
     assert narrow.level is Level.WARNS
     assert narrow.names == ("ten", "twelve")
     assert "no value is above 4095 of 65535" in narrow.what
-    assert "data.window" in narrow.fix
+    assert "images.window" in narrow.fix

@@ -79,6 +79,7 @@ def test_moving_keeps_everything_else() -> None:
         soft=torch.rand(2, 3, 2, 2),
         subtags=torch.zeros(2, 3, 4, dtype=torch.int8),
         hinted=torch.ones(2, 4, 5, dtype=torch.bool),
+        bands=torch.rand(2, 4, 4, 5),
     )
     moved = made.to(torch.device("meta"))
     for item in fields(Batch):

@@ -81,9 +81,9 @@ def next_(
 
 def _cells(found: NextHints) -> Iterator[RingedPhotograph]:
     from underpaint.evaluation.contact_sheet import RingedPhotograph
-    from underpaint.imagefiles.images import read_rgb
+    from underpaint.imagefiles.survey import shown
 
     for number, place in enumerate(found.places, start=1):
-        rgb = read_rgb(found.photographs[place.image], window=found.window)
+        rgb = shown(found.photographs[place.image], found.rule)
         words = (f"{number}  {place.image}", place.question + (" (random place)" if place.random else ""))
         yield RingedPhotograph(rgb, place.x, place.y, place.radius, words)

@@ -27,14 +27,26 @@ def file_digest(path: Path) -> str:
 def files_digest(paths: Iterable[Path]) -> str:
     """A fingerprint of the contents of files, in their order.
 
-    A file that cannot be read counts as such: whoever decodes it later reports it, with the reason.
+    A path below a file stands for a part of it (a slice of a stack), whose file is read once; a folder for the files in
+    it (a Zarr array). A file that cannot be read counts as such: whoever decodes it later reports it, with the reason.
     """
-    return fingerprint([_content(path) for path in paths])
+    known: dict[Path, str] = {}
+    return fingerprint([_content(path, known) for path in paths])
 
 
-def _content(path: Path) -> str:
+def _content(path: Path, known: dict[Path, str]) -> str:
     try:
-        return file_digest(path) if path.is_file() else "no regular file"
+        if path.is_file():
+            return file_digest(path)
+        if path.is_dir() and path.suffix.lower() == ".zarr":
+            inside = sorted(part for part in path.rglob("*") if part.is_file())
+            return fingerprint([(part.relative_to(path).as_posix(), file_digest(part)) for part in inside])
+        whole = path.parent
+        if not whole.exists() or (whole.is_dir() and whole.suffix.lower() != ".zarr"):
+            return "no regular file"
+        if whole not in known:
+            known[whole] = _content(whole, known)
+        return f"{known[whole]}/{path.name}"
     except OSError:
         return "unreadable"
 

@@ -22,9 +22,10 @@ from underpaint.data.whole import check_fits, drawn_labels, ignored_pixels, whol
 from underpaint.datasets.folder import DataFolder
 from underpaint.hints.rasterise import UNKNOWN, Mask
 from underpaint.hints.types import Hints
-from underpaint.imagefiles.decode import MAX_BYTES, Pixels
-from underpaint.imagefiles.images import image_size, read_rgb
-from underpaint.imagefiles.window import Window
+from underpaint.imagefiles.decode import Pixels
+from underpaint.imagefiles.images import image_size
+from underpaint.imagefiles.rule import COLOUR, ReadingRule, read_image
+from underpaint.imagefiles.slices import file_and_slice
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ class HintedImages(Dataset[Sample]):
         views: Settings of the random crops.
         seed: Seed of the random choices; a sample depends on it and on the key of the sample.
         pseudo: Pseudo-labels made by an earlier stage, or None.
-        window: Window of values for images with 16 bits a channel, as in `read_rgb`.
+        rule: Which bands are read, with which windows.
         working: Longest side of a `TrainingImage` in pixels; None for the images' own sizes.
 
     Raises:
@@ -86,11 +87,11 @@ class HintedImages(Dataset[Sample]):
         *,
         seed: int,
         pseudo: PseudoLabels | None = None,
-        window: Window | None = None,
+        rule: ReadingRule = COLOUR,
         working: int | None = None,
     ) -> None:
         self.working = working
-        self.data, self.views, self.seed, self.pseudo, self.window = data, views, seed, pseudo, window
+        self.data, self.views, self.seed, self.pseudo, self.rule = data, views, seed, pseudo, rule
         self.hints = dict(sorted(hints.items()))
         self.unreadable: dict[str, str] = {}
         self.geometry: dict[str, Geometry] = {}
@@ -191,7 +192,7 @@ class HintedImages(Dataset[Sample]):
                     where=path,
                     fix="restore the file; the same command with --resume continues from the last checkpoint",
                 )
-            held = read_rgb(path, window=self.window)
+            held = read_image(path, self.rule)
             self._cache.put(name, held)
         return held
 
@@ -273,7 +274,7 @@ def at_working_size(rgb: Pixels, longest: int | None) -> Pixels:
 def _bytes(path: Path) -> int:
     """Size of a file in bytes, or -1 if it cannot be opened."""
     try:
-        with open_regular(path, max_bytes=MAX_BYTES) as file:
+        with open_regular(file_and_slice(path)[0], max_bytes=1 << 62) as file:
             return os.fstat(file.fileno()).st_size
     except OSError:
         return -1

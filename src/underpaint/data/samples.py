@@ -17,6 +17,7 @@ from underpaint.data.views import Coordinates, View
 from underpaint.hints.candidates import Candidates, ImageKnowledge, build_candidates
 from underpaint.hints.rasterise import UNKNOWN, Mask, paint_seeds
 from underpaint.hints.types import Hints, Polygon, Region
+from underpaint.imagefiles.rule import picture
 from underpaint.records import Batch
 
 
@@ -135,8 +136,8 @@ class TrainingImage:
 
     Args:
         name: Its name in the data set.
-        rgb: (H, W, 3) uint8, at the working size at most (`underpaint.training.config.DataConfig`).
-        full: (H', W', 3) uint8, at the image's own size.
+        rgb: (H, W, B) uint8, at the working size at most (`underpaint.training.config.DataConfig`).
+        full: (H', W', B) uint8, at the image's own size.
         hints: Its hints, in pixels of its own size.
         candidates: Candidate classes of every pixel of ``rgb``.
         allowed: (C,) bool, classes that the image may contain.
@@ -152,6 +153,11 @@ class TrainingImage:
     present: npt.NDArray[np.bool_]
 
     @cached_property
+    def picture(self) -> npt.NDArray[np.uint8]:
+        """(H, W, 3) uint8, colours for kernels and for people."""
+        return picture(self.rgb)
+
+    @cached_property
     def seeds(self) -> Mask:
         """(H, W) uint8, the class of the pixels with exactly one candidate, 255 elsewhere."""
         return self.candidates.seeds()
@@ -159,7 +165,7 @@ class TrainingImage:
 
 @dataclass(frozen=True)
 class Sample:
-    """One view of one image. Shapes as in `Batch`, without N."""
+    """One view of one image. Shapes as in `Batch`, without N; ``rgb`` has all bands."""
 
     rgb: Tensor
     valid: Tensor
@@ -193,8 +199,9 @@ def collate(samples: Sequence[Sample], mean: Tensor, std: Tensor) -> Batch:
     soft = None if held is None else [torch.zeros_like(held) if s.soft is None else s.soft for s in samples]
     shown = next((s.subtags for s in samples if s.subtags is not None), None)
     subtags = None if shown is None else [np.full_like(shown, -1) if s.subtags is None else s.subtags for s in samples]
+    bands = torch.stack([s.rgb for s in samples])
     return Batch(
-        rgb=torch.stack([s.rgb for s in samples]),
+        rgb=bands if bands.shape[1] == 3 else colours(bands),
         valid=torch.stack([s.valid for s in samples]),
         candidates=torch.from_numpy(np.stack([s.candidates for s in samples])),
         sets=torch.from_numpy(sets),
@@ -208,7 +215,15 @@ def collate(samples: Sequence[Sample], mean: Tensor, std: Tensor) -> Batch:
         soft=None if soft is None else torch.stack(soft),
         subtags=None if subtags is None else torch.from_numpy(np.stack(subtags)),
         hinted=_hinted(samples),
+        bands=None if bands.shape[1] == 3 else bands,
     )
+
+
+def colours(bands: Tensor) -> Tensor:
+    """(N, 3, H, W) to look at, of (N, B, H, W): as `underpaint.imagefiles.rule.picture`."""
+    if bands.shape[1] == 1:
+        return bands.repeat(1, 3, 1, 1)
+    return bands[:, :3] if bands.shape[1] > 2 else torch.cat([bands, torch.zeros_like(bands[:, :1])], dim=1)
 
 
 def _hinted(samples: Sequence[Sample]) -> Tensor | None:

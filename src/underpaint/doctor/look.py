@@ -18,9 +18,12 @@ from underpaint.core.regular import open_regular
 from underpaint.doctor.signature import SIDE, signature
 from underpaint.imagefiles.decode import MAX_BYTES, MAX_PIXELS, opened, orientation_of
 from underpaint.imagefiles.depth import is_deep
-from underpaint.imagefiles.images import FORMATS, image_size, read_deep, read_rgb
+from underpaint.imagefiles.images import image_size, read_rgb
 from underpaint.imagefiles.masks import FORMATS as MASK_FORMATS
 from underpaint.imagefiles.masks import LabelFile, mask_size
+from underpaint.imagefiles.opening import about_of, kind_of
+from underpaint.imagefiles.photograph import FORMATS, read_deep
+from underpaint.imagefiles.slices import file_and_slice
 
 NO_LIMIT = 1 << 62
 """Pixels; the size is compared here, to tell an oversized photograph from a broken one."""
@@ -115,6 +118,9 @@ def crashed(job: Job) -> Seen:
 def _photograph(name: str, path: Path) -> Seen:
     size: tuple[int, int] | None = None
     try:
+        file, number = file_and_slice(path)
+        if number is not None or kind_of(file):
+            return _by_its_library(name, path)
         size = image_size(path, max_pixels=NO_LIMIT)
         if size[0] * size[1] > MAX_PIXELS:
             return Seen(name, fault=Fault.OVERSIZED, detail=f"{size[1]} x {size[0]} pixels", size=size)
@@ -130,8 +136,8 @@ def _photograph(name: str, path: Path) -> Seen:
             largest = None if values is None else int(values.max())
         else:
             upright = orientation
-        with open_regular(path, max_bytes=MAX_BYTES) as file:
-            digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=DIGEST)).digest()
+        with open_regular(path, max_bytes=MAX_BYTES) as stream:
+            digest = hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=DIGEST)).digest()
     except DataError as error:
         if isinstance(error.__cause__, Image.DecompressionBombError):
             return Seen(name, fault=Fault.OVERSIZED, detail=str(error.__cause__))
@@ -148,6 +154,21 @@ def _photograph(name: str, path: Path) -> Seen:
         digest=digest,
         signature=signature(square),
     )
+
+
+def _by_its_library(name: str, path: Path) -> Seen:
+    """An image that another library than Pillow reads: decoded as a whole where memory holds it."""
+    about = about_of(path)
+    grey = None if about.pixels > MAX_PIXELS else np.asarray(_shrunk(Image.fromarray(read_rgb(path))))
+    file, number = file_and_slice(path)
+    digest = b""
+    if file.is_file() and file.stat().st_size <= MAX_BYTES:
+        content = hashlib.blake2b(digest_size=DIGEST)
+        with open_regular(file, max_bytes=MAX_BYTES) as stream:
+            hashlib.file_digest(stream, lambda: content)
+        content.update(b"" if number is None else str(number).encode())
+        digest = content.digest()
+    return Seen(name, size=about.size, digest=digest, signature=None if grey is None else signature(grey))
 
 
 def _small(image: JpegImageFile) -> Image.Image:

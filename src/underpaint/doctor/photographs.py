@@ -112,7 +112,7 @@ class Photographs:
                 "65535",
                 cause="a camera or microscope of 10 to 14 bits; a training sees the part that is used, by percentiles "
                 "over all its photographs",
-                fix="none needed; to choose the part yourself: train with --set data.window=[LOW,HIGH]",
+                fix="none needed; to choose the part yourself: train with --set images.window=[LOW,HIGH]",
             ),
             *self.tiny.finding(
                 "image-tiny",

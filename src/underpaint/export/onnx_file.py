@@ -89,7 +89,9 @@ def _traced(whole: FullSize, target: Path) -> bytes:
         try:
             torch.onnx.export(
                 whole,
-                (torch.rand(1, 3, 50, 70),),  # sides that no divisor divides, so that the padding is traced
+                (
+                    torch.rand(1, whole.network.config.bands, 50, 70),
+                ),  # sides that no divisor divides, so that the padding is traced
                 path,
                 dynamo=False,
                 opset_version=OPSET,
@@ -132,7 +134,7 @@ def _compare(
     worst, same, pixels = torch.zeros(()), 0, 0
     with torch.inference_mode():
         for count, height, width in images:
-            rgb = torch.from_numpy(_checked_images(count, height, width))
+            rgb = torch.from_numpy(_checked_images(count, whole.network.config.bands, height, width))
             expected, seen = whole(rgb), forward(rgb)
             if expected.shape != seen.shape:
                 raise RunError(
@@ -151,7 +153,7 @@ def _compare(
     return ExportReport(path, float(worst), same / pixels)
 
 
-def _checked_images(count: int, height: int, width: int) -> NDArray[np.float32]:
-    """Test images (N, 3, H, W) in [0, 1]: noise on a gradient of brightness."""
-    noise = generator(0, "export", height, width).random((count, 3, height, width))
+def _checked_images(count: int, bands: int, height: int, width: int) -> NDArray[np.float32]:
+    """Noise over a slope of brightness, (N, B, H, W) in [0, 1]."""
+    noise = generator(0, "export", height, width).random((count, bands, height, width))
     return ((noise + np.linspace(0, 1, width)) / 2).astype(np.float32)

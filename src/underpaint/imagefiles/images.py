@@ -2,109 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection
 from pathlib import Path
-
-import numpy as np
-from PIL import Image
-from PIL.TiffImagePlugin import TiffImageFile
 
 from underpaint.core.errors import DataError
 from underpaint.core.paths import nearest_path
-from underpaint.imagefiles.decode import MAX_PIXELS, Pixels, opened, orientation_of
-from underpaint.imagefiles.depth import Deep, deep_values, is_deep
+from underpaint.imagefiles.decode import MAX_PIXELS, Pixels
 from underpaint.imagefiles.masks import read_index_mask, write_index_mask
+from underpaint.imagefiles.opening import ENDINGS, about_of, kind_of, slices_in
 from underpaint.imagefiles.own import MASKS
-from underpaint.imagefiles.refusals import refuse_unusual
+from underpaint.imagefiles.photograph import photograph_rgb, photograph_size
+from underpaint.imagefiles.rule import ReadingRule, picture, read_image
+from underpaint.imagefiles.slices import STACKS, file_and_slice, slice_path
 from underpaint.imagefiles.walk import files_below
-from underpaint.imagefiles.window import Window, own_window, through
+from underpaint.imagefiles.window import Window
 
 __all__ = ["find_files", "find_images", "image_size", "read_index_mask", "read_rgb", "write_index_mask"]
 
-FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
-"""The formats that are decoded. The list is short because a hostile file can reach the code of every decoder in it."""
-
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", *ENDINGS})
 """The file endings by which image files are found. How a file is decoded depends on its content."""
-
-TIFF_WIDTH, TIFF_HEIGHT = 256, 257
-"""The tags of a TIFF file that hold its size."""
-
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 def read_rgb(path: Path, *, window: Window | None = None, max_pixels: int = MAX_PIXELS) -> Pixels:
-    """Read an image as RGB, turned upright.
+    """Read an image as RGB to look at, turned upright.
 
     EXIF orientation is applied here and nowhere else. Grey, palette and CMYK images are converted. An alpha channel is
-    dropped, so the stored colour counts. Of an animation the first frame is read. Images with 16 bits a channel are
-    reduced to 8 bits through a window of values (`through`).
+    dropped, so the stored colour counts. Of an animation the first frame is read. Images of more than 8 bits are
+    reduced to 8 bits through a window of values (`through`). Of images with other bands than colours, the first three
+    are shown (`picture`).
 
     Args:
-        path: A JPEG, PNG, BMP, TIFF or WebP file.
-        window: The window for images of 16 bits, the same for all images of a data set. With None the window goes from
-            the least to the greatest value of this image, which is good enough to look at one image. Images of 8 bits
-            are not changed by it.
+        path: An image file, or a slice of one (`underpaint.imagefiles.slices`).
+        window: The window for images of more than 8 bits, the same for all images of a data set. With None it goes from
+            one percentile of this image to another. Images of 8 bits are not changed by it.
         max_pixels: The limit of width times height. The header is compared with it before anything is decoded.
 
     Returns:
         (H, W, 3), 0..255.
 
     Raises:
-        DataError: the file is missing, no image, of another format, truncated, too large, a stack of pages, or holds
-            floating point numbers.
+        DataError: the file is missing, no image, of another format, truncated, too large, or of a kind whose library is
+            not installed.
     """
-    with opened(path, FORMATS, max_pixels=max_pixels) as image:
-        refuse_unusual(image, path)
-        # Pillow turns TIFF files itself while it decodes them, and takes the tag away; of the others it keeps both.
-        rotation = None if image.format == "TIFF" else _UPRIGHT.get(orientation_of(image))
-        rgb = _seen(image, path, window, max_pixels).convert("RGB")
-        return np.array(rgb.transpose(rotation) if rotation is not None else rgb, dtype=np.uint8)
-
-
-def read_deep(path: Path, *, max_pixels: int = MAX_PIXELS) -> Deep | None:
-    """The stored values of an image of 16 bits a channel, (H, W) or (H, W, 3) and not turned; None for any other image.
-
-    Raises:
-        DataError: as `read_rgb`.
-    """
-    with opened(path, FORMATS, max_pixels=max_pixels) as image:
-        refuse_unusual(image, path)
-        return _deep(image, path, max_pixels) if is_deep(image) else None
-
-
-def deep_images(paths: Iterable[Path]) -> Iterator[Deep]:
-    """The values of those images that have 16 bits a channel. Of the others only the header is read.
-
-    Images that cannot be read are skipped here. The code that reads their pixels later reports the error.
-    """
-    for path in paths:
-        try:
-            values = read_deep(path)
-        except DataError:
-            continue
-        if values is not None:
-            yield values
-
-
-def _seen(image: Image.Image, path: Path, window: Window | None, max_pixels: int) -> Image.Image:
-    """The image with 8 bits a channel."""
-    if not is_deep(image):
-        return image
-    values = _deep(image, path, max_pixels)
-    return Image.fromarray(through(values, window or own_window(values)))
-
-
-def _deep(image: Image.Image, path: Path, max_pixels: int) -> Deep:
-    return deep_values(image, lambda: opened(path, FORMATS, max_pixels=max_pixels), path)
+    file, number = file_and_slice(path)
+    if number is None and not kind_of(file):
+        return photograph_rgb(file, window=window, max_pixels=max_pixels)
+    about = about_of(path)
+    bands = () if about.colour or len(about.bands) in (1, 3) else about.bands[:3]
+    return picture(read_image(path, ReadingRule(bands, None if window is None else (window,)), max_pixels=max_pixels))
 
 
 def image_size(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
@@ -113,16 +58,10 @@ def image_size(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     Raises:
         DataError: as `read_rgb`, as far as the header shows it.
     """
-    with opened(path, FORMATS, max_pixels=max_pixels) as image:
-        width, height = _stored_size(image)
-        return (width, height) if orientation_of(image) in (5, 6, 7, 8) else (height, width)
-
-
-def _stored_size(image: Image.Image) -> tuple[int, int]:
-    """The size (W, H) before the image is turned. For TIFF files Pillow may have turned the size already."""
-    if not isinstance(image, TiffImageFile):
-        return image.size
-    return int(image.tag_v2[TIFF_WIDTH]), int(image.tag_v2[TIFF_HEIGHT])
+    file, number = file_and_slice(path)
+    if number is None and not kind_of(file):
+        return photograph_size(file, max_pixels=max_pixels)
+    return about_of(path).size
 
 
 def find_images(folder: Path) -> dict[str, Path]:
@@ -131,12 +70,18 @@ def find_images(folder: Path) -> dict[str, Path]:
     A name is the path below the folder without suffix, with '/' between folders.
 
     Files and folders whose name starts with a dot (thumbnails, resource forks) are skipped. Folders that underpaint
-    made are skipped with a message. Linked folders are followed. No image is opened.
+    made are skipped with a message. Linked folders are followed. Of files that may hold several images (stacks of
+    pages, volumes) the header is read; each of their images has the name of the file and a number, ``stack/0000``.
 
     Raises:
         DataError: the folder is missing, or two files differ in the suffix alone.
     """
-    return find_files(folder, SUFFIXES, into=frozenset())
+    found: dict[str, Path] = {}
+    for name, path in find_files(folder, SUFFIXES, into=frozenset()).items():
+        count = slices_in(path) if path.name.lower().endswith(STACKS) else 1
+        slices = {f"{name}/{(one := slice_path(path, i)).name}": one for i in range(count)} if count > 1 else {}
+        found |= slices or {name: path}
+    return found
 
 
 def find_files(

@@ -70,7 +70,7 @@ def unread(stream: BinaryIO, path: Path, formats: tuple[str, ...]) -> DataError:
 def _tiff(stream: BinaryIO) -> tuple[str, str]:
     """Why a TIFF file is refused, from the tags of its first page."""
     try:
-        tags = _tags(stream)
+        tags = tiff_tags(stream)
         if WIDTH not in tags:
             return DAMAGED
         bits, bands, number = tags.get(BITS, (1,)), int(tags.get(BANDS, 1)), tags.get(KIND_OF_NUMBER, (1,))
@@ -86,7 +86,8 @@ def _tiff(stream: BinaryIO) -> tuple[str, str]:
     )
 
 
-def _tags(stream: BinaryIO) -> ImageFileDirectory_v2:
+def tiff_tags(stream: BinaryIO) -> ImageFileDirectory_v2:
+    """The tags of the first page of a TIFF file. A damaged one raises anything."""
     stream.seek(0)
     head = stream.read(8)
     if head[2] == 43:  # BigTIFF

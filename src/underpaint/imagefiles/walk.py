@@ -15,6 +15,7 @@ from pathlib import Path
 from underpaint.core.errors import DataError
 from underpaint.core.inside import real
 from underpaint.imagefiles.own import MASKS, PAINT, own_folder, say_passed_over
+from underpaint.imagefiles.slices import ending_of, stem_of
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class Listing:
     Args:
         folders: The names of its folders, without links and without folders that underpaint made.
         links: The names of links to folders.
-        files: The names of its files by ending (lower case, with the dot; empty for a name without ending).
+        files: The names of its files by ending (lower case, with the dot; empty for a name without ending). A folder
+            that ends in ``.zarr`` is one image and counts as a file.
         own: The folders that underpaint made, with what each holds.
     """
 
@@ -63,14 +65,14 @@ def listing(folder: Path) -> Listing:
 
 def _listed(folder: Path) -> Listing:
     _, folders, names = next(os.walk(folder, onerror=_refuse), ("", [], []))
-    here = [name for name in folders if not name.startswith(".")]
+    arrays = [name for name in folders if name.lower().endswith(".zarr")]
+    here = [name for name in folders if not name.startswith(".") and name not in arrays]
     own = {name: holds for name in here if (holds := own_folder(folder / name))}
     links = [name for name in here if name not in own and (folder / name).is_symlink()]
     files: dict[str, list[str]] = {}
-    for name in names:
+    for name in (*names, *arrays):
         if not name.startswith("."):
-            _, dot, ending = name.rpartition(".")
-            files.setdefault(dot and f".{ending.lower()}", []).append(name)
+            files.setdefault(ending_of(name), []).append(name)
     return Listing([name for name in here if name not in own and name not in links], links, files, own)
 
 
@@ -99,7 +101,7 @@ def files_below(
     """
     for below, found in folders_below(folder, into=into):
         for name in sorted(name for ending in endings for name in found.files.get(ending, ())):
-            yield below + name.rpartition(".")[0], Path(folder, below, name)
+            yield below + stem_of(name), Path(folder, below, name)
 
 
 def folders_below(folder: Path, *, into: Collection[str] = frozenset({MASKS})) -> Iterator[tuple[str, Listing]]:

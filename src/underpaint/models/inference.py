@@ -28,12 +28,12 @@ class FullSize(nn.Module):
         self.network = network.to(memory_format=torch.channels_last)
         self.divisor = network.divisor
         device = next(network.parameters()).device
-        self.register_buffer("mean", network.mean.to(device).view(1, 3, 1, 1))
-        self.register_buffer("std", network.std.to(device).view(1, 3, 1, 1))
+        self.register_buffer("mean", network.mean.to(device).view(1, -1, 1, 1))
+        self.register_buffer("std", network.std.to(device).view(1, -1, 1, 1))
         self.eval()
 
     def forward(self, rgb: Tensor) -> Tensor:
-        """(N, C, H, W) float32 logits of (N, 3, H, W) RGB in [0, 1], of any height and width from 1 on.
+        """(N, C, H, W) float32 logits of (N, B, H, W) bands in [0, 1], of any height and width from 1 on.
 
         The image is padded to the next multiple of the network's divisor by repeating its right and lower border, so
         that the padding adds no edge.

@@ -34,7 +34,7 @@ class Levels(nn.Module):
 
     Args:
         channels: Channels of the encoder's outputs: the normalised image, then features at strides 2, 4, 8 and so on.
-        mean, std: (3,) normalisation of the encoder for RGB in [0, 1].
+        mean, std: (B,) normalisation of the encoder for bands in [0, 1].
     """
 
     mean: Tensor
@@ -43,17 +43,18 @@ class Levels(nn.Module):
     def __init__(self, channels: Sequence[int], mean: Tensor, std: Tensor) -> None:
         super().__init__()
         self.kept = [i for i, width in enumerate(channels) if 2**i >= COLOUR_STRIDE and width > 0]
-        self.channels = (3 * len(COLOUR_WINDOWS), *(channels[i] for i in self.kept), channels[-1])
-        self.register_buffer("mean", mean.view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", std.view(1, 3, 1, 1), persistent=False)
+        self.channels = (mean.numel() * len(COLOUR_WINDOWS), *(channels[i] for i in self.kept), channels[-1])
+        self.register_buffer("mean", mean.view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("std", std.view(1, -1, 1, 1), persistent=False)
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         """The levels, each (N, F, h, w) on its own grid over the whole image; the finest level is first.
 
         Args:
-            features: The encoder's outputs: the normalised image (N, 3, H, W), then its feature maps.
+            features: The encoder's outputs: the normalised image (N, B, H, W), then its feature maps.
         """
-        lab = lab_of(features[0] * self.std + self.mean)
+        bands = features[0] * self.std + self.mean
+        lab = lab_of(bands) if bands.shape[1] == 3 else bands  # other bands have no colours in the sense of CIE
         cells = F.avg_pool2d(lab, COLOUR_STRIDE)
         means = [averaged(cells, window) for window in COLOUR_WINDOWS]
         return [torch.cat(means, dim=1), *(features[i] for i in self.kept), averaged(features[-1], CONTEXT)]

@@ -11,6 +11,7 @@ import segmentation_models_pytorch as smp
 import timm
 import torch
 from pydantic import Field
+from timm.models import adapt_input_conv
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -49,6 +50,9 @@ class ModelConfig(Config):
             step.
         scale: Factor on the image's size before the encoder. Enlarging helps for small images: the encoder was trained
             on larger ones, and objects then cover more cells. Values below 1 make very large images smaller.
+        bands: Bands of the images, as the training settles it from ``images.bands``; 3 for pictures in colours. With
+            another number the first convolution starts from the pre-trained weights as timm adapts them: of one band
+            their sum over the colours; of more, red, green and blue in turn, scaled so that the sum stays.
     """
 
     architecture: Architecture = "deeplabv3plus"
@@ -58,6 +62,7 @@ class ModelConfig(Config):
     freeze_batch_norm: bool = True
     freeze_to: Literal[0, 2, 4, 8] = 4
     scale: float = Field(default=1.0, ge=0.1, le=4)
+    bands: int = Field(default=3, ge=1, le=16)
 
 
 HEADS = {Head.TAGS: "tag_head", Head.VARIANCE: "variance_head", Head.EMBEDDING: "embedding_head"}
@@ -81,7 +86,7 @@ def _decoder_settings(config: ModelConfig) -> dict[str, Any]:
 
 
 class Network(nn.Module):
-    """Encoder, decoder, and heads; returns a `NetOutput` for a (N, 3, H, W) normalised image.
+    """Encoder, decoder, and heads; returns a `NetOutput` for a (N, B, H, W) normalised image.
 
     Args:
         config: Architecture and encoder.
@@ -123,7 +128,7 @@ class Network(nn.Module):
                 f"timm has no encoder {config.encoder!r}", where="model.encoder", fix=near or "see timm.list_models()"
             )
         online = pretrained and config.weights == "auto" and config.encoder not in BUNDLED
-        self.mean, self.std = normalisation(config.encoder)
+        self.mean, self.std = normalisation(config.encoder, config.bands)
         self.encoder, self.decoder, self.head, width = self._parts(classes, online=online)
         widen_depthwise(self)
         tagged = Head.TAGS in self.needs or bool(subclasses)
@@ -156,7 +161,7 @@ class Network(nn.Module):
             raise ConfigError("the linear decoder has no variance or embedding", where="model.architecture", fix=fix)
         encoder = _encoder(config, online=online)
         channels = encoder.out_channels
-        if channels[0] != 3 or not all(channels[2:6]):  # some encoders return features in place of the image
+        if channels[0] != config.bands or not all(channels[2:6]):  # some encoders return features in place of the image
             raise ConfigError(
                 f"{config.encoder} lacks levels of features that the linear decoder works on",
                 where="model.encoder",
@@ -176,6 +181,7 @@ class Network(nn.Module):
         own = self.encoder.model.state_dict()
         # timm's feature extractor renames layers in a sequence: stages.0 of the model becomes stages_0.
         state = {key if key in own else key.replace(".", "_", 1): value for key, value in state.items()}
+        state = self._with_bands(state)
         fix = "use weights of this encoder, under timm's names"
         missing = [key for key in own if key not in state]
         if missing:
@@ -193,6 +199,16 @@ class Network(nn.Module):
                 fix=fix,
             )
         self.encoder.model.load_state_dict({key: state[key] for key in own})
+
+    def _with_bands(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Weights whose first convolution takes the network's bands; those of three bands are left as they are."""
+        bands = self.config.bands
+        first = getattr(timm.get_pretrained_cfg(self.config.encoder), "first_conv", None) if bands != 3 else None
+        for name in (first,) if isinstance(first, str) else first or ():
+            key = f"{name}.weight" if f"{name}.weight" in state else f"{name.replace('.', '_', 1)}.weight"
+            if key in state and state[key].shape[1:2] == (3,):
+                state = {**state, key: adapt_input_conv(bands, state[key])}
+        return state
 
     @classmethod
     def of_weights(cls, config: ModelConfig, classes: int, path: Path, *, field: int | None) -> Network:
@@ -263,7 +279,7 @@ class Network(nn.Module):
         )
 
     def scaled(self, image: Tensor) -> Tensor:
-        """Resize a normalised (N, 3, H, W) image by the factor `ModelConfig.scale`, to sides that `divisor` divides."""
+        """Resize a normalised (N, B, H, W) image by the factor `ModelConfig.scale`, to sides that `divisor` divides."""
         scale = self.config.scale
         if scale == 1:
             return image
@@ -276,7 +292,7 @@ class Network(nn.Module):
         return F.interpolate(smooth, size=size, mode="bilinear", align_corners=False)
 
     def encode(self, image: Tensor) -> list[Tensor]:
-        """The scaled image, then the encoder's features, for a normalised (N, 3, H, W) image."""
+        """The scaled image, then the encoder's features, for a normalised (N, B, H, W) image."""
         features: list[Tensor] = self.encoder(self.scaled(image))
         return features
 
@@ -302,8 +318,8 @@ class Network(nn.Module):
         return deepest if self.top is None else self.top(deepest)
 
     def normalised(self, rgb: Tensor) -> Tensor:
-        """(N, 3, H, W) RGB in [0, 1], normalised for the encoder."""
-        view = (1, 3, 1, 1)
+        """(N, B, H, W) bands in [0, 1], normalised for the encoder."""
+        view = (1, -1, 1, 1)
         return (rgb - self.mean.to(rgb).view(view)) / self.std.to(rgb).view(view)
 
     def _checked(self, image: Tensor) -> tuple[int, int]:
@@ -369,6 +385,7 @@ def _assemble(config: ModelConfig, classes: int, *, online: bool) -> Any:
             encoder_name=f"tu-{config.encoder}",
             encoder_weights=weights,
             classes=classes,
+            in_channels=config.bands,
             **_decoder_settings(config),
         )
 
@@ -376,7 +393,7 @@ def _assemble(config: ModelConfig, classes: int, *, online: bool) -> Any:
 def _encoder(config: ModelConfig, *, online: bool) -> Any:
     weights = "imagenet" if online else None
     with _named_errors(config):
-        return smp.encoders.get_encoder(f"tu-{config.encoder}", depth=5, weights=weights)
+        return smp.encoders.get_encoder(f"tu-{config.encoder}", in_channels=config.bands, depth=5, weights=weights)
 
 
 @contextmanager
@@ -398,13 +415,16 @@ def _named_errors(config: ModelConfig) -> Iterator[None]:
         ) from error
 
 
-def normalisation(encoder: str) -> tuple[Tensor, Tensor]:
-    """(3,) mean and (3,) standard deviation of RGB in [0, 1] with which the encoder was trained.
+def normalisation(encoder: str, bands: int = 3) -> tuple[Tensor, Tensor]:
+    """(B,) mean and standard deviation of [0, 1] RGB that the encoder was trained with.
 
-    Raises:
-        ConfigError: timm does not know them.
+    One band has their means, and of other numbers each band those of the colour whose weights it starts from.
     """
     settings = timm.get_pretrained_cfg(encoder, allow_unregistered=False)
     if settings is None:
         raise ConfigError(f"timm has no information on how {encoder!r} was trained", where="model.encoder")
-    return torch.tensor(settings.mean), torch.tensor(settings.std)
+    mean, std = torch.tensor(settings.mean), torch.tensor(settings.std)
+    if bands == 1:
+        return mean.mean()[None], std.mean()[None]
+    turns = torch.arange(bands) % 3
+    return mean[turns], std[turns]

@@ -14,9 +14,10 @@ from underpaint.core.classes import ClassTable
 from underpaint.core.errors import ConfigError, DataError, listing
 from underpaint.core.inside import lies_in, real
 from underpaint.core.outputs import Output
-from underpaint.imagefiles.images import SUFFIXES, deep_images, find_images, read_rgb
+from underpaint.imagefiles.images import SUFFIXES, find_images
 from underpaint.imagefiles.masks import index_mask_png
-from underpaint.imagefiles.window import OUTSIDE, Window, common_window, outside
+from underpaint.imagefiles.rule import COLOUR, ReadingRule
+from underpaint.imagefiles.survey import Cut, read_counted, survey, windows_in_words
 from underpaint.predict.bounds import Bound
 from underpaint.predict.predictor import Coarse, Pixels, Predictor
 from underpaint.predict.summary import Row, summary_csv
@@ -61,7 +62,7 @@ def predict_folder(
     classes: ClassTable,
     *,
     by: str = "a call of predict_folder",
-    window: Window | None = None,
+    rule: ReadingRule = COLOUR,
     probabilities: bool = False,
     bounds: Bounds = unbounded,
     on_progress: Callable[[int, int], None] | None = None,
@@ -85,8 +86,8 @@ def predict_folder(
         out: The output folder; it is made if it is missing.
         classes: The network's classes.
         by: Name of the caller, for the record of the output folder.
-        window: Window of values for images with 16 bits a channel, from the training; None for percentiles over these
-            images.
+        rule: Bands and windows of the training. Without windows, images of more than 8 bits are read with percentiles
+            over these images.
         probabilities: Also store probabilities.
         bounds: Returns the classes that hints allow in an image, from its name and (H, W).
         on_progress: Called with (done, total), first with done = 0.
@@ -112,7 +113,7 @@ def predict_folder(
         output.write(output.root / PROBABILITIES / f"{name}.npz", _npz(coarse, labels.shape, classes))
         return labels
 
-    return write_masks(found, output, classes, index, on_progress, window=window, prepared=unprepared)
+    return write_masks(found, output, classes, index, on_progress, rule=rule, prepared=unprepared)
 
 
 def of_classes(classes: ClassTable) -> str:
@@ -127,7 +128,7 @@ def write_masks(
     index: Callable[[str, Item], Pixels],
     on_progress: Callable[[int, int], None] | None,
     *,
-    window: Window | None,
+    rule: ReadingRule,
     prepared: Prepared[Item],
 ) -> Summary:
     """Write a mask for every image that can be read, and ``summary.csv`` last.
@@ -138,7 +139,7 @@ def write_masks(
         classes: The classes.
         index: Returns the (H, W) class indices of an image from its name and its prepared item.
         on_progress: Called with (done, total), first with done = 0.
-        window: As in `predict_folder`.
+        rule: As in `predict_folder`.
         prepared: As in `write_each`.
 
     Raises:
@@ -157,7 +158,7 @@ def write_masks(
     def table() -> None:
         output.write(output.root / "summary.csv", summary_csv(rows, classes))
 
-    summary = write_each(found, output, write, on_progress, window=window, last=table, prepared=prepared)
+    summary = write_each(found, output, write, on_progress, rule=rule, last=table, prepared=prepared)
     _check_there([_mask(output.root, row.image) for row in rows], output.root)
     stale = {name: why + _stale(_mask(output.root, name)) for name, why in summary.skipped.items()}
     return replace(summary, skipped=stale)
@@ -204,7 +205,7 @@ def write_each(
     write: Callable[[str, Item], int],
     on_progress: Callable[[int, int], None] | None,
     *,
-    window: Window | None,
+    rule: ReadingRule,
     prepared: Prepared[Item],
     last: Callable[[], None] = lambda: None,
 ) -> Summary:
@@ -215,7 +216,7 @@ def write_each(
         output: The output folder.
         write: Writes the results of an image, from its name and its prepared item; returns how many there are.
         on_progress: Called with (done, total), first with done = 0.
-        window: As in `predict_folder`.
+        rule: As in `predict_folder`.
         prepared: Converts the images that can be read into the items that ``write`` receives; it may read some images
             in advance.
         last: Called after all images.
@@ -225,9 +226,10 @@ def write_each(
     """
     skipped: dict[str, str] = {}
     written = 0
-    seen = window or common_window(deep_images(found.values()))
+    seen, taken = _settled(rule, found)
+    cut = Cut()
     try:
-        for name, item in prepared(_read_each(found, skipped, on_progress, seen)):
+        for name, item in prepared(_read_each(found, skipped, on_progress, seen, cut)):
             written += write(name, item)
         last()
     except DataError as error:
@@ -236,21 +238,22 @@ def write_each(
             where=output.root,
             fix="free some space or choose another folder, and give the same command again",
         ) from error
-    return Summary(written, skipped, tuple(_windowed(found, window, seen)))
+    return Summary(written, skipped, tuple(_windowed(taken, seen, cut)))
 
 
 def _read_each(
     found: Mapping[str, Path],
     skipped: dict[str, str],
     on_progress: Callable[[int, int], None] | None,
-    window: Window | None,
+    rule: ReadingRule,
+    cut: Cut,
 ) -> Iterator[tuple[str, Pixels]]:
     """Name and pixels of every image that can be read; the others are added to ``skipped`` with the reasons."""
     for done, (name, path) in enumerate(found.items()):
         if on_progress is not None:
             on_progress(done, len(found))
         try:
-            rgb = read_rgb(path, window=window)
+            rgb = read_counted(name, path, rule, cut)
         except DataError as error:
             skipped[name] = error.brief
             continue
@@ -259,22 +262,20 @@ def _read_each(
         on_progress(len(found), len(found))
 
 
-def _windowed(found: Mapping[str, Path], window: Window | None, seen: Window | None) -> Iterator[str]:
-    """Remarks on images with 16 bits a channel: the source of the window, and the images with values outside it."""
-    if seen is None:
+def _settled(rule: ReadingRule, found: Mapping[str, Path]) -> tuple[ReadingRule, bool]:
+    """The rule with windows, and whether they were taken from these images: the training saw none of their depth."""
+    if rule.windows is not None or rule.each:
+        return rule, False
+    windows = survey(found, bands=rule.bands).rule.windows
+    return replace(rule, windows=windows), windows is not None
+
+
+def _windowed(taken: bool, rule: ReadingRule, cut: Cut) -> Iterator[str]:
+    """What to say of images of more than 8 bits: where the windows came from, and what they cut."""
+    if not cut.images:
         return
-    shares = {name: outside(v, seen) for name, path in found.items() for v in deep_images([path])}
-    if shares and window is None:
-        yield (
-            f"{len(shares)} photograph(s) of 16 bits are read with the window {seen[0]} to {seen[1]}, which was "
-            "computed from them, because the training had no photographs of 16 bits"
-        )
-    beyond = [name for name, share in shares.items() if share > OUTSIDE]
-    if beyond:
-        yield (
-            f"{len(beyond)} photograph(s) have more than {OUTSIDE:.0%} of their values outside the window {seen[0]} to "
-            f"{seen[1]}, which become black or white: {listing(beyond)}"
-        )
+    origin = ", which was taken from them: the training saw none of such depth" if taken else ""
+    yield f"{cut.images} image(s) of more than 8 bits are seen through {windows_in_words(rule)}{origin}; {cut.words()}"
 
 
 def _check_there(masks: list[Path], out: Path) -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 from underpaint.core.classes import ClassTable
-from underpaint.imagefiles.window import Window
+from underpaint.imagefiles.rule import COLOUR, ReadingRule, picture
 from underpaint.predict.folder import Summary, open_output, unprepared, write_each
 from underpaint.predict.predictor import Pixels
 from underpaint.predict.responses import CamPredictor
@@ -32,7 +32,7 @@ def draw_responses(
     out: Path,
     classes: ClassTable,
     *,
-    window: Window | None = None,
+    rule: ReadingRule = COLOUR,
     by: str = "a call of draw_responses",
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Summary:
@@ -46,7 +46,7 @@ def draw_responses(
         images: As in `predict_folder`.
         out: The output folder, as in `predict_folder`.
         classes: The network's classes.
-        window: As in `predict_folder`.
+        rule: As in `predict_folder`.
         by: Name of the caller, for the record of the output folder.
         on_progress: Called with (done, total).
 
@@ -66,7 +66,7 @@ def draw_responses(
             output.write(target, png(heat(rgb, maps[label])))
         return len(seen)
 
-    return write_each(found, output, write, on_progress, window=window, prepared=unprepared)
+    return write_each(found, output, write, on_progress, rule=rule, prepared=unprepared)
 
 
 def shown(scores: npt.NDArray[np.float32], classes: ClassTable) -> list[int]:
@@ -84,6 +84,7 @@ def heat(rgb: Pixels, response: npt.NDArray[np.float32], *, peak: float | None =
     coarse = torch.from_numpy(response / peak if peak > 0 else np.zeros_like(response))[None, None]
     full = F.interpolate(coarse, rgb.shape[:2], mode="bilinear", align_corners=False)[0, 0].numpy()
     colours = colormaps["inferno"](full)[..., :3] * 255
+    rgb = picture(rgb)
     grey = np.repeat(rgb.mean(axis=2, keepdims=True), 3, axis=2)
     mixed = grey + STRENGTH * full[..., None] * (colours - grey)
     return np.asarray(np.rint(mixed).clip(0, 255), dtype=np.uint8)

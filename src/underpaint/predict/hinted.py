@@ -77,7 +77,7 @@ class LinearMasks:
         scores = self.scores(features)[torch.from_numpy(classes)]
         within = _within(_planes(scores, features.padded, seen).softmax(0).numpy(), still, classes)
         if self.crf and len(classes) > 1:
-            within = _within(mean_field(within, still.rgb, AVERAGED_LABELS), still, classes)
+            within = _within(mean_field(within, still.picture, AVERAGED_LABELS), still, classes)
         index = classes.astype(np.uint8)[_best(torch.from_numpy(np.ascontiguousarray(within)), labelled.shape)]
         return np.where(labelled == UNKNOWN, index, labelled)
 

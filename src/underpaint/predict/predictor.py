@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from underpaint.core.errors import ConfigError, DataError
+from underpaint.imagefiles.rule import picture
 from underpaint.kernels.meanfield import CrfParameters, mean_field
 from underpaint.models.inference import FullSize
 from underpaint.models.network import Network
@@ -102,8 +103,9 @@ class Predictor:
 
     def _parts(self, rgb: Pixels, bound: Bound | None, *, ranks: bool = False) -> Iterator[tuple[Area, Tensor]]:
         """Areas with their (C, h, w) probabilities; with ``ranks`` any numbers that order the classes alike."""
-        if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or rgb.size == 0:
-            raise DataError(f"the image is {rgb.shape} {rgb.dtype}", accepted="(H, W, 3) uint8, not empty")
+        bands = self.network.mean.numel()
+        if rgb.ndim != 3 or rgb.shape[2] != bands or rgb.dtype != np.uint8 or rgb.size == 0:
+            raise DataError(f"the image is {rgb.shape} {rgb.dtype}", accepted=f"(H, W, {bands}) uint8, not empty")
         size = (rgb.shape[0], rgb.shape[1])
 
         def output(tile: Tile) -> Tensor:
@@ -154,4 +156,4 @@ def _keep_index(index: Pixels, area: Area, part: Tensor) -> None:
 
 def _sharpened(probabilities: Tensor, rgb: Pixels) -> Tensor:
     """Probabilities after mean-field inference with `MASK_CRF`."""
-    return torch.from_numpy(mean_field(probabilities.cpu().numpy(), rgb, MASK_CRF))
+    return torch.from_numpy(mean_field(probabilities.cpu().numpy(), picture(rgb), MASK_CRF))

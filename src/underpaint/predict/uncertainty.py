@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from underpaint.core.errors import ConfigError
-from underpaint.imagefiles.window import Window
+from underpaint.imagefiles.rule import COLOUR, ReadingRule
 from underpaint.models.inference import FullSize
 from underpaint.models.network import Network
 from underpaint.predict.blend import blended
@@ -78,7 +78,7 @@ def draw_uncertainty(
     images: Path,
     out: Path,
     *,
-    window: Window | None = None,
+    rule: ReadingRule = COLOUR,
     by: str = "a call of draw_uncertainty",
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Summary:
@@ -92,7 +92,7 @@ def draw_uncertainty(
         predictor: Network and settings.
         images: As in `predict_folder`.
         out: The output folder, as in `predict_folder`.
-        window: As in `predict_folder`.
+        rule: As in `predict_folder`.
         by: Name of the caller, for the record of the output folder.
         on_progress: Called with (done, total).
 
@@ -112,4 +112,4 @@ def draw_uncertainty(
         output.write(out / f"{name}.png", png(heat(rgb, uncertainty(variance), peak=1.0)))
         return 1
 
-    return write_each(found, output, write, on_progress, window=window, prepared=unprepared)
+    return write_each(found, output, write, on_progress, rule=rule, prepared=unprepared)

@@ -10,7 +10,10 @@ from underpaint.core.config import FREE, Config, Settings
 from underpaint.data.sampling import SamplingConfig
 from underpaint.data.views import ViewConfig
 from underpaint.doctor.estimate import WORKING
-from underpaint.imagefiles.window import Window, checked
+from underpaint.imagefiles.readers.base import MAX_BANDS
+from underpaint.imagefiles.rule import ReadingRule
+from underpaint.imagefiles.survey import WindowChoice
+from underpaint.imagefiles.window import checked
 from underpaint.methods.about import NAME
 from underpaint.models.network import DIVISOR, ModelConfig
 
@@ -75,26 +78,56 @@ class DataConfig(Config):
     """Settings for reading images.
 
     Attributes:
-        window: The values from 0 to 65535 that become black and white in images with 16 bits a channel
-            (`underpaint.imagefiles.window`). ``auto`` computes percentiles over the training images. The run stores the
-            two values, and prediction uses them. The setting has no effect on images with 8 bits a channel.
         working: Longest side in pixels at which pseudo-labels are made between the stages, by local models and CRFs.
             Larger images are reduced to this size for it, and the labels are enlarged afterwards. Training crops and
             predicted masks keep the image's own size.
     """
 
-    window: Window | Literal["auto"] = "auto"
     working: int = Field(default=WORKING, ge=256)
+
+
+class ImagesConfig(Config):
+    """Settings of what a network sees of the image files (`underpaint.imagefiles.rule`).
+
+    Attributes:
+        bands: Names of the bands, 1 to 16, in order; ``auto`` sees pictures in colours, and images that all have the
+            same other bands in all of these. The run keeps the names, and prediction looks for the same bands.
+        window: Lower and upper value of images of more than 8 bits that become black and white: ``dataset``, the
+            percentiles 0.5 and 99.5 over the images that are learned from; ``image``, those of each image; two numbers,
+            or two for each chosen band. The run keeps the numbers, and prediction uses them. Images of 8 bits do not
+            feel it.
+    """
+
+    bands: tuple[str, ...] | Literal["auto"] = "auto"
+    window: WindowChoice = "dataset"
+
+    @field_validator("bands", mode="before")
+    @classmethod
+    def _as_names(cls, bands: Any) -> Any:
+        return [str(name) for name in bands] if isinstance(bands, list | tuple) else bands
+
+    @field_validator("bands")
+    @classmethod
+    def _few_that_differ(cls, bands: tuple[str, ...] | Literal["auto"]) -> tuple[str, ...] | Literal["auto"]:
+        if bands != "auto" and (len(bands) > MAX_BANDS or len(set(bands)) < len(bands)):
+            raise ValueError(f"bands are up to {MAX_BANDS} different names")
+        return bands
 
     @field_validator("window")
     @classmethod
-    def _in_order(cls, window: Window | Literal["auto"]) -> Window | Literal["auto"]:
-        return window if window == "auto" else checked(window)
+    def _in_order(cls, window: WindowChoice) -> WindowChoice:
+        if not isinstance(window, str):
+            for one in window if isinstance(window[0], tuple) else (window,):
+                checked(one)
+        return window
 
     @property
-    def fixed(self) -> Window | None:
-        """The two values of the window, or None if there is none, as for images with 8 bits a channel."""
-        return None if self.window == "auto" else self.window
+    def rule(self) -> ReadingRule:
+        """Bands and windows; without numbers where the training saw no image of more than 8 bits."""
+        windows = None if isinstance(self.window, str) else self.window
+        if windows is not None and not isinstance(windows[0], tuple):
+            windows = (windows,)
+        return ReadingRule(() if self.bands == "auto" else self.bands, windows, self.window == "image")
 
 
 class MethodConfig(Config):
@@ -122,6 +155,7 @@ class RunConfig(Config):
     sampling: SamplingConfig = SamplingConfig()
     train: TrainConfig = TrainConfig()
     data: DataConfig = DataConfig()
+    images: ImagesConfig = ImagesConfig()
     seed: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")

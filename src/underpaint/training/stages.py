@@ -107,7 +107,7 @@ class StagedRun:
             config.views,
             seed=seed,
             pseudo=pseudo,
-            window=config.data.fixed,
+            rule=config.images.rule,
             working=config.data.working,
         )
 
@@ -178,7 +178,7 @@ class StagedRun:
             "background": classes.background,
             "photographs": files_digest(self.data.images[name] for name in names if name in self.data.images),
             "hints": self._hints_digest,
-            "reading": self.config.data.model_dump(mode="json"),
+            "reading": [self.config.data.model_dump(mode="json"), self.config.images.model_dump(mode="json")],
             "code": code_digest(*TRAINING_ROOMS),
         }
 

@@ -21,8 +21,8 @@ from underpaint.datasets.folder import DataFolder
 from underpaint.datasets.open import open_dataset
 from underpaint.features.doubt import SPREAD, Doubt, Spot
 from underpaint.hints.types import Hints
-from underpaint.imagefiles.images import image_size, read_rgb
-from underpaint.imagefiles.window import Window
+from underpaint.imagefiles.images import image_size
+from underpaint.imagefiles.rule import COLOUR, ReadingRule, read_image
 from underpaint.training.reporter import Reporter, Silent
 from underpaint.training.stage_inference import Count
 from underpaint.workflows.quick_model import QuickModel, fit_quick
@@ -72,13 +72,13 @@ class NextHints:
         places: The places, the most useful first, at most one in each image.
         notes: Remarks for the user.
         photographs: Paths of the images by name.
-        window: Window of values with which images with 16 bits a channel are to be shown.
+        rule: How the images are to be shown.
     """
 
     places: tuple[Place, ...]
     notes: tuple[str, ...]
     photographs: Mapping[str, Path]
-    window: Window | None = None
+    rule: ReadingRule = COLOUR
 
 
 def next_hints(
@@ -179,7 +179,7 @@ def _by_entropy(
     order = generator(seed, "next", key).permutation(len(names))
     places = choose_places(best, [drawn[names[i]] for i in order if names[i] in drawn], count)
     notes = (*model.plan.notes, *_limits(len(places), count, unreadable))
-    return NextHints(places, notes, data.images, model.plan.config.data.fixed)
+    return NextHints(places, notes, data.images, model.plan.config.images.rule)
 
 
 def choose_places(best: Sequence[Place], drawn: Sequence[Place], count: int) -> tuple[Place, ...]:
@@ -204,12 +204,13 @@ def _doubts(
 ) -> Iterator[tuple[str, tuple[int, int], Doubt]]:
     """Name, own size and map of entropy of every image that can be read; the others are added to ``unreadable``."""
     data, config, masks = model.plan.data, model.plan.config.data, model.masks()
+    rule = model.plan.config.images.rule
     under_way: deque[tuple[str, npt.NDArray[np.uint8]]] = deque()
 
     def small() -> Iterator[npt.NDArray[np.uint8]]:
         for name in names:
             try:
-                rgb = read_rgb(data.images[name], window=config.fixed)
+                rgb = read_image(data.images[name], rule)
             except DataError:
                 unreadable.append(name)
                 continue

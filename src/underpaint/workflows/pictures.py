@@ -63,8 +63,8 @@ def draw_samples(run: Run, data: DataFolder, hints: Mapping[str, Hints]) -> None
     rows = []
     for image in islice(_samples(run, data, hints), SHOWN):
         pair = [
-            draw_hints(image.rgb, image.seeds, data.classes),
-            overlay(image.rgb, predictor.index(image.rgb), data.classes, alpha=0.6),
+            draw_hints(image.picture, image.seeds, data.classes),
+            overlay(image.picture, predictor.index(image.rgb), data.classes, alpha=0.6),
         ]
         rows.append(_fit(np.concatenate(pair, axis=1)))
     if not rows:
@@ -82,7 +82,7 @@ def _samples(run: RunFolder, data: DataFolder, hints: Mapping[str, Hints]) -> It
         with suppress(DataError):  # the training has reported unreadable images already
             shown = {name: hints[name]}
             yield from HintedImages(
-                data, shown, config.views, seed=config.seed, window=config.data.fixed
+                data, shown, config.views, seed=config.seed, rule=config.images.rule
             ).training_images()
 
 

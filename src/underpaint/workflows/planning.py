@@ -18,16 +18,16 @@ from underpaint.core.paths import AnyPath, as_path
 from underpaint.datasets.folder import DataFolder
 from underpaint.doctor.estimate import Estimate, estimate, usable_cores
 from underpaint.hints.types import Hints, Kind
-from underpaint.imagefiles.images import deep_images, image_size
+from underpaint.imagefiles.images import image_size
 from underpaint.imagefiles.masks import labels_digest
-from underpaint.imagefiles.window import OUTSIDE, common_window, outside
+from underpaint.imagefiles.survey import survey
 from underpaint.methods.base import Method
 from underpaint.methods.registry import checked_class, heads_of, learner_of, method_class, takers, with_settings
 from underpaint.models.network import Network
 from underpaint.models.weights import BUNDLED
 from underpaint.training.artifacts import TRAINING_ROOMS
 from underpaint.training.code import source_digest
-from underpaint.training.config import DataConfig, MethodConfig, RunConfig
+from underpaint.training.config import ImagesConfig, MethodConfig, RunConfig
 from underpaint.training.reporter import Reporter, Silent
 from underpaint.training.run_folder import RunFolder
 from underpaint.training.stages import StagedRun
@@ -160,12 +160,12 @@ def plan_training(
     trained = _made(method, config.method, classes)
     kinds = _count(hints)
     _check_kinds(trained, kinds)
-    window, seen = _window(data, hints, config.data)
+    images, seen = _seen(data, hints, config.images)
     stages, sizes = trained.stages(), _some_sizes(data, hints)
     settled = {
         "method": MethodConfig(name=trained.name, settings=trained.config.model_dump(mode="json")),
-        "data": window,
-        "model": trained.network(config.model, _median_side(sizes)),
+        "images": images,
+        "model": trained.network(config.model, _median_side(sizes)).model_copy(update={"bands": images.rule.count}),
     }
     config = config.model_copy(update=settled)
     steps = sum(config.train.steps(len(hints), stage.schedule.epochs) for stage in stages if not stage.network.fitted)
@@ -282,19 +282,14 @@ def _made(asked: AnyMethod, config: MethodConfig, classes: ClassTable) -> Method
     return asked
 
 
-def _window(data: DataFolder, hints: Mapping[str, Hints], asked: DataConfig) -> tuple[DataConfig, list[str]]:
-    """The window of photographs of 16 bits in numbers, and what a person should know of it."""
-    paths = [data.images[name] for name in sorted(hints) if name in data.images]
-    window = asked.fixed or common_window(deep_images(paths))
-    if window is None:
-        return asked, []
-    beyond = [share > OUTSIDE for share in (outside(values, window) for values in deep_images(paths))]
-    note = (
-        f"photographs of 16 bits ({len(beyond)}) are seen through the window {window[0]} to {window[1]} (data.window)"
-    )
-    if any(beyond):
-        note += f"; {sum(beyond)} of them have more than {OUTSIDE:.0%} of their values outside"
-    return asked.model_copy(update={"window": window}), [note] if beyond else []
+def _seen(data: DataFolder, hints: Mapping[str, Hints], asked: ImagesConfig) -> tuple[ImagesConfig, list[str]]:
+    """Bands by name and windows in numbers, and what a person should know of them."""
+    found = {name: data.images[name] for name in sorted(hints) if name in data.images}
+    seen = survey(found, bands=asked.bands, window=asked.window)
+    window = asked.window if seen.rule.windows is None else seen.rule.windows
+    single = isinstance(window, tuple) and len(window) == 1
+    settled = {"bands": seen.rule.bands or asked.bands, "window": window[0] if single else window}
+    return asked.model_copy(update=settled), seen.notes()
 
 
 def _some_sizes(data: DataFolder, hints: Mapping[str, Hints]) -> list[tuple[int, int]]:

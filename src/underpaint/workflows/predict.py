@@ -84,14 +84,14 @@ def predict(
 
     folder = Run(root)
     config = predict_config(scales=scales, flip=flip, crf=crf, tile=tile, engine=engine)
-    by, window = f"underpaint predict, run {real(root).name!r}", folder.config.data.fixed
+    by, rule = f"underpaint predict, run {real(root).name!r}", folder.config.images.rule
     if draw == "responses":
         cam = CamPredictor(folder.tag_network(), scales=config.scales, flip=config.flip)
         classes = folder.classes
-        return draw_responses(cam, source, target, classes, window=window, by=by, on_progress=on_progress)
+        return draw_responses(cam, source, target, classes, rule=rule, by=by, on_progress=on_progress)
     if draw == "uncertainty":
         predictor = UncertaintyPredictor(folder.variance_network(), config)
-        return draw_uncertainty(predictor, source, target, window=window, by=by, on_progress=on_progress)
+        return draw_uncertainty(predictor, source, target, rule=rule, by=by, on_progress=on_progress)
     known = KnownPhotographs.read(source, hints, folder.classes, lenient=lenient) if hints else None
     summary = predict_folder(
         folder.predictor(config),
@@ -99,7 +99,7 @@ def predict(
         target,
         folder.classes,
         by=by,
-        window=window,
+        rule=rule,
         probabilities=probabilities,
         bounds=unbounded if known is None else known.bound,
         on_progress=on_progress,

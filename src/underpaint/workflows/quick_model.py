@@ -89,7 +89,7 @@ def fit_quick(learnt: TrainingData, settings: Settings, reporter: Reporter | Non
         planned.hints,
         config.views.model_copy(update={"cache_mb": 0}),  # every photograph is read once
         seed=derive(config.seed, "views") % 2**32,
-        window=config.data.fixed,
+        rule=config.images.rule,
         working=config.data.working,
     )
     network = Network(config.model, len(classes))
@@ -135,10 +135,10 @@ def quick_masks(
         seen = at_working_size(rgb, working).shape
         return masks.plain(features, (seen[0], seen[1]), (rgb.shape[0], rgb.shape[1]))
 
-    window = model.plan.config.data.fixed
+    rule = model.plan.config.images.rule
     refused = _refused(model)
     shown = counting(reporter, "masks")
-    written = write_masks(found, output, data.classes, index, shown, window=window, prepared=prepared)
+    written = write_masks(found, output, data.classes, index, shown, rule=rule, prepared=prepared)
     if refused is None and (later := _refused(model)):
         reporter.note(later)
     hinted = tuple(name for name in found if name in known and name not in written.skipped)

@@ -16,7 +16,7 @@ from underpaint.datasets.areas import open_with_truth, require_truth
 from underpaint.evaluation.compare import Evaluation, count_image, evaluation
 from underpaint.export import choose_forward
 from underpaint.hints.types import Hints
-from underpaint.imagefiles.images import read_rgb
+from underpaint.imagefiles.rule import read_image
 from underpaint.models.network import Network
 from underpaint.predict import PredictConfig, Predictor
 from underpaint.predict.bounds import Bound
@@ -122,12 +122,12 @@ class Run(RunFolder):
         names, table = opened.split(split), opened.classes
         require_truth(opened, names)
         predictor = self.predictor(predict_config(scales=scales, flip=flip, crf=crf))
-        numbers, window = numbers_of(self.classes, table, opened.root), self.config.data.fixed
+        numbers, rule = numbers_of(self.classes, table, opened.root), self.config.images.rule
         counts = (
             count_image(
                 name,
                 opened.mask(name).read(table),
-                numbers[predictor.index(read_rgb(opened.images[name], window=window))],
+                numbers[predictor.index(read_image(opened.images[name], rule))],
                 table,
             )
             for name in names
@@ -204,8 +204,8 @@ class Run(RunFolder):
 
     def _pixels(self, image: AnyPath | npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         if isinstance(image, np.ndarray):
-            return _checked(image)
-        return read_rgb(as_path(image, "image"), window=self.config.data.fixed)
+            return _checked(image, self.config.model.bands)
+        return read_image(as_path(image, "image"), self.config.images.rule)
 
 
 def load_run(path: AnyPath) -> Run:
@@ -247,9 +247,9 @@ def predict_config(
     return PredictConfig.parse(stated, "the prediction")
 
 
-def _checked(image: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
-    """Check that an array is an (H, W, 3) uint8 image. Raises `DataError`."""
-    if image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8 and image.size:
+def _checked(image: npt.NDArray[np.generic], bands: int) -> npt.NDArray[np.uint8]:
+    """An array of the shape and type that networks are given."""
+    if image.ndim == 3 and image.shape[2] == bands and image.dtype == np.uint8 and image.size:
         return np.asarray(image, dtype=np.uint8)
     fixes = {
         "f": "scale values from 0 to 1 with (255 * image).round().astype(numpy.uint8)",
@@ -260,6 +260,6 @@ def _checked(image: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
     fix = "transpose or repeat its channels to RGB in the last axis, without an alpha channel"
     raise DataError(
         f"the image is an array of shape {image.shape} and type {image.dtype}",
-        accepted="(height, width, 3), uint8, RGB from 0 to 255, not empty",
+        accepted=f"(height, width, {bands}), uint8, {'RGB' if bands == 3 else 'bands'} from 0 to 255, not empty",
         fix=fix if image.dtype == np.uint8 else fixes.get(image.dtype.kind, fix),
     )

@@ -18,8 +18,8 @@ from underpaint.datasets.areas import truth_digest
 from underpaint.datasets.folder import DataFolder
 from underpaint.evaluation.compare import Evaluation, ImageCounts, count_image, evaluation
 from underpaint.export import choose_forward
-from underpaint.imagefiles.images import read_rgb
 from underpaint.imagefiles.masks import write_index_mask
+from underpaint.imagefiles.rule import picture, read_image
 from underpaint.kernels.meanfield import mean_field
 from underpaint.predict import MASK_CRF, PredictConfig, Predictor
 from underpaint.workflows.run import Run
@@ -92,7 +92,7 @@ def _stamp(run: Run, data: DataFolder, names: tuple[str, ...]) -> str:
     """A fingerprint of everything that the counts of these images depend on."""
     return fingerprint(
         file_digest(run.root / "weights.safetensors"),
-        run.config.data.fixed,
+        run.config.images.model_dump(mode="json"),
         run.classes.names,
         names,
         files_digest(data.images[name] for name in names),
@@ -107,13 +107,13 @@ Counts = dict[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
 
 
 def _counted(run: Run, data: DataFolder, names: tuple[str, ...], masks: Path, ways: tuple[str, ...]) -> Counts:
-    network, classes, window = run.network(), run.classes, run.config.data.fixed
+    network, classes, rule = run.network(), run.classes, run.config.images.rule
     forward = choose_forward(network, run.root / "export", classes, engine="auto")
     single = Predictor(network, ONE_PASS, forward=forward)
     several = Predictor(network, AUGMENTED, forward=forward)
     found: dict[str, list[ImageCounts]] = {way: [] for way in ways}
     for name in names:
-        rgb, truth = read_rgb(data.images[name], window=window), data.mask(name).read(data.classes)
+        rgb, truth = read_image(data.images[name], rule), data.mask(name).read(data.classes)
         seen = _predicted(single, several, rgb) if len(ways) > 1 else {SINGLE: single.index(rgb)}
         write_index_mask(within(masks, f"{name}.png"), seen[SINGLE], classes)
         for way in ways:
@@ -125,7 +125,7 @@ def _predicted(single: Predictor, several: Predictor, rgb: Mask) -> dict[str, Ma
     masks = []
     for predictor in (single, several):
         probabilities = predictor.probabilities(rgb)
-        masks += [probabilities, mean_field(probabilities, rgb, MASK_CRF)]
+        masks += [probabilities, mean_field(probabilities, picture(rgb), MASK_CRF)]
     labels = [np.asarray(mask.argmax(axis=0), dtype=np.uint8) for mask in masks]
     return dict(zip((FOUR[0], FOUR[2], FOUR[1], FOUR[3]), labels, strict=True))
 

@@ -157,7 +157,7 @@ class CombinedAnnotations(LabelMaker[AnnotationConfig]):
                 network = infer.probabilities(image, scales=config.scales, flip=True)[classes]
             if config.weight > 0 and config.local == "deep":
                 features = infer.features(image)
-            yield Job(image.name, image.rgb, image.candidates, classes, image.present[classes], network, features)
+            yield Job(image.name, image.picture, image.candidates, classes, image.present[classes], network, features)
 
     def _named(self, image: TrainingImage) -> npt.NDArray[np.intp]:
         """Classes that the hints of an image speak of; with tags or boxes, the background lies behind them."""

@@ -170,7 +170,7 @@ class SharpenedPredictions(LabelMaker[NoSettings]):
         for image in infer.images():
             allowed = np.flatnonzero(image.allowed)
             probabilities = infer.probabilities(image, scales=(1.0,), flip=True)[allowed]
-            yield _Job(image.name, image.rgb, allowed, probabilities)
+            yield _Job(image.name, image.picture, allowed, probabilities)
 
 
 @dataclass(frozen=True)

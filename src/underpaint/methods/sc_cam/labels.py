@@ -167,7 +167,7 @@ class PairLabels(LabelMaker[PairConfig]):
             path = kept_responses(infer.folder, image.name)
             path.parent.mkdir(parents=True, exist_ok=True)
             np.save(path, responses.astype(np.float16), allow_pickle=False)
-            yield _Seen(image.name, image.rgb, responses, image.present, self.classes.background)
+            yield _Seen(image.name, image.picture, responses, image.present, self.classes.background)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,205 @@
+"""What every reader of image files gives: what the file holds, and the values of a region of it."""
+
+from __future__ import annotations
+
+import importlib
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from underpaint.core.errors import DataError, UnderpaintError
+from underpaint.imagefiles.decode import MAX_PIXELS, MAX_SIDE
+
+Values = npt.NDArray[Any]
+
+MAX_BANDS = 16
+"""More bands than this are refused: such a file is a spectrum or a stack, and no network here was tried on it."""
+
+Affine = tuple[float, float, float, float, float, float]
+"""a, b, c, d, e, f with ``x = a column + b row + c`` and ``y = d column + e row + f``, of the corner of a pixel."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an image lies on a map.
+
+    Args:
+        crs: The coordinate reference system as WKT; empty where the file names none.
+        transform: From pixels to map coordinates.
+        unit: Of the coordinates, such as "metre" or "degree".
+    """
+
+    crs: str
+    transform: Affine
+    unit: str
+
+    @property
+    def pixel_area(self) -> float:
+        """Area of a pixel in squared units of the map."""
+        a, b, _, d, e, _ = self.transform
+        return abs(a * e - b * d)
+
+
+@dataclass(frozen=True)
+class About:
+    """What an image file holds, from its header.
+
+    Args:
+        kind: In words, such as "OME-TIFF".
+        size: (H, W) in pixels.
+        bands: The name of each band; "1", "2" and so on where the file names none.
+        dtype: Of the stored values.
+        colour: Whether the bands are red, green and blue, or one grey band, of a picture.
+        spacing: Height and width of a pixel, in ``unit``; None where the file does not say.
+        unit: Such as "um", "mm" or "metre".
+        place: On a map; None for other images.
+        void: The value of pixels that hold nothing, or None.
+        by_regions: Whether a region is read without the rest.
+    """
+
+    kind: str
+    size: tuple[int, int]
+    bands: tuple[str, ...]
+    dtype: np.dtype[Any]
+    colour: bool = False
+    spacing: tuple[float, float] | None = None
+    unit: str = ""
+    place: Place | None = None
+    void: float | None = None
+    by_regions: bool = False
+
+    @property
+    def pixels(self) -> int:
+        """H times W."""
+        return self.size[0] * self.size[1]
+
+
+Box = tuple[int, int, int, int]
+"""Top, bottom, left and right of a region in pixels, inside the image."""
+
+
+class OpenImage(Protocol):
+    """An opened image."""
+
+    @property
+    def about(self) -> About:
+        """What the file holds."""
+
+    def read(self, box: Box) -> Values:
+        """(h, w, B) stored values of a region, of ``about.dtype``."""
+
+
+@dataclass(frozen=True)
+class Whole:
+    """An image that its library reads as a whole only."""
+
+    about: About
+    values: Values
+
+    def read(self, box: Box) -> Values:
+        """(h, w, B) values of a region."""
+        top, bottom, left, right = box
+        return self.values[top:bottom, left:right]
+
+
+def library(module: str, extra: str, path: Path, what: str) -> ModuleType:
+    """A library that is an extra of this package, imported when a file needs it.
+
+    Args:
+        module: Its import name.
+        extra: The extra that installs it.
+        path: The file that needs it.
+        what: The kind of file, in words.
+
+    Raises:
+        DataError: it is not installed; the message names the extra.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        raise DataError(
+            f"{what} is read with the library {module.partition('.')[0]}, which is not installed",
+            where=path,
+            fix=f"pip install 'underpaint[{extra}]'",
+        ) from None
+
+
+def installed(module: str) -> bool:
+    """Whether a library can be imported, without importing it."""
+    try:
+        return find_spec(module) is not None
+    except ValueError:  # a module that was put out of reach
+        return False
+
+
+@contextmanager
+def explained(path: Path, what: str) -> Iterator[None]:
+    """Everything that a library raises on a damaged file, as one `DataError` that names the file."""
+    try:
+        yield
+    except UnderpaintError:
+        raise
+    except MemoryError:
+        raise
+    except Exception as error:  # libraries meet hostile bytes with every kind of error
+        cause = f"{type(error).__name__}: {error}"[:300]
+        raise DataError(f"{what} cannot be decoded ({cause})", where=path, fix="replace or remove the file") from error
+
+
+def require_file(path: Path, *, folder: bool = False) -> None:
+    """Refuse what is no regular file (a pipe, a device), before a library opens it; ``folder`` allows a folder."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+        what = "the image file is missing" if missing else f"the image file cannot be opened: {reason}"
+        raise DataError(what, where=path, fix="replace or remove the file") from None
+    if not (stat.S_ISREG(mode) or (folder and stat.S_ISDIR(mode))):
+        raise DataError("no regular file", where=path, fix="replace or remove the file")
+
+
+def checked_about(about: About, path: Path) -> About:
+    """The same, if a training can use such an image.
+
+    Raises:
+        DataError: no pixels, a side or a number of bands over the limit, values that are no real numbers, or, of an
+            image that is only read as a whole, too many pixels.
+    """
+    height, width = about.size
+    if min(height, width) < 1:
+        raise DataError("the image has no pixels", where=path, fix="replace or remove the file")
+    if max(height, width) > MAX_SIDE:
+        what = f"the image has {width} x {height} pixels"
+        raise DataError(what, where=path, accepted=f"at most {MAX_SIDE:,} pixels a side", fix="cut it into tiles")
+    if not 1 <= len(about.bands) <= MAX_BANDS:
+        raise DataError(f"the image has {len(about.bands)} bands", where=path, accepted=f"1 to {MAX_BANDS}")
+    if about.dtype.kind not in "buif":
+        raise DataError(f"the values are of type {about.dtype}", where=path, accepted="whole or floating point numbers")
+    if not about.by_regions and about.pixels > MAX_PIXELS:
+        raise DataError(
+            f"the image has {width} x {height} pixels (width x height), in a format that is only read as a whole",
+            where=path,
+            accepted=f"at most {MAX_PIXELS:,} pixels",
+            fix="save it as a tiled TIFF, or cut it into tiles",
+        )
+    return about
+
+
+def numbered(count: int) -> tuple[str, ...]:
+    """Names of bands that the file does not name."""
+    return tuple(str(number) for number in range(1, count + 1))
+
+
+def unique(names: list[str | None], count: int) -> tuple[str, ...]:
+    """``count`` names that differ: those of the file where it has that many, else numbers."""
+    tidy = [" ".join(name.split()) if isinstance(name, str) else "" for name in names]
+    return tuple(tidy) if len(tidy) == count == len({*tidy}) and all(tidy) else numbered(count)
