@@ -59,7 +59,7 @@ def test_both_channels_are_learned_and_every_slice_is_predicted(
     )
     assert run.config.images.bands == ("DAPI", "actin")
     assert run.config.model.bands == 2
-    for low, high in run.config.images.window:  # type: ignore[misc]  # a window a band
+    for low, high in run.config.images.rule.windows or ():
         assert 70 < low < 140 < 900 < high < 1200
     found = underpaint.predict(run.root, data, tmp_path / "masks")
     assert found.written == 6

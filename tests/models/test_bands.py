@@ -13,7 +13,8 @@ STEM = "conv_stem.weight"
 
 def stem(bands: int, **settings: object) -> torch.Tensor:
     network = Network(ModelConfig.parse({"bands": bands, **settings}, "test"), 2)
-    return network.encoder.model.state_dict()[STEM].clone()
+    weights: torch.Tensor = network.encoder.model.state_dict()[STEM]
+    return weights
 
 
 def test_three_bands_keep_the_weights_to_the_bit() -> None:
