@@ -10,8 +10,9 @@ import numpy as np
 from PIL import Image
 
 from underpaint.imagefiles.decode import Pixels
-from underpaint.imagefiles.images import read_deep, read_rgb
-from underpaint.imagefiles.window import Window, own_window
+from underpaint.imagefiles.images import read_rgb
+from underpaint.imagefiles.photograph import read_deep
+from underpaint.imagefiles.window import Window, window_of
 from underpaint.serve.site import Photograph
 
 TILE = 512
@@ -80,7 +81,7 @@ def levels(size: tuple[int, int]) -> int:
 def depth_and_window(one: Photograph) -> tuple[int, Window | None]:
     """Bits of a channel, and the window of values of a photograph of 16 bits. Raises `DataError`."""
     deep = read_deep(one.path)
-    return (8, None) if deep is None else (16, own_window(deep))
+    return (8, None) if deep is None else (16, window_of([deep]))
 
 
 def index_png(index: Pixels) -> bytes:

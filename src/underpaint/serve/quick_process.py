@@ -31,7 +31,7 @@ from underpaint.core.errors import UnderpaintError
 from underpaint.core.rng import generator
 from underpaint.data.hinted import at_working_size
 from underpaint.features.doubt import Doubt, Spot
-from underpaint.imagefiles.images import read_rgb
+from underpaint.imagefiles.rule import read_image
 from underpaint.serve.pictures import index_png
 from underpaint.serve.site import number_of
 from underpaint.workflows.next import asked_classes, place_of
@@ -148,13 +148,13 @@ class QuickProcess:
         yield from names
 
     def _mask(self, model: QuickModel, name: str) -> None:
-        data, config = model.plan.data, model.plan.config.data
+        data, config = model.plan.data, model.plan.config
         try:
-            rgb = read_rgb(data.images[name], window=config.fixed)
+            rgb = read_image(data.images[name], config.images.rule)
         except UnderpaintError as error:
             _answer({"mask": {"image": name, "revision": self._fitted, "fault": error.what}})
             return
-        small = at_working_size(rgb, config.working)
+        small = at_working_size(rgb, config.data.working)
         features = model.bank.features(small)
         masks, seen, size = model.masks(), small.shape[:2], (rgb.shape[0], rgb.shape[1])
         marked = None
