@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from underpaint.core.errors import DataError, RunError
+from underpaint.core.errors import RunError, UnderpaintError
 from underpaint.core.json_text import read_json
 
 ADDRESS = "server.json"
@@ -60,7 +60,7 @@ def read_address(folder: Path) -> Address | None:
         held = read_json(folder / ADDRESS, max_bytes=1 << 16)
         url, token = held["address"], held["token"]
         urlsplit(url).port  # noqa: B018 - raises where it is none
-    except (DataError, KeyError, TypeError, ValueError, AttributeError):
+    except (UnderpaintError, KeyError, TypeError, ValueError, AttributeError):
         return None
     return Address(url, token) if isinstance(token, str) and len(token) >= 43 and token.isascii() else None
 

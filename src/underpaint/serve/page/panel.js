@@ -90,7 +90,7 @@ export class Panel {
       const state = this.tagOf(name);
       tag.textContent = text.tagStates[state];
       tag.setAttribute("data-tag", state);
-      tag.setAttribute("aria-label", `${text.inPhotograph(name)} ${text.tagWords[state]}`);
+      tag.setAttribute("aria-label", `${text.inPhotograph(name)} ${state === "unknown" ? text.tagWords.unknown : text.tagStates[state]}`);
       const hidden = this.project.hidden.has(name);
       eye.setAttribute("aria-pressed", String(!hidden));
       eye.setAttribute("aria-label", text.show(name));

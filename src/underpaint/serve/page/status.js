@@ -31,7 +31,7 @@ export class StatusLine {
     this.#showSaved();
     this.#put(this.model, ...this.#modelWords());
     this.#put(this.run, this.#runWords());
-    this.#tellEnd();
+    void this.#tellEnd();
   }
 
   #showSaved() {
@@ -77,19 +77,20 @@ export class StatusLine {
   }
 
   /** Says once how a training ended. */
-  #tellEnd() {
-    const { run } = this.project.info;
-    const state = run ? `${run.id} ${run.state}` : "";
-    const known = this.#told !== null && this.#told !== state;
-    this.#told = state;
-    if (!run || !known) return;
-    if (run.state === "finished") notice(text.trainingEnded(run.id));
-    if (run.state === "stopped") notice(text.trainingStopped(run.id));
-    if (run.state === "failed") notice(text.trainingFailed(run.id, run.fault ?? ""), "fault");
+  async #tellEnd() {
+    const now = this.project.info.run?.id ?? null;
+    const before = this.#running;
+    this.#running = now;
+    if (before === null || before === now) return;
+    const { items } = /** @type {{items: import("./types.js").RunInfo[]}} */ (await this.project.api.get("runs").catch(() => ({ items: [] })));
+    const run = items.find(({ id }) => id === before);
+    if (run?.state === "finished") notice(text.trainingEnded(run.id));
+    else if (run?.state === "failed") notice(text.trainingFailed(run.id, run.fault ?? ""), "fault");
+    else if (run) notice(text.trainingStopped(run.id));
   }
 
-  /** @type {string | null} */
-  #told = null;
+  /** @type {string | null} the training that ran when the page last looked */
+  #running = null;
 
   /** @param {HTMLElement} element @param {string} words @param {string} [state] */
   #put(element, words, state = "") {
