@@ -41,6 +41,18 @@ def predict(
     ] = None,
     lenient: Lenient = False,
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Also keep class probabilities.")] = False,
+    overlay: Annotated[
+        bool, typer.Option("--overlay", help="Also pictures of the masks over the images, and a contact sheet.")
+    ] = False,
+    measures: Annotated[
+        bool, typer.Option("--measures", help="Also measures.csv: pixels, regions and areas in the image's own unit.")
+    ] = False,
+    polygons: Annotated[
+        str | None, typer.Option(help="Also the regions as polygons: geojson (a file an image) or gpkg (one file).")
+    ] = None,
+    least: Annotated[int, typer.Option(help="Regions of fewer pixels are left out of measures and polygons.")] = 1,
+    fill: Annotated[int, typer.Option(help="Holes of at most so many pixels are filled in polygons.")] = 0,
+    simplify: Annotated[float, typer.Option(help="Pixels by which polygons may differ from the mask.")] = 0.0,
     cam: Annotated[
         bool, typer.Option("--cam", help="Instead of masks: what the classifier of tags looked at, class by class.")
     ] = False,
@@ -73,6 +85,12 @@ def predict(
             probabilities=probabilities,
             hints=hints or [],
             lenient=lenient,
+            overlay=overlay,
+            measures=measures,
+            polygons=polygons,  # type: ignore[arg-type]  # the library refuses another word
+            least=least,
+            fill=fill,
+            simplify=simplify,
             draw="responses" if cam else "uncertainty" if uncertainty else "masks",
             on_progress=counting(bar, "images"),
         )

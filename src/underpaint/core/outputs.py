@@ -108,6 +108,21 @@ class Output:
             self.written[name].add(digest)
         write_atomic(path, content, root=self.root)
 
+    def take(self, path: Path, made: Path) -> None:
+        """Put a finished file in its place, as `write` does for content that memory holds."""
+        name = path.relative_to(self.root).as_posix()
+        if os.path.lexists(path) and not self._own(name):
+            raise _strangers(self.root, [name])
+        with made.open("rb") as file:
+            digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+        if digest not in self.written.setdefault(name, set()):
+            self._append("", {"file": name, "digest": digest, "by": self.by})
+            self.written[name].add(digest)
+        try:
+            made.replace(path)
+        except OSError as error:
+            raise _refused(self.root, error) from error
+
     def _own(self, name: str) -> bool:
         path, digests = self.root / name, self.written.get(name)
         if digests is None or path.is_symlink() or not path.is_file():

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +23,10 @@ from underpaint.data.whole import check_fits, drawn_labels, ignored_pixels, whol
 from underpaint.datasets.folder import DataFolder
 from underpaint.hints.rasterise import UNKNOWN, Mask
 from underpaint.hints.types import Hints
-from underpaint.imagefiles.decode import Pixels
+from underpaint.hints.windows import hints_within
+from underpaint.imagefiles.decode import MAX_PIXELS, Pixels
 from underpaint.imagefiles.images import image_size
-from underpaint.imagefiles.rule import COLOUR, ReadingRule, read_image
+from underpaint.imagefiles.rule import COLOUR, ReadingRule, open_seen, read_image
 from underpaint.imagefiles.slices import file_and_slice
 
 log = logging.getLogger(__name__)
@@ -35,6 +37,10 @@ Key = tuple[int, int]
 
 DENSE_SHARE = 0.5
 """If more than this share of the pixels is labelled, nearly every crop contains some, so crops need no anchors."""
+
+
+EXCERPT = 512
+"""Pixels of a side of what is shown of an image that is too large."""
 
 
 @dataclass
@@ -97,6 +103,7 @@ class HintedImages(Dataset[Sample]):
         self.geometry: dict[str, Geometry] = {}
         self._sizes: dict[str, tuple[int, int]] = {}
         self._bytes: dict[str, int] = {}
+        self._crops: set[str] = set()
         for name, hint in self.hints.items():
             self._add(name, hint)
         if not self.geometry:
@@ -120,6 +127,8 @@ class HintedImages(Dataset[Sample]):
             self.unreadable[name] = str(error)
             return
         check_fits(hint, geometry, size, self.data.labels(hint))
+        if math.prod(size) > MAX_PIXELS:
+            self._crops.add(name)
         self.geometry[name], self._sizes[name] = geometry, size
         self._bytes[name] = _bytes(self.data.images[name])
 
@@ -139,6 +148,8 @@ class HintedImages(Dataset[Sample]):
             if name in self.unreadable:
                 continue
             try:
+                if name in self._crops:
+                    return self._crop_sample(epoch, name)
                 rgb = self._image(name)
             except DataError as error:  # only unreadable images are skipped, not unreadable label files
                 log.warning("skipped: %s", error)
@@ -151,6 +162,41 @@ class HintedImages(Dataset[Sample]):
             fix=next(iter(self.unreadable.values())),
         )
 
+    def _crop_sample(self, epoch: int, name: str) -> Sample:
+        """The sample of an image that is too large to be read: of the drawn window alone, with the hints cut to it."""
+        rng, views, geometry = generator(self.seed, "view", epoch, name), self.views, self.geometry[name]
+        middles = (geometry.extents[:, :2] + geometry.extents[:, 2:]) / 2
+        anchors = np.concatenate([geometry.anchors(), middles])
+        view = draw_view(rng, self._sizes[name], views.crop, scales=views.scales, flip=views.flip, anchors=anchors)
+        rgb, part, drawn, ignored = self._window(name, view)
+        size = (view.height, view.width)
+        return self._viewed(rng, name, rgb, replace(view, top=0, left=0), part, size, drawn, None, ignored, None)
+
+    def _window(self, name: str, view: View) -> tuple[Pixels, Geometry, Mask | None, Mask | None]:
+        """Pixels and hints of the part of a large image that a view sees: geometry, areas, and ignored areas."""
+        size = (view.height, view.width)
+        hints = hints_within(self.hints[name], view.top, view.left, size)
+        with open_seen(self.data.images[name], self.rule) as image:
+            rgb = image.read((view.top, view.top + view.height, view.left, view.left + view.width))
+        part = replace(Geometry.of(hints, self.data.classes), knowledge=self.geometry[name].knowledge)
+        return rgb, part, drawn_labels(hints, self.data.classes, size, None), ignored_pixels(hints, part, size)
+
+    def excerpt(self, name: str) -> TrainingImage:
+        """A training image; of one that is too large, a part around its first hint, to look at."""
+        if name not in self._crops:
+            return self.training_image(name)
+        geometry, size = self.geometry[name], self._sizes[name]
+        at = np.concatenate([geometry.anchors(), geometry.extents[:, :2]])[:1]
+        x, y = at[0] if len(at) else (0.0, 0.0)
+        side = (min(EXCERPT, size[0]), min(EXCERPT, size[1]))
+        top, left = (int(min(max(0, p - s // 2), n - s)) for p, s, n in zip((y, x), side, size, strict=True))
+        view = View(top, left, *side, side, (0, 0), side, flip=False)
+        rgb, part, drawn, ignored = self._window(name, view)
+        whole = whole_view(side)
+        candidates = part.candidates(whole, side, self.data.classes, labels=drawn, made=None, ignored=ignored)
+        known = part.knowledge
+        return TrainingImage(name, rgb, rgb, self.hints[name], candidates, ~known.absent, known.present)
+
     def _sample(self, epoch: int, name: str, rgb: np.ndarray) -> Sample:
         rng = generator(self.seed, "view", epoch, name)
         views, geometry = self.views, self.geometry[name]
@@ -159,12 +205,30 @@ class HintedImages(Dataset[Sample]):
         soft = self.pseudo.soft(name, source) if self.pseudo is not None else None
         anchors = np.empty((0, 2)) if soft is not None else _anchors(geometry, drawn, learnt)
         view = draw_view(rng, source, views.crop, scales=views.scales, flip=views.flip, anchors=anchors)
+        ignored = self._ignored(name)
+        return self._viewed(rng, name, rgb, view, geometry, source, drawn, learnt, ignored, soft)
+
+    def _viewed(
+        self,
+        rng: np.random.Generator,
+        name: str,
+        rgb: np.ndarray,
+        view: View,
+        geometry: Geometry,
+        source: tuple[int, int],
+        drawn: Mask | None,
+        learnt: Mask | None,
+        without: Mask | None,
+        soft: torch.Tensor | None,
+    ) -> Sample:
+        """The sample of (H', W', B) pixels and what is known of them, seen through a view."""
+        views = self.views
         pixels = view.image(torch.from_numpy(rgb).permute(2, 0, 1)).float().div_(255)
         valid = view.valid()
         if views.colour_jitter:
             pixels = jitter_colours(pixels, rng, views.colour_jitter) * valid
         labels, made = self._seen(view, drawn), self._seen(view, learnt)
-        ignored = self._seen(view, self._ignored(name))
+        ignored = self._seen(view, without)
         candidates = geometry.candidates(view, source, self.data.classes, labels=labels, made=made, ignored=ignored)
         knowledge = geometry.knowledge
         return Sample(

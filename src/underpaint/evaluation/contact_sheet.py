@@ -38,7 +38,20 @@ class RingedPhotograph:
     words: tuple[str, str]
 
 
-def contact_sheet(cells: Iterable[RingedPhotograph]) -> bytes:
+@dataclass(frozen=True)
+class ContactCell:
+    """A cell without a ring.
+
+    Args:
+        rgb: (H, W, 3) uint8.
+        words: Two lines below it.
+    """
+
+    rgb: npt.NDArray[np.uint8]
+    words: tuple[str, str]
+
+
+def contact_sheet(cells: Iterable[RingedPhotograph | ContactCell]) -> bytes:
     """The sheet as PNG, `COLUMNS` photographs a row. Photographs are made small one by one, as they come.
 
     Raises:
@@ -58,21 +71,26 @@ def contact_sheet(cells: Iterable[RingedPhotograph]) -> bytes:
     return buffer.getvalue()
 
 
-def _cell(cell: RingedPhotograph) -> Image.Image:
+def _cell(cell: RingedPhotograph | ContactCell) -> Image.Image:
     photograph = Image.fromarray(cell.rgb)
     factor = SIDE / max(photograph.size)
     width, height = (max(1, round(side * factor)) for side in photograph.size)
     photograph = photograph.resize((width, height))
-    pen = ImageDraw.Draw(photograph)
-    x, y, radius = cell.x * factor, cell.y * factor, max(LEAST_RADIUS, cell.radius * factor)
-    for reach, colour in ((radius, "black"), (radius - 2, "white")):  # visible on dark and on light photographs
-        pen.ellipse((x - reach, y - reach, x + reach, y + reach), outline=colour, width=2)
+    if isinstance(cell, RingedPhotograph):
+        _ring(photograph, cell, factor)
     whole = Image.new("RGB", (SIDE, SIDE + CAPTION), "white")
     whole.paste(photograph, ((SIDE - photograph.width) // 2, (SIDE - photograph.height) // 2))
     text, font = ImageDraw.Draw(whole), ImageFont.load_default(TEXT)
     for line, words in enumerate(cell.words):
         text.text((2, SIDE + 2 + line * (TEXT + 4)), _fitting(printable(words), font), fill="black", font=font)
     return whole
+
+
+def _ring(photograph: Image.Image, cell: RingedPhotograph, factor: float) -> None:
+    pen = ImageDraw.Draw(photograph)
+    x, y, radius = cell.x * factor, cell.y * factor, max(LEAST_RADIUS, cell.radius * factor)
+    for reach, colour in ((radius, "black"), (radius - 2, "white")):  # visible on dark and on light photographs
+        pen.ellipse((x - reach, y - reach, x + reach, y + reach), outline=colour, width=2)
 
 
 def _fitting(words: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:

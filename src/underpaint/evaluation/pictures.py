@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import math
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from underpaint.core.classes import VOID, ClassTable
 from underpaint.core.errors import DataError
@@ -95,3 +97,10 @@ def _grown(seeds: Mask, radius: float) -> Mask:
             moved = padded[reach + dy : reach + dy + height, reach + dx : reach + dx + width]
             np.copyto(grown, moved, where=grown == VOID)
     return grown
+
+
+def png(pixels: Rgb) -> bytes:
+    """The bytes of a PNG file of a picture (H, W, 3) uint8."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG")
+    return buffer.getvalue()

@@ -4,6 +4,7 @@ from underpaint.predict.config import PredictConfig
 from underpaint.predict.folder import Summary, predict_folder
 from underpaint.predict.heat import draw_responses
 from underpaint.predict.predictor import MASK_CRF, Predictor
+from underpaint.predict.results import Wanted
 from underpaint.predict.uncertainty import UncertaintyPredictor, draw_uncertainty
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Predictor",
     "Summary",
     "UncertaintyPredictor",
+    "Wanted",
     "draw_responses",
     "draw_uncertainty",
     "predict_folder",

@@ -15,7 +15,7 @@ Area = tuple[int, int, int, int]
 
 
 def blended(
-    size: tuple[int, int], output: Callable[[Tile], Tensor], *, tile: int, overlap: int
+    size: tuple[int, int], output: Callable[[Tile], Tensor], *, tile: int, overlap: int, first: int = 0
 ) -> Iterator[tuple[Area, Tensor]]:
     """Predict an image tile by tile.
 
@@ -28,29 +28,41 @@ def blended(
         output: Returns the (K, h, w) output of the network for a tile.
         tile: Longest side of the part that the network sees, in pixels, as in `tiles`.
         overlap: Width of the context around the kept part in pixels, as in `tiles`.
+        first: The row of tiles from which on areas are given. The row before it is predicted as well, since its
+            numbers are averaged with those below.
 
     Yields:
         Areas that together contain every pixel of the image exactly once, with their (K, h, w) averaged outputs.
     """
     every = list(tiles(size, tile=tile, overlap=overlap))
     if len(every) == 1:
-        yield (0, size[0], 0, size[1]), output(every[0])
+        if first == 0:
+            yield (0, size[0], 0, size[1]), output(every[0])
         return
     reach = overlap // 2
     above: Tensor | None = None
-    for (_, bottom), row in groupby(every, key=lambda each: each.kept[:2]):
+    for number, ((_, bottom), row) in enumerate(groupby(every, key=lambda each: each.kept[:2])):
+        if number < first - 1:
+            continue
         end = size[0] if bottom == size[0] else max(0, bottom - reach)
         below: Tensor | None = None
         for (top, left), here in _across(size, row, output, reach):
             right = left + here.shape[2]
             if above is not None:
                 here[:, : above.shape[1]] += above[:, :, left:right]
-            yield (top, end, left, right), here[:, : end - top]
+            if number >= first:
+                yield (top, end, left, right), here[:, : end - top]
             if end < size[0]:
                 rest = here[:, end - top :]
                 below = rest.new_zeros(len(rest), rest.shape[1], size[1]) if below is None else below
                 below[:, :, left:right] = rest
         above = below
+
+
+def ends_of_rows(size: tuple[int, int], *, tile: int, overlap: int) -> list[int]:
+    """The row of pixels at which the areas of each row of tiles end, in order."""
+    bottoms = sorted({each.kept[1] for each in tiles(size, tile=tile, overlap=overlap)})
+    return [bottom if bottom == size[0] else max(0, bottom - overlap // 2) for bottom in bottoms]
 
 
 def _across(

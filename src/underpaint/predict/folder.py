@@ -9,17 +9,25 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
+from underpaint.core.atomic import scratch_folder
 from underpaint.core.classes import ClassTable
+from underpaint.core.digest import files_digest, fingerprint
 from underpaint.core.errors import ConfigError, DataError, listing
 from underpaint.core.inside import lies_in, real
 from underpaint.core.outputs import Output
 from underpaint.imagefiles.images import SUFFIXES, find_images
+from underpaint.imagefiles.mask_tiff import write_mask_tiff, write_planes_tiff
 from underpaint.imagefiles.masks import index_mask_png
-from underpaint.imagefiles.rule import COLOUR, ReadingRule
-from underpaint.imagefiles.survey import Cut, read_counted, survey, windows_in_words
+from underpaint.imagefiles.opening import about_of, is_geo
+from underpaint.imagefiles.readers.base import About
+from underpaint.imagefiles.rule import COLOUR, ReadingRule, SeenImage, open_seen
+from underpaint.imagefiles.survey import Cut, count_cut, read_counted, survey, windows_in_words
 from underpaint.predict.bounds import Bound
-from underpaint.predict.predictor import Coarse, Pixels, Predictor
+from underpaint.predict.large import Spool, is_large, predict_rows, weights_digest
+from underpaint.predict.predictor import STRIDE, Coarse, Pixels, Predictor
+from underpaint.predict.results import Results, Wanted
 from underpaint.predict.summary import Row, summary_csv
 
 PROBABILITIES = "probabilities"
@@ -65,6 +73,7 @@ def predict_folder(
     rule: ReadingRule = COLOUR,
     probabilities: bool = False,
     bounds: Bounds = unbounded,
+    wanted: Wanted | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Summary:
     """Write a mask for every image, with the image's name and upright size.
@@ -90,6 +99,7 @@ def predict_folder(
             over these images.
         probabilities: Also store probabilities.
         bounds: Returns the classes that hints allow in an image, from its name and (H, W).
+        wanted: Pictures, measures and polygons to write beside the masks.
         on_progress: Called with (done, total), first with done = 0.
 
     Returns:
@@ -104,16 +114,41 @@ def predict_folder(
     if len(classes) != predictor.classes:
         raise ConfigError(f"{len(classes)} classes for a network of {predictor.classes}", where="classes")
     found, output = open_output(images, out, holds="masks", by=by, of=of_classes(classes))
+    results = Results(output, classes, wanted or Wanted())
 
     def index(name: str, rgb: Pixels) -> Pixels:
         bound = bounds(name, (rgb.shape[0], rgb.shape[1]))
         if not probabilities:
-            return predictor.index(rgb, bound=bound)
-        labels, coarse = predictor.index_and_coarse(rgb, bound=bound)
-        output.write(output.root / PROBABILITIES / f"{name}.npz", _npz(coarse, labels.shape, classes))
+            labels = predictor.index(rgb, bound=bound)
+        else:
+            labels, coarse = predictor.index_and_coarse(rgb, bound=bound)
+            output.write(output.root / PROBABILITIES / f"{name}.npz", _npz(coarse, labels.shape, classes))
+            _keep_map(output, name, found[name], coarse, classes)
+        results.see(name, rgb, labels)
         return labels
 
-    return write_masks(found, output, classes, index, on_progress, rule=rule, prepared=unprepared)
+    def large(image: SeenImage, spool: Spool) -> Pixels:
+        if bounds(image.path.stem, image.size) is not None:
+            raise DataError("hints do not bound the masks of images of this size", fix="predict it without --hints")
+        stamp = fingerprint(weights_digest(predictor.network), files_digest([image.path]), str(image.windows))
+        return predict_rows(predictor, image, spool, stamp=stamp)
+
+    summary = write_masks(
+        found,
+        output,
+        classes,
+        index,
+        on_progress,
+        rule=rule,
+        prepared=unprepared,
+        predict_large=large,
+        on_mask=results.add,
+        at_end=results.finish,
+    )
+    if not results.large:
+        return summary
+    what = f"{len(results.large)} image(s) are too large for polygons and counts of regions: {listing(results.large)}"
+    return replace(summary, notes=(*summary.notes, what))
 
 
 def of_classes(classes: ClassTable) -> str:
@@ -130,6 +165,9 @@ def write_masks(
     *,
     rule: ReadingRule,
     prepared: Prepared[Item],
+    predict_large: Callable[[SeenImage, Spool], Pixels] | None = None,
+    on_mask: Callable[[str, Pixels, About], None] = lambda name, labels, about: None,
+    at_end: Callable[[], None] = lambda: None,
 ) -> Summary:
     """Write a mask for every image that can be read, and ``summary.csv`` last.
 
@@ -141,26 +179,57 @@ def write_masks(
         on_progress: Called with (done, total), first with done = 0.
         rule: As in `predict_folder`.
         prepared: As in `write_each`.
+        predict_large: Gives the mask of an image that is not read as a whole, mapped from a spool; None where such
+            images are refused.
+        on_mask: Called with the name, the mask and what the image says of itself, when the mask is written.
+        at_end: Called before the table is written.
 
     Raises:
         DataError: A file cannot be written, or masks were removed during the prediction.
     """
     rows: list[Row] = []
+    masks: list[Path] = []
+    large = {name: path for name, path in found.items() if predict_large is not None and is_large(path)}
+
+    def keep(name: str, labels: Pixels) -> None:
+        about = about_of(found[name])
+        path = _mask(output.root, name, found[name])
+        if path.suffix == ".tif":
+            with scratch_folder(path) as folder:
+                write_mask_tiff(folder / path.name, labels, classes, about.place)
+                output.take(path, folder / path.name)
+        else:
+            output.write(path, index_mask_png(path, labels, classes))
+        masks.append(path)
+        counts = _counted(labels, len(classes))
+        rows.append(Row(name, labels.shape[0], labels.shape[1], tuple(counts / labels.size)))
+        on_mask(name, labels, about)
 
     def write(name: str, item: Item) -> int:
-        labels = index(name, item)
-        path = _mask(output.root, name)
-        output.write(path, index_mask_png(path, labels, classes))
-        counts = np.bincount(labels.ravel(), minlength=len(classes))
-        rows.append(Row(name, labels.shape[0], labels.shape[1], tuple(counts / labels.size)))
+        keep(name, index(name, item))
         return 1
 
-    def table() -> None:
+    def rest(skipped: dict[str, str], seen: ReadingRule, cut: Cut) -> int:
+        for name, path in large.items():
+            assert predict_large is not None  # else no image counts as large
+            try:
+                with open_seen(path, seen) as image:
+                    count_cut(name, image, cut)
+                    spool = Spool(_spool(output.root, name), image.size)
+                    keep(name, predict_large(image, spool))
+                    spool.remove()
+            except DataError as error:
+                if not output.root.is_dir():
+                    raise
+                skipped[name] = error.brief
+        at_end()
         output.write(output.root / "summary.csv", summary_csv(rows, classes))
+        return sum(row.image in large for row in rows)
 
-    summary = write_each(found, output, write, on_progress, rule=rule, last=table, prepared=prepared)
-    _check_there([_mask(output.root, row.image) for row in rows], output.root)
-    stale = {name: why + _stale(_mask(output.root, name)) for name, why in summary.skipped.items()}
+    small = {name: path for name, path in found.items() if name not in large}
+    summary = write_each(small, output, write, on_progress, rule=rule, last=rest, prepared=prepared)
+    _check_there(masks, output.root)
+    stale = {name: why + _stale(_mask(output.root, name, found[name])) for name, why in summary.skipped.items()}
     return replace(summary, skipped=stale)
 
 
@@ -207,7 +276,7 @@ def write_each(
     *,
     rule: ReadingRule,
     prepared: Prepared[Item],
-    last: Callable[[], None] = lambda: None,
+    last: Callable[[dict[str, str], ReadingRule, Cut], int] = lambda skipped, rule, cut: 0,
 ) -> Summary:
     """Read the images one by one, and write and count the results of each.
 
@@ -219,7 +288,8 @@ def write_each(
         rule: As in `predict_folder`.
         prepared: Converts the images that can be read into the items that ``write`` receives; it may read some images
             in advance.
-        last: Called after all images.
+        last: Called after all images with what was skipped, the rule, and what was cut; returns how many more results
+            there are.
 
     Raises:
         DataError: A file cannot be written; the message has the number of files written before.
@@ -231,7 +301,7 @@ def write_each(
     try:
         for name, item in prepared(_read_each(found, skipped, on_progress, seen, cut)):
             written += write(name, item)
-        last()
+        written += last(skipped, seen, cut)
     except DataError as error:
         raise DataError(
             f"{error.what}; {written} of the {output.holds} were written before, each whole",
@@ -295,8 +365,38 @@ def _npz(coarse: Coarse, size: tuple[int, ...], classes: ClassTable) -> bytes:
     return buffer.getvalue()
 
 
-def _mask(out: Path, name: str) -> Path:
-    return out / f"{name}.png"  # not with_suffix: "photo.v2" would lose its ending
+def _keep_map(output: Output, name: str, source: Path, coarse: Coarse, classes: ClassTable) -> None:
+    """Probabilities of an image with a place on a map, also as a GeoTIFF of float32 with a band for each class."""
+    place = about_of(source).place if is_geo(source) else None
+    if place is None:
+        return
+    a, b, c, d, e, f = place.transform
+    cells = replace(place, transform=(a * STRIDE, b * STRIDE, c, d * STRIDE, e * STRIDE, f))
+    path = output.root / PROBABILITIES / f"{name}.tif"
+    with scratch_folder(path) as folder:
+        write_planes_tiff(folder / path.name, coarse.astype(np.float32), classes.names, cells)
+        output.take(path, folder / path.name)
+
+
+def _counted(labels: Pixels, classes: int) -> npt.NDArray[np.int64]:
+    """(C,) pixels of each class, of a mask that may be mapped from a file."""
+    counts = np.zeros(classes, np.int64)
+    for top in range(0, labels.shape[0], 1024):
+        counts += np.bincount(labels[top : top + 1024].ravel(), minlength=classes)
+    return counts
+
+
+def _mask(out: Path, name: str, source: Path) -> Path:
+    """A PNG; of images with a place on a map, or too large for one, a TIFF."""
+    ending = "tif" if is_geo(source) or is_large(source) else "png"
+    return out / f"{name}.{ending}"  # not with_suffix: "photo.v2" would lose its ending
+
+
+def _spool(out: Path, name: str) -> Path:
+    """The hidden file of the rows of a large mask that are done."""
+    path = out / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.with_name(f".{path.name}.rows")
 
 
 def _stale(mask: Path) -> str:
@@ -342,7 +442,7 @@ def _check_apart(images: Path, out: Path) -> None:
 
 def _check_targets(found: Mapping[str, Path], out: Path) -> None:
     """Refuse outputs that would replace each other or an image, or that lie outside the output folder."""
-    targets = {name: _mask(out, name) for name in found}
+    targets = {name: _mask(out, name, path) for name, path in found.items()}
     files = {*targets.values(), out / "summary.csv"}
     folders = {parent for target in targets.values() for parent in target.parents}
     clashes = sorted(str(path.relative_to(out)) for path in files & folders)

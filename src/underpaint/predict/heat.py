@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
 from torch.nn import functional as F
 
 from underpaint.core.classes import ClassTable
+from underpaint.evaluation.pictures import png
 from underpaint.imagefiles.rule import COLOUR, ReadingRule, picture
 from underpaint.predict.folder import Summary, open_output, unprepared, write_each
 from underpaint.predict.predictor import Pixels
@@ -93,10 +92,3 @@ def heat(rgb: Pixels, response: npt.NDArray[np.float32], *, peak: float | None =
 def _plain(name: str) -> str:
     """The name of a class in a form that is safe in a file name."""
     return re.sub(r"[^\w-]+", "-", name)
-
-
-def png(pixels: Pixels) -> bytes:
-    """The bytes of a PNG file of a picture (H, W, 3) uint8."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="PNG")
-    return buffer.getvalue()

@@ -101,6 +101,25 @@ class Predictor:
             coarse[:, top : top + pooled.shape[1], left : left + pooled.shape[2]] = pooled
         return index, coarse
 
+    def areas(
+        self, size: tuple[int, int], read: Callable[[Area], Pixels], *, first: int = 0
+    ) -> Iterator[tuple[Area, Pixels]]:
+        """Areas with their (h, w) uint8 most probable classes, of an image that is read tile by tile.
+
+        Args:
+            size: (H, W) of the image.
+            read: Returns the (h, w, B) uint8 pixels of an area.
+            first: The row of tiles to begin with, as in `blended`.
+        """
+
+        def output(tile: Tile) -> Tensor:
+            return self._tile(read(tile.seen), None, ranks=False)
+
+        side, overlap = self.config.image_tile(self.network.field)
+        for area, part in blended(size, output, tile=side, overlap=overlap, first=first):
+            if part.numel():
+                yield area, part.max(0).indices.to(torch.uint8).cpu().numpy()
+
     def _parts(self, rgb: Pixels, bound: Bound | None, *, ranks: bool = False) -> Iterator[tuple[Area, Tensor]]:
         """Areas with their (C, h, w) probabilities; with ``ranks`` any numbers that order the classes alike."""
         bands = self.network.mean.numel()

@@ -37,11 +37,12 @@ def summary_csv(rows: Iterable[Row], classes: ClassTable) -> bytes:
     """
     text = io.StringIO(newline="")
     table = csv.writer(text)
-    table.writerow(["image", "height", "width", *map(_inert, classes.names)])
+    table.writerow(["image", "height", "width", *map(inert, classes.names)])
     for row in rows:
-        table.writerow([_inert(row.image), row.height, row.width, *(f"{share:.6f}" for share in row.shares)])
+        table.writerow([inert(row.image), row.height, row.width, *(f"{share:.6f}" for share in row.shares)])
     return text.getvalue().encode("utf-8", "backslashreplace")
 
 
-def _inert(name: str) -> str:
+def inert(name: str) -> str:
+    """A name that no spreadsheet takes for a formula."""
     return f"'{name}" if name.startswith(FORMULA) else name

@@ -14,13 +14,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from underpaint.core.errors import ConfigError
+from underpaint.evaluation.pictures import png
 from underpaint.imagefiles.rule import COLOUR, ReadingRule
 from underpaint.models.inference import FullSize
 from underpaint.models.network import Network
 from underpaint.predict.blend import blended
 from underpaint.predict.config import PredictConfig
 from underpaint.predict.folder import Summary, open_output, unprepared, write_each
-from underpaint.predict.heat import heat, png
+from underpaint.predict.heat import heat
 from underpaint.predict.predictor import STRIDE, Pixels, forward_at
 from underpaint.predict.tiles import Tile
 

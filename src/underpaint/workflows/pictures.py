@@ -81,9 +81,8 @@ def _samples(run: RunFolder, data: DataFolder, hints: Mapping[str, Hints]) -> It
     for name in [*some, *(name for name in names if name not in some)]:
         with suppress(DataError):  # the training has reported unreadable images already
             shown = {name: hints[name]}
-            yield from HintedImages(
-                data, shown, config.views, seed=config.seed, rule=config.images.rule
-            ).training_images()
+            images = HintedImages(data, shown, config.views, seed=config.seed, rule=config.images.rule)
+            yield images.excerpt(name)
 
 
 def _fit(row: np.ndarray, width: int = 800) -> np.ndarray:

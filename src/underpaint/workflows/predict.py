@@ -32,6 +32,12 @@ def predict(
     hints: Known = (),
     lenient: bool = False,
     draw: Draw = "masks",
+    overlay: bool = False,
+    measures: bool = False,
+    polygons: Literal["geojson", "gpkg"] | None = None,
+    least: int = 1,
+    fill: int = 0,
+    simplify: float = 0.0,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Summary:
     """Write a mask for every photograph, under its own name and of its own size.
@@ -53,6 +59,13 @@ def predict(
         lenient: As in `underpaint.train`, for these hints.
         draw: ``masks``; or instead ``responses``, pictures of the class activation map of every class (scales and flip
             have an effect), or ``uncertainty``, pictures of the learned label uncertainty.
+        overlay: Also write pictures of the masks over the images, and a contact sheet.
+        measures: Also write ``measures.csv``: pixels, connected regions and areas, in the image's own unit.
+        polygons: Also write the connected regions as polygons, ``geojson`` for each image or one ``gpkg``; in map
+            coordinates where the image has them.
+        least: Regions of fewer pixels are left out of measures and polygons.
+        fill: Holes of at most so many pixels are filled in polygons.
+        simplify: Pixels by which polygons may differ from the mask.
         on_progress: Called with (done, total).
 
     Returns:
@@ -76,7 +89,14 @@ def predict(
     if draw != "masks" and (crf or probabilities or hints):
         raise ConfigError(f"{draw} are drawn without a CRF, hints or probabilities", fix="leave these out")
 
-    from underpaint.predict import UncertaintyPredictor, draw_responses, draw_uncertainty, predict_folder
+    if polygons not in (None, "geojson", "gpkg"):
+        raise ConfigError(f"polygons is {polygons!r}", where="polygons", accepted="geojson, gpkg")
+    if min(least, 1 + fill, 1 + simplify) < 1:
+        raise ConfigError("sizes of regions are negative", where="least, fill, simplify", accepted="1, 0, 0 or more")
+    if draw != "masks" and (overlay or measures or polygons):
+        raise ConfigError(f"{draw} are no masks", fix="leave out overlay, measures and polygons")
+
+    from underpaint.predict import UncertaintyPredictor, Wanted, draw_responses, draw_uncertainty, predict_folder
     from underpaint.predict.folder import unbounded
     from underpaint.predict.responses import CamPredictor
     from underpaint.workflows.known import KnownPhotographs
@@ -101,6 +121,7 @@ def predict(
         by=by,
         rule=rule,
         probabilities=probabilities,
+        wanted=Wanted(overlay, measures, polygons, least, fill, simplify),
         bounds=unbounded if known is None else known.bound,
         on_progress=on_progress,
     )

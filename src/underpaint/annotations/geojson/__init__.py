@@ -14,7 +14,7 @@ FORMAT = Format(
     title="GeoJSON in pixels",
     layout="a .geojson file an image",
     sniff=is_geojson,
-    read=lambda path, reading: read_geojson(path, left_out=reading.left_out),
+    read=lambda path, reading: read_geojson(path, left_out=reading.left_out, images=reading.images),
     holds=frozenset({Part.POLYGONS, Part.HOLES, Part.CLICKS, Part.SCRIBBLES, Part.IGNORED}),
     as_pixels=frozenset({Part.BITMAPS}),
     writer=lambda path, hints, writing: write_geojson(path, hints, file=writing.file),

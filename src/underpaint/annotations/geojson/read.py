@@ -8,10 +8,20 @@ is refused with the reason, and never taken for pixels.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from underpaint.annotations.geojson.maps import (
+    GEOPACKAGE,
+    Layer,
+    geopackage_layers,
+    is_geopackage,
+    named_crs,
+    on_image,
+    placed,
+)
 from underpaint.annotations.parsing.fields import finite
 from underpaint.annotations.parsing.sniff import files_of, is_json
 from underpaint.core.classes import IGNORE_WORD
@@ -26,7 +36,7 @@ from underpaint.imagefiles.spelling import bare_names
 
 SOURCE = "GeoJSON"
 
-ENDINGS = frozenset({".geojson", ".json"})
+ENDINGS = frozenset({".geojson", ".json", GEOPACKAGE})
 
 FARTHEST = 1_000_000.0
 """No image has so many pixels a side, while coordinates in metres on a map (UTM, web mercator) are mostly greater."""
@@ -47,10 +57,12 @@ PIXELS_FIX = "export pixel coordinates, or transform them by the affine transfor
 def is_geojson(path: Path) -> bool:
     """Whether a file, or the first one of a folder, looks like GeoJSON."""
     first = files_of(path, ENDINGS)[:1]
-    return any(is_json(file, start, "type", "geometry") for file in first for start in "{[")
+    return any(is_geopackage(file) or any(is_json(file, start, "type", "geometry") for start in "{[") for file in first)
 
 
-def read_geojson(path: Path, *, left_out: Counter[str] | None = None) -> dict[str, Hints]:
+def read_geojson(
+    path: Path, *, left_out: Counter[str] | None = None, images: Mapping[str, Path] | None = None
+) -> dict[str, Hints]:
     """Read a GeoJSON file, or a folder of them at any depth, as hints by the name of the file, which is the image's.
 
     The class is ``properties.classification.name`` (QuPath), or the text ``properties.classification``, ``class`` or
@@ -61,13 +73,23 @@ def read_geojson(path: Path, *, left_out: Counter[str] | None = None) -> dict[st
     Args:
         path: The file or folder.
         left_out: A counter of what is left out, by reason; the reader adds to it.
+        images: The image files by name, for shapes in map coordinates: a GeoPackage, or a text that names its
+            coordinate system as ``crs``. These are brought to every image that they meet, whatever the file's name.
 
     Raises:
         FormatError: another structure, or coordinates of a map. The error names the file and the feature.
     """
     counts: Counter[str] = Counter() if left_out is None else left_out
     files = find_files(path, ENDINGS) if path.is_dir() else {path.stem: path}
-    found = {image: _read(image, files[name], counts) for name, image in bare_names(files).items()}
+    on_maps = {name: layers for name, file in files.items() if (layers := _layers(file))}
+    pixels = {name: file for name, file in files.items() if name not in on_maps}
+    found = {image: _read(image, read_json(pixels[name], max_bytes=IMAGE_BYTES), pixels[name], counts)
+             for name, image in bare_names(pixels).items()}  # fmt: skip
+    for name, layers in on_maps.items():
+        for image, features in _by_image(layers, images or {}, files[name]).items():
+            said = _read(image, {PIXELS: True, "type": "FeatureCollection", "features": features}, files[name], counts)
+            before = found.get(image)
+            found[image] = said if before is None else replace(before, shapes=(*before.shapes, *said.shapes))
     counts += Counter()  # takes out what was counted 0 times
     return {name: hints for name, hints in found.items() if hints.says()}
 
@@ -96,9 +118,24 @@ class _Drawn:
             self.shapes.append(thin(outer))
 
 
-def _read(image: str, path: Path, left_out: Counter[str]) -> Hints:
-    drawn = _Drawn(left_out)
+def _layers(path: Path) -> list[Layer]:
+    """Shapes in map coordinates; none of a text in pixels."""
+    if is_geopackage(path):
+        return geopackage_layers(path)
     content = read_json(path, max_bytes=IMAGE_BYTES)
+    crs = named_crs(content)
+    return [] if crs is None or content.get(PIXELS) is True else [Layer(crs, _features({**content, "crs": None}, path))]
+
+
+def _by_image(layers: list[Layer], images: Mapping[str, Path], path: Path) -> dict[str, list[dict[str, Any]]]:
+    """The features of each image with a place on the map, in its pixels."""
+    known = placed(images, path)
+    found = {name: [f for layer in layers for f in on_image(layer, about, path)] for name, about in known.items()}
+    return {name: features for name, features in found.items() if features}
+
+
+def _read(image: str, content: Any, path: Path, left_out: Counter[str]) -> Hints:
+    drawn = _Drawn(left_out)
     for number, feature in enumerate(_features(content, path)):
         where = f"{path}, feature {number}"
         if not isinstance(feature, dict):

@@ -45,22 +45,23 @@ def write_geojson(path: Path, hints: Iterable[Hints], *, file: Callable[[str], s
 
 def _features(hints: Hints) -> Iterator[dict[str, Any]]:
     for click in hints.clicks:
-        yield _feature(click.name, "Point", [click.x, click.y])
+        yield feature(click.name, "Point", [click.x, click.y])
     for scribble in hints.scribbles:
         # A line has two points at least, so a dot is written as two at one place.
         points = scribble.points if len(scribble.points) > 1 else scribble.points * 2
-        yield _feature(scribble.name, "LineString", _points(points))
+        yield feature(scribble.name, "LineString", _points(points))
     for region in hints.regions:
         name = IGNORE if region.name == IGNORED else region.name
         polygons = outline(region) if isinstance(region, Bitmap) else [region]
         rings = [[_closed(polygon.ring), *map(_closed, polygon.holes)] for polygon in polygons]
         if len(rings) == 1:
-            yield _feature(name, "Polygon", rings[0])
+            yield feature(name, "Polygon", rings[0])
         elif rings:
-            yield _feature(name, "MultiPolygon", rings)
+            yield feature(name, "MultiPolygon", rings)
 
 
-def _feature(name: str, kind: str, coordinates: list[Any]) -> dict[str, Any]:
+def feature(name: str, kind: str, coordinates: list[Any]) -> dict[str, Any]:
+    """A feature with its class as QuPath reads it."""
     properties = {"objectType": "annotation", "classification": {"name": name}}
     return {"type": "Feature", "geometry": {"type": kind, "coordinates": coordinates}, "properties": properties}
 

@@ -1,0 +1,102 @@
+"""Masks as tiled TIFF: with the place on the map of a GeoTIFF, or for images that no memory holds as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from underpaint.core.classes import VOID, ClassTable
+from underpaint.imagefiles.decode import Pixels
+from underpaint.imagefiles.readers.base import Place, Values, library
+
+TILE = 512
+"""Pixels of a side of a tile of a mask."""
+
+LARGE = 1 << 31
+"""Bytes of a mask above which the file is a BigTIFF, however well it is compressed."""
+
+
+def write_mask_tiff(path: Path, labels: Pixels, classes: ClassTable, place: Place | None) -> None:
+    """Write a mask as a tiled, compressed TIFF with the colours of the classes, tile by tile.
+
+    Args:
+        path: The file, which a caller gives a temporary name.
+        labels: (H, W) uint8 class indices, 255 for void; may be mapped from a file.
+        classes: The class table.
+        place: Where the image lies on a map, which makes it a GeoTIFF; None for other images.
+
+    Raises:
+        DataError: the extra ``geo``, or ``tiff`` without a place, is not installed.
+    """
+    if place is not None:
+        _write_geo(path, labels[None], place, void=VOID, colours=_colours(classes))
+        return
+    tifffile = library("tifffile", "tiff", path, "a mask of a large image")
+    palette = (np.array(classes.flat_palette(), np.uint16).reshape(256, 3).T * 257).astype(np.uint16)
+    tifffile.imwrite(
+        path,
+        data=_tiles(labels),
+        shape=labels.shape,
+        dtype=np.uint8,
+        tile=(TILE, TILE),
+        compression="zlib",
+        photometric="palette",
+        colormap=palette,
+        bigtiff=labels.size > LARGE,
+    )
+
+
+def write_planes_tiff(path: Path, planes: Values, names: tuple[str, ...], place: Place) -> None:
+    """Write (C, h, w) float32 numbers as a GeoTIFF with a named band for each."""
+    _write_geo(path, planes, place, void=None, colours=None, names=names)
+
+
+def _write_geo(
+    path: Path,
+    planes: Values,
+    place: Place,
+    *,
+    void: int | None,
+    colours: dict[int, tuple[int, int, int, int]] | None,
+    names: tuple[str, ...] = (),
+) -> None:
+    rasterio = library("rasterio", "geo", path, "a mask with a place on a map")
+    count, height, width = planes.shape
+    profile: dict[str, Any] = {
+        "driver": "GTiff",
+        "height": height,
+        "width": width,
+        "count": count,
+        "dtype": planes.dtype.name,
+        "crs": place.crs or None,
+        "transform": rasterio.Affine(*place.transform),
+        "nodata": void,
+        "compress": "deflate",
+        "tiled": True,
+        "blockxsize": TILE,
+        "blockysize": TILE,
+        "BIGTIFF": "YES" if planes.nbytes > LARGE else "NO",
+    }
+    with rasterio.open(path, "w", **profile) as file:
+        for top in range(0, height, TILE):
+            part = np.ascontiguousarray(planes[:, top : top + TILE])
+            file.write(part, window=((top, top + part.shape[1]), (0, width)))
+        if colours is not None:
+            file.write_colormap(1, colours)
+        for number, name in enumerate(names, start=1):
+            file.set_band_description(number, name)
+
+
+def _colours(classes: ClassTable) -> dict[int, tuple[int, int, int, int]]:
+    flat = classes.flat_palette()
+    return {i: (flat[3 * i], flat[3 * i + 1], flat[3 * i + 2], 255) for i in range(len(flat) // 3)}
+
+
+def _tiles(labels: Pixels) -> Iterator[Pixels]:
+    for top in range(0, labels.shape[0], TILE):
+        for left in range(0, labels.shape[1], TILE):
+            part = labels[top : top + TILE, left : left + TILE]
+            yield np.pad(part, ((0, TILE - part.shape[0]), (0, TILE - part.shape[1])), constant_values=VOID)

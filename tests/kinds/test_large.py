@@ -1,0 +1,156 @@
+"""Images that are never whole in memory: crops of them are trained on, and their masks are those of the whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+
+from underpaint.core.classes import ClassTable
+from underpaint.core.outputs import Output
+from underpaint.data import hinted
+from underpaint.data.hinted import HintedImages
+from underpaint.data.views import ViewConfig
+from underpaint.datasets.open import open_dataset
+from underpaint.hints.rasterise import paint_regions
+from underpaint.hints.types import Box, Click, Hints, Polygon, Scribble
+from underpaint.hints.windows import hints_within
+from underpaint.imagefiles import opening
+from underpaint.imagefiles.mask_tiff import write_mask_tiff
+from underpaint.imagefiles.masks import read_index_mask
+from underpaint.imagefiles.rule import open_seen
+from underpaint.models.network import ModelConfig, Network
+from underpaint.predict import PredictConfig, Predictor, predict_folder
+from underpaint.predict import large as large_module
+from underpaint.predict.large import Spool, predict_rows
+
+CLASSES = ClassTable.of(["background", "cell"])
+
+
+@pytest.fixture(scope="module")
+def slide(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray]:
+    """A tiled TIFF of 900 x 1100 pixels with blobs, and its pixels."""
+    rng = np.random.default_rng(0)
+    coarse = torch.from_numpy(rng.random((1, 3, 30, 37))).float()
+    pixels = (torch.nn.functional.interpolate(coarse, (900, 1100), mode="bicubic")[0] * 255).clamp(0, 255)
+    rgb = pixels.byte().permute(1, 2, 0).numpy()
+    path = tmp_path_factory.mktemp("slides") / "a.tif"
+    tifffile.imwrite(path, rgb, tile=(128, 128), photometric="rgb", compression="deflate")
+    return path, rgb
+
+
+def predictor() -> Predictor:
+    torch.manual_seed(0)
+    network = Network(ModelConfig(architecture="fpn", width=32, weights="none"), 2)
+    return Predictor(network, PredictConfig(tile=256, overlap=32))
+
+
+def test_rows_of_tiles_give_the_mask_of_the_whole_also_after_an_interruption(
+    slide: tuple[Path, np.ndarray], tmp_path: Path
+) -> None:
+    path, rgb = slide
+    made = predictor()
+    whole = made.index(rgb)
+    assert 0.02 < whole.mean() < 0.98
+    spool = Spool(tmp_path / ".rows", (900, 1100))
+    done: list[int] = []
+
+    def stop(rows: int, total: int) -> None:
+        done.append(rows)
+        if len(done) == 2:
+            raise KeyboardInterrupt
+
+    with open_seen(path) as image:
+        with pytest.raises(KeyboardInterrupt):
+            predict_rows(made, image, spool, stamp="a", on_rows=stop)
+        with spool.path.open("ab") as file:
+            file.write(b"\1" * 777)  # a row of pixels that a kill cut short
+        again: list[int] = []
+        labels = predict_rows(made, image, spool, stamp="a", on_rows=lambda rows, total: again.append(rows))
+        np.testing.assert_array_equal(labels, whole)
+        assert again[0] > done[-1]
+        assert len(again) + 2 == len(done) + len(again)
+        other: list[int] = []
+        predict_rows(made, image, spool, stamp="b", on_rows=lambda rows, total: other.append(rows))
+        assert other[0] == done[0], "rows of another network are not taken over"
+    spool.remove()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_with_a_large_image_gets_a_tiled_mask_of_the_same_labels(
+    slide: tuple[Path, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, rgb = slide
+    monkeypatch.setattr(large_module, "MAX_PIXELS", 500_000)
+    monkeypatch.setattr(opening, "MAX_PIXELS", 500_000)
+    made = predictor()
+    summary = predict_folder(made, path, tmp_path / "masks", CLASSES)
+    assert (summary.written, dict(summary.skipped)) == (1, {})
+    with tifffile.TiffFile(tmp_path / "masks" / "a.tif") as file:
+        assert file.series[0].keyframe.is_tiled
+        np.testing.assert_array_equal(file.asarray(), made.index(rgb))
+    np.testing.assert_array_equal(read_index_mask(tmp_path / "masks" / "a.tif", CLASSES), made.index(rgb))
+    assert not [p for p in (tmp_path / "masks").iterdir() if "rows" in p.name]
+    predict_folder(made, path, tmp_path / "masks", CLASSES)  # its own file is replaced
+    assert large_module.is_large(path)
+
+
+def test_a_window_of_hints_labels_the_pixels_that_the_whole_labels() -> None:
+    shapes = (
+        Click("cell", 60.5, 40.5),
+        Click("cell", 5, 5),
+        Scribble("cell", ((30, 30), (90, 80)), 3),
+        Box("cell", 20, 20, 70, 70),
+        Polygon("cell", ((10, 50), (80, 45), (60, 95)), (((50, 60), (60, 60), (55, 70)),)),
+    )
+    hints = Hints("a", shapes=shapes)
+    part = hints_within(hints, 30, 40, (48, 40))
+    assert part.clicks == (Click("cell", 20.5, 10.5),)
+    assert part.boxes == (Box("cell", 0, 0, 30, 40),)
+    whole = paint_regions([(1, r) for r in hints.regions], (120, 120))
+    np.testing.assert_array_equal(paint_regions([(1, r) for r in part.regions], (48, 40)), whole[30:78, 40:80])
+
+
+def test_training_draws_crops_of_which_only_the_window_is_read(
+    slide: tuple[Path, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, _ = slide
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.tif").write_bytes(path.read_bytes())
+    (tmp_path / "classes.txt").write_text("background\ncell\n")
+    shapes = (Click("cell", 700.5, 600.5), Polygon("background", ((100, 100), (220, 100), (220, 240), (100, 240))))
+    data, hints = open_dataset(tmp_path), {"a": Hints("a", shapes=shapes)}
+    views = ViewConfig(crop=(96, 96), flip=False, colour_jitter=0)
+    plain = HintedImages(data, hints, views, seed=3)
+    monkeypatch.setattr(hinted, "MAX_PIXELS", 500_000)
+    monkeypatch.setattr(hinted, "read_image", None)  # nothing reads the whole
+    cropped = HintedImages(data, hints, views, seed=3)
+    seen = [cropped[(epoch, 0)] for epoch in range(12)]
+    assert all(sample.rgb.shape == (3, 96, 96) for sample in seen)
+    found = {int(c) for sample in seen for c in np.unique(sample.candidates)}
+    assert len(found) > 1, "hints are in the crops"
+    assert cropped.excerpt("a").rgb.shape == (512, 512, 3)
+    assert plain.names == cropped.names
+
+
+def test_a_mask_tiff_has_the_colours_of_the_classes(tmp_path: Path) -> None:
+    labels = np.random.default_rng(1).integers(0, 2, (700, 530)).astype(np.uint8)
+    write_mask_tiff(tmp_path / "a.tif", labels, CLASSES, None)
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        np.testing.assert_array_equal(file.asarray(), labels)
+        colours = np.asarray(file.pages[0].colormap)[:, :2].T // 257  # type: ignore[union-attr]
+    assert [tuple(int(v) for v in row) for row in colours] == list(CLASSES.colours[:2])
+
+
+def test_a_finished_file_replaces_none_of_a_person(tmp_path: Path) -> None:
+    output = Output.open(tmp_path / "out", holds="masks", by="a test")
+    (tmp_path / "made").write_bytes(b"1")
+    output.take(tmp_path / "out" / "a.tif", tmp_path / "made")
+    (tmp_path / "out" / "a.tif").write_bytes(b"mine")
+    (tmp_path / "made").write_bytes(b"2")
+    with pytest.raises(Exception, match="did not write"):
+        output.take(tmp_path / "out" / "a.tif", tmp_path / "made")
+    assert (tmp_path / "out" / "a.tif").read_bytes() == b"mine"
