@@ -6,8 +6,10 @@ It reads requests from its input, a JSON object a line, and writes answers to it
     {"model": {"knows": 2, "revision": 7, "seconds": 0.4, "fault": ""}}
     {"mask": {"image": "a", "revision": 7, "counts": [310, 90], "place": {...} or null, "random": {...} or null}}
 
-The mask of an image is the file ``cache/masks/NUMBER.png`` of the project, its doubt ``cache/doubt/NUMBER.png``. Masks
-are those of `underpaint.quick`, to the byte. The photograph on screen comes first, then the marked ones, then the rest.
+The mask of an image is the file ``cache/masks/NUMBER.png`` of the project, its doubt ``cache/doubt/NUMBER.png``. After
+a stroke the fit goes on from the last weights and the photograph on screen gets a new mask. When no stroke has come for
+a second, the fit is exact, and all masks are made again, the marked photographs first: they are those of
+`underpaint.quick`, to the byte.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,14 +35,17 @@ from underpaint.core.rng import generator
 from underpaint.data.hinted import at_working_size
 from underpaint.features.doubt import Doubt, Spot
 from underpaint.imagefiles.rule import read_image
+from underpaint.serve.fits import Fits
 from underpaint.serve.pictures import index_png
 from underpaint.serve.site import number_of
 from underpaint.workflows.next import asked_classes, place_of
-from underpaint.workflows.quick_model import QuickModel, fit_quick
-from underpaint.workflows.training_data import read_training_data
+from underpaint.workflows.quick_model import QuickModel
 
 PAUSE = 0.08
 """Seconds after a stroke in which another one may still come."""
+
+REST = 1.0
+"""Seconds without a stroke after which the model is fitted exactly, and all masks are made again."""
 
 
 @dataclass
@@ -63,10 +69,11 @@ class Requests:
         """Whether there is a request that was not taken in yet."""
         return not self._lines.empty()
 
-    def take(self, *, wait: bool) -> bool:
-        """Take in all requests; False at the end of the input."""
-        if wait:
-            self._lines_back(self._lines.get())
+    def take(self, *, wait: float | None) -> bool:
+        """Take in all requests, after at most so many seconds in which none came; False at the end of the input."""
+        with suppress(queue.Empty):
+            if wait != 0:
+                self._lines_back(self._lines.get(timeout=wait))
         while not self._lines.empty():
             request = self._lines.get()
             if request is None:
@@ -94,48 +101,60 @@ class QuickProcess:
     def __init__(self, data: Path, project: Path) -> None:
         self._data, self._project = data, project
         self._requests = Requests()
-        self._model: QuickModel | None = None
+        self._fits = Fits(data, project)
         self._fitted = -1
+        self._fit_number = 0
         self._done: dict[str, int] = {}
         self._numbers = np.arange(256, dtype=np.uint8)
 
     def run(self) -> None:
         """Work until the input ends."""
         self._requests.listen()
-        going, idle = True, True
-        while going:
-            going = self._requests.take(wait=idle)
-            if not going:
-                return
+        wait: float | None = None
+        while self._requests.take(wait=wait):
             if self._requests.revision > self._fitted:
                 time.sleep(PAUSE)
-                going = self._requests.take(wait=False)
-                self._fit(self._requests.revision)
-            idle = self._masks()
+                if not self._requests.take(wait=0):
+                    return
+                self._fit(self._requests.revision, exact=False)
+            elif wait == REST and self._fits.model is not None:
+                self._fit(self._fitted, exact=True)
+            if not self._masks():
+                wait = 0
+            elif self._fits.model is not None and not self._fits.exact:
+                wait = REST
+            else:
+                wait = None
 
-    def _fit(self, revision: int) -> None:
+    def _fit(self, revision: int, *, exact: bool) -> None:
         began, fault, knows = time.perf_counter(), "", 0
         try:
-            learnt = read_training_data(self._data, hints=[self._project], lenient=True)
-            self._model = fit_quick(learnt, {})
-            knows = int(self._model.masks().learned.sum())
-            self._numbers = page_numbers(self._model.plan.data.classes.names, project_classes(self._project))
+            model = self._fits.fit(exact=exact)
+            knows = int(model.masks().learned.sum())
+            self._numbers = page_numbers(model.plan.data.classes.names, project_classes(self._project))
         except UnderpaintError as error:
-            self._model, fault = None, error.brief
+            fault = error.brief
         self._fitted = revision
+        self._fit_number += 1
         seconds = round(time.perf_counter() - began, 2)
         _answer({"model": {"knows": knows, "revision": revision, "seconds": seconds, "fault": fault}})
 
     def _masks(self) -> bool:
-        """Make masks until a request comes; True when all are made."""
-        if self._model is None:
+        """Make masks until a request comes; True when all are made.
+
+        While strokes come, between two exact fits, only the photograph on screen gets new masks.
+        """
+        model = self._fits.model
+        if model is None:
             return True
-        for name in self._order(self._model):
+        for name in self._order(model):
             if self._requests.waiting():
                 return False
-            if self._done.get(name) != self._fitted:
-                self._mask(self._model, name)
-                self._done[name] = self._fitted
+            if self._done.get(name) != self._fit_number:
+                self._mask(model, name)
+                self._done[name] = self._fit_number
+            if not self._fits.exact:
+                return True
         return True
 
     def _order(self, model: QuickModel) -> Iterator[str]:
@@ -178,8 +197,8 @@ class QuickProcess:
         _answer({"mask": {"image": name, "revision": self._fitted, "counts": counts, **places}})
 
     def _place(self, name: str, spot: Spot, size: tuple[int, int]) -> dict[str, Any]:
-        assert self._model is not None
-        place = place_of(name, spot, size, self._model.plan.data, drawn=False)
+        assert self._fits.model is not None
+        place = place_of(name, spot, size, self._fits.model.plan.data, drawn=False)
         return {"x": place.x, "y": place.y, "radius": place.radius, "bits": spot.doubt,
                 "guess": place.guess, "other": place.other}  # fmt: skip
 

@@ -30,6 +30,7 @@ from underpaint.core.classes import BACKGROUND
 from underpaint.core.errors import DataError, FormatError
 from underpaint.core.inside import lies_in
 from underpaint.datasets.annotated import PAINT, images_of
+from underpaint.datasets.folder import own_classes
 from underpaint.datasets.open import open_dataset
 from underpaint.imagefiles.images import image_size
 from underpaint.serve.answers import Answers
@@ -287,7 +288,9 @@ def _photographs(data: Path) -> tuple[dict[int, Photograph], tuple[str, ...]]:
         opened = open_dataset(data)
         images, classes = opened.images, opened.classes.names if listed or opened.masks else ()
     except DataError:
-        images, classes = images_of(data), ()
+        images = images_of(data)
+        own = data / "classes.txt"
+        classes = own_classes(own).names if own.is_file() else ()
     found = {}
     for name, path in images.items():
         if not lies_in(path, data):

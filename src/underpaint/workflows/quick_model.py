@@ -84,7 +84,16 @@ def fit_quick(learnt: TrainingData, settings: Settings, reporter: Reporter | Non
         log.warning(planned.warning)
     config, classes = planned.config, planned.data.classes
     (stage,) = planned.method.stages()
-    images = HintedImages(
+    images = hinted_images(planned)
+    network = Network(config.model, len(classes))
+    bank = fit_decoder(network, planned.method, stage, images, seed=config.seed, reporter=reporter or Silent())
+    return QuickModel(planned, images, bank, network)
+
+
+def hinted_images(planned: Plan) -> HintedImages:
+    """The hinted photographs of a plan. Raises `UnderpaintError` as `HintedImages`."""
+    config = planned.config
+    return HintedImages(
         planned.data,
         planned.hints,
         config.views.model_copy(update={"cache_mb": 0}),  # every photograph is read once
@@ -92,9 +101,6 @@ def fit_quick(learnt: TrainingData, settings: Settings, reporter: Reporter | Non
         rule=config.images.rule,
         working=config.data.working,
     )
-    network = Network(config.model, len(classes))
-    bank = fit_decoder(network, planned.method, stage, images, seed=config.seed, reporter=reporter or Silent())
-    return QuickModel(planned, images, bank, network)
 
 
 def quick_masks(

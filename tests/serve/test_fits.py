@@ -1,0 +1,108 @@
+"""The quick model of the page: its fits after strokes, and masks that equal those of the command."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import underpaint
+from underpaint.annotations.strokes.log import LogWriter
+from underpaint.annotations.strokes.operations import Add, Delete, Operation
+from underpaint.core.errors import LearningError
+from underpaint.hints.types import Scribble
+from underpaint.serve import quick_process
+from underpaint.serve.fits import Fits
+from underpaint.serve.site import Site, number_of
+from underpaint.workflows.quick_model import fit_quick
+from underpaint.workflows.training_data import read_training_data
+
+PARTS = {"sky": (4.0, 10.0), "grass": (30.0, 36.0)}
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    data = tmp_path / "data"
+    data.mkdir()
+    for number, name in enumerate("abc"):
+        pixels = np.random.default_rng(number).integers(0, 60, (40, 60, 3), np.uint8)
+        pixels[:20, :, 2] += 150
+        pixels[20:, :, 1] += 120
+        Image.fromarray(pixels).save(data / f"{name}.png")
+    (data / "classes.txt").write_text("sky\ngrass\n")
+    return Site.open(data)
+
+
+class Marker:
+    """Writes strokes into a log of the project."""
+
+    def __init__(self, site: Site) -> None:
+        self._writer, self._count = LogWriter(site.folder, "me"), 0
+
+    def stroke(self, image: str, name: str, x: float = 5.0) -> str:
+        self._count += 1
+        top, bottom = PARTS[name]
+        shape = Scribble(name, ((x, top), (x + 20, bottom)), 2.0)
+        self._writer.append([Operation(f"s{self._count}", self._count, 1.79e9 + self._count, image, Add(shape))])
+        return f"s{self._count}"
+
+    def delete(self, image: str, target: str) -> None:
+        self._count += 1
+        self._writer.append([Operation(f"s{self._count}", self._count, 1.79e9, image, Delete(target))])
+
+
+def weights(site: Site) -> dict[str, np.ndarray]:
+    model = fit_quick(read_training_data(site.data, hints=[site.folder], lenient=True), {})
+    return {name: value.numpy() for name, value in model.network.head.state_dict().items()}
+
+
+def test_fits_that_go_on_and_exact_fits(site: Site) -> None:
+    marker, fits = Marker(site), Fits(site.data, site.folder)
+    first = marker.stroke("a", "sky")
+    with pytest.raises(LearningError, match="one class alone"):
+        fits.fit(exact=False)
+    marker.stroke("a", "grass")
+    fits.fit(exact=False)
+    assert fits.exact, "the first fit starts from nothing"
+    marker.stroke("b", "grass", 30.0)
+    marker.stroke("b", "sky", 30.0)
+    fits.fit(exact=False)
+    assert not fits.exact
+    marker.delete("a", first)
+    marker.stroke("a", "sky", 35.0)
+    fits.fit(exact=False)
+    model = fits.fit(exact=True)
+    assert fits.exact
+    held = {name: value.numpy() for name, value in model.network.head.state_dict().items()}
+    for name, value in weights(site).items():
+        np.testing.assert_array_equal(held[name], value)
+
+
+def test_masks_equal_those_of_the_command(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    marker = Marker(site)
+    said: list[dict[str, Any]] = []
+    for kind in ("masks", "doubt"):
+        (site.folder / "cache" / kind).mkdir(parents=True)
+    monkeypatch.setattr(quick_process, "_answer", said.append)
+    process = quick_process.QuickProcess(site.data, site.folder)
+    for image, x in (("a", 5.0), ("b", 30.0)):
+        marker.stroke(image, "sky", x)
+        marker.stroke(image, "grass", x)
+        process._fit(2, exact=False)
+        process._masks()
+    process._fit(4, exact=True)
+    assert process._masks()
+    underpaint.quick(site.data, tmp_path / "out", hints=site.folder, lenient=True)
+    for name in "abc":
+        with Image.open(site.folder / "cache" / "masks" / f"{number_of(name)}.png") as held:
+            mine = np.asarray(held)
+        with Image.open(tmp_path / "out" / f"{name}.png") as theirs:
+            np.testing.assert_array_equal(mine, np.asarray(theirs))
+    last: dict[str, Any] = {one["mask"]["image"]: one["mask"] for one in said if "mask" in one}
+    assert sorted(last) == ["a", "b", "c"]
+    assert all(sum(one["counts"]) == 40 * 60 for one in last.values())
+    json.dumps(said)
