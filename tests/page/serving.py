@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import BrowserContext, Page, expect
 
-LINK = re.compile(r"https?://\S+#\S+")
+LINK = re.compile(r"(https?://\S+#\S+)\s")
 PATIENCE = 60.0
 """Seconds for a start on a machine that many share."""
 
@@ -29,7 +29,7 @@ class Served:
         self.data, self.options = data, options
         self.port = 0
         self.link = ""
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start, on the same port as before."""
@@ -38,23 +38,22 @@ class Served:
             [*command, "--port", str(self.port), *self.options],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
             env=os.environ | {"PYTHONUNBUFFERED": "1"},
         )
         self.link = self._printed_link(self._process)
         self.port = urlsplit(self.link).port or 0
 
-    def _printed_link(self, process: subprocess.Popen[str]) -> str:
+    def _printed_link(self, process: subprocess.Popen[bytes]) -> str:
         assert process.stdout is not None
         said, end = "", time.monotonic() + PATIENCE
         while time.monotonic() < end:
             if not select.select([process.stdout], [], [], 1)[0]:
                 continue
-            line = process.stdout.readline()
-            said += line
-            if found := LINK.search(line):
-                return found[0]
-            if not line:
+            part = os.read(process.stdout.fileno(), 1 << 16)  # a buffer would hide lines from `select`
+            said += part.decode()
+            if found := LINK.search(said):
+                return found[1]
+            if not part:
                 break
         process.kill()
         raise AssertionError(f"no link was printed: {said}")

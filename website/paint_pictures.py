@@ -1,0 +1,113 @@
+"""Makes the pictures of the page in docs/images: ``python -m website.paint_pictures``.
+
+Scenes are generated and marked with simulated scribbles, and a browser shows the page at 1280 x 800. Needs chromium.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+from tests.page.serving import Served, open_page, show
+
+from underpaint import read_hints, simulate
+from underpaint.annotations.parsing.shapes import shape_record
+from underpaint.data.synthetic import write_dataset
+
+IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
+SCENES = 12
+MARKED = 6
+STEPS = 12
+PATIENCE = 300.0
+
+
+def main() -> None:
+    """Write the pictures."""
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "meadow"
+        write_dataset(data, train=SCENES, test=1, size=(384, 512), seed=5)
+        simulate(data, Path(folder) / "hints.jsonl", kind="scribbles", seed=1)
+        shutil.rmtree(data / "masks", ignore_errors=True)
+        served = Served(data)
+        served.start()
+        try:
+            mark(served, Path(folder) / "hints.jsonl")
+            take(served)
+        finally:
+            served.stop()
+
+
+def post(served: Served, path: str, body: Any) -> Any:
+    """What the server answers."""
+    headers = {"Authorization": f"Bearer {served.token}", "Content-Type": "application/json"}
+    request = urllib.request.Request(f"{served.address}api/v1/{path}", json.dumps(body).encode(), headers)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)
+
+
+def mark(served: Served, hints: Path) -> None:
+    """Draw the simulated scribbles on some of the scenes, as the page would."""
+    known = read_hints(hints, served.data)
+    for row in [row for row in served.get("images")["items"] if row["name"] in known][:MARKED]:
+        shapes = known[row["name"]].shapes
+        ops = [
+            {"id": f"{row['id']}-{number}", "image": row["id"], "op": "add", "hint": shape_record(shape)}
+            for number, shape in enumerate(shapes)
+        ]
+        post(served, "ops", {"ops": ops})
+
+
+def take(served: Served) -> None:
+    """Look at each screen."""
+    wait(lambda: all(row["mask"] for row in served.get("images")["items"]))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        context = browser.new_context(viewport={"width": 1280, "height": 800})
+        page = open_page(context, served)
+        keep(page, "paint-photographs")
+        show(page, f"paint/{served.get('images')['items'][1]['id']}")
+        page.wait_for_timeout(4000)
+        page.keyboard.press("n")
+        keep(page, "paint")
+        show(page, "setup")
+        keep(page, "paint-setup")
+        show(page, "check")
+        page.locator(".finding").first.wait_for()
+        keep(page, "paint-check")
+        run = post(served, "train", {"method": "partial", "minutes": 2})["run"]
+        show(page, "train")
+        wait(lambda: served.get(f"runs/{run}")["step"] >= STEPS)
+        keep(page, "paint-train")
+        wait(lambda: served.get(f"runs/{run}")["state"] not in ("waiting", "starting", "running"))
+        show(page, "results")
+        keep(page, "paint-results")
+        browser.close()
+
+
+def wait(done: Any) -> None:
+    """Wait for the server's processes."""
+    end = time.monotonic() + PATIENCE
+    while not done():
+        if time.monotonic() > end:
+            sys.exit("the server's processes took too long")
+        time.sleep(0.5)
+
+
+def keep(page: Page, name: str) -> None:
+    """A picture of the window as a small WebP."""
+    page.wait_for_timeout(2500)
+    image = Image.open(io.BytesIO(page.screenshot()))
+    image.convert("RGB").save(IMAGES / f"{name}.webp", quality=82, method=6)
+
+
+if __name__ == "__main__":
+    main()
