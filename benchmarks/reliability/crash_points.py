@@ -3,8 +3,9 @@
     python -m benchmarks.reliability.crash_points [--every 1] [--minutes 30] [--verbs NAME ...] [--json FILE]
 
 A change is an opening of a file for writing, a rename, a new or removed folder or file below the output's folder, as
-Python's audit events report it. What counts as a fault is said in ``kills.py``. Prints a table and the faults; exits
-with 1 where there are any.
+Python's audit events report it. What counts as a fault is said in ``kills.py``. The file keeps what it
+says of other commands, so that they can be tried one after the other. Prints a table and the faults; exits with 1 where
+there are any.
 """
 
 from __future__ import annotations
@@ -107,8 +108,15 @@ def main() -> None:
             faults += [f"FAULT {name} {said}" for said in found]
     print(table(rows), *faults, sep="\n")
     if asked.json:
-        asked.json.write_text(json.dumps({"rows": rows, "faults": faults}, indent=1) + "\n")
+        asked.json.write_text(json.dumps(_beside(asked.json, rows, faults), indent=1) + "\n")
     sys.exit(bool(faults))
+
+
+def _beside(path: Path, rows: dict[str, dict[str, float]], faults: list[str]) -> dict[str, Any]:
+    """The report, with what the file says already of commands that were not tried now."""
+    held = json.loads(path.read_text()) if path.is_file() else {"rows": {}, "faults": []}
+    kept = [fault for fault in held["faults"] if not any(fault.startswith(f"FAULT {name} before") for name in rows)]
+    return {"rows": held["rows"] | rows, "faults": kept + faults}
 
 
 if __name__ == "__main__":

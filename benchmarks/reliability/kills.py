@@ -5,7 +5,8 @@
 In turn, each command is started, killed (SIGKILL, its whole session) at a moment drawn from the length of an
 uninterrupted call, up to three times in a row, and then repeated to its end. A fault is: a file under its final name
 that is not whole after a kill; a repeated command that fails, hangs, or ends with other bytes; a temporary file that is
-still there at the end. Prints a table and the faults; exits with 1 where there are any.
+still there at the end. Prints a table and the faults; exits with 1 where there are any. A trial with another seed adds
+its tries to those that the file holds.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from benchmarks.reliability.commands import COMMANDS, Command, finish, half_written, prepare, run_whole, start, table
 
@@ -56,12 +58,36 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
+    if asked.seed in _held(asked.json)["seeds"]:
+        sys.exit(f"{asked.json} holds the tries of seed {asked.seed} already; give another --seed")
     with tempfile.TemporaryDirectory() as folder:
         rows, faults = trial(Path(folder), asked.verbs, asked.kills, asked.minutes, random.Random(asked.seed))
     print(table(rows), *faults, sep="\n")
     if asked.json:
-        asked.json.write_text(json.dumps({"seed": asked.seed, "rows": rows, "faults": faults}, indent=1) + "\n")
+        asked.json.write_text(json.dumps(_added(asked.json, asked.seed, rows, faults), indent=1) + "\n")
     sys.exit(bool(faults))
+
+
+def _held(path: Path | None) -> dict[str, Any]:
+    """What the file says of tries with other seeds."""
+    if path is None or not path.is_file():
+        return {"seeds": [], "rows": {}, "faults": []}
+    held: dict[str, Any] = json.loads(path.read_text())
+    return held
+
+
+def _added(path: Path, seed: int, rows: dict[str, dict[str, float]], faults: list[str]) -> dict[str, Any]:
+    """The report: what the file says already of tries with other seeds, and those of this trial."""
+    held = _held(path)
+    for name, row in rows.items():
+        before = held["rows"].get(name, {})
+        counted = {key: row[key] + before.get(key, 0) for key in ("tries", "kills", "faults")}
+        held["rows"][name] = {**row, **counted}
+    return {
+        "seeds": [*held["seeds"], seed],
+        "rows": held["rows"],
+        "faults": held["faults"] + [f"{fault} (seed {seed})" for fault in faults],
+    }
 
 
 def trial(
