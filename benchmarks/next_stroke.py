@@ -29,13 +29,12 @@ from scipy import ndimage
 
 from underpaint.core.classes import VOID, ClassTable
 from underpaint.core.rng import generator
-from underpaint.data.hinted import at_working_size
 from underpaint.datasets.folder import DataFolder
 from underpaint.datasets.open import open_dataset
 from underpaint.evaluation.confusion import confusion, scores
 from underpaint.features.bank import FeatureBank, ImageFeatures
-from underpaint.features.doubt import Doubt, Spot
-from underpaint.features.linear import STEPS, LinearModel, fit_linear
+from underpaint.features.doubt import SPREAD, Doubt, Spot
+from underpaint.features.linear import PENALTY, STEPS, LinearModel, fit_linear
 from underpaint.features.pixels import DENSITY
 from underpaint.features.store import usual_store
 from underpaint.hints.rasterise import stroke_pixels
@@ -106,23 +105,33 @@ class Session:
     Args:
         pool: Photographs that get strokes.
         table: The classes.
+        penalty: Of the fits, (F,).
         rng: Of strokes and draws.
     """
 
     pool: Sequence[Photograph]
     table: ClassTable
+    penalty: NDArray[np.float64]
     rng: np.random.Generator
     model: LinearModel | None = None
     rows: list[NDArray[np.float16]] = field(default_factory=list)
     labels: list[NDArray[np.intp]] = field(default_factory=list)
     seconds: float = 0.0
     last: int = -1
+    passed: int = 0
     touched: set[int] = field(default_factory=set)
 
     def draw(self, number: int, row: int, column: int) -> None:
-        """A stroke at a place of a photograph; where it is void, at the nearest pixel that is not."""
+        """A stroke at a place of a photograph. Where all is void around, the person passes, and is not asked again."""
         photograph = self.pool[number]
+        photograph.marked[row, column] = True
+        self.seconds += CHANGE * (number != self.last)
+        self.last = number
+        asked = (row, column)
         row, column = _nearest_labelled(photograph.truth, row, column)
+        if np.hypot(row - asked[0], column - asked[1]) > SPREAD * max(photograph.truth.shape):
+            self.passed += 1
+            return
         label = int(photograph.truth[row, column])
         sketch = Sketch(_around(photograph.truth, row, column), self.rng)
         line = sketch.stroke(max(SHORT, LENGTH * np.sqrt(sketch.region.area)))
@@ -133,17 +142,17 @@ class Session:
         some = self.rng.choice(count, min(count, int(np.ceil(DENSITY * np.sqrt(count)))), replace=False)
         self.rows.append(photograph.features.columns(*(axis[some].astype(np.intp) for axis in pixels)))
         self.labels.append(np.full(len(some), label))
-        self.seconds += STROKE + CHANGE * (number != self.last)
-        self.last = number
+        self.seconds += STROKE
         self.touched.add(number)
 
     def fit(self) -> None:
         """Fit on all strokes, from the model of the round before."""
-        labels = np.concatenate(self.labels)
+        labels = np.concatenate(self.labels or [np.empty(0, np.intp)])
         if len(np.unique(labels)) > 1:
             steps = STEPS if self.model is None else WARM
             sets = np.eye(len(self.table), dtype=bool)
-            self.model = fit_linear(np.concatenate(self.rows), sets, labels, start=self.model, steps=steps)
+            columns = np.concatenate(self.rows)
+            self.model = fit_linear(columns, sets, labels, penalty=self.penalty, start=self.model, steps=steps)
 
     def doubts(self) -> list[Doubt]:
         """Of every photograph of the pool."""
@@ -273,14 +282,16 @@ def main() -> None:
     }
     for seed in map(int, asked.seeds.split(",")):
         order = generator(seed, "pool").permutation(len(data.split(asked.split)))
-        pool = _photographs(data, [data.split(asked.split)[i] for i in order[: asked.pool]])
-        unseen = _photographs(data, data.split(asked.test)[: asked.unseen])
-        dense = _dense(pool, len(data.classes), seed)
+        names = [data.split(asked.split)[i] for i in order[: asked.pool]]
+        bank = _bank(data, names)
+        pool, unseen = (_photographs(data, some, bank) for some in (names, data.split(asked.test)[: asked.unseen]))
+        penalty = PENALTY * bank.penalties
+        dense = _dense(pool, len(data.classes), penalty, seed)
         top = (miou(dense, pool, len(data.classes)), miou(dense, unseen, len(data.classes)))
         print(f"seed {seed}, dense: {top[0]:.1f} pool, {top[1]:.1f} unseen", flush=True)
         for name in asked.strategies.split(","):
             strategy = STRATEGIES[name]
-            row = _measured(strategy, pool, unseen, top, data.classes, seed, asked.strokes)
+            row = _measured(strategy, pool, unseen, top, data.classes, penalty, seed, asked.strokes)
             row = {"row": f"{name}, seed {seed}", "strategy": name, "seed": seed, **row}
             print({key: value for key, value in row.items() if key != "curve"}, flush=True)
             assert isinstance(report["rows"], list)
@@ -302,16 +313,19 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _photographs(data: DataFolder, names: Sequence[str]) -> list[Photograph]:
+def _bank(data: DataFolder, names: Sequence[str]) -> FeatureBank:
     sides = [max(image_size(data.images[name])) for name in names]
     config = make_method("quick", {}, data.classes).network(ModelConfig(), float(np.median(sides)))
-    bank = FeatureBank.frozen(config, usual_store())
+    return FeatureBank.frozen(config, usual_store())
+
+
+def _photographs(data: DataFolder, names: Sequence[str], bank: FeatureBank) -> list[Photograph]:
     truths = [data.mask(name).read(data.classes) for name in names]
-    pictures = (at_working_size(read_rgb(data.images[name]), max(sides)) for name in names)
+    pictures = (read_rgb(data.images[name]) for name in names)
     return [Photograph(*made) for made in zip(names, truths, bank.stream(pictures), strict=True)]
 
 
-def _dense(pool: Sequence[Photograph], classes: int, seed: int) -> LinearModel:
+def _dense(pool: Sequence[Photograph], classes: int, penalty: NDArray[np.float64], seed: int) -> LinearModel:
     """Fitted on labelled pixels drawn all over the photographs."""
     rng, rows, labels = generator(seed, "dense"), [], []
     for photograph in pool:
@@ -319,7 +333,7 @@ def _dense(pool: Sequence[Photograph], classes: int, seed: int) -> LinearModel:
         some = places[rng.choice(len(places), min(DENSE, len(places)), replace=False)]
         rows.append(photograph.features.columns(some[:, 0], some[:, 1]))
         labels.append(photograph.truth[some[:, 0], some[:, 1]].astype(np.intp))
-    return fit_linear(np.concatenate(rows), np.eye(classes, dtype=bool), np.concatenate(labels))
+    return fit_linear(np.concatenate(rows), np.eye(classes, dtype=bool), np.concatenate(labels), penalty=penalty)
 
 
 def _measured(
@@ -328,6 +342,7 @@ def _measured(
     unseen: Sequence[Photograph],
     top: tuple[float, float],
     table: ClassTable,
+    penalty: NDArray[np.float64],
     seed: int,
     strokes: int,
 ) -> Figures:
@@ -335,7 +350,7 @@ def _measured(
         photograph.clear()
     began = time.process_time()
     classes = len(table)
-    session = Session(pool, table, generator(seed, "strokes"))
+    session = Session(pool, table, penalty, generator(seed, "strokes"))
     curve: list[tuple[int, float, float, float]] = []
     for number, places in enumerate(strategy(session), start=1):
         for place in places:
@@ -357,6 +372,7 @@ def _measured(
         },
         "mean_pool": round(float(np.mean([point[2] for point in curve])), 1),
         "mean_unseen": round(float(np.mean([point[3] for point in curve])), 1),
+        "passed": session.passed,
         "touched": round(len(session.touched) / len(pool), 2),
         "cpu_seconds": round(time.process_time() - began, 1),
         "curve": curve,

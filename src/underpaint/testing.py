@@ -229,6 +229,8 @@ def _own(made: Method[Config]) -> list[Stage]:
 class ToyBank:
     """Colours of an image, and products of them, as its features."""
 
+    penalties = np.ones(9)
+
     def features(self, rgb: npt.NDArray[np.uint8]) -> ImageFeatures:
         """Nine features at stride 1."""
         colours = torch.from_numpy(rgb).permute(2, 0, 1).half() / 255

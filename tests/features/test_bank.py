@@ -15,7 +15,7 @@ from underpaint.features import bank as bank_room
 from underpaint.features.bank import FeatureBank
 from underpaint.features.store import FeatureStore, usual_store
 from underpaint.models.inference import FullSize
-from underpaint.models.linear import LinearHead, lab_of
+from underpaint.models.linear import DEEP, LinearHead, lab_of
 from underpaint.models.network import ModelConfig, Network
 
 MODEL = ModelConfig(architecture="linear", weights="none")
@@ -59,6 +59,20 @@ def test_the_head_is_one_layer_on_stacked_levels(network: Network) -> None:
     stacked = torch.cat([F.interpolate(level, (24, 32), mode="bilinear") for level in levels], dim=1)
     expected = torch.einsum("kf,nfhw->nkhw", weight, stacked) + bias.view(1, -1, 1, 1)
     torch.testing.assert_close(head(levels), expected, atol=1e-4, rtol=1e-5)
+
+
+def test_the_last_levels_are_means_of_the_deepest_features(network: Network) -> None:
+    bank = FeatureBank(network, None)
+    levels = [level.float().numpy() for level in bank.features(picture(320, 384)).levels]
+    deepest, around, whole = levels[-3:]
+    assert deepest.shape[1:] == (10, 12)
+    np.testing.assert_allclose(around[:, 0, 0], deepest[:, :5, :5].mean(axis=(1, 2)), atol=2e-3)
+    np.testing.assert_allclose(around[:, 5, 6], deepest[:, 1:10, 2:11].mean(axis=(1, 2)), atol=2e-3)
+    np.testing.assert_allclose(whole[:, 0, 0], deepest.mean(axis=(1, 2)), atol=2e-3)
+    dear = sum(level.shape[0] for level in levels[-3:])
+    assert len(bank.penalties) == sum(level.shape[0] for level in levels)
+    assert set(bank.penalties[-dear:]) == {DEEP}
+    assert set(bank.penalties[:-dear]) == {1.0}
 
 
 def test_lab_is_that_of_scikit_image() -> None:

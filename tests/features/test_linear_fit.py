@@ -20,11 +20,13 @@ def blobs(seed: int = 0, *, rows: int = 240, features: int = 6, classes: int = 3
     return columns.astype(np.float32), labels
 
 
-def test_the_fit_is_that_of_scikit_learn() -> None:
+@pytest.mark.parametrize("dearer", [np.ones(6), np.array([1.0, 1.0, 4.0, 1.0, 4.0, 9.0])])
+def test_the_fit_is_that_of_scikit_learn(dearer: np.ndarray) -> None:
     columns, labels = blobs()
     penalty = 1e-2
-    model = fit_linear(columns, np.eye(3, dtype=bool), labels, penalty=penalty, steps=1000)
-    standard = (columns - columns.mean(axis=0)) / columns.std(axis=0)
+    model = fit_linear(columns, np.eye(3, dtype=bool), labels, penalty=penalty * dearer, steps=1000)
+    # A weight that costs k times as much is that of a feature which is sqrt(k) times smaller.
+    standard = (columns - columns.mean(axis=0)) / columns.std(axis=0) / np.sqrt(dearer)
     # Its objective is C * sum of losses + |w|^2 / 2: ours times rows * C, with 2 * penalty * rows * C = 1.
     peer = LogisticRegression(C=1 / (2 * penalty * len(columns)), tol=1e-8, max_iter=5000).fit(standard, labels)
     found = np.exp(model.scores(columns))

@@ -70,6 +70,10 @@ class ImageFeatures:
 class Bank(Protocol):
     """What gives the features of images."""
 
+    @property
+    def penalties(self) -> npt.NDArray[np.float64]:
+        """(F,) what a weight of each feature is to cost in a fit, as a multiple of the usual penalty."""
+
     def features(self, rgb: Pixels) -> ImageFeatures:
         """The features of an (H, W, 3) image."""
 
@@ -104,6 +108,11 @@ class FeatureBank:
             ConfigError: as `Network`.
         """
         return cls(Network(config.model_copy(update={"architecture": "linear"}), 1), store)
+
+    @property
+    def penalties(self) -> npt.NDArray[np.float64]:
+        """(F,) as multiples of the usual penalty: more for the deepest features and their means."""
+        return np.repeat(self._levels.penalties, self._levels.channels)
 
     def features(self, rgb: Pixels) -> ImageFeatures:
         """The features of an (H, W, 3) image, from the store or computed and kept."""

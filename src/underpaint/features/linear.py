@@ -19,6 +19,8 @@ from underpaint.core.errors import DataError, LearningError
 Columns = npt.NDArray[np.floating]
 """(P, F) features of P pixels."""
 
+Penalty = float | npt.NDArray[np.float64]
+
 PENALTY = 1e-3
 """Weight of the squared norm of the standardised weights. Chosen on MSRC-21 ``val`` and voc_animals ``dev`` from 1e-5
 to 1e-2 (docs/methods/quick.md)."""
@@ -53,11 +55,11 @@ def fit_linear(
     sets: npt.NDArray[np.bool_],
     chosen: npt.NDArray[np.intp],
     *,
-    penalty: float = PENALTY,
+    penalty: Penalty = PENALTY,
     start: LinearModel | None = None,
     steps: int = STEPS,
 ) -> LinearModel:
-    """Minimise ``sum_p w_p (-log sum_{c in S_p} softmax(z_p)_c) + penalty |V|^2``, with ``z = V x + b``.
+    """Minimise ``sum_p w_p (-log sum_{c in S_p} softmax(z_p)_c) + sum_f penalty_f |V_f|^2``, with ``z = V x + b``.
 
     x are the columns, each standardised by its mean and standard deviation over the rows; the weights that are returned
     take columns as they are. The weights ``w_p`` sum to 1, and every class has the same share of them: a row with k
@@ -67,7 +69,7 @@ def fit_linear(
         columns: (P, F) features, half or single precision.
         sets: (S, C) bool, candidate sets.
         chosen: (P,) index into ``sets`` for every row.
-        penalty: On the squared weights, not on the biases.
+        penalty: On the squared weights, not on the biases: one for all features, or (F,) one for each.
         start: Weights to start from; None for zeros.
         steps: Most iterations.
 
@@ -130,9 +132,9 @@ class _Problem:
         columns: npt.NDArray[np.float32],
         sets: npt.NDArray[np.bool_],
         chosen: npt.NDArray[np.intp],
-        penalty: float,
+        penalty: Penalty,
     ) -> None:
-        self.columns, self.penalty = columns, penalty
+        self.columns, self.penalty = columns, np.broadcast_to(penalty, columns.shape[1:])[:, None]
         self.shape = (columns.shape[1] + 1, sets.shape[1])
         self.allowed = sets[chosen]
         # Most rows have one candidate, for which the sum over the candidates is the score itself.
@@ -171,4 +173,4 @@ class _Problem:
         gradient = np.empty(self.shape)
         gradient[:-1] = self.columns.T @ slope + 2 * self.penalty * weight
         gradient[-1] = slope.sum(axis=0)
-        return loss + self.penalty * float(np.square(weight).sum()), gradient.ravel()
+        return loss + float((self.penalty * np.square(weight)).sum()), gradient.ravel()

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from underpaint.core.rng import generator
 from underpaint.data.samples import TrainingImage
 from underpaint.features.bank import Bank, Pixels
-from underpaint.features.linear import PENALTY, LinearModel, fit_linear
+from underpaint.features.linear import PENALTY, LinearModel, Penalty, fit_linear
 from underpaint.features.pixels import DENSITY, Marks, marked_pixels
 
 MOST = 40_000
@@ -106,7 +106,7 @@ def _taken(parts: Sequence[npt.NDArray[np.float16]], rows: npt.NDArray[np.intp])
 
 
 def fit_rows(
-    rows: Rows, background: int | None, *, penalty: float = PENALTY, start: LinearModel | None = None
+    rows: Rows, background: int | None, *, penalty: Penalty = PENALTY, start: LinearModel | None = None
 ) -> LinearModel:
     """Fit on rows with candidate sets.
 

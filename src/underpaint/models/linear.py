@@ -18,19 +18,21 @@ COLOUR_STRIDE = 4
 COLOUR_WINDOWS = (1, 3, 9)
 """Sides in cells of the windows over which colour is averaged: the cell, its neighbours, and a window of 36 pixels."""
 
-
 CONTEXT = 9
 """Side in cells, at the deepest stride, of the window over which the deepest features are averaged: 288 pixels of the
-scaled image. This level raises the mIoU of the quick model on MSRC-21 ``val`` from 78.6 to 81.4; the mean over the
-whole image in its place raises it to 80.7."""
+scaled image."""
+
+DEEP = 4.0
+"""Penalty on the weights of the deepest features and of their means, as a multiple of the penalty on all others. There
+are many of them, and they have few different values in an image. Without it the mean over the whole image costs a point
+on MSRC-21 ``val`` (docs/methods/quick.md)."""
 
 
 class Levels(nn.Module):
     """The inputs of a linear decoder: colour, the encoder's features from stride 4 on, and their context.
 
-    The last level, the context, is the mean of the deepest features over `CONTEXT` x `CONTEXT` cells around each cell;
-    it describes the kind of scene. A mean over the whole image is nearly as good for images of one size, but would
-    depend on the size.
+    The last two levels, the context, are the means of the deepest features over `CONTEXT` x `CONTEXT` cells around each
+    cell, and over the whole image; they describe the surroundings and the kind of scene.
 
     Args:
         channels: Channels of the encoder's outputs: the normalised image, then features at strides 2, 4, 8 and so on.
@@ -43,7 +45,9 @@ class Levels(nn.Module):
     def __init__(self, channels: Sequence[int], mean: Tensor, std: Tensor) -> None:
         super().__init__()
         self.kept = [i for i, width in enumerate(channels) if 2**i >= COLOUR_STRIDE and width > 0]
-        self.channels = (mean.numel() * len(COLOUR_WINDOWS), *(channels[i] for i in self.kept), channels[-1])
+        deepest = channels[-1]
+        self.channels = (mean.numel() * len(COLOUR_WINDOWS), *(channels[i] for i in self.kept), deepest, deepest)
+        self.penalties = (*(1.0 for _ in self.channels[:-3]), DEEP, DEEP, DEEP)
         self.register_buffer("mean", mean.view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", std.view(1, -1, 1, 1), persistent=False)
 
@@ -57,7 +61,9 @@ class Levels(nn.Module):
         lab = lab_of(bands) if bands.shape[1] == 3 else bands  # other bands have no colours in the sense of CIE
         cells = F.avg_pool2d(lab, COLOUR_STRIDE)
         means = [averaged(cells, window) for window in COLOUR_WINDOWS]
-        return [torch.cat(means, dim=1), *(features[i] for i in self.kept), averaged(features[-1], CONTEXT)]
+        deepest = features[-1]
+        whole = deepest.mean(dim=(2, 3), keepdim=True)
+        return [torch.cat(means, dim=1), *(features[i] for i in self.kept), averaged(deepest, CONTEXT), whole]
 
 
 def averaged(cells: Tensor, window: int) -> Tensor:

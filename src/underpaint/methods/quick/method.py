@@ -59,4 +59,4 @@ class Quick(Method[QuickConfig], about=ABOUT):
         """Fit on the marked pixels of all images."""
         config = self.config
         rows = marked_rows(fitting.images(), fitting.bank, len(self.classes), seed=fitting.seed, density=config.density)
-        return fit_rows(rows, self.classes.background, penalty=config.penalty)
+        return fit_rows(rows, self.classes.background, penalty=config.penalty * fitting.bank.penalties)
