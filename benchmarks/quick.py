@@ -9,8 +9,8 @@ The forest has the same marked pixels, 100 trees, and predicts every pixel, as t
 features, fit and masks of the hinted photographs; "after a stroke" is the same with features kept. The start of the
 process and the loading of the network, a second, are not counted.
 
-``whole``: all photographs of ``--split`` are hinted, by simulated scribbles or by ``--hints``, and all of ``--test``
-scored.
+``whole``: all photographs of ``--split`` are hinted, by simulated scribbles and then by ``--hints``, and all of
+``--test`` scored.
 
 All seconds are CPU seconds of this one process on one thread (`time.process_time`), reading of files included.
 """
@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -85,15 +86,19 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--test", default="val")
     parser.add_argument("--unseen", type=int, default=32, help="photographs of --test that `few` scores")
     parser.add_argument("--seeds", default="0")
-    parser.add_argument("--hints", type=Path, help="for `whole`: real hints in place of simulated scribbles")
+    parser.add_argument("--hints", type=Path, help="for `whole`: real hints, for a row after simulated ones")
     parser.add_argument("-o", "--out", type=Path)
     return parser.parse_args()
 
 
 def _whole(data: DataFolder, asked: argparse.Namespace) -> Iterator[Figures]:
-    """A row for each seed of the hints."""
-    for seed in map(int, asked.seeds.split(",")):
-        learnt = _learnt(data, asked, seed)
+    """A row for each seed of simulated scribbles, and one for real hints."""
+    seeds = list(map(int, asked.seeds.split(",")))
+    every = ((f"seed {seed}", _simulated(data, _hints(data, data.split(asked.split), seed)), seed) for seed in seeds)
+    if asked.hints is not None:
+        real = read_training_data(asked.data, hints=[asked.hints], lenient=True, rest=None, split=asked.split)
+        every = chain(every, [(asked.hints.name, real, 0)])
+    for label, learnt, seed in every:
         began = time.process_time()
         model = fit_quick(learnt, {"seed": seed})
         total = time.process_time() - began
@@ -106,7 +111,7 @@ def _whole(data: DataFolder, asked: argparse.Namespace) -> Iterator[Figures]:
         for name, found in _plain(model, names):
             counts += confusion(data.mask(name).read(data.classes), found, len(data.classes))
         yield {
-            "row": f"seed {seed}",
+            "row": label,
             "photographs": len(learnt.hints),
             "hints": sum(len(hint.scribbles) + len(hint.clicks) for hint in learnt.hints.values()),
             "miou": round(scores(counts).miou, 2),
@@ -139,12 +144,6 @@ def _few(data: DataFolder, asked: argparse.Namespace) -> Iterator[Figures]:
 def _hints(data: DataFolder, names: Sequence[str], seed: int) -> dict[str, Hints]:
     every = ((name, data.mask(name).read(data.classes)) for name in names)
     return {name: simulate_scribbles(mask, data.classes, image=name, seed=seed) for name, mask in every}
-
-
-def _learnt(data: DataFolder, asked: argparse.Namespace, seed: int) -> TrainingData:
-    if asked.hints is None:
-        return _simulated(data, _hints(data, data.split(asked.split), seed))
-    return read_training_data(asked.data, hints=[asked.hints], lenient=True, rest=None, split=asked.split)
 
 
 def _simulated(data: DataFolder, hints: Mapping[str, Hints]) -> TrainingData:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from underpaint import next_hints
+from underpaint import next_hints, read_hints
 from underpaint.annotations.jsonl.write import write_hints
 from underpaint.cli import app
 from underpaint.core.errors import ConfigError
 from underpaint.data.synthetic import write_dataset
-from underpaint.hints.types import Click, Hints
+from underpaint.hints.types import IGNORED, Bitmap, Click, Hints
 from underpaint.workflows.next import Place, choose_places
 
 
@@ -70,6 +71,19 @@ def test_places_lie_in_their_photographs_and_repeat(scenes: Path, scribbles: Pat
     assert next_hints(scenes, hints=[scribbles], count=5).places == first.places
     others = [next_hints(scenes, hints=[scribbles], count=5, seed=seed).places[3] for seed in (1, 2)]
     assert any(other != first.places[3] for other in others)
+
+
+def test_no_place_lies_in_an_ignored_area(scenes: Path, scribbles: Path, tmp_path: Path) -> None:
+    asked = next_hints(scenes, hints=[scribbles], count=1).places[0].image
+    ignored = Bitmap(IGNORED, 0, 0, 80, 63, (0, 80 * 63))  # all but the last row, which lies beside it
+    hints = [
+        replace(hint, shapes=(*hint.shapes, ignored)) if hint.image == asked else hint
+        for hint in read_hints(scribbles)
+    ]
+    write_hints(tmp_path / "hints.jsonl", hints)
+    found = next_hints(scenes, hints=[tmp_path / "hints.jsonl"], count=99).places
+    assert asked not in {place.image for place in found}
+    assert found
 
 
 def test_without_hints_places_are_drawn_and_it_is_said(unhinted: Path) -> None:

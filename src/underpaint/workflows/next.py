@@ -20,6 +20,7 @@ from underpaint.data.hinted import at_working_size
 from underpaint.datasets.folder import DataFolder
 from underpaint.datasets.open import open_dataset
 from underpaint.features.doubt import SPREAD, Doubt, Spot
+from underpaint.hints.rasterise import covered_by
 from underpaint.hints.types import Hints
 from underpaint.imagefiles.images import image_size
 from underpaint.imagefiles.rule import COLOUR, ReadingRule, read_image
@@ -226,9 +227,22 @@ def _doubts(
             if name in known:
                 image = model.images.training_image(name, rgb)
                 classes, marked = asked_classes(image.allowed, masks.learned), image.candidates.index > 0
+            marked = _with_ignored(model.plan.hints.get(name), marked, (rgb.shape[0], rgb.shape[1]), (seen[0], seen[1]))
             scores = masks.scores(features)
             doubt = Doubt.of(scores, classes, padded=features.padded, seen=(seen[0], seen[1]), marked=marked)
             yield name, (rgb.shape[0], rgb.shape[1]), doubt
+
+
+def _with_ignored(
+    hints: Hints | None, marked: npt.NDArray[np.bool_] | None, size: tuple[int, int], seen: tuple[int, int]
+) -> npt.NDArray[np.bool_] | None:
+    """``marked`` and the ignored areas, at the size ``seen``: a person has said that nothing there can be named."""
+    if hints is None or not hints.ignored():
+        return marked
+    found = np.zeros(seen, bool) if marked is None else marked.copy()
+    at = np.argwhere(covered_by(hints.ignored(), size))
+    found[at[:, 0] * seen[0] // size[0], at[:, 1] * seen[1] // size[1]] = True
+    return found
 
 
 def asked_classes(allowed: npt.NDArray[np.bool_], learned: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
