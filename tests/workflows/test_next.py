@@ -76,11 +76,9 @@ def test_places_lie_in_their_photographs_and_repeat(scenes: Path, scribbles: Pat
 def test_no_place_lies_in_an_ignored_area(scenes: Path, scribbles: Path, tmp_path: Path) -> None:
     asked = next_hints(scenes, hints=[scribbles], count=1).places[0].image
     ignored = Bitmap(IGNORED, 0, 0, 80, 63, (0, 80 * 63))  # all but the last row, which lies beside it
-    hints = [
-        replace(hint, shapes=(*hint.shapes, ignored)) if hint.image == asked else hint
-        for hint in read_hints(scribbles)
-    ]
-    write_hints(tmp_path / "hints.jsonl", hints)
+    hints = read_hints(scribbles, scenes)
+    hints[asked] = replace(hints[asked], shapes=(*hints[asked].shapes, ignored))
+    write_hints(tmp_path / "hints.jsonl", hints.values())
     found = next_hints(scenes, hints=[tmp_path / "hints.jsonl"], count=99).places
     assert asked not in {place.image for place in found}
     assert found
