@@ -94,7 +94,9 @@ def _arguments() -> argparse.Namespace:
 def _whole(data: DataFolder, asked: argparse.Namespace) -> Iterator[Figures]:
     """A row for each seed of simulated scribbles, and one for real hints."""
     seeds = list(map(int, asked.seeds.split(",")))
-    every = ((f"seed {seed}", _simulated(data, _hints(data, data.split(asked.split), seed)), seed) for seed in seeds)
+    every: Iterator[tuple[str, TrainingData, int]] = (
+        (f"seed {seed}", _simulated(data, _hints(data, data.split(asked.split), seed)), seed) for seed in seeds
+    )
     if asked.hints is not None:
         real = read_training_data(asked.data, hints=[asked.hints], lenient=True, rest=None, split=asked.split)
         every = chain(every, [(asked.hints.name, real, 0)])
