@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from underpaint import plan
 from underpaint.cli import app
 from underpaint.core.atomic import write_atomic
-from underpaint.core.errors import DataError, HintError, UnderpaintError
+from underpaint.core.errors import DataError, HintError, LearningError, UnderpaintError
 from underpaint.datasets.open import open_dataset
 from underpaint.features.bank import FeatureBank
 from underpaint.features.store import FeatureStore
@@ -140,7 +140,7 @@ def test_an_interrupted_call_goes_on_without_computing_features_again(
     [
         (
             [Hints("a", shapes=(stroke("red", LEFT),)), Hints("b", shapes=(Click("red", 3, 3),))],
-            DataError,
+            LearningError,
             "one class",
         ),
         ([Hints("a", tags=Tags(frozenset({"red", "green"})))], UnderpaintError, "tags alone"),
