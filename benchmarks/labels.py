@@ -210,11 +210,14 @@ def measure_walk(asked: argparse.Namespace) -> None:
     data, classes = open_dataset(asked.data), run.classes
     store = asked.artifacts or asked.run / "artifacts"
     held = max(store.glob("trained-affinity-*/weights.safetensors"), key=lambda path: path.stat().st_mtime)
-    network = Network(run.config.model, len(classes), needs=frozenset({Head.EMBEDDING}), pretrained=False)
+    settings = run.config.method.settings
+    decodes = settings["affinity_encoder"] == "trained"
+    network = Network(
+        run.config.model, len(classes), needs=frozenset({Head.EMBEDDING}), decodes=decodes, pretrained=False
+    )
     network.load_state_dict(load_file(held))
     images, truths = tagged_images(data, run, asked)
     infer = StageInference(network.eval(), images, asked.run, store=asked.run, given={})
-    settings = run.config.method.settings
     responder = CamPredictor(run.tag_network(), scales=tuple(settings["scales"]), flip=True)
     counts: dict[str, list[ImageCounts]] = defaultdict(list)
     for still in images.training_images():

@@ -19,7 +19,7 @@ from underpaint.workflows.choice import choose, main_kinds
     ("kinds", "method", "settings"),
     [
         ({Kind.MASK}, "supervised", {}),
-        ({Kind.TAG}, "sc-cam", {"rounds": 2}),
+        ({Kind.TAG}, "sc-cam", {"rounds": 0}),
         ({Kind.BOX}, "box-uncertainty", {"projection_weight": 0.1, "pairwise_weight": 0.1}),
         ({Kind.BOX, Kind.MASK}, "box-uncertainty", {}),
         *(({kind}, "local-global", {}) for kind in (Kind.SCRIBBLE, Kind.CLICK)),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
 import warnings
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,7 +83,8 @@ def export_onnx(network: Network, path: Path, *, classes: ClassTable) -> ExportR
 def _traced(whole: FullSize, target: Path) -> bytes:
     """The bytes from torch's TorchScript exporter. The newer exporter would need one more package, onnxscript."""
     axes = {0: "N", 2: "H", 3: "W"}
-    with scratch_folder(target) as folder, warnings.catch_warnings(), torch.no_grad():
+    # If the export fails, torch prints the whole graph.
+    with scratch_folder(target) as folder, warnings.catch_warnings(), torch.no_grad(), redirect_stdout(io.StringIO()):
         # One warning says that this is the older exporter. The other says that the check of the divisor is not traced,
         # which is intended, because the padding fulfils it at any size.
         warnings.simplefilter("ignore")

@@ -105,7 +105,8 @@ class StageNetwork(Config):
         heads: Heads of the network; None for those that the stage's loss needs.
         subclasses: K, the sub-categories of every class that the network tells apart; 0 for none.
         decodes: Whether the decoder runs. A classifier of images, which has no use for it, trains in two thirds of the
-            time without it.
+            time without it. An embedding is then linear in the encoder's features.
+        frozen: Whether the encoder stays as it was pre-trained.
         fitted: Whether the stage takes no gradient steps: `Learner.fit` gives the weights of its linear decoder, or of
             its tag head where the decoder does not run.
     """
@@ -114,6 +115,7 @@ class StageNetwork(Config):
     heads: tuple[Head, ...] | None = None
     subclasses: int = Field(default=0, ge=0)
     decodes: bool = True
+    frozen: bool = False
     fitted: bool = False
 
 

@@ -19,13 +19,15 @@ from underpaint.core.config import Config
 from underpaint.core.errors import ConfigError, RunError, nearest
 from underpaint.core.paths import nearest_path
 from underpaint.models.depthwise import widen_depthwise
+from underpaint.models.embedding import LinearEmbedding
 from underpaint.models.linear import Levels, LinearHead, averaged
 from underpaint.models.tensors import load_into, read_tensors
 from underpaint.models.top import Top
+from underpaint.models.vit import DptDecoder, ViTEncoder, is_vit
 from underpaint.models.weights import BUNDLED, bundled_state
 from underpaint.records import Batch, Head, NetOutput
 
-Architecture = Literal["deeplabv3plus", "fpn", "unet", "linear"]
+Architecture = Literal["deeplabv3plus", "fpn", "unet", "dpt", "linear"]
 
 
 SCALE_PARTS = 10_000
@@ -38,8 +40,10 @@ class ModelConfig(Config):
     Attributes:
         architecture: Decoder. DeepLabV3+ (Chen et al., ECCV 2018) predicts at a quarter of the image's size. ``linear``
             is one linear layer on several levels of features (`underpaint.models.linear`), which the method `quick`
-            fits; it supports no other head than the tag head.
-        encoder: Any timm model that returns feature maps, by timm's name.
+            fits; it supports no other head than the tag head. ``dpt`` (Ranftl et al., ICCV 2021) is for vision
+            transformers.
+        encoder: Any timm model that returns feature maps, by timm's name. For ``dpt`` and ``linear`` also vision
+            transformers with one grid of patches (ViT, DeiT, DINOv2, DINOv3, EVA).
         weights: ``auto`` (the bundled ImageNet weights, otherwise timm's weights from the hub's cache), ``none``, or
             the path of a safetensors file with the encoder's tensors under timm's names.
         width: Channels of the decoder; 128 instead of the paper's 256 makes a training step a fifth faster on a CPU.
@@ -47,7 +51,7 @@ class ModelConfig(Config):
             of batches of 8 are noisy, and a step is faster without computing them.
         freeze_to: Keep the pre-trained weights of the encoder's layers up to this stride; 0 for none. The first layers
             detect edges and colours, which are common to all images. Freezing them saves a quarter of the time of a
-            step.
+            step. This has no effect on vision transformers; ``train.encoder_lr=0`` keeps them whole.
         scale: Factor on the image's size before the encoder. Enlarging helps for small images: the encoder was trained
             on larger ones, and objects then cover more cells. Values below 1 make very large images smaller.
         bands: Bands of the images, as the training settles it from ``images.bands``; 3 for pictures in colours. With
@@ -71,7 +75,7 @@ HEADS = {Head.TAGS: "tag_head", Head.VARIANCE: "variance_head", Head.EMBEDDING: 
 TAG_DROPOUT = 0.5
 """Dropout rate of the pooled features before the tag heads (PSA, RRM, SC-CAM)."""
 
-DIVISOR: dict[Architecture, int] = {"deeplabv3plus": 16, "fpn": 32, "unet": 32, "linear": 32}
+DIVISOR: dict[Architecture, int] = {"deeplabv3plus": 16, "fpn": 32, "unet": 32, "dpt": 32, "linear": 32}
 """Height and width of the input must be multiples of this: the coarsest stride of the features."""
 
 
@@ -95,7 +99,9 @@ class Network(nn.Module):
         subclasses: K, number of sub-categories of every class, which are predicted from the same pooled features as the
             tags; 0 for none.
         decodes: False for a classifier of images. Its decoder and last layer keep their initial weights and are left
-            out of the forward pass; the logits are one cell of zeros.
+            out of the forward pass; the logits are one cell of zeros, and an embedding is linear in the encoder's
+            features.
+        frozen: Whether all weights of the encoder stay as they are.
         pretrained: Whether to load the encoder's weights; False if a checkpoint is loaded afterwards.
         field: Pixels of the image along the longer side of the largest view in training. Prediction chooses the size of
             its tiles from it. None if it is not known.
@@ -114,13 +120,14 @@ class Network(nn.Module):
         needs: Set[Head] = frozenset(),
         subclasses: int = 0,
         decodes: bool = True,
+        frozen: bool = False,
         pretrained: bool = True,
         field: int | None = None,
         widened: bool = True,
     ) -> None:
         super().__init__()
         self.config = config
-        self.decodes = decodes
+        self.decodes, self.frozen = decodes, frozen
         self.needs = frozenset(needs)
         if not timm.is_model(config.encoder):
             near = nearest(config.encoder, timm.list_models())
@@ -135,23 +142,39 @@ class Network(nn.Module):
         with _named_errors(config):
             self.top = Top.of(config.encoder, online=online) if tagged and widened else None
         self.variance_head = nn.Conv2d(width, 1, 1) if Head.VARIANCE in self.needs else None
-        self.embedding_head = nn.Conv2d(width, width, 1) if Head.EMBEDDING in self.needs else None
+        self.embedding_head = self._embedding(width) if Head.EMBEDDING in self.needs else None
         if pretrained and not online and config.weights != "none":
             self._load_encoder()
         deepest = self.encoder.out_channels[-1] if self.top is None else self.top.width
         self.tag_head = nn.Conv2d(deepest, classes, 1, bias=False) if Head.TAGS in self.needs else None
         self.sub_head = nn.Linear(deepest, classes * subclasses, bias=False) if subclasses else None
-        if config.freeze_to and config.weights != "none":
+        if config.freeze_to and config.weights != "none" and not isinstance(self.encoder, ViTEncoder):
             _freeze(self.encoder.model, config.freeze_to)
+        if frozen:
+            self.encoder.requires_grad_(False)
         if not decodes:
             self.decoder.requires_grad_(False)
             self.head.requires_grad_(False)
         self.divisor = DIVISOR[config.architecture]
         self.field = field
 
+    def _embedding(self, width: int) -> nn.Module:
+        """On the decoder, or linear in the encoder's features where the decoder does not run."""
+        return nn.Conv2d(width, width, 1) if self.decodes else LinearEmbedding(self.encoder.out_channels)
+
     def _parts(self, classes: int, *, online: bool) -> tuple[Any, nn.Module, nn.Conv2d | LinearHead, int]:
         """Encoder, decoder and head of the architecture, and the number of channels between decoder and head."""
         config = self.config
+        if config.architecture == "dpt":
+            encoder = _encoder(config, online=online)
+            if not isinstance(encoder, ViTEncoder):
+                raise ConfigError(
+                    f"{config.encoder} is no vision transformer with one grid of patches",
+                    where="model.encoder",
+                    fix="take another architecture for it, such as deeplabv3plus, or an encoder such as "
+                    "vit_small_patch14_dinov2.lvd142m",
+                )
+            return encoder, DptDecoder(encoder, config.width), nn.Conv2d(config.width, classes, 1), config.width
         if config.architecture != "linear":
             whole = _assemble(config, classes, online=online)
             width = whole.segmentation_head[0].in_channels
@@ -243,6 +266,8 @@ class Network(nn.Module):
                 if isinstance(module, nn.modules.batchnorm._BatchNorm):
                     module.eval()
                     module.requires_grad_(False)
+        if self.frozen:
+            self.encoder.eval()
         return self
 
     def forward(self, image: Tensor, valid: Tensor | None = None) -> NetOutput:
@@ -275,7 +300,9 @@ class Network(nn.Module):
             variance=F.softplus(self.variance_head(decoded) - 2.25)
             if self.variance_head and decoded is not None
             else None,
-            embedding=self.embedding_head(decoded) if self.embedding_head and decoded is not None else None,
+            embedding=None
+            if self.embedding_head is None
+            else self.embedding_head(features if decoded is None else decoded),
         )
 
     def scaled(self, image: Tensor) -> Tensor:
@@ -393,6 +420,8 @@ def _assemble(config: ModelConfig, classes: int, *, online: bool) -> Any:
 def _encoder(config: ModelConfig, *, online: bool) -> Any:
     weights = "imagenet" if online else None
     with _named_errors(config):
+        if is_vit(config.encoder):
+            return ViTEncoder(config.encoder, online=online, bands=config.bands)
         return smp.encoders.get_encoder(f"tu-{config.encoder}", in_channels=config.bands, depth=5, weights=weights)
 
 
@@ -411,7 +440,8 @@ def _named_errors(config: ModelConfig) -> Iterator[None]:
         raise ConfigError(
             f"{config.encoder} cannot be the encoder of {config.architecture}: {error}",
             where="model",
-            fix="choose an encoder that gives feature maps at strides 2 to 32, or the architecture 'unet' or 'fpn'",
+            fix="choose an encoder that gives feature maps at strides 2 to 32, or the architecture 'unet' or 'fpn'; "
+            "for vision transformers 'dpt'",
         ) from error
 
 

@@ -124,6 +124,7 @@ class StagedRun:
             needs=heads_of(method, stage),
             subclasses=stage.network.subclasses,
             decodes=stage.network.decodes,
+            frozen=stage.network.frozen,
             pretrained=pretrained,
             field=self.config.views.field,
         )

@@ -55,7 +55,7 @@ def choose(kinds: Mapping[Kind, int], *, background: bool) -> Choice:
         why = "there are image tags alone: a classifier finds where the classes are"
         if not background:
             return Choice("cam", f"{why}; without a background class its maps themselves were the best labels")
-        return Choice("sc-cam", f"{why}, and affinities part them from the background", settings={"rounds": 2})
+        return Choice("sc-cam", f"{why}, and affinities part them from the background", settings={"rounds": 0})
     if given <= {Kind.BOX, Kind.MASK}:
         why = "boxes leave open which of their pixels show the object"
         settings: Settings = {} if Kind.MASK in given else {"projection_weight": 0.1, "pairwise_weight": 0.1}

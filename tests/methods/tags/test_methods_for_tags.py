@@ -180,3 +180,14 @@ def test_sc_cam_from_clusters_over_affinities_to_a_network(
     tagged = run.tag_network()
     assert tagged.sub_head is not None
     assert run.network().sub_head is None
+
+
+def test_sc_cam_without_rounds_goes_from_the_classifier_to_affinities_of_the_frozen_encoder(
+    scenes: Path, tags: Path, small: list[str], tmp_path: Path
+) -> None:
+    rounds = ["method.settings.rounds=0", "method.settings.scales=[1.0]", "method.settings.walk_steps=4"]
+    planned = plan(scenes, hints=[tags], method="sc-cam", settings=[*small, *TINY, "train.epochs=1", *rounds])
+    assert [stage.name for stage in planned.method.stages()] == ["classify", "affinity", "retrain"]
+    run = planned.train(tmp_path / "run")
+    assert stage_terms(run, "affinity")["affinity"] > 0
+    assert labels_follow_the_tags(run, "retrain", tags) == 1

@@ -30,7 +30,7 @@ class CamConfig(ClassifierConfig):
 
     background: Background = "constant"
     level: float = Field(default=0.15, ge=0)
-    scales: tuple[float, ...] = Field(default=(1.0, 2.0), min_length=1)
+    scales: tuple[float, ...] = Field(default=(0.5, 1.0, 1.5, 2.0), min_length=1)
 
 
 class Cam(Method[CamConfig], about=ABOUT):

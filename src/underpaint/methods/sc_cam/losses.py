@@ -138,12 +138,13 @@ class AffinityConfig(Config):
     Attributes:
         affinity: ``feature`` as in PSA, or ``boundary`` as in IRN (Ahn, Cho and Kwak, CVPR 2019).
         radius: Reach of the pairs in cells.
-        walk_stride: Pixels a side of a cell of the walk.
+        walk_stride: Pixels a side of a cell of the walk: 16 suits the features of a frozen encoder, 8 (PSA) a trained
+            network.
     """
 
     affinity: Form = "feature"
     radius: int = Field(default=5, ge=2, le=64)
-    walk_stride: Literal[4, 8] = 8
+    walk_stride: Literal[4, 8, 16] = 16
 
 
 class AffinityLearner(Learner[AffinityConfig]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -17,19 +17,26 @@ from underpaint.methods.stage import Schedule, Stage, StageNetwork
 from underpaint.methods.tags.learners import ClassifierConfig, classify
 from underpaint.records import Batch, NetOutput, Progress, Terms
 
+LIGHT_RATE = 10.0
+"""Factor on the learning rate where one linear layer is all that learns."""
+
 
 class ScCamConfig(ClassifierConfig, ClusterConfig, SubcategoryConfig, PairConfig, WalkConfig):
     """Settings of SC-CAM; those of affinity and walk are PSA's (Ahn and Kwak, CVPR 2018) where nothing else is said.
 
     Attributes:
-        rounds: Times that features are clustered and a classifier is trained on the clusters.
+        rounds: Times that features are clustered and a classifier is trained on the clusters; 0 for none, which leaves
+            the method of PSA.
+        affinity_encoder: ``frozen``: the affinities are learned on the features of the pre-trained encoder, by a linear
+            layer in a few seconds. ``trained``: encoder and decoder are trained for them, as in PSA.
         affinity_epochs: Length of the affinity training, as a multiple of the recipe's; PSA's is half of its
             classifier's.
         retrain_rate: Factor on the learning rate of the last training. The authors use "a slightly lower learning rate
             to account for noisy labels"; the value is not public.
     """
 
-    rounds: int = Field(default=3, ge=1, le=5)
+    rounds: int = Field(default=3, ge=0, le=5)
+    affinity_encoder: Literal["frozen", "trained"] = "frozen"
     affinity_epochs: float = Field(default=0.5, gt=0)
     retrain_rate: float = Field(default=0.5, gt=0, le=1)
 
@@ -49,9 +56,11 @@ class ScCam(Method[ScCamConfig], about=ABOUT):
             Stage(name=f"subclass-{number + 1}", network=network, learner=learner, labels=clusters)
             for number in range(config.rounds)
         ]
+        light = config.affinity_encoder == "frozen"
         affinity = Stage(
             name="affinity",
-            schedule=Schedule(epochs=config.affinity_epochs),
+            network=StageNetwork(decodes=not light, frozen=light),
+            schedule=Schedule(epochs=config.affinity_epochs, rate=LIGHT_RATE if light else 1.0),
             learner=AffinityLearner(config.part(AffinityConfig), classes),
             labels=PairLabels(config.part(PairConfig), classes),
         )
