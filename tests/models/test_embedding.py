@@ -19,7 +19,7 @@ def test_it_is_a_sum_of_linear_maps_of_standardised_levels() -> None:
     for level, part in zip(levels[2:], made.parts, strict=True):
         mean, spread = level.mean(dim=(0, 2, 3)), level.var(dim=(0, 2, 3), unbiased=False)
         held = (level - mean[:, None, None]) / (spread[:, None, None] + 1e-5).sqrt()
-        weight = part.weight[:, :, 0, 0]
+        weight = part.get_parameter("weight")[:, :, 0, 0]
         total += F.interpolate(torch.einsum("ef,nfhw->nehw", weight, held), (8, 6), mode="bilinear")
     torch.testing.assert_close(made(levels), total, atol=1e-5, rtol=1e-4)
 
