@@ -22,7 +22,7 @@ class WalkConfig(AffinityConfig):
     """Settings of the walk; those of PSA (Ahn and Kwak, CVPR 2018) where nothing else is said.
 
     Attributes:
-        walk_alpha: Power of the background score that the walk starts from.
+        walk_alpha: Power of the background score that the walk starts from (PSA: 16).
         walk_exponent: Sharpens the affinities.
         walk_steps: Length of the walk. PSA's is 256; affinities learned from some hundred photographs leak, and over so
             long a walk classes flow into what lies around them.
@@ -30,7 +30,7 @@ class WalkConfig(AffinityConfig):
         confidence: Share of the scores below which a pixel stays unknown (hard targets); ours: 0 labels all.
     """
 
-    walk_alpha: float = Field(default=16.0, gt=0)
+    walk_alpha: float = Field(default=8.0, gt=0)
     walk_exponent: float = Field(default=8.0, gt=0)
     walk_steps: int = Field(default=32, ge=0, le=10_000)
     targets: Literal["hard", "soft"] = "hard"
