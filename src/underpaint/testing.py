@@ -345,7 +345,7 @@ def _check_padding(made: Method[Config], stage: Stage) -> None:
 def _check_numbers(method: type[Method[Config]]) -> None:
     """Every numeric setting, changed alone, changes a stage, a label made between two, or some term at some time.
 
-    Under the defaults, or under another choice of one setting that is a choice between words.
+    Under the defaults, or under another choice of one setting that is a choice between words or numbers.
     """
     for name, value in method.Settings().model_dump().items():
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -359,7 +359,7 @@ def _bases(method: type[Method[Config]]) -> Iterator[Config]:
     yield base
     for name, field in method.Settings.model_fields.items():
         for word in get_args(field.annotation):
-            if isinstance(word, str) and word != getattr(base, name):
+            if isinstance(word, str | int) and word != getattr(base, name):
                 yield base.model_copy(update={name: word})
 
 
@@ -367,7 +367,7 @@ def _others(value: float) -> Iterator[float]:
     if isinstance(value, int):
         yield from (value + 1, max(value - 1, 1))
     else:
-        yield from (value * 2 + 0.5, value / 4)
+        yield from (value * 2 + 0.5, value / 4, 0.9)  # the last for thresholds of shares
 
 
 def _differs(method: type[Method[Config]], one: Config, other: Config) -> bool:
