@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -26,21 +27,23 @@ from underpaint.data.synthetic import write_dataset
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 SCENES = 12
 MARKED = 6
-STEPS = 12
-PATIENCE = 300.0
+PATIENCE = 600.0
 
 
 def main() -> None:
     """Write the pictures."""
-    with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder) / "meadow"
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        chdir(folder),
+    ):  # a relative path, so that none of the machine is shown
+        data, hints = Path("meadow"), Path("hints.jsonl")
         write_dataset(data, train=SCENES, test=1, size=(384, 512), seed=5)
-        simulate(data, Path(folder) / "hints.jsonl", kind="scribbles", seed=1)
+        simulate(data, hints, kind="scribbles", seed=1)
         shutil.rmtree(data / "masks", ignore_errors=True)
         served = Served(data)
         served.start()
         try:
-            mark(served, Path(folder) / "hints.jsonl")
+            mark(served, hints)
             take(served)
         finally:
             served.stop()
@@ -83,13 +86,14 @@ def take(served: Served) -> None:
         show(page, "check")
         page.locator(".finding").first.wait_for()
         keep(page, "paint-check")
-        run = post(served, "train", {"method": "partial", "minutes": 2})["run"]
-        show(page, "train")
-        wait(lambda: served.get(f"runs/{run}")["step"] >= STEPS)
-        keep(page, "paint-train")
-        wait(lambda: served.get(f"runs/{run}")["state"] not in ("waiting", "starting", "running"))
         show(page, "results")
         keep(page, "paint-results")
+        run = post(served, "train", {"method": "partial", "minutes": 2})["run"]
+        show(page, "train")
+        wait(lambda: len(served.get(f"runs/{run}")["losses"]) > 1)
+        page.locator(".curve .line").scroll_into_view_if_needed()
+        keep(page, "paint-train")
+        post(served, f"runs/{run}/stop", {})
         browser.close()
 
 

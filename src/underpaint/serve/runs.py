@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import signal
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -45,6 +46,9 @@ class FollowedRun:
     losses: list[tuple[int, float]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     _place: int = 0
+    _stage: str = ""
+    _before: int = 0
+    _at: float | None = None
 
     def look(self) -> bool:
         """Read the new lines of the events; True where there are some."""
@@ -68,15 +72,22 @@ class FollowedRun:
             names = [line.split(":", 1)[1].strip() for line in text.splitlines() if line.strip().startswith("name:")]
             self.method = names[0] if names else ""
 
+    def _time(self, step: int) -> None:
+        """Take the number of the step, and the steps a second since the last one; a log read at once tells no time."""
+        now = time.monotonic()
+        if self._at is not None and now - self._at > 0.2 and step > self.step:
+            self.rate = (step - self.step) / (now - self._at)
+        self.step, self._at = step, now
+
     def _event(self, event: dict[str, Any]) -> None:
         if event.get("stage") and event["stage"] not in self.stages:
             self.stages.append(str(event["stage"]))
         if event["event"] == "steps":
-            self.step = int(event["step"])
+            if event["stage"] != self._stage:  # each stage counts from the beginning
+                self._stage, self._before = str(event["stage"]), self.step
+            self._time(self._before + int(event["step"]))
             terms = [float(value) for key, value in event.items() if key.startswith("loss/")]
-            offset = self.losses[-1][0] if self.losses and self.losses[-1][0] > self.step else 0
-            self.losses.append((offset + self.step, sum(terms)))
-            self.rate = float(event.get("images_per_second") or 0) or None
+            self.losses.append((self.step, sum(terms)))
         elif "note" in event:
             self.notes.append(str(event["note"]))
 
@@ -186,6 +197,7 @@ class Runs:
         name = f"{max([int(name) for name in self.known if name.isdigit()], default=0) + 1:03d}"
         settings = [part for each in planned["settings"] for part in ("--set", each)]
         await self._launch(name, ["--method", method, "--lenient", *settings])
+        self.known[name].steps = planned["steps"]
         return name
 
     async def resume(self, name: str) -> None:

@@ -18,7 +18,7 @@ LEAST_EPOCHS = 1
 
 
 def plan(data: str, project: str, method: str, minutes: float | None) -> dict[str, Any]:
-    """What a training would do, and its settings for the time that a person allows."""
+    """What a training would do, its settings for the time that a person allows, and its steps of all stages."""
     from underpaint.workflows.train import plan as planned
 
     settings: list[str] = []
@@ -27,7 +27,7 @@ def plan(data: str, project: str, method: str, minutes: float | None) -> dict[st
         epochs = max(LEAST_EPOCHS, round(made.config.train.epochs * minutes / made.expected.minutes))
         settings = [f"train.epochs={epochs}"]
         made = planned(data, hints=[project], method=method, lenient=True, settings=settings)
-    return {"lines": [*made.words(), *made.notes], "settings": settings}
+    return {"lines": [*made.words(), *made.notes], "settings": settings, "steps": made.steps}
 
 
 def masks(data: str, project: str, out: str, run: str | None) -> dict[str, Any]:

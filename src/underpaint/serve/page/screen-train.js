@@ -113,7 +113,7 @@ class Train {
     return el("tr", {},
       el("td", {}, el("button", { type: "button", "aria-pressed": String(run.id === this.#open), onclick: () => this.#choose(run.id) }, run.id)),
       el("td", {}, run.method), el("td", {}, run.external ? `${state}, ${text.elsewhere}` : state),
-      el("td", { class: "number" }, run.steps ? `${run.step} / ${run.steps}` : ""), el("td", { class: "number" }, run.behind ? String(run.behind) : ""));
+      el("td", { class: "number" }, run.steps ? `${run.step} / ${run.steps}` : run.step ? String(run.step) : ""), el("td", { class: "number" }, run.behind ? String(run.behind) : ""));
   }
 
   /** @param {string} id */
@@ -136,7 +136,7 @@ class Train {
         alive && !run.external && el("button", { type: "button", onclick: () => void this.#order(run.id, "stop") }, text.stop),
         !alive && run.resumable && el("button", { type: "button", onclick: () => void this.#order(run.id, "resume") }, text.goOn)),
       alive && el("progress", { max: run.steps || 1, value: run.step, "aria-label": text.stepOf }),
-      alive && el("p", {}, run.steps ? text.training(run.step, run.steps, run.left ? duration(run.left) : "") : text.trainingStarts),
+      alive && el("p", {}, run.step ? text.training(run.step, run.steps, run.left ? duration(run.left) : "") : text.trainingStarts),
       run.fault && el("p", {}, run.fault),
       el("div", { class: "columns" },
         el("figure", {}, el("h2", {}, text.curve), svg, el("figcaption", {}, words)),

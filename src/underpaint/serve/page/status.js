@@ -72,7 +72,7 @@ export class StatusLine {
   #runWords() {
     const { run } = this.project.info;
     if (!run || !["waiting", "starting", "running"].includes(run.state)) return "";
-    if (!run.steps) return text.trainingStarts;
+    if (!run.step) return text.trainingStarts;
     return text.training(run.step, run.steps, run.left ? duration(run.left) : "");
   }
 

@@ -53,7 +53,7 @@ export const text = {
     `Network ${id}, ${age} old${behind ? `, does not know ${plural(behind, "newer stroke", "newer strokes")}` : ""}.`,
   workerDied: (/** @type {string} */ why) => `The quick model stopped (${why}) and starts again; strokes are safe.`,
   training: (/** @type {number} */ step, /** @type {number} */ steps, /** @type {string} */ left) =>
-    `Step ${step} of ${steps}${left ? `, about ${left}` : ""}; you can go on.`,
+    `Step ${step}${steps ? ` of ${steps}` : ""}${left ? `, about ${left}` : ""}; you can go on.`,
   trainingStarts: "The training starts; you can go on.",
   trainingEnded: (/** @type {string} */ id) => `Training ${id} is finished. Its masks are under Results.`,
   trainingStopped: (/** @type {string} */ id) => `Training ${id} has stopped; it can go on where it was.`,
