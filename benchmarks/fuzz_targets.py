@@ -9,7 +9,9 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from benchmarks.fuzz_seeds import IMAGES, SIZE, TABLE, make_root, write_seeds
 from PIL import Image
 
@@ -26,9 +28,10 @@ from underpaint.hints.candidates import ImageKnowledge
 from underpaint.hints.check import check_hints
 from underpaint.hints.fit import fit_hints
 from underpaint.hints.rasterise import paint_regions
-from underpaint.imagefiles.images import image_size, read_rgb
+from underpaint.imagefiles.images import find_images, image_size, read_rgb
 from underpaint.imagefiles.masks import LabelFile, read_index_mask
 from underpaint.imagefiles.naming import Names
+from underpaint.imagefiles.survey import survey
 
 DATA = Path(os.environ.get("UNDERPAINT_DATA", Path(__file__).resolve().parent.parent.parent / "shared" / "data"))
 
@@ -131,6 +134,38 @@ def _photographs(folder: Path) -> tuple[Seeds, Read]:
             look(Job("a", path, (LabelFile(path, stated=True),), TABLE))
 
     return [(folder / name, folder / name) for name in kinds], read
+
+
+def _stacks_and_maps(folder: Path) -> tuple[Seeds, Read]:
+    """Files that other libraries than Pillow read."""
+    import nibabel
+    import rasterio
+    import tifffile
+
+    values = np.random.default_rng(0).integers(0, 4000, (3, 2, 40, 48)).astype(np.uint16)
+    tifffile.imwrite(
+        folder / "a.ome.tif", values, metadata={"axes": "ZCYX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 1.0}
+    )
+    tifffile.imwrite(folder / "b.tif", values[0, 0].astype(np.float32))
+    tifffile.imwrite(folder / "c.tif", np.moveaxis(values[:, 0], 0, -1), tile=(16, 16), planarconfig="contig")
+    words = {"driver": "GTiff", "height": 40, "width": 48, "count": 2, "dtype": "uint16", "crs": "EPSG:32632"}
+    with rasterio.open(folder / "d.tif", "w", transform=rasterio.Affine(2, 0, 5e5, 0, -2, 5e6), **words) as file:
+        file.write(values[0])
+    make: Callable[..., Any] = nibabel.Nifti1Image
+    nibabel.save(make(values[:, 0].T.astype(np.int16), np.eye(4)), folder / "e.nii")
+
+    def read(path: Path) -> None:
+        found = find_images(path.parent)
+        mine = {name: one for name, one in found.items() if path in (one, one.parent)}
+        for step in (
+            lambda: survey(dict(list(mine.items())[:2])),
+            lambda: [read_rgb(one, max_pixels=PIXELS) for one in list(mine.values())[:2]],
+        ):
+            with contextlib.suppress(UnderpaintError):
+                step()
+        read_rgb(next(iter(mine.values()), path), max_pixels=PIXELS)
+
+    return [(one, one) for one in sorted(folder.iterdir())], read
 
 
 def _turned() -> bytes:
@@ -273,6 +308,8 @@ def _written(folder: Path, texts: dict[str, str]) -> Seeds:
 TARGETS: tuple[Target, ...] = (
     *(_reader(form) for form in FORMATS),
     Target("photographs", _photographs, 0.5),
+    Target("stacks and maps", _stacks_and_maps, 0.3),
+    Target("stacks and maps", _stacks_and_maps, 1.0),
     Target("lists", _lists, 1.0),
     Target("settings", _settings, 0.5),
     Target("run folders", _run_folders, 0.5),

@@ -12,6 +12,7 @@ from underpaint.datasets.open import open_dataset
 from underpaint.doctor.copies import MANY, Copies
 from underpaint.doctor.estimate import estimate
 from underpaint.doctor.findings import Finding, Level
+from underpaint.doctor.kinds import Kinds
 from underpaint.doctor.labels import Labels, Sources, read_sources
 from underpaint.doctor.look import CHUNK, Job, crashed, look
 from underpaint.doctor.photographs import Photographs, other_files, own_folders
@@ -54,10 +55,12 @@ def examine(
     chosen, findings = choose(data, split)
     sources = read_sources(data, hints)
     labels, photographs, copies = Labels(data, sources, chosen.images, rest), Photographs(), Copies(chosen.parts)
+    kinds = Kinds()
     jobs = (Job(name, file, labels.files(name), data.classes) for name, file in data.images.items())
     processes = workers if len(data.images) > MANY else 1
     every = stream(look, jobs, workers=processes, lost=crashed, chunk=CHUNK, threads=1)
     for done, seen in enumerate(every, start=1):
+        kinds.add(seen)
         photographs.add(seen, trained=seen.name in chosen.images)
         copies.add(seen)
         labels.add(seen)
@@ -70,6 +73,7 @@ def examine(
         *other_files(data, sources.titles),
         *own_folders(data),
         *photographs.findings(),
+        *kinds.findings(data.images, chosen.images),
         *labels.findings(),
         *copies.findings(),
     ]

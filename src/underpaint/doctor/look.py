@@ -84,6 +84,7 @@ class Seen:
         stored: What the file holds where reading changes it, such as "CMYK"; "" for 8-bit RGB and grey.
         digest: Of the file's bytes.
         signature: Perceptual hash of the upright picture; None where it is flat, or could not be read.
+        holds: Kind, bands, type and size of a pixel of an image that another library than Pillow reads.
     """
 
     name: str
@@ -97,6 +98,7 @@ class Seen:
     largest: int | None = None
     digest: bytes = b""
     signature: bytes | None = None
+    holds: str = ""
 
 
 def look(job: Job) -> Seen:
@@ -168,7 +170,10 @@ def _by_its_library(name: str, path: Path) -> Seen:
             hashlib.file_digest(stream, lambda: content)
         content.update(b"" if number is None else str(number).encode())
         digest = content.digest()
-    return Seen(name, size=about.size, digest=digest, signature=None if grey is None else signature(grey))
+    scale = "" if about.spacing is None else f", {about.spacing[1]:.4g} x {about.spacing[0]:.4g} {about.unit} a pixel"
+    holds = f"{about.kind}, {len(about.bands)} band(s) of {about.dtype.name}{scale}"
+    hashed = None if grey is None else signature(grey)
+    return Seen(name, size=about.size, digest=digest, signature=hashed, holds=holds)
 
 
 def _small(image: JpegImageFile) -> Image.Image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ from underpaint.imagefiles.readers.base import (
     require_file,
     unique,
 )
+
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # a damaged file gives one error, of ours
 
 WHAT = "the TIFF file"
 

@@ -1,0 +1,72 @@
+"""Findings on images that are no photographs of 8 bits: what they hold, and how a training will see them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from underpaint.core.errors import ConfigError
+from underpaint.core.printable import printable
+from underpaint.doctor.findings import Finding, Group, Level
+from underpaint.doctor.look import DEEP, Seen
+from underpaint.imagefiles.decode import MAX_PIXELS
+from underpaint.imagefiles.survey import survey
+
+
+@dataclass
+class Kinds:
+    """What was seen of such images.
+
+    Args:
+        words: What they hold, by how many hold it.
+        every: All of them.
+        large: Those that are only read by regions.
+    """
+
+    words: Counter[str] = field(default_factory=Counter)
+    every: Group = field(default_factory=Group)
+    large: Group = field(default_factory=Group)
+
+    def add(self, seen: Seen) -> None:
+        """Take an image in."""
+        holds = seen.holds or ("16 bits a channel" if seen.stored == DEEP else "")
+        if seen.fault is not None or not holds:
+            return
+        self.words[holds] += 1
+        self.every.add(seen.name)
+        if seen.size is not None and seen.size[0] * seen.size[1] > MAX_PIXELS:
+            self.large.add(seen.name, f"{seen.size[1]} x {seen.size[0]} pixels")
+
+    def findings(self, images: Mapping[str, Path], learned: Collection[str]) -> list[Finding]:
+        """What is to be said of them, and the bands and windows that a training would settle.
+
+        Args:
+            images: All images by name.
+            learned: Names of those that are learned from.
+        """
+        if not self.every.count:
+            return []
+        try:
+            seen = survey({name: images[name] for name in sorted(learned) if name in images})
+        except ConfigError as error:
+            return [Finding("image-bands", Level.BLOCKS, error.what, fix=error.fix or "")]
+        kinds = "; ".join(f"{count} {words}" for words, count in self.words.most_common())
+        plan = seen.notes() or ["they are read as pictures in colours, 8 bits a channel, without a window"]
+        return [
+            *self.every.finding(
+                "image-kinds",
+                Level.NOTES,
+                "{n} images are no photographs of 8 bits: " + printable(kinds),
+                cause=printable("; ".join(plan)),
+                fix="none needed; to choose: train with --set images.bands=[NAME,...] --set images.window=[LOW,HIGH]",
+            ),
+            *self.large.finding(
+                "image-large",
+                Level.NOTES,
+                f"{{n}} images have more than {MAX_PIXELS // 10**6} million pixels and are read by regions",
+                cause=f"a slide, a map or a scan; the first: {printable(self.large.detail)}",
+                fix="train with a method of one stage (partial, gated-crf, dense-crf-loss, box-uncertainty)",
+            ),
+        ]

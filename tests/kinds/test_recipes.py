@@ -1,0 +1,145 @@
+"""From files of each kind and hints on them to masks, as the recipes on the page say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import pytest
+import rasterio
+import tifffile
+from PIL import Image
+from rasterio.transform import from_origin
+from scipy import ndimage
+
+import underpaint
+from underpaint.hints.types import Click, Hints
+
+Scene = tuple[np.ndarray, np.ndarray]
+
+
+def blobs(seed: int, size: tuple[int, int], radius: float = 12) -> Scene:
+    """(H, W) brightness in [0, 1] and the mask of round objects on a textured ground."""
+    rng = np.random.default_rng(seed)
+    marks = np.ones(size, bool)
+    marks[rng.integers(0, size[0], 14), rng.integers(0, size[1], 14)] = False
+    inside = ndimage.distance_transform_edt(marks) < radius
+    texture = ndimage.gaussian_filter(rng.random(size), 2)
+    return np.clip(0.25 + 0.5 * ndimage.gaussian_filter(inside.astype(float), 1) + (texture - 0.5) * 0.6, 0, 1), inside
+
+
+def clicks(inside: np.ndarray, seed: int, count: int = 12) -> tuple[Click, ...]:
+    """Clicks well within both classes."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for name, where in (("object", inside), ("background", ~inside)):
+        places = np.argwhere(ndimage.binary_erosion(where, iterations=4))
+        found += [Click(name, float(x) + 0.5, float(y) + 0.5) for y, x in places[rng.choice(len(places), count)]]
+    return tuple(found)
+
+
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "data" / "images").mkdir(parents=True)
+    (tmp_path / "data" / "classes.txt").write_text("background\nobject\n")
+    return tmp_path / "data"
+
+
+def trained(data: Path, out: Path, hints: Any, quickly: list[str], *, steps: int = 25) -> Any:
+    settings = [*quickly, "train.epochs=1", f"train.least_steps={steps}"]
+    return underpaint.train(data, out, hints=hints, method="partial", settings=settings)
+
+
+@pytest.mark.slow
+def test_slices_of_ct(tmp_path: Path, quickly: list[str]) -> None:
+    data = folder(tmp_path)
+    scenes = [blobs(seed, (96, 112)) for seed in range(3)]
+    volume = np.stack([(grey * 900 - 500).T for grey, _ in scenes], axis=2).astype(np.int16)
+    make: Any = nibabel.Nifti1Image
+    nibabel.save(make(volume, np.diag([0.8, 0.7, 3, 1])), data / "images" / "ct.nii.gz")
+    hints = {f"ct/{z:04d}": Hints(f"ct/{z:04d}", shapes=clicks(scenes[z][1], z)) for z in range(2)}
+    run = trained(data, tmp_path / "run", hints, quickly)
+    (low, high), *_ = run.config.images.rule.windows
+    assert -500 <= low < -300 < 100 < high <= 400
+    found = underpaint.predict(run.root, data, tmp_path / "masks", measures=True)
+    assert (found.written, dict(found.skipped)) == (3, {})
+    assert np.asarray(Image.open(tmp_path / "masks" / "ct" / "0002.png")).shape == (96, 112)
+    row = next(
+        line for line in (tmp_path / "masks" / "measures.csv").read_text().splitlines() if "ct/0002,object" in line
+    )
+    pixels, area, unit = (row.split(",")[i] for i in (2, 5, 6))
+    assert unit == "mm"
+    assert float(area) == pytest.approx(int(pixels) * 0.56, rel=1e-4)
+
+
+@pytest.mark.slow
+def test_four_bands_of_a_map_to_polygons(tmp_path: Path, quickly: list[str]) -> None:
+    data = folder(tmp_path)
+    grey, inside = blobs(5, (128, 160))
+    values = np.stack([grey * 3000, (1 - grey) * 2000, grey * 1000 + 500, inside * 4000 + 800]).astype(np.uint16)
+    profile: dict[str, Any] = {"crs": "EPSG:32632", "transform": from_origin(500_000, 5_300_000, 10, 10)}
+    with rasterio.open(data / "images" / "s2.tif", "w", "GTiff", 160, 128, 4, dtype="uint16", **profile) as file:
+        file.write(values)
+        for number, name in enumerate(("red", "green", "blue", "nir"), start=1):
+            file.set_band_description(number, name)
+    features = [
+        {"type": "Feature", "properties": {"class": c.name}, "geometry": {"type": "Point", "coordinates": [
+            500_000 + 10 * c.x, 5_300_000 - 10 * c.y]}}
+        for c in clicks(inside, 1)
+    ]  # fmt: skip
+    crs = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32632"}}
+    strokes = tmp_path / "strokes.geojson"
+    strokes.write_text(json.dumps({"type": "FeatureCollection", "crs": crs, "features": features}))
+    run = trained(data, tmp_path / "run", strokes, quickly)
+    assert run.config.images.bands == ("red", "green", "blue", "nir")
+    underpaint.predict(run.root, data, tmp_path / "masks", polygons="geojson", least=4)
+    with rasterio.open(tmp_path / "masks" / "s2.tif") as mask:
+        labels = mask.read(1)
+        assert mask.crs.to_epsg() == 32632
+    assert (labels.astype(bool) == inside).mean() > 0.75
+    content = json.loads((tmp_path / "masks" / "polygons" / "s2.geojson").read_text())
+    x, y = content["features"][0]["geometry"]["coordinates"][0][0]
+    assert 500_000 <= x <= 501_600
+    assert 5_298_720 <= y <= 5_300_000
+
+
+@pytest.mark.slow
+def test_a_slide_with_annotations_of_qupath(tmp_path: Path, quickly: list[str]) -> None:
+    data = folder(tmp_path)
+    grey, inside = blobs(7, (320, 400), 20)
+    rgb = (np.stack([grey, grey * 0.6 + 0.2, 1 - grey * 0.5], axis=2) * 255).astype(np.uint8)
+    with tifffile.TiffWriter(data / "images" / "slide.svs") as file:
+        file.write(
+            rgb, tile=(128, 128), photometric="rgb", compression="jpeg", compressionargs={"level": 95}, subifds=1
+        )
+        file.write(rgb[::2, ::2], tile=(128, 128), photometric="rgb", compression="jpeg", subfiletype=1)
+    features = [
+        {"type": "Feature", "properties": {"objectType": "annotation", "classification": {"name": c.name}},
+         "geometry": {"type": "Point", "coordinates": [c.x, c.y]}}
+        for c in clicks(inside, 2)
+    ]  # fmt: skip
+    (tmp_path / "slide.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    run = trained(data, tmp_path / "run", tmp_path / "slide.geojson", quickly, steps=80)
+    found = underpaint.predict(run.root, data, tmp_path / "masks", overlay=True)
+    assert (found.written, dict(found.skipped)) == (1, {})
+    labels = np.asarray(Image.open(tmp_path / "masks" / "slide.png")).astype(bool)
+    assert labels[inside].mean() > labels[~inside].mean() + 0.3
+
+
+@pytest.mark.slow
+def test_photographs_of_a_phone_of_24_megapixels(tmp_path: Path, quickly: list[str]) -> None:
+    data = folder(tmp_path)
+    grey, inside = blobs(9, (250, 375), 25)
+    picture = Image.fromarray((np.stack([grey, grey, 1 - grey], axis=2) * 255).astype(np.uint8)).resize((6000, 4000))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture.save(data / "images" / "IMG_1.jpg", quality=85, exif=exif)  # held sideways: upright 4000 wide, 6000 high
+    upright = np.rot90(inside, k=-1)
+    hints = {"IMG_1": Hints("IMG_1", shapes=tuple(Click(c.name, c.x * 16, c.y * 16) for c in clicks(upright, 3)))}
+    run = trained(data, tmp_path / "run", hints, [*quickly, "views.scales=[0.1,0.2]"])
+    found = underpaint.predict(run.root, data, tmp_path / "masks")
+    assert found.written == 1
+    with Image.open(tmp_path / "masks" / "IMG_1.png") as mask:
+        assert mask.size == (4000, 6000)
