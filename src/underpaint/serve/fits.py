@@ -75,14 +75,15 @@ class Fits:
         seen = rows.sets.any(axis=0)
         background, config = planned.data.classes.background, planned.method.config
         assert isinstance(config, QuickConfig)
+        penalty = config.penalty * before.bank.penalties
         self.exact = exact or not np.array_equal(seen, self._last.bias > NEVER_SEEN)
         if self.exact:
-            found = fit_rows(rows, background, penalty=config.penalty)
+            found = fit_rows(rows, background, penalty=penalty)
         else:
             sets = rows.sets.copy()
             if background is not None:  # a box alone says its class, as in the first fit of `fit_rows`
                 sets[sets.sum(axis=1) > 1, background] = False
-            found = fit_linear(rows.columns, sets, rows.chosen, penalty=config.penalty, start=self._last, steps=STEPS)
+            found = fit_linear(rows.columns, sets, rows.chosen, penalty=penalty, start=self._last, steps=STEPS)
         return self._kept(QuickModel(planned, images, before.bank, before.network), found)
 
     def _anew(self, learnt: TrainingData) -> QuickModel:
