@@ -17,8 +17,15 @@ def register(app: typer.Typer) -> None:
 
 def demo(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder to make.")] = Path("underpaint-demo"),
+    paint: Annotated[bool, typer.Option("--paint", help="Open the page on scenes with some strokes instead.")] = False,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="With --paint: print the link alone.")] = False,
 ) -> None:
     """Synthetic scenes, scribbles, three trainings, masks and a report: a few minutes on two cores, no network."""
+    if paint:
+        from underpaint.serve.demo import paint_demo
+
+        paint_demo(out, browser=not no_browser, say=typer.echo)
+        return
     from underpaint.cli.progress import Bar
 
     with Bar() as bar:
