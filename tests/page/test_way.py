@@ -55,7 +55,7 @@ def test_from_a_folder_of_photographs_to_masks_a_network_and_a_report(context: B
         show(page, "results")
         with page.expect_download(timeout=5 * MINUTES) as masks:
             page.get_by_role("button", name="Masks, one PNG").click()
-            page.get_by_role("button", name="Download").click(timeout=5 * MINUTES)
+            page.locator(".job", has_text="Masks").get_by_role("button", name="Download").click(timeout=5 * MINUTES)
         assert masks.value.path().stat().st_size > 0
         page.locator("#source").select_option(index=1)
         page.get_by_role("button", name="Network").click()

@@ -7,7 +7,9 @@ Each word is a function below. What it prints is JSON, and an error of underpain
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,14 +34,17 @@ def plan(data: str, project: str, method: str, minutes: float | None) -> dict[st
 
 def masks(data: str, project: str, out: str, run: str | None) -> dict[str, Any]:
     """Masks of all photographs, of the quick model or of a run."""
-    if run is None:
-        from underpaint.workflows.quick import quick
+    with tempfile.TemporaryDirectory() as folder:  # masks are refused among the photographs, where the project lies
+        fresh = Path(folder) / "masks"
+        if run is None:
+            from underpaint.workflows.quick import quick
 
-        made = quick(data, out, hints=[project], lenient=True).masks
-    else:
-        from underpaint.workflows.predict import predict
+            made = quick(data, fresh, hints=[project], lenient=True).masks
+        else:
+            from underpaint.workflows.predict import predict
 
-        made = predict(run, data, out)
+            made = predict(run, data, fresh)
+        shutil.move(fresh, out)
     return {"written": made.written, "skipped": len(made.skipped)}
 
 
