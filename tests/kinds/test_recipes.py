@@ -126,20 +126,3 @@ def test_a_slide_with_annotations_of_qupath(tmp_path: Path, quickly: list[str]) 
     assert (found.written, dict(found.skipped)) == (1, {})
     labels = np.asarray(Image.open(tmp_path / "masks" / "slide.png")).astype(bool)
     assert labels[inside].mean() > labels[~inside].mean() + 0.3
-
-
-@pytest.mark.slow
-def test_photographs_of_a_phone_of_24_megapixels(tmp_path: Path, quickly: list[str]) -> None:
-    data = folder(tmp_path)
-    grey, inside = blobs(9, (250, 375), 25)
-    picture = Image.fromarray((np.stack([grey, grey, 1 - grey], axis=2) * 255).astype(np.uint8)).resize((6000, 4000))
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    picture.save(data / "images" / "IMG_1.jpg", quality=85, exif=exif)  # held sideways: upright 4000 wide, 6000 high
-    upright = np.rot90(inside, k=-1)
-    hints = {"IMG_1": Hints("IMG_1", shapes=tuple(Click(c.name, c.x * 16, c.y * 16) for c in clicks(upright, 3)))}
-    run = trained(data, tmp_path / "run", hints, [*quickly, "views.scales=[0.1,0.2]"])
-    found = underpaint.predict(run.root, data, tmp_path / "masks")
-    assert found.written == 1
-    with Image.open(tmp_path / "masks" / "IMG_1.png") as mask:
-        assert mask.size == (4000, 6000)
