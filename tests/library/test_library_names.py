@@ -14,7 +14,8 @@ import underpaint
 NAMES = {
     "Bitmap", "Box", "Click", "Hints", "Method", "Plan", "Polygon", "Prediction", "Run", "Scribble", "Stage", "Tags",
     "check_method", "convert", "demo", "doctor", "evaluate", "gap", "list_methods", "load_run", "next_hints",
-    "open_dataset", "plan", "predict", "quick", "read_hints", "simulate", "train",
+    "open_dataset",
+    "paint", "plan", "predict", "quick", "read_hints", "simulate", "train",
 }  # fmt: skip
 
 
@@ -80,5 +81,5 @@ print({verb}.__module__, underpaint.{verb}.__module__)
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
-    with pytest.raises(AttributeError, match="no attribute 'paint'"):
-        getattr(underpaint, "paint")  # noqa: B009  # mypy knows that it is not there
+    with pytest.raises(AttributeError, match="no attribute 'colour'"):
+        getattr(underpaint, "colour")  # noqa: B009  # mypy knows that it is not there

@@ -53,7 +53,7 @@ def test_a_classifier_leaves_the_decoder_out_and_alone() -> None:
     assert torch.equal(out.tag_logits, whole(image()).tag_logits)
     (out.tag_logits.sum() + out.logits.sum()).backward()
     left = {name.split(".")[0] for name, parameter in made.named_parameters() if parameter.requires_grad}
-    assert left == {"encoder", "tag_head"}
+    assert left == {"encoder", "top", "tag_head"}
 
 
 @pytest.mark.parametrize("head", Head)
@@ -82,7 +82,9 @@ def test_heads_of_all_kinds_at_once() -> None:
     assert out.features is not None
     assert out.variance is not None
     # Global average pooling and a linear layer without bias: the tag scores are means of the class activation maps.
-    maps = torch.einsum("nfhw,cf->nchw", out.features, made.state_dict()["tag_head.weight"].flatten(1))
+    assert made.top is not None
+    wide = made.top(out.features)
+    maps = torch.einsum("nfhw,cf->nchw", wide, made.state_dict()["tag_head.weight"].flatten(1))
     torch.testing.assert_close(out.tag_logits, maps.mean(dim=(2, 3)), rtol=1e-4, atol=1e-5)
     assert (out.variance > 0).all()
     # A seed draws the same weights with any heads, so that methods can be compared from one start.
@@ -243,7 +245,7 @@ def test_weights_that_the_hub_does_not_give(monkeypatch: pytest.MonkeyPatch) -> 
         raise OSError("no route to host")
 
     monkeypatch.setattr("underpaint.models.network.smp.create_model", offline)
-    with pytest.raises(ConfigError, match=r"resnet18 could not be had from the hub: no route to host\n(.|\n)*lite0"):
+    with pytest.raises(ConfigError, match=r"resnet18 could not be loaded from the hub: no route to host\n(.|\n)*lite0"):
         network(encoder="resnet18", weights="auto")
 
 

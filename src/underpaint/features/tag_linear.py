@@ -2,7 +2,7 @@
 
 The problem is strictly convex, so that it has one solution, and a fit cannot stop early as a training by steps can.
 There is no bias: with one, a class's usual absence would be taken out of the weights, and the response maps of rare
-classes would spread over what is not theirs (`person` on voc_animals: 22 against 30 IoU, docs/methods/tags.md).
+classes would spread over what is not theirs (`person` on voc_animals: 22 against 30 IoU, docs/tags.md).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Floats = npt.NDArray[np.float32]
 PENALTY = 0.3
 """Weight of the squared norm of the weights, for features whose root mean square is 1. Strong: some hundred images
 decide over a thousand numbers a class. Of 0.15, 0.3, 0.75, 2.3 and 6 the labels on voc_animals are best at 0.3 and 0.75
-(docs/methods/tags.md)."""
+(docs/tags.md)."""
 
 STEPS = 1000
 """Most iterations of L-BFGS. With the penalty above it converges within 100."""

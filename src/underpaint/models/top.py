@@ -2,7 +2,7 @@
 
 An EfficientNet widens its deepest features by a 1 x 1 convolution (lite0: from 320 to 1,280 channels) before it takes
 their mean, and its ImageNet classes are linear in the widened ones. timm's feature extractor drops this layer. A linear
-model of tags on the wide features is better than one on the narrow ones (docs/methods/tags.md).
+model of tags on the wide features is better than one on the narrow ones (docs/tags.md).
 """
 
 from __future__ import annotations

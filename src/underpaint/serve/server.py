@@ -52,6 +52,9 @@ def paint(
         browser: Whether to open the page in the browser.
         say: Gets the lines that a person should read, the link among them.
 
+    Returns:
+        Nothing, when the process is stopped; marks are in the project's folder.
+
     Raises:
         DataError: no photographs, or a folder that cannot be written.
         FormatError: the project is damaged.
