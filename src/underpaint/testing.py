@@ -202,6 +202,11 @@ def check_method(method: type[Method[Config]]) -> None:
     graph, and repeatable; the batch stays as it was; some accepted kind sends a gradient to the network; padding has no
     influence; every number among the settings has one.
 
+    Example:
+        >>> from underpaint import check_method
+        >>> from underpaint.methods.partial.method import Partial  # or the class of your own method
+        >>> check_method(Partial)
+
     Args:
         method: The class, as it would stand in the registry.
 

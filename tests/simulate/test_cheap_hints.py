@@ -22,7 +22,7 @@ from underpaint.imagefiles.masks import write_index_mask
 from underpaint.simulate.boxes import simulate_boxes
 from underpaint.simulate.clicks import simulate_clicks
 from underpaint.simulate.effort import Effort
-from underpaint.simulate.mixture import pick_kind, simulate_kind, simulate_mixture
+from underpaint.simulate.mixture import pick_kind, simulate_kind
 from underpaint.simulate.regions import find_regions
 from underpaint.simulate.run import simulate
 from underpaint.simulate.tags import simulate_tags
@@ -146,13 +146,6 @@ def test_a_mixture_draws_by_image_name() -> None:
         assert abs(counts[kind] - 1000 * share) < 3 * np.sqrt(1000 * share * (1 - share))
     assert all(pick_kind(name, seed=0, fractions=fractions) is kinds[name] for name in reversed(names[:50]))
     assert any(pick_kind(name, seed=1, fractions=fractions) is not kinds[name] for name in names[:50])
-
-
-def test_a_mixture_is_its_kinds() -> None:
-    for name in ("a", "b", "c", "d", "e", "f"):
-        kind = pick_kind(name, seed=3, fractions={Kind.SCRIBBLE: 0.5, Kind.BOX: 0.5})
-        mixed = simulate_mixture(two_cats(), TABLE, image=name, seed=3, fractions={Kind.SCRIBBLE: 0.5, Kind.BOX: 0.5})
-        assert mixed == simulate_kind(two_cats(), TABLE, kind=kind, image=name, seed=3)
 
 
 @pytest.mark.parametrize("fractions", [{Kind.BOX: 0.5}, {Kind.BOX: 1.5, Kind.TAG: -0.5}, {}])

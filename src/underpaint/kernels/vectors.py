@@ -3,9 +3,8 @@
 The loops over a lattice are short (one row of padded channels) and jump between rows of one array. LLVM cannot prove
 that such rows do not overlap. So it adds a check before every loop or does not use vector instructions at all. The
 functions here emit the vector instructions themselves with llvmlite, the code generator of numba. The same functions
-in plain numba give the same bits, but with them the dense CRF loss takes 2.0 times as long and mean-field inference 4.7
-times (one thread, 21 classes, minimum of 24 alternating runs). LLVM splits the vectors on machines with narrower
-registers.
+in plain numba give the same bits, but with them the dense CRF loss takes 1.4 times as long and mean-field inference 2.6
+times (`benchmarks/plain_numba.py`). LLVM splits the vectors on machines with narrower registers.
 """
 
 from __future__ import annotations

@@ -76,17 +76,3 @@ def pick_kind(image: str, *, seed: int, fractions: Mapping[Kind, float]) -> Kind
         if draw < 0:
             return kind
     return kinds[-1]
-
-
-def simulate_mixture(
-    mask: Mask,
-    classes: ClassTable,
-    *,
-    image: str,
-    seed: int,
-    fractions: Mapping[Kind, float] = EQUAL_PARTS,
-    mask_file: str = "",
-) -> Hints:
-    """Hints of the kind that `pick_kind` draws for this image; see `simulate_kind` for the arguments."""
-    kind = pick_kind(image, seed=seed, fractions=fractions)
-    return simulate_kind(mask, classes, kind=kind, image=image, seed=seed, mask_file=mask_file)
