@@ -64,7 +64,7 @@ def test_of_a_tiff_of_many_pages_the_second_is_asked_for(tmp_path: Path) -> None
     began = time.process_time()
     with pytest.raises(DataError, match="stack of 30001 images"):
         read_rgb(tmp_path / "a.tif")
-    assert time.process_time() - began < 0.5
+    assert time.process_time() - began < 3  # takes 0.4 s; a search of every page from the first one would take a minute
 
 
 @pytest.mark.parametrize("sides", [(2**31 - 1, 2**31 - 1), (1, 99_999_999), (99_999_999, 1)])
@@ -72,7 +72,7 @@ def test_a_tiff_of_huge_sides_is_refused_by_its_header(tmp_path: Path, sides: tu
     (tmp_path / "a.tif").write_bytes(b"II*\0\x08\0\0\0" + tiff((256, sides[0]), (257, sides[1])))
     began = time.process_time()
     for read in (image_size, read_rgb):
-        with pytest.raises(DataError, match="pixels|tiles that are too large") as refused:
+        with pytest.raises(DataError, match=r"pixels|tiles that are too large") as refused:
             read(tmp_path / "a.tif")
         assert "Error" not in str(refused.value)
     assert time.process_time() - began < 0.5
