@@ -87,7 +87,6 @@ def measure(commit: str) -> dict[str, Figure]:
         "public without docstring": stated.count(False),
         "type: ignore": text.count("# type: ignore"),
         "noqa": text.count("# noqa"),
-        "TODO": text.count("TODO"),
     }
 
 

@@ -139,6 +139,11 @@ class Trial:
             ("gap", self.data, "--hints", self.hints, "--methods", "", "--single-scale", "-o", out / "gap", *QUICK),
         ]
 
+    def two_trainings(self, out: Path, settings: tuple[str, ...] | list[str]) -> tuple[object, ...]:
+        """A comparison that trains two networks at a time."""
+        words = ("gap", self.data, "--hints", self.hints, "--methods", "", "--single-scale", "--jobs", "2")
+        return (*words, "-o", out, *settings)
+
 
 def session(number: int, *, wait: float = 0) -> list[int]:
     """Processes of a session that are alive, after some seconds' patience."""
@@ -265,20 +270,7 @@ def limits(t: Trial) -> None:
     """Few descriptors, little memory, few processes."""
     folder = t.root / "limits"
     folder.mkdir()
-    gap = (
-        "gap",
-        t.data,
-        "--hints",
-        t.hints,
-        "--methods",
-        "",
-        "--single-scale",
-        "--jobs",
-        "2",
-        "-o",
-        folder / "g",
-        *QUICK,
-    )
+    gap = t.two_trainings(folder / "g", QUICK)
     train = ("train", t.data, "--hints", t.hints, "--method", "partial", *QUICK, "--set", "train.workers=8", "-o")
     for number in (16, 40):
         few = {resource.RLIMIT_NOFILE: number}
@@ -297,27 +289,14 @@ def signals(t: Trial) -> None:
     settings = [*QUICK, "--set", "train.epochs=400", "--set", "train.workers=1"]
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL):
         out = t.root / f"gap{number}"
-        words = (
-            "gap",
-            t.data,
-            "--hints",
-            t.hints,
-            "--methods",
-            "",
-            "--single-scale",
-            "--jobs",
-            "2",
-            "-o",
-            out,
-            *settings,
-        )
+        words = t.two_trainings(out, settings)
         process = t.begin(*words)
         _both_at_work(process, out)
         if process.poll() is None:
             os.kill(process.pid, number)
         t.end(process, f"{number.name} to the command", "gap", (1, 130, 128 + number, -number), "")
     out = t.root / "gap-child"
-    words = ("gap", t.data, "--hints", t.hints, "--methods", "", "--single-scale", "--jobs", "2", "-o", out, *settings)
+    words = t.two_trainings(out, settings)
     process = t.begin(*words)
     _both_at_work(process, out)
     if process.poll() is None:
