@@ -209,13 +209,13 @@ def test_an_output_folder_that_was_removed_is_not_made_again(tmp_path: Path, dep
 def test_everything_is_flushed_before_the_rename(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[str, bool]] = []
     target = tmp_path / "store"
-    sync = atomic._sync
+    sync = atomic.sync
 
     def watched(path: Path) -> None:
         seen.append((path.name, target.exists()))
         sync(path)
 
-    monkeypatch.setattr(atomic, "_sync", watched)
+    monkeypatch.setattr(atomic, "sync", watched)
     with atomic_folder(target) as folder:
         (folder / "a").mkdir()
         (folder / "a" / "b.txt").write_text("whole")

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from underpaint.core import lock
 from underpaint.core.errors import DataError, RunError
-from underpaint.core.lock import only_one
+from underpaint.core.lock import at_work, only_one
 
 HOLD = """
 import sys
@@ -30,9 +31,11 @@ with only_one(Path(sys.argv[1])):
 def test_the_second_is_refused_and_a_killed_one_lets_go(tmp_path: Path) -> None:
     folder = tmp_path / "out" / "gap"
     words = [sys.executable, "-c", HOLD, str(folder)]
+    assert not at_work(folder), "there is no such folder"
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"held\n"
+        assert at_work(folder)
         with (
             pytest.raises(RunError, match=f"at work in this folder .process {process.pid}") as caught,
             only_one(folder),
@@ -40,9 +43,18 @@ def test_the_second_is_refused_and_a_killed_one_lets_go(tmp_path: Path) -> None:
             pytest.fail("two at once")
         assert str(folder) in str(caught.value)
         process.kill()
+    assert not at_work(folder)
     with only_one(folder):
         pass
     with only_one(folder):
+        pass
+
+
+def test_a_look_at_the_lock_refuses_no_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`at_work` holds the lock for a moment; a command that begins in this moment waits for it."""
+    answers = iter([False, True])
+    monkeypatch.setattr(lock, "taken", lambda handle: next(answers))
+    with only_one(tmp_path):
         pass
 
 

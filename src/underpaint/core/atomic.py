@@ -77,7 +77,7 @@ def atomic_folder(path: Path, *, root: Path | None = None) -> Iterator[Path]:
     with _explained("folder", path, fix), _claimed(path, root, _new_folder) as (temporary, _):
         yield temporary
         for file in temporary.rglob("*"):
-            _sync(file)
+            sync(file)
         _exchange(temporary, path)
 
 
@@ -192,7 +192,7 @@ def _exchange(new: Path, path: Path) -> None:
         if old is not None:
             old.rename(path)
         raise
-    _sync(path.parent)
+    sync(path.parent)
     if old is not None:
         shutil.rmtree(old, ignore_errors=True)
 
@@ -204,7 +204,8 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk. Raises `OSError`."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,6 +12,9 @@ from pathlib import Path
 from underpaint.core.errors import DataError, RunError
 
 NAME = ".lock"
+
+LOOKS, MOMENT = 3, 0.02
+"""How often, and after how many seconds each, a folder that is held is tried again before it is refused."""
 
 _held: set[int] = set()
 """Handles with a lock of this process."""
@@ -66,8 +70,24 @@ def _leave_to_parent() -> None:
 os.register_at_fork(after_in_child=_leave_to_parent)
 
 
+def at_work(folder: Path) -> bool:
+    """Whether a process holds the folder (`only_one`); False where nobody can tell."""
+    try:
+        handle = os.open(folder / NAME, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        return taken(handle) is False
+    finally:
+        let_go(handle)
+
+
 def _lock(handle: int, folder: Path) -> None:
     had = taken(handle)
+    for _ in range(LOOKS):
+        if had is False:  # it may be `at_work`, which takes the lock for a moment
+            time.sleep(MOMENT)
+            had = taken(handle)
     if had is False:
         other = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
         raise RunError(

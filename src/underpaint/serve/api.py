@@ -12,6 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from underpaint.annotations.parsing.fields import Fields
+from underpaint.annotations.strokes.log import UnsavedError
 from underpaint.core.errors import DataError, FormatError, UnderpaintError
 from underpaint.core.json_text import parse_json
 from underpaint.doctor import examine
@@ -77,8 +78,10 @@ def explained(handler: Handler) -> Handler:
             return failure(413, "the request is too large", f"send at most {BODY} bytes")
         except LookupError:
             return failure(404, "there is no such thing")
+        except UnsavedError as error:
+            return failure(507, error.what, error.fix)
         except DataError as error:
-            return failure(507 if "nothing can be saved" in error.what else 422, error.what, error.fix)
+            return failure(422, error.what, error.fix)
         except UnderpaintError as error:
             return failure(400, error.brief, error.fix)
 

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from underpaint.core.rng import generator
 from underpaint.serve.processes import LINE, module, surroundings
 from underpaint.serve.site import Site
 
@@ -154,6 +155,11 @@ class QuickModelProcess:
         place = self.state.masks.get(name, {}).get("place")
         return float(place["bits"]) if place else 0.0
 
+    def _chance(self, count: int) -> list[int]:
+        """The numbers below ``count`` in an order that the operations alone decide."""
+        order: list[int] = generator(0, "paint", "places", str(self.state.revision)).permutation(count).tolist()
+        return order
+
     def places(self, count: int, first: str | None) -> list[dict[str, Any]]:
         """The places where marks help most: at most one an image, every fourth drawn at random.
 
@@ -161,12 +167,13 @@ class QuickModelProcess:
             count: Most places.
             first: The photograph on screen, whose place comes first.
         """
-        known = [(name, said) for name, said in self.state.masks.items() if name not in self._given]
+        known = [(name, said) for name, said in sorted(self.state.masks.items()) if name not in self._given]
         best = sorted(
             ((name, said["place"]) for name, said in known if said["place"]),
             key=lambda one: (one[0] != first, -one[1]["bits"], one[0]),
         )
-        drawn = [(name, said["random"]) for name, said in sorted(known, key=lambda one: hash((one[0], self.state.at)))]
+        shuffled = (known[i] for i in self._chance(len(known)))
+        drawn = [(name, said["random"]) for name, said in shuffled]
         chosen: dict[str, dict[str, Any]] = {}
         while (best or drawn) and len(chosen) < count:
             by_chance = len(self._given) % EVERY == EVERY - 1
@@ -174,5 +181,5 @@ class QuickModelProcess:
             if name in chosen or place is None:
                 continue
             self._given.add(name)
-            chosen[name] = {**place, "image": self._site.by_name[name].id, "p": 0.0, "random": by_chance}
+            chosen[name] = {**place, "image": self._site.by_name[name].id, "random": by_chance}
         return list(chosen.values())

@@ -13,6 +13,7 @@ import numpy as np
 
 from underpaint.annotations.parsing.shapes import shape_record
 from underpaint.core.classes import BACKGROUND, ClassTable
+from underpaint.core.errors import UnderpaintError
 from underpaint.imagefiles.masks import LabelFile
 from underpaint.imagefiles.numbering import numbering_beside
 from underpaint.serve.jobs import Jobs
@@ -133,7 +134,12 @@ class Office:
     async def _masks_of(self, run: FollowedRun) -> None:
         site = self.site
         out = site.folder / "masks" / run.id
-        await task("masks", data=str(site.data), project=str(site.folder), out=str(out), run=str(run.folder))
+        if (out / "summary.csv").is_file():  # it is written last
+            return
+        try:
+            await task("masks", data=str(site.data), project=str(site.folder), out=str(out), run=str(run.folder))
+        except UnderpaintError as error:
+            run.notes.append(f"its masks could not be made: {error.brief}")
         await self.news.say("run", {"run": run.id})
 
     @property

@@ -38,7 +38,7 @@ from underpaint.imagefiles.rule import read_image
 from underpaint.serve.fits import Fits
 from underpaint.serve.pictures import index_png
 from underpaint.serve.site import number_of
-from underpaint.workflows.next import asked_classes, place_of
+from underpaint.workflows.next import doubt_of, place_of
 from underpaint.workflows.quick_model import QuickModel
 
 PAUSE = 0.08
@@ -175,21 +175,17 @@ class QuickProcess:
             return
         small = at_working_size(rgb, config.data.working)
         features = model.bank.features(small)
-        masks, seen, size = model.masks(), small.shape[:2], (rgb.shape[0], rgb.shape[1])
-        marked = None
-        classes = np.flatnonzero(masks.learned)
-        if name in model.images.names:
-            image = model.images.training_image(name, rgb)
+        masks, size = model.masks(), (rgb.shape[0], rgb.shape[1])
+        image = model.images.training_image(name, rgb) if name in model.images.names else None
+        if image is not None:
             index = masks.hinted(features, image, model.images.labelled(name))
-            classes, marked = asked_classes(image.allowed, masks.learned), image.candidates.index > 0
         else:
-            index = masks.plain(features, (seen[0], seen[1]), size)
-        scores = masks.scores(features)
-        doubt = Doubt.of(scores, classes, padded=features.padded, seen=(seen[0], seen[1]), marked=marked)
+            index = masks.plain(features, (small.shape[0], small.shape[1]), size)
+        doubt = doubt_of(model, masks, name, rgb, features, image)
         index = self._numbers[index]
         number = number_of(name)
         write_atomic(self._project / "cache" / "masks" / f"{number}.png", index_png(index))
-        write_atomic(self._project / "cache" / "doubt" / f"{number}.png", index_png(_grey(doubt, len(classes))))
+        write_atomic(self._project / "cache" / "doubt" / f"{number}.png", index_png(_grey(doubt, len(doubt.classes))))
         rng = generator(0, "paint", name, str(self._fitted))
         spots = {"place": doubt.best(), "random": doubt.at_random(rng)}
         places = {key: self._place(name, spot, size) if spot else None for key, spot in spots.items()}

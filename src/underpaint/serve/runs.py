@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
 import os
 import signal
@@ -16,6 +15,7 @@ from typing import Any
 
 from underpaint.core.errors import RunError
 from underpaint.core.lock import NAME as LOCK
+from underpaint.core.lock import at_work
 from underpaint.serve.processes import module, start_logged, task
 from underpaint.serve.site import Site
 
@@ -94,19 +94,7 @@ class FollowedRun:
     @property
     def alive(self) -> bool:
         """Whether a process works in the folder."""
-        try:
-            handle = os.open(self.folder / LOCK, os.O_RDONLY)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        finally:
-            os.close(handle)
-        return False
+        return at_work(self.folder)
 
     @property
     def finished(self) -> bool:
@@ -129,7 +117,7 @@ class Runs:
     Args:
         site: The project.
         say: Sends news to the pages.
-        done: Called with a run when it has ended well.
+        done: Called with a run that has ended well, once; also with one that ended before this server started.
     """
 
     def __init__(self, site: Site, say: Say, done: Callable[[FollowedRun], Awaitable[None]]) -> None:
@@ -137,7 +125,7 @@ class Runs:
         self.folder = site.folder / "runs"
         self.known: dict[str, FollowedRun] = {}
         self._children: dict[str, asyncio.subprocess.Process] = {}
-        self._starting: set[str] = set()
+        self._beginning = asyncio.Lock()
         self._states: dict[str, str] = {}
         self._revisions: dict[str, int] = {}
         self._watcher: asyncio.Task[None] | None = None
@@ -159,7 +147,7 @@ class Runs:
             await self._look()
 
     async def _look(self, *, first: bool = False) -> None:
-        for folder in sorted(path for path in self.folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
+        for folder in self._folders():
             run = self.known.setdefault(folder.name, FollowedRun(folder.name, folder))
             new = run.look()
             state = self.state(run)
@@ -167,8 +155,14 @@ class Runs:
             self._states[run.id] = state
             if (new or state != before) and not first:
                 await self._say("run", {"run": run.id})
-            if state == "finished" and before not in (None, "finished"):
+            if state == "finished" and before != "finished":
                 await self._done(run)
+
+    def _folders(self) -> list[Path]:
+        """The run folders in the order of their names; none while somebody has taken the folder away."""
+        with suppress(OSError):
+            return sorted(path for path in self.folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+        return []
 
     def state(self, run: FollowedRun) -> str:
         """The state of a run; one that is just starting has no files yet."""
@@ -190,15 +184,16 @@ class Runs:
         Raises:
             RunError: one is running already, or the marks do not allow it.
         """
-        for run in self.known.values():
-            if self.state(run) in ("running", "starting"):
-                raise RunError(f"the training {run.id} is running", fix="stop it first, or wait until it ends")
-        planned = await self.plan(method, minutes)
-        name = f"{max([int(name) for name in self.known if name.isdigit()], default=0) + 1:03d}"
-        settings = [part for each in planned["settings"] for part in ("--set", each)]
-        await self._launch(name, ["--method", method, "--lenient", *settings])
-        self.known[name].steps = planned["steps"]
-        return name
+        async with self._beginning:  # planning takes seconds, in which a second request may come
+            for run in self.known.values():
+                if self.state(run) in ("running", "starting"):
+                    raise RunError(f"the training {run.id} is running", fix="stop it first, or wait until it ends")
+            planned = await self.plan(method, minutes)
+            name = f"{max([int(name) for name in self.known if name.isdigit()], default=0) + 1:03d}"
+            settings = [part for each in planned["settings"] for part in ("--set", each)]
+            await self._launch(name, ["--method", method, "--lenient", *settings])
+            self.known[name].steps = planned["steps"]
+            return name
 
     async def resume(self, name: str) -> None:
         """Go on with a run that was stopped. Raises `RunError`."""

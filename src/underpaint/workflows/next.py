@@ -17,13 +17,16 @@ from underpaint.core.errors import ConfigError, DataError, listing
 from underpaint.core.paths import AnyPath, SomePaths, as_path, as_paths
 from underpaint.core.rng import generator
 from underpaint.data.hinted import at_working_size
+from underpaint.data.samples import TrainingImage
 from underpaint.datasets.folder import DataFolder
 from underpaint.datasets.open import open_dataset
+from underpaint.features.bank import ImageFeatures
 from underpaint.features.doubt import SPREAD, Doubt, Spot
 from underpaint.hints.rasterise import covered_by
 from underpaint.hints.types import Hints
 from underpaint.imagefiles.images import image_size
 from underpaint.imagefiles.rule import COLOUR, ReadingRule, read_image
+from underpaint.predict.hinted import LinearMasks
 from underpaint.training.reporter import Reporter, Silent
 from underpaint.training.stage_inference import Count
 from underpaint.workflows.quick_model import QuickModel, fit_quick
@@ -222,15 +225,34 @@ def _doubts(
     with closing(model.bank.stream(small())) as every:
         for features in every:
             name, rgb = under_way.popleft()
-            classes, marked = np.flatnonzero(masks.learned), None
-            seen = at_working_size(rgb, config.working).shape
-            if name in known:
-                image = model.images.training_image(name, rgb)
-                classes, marked = asked_classes(image.allowed, masks.learned), image.candidates.index > 0
-            marked = _with_ignored(model.plan.hints.get(name), marked, (rgb.shape[0], rgb.shape[1]), (seen[0], seen[1]))
-            scores = masks.scores(features)
-            doubt = Doubt.of(scores, classes, padded=features.padded, seen=(seen[0], seen[1]), marked=marked)
-            yield name, (rgb.shape[0], rgb.shape[1]), doubt
+            image = model.images.training_image(name, rgb) if name in known else None
+            yield name, (rgb.shape[0], rgb.shape[1]), doubt_of(model, masks, name, rgb, features, image)
+
+
+def doubt_of(
+    model: QuickModel,
+    masks: LinearMasks,
+    name: str,
+    rgb: npt.NDArray[np.uint8],
+    features: ImageFeatures,
+    image: TrainingImage | None,
+) -> Doubt:
+    """Where the quick model is uncertain in an image, away from marks and ignored areas.
+
+    Args:
+        model: The model.
+        masks: What it predicts with (`QuickModel.masks`).
+        name: Of the image.
+        rgb: (H, W, 3) of its own size.
+        features: Of the image at the working size.
+        image: The image with its hints; None for an image without hints.
+    """
+    seen = at_working_size(rgb, model.plan.config.data.working).shape
+    classes, marked = np.flatnonzero(masks.learned), None
+    if image is not None:
+        classes, marked = _asked_classes(image.allowed, masks.learned), image.candidates.index > 0
+    marked = _with_ignored(model.plan.hints.get(name), marked, (rgb.shape[0], rgb.shape[1]), (seen[0], seen[1]))
+    return Doubt.of(masks.scores(features), classes, padded=features.padded, seen=(seen[0], seen[1]), marked=marked)
 
 
 def _with_ignored(
@@ -245,7 +267,7 @@ def _with_ignored(
     return found
 
 
-def asked_classes(allowed: npt.NDArray[np.bool_], learned: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+def _asked_classes(allowed: npt.NDArray[np.bool_], learned: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
     """The learned classes that hints do not exclude, or all learned classes if hints exclude all of them."""
     may = allowed & learned
     return np.flatnonzero(may if may.any() else learned)

@@ -12,6 +12,7 @@ from pathlib import Path
 from underpaint.annotations.parsing.fields import Fields
 from underpaint.annotations.strokes.operations import Operation, read_operation
 from underpaint.annotations.strokes.project import STROKES
+from underpaint.core.atomic import sync
 from underpaint.core.errors import DataError, FormatError
 from underpaint.core.json_text import parse_json
 from underpaint.core.regular import open_regular
@@ -79,6 +80,10 @@ def _text(line: bytes, where: str) -> str:
         raise FormatError(f"not UTF-8 text: {error}", where=where) from None
 
 
+class UnsavedError(DataError):
+    """A disk refuses what was to be appended."""
+
+
 class LogWriter:
     """A new log of one person in one session. What `append` has returned from is on the disk.
 
@@ -97,7 +102,7 @@ class LogWriter:
         """Append operations and wait until they are on the disk. Either all of them are kept or none.
 
         Raises:
-            DataError: the disk is full, or the folder cannot be written.
+            UnsavedError: the disk is full, or the folder cannot be written.
         """
         content = b"".join(one.line() for one in operations)
         try:
@@ -105,7 +110,7 @@ class LogWriter:
             self._write(handle, content)
         except OSError as error:
             self._take_back()
-            raise DataError(
+            raise UnsavedError(
                 f"nothing can be saved: {error.strerror or error}",
                 where=self._project / STROKES,
                 fix="free some space, or make the folder writable; nothing that was saved before is lost",
@@ -135,7 +140,7 @@ class LogWriter:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
             self._handle = os.open(self.path, flags, 0o666)
             self._end = 0
-            _sync_folder(folder)
+            sync(folder)
         return self._handle
 
     def close(self) -> None:
@@ -149,11 +154,3 @@ def file_name_of(person: str) -> str:
     """A person's name as a part of a file name."""
     name = "".join(letter if NAME.fullmatch(letter) else "_" for letter in person.lower())[:40]
     return name or "_"
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

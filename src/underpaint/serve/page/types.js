@@ -17,7 +17,7 @@
  * @typedef {{id: number, name: string, width: number, height: number, marks: number, tags: TagSet, state: State, worth: number,
  *   rev: number, mask: number}} ImageRow
  * @typedef {ImageRow & {hints: Mark[], levels: number, tile: number, depth: number, window: {lo: number, hi: number} | null}} ImageDetail
- * @typedef {{image: number, x: number, y: number, radius: number, guess: string | null, other: string | null, p: number, random: boolean}} Place
+ * @typedef {{image: number, x: number, y: number, radius: number, guess: string | null, other: string | null, random: boolean}} Place
  * @typedef {{x: number, y: number, random: boolean, guess: string | null}} Answered the place that a mark answers
  * @typedef {{kind: "none" | "quick" | "network", run: string | null, at: number, knows: number, behind: number, marked: number, fault: string}} ModelInfo
  * @typedef {{id: string, method: string, state: string, step: number, steps: number, left: number | null, behind: number, external: boolean,
