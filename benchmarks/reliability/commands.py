@@ -26,11 +26,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 TRAINED = ("weights.safetensors", "tags.safetensors", "curves.png", "samples.png", "config.yaml", "classes.json")
 TINY = [
-    *("--set", "views.crop=[32,32]", "--set", "train.batch=2", "--set", "train.checkpoint_every=3"),
+    *("--set", "views.crop=[32,32]", "--set", "train.batch=2", "--set", "train.checkpoint_every=2"),
     *("--set", "train.epochs=3"),
     *("--set", "model.encoder=test_efficientnet", "--set", "model.weights=none", "--set", "model.width=32"),
 ]
-"""Trainings of seconds, so that many are tried: 12 steps a stage at most, of a network of 100,000 weights."""
+"""Trainings of seconds, so that many are tried: 12 steps a stage at most, of a network of 100,000 weights. From the
+third checkpoint of a stage on, an old one is removed."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,10 @@ COMMANDS = {
     "predict": Command(
         ("predict", "{WORK}/run", "{WORK}/data", "-o", "{OUT}", "--probabilities"), ("**/*.png", "**/*.npz", "*.csv")
     ),
+    "predict, all that it writes": Command(
+        ("predict", "{WORK}/run", "{WORK}/data", "-o", "{OUT}", "--overlay", "--measures", "--polygons", "geojson"),
+        ("**/*.png", "**/*.geojson", "*.csv"),
+    ),
     "convert": Command(("convert", "{WORK}/scribbles.jsonl", "{OUT}", "--to", "labelme"), ("**/*.json",), once=True),
     "simulate": Command(("simulate", "{WORK}/data", "--kind", "clicks", "-o", "{OUT}"), (), once=True),
     "gap": Command(
@@ -87,7 +92,7 @@ COMMANDS = {
         ("next", "{WORK}/data", "--hints", "{WORK}/scribbles.jsonl", "--sheet", "{OUT}"), (), once=True
     ),
 }  # fmt: skip
-"""What is tried, on 8 images and 4 to score. The other commands write no file."""
+"""What is tried. The other commands write no file, or are these one after the other."""
 
 
 @dataclass
@@ -155,16 +160,24 @@ def run_whole(words: list[str], log: Path, seconds: float = 600) -> float:
     return time.monotonic() - began
 
 
-def prepare(work: Path, names: list[str]) -> None:
+def prepare(work: Path, names: list[str], *, images: int = 8, tested: int = 4) -> None:
     """Import all that the commands import, and make their data: small scenes, hints, a run to predict with."""
+    import matplotlib.font_manager
+
+    import underpaint.features.bank
     import underpaint.workflows.gap
     import underpaint.workflows.simulate  # noqa: F401
     from underpaint.data.synthetic import write_dataset
+    from underpaint.methods.registry import entries, method_class
 
-    write_dataset(work / "data", train=8, test=4, size=(48, 64), seed=0)
+    for name in entries():
+        method_class(name)
+    matplotlib.font_manager.findfont("DejaVu Sans")  # it is kept for all that are forked
+
+    write_dataset(work / "data", train=images, test=tested, size=(48, 64), seed=0)
     for kind in ("scribbles", "tags"):
         run_whole(["simulate", f"{work}/data", "--kind", kind, "-o", f"{work}/{kind}.jsonl"], work / "log")
-    if "predict" in names:
+    if any(name.startswith("predict") for name in names):
         run_whole(COMMANDS["train partial"].words(work, work / "run"), work / "log")
 
 

@@ -3,9 +3,9 @@
     python -m benchmarks.reliability.crash_points [--every 1] [--minutes 30] [--verbs NAME ...] [--json FILE]
 
 A change is an opening of a file for writing, a rename, a new or removed folder or file below the output's folder, as
-Python's audit events report it. What counts as a fault is said in ``kills.py``. The file keeps what it
-says of other commands, so that they can be tried one after the other. Prints a table and the faults; exits with 1 where
-there are any.
+Python's audit events report it. What counts as a fault is said in ``kills.py``. The commands get 4 images, half of
+those of ``kills.py``: more images and steps repeat the same changes. The file keeps what it says of other commands, so
+that they can be tried one after the other. Prints a table and the faults; exits with 1 where there are any.
 """
 
 from __future__ import annotations
@@ -26,7 +26,19 @@ from typing import Any
 
 from benchmarks.reliability.commands import COMMANDS, Command, finish, half_written, prepare, start, table
 
-CHANGES = {"os.rename", "os.mkdir", "os.rmdir", "os.remove", "os.truncate", "os.link", "shutil.rmtree"}
+CHANGES = {"os.rename": 2, "os.mkdir": 2, "os.rmdir": 1, "os.remove": 1, "os.link": 2, "os.truncate": None}
+"""Audit events of a change of their first argument, and the place of the open folder that this path is relative to."""
+
+
+def changed(event: str, details: tuple[Any, ...]) -> str | None:
+    """The absolute path that an audit event is about to change, or None if it changes nothing by name."""
+    writes = event == "open" and isinstance(details[2], int) and details[2] & (os.O_WRONLY | os.O_RDWR)
+    if not (writes or event in CHANGES) or not isinstance(details[0], str | bytes | Path):
+        return None
+    place = CHANGES.get(event)
+    opened = -1 if place is None else details[place]
+    folder = "" if opened < 0 else os.readlink(f"/proc/self/fd/{opened}")  # noqa: PTH115 - a Path would open no event
+    return os.path.abspath(os.path.join(folder, os.fsdecode(details[0])))  # noqa: PTH100, PTH118 - as above
 
 
 def at_change(folder: Path, act: Callable[[int], None]) -> Callable[[], None]:
@@ -37,10 +49,8 @@ def at_change(folder: Path, act: Callable[[int], None]) -> Callable[[], None]:
 
         def hook(event: str, details: tuple[Any, ...]) -> None:
             nonlocal seen
-            writes = event == "open" and isinstance(details[2], int) and details[2] & (os.O_WRONLY | os.O_RDWR)
-            if not (writes or event in CHANGES) or os.getpid() != own or not isinstance(details[0], str | bytes | Path):
-                return
-            if os.path.abspath(os.fsdecode(details[0])).startswith(root):  # noqa: PTH100 - a Path would open no event
+            path = changed(event, details)
+            if path is not None and path.startswith(root) and os.getpid() == own:
                 seen += 1
                 act(seen)
 
@@ -99,7 +109,7 @@ def main() -> None:
     rows, faults = {}, []
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        prepare(work, asked.verbs)
+        prepare(work, asked.verbs, images=4, tested=2)
         last = time.monotonic() + 60 * asked.minutes
         for place, name in enumerate(asked.verbs):
             share = (last - time.monotonic()) / (len(asked.verbs) - place)  # what short commands leave goes to the rest
