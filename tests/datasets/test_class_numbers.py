@@ -20,6 +20,7 @@ from underpaint.datasets.hints import read_any_hints
 from underpaint.datasets.open import open_dataset
 from underpaint.hints.types import Hints
 from underpaint.imagefiles.masks import read_index_mask, write_index_mask
+from underpaint.imagefiles.numbering import CLASS_LISTS
 
 SIZE = (20, 30)
 OWN = np.full(SIZE, 255, np.uint8)  # numbers of the list background, cat, dog
@@ -28,6 +29,8 @@ LISTS = {
     "classes.txt": "background\ncat\ndog\n",
     "class_names.txt": "__ignore__\n_background_\ncat\ndog",
     "labelmap.txt": "# label:color_rgb:parts:actions\nbackground:0,0,0::\ncat:1,2,3::\ndog:4,5,6::\n",
+    "labels.txt": "__ignore__\n_background_\ncat\ndog",
+    "obj.names": "background\ncat\ndog",
     "summary.csv": "image,height,width,background,cat,dog\np,20,30,0,1,0\n",
 }
 
@@ -65,7 +68,8 @@ def test_a_class_list_beside_label_images_gives_their_classes(tmp_path: Path, na
     sub = grey(tmp_path / "deep/drawn/sub").parent
     (sub / "sub/p.png").rename(sub / "p.png")
     (sub.parent / name).write_text(LISTS[name])
-    expected = data.classes.names[1:3] if name == "summary.csv" else ("cat", "dog")  # a summary is of its own folder
+    above = name in CLASS_LISTS  # the other lists are of their own folder only
+    expected = ("cat", "dog") if above else data.classes.names[1:3]
     assert learned(data, sub)[:2] == expected
 
 
@@ -106,6 +110,22 @@ def test_a_palette_in_another_order_is_refused_where_no_person_chose_the_colours
     write_index_mask(tmp_path / "drawn/p.png", OWN, ClassTable(("background", "a", "b"), (black, third, second), 0))
     with pytest.raises(DataError, match="number 1 has the colour of 'cat'"):
         learned(data_set(tmp_path / "data", "background dog cat"), tmp_path / "drawn")
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "bmp"])
+def test_stated_colours_in_another_order_decide_in_the_masks_of_the_data_set_too(tmp_path: Path, suffix: str) -> None:
+    data = data_set(tmp_path / "data", "background cat dog")
+    image = Image.fromarray(OWN)
+    image.putpalette([0, 0, 0, 9, 9, 9, 200, 30, 0, *[0] * 759])  # 1 has the colour of cat, 2 that of dog
+    (data.root / "masks").mkdir()
+    image.save(data.root / f"masks/p.{suffix}")
+    read = {}
+    for order in ("cat 9 9 9\ndog 200 30 0", "dog 200 30 0\ncat 9 9 9", "dog 200 30 1\ncat 9 9 9"):
+        (data.root / "classes.txt").write_text(f"background 0 0 0\n{order}")
+        mask = open_dataset(data.root).mask("p").read(read_classes(data.root / "classes.txt"))
+        read[order.replace("\n", " ")] = (int(mask[5, 5]), int(mask[15, 8]), int(mask[0, 0]))
+    # By colour where both are in the list, and else by number.
+    assert list(read.values()) == [(1, 2, 255), (2, 1, 255), (1, 2, 255)]
 
 
 def test_without_a_list_or_a_palette_the_numbers_are_the_data_sets(tmp_path: Path) -> None:

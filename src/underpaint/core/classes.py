@@ -115,6 +115,11 @@ class ClassTable:
         """The indices of all classes but the background."""
         return tuple(i for i in range(len(self)) if i != self.background)
 
+    @property
+    def stated(self) -> bool:
+        """Whether somebody chose colours: they are not all the default ones."""
+        return self.colours != palette(len(self), self.background)
+
     def flat_palette(self) -> list[int]:
         """768 numbers for a Pillow palette: the class colours, the rest black, void (255) off-white."""
         flat = [channel for colour in self.colours for channel in colour]

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
-from underpaint.core.classes import VOID, ClassTable, Colour, palette
+from underpaint.core.classes import VOID, ClassTable, Colour
 from underpaint.core.errors import DataError
 from underpaint.imagefiles.decode import Pixels
 from underpaint.imagefiles.mask_numbers import VOC_VOID, Key, by_number, known_labels
@@ -65,7 +65,7 @@ def _palette_says(image: Image.Image, numbers: Pixels, path: Path, key: Key) -> 
     if not found or len(found) < len(opaque) or not distinct or all(n == i for n, i in found.items()):
         return None
     names = key.classes.names
-    if key.classes.colours == palette(len(names), key.classes.background):
+    if not key.classes.stated:
         number, label = next((n, i) for n, i in found.items() if n != i)
         raise DataError(
             f"numbers and colours disagree: number {number} has the colour of {names[label]!r}, which is {label} here",

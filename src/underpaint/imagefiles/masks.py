@@ -61,8 +61,9 @@ def read_index_mask(
             list in the file's own folder decides, and the table's own numbers where there is no list.
         size: (H, W) of the upright image, where the mask must have this size.
         void_stated: The caller knows that 255 is void, so a grey mask of 0 and 255 is not ambiguous.
-        palette: Let a palette with the table's colours in another order decide, where no list says what the numbers
-            stand for. This is meant for label images that are not the data set's own masks.
+        palette: Where no list says what the numbers stand for, refuse a palette that has default colours of the table
+            in another order. This is meant for label images that are not the data set's own masks. A palette that has
+            colours which the class list states, in another order, decides in all masks.
         max_pixels: The limit of width times height.
 
     Returns:
@@ -116,7 +117,9 @@ def labels_digest(files: Iterable[LabelFile], classes: ClassTable) -> str:
     }
     said = [file.numbering or lists[file.path.parent] for file in every]
     meanings = [None if one is None else str((one.meanings, one.others)) for one in said]
-    return fingerprint(files_digest(file.path for file in every), meanings, classes.names, classes.background)
+    return fingerprint(
+        files_digest(file.path for file in every), meanings, classes.names, classes.colours, classes.background
+    )
 
 
 def mask_size(path: Path) -> tuple[int, int]:

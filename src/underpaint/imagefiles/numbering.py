@@ -24,6 +24,9 @@ VOC = ClassTable(VOC_NAMES, voc_palette(len(VOC_NAMES)), background=0)
 CLASS_LISTS = ("classes.txt", "class_names.txt", "labelmap.txt")
 """The file names of class lists: ours, which other tools write as well, labelme's, and CVAT's with colours."""
 
+LISTS_BESIDE = (*CLASS_LISTS, "labels.txt", "obj.names")
+"""As `CLASS_LISTS`, with names that other folders use for something else: among label images they are class lists."""
+
 SUMMARY, SUMMARY_COLUMNS = "summary.csv", ("image", "height", "width")
 """The table that `underpaint predict` writes beside its masks. Its further columns are the classes in their order."""
 
@@ -34,8 +37,8 @@ MAX_HEADER = 1 << 20
 def numbering_beside(folder: Path, classes: ClassTable, *, outside: bool = True) -> Numbering | None:
     """What the numbers in the label images of a folder stand for. None means: the numbers of ``classes`` themselves.
 
-    The class lists of `CLASS_LISTS` and the summary of a prediction are looked for in the folder, then a class list in
-    the folder above.
+    The class lists of `LISTS_BESIDE` and the summary of a prediction are looked for in the folder, then a list of
+    `CLASS_LISTS` in the folder above.
 
     Args:
         folder: The folder of label images.
@@ -55,9 +58,9 @@ def numbering_beside(folder: Path, classes: ClassTable, *, outside: bool = True)
     return None if said == own else found
 
 
-def class_list(folder: Path) -> Numbering | None:
+def class_list(folder: Path, names: Sequence[str] = CLASS_LISTS) -> Numbering | None:
     """The classes that a list in this folder names, or None. Raises `DataError` as `numbering_beside`."""
-    for name in CLASS_LISTS:
+    for name in names:
         if (folder / name).is_file():
             return read_numbering(folder / name)
     return None
@@ -80,7 +83,7 @@ def table_alone(folder: Path) -> ClassTable:
         raise DataError(
             "label images by themselves hold numbers, and no class list says what these stand for",
             where=folder,
-            accepted=f"{', '.join(CLASS_LISTS)} or a prediction's {SUMMARY}, beside the images",
+            accepted=f"{', '.join(LISTS_BESIDE)} or a prediction's {SUMMARY}, beside the images",
             fix="write classes.txt beside them, one name a line in the order of the numbers from 0 on; "
             "or give the folder of the data set",
         )
@@ -96,7 +99,7 @@ def table_of(listed: Numbering) -> ClassTable:
 
 
 def _listed(folder: Path, classes: ClassTable | None, *, outside: bool) -> Numbering | None:
-    found = class_list(folder)
+    found = class_list(folder, LISTS_BESIDE)
     if found is None and (folder / SUMMARY).is_file():
         found = _summary(folder / SUMMARY)
     return _above(real(folder), classes) if found is None and outside else found
@@ -120,7 +123,7 @@ def _above(folder: Path, classes: ClassTable | None) -> Numbering | None:
 
 
 def read_numbering(path: Path) -> Numbering:
-    """Read one of `CLASS_LISTS`. Raises `DataError` as `read_classes`, and for a repeated name."""
+    """Read one of `LISTS_BESIDE`. Raises `DataError` as `read_classes`, and for a repeated name."""
     names, colours = _labelmap(path) if path.name == "labelmap.txt" else read_names(path)
     if names and names[0] == IGNORE_WORD:  # labelme numbers its list from -1 on
         names, colours = names[1:], {number - 1: colour for number, colour in colours.items() if number}
