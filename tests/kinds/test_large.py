@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
 import torch
+import zarr
 
 from underpaint.core.classes import ClassTable
+from underpaint.core.errors import DataError
 from underpaint.core.outputs import Output
 from underpaint.data import hinted
 from underpaint.data.hinted import HintedImages
 from underpaint.data.views import ViewConfig
+from underpaint.datasets.objects import ObjectRule
 from underpaint.datasets.open import open_dataset
+from underpaint.hints import regions
 from underpaint.hints.rasterise import paint_regions
 from underpaint.hints.types import Box, Click, Hints, Polygon, Scribble
 from underpaint.hints.windows import hints_within
 from underpaint.imagefiles import opening
+from underpaint.imagefiles.images import read_rgb
 from underpaint.imagefiles.mask_tiff import write_mask_tiff
 from underpaint.imagefiles.masks import read_index_mask
 from underpaint.imagefiles.rule import open_seen
 from underpaint.models.network import ModelConfig, Network
-from underpaint.predict import PredictConfig, Predictor, predict_folder
+from underpaint.predict import PredictConfig, Predictor, Wanted, predict_folder
 from underpaint.predict import large as large_module
 from underpaint.predict.large import Spool, predict_rows
 
@@ -32,10 +41,10 @@ CLASSES = ClassTable.of(["background", "cell"])
 
 @pytest.fixture(scope="module")
 def slide(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray]:
-    """A tiled TIFF of 900 x 1100 pixels with blobs, and its pixels."""
+    """A tiled TIFF of 560 x 700 pixels with blobs, and its pixels."""
     rng = np.random.default_rng(0)
-    coarse = torch.from_numpy(rng.random((1, 3, 30, 37))).float()
-    pixels = (torch.nn.functional.interpolate(coarse, (900, 1100), mode="bicubic")[0] * 255).clamp(0, 255)
+    coarse = torch.from_numpy(rng.random((1, 3, 19, 23))).float()
+    pixels = (torch.nn.functional.interpolate(coarse, (560, 700), mode="bicubic")[0] * 255).clamp(0, 255)
     rgb = pixels.byte().permute(1, 2, 0).numpy()
     path = tmp_path_factory.mktemp("slides") / "a.tif"
     tifffile.imwrite(path, rgb, tile=(128, 128), photometric="rgb", compression="deflate")
@@ -55,12 +64,12 @@ def test_rows_of_tiles_give_the_mask_of_the_whole_also_after_an_interruption(
     made = predictor()
     whole = made.index(rgb)
     assert 0.02 < whole.mean() < 0.98
-    spool = Spool(tmp_path / ".rows", (900, 1100))
+    spool = Spool(tmp_path / ".rows", (560, 700))
     done: list[int] = []
 
     def stop(rows: int, total: int) -> None:
         done.append(rows)
-        if len(done) == 2:
+        if rows == 2:
             raise KeyboardInterrupt
 
     with open_seen(path) as image:
@@ -71,11 +80,10 @@ def test_rows_of_tiles_give_the_mask_of_the_whole_also_after_an_interruption(
         again: list[int] = []
         labels = predict_rows(made, image, spool, stamp="a", on_rows=lambda rows, total: again.append(rows))
         np.testing.assert_array_equal(labels, whole)
-        assert again[0] > done[-1]
-        assert len(again) + 2 == len(done) + len(again)
+        assert again == list(range(2, again[-1] + 1))
         other: list[int] = []
         predict_rows(made, image, spool, stamp="b", on_rows=lambda rows, total: other.append(rows))
-        assert other[0] == done[0], "rows of another network are not taken over"
+        assert other[0] == 0, "rows of another network are not taken over"
     spool.remove()
     assert not list(tmp_path.iterdir())
 
@@ -84,8 +92,8 @@ def test_a_folder_with_a_large_image_gets_a_tiled_mask_of_the_same_labels(
     slide: tuple[Path, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, rgb = slide
-    monkeypatch.setattr(large_module, "MAX_PIXELS", 500_000)
-    monkeypatch.setattr(opening, "MAX_PIXELS", 500_000)
+    monkeypatch.setattr(large_module, "MAX_PIXELS", 200_000)
+    monkeypatch.setattr(opening, "MAX_PIXELS", 200_000)
     made = predictor()
     summary = predict_folder(made, path, tmp_path / "masks", CLASSES)
     assert (summary.written, dict(summary.skipped)) == (1, {})
@@ -96,6 +104,47 @@ def test_a_folder_with_a_large_image_gets_a_tiled_mask_of_the_same_labels(
     assert not [p for p in (tmp_path / "masks").iterdir() if "rows" in p.name]
     predict_folder(made, path, tmp_path / "masks", CLASSES)  # its own file is replaced
     assert large_module.is_large(path)
+
+
+def test_results_of_a_large_image_are_those_of_the_same_image_read_whole(
+    slide: tuple[Path, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, _ = slide
+    rule = ObjectRule(least=3, fill=5)
+
+    wanted = Wanted(overlay=True, measures=True, polygons="geojson", rule=rule)
+
+    def results(name: str) -> Path:
+        assert predict_folder(predictor(), path, tmp_path / name, CLASSES, probabilities=True, wanted=wanted).written
+        return tmp_path / name
+
+    small = results("small")
+    monkeypatch.setattr(large_module, "MAX_PIXELS", 200_000)
+    monkeypatch.setattr(opening, "MAX_PIXELS", 200_000)
+    monkeypatch.setattr(regions, "BAND", 100)
+    large = results("large")
+    for table in ("measures.csv", "summary.csv"):
+        assert (small / table).read_bytes() == (large / table).read_bytes()
+    np.testing.assert_array_equal(read_rgb(small / "overlays" / "a.png"), read_rgb(large / "overlays" / "a.png"))
+    assert (large / "overlays.png").is_file()
+    kept = np.load(small / "probabilities" / "a.npz")["probabilities"]
+    group: Any = zarr.open(large / "probabilities" / "a.zarr", mode="r")
+    np.testing.assert_array_equal(np.asarray(group["0"]), kept.astype(np.float32))
+    said = group.attrs["multiscales"][0]
+    assert [axis["name"] for axis in said["axes"]] == ["c", "y", "x"]
+    assert said["datasets"][0]["coordinateTransformations"][0]["scale"] == [1, 4, 4]
+    assert [channel["label"] for channel in group.attrs["omero"]["channels"]] == list(CLASSES.names)
+    found = [json.loads((folder / "polygons" / "a.geojson").read_text())["features"] for folder in (small, large)]
+    assert sorted(map(json.dumps, found[0])) == sorted(map(json.dumps, found[1]))
+    assert found[0]
+
+
+def test_a_full_disk_is_said_before_the_first_tile(
+    slide: tuple[Path, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1))
+    with open_seen(slide[0]) as image, pytest.raises(DataError, match="GB are needed on the way to the mask"):
+        predict_rows(predictor(), image, Spool(tmp_path / ".rows", (560, 700)), stamp="a")
 
 
 def test_a_window_of_hints_labels_the_pixels_that_the_whole_labels() -> None:
@@ -121,11 +170,11 @@ def test_training_draws_crops_of_which_only_the_window_is_read(
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "a.tif").write_bytes(path.read_bytes())
     (tmp_path / "classes.txt").write_text("background\ncell\n")
-    shapes = (Click("cell", 700.5, 600.5), Polygon("background", ((100, 100), (220, 100), (220, 240), (100, 240))))
+    shapes = (Click("cell", 500.5, 400.5), Polygon("background", ((100, 100), (220, 100), (220, 240), (100, 240))))
     data, hints = open_dataset(tmp_path), {"a": Hints("a", shapes=shapes)}
     views = ViewConfig(crop=(96, 96), flip=False, colour_jitter=0)
     plain = HintedImages(data, hints, views, seed=3)
-    monkeypatch.setattr(hinted, "MAX_PIXELS", 500_000)
+    monkeypatch.setattr(hinted, "MAX_PIXELS", 200_000)
     monkeypatch.setattr(hinted, "read_image", None)  # nothing reads the whole
     cropped = HintedImages(data, hints, views, seed=3)
     seen = [cropped[(epoch, 0)] for epoch in range(12)]

@@ -23,11 +23,12 @@ from underpaint import read_hints
 from underpaint.annotations.geojson.read import read_geojson
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import DataError
+from underpaint.hints.regions import regions
 from underpaint.hints.types import Polygon
 from underpaint.imagefiles.opening import about_of
 from underpaint.models.network import ModelConfig, Network
 from underpaint.predict import PredictConfig, Predictor, Wanted, predict_folder
-from underpaint.predict.measures import instances, polygons
+from underpaint.predict.measures import features
 
 CLASSES = ClassTable.of(["background", "field", "water"])
 
@@ -114,11 +115,9 @@ def test_small_regions_go_and_small_holes_are_filled(tmp_path: Path) -> None:
     labels[2:12, 2:12] = 1
     labels[4, 4] = labels[7:10, 7:10] = 0  # holes of 1 and 9 pixels
     labels[15, 15] = 1
-    assert [one.pixels for one in instances(labels, [1])] == [90, 1]
-    assert [one.pixels for one in instances(labels, [1], least=2, fill=4)] == [91]
     Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
     about = about_of(tmp_path / "a.png")
-    (only,) = polygons(labels, about, ClassTable.of(["background", "field"]), least=2, fill=4, simplify=0.0)
+    (only,) = features(regions([labels], [1], outlined=[1], least=2, fill=4), about, CLASSES)
     assert shapely.from_geojson(json.dumps(only[0])).area == 91
 
 

@@ -30,11 +30,26 @@ def convert(
         str | None,
         typer.Option(help="Class of the objects, where masks hold a number for each object and 0 behind them."),
     ] = None,
+    objects: Annotated[
+        bool, typer.Option("--objects", help="Make an object of each connected region of the masks.")
+    ] = False,
+    least: Annotated[int, typer.Option(help="With --objects: regions of fewer pixels are left out.")] = 1,
+    fill: Annotated[int, typer.Option(help="With --objects: holes of at most so many pixels are filled.")] = 0,
+    simplify: Annotated[float, typer.Option(help="With --objects: pixels by which outlines may differ.")] = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
 ) -> None:
     """Turn annotations into another format: says first what it cannot hold, then writes whole or not at all."""
     done = underpaint.convert(
-        source, out, to=to, rest=rest, instances=instances, before=None if as_json else _say_losses
+        source,
+        out,
+        to=to,
+        rest=rest,
+        instances=instances,
+        objects=objects,
+        least=least,
+        fill=fill,
+        simplify=simplify,
+        before=None if as_json else _say_losses,
     )
     if as_json:
         losses = done.losses

@@ -48,7 +48,11 @@ def predict(
         bool, typer.Option("--measures", help="Also measures.csv: pixels, regions and areas in the image's own unit.")
     ] = False,
     polygons: Annotated[
-        str | None, typer.Option(help="Also the regions as polygons: geojson (a file an image) or gpkg (one file).")
+        str | None,
+        typer.Option(
+            help="Also the regions as polygons: geojson (a file an image), gpkg (one file), or an annotation format "
+            "such as coco, cvat, labelme, yolo."
+        ),
     ] = None,
     least: Annotated[int, typer.Option(help="Regions of fewer pixels are left out of measures and polygons.")] = 1,
     fill: Annotated[int, typer.Option(help="Holes of at most so many pixels are filled in polygons.")] = 0,
@@ -74,6 +78,14 @@ def predict(
         fix = "one at a time, without --crf, --hints and --probabilities"
         raise ConfigError("--cam and --uncertainty draw maps", fix=fix)
     with Bar() as bar:
+
+        def rows(done: int, total: int) -> None:
+            if not bar.running:
+                bar.start("rows of tiles", total, done)
+            bar.advance(done, 0, {})
+            if done == total:
+                bar.finish()
+
         summary = underpaint.predict(
             run,
             images,
@@ -87,12 +99,13 @@ def predict(
             lenient=lenient,
             overlay=overlay,
             measures=measures,
-            polygons=polygons,  # type: ignore[arg-type]  # the library refuses another word
+            polygons=polygons,
             least=least,
             fill=fill,
             simplify=simplify,
             draw="responses" if cam else "uncertainty" if uncertainty else "masks",
             on_progress=counting(bar, "images"),
+            on_rows=rows,
         )
     typer.echo(f"{summary.written} {'picture' if cam or uncertainty else 'mask'}(s) in {out}")
     for note in summary.notes:

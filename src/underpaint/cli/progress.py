@@ -24,6 +24,8 @@ class Bar:
         self._task = TaskID(0)
         self._said = 0.0
         self._name, self._total, self._first, self._began = "", 0, 0, 0.0
+        self.running = False
+        """Whether a task began and is not finished."""
 
     def __enter__(self) -> Bar:
         return self
@@ -33,6 +35,7 @@ class Bar:
 
     def start(self, task: str, total: int, done: int) -> None:
         """Begin a task of ``total`` steps, ``done`` of them in an earlier session."""
+        self.running = True
         self._name, self._total, self._first, self._began = task, total, done, time.perf_counter()
         if not self.console.is_terminal:
             self.console.print(f"{task}: {total}" + (f", going on from {done}" if done else ""), markup=False)
@@ -50,8 +53,8 @@ class Bar:
         self._task = self._progress.add_task(task, total=total, completed=done, rate="", values="")
 
     def advance(self, done: int, images_per_second: float, values: Mapping[str, float]) -> None:
-        """Show that ``done`` steps are done."""
-        rate = f"{images_per_second:.1f} images/s"
+        """Show that ``done`` steps are done; no rate where it is 0, of steps that are no images."""
+        rate = f"{images_per_second:.1f} images/s" if images_per_second else ""
         shown = "  ".join(f"{name.removeprefix('loss/')} {value:.3f}" for name, value in values.items() if value)
         if self._progress is not None:
             self._progress.update(self._task, completed=done, rate=rate, values=shown)
@@ -68,6 +71,7 @@ class Bar:
 
     def finish(self) -> None:
         """Close the bar."""
+        self.running = False
         if self._progress is not None:
             self._progress.stop()
             self._progress = None

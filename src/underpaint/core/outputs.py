@@ -113,8 +113,7 @@ class Output:
         name = path.relative_to(self.root).as_posix()
         if os.path.lexists(path) and not self._own(name):
             raise _strangers(self.root, [name])
-        with made.open("rb") as file:
-            digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+        digest = _file_digest(made)
         if digest not in self.written.setdefault(name, set()):
             self._append("", {"file": name, "digest": digest, "by": self.by})
             self.written[name].add(digest)
@@ -127,7 +126,7 @@ class Output:
         path, digests = self.root / name, self.written.get(name)
         if digests is None or path.is_symlink() or not path.is_file():
             return False
-        return _digest(path.read_bytes()) in digests
+        return _file_digest(path) in digests
 
     def _refuse_strangers(self, apart: Collection[str]) -> None:
         try:
@@ -193,6 +192,12 @@ def _read(record: Path) -> tuple[str | None, dict[str, set[str]], bool]:
 
 def _digest(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+def _file_digest(path: Path) -> str:
+    """The digest of a file that may be larger than memory."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def _strangers(root: Path, names: list[str]) -> DataError:

@@ -13,6 +13,7 @@ from underpaint.core.errors import DataError
 from underpaint.datasets.adapt import Losses, adapt
 from underpaint.datasets.annotated import Found
 from underpaint.datasets.folder import DataFolder
+from underpaint.datasets.objects import ObjectRule, hints_of_masks, object_format
 from underpaint.datasets.open import open_dataset
 from underpaint.datasets.source import Source, alone, by_itself, of_data
 from underpaint.hints.layers import HIDDEN, hidden
@@ -65,7 +66,14 @@ class Conversion:
         self.target.write(out, said, Writing(self.classes, files, self.data.labels, self.ids))
 
 
-def plan_conversion(source: Path, *, to: str, rest: str | None = None, instances: str | None = None) -> Conversion:
+def plan_conversion(
+    source: Path,
+    *,
+    to: str,
+    rest: str | None = None,
+    instances: str | None = None,
+    objects: ObjectRule | None = None,
+) -> Conversion:
     """Read annotations and count what a format can hold of them. Nothing is written.
 
     The classes are those that the annotations name, with their numbers. A class of the data set that no annotation
@@ -76,18 +84,25 @@ def plan_conversion(source: Path, *, to: str, rest: str | None = None, instances
         to: The name of the target format.
         rest: The class of what no annotation covers; see `fill_rest`.
         instances: The class of the objects, where label images hold a number for each object and 0 behind them.
+        objects: Make an object of each connected region of the masks; see `hints_of_masks`.
 
     Raises:
-        DataError: an unknown format or one that is not written, or nothing that can be read.
+        DataError: an unknown format or one that is not written or holds no objects, or nothing that can be read.
         FormatError, HintError: as the readers.
     """
-    target = writable(to)
+    target = writable(to) if objects is None else object_format(to)
     read = alone(source, instances) if by_itself(source) else of_data(open_dataset(source, rest=rest), instances)
     hints = read.hints
     if instances is not None and not read.masks:
         raise DataError(
             "--instances is for label images with a number for each object", where=source, fix="leave it out"
         )
+    if objects is not None:
+        if not read.masks:
+            raise DataError("objects are made of masks, and these are none", where=source, fix="leave out objects")
+        if rest is not None:
+            raise DataError("objects have no rest between them", where="--rest", fix="leave it out")
+        hints = hints_of_masks(hints.values(), read.data, target, objects)
     classes = read.data.classes if read.masks else _classes(read, rest)
     notes = list(read.notes)
     if rest is not None:

@@ -10,21 +10,25 @@ import numpy as np
 
 from underpaint.core.classes import VOID, ClassTable
 from underpaint.imagefiles.decode import Pixels
-from underpaint.imagefiles.readers.base import Place, Values, library
+from underpaint.imagefiles.mapped import Mapped
+from underpaint.imagefiles.readers.base import About, Place, Values, library
 
 TILE = 512
 """Pixels of a side of a tile of a mask."""
+
+CHUNK = 1024
+"""Cells of a side of a chunk of probabilities."""
 
 LARGE = 1 << 31
 """Bytes of a mask above which the file is a BigTIFF, however well it is compressed."""
 
 
-def write_mask_tiff(path: Path, labels: Pixels, classes: ClassTable, place: Place | None) -> None:
+def write_mask_tiff(path: Path, labels: Pixels | Mapped, classes: ClassTable, place: Place | None) -> None:
     """Write a mask as a tiled, compressed TIFF with the colours of the classes, tile by tile.
 
     Args:
         path: The file, which a caller gives a temporary name.
-        labels: (H, W) uint8 class indices, 255 for void; may be mapped from a file.
+        labels: (H, W) uint8 class indices, 255 for void.
         classes: The class table.
         place: Where the image lies on a map, which makes it a GeoTIFF; None for other images.
 
@@ -32,7 +36,8 @@ def write_mask_tiff(path: Path, labels: Pixels, classes: ClassTable, place: Plac
         DataError: the extra ``geo``, or ``tiff`` without a place, is not installed.
     """
     if place is not None:
-        _write_geo(path, labels[None], place, void=VOID, colours=_colours(classes))
+        planes = labels[None] if isinstance(labels, np.ndarray) else labels.planes()
+        _write_geo(path, planes, place, void=VOID, colours=_colours(classes))
         return
     tifffile = library("tifffile", "tiff", path, "a mask of a large image")
     palette = (np.array(classes.flat_palette(), np.uint16).reshape(256, 3).T * 257).astype(np.uint16)
@@ -49,19 +54,58 @@ def write_mask_tiff(path: Path, labels: Pixels, classes: ClassTable, place: Plac
     )
 
 
-def write_planes_tiff(path: Path, planes: Values, names: tuple[str, ...], place: Place) -> None:
-    """Write (C, h, w) float32 numbers as a GeoTIFF with a named band for each."""
-    _write_geo(path, planes, place, void=None, colours=None, names=names)
+def write_planes_tiff(path: Path, planes: Values | Mapped, names: tuple[str, ...], place: Place) -> None:
+    """Write (C, h, w) numbers as a GeoTIFF of float32 with a named band for each."""
+    _write_geo(path, planes, place, void=None, colours=None, names=names, dtype="float32")
+
+
+def write_planes_zarr(path: Path, planes: Values | Mapped, names: tuple[str, ...], about: About, *, cell: int) -> None:
+    """Write (C, h, w) numbers as OME-Zarr 0.4 of float32, as napari and Fiji read it.
+
+    Args:
+        path: The folder.
+        planes: The numbers.
+        names: The name of each plane.
+        about: What the image says of itself.
+        cell: Pixels of the image along a side of a cell of the planes.
+
+    Raises:
+        DataError: the extra ``zarr`` is not installed.
+    """
+    zarr = library("zarr", "zarr", path, "a file of probabilities of a large image")
+    unit = {"um": "micrometer", "mm": "millimeter"}.get(about.unit)
+    height, width = about.spacing if about.spacing is not None and unit else (1.0, 1.0)
+    axis = {"type": "space"} | ({"unit": unit} if about.spacing is not None and unit else {})
+    scale = [1.0, cell * height, cell * width]
+    group = zarr.open_group(path, mode="w", zarr_format=2)
+    group.attrs["multiscales"] = [
+        {
+            "version": "0.4",
+            "axes": [{"name": "c", "type": "channel"}, {"name": "y", **axis}, {"name": "x", **axis}],
+            "datasets": [{"path": "0", "coordinateTransformations": [{"type": "scale", "scale": scale}]}],
+        }
+    ]
+    group.attrs["omero"] = {
+        "channels": [
+            {"label": name, "color": "FFFFFF", "window": {"start": 0, "end": 1, "min": 0, "max": 1}} for name in names
+        ]
+    }
+    words = {"chunks": (1, CHUNK, CHUNK), "dtype": "float32", "chunk_key_encoding": {"name": "v2", "separator": "/"}}
+    array = group.create_array("0", shape=planes.shape, **words)
+    for number in range(len(planes)):
+        for top in range(0, planes.shape[1], CHUNK):
+            array[number, top : top + CHUNK] = planes[number, top : top + CHUNK].astype(np.float32)
 
 
 def _write_geo(
     path: Path,
-    planes: Values,
+    planes: Values | Mapped,
     place: Place,
     *,
     void: int | None,
     colours: dict[int, tuple[int, int, int, int]] | None,
     names: tuple[str, ...] = (),
+    dtype: str = "uint8",
 ) -> None:
     rasterio = library("rasterio", "geo", path, "a mask with a place on a map")
     count, height, width = planes.shape
@@ -70,7 +114,7 @@ def _write_geo(
         "height": height,
         "width": width,
         "count": count,
-        "dtype": planes.dtype.name,
+        "dtype": dtype,
         "crs": place.crs or None,
         "transform": rasterio.Affine(*place.transform),
         "nodata": void,
@@ -78,11 +122,11 @@ def _write_geo(
         "tiled": True,
         "blockxsize": TILE,
         "blockysize": TILE,
-        "BIGTIFF": "YES" if planes.nbytes > LARGE else "NO",
+        "BIGTIFF": "YES" if planes.size * np.dtype(dtype).itemsize > LARGE else "NO",
     }
     with rasterio.open(path, "w", **profile) as file:
         for top in range(0, height, TILE):
-            part = np.ascontiguousarray(planes[:, top : top + TILE])
+            part = np.ascontiguousarray(planes[:, top : top + TILE], dtype=dtype)
             file.write(part, window=((top, top + part.shape[1]), (0, width)))
         if colours is not None:
             file.write_colormap(1, colours)
@@ -95,7 +139,7 @@ def _colours(classes: ClassTable) -> dict[int, tuple[int, int, int, int]]:
     return {i: (flat[3 * i], flat[3 * i + 1], flat[3 * i + 2], 255) for i in range(len(flat) // 3)}
 
 
-def _tiles(labels: Pixels) -> Iterator[Pixels]:
+def _tiles(labels: Pixels | Mapped) -> Iterator[Pixels]:
     for top in range(0, labels.shape[0], TILE):
         for left in range(0, labels.shape[1], TILE):
             part = labels[top : top + TILE, left : left + TILE]

@@ -18,10 +18,11 @@ from underpaint.core.errors import ConfigError, DataError, listing
 from underpaint.core.inside import lies_in, real
 from underpaint.core.outputs import Output
 from underpaint.imagefiles.images import SUFFIXES, find_images
-from underpaint.imagefiles.mask_tiff import write_mask_tiff, write_planes_tiff
+from underpaint.imagefiles.mapped import Mapped
+from underpaint.imagefiles.mask_tiff import write_mask_tiff, write_planes_tiff, write_planes_zarr
 from underpaint.imagefiles.masks import index_mask_png
 from underpaint.imagefiles.opening import about_of, is_geo
-from underpaint.imagefiles.readers.base import About
+from underpaint.imagefiles.readers.base import About, Place
 from underpaint.imagefiles.rule import COLOUR, ReadingRule, SeenImage, open_seen
 from underpaint.imagefiles.survey import Cut, count_cut, read_counted, survey, windows_in_words
 from underpaint.predict.bounds import Bound
@@ -35,6 +36,8 @@ PROBABILITIES = "probabilities"
 
 
 Item = TypeVar("Item")
+
+Counts = npt.NDArray[np.int64]
 
 Prepared = Callable[[Iterator[tuple[str, Pixels]]], Iterator[tuple[str, Item]]]
 """A function from images by name to the items from which results are made, in the same order."""
@@ -75,6 +78,7 @@ def predict_folder(
     bounds: Bounds = unbounded,
     wanted: Wanted | None = None,
     on_progress: Callable[[int, int], None] | None = None,
+    on_rows: Callable[[int, int], None] | None = None,
 ) -> Summary:
     """Write a mask for every image, with the image's name and upright size.
 
@@ -101,6 +105,7 @@ def predict_folder(
         bounds: Returns the classes that hints allow in an image, from its name and (H, W).
         wanted: Pictures, measures and polygons to write beside the masks.
         on_progress: Called with (done, total), first with done = 0.
+        on_rows: Called with (done, total) rows of tiles of each image that is too large to be read as a whole.
 
     Returns:
         The number of masks that were written, and the images that were skipped because they cannot be read.
@@ -127,13 +132,18 @@ def predict_folder(
         results.see(name, rgb, labels)
         return labels
 
-    def large(image: SeenImage, spool: Spool) -> Pixels:
-        if bounds(image.path.stem, image.size) is not None:
+    def large(name: str, image: SeenImage, path: Path) -> Spool:
+        if bounds(name, image.size) is not None:
             raise DataError("hints do not bound the masks of images of this size", fix="predict it without --hints")
         stamp = fingerprint(weights_digest(predictor.network), files_digest([image.path]), str(image.windows))
-        return predict_rows(predictor, image, spool, stamp=stamp)
+        spool = Spool(path, image.size, predictor.classes if probabilities else 0)
+        labels = predict_rows(predictor, image, spool, stamp=stamp, on_rows=on_rows or unheard)
+        results.see_large(image, name, labels)
+        if probabilities:
+            _keep_large(output, name, image.about, spool.probabilities(), classes)
+        return spool
 
-    summary = write_masks(
+    return write_masks(
         found,
         output,
         classes,
@@ -145,10 +155,10 @@ def predict_folder(
         on_mask=results.add,
         at_end=results.finish,
     )
-    if not results.large:
-        return summary
-    what = f"{len(results.large)} image(s) are too large for polygons and counts of regions: {listing(results.large)}"
-    return replace(summary, notes=(*summary.notes, what))
+
+
+def unheard(done: int, total: int) -> None:
+    """For calls that nobody watches."""
 
 
 def of_classes(classes: ClassTable) -> str:
@@ -165,9 +175,9 @@ def write_masks(
     *,
     rule: ReadingRule,
     prepared: Prepared[Item],
-    predict_large: Callable[[SeenImage, Spool], Pixels] | None = None,
-    on_mask: Callable[[str, Pixels, About], None] = lambda name, labels, about: None,
-    at_end: Callable[[], None] = lambda: None,
+    predict_large: Callable[[str, SeenImage, Path], Spool] | None = None,
+    on_mask: Callable[[str, Pixels | Mapped, Counts, About], None] = lambda name, labels, counts, about: None,
+    at_end: Callable[[Mapping[str, str]], None] = lambda files: None,
 ) -> Summary:
     """Write a mask for every image that can be read, and ``summary.csv`` last.
 
@@ -179,10 +189,11 @@ def write_masks(
         on_progress: Called with (done, total), first with done = 0.
         rule: As in `predict_folder`.
         prepared: As in `write_each`.
-        predict_large: Gives the mask of an image that is not read as a whole, mapped from a spool; None where such
-            images are refused.
-        on_mask: Called with the name, the mask and what the image says of itself, when the mask is written.
-        at_end: Called before the table is written.
+        predict_large: Predicts an image that is not read as a whole into a spool, from its name, the image and the path
+            of the spool; None where such images are refused.
+        on_mask: Called with the name, the mask, the (C,) pixels of its classes and what the image says of itself, when
+            the mask is written.
+        at_end: Called with the file names of the images by name, before the table is written.
 
     Raises:
         DataError: A file cannot be written, or masks were removed during the prediction.
@@ -191,10 +202,10 @@ def write_masks(
     masks: list[Path] = []
     large = {name: path for name, path in found.items() if predict_large is not None and is_large(path)}
 
-    def keep(name: str, labels: Pixels) -> None:
+    def keep(name: str, labels: Pixels | Mapped) -> None:
         about = about_of(found[name])
         path = _mask(output.root, name, found[name])
-        if path.suffix == ".tif":
+        if path.suffix == ".tif" or isinstance(labels, Mapped):
             with scratch_folder(path) as folder:
                 write_mask_tiff(folder / path.name, labels, classes, about.place)
                 output.take(path, folder / path.name)
@@ -203,7 +214,7 @@ def write_masks(
         masks.append(path)
         counts = _counted(labels, len(classes))
         rows.append(Row(name, labels.shape[0], labels.shape[1], tuple(counts / labels.size)))
-        on_mask(name, labels, about)
+        on_mask(name, labels, counts, about)
 
     def write(name: str, item: Item) -> int:
         keep(name, index(name, item))
@@ -215,14 +226,14 @@ def write_masks(
             try:
                 with open_seen(path, seen) as image:
                     count_cut(name, image, cut)
-                    spool = Spool(_spool(output.root, name), image.size)
-                    keep(name, predict_large(image, spool))
+                    spool = predict_large(name, image, _spool(output.root, name))
+                    keep(name, spool.labels())
                     spool.remove()
             except DataError as error:
                 if not output.root.is_dir():
                     raise
                 skipped[name] = error.brief
-        at_end()
+        at_end({row.image: f"{row.image}{found[row.image].suffix}" for row in rows})
         output.write(output.root / "summary.csv", summary_csv(rows, classes))
         return sum(row.image in large for row in rows)
 
@@ -328,7 +339,7 @@ def _read_each(
             skipped[name] = error.brief
             continue
         yield name, rgb
-    if on_progress is not None:
+    if on_progress is not None and found:
         on_progress(len(found), len(found))
 
 
@@ -368,18 +379,36 @@ def _npz(coarse: Coarse, size: tuple[int, ...], classes: ClassTable) -> bytes:
 def _keep_map(output: Output, name: str, source: Path, coarse: Coarse, classes: ClassTable) -> None:
     """Probabilities of an image with a place on a map, also as a GeoTIFF of float32 with a band for each class."""
     place = about_of(source).place if is_geo(source) else None
-    if place is None:
-        return
+    if place is not None:
+        _write_map(output, name, place, coarse, classes)
+
+
+def _write_map(output: Output, name: str, place: Place, coarse: Coarse | Mapped, classes: ClassTable) -> None:
     a, b, c, d, e, f = place.transform
     cells = replace(place, transform=(a * STRIDE, b * STRIDE, c, d * STRIDE, e * STRIDE, f))
     path = output.root / PROBABILITIES / f"{name}.tif"
     with scratch_folder(path) as folder:
-        write_planes_tiff(folder / path.name, coarse.astype(np.float32), classes.names, cells)
+        write_planes_tiff(folder / path.name, coarse, classes.names, cells)
         output.take(path, folder / path.name)
 
 
-def _counted(labels: Pixels, classes: int) -> npt.NDArray[np.int64]:
-    """(C,) pixels of each class, of a mask that may be mapped from a file."""
+def _keep_large(output: Output, name: str, about: About, coarse: Mapped, classes: ClassTable) -> None:
+    """Probabilities that no memory holds: as a GeoTIFF where the image has a place on a map, else as OME-Zarr."""
+    if about.place is not None:
+        _write_map(output, name, about.place, coarse, classes)
+        return
+    path = output.root / PROBABILITIES / f"{name}.zarr"
+    with scratch_folder(path) as folder:
+        made = folder / path.name
+        write_planes_zarr(made, coarse, classes.names, about, cell=STRIDE)
+        for file in sorted(one for one in made.rglob("*") if one.is_file()):
+            target = path / file.relative_to(made)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            output.take(target, file)
+
+
+def _counted(labels: Pixels | Mapped, classes: int) -> Counts:
+    """(C,) pixels of each class."""
     counts = np.zeros(classes, np.int64)
     for top in range(0, labels.shape[0], 1024):
         counts += np.bincount(labels[top : top + 1024].ravel(), minlength=classes)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +14,12 @@ import numpy as np
 from underpaint.core.digest import fingerprint
 from underpaint.core.errors import DataError
 from underpaint.imagefiles.decode import MAX_PIXELS, Pixels
+from underpaint.imagefiles.mapped import Mapped
 from underpaint.imagefiles.opening import about_of
 from underpaint.imagefiles.rule import SeenImage
 from underpaint.models.network import Network
 from underpaint.predict.blend import ends_of_rows
-from underpaint.predict.predictor import Predictor
+from underpaint.predict.predictor import STRIDE, Coarse, Predictor
 
 
 @dataclass(frozen=True)
@@ -25,39 +27,78 @@ class Spool:
     """The rows of a mask that are done, one after the other, in a hidden file beside the mask to be.
 
     Args:
-        path: The file of rows; beside it lies what they were made from, with the ending ``.json``.
+        path: The file of rows; beside it lies what they were made from, with the ending ``.json``, and the
+            probabilities, with the ending ``.cells``.
         size: (H, W).
+        classes: Number of classes whose probabilities are kept; 0 for none.
     """
 
     path: Path
     size: tuple[int, int]
+    classes: int = 0
 
     @property
     def stamp(self) -> Path:
         """The file that says what the rows were made from."""
         return self.path.with_name(f"{self.path.name}.json")
 
+    @property
+    def cells(self) -> Path:
+        """The file of probabilities: rows of cells, each with a row of float16 for every class."""
+        return self.path.with_name(f"{self.path.name}.cells")
+
     def rows_done(self, made_from: str, ends: list[int]) -> int:
-        """How many rows of tiles are whole in the file, which is cut behind them; 0 if made from other things."""
+        """How many rows of tiles are whole in the files, which are cut behind them; 0 if made from other things.
+
+        Raises:
+            DataError: the disk has no room for the rest.
+        """
         try:
             same = json.loads(self.stamp.read_text()) == made_from
         except (OSError, ValueError):
             same = False
-        done = self.path.stat().st_size // self.size[1] if same and self.path.is_file() else 0
-        whole = sum(end <= done for end in ends)
-        with self.path.open("ab") as file:
-            file.truncate((ends[whole - 1] if whole else 0) * self.size[1])
+        sizes = {path: path.stat().st_size if path.is_file() else 0 for path, _, _ in self._files(0)}
+        whole = sum(
+            1 for end in ends if same and all(sizes[path] >= row * rows for path, row, rows in self._files(end))
+        )
+        end = ends[whole - 1] if whole else 0
+        for path, row, rows in self._files(end):
+            with path.open("ab") as file:
+                file.truncate(row * rows)
+        needed = sum(row * rows for _, row, rows in self._files(self.size[0]))
+        needed -= sum(row * rows for _, row, rows in self._files(end))
+        free = shutil.disk_usage(self.path.parent).free
+        if free < needed:
+            raise DataError(
+                f"{needed / 1e9:.1f} GB are needed on the way to the mask, and {free / 1e9:.1f} GB are free",
+                where=self.path.parent,
+                fix="free some space or choose another folder",
+            )
         self.stamp.write_text(json.dumps(made_from))
         return whole
 
-    def labels(self) -> Pixels:
-        """(H, W) the finished mask, mapped from the file."""
-        return np.memmap(self.path, np.uint8, "r", shape=self.size)
+    def _files(self, end: int) -> Iterator[tuple[Path, int, int]]:
+        """Each file with the bytes of a row and the number of rows that ``end`` rows of pixels have in it."""
+        yield self.path, self.size[1], end
+        if self.classes:
+            yield self.cells, 2 * self.classes * self._across, -(-end // STRIDE)
+
+    @property
+    def _across(self) -> int:
+        return -(-self.size[1] // STRIDE)
+
+    def labels(self) -> Mapped:
+        """(H, W) uint8, the finished mask."""
+        return Mapped(self.path, np.uint8, self.size)
+
+    def probabilities(self) -> Mapped:
+        """(C, ceil(H / 4), ceil(W / 4)) float16, the finished probabilities."""
+        return Mapped(self.cells, np.float16, (-(-self.size[0] // STRIDE), self.classes, self._across), (1, 0, 2))
 
     def remove(self) -> None:
-        """Remove both files."""
-        self.path.unlink(missing_ok=True)
-        self.stamp.unlink(missing_ok=True)
+        """Remove all files."""
+        for path in (self.path, self.cells, self.stamp):
+            path.unlink(missing_ok=True)
 
 
 def is_large(path: Path) -> bool:
@@ -84,7 +125,7 @@ def predict_rows(
     *,
     stamp: str,
     on_rows: Callable[[int, int], None] = lambda done, total: None,
-) -> Pixels:
+) -> Mapped:
     """Predict an image into a spool. Memory holds a tile, a row of the mask, and where two rows of tiles are averaged.
 
     A call that was interrupted goes on behind the last whole row of tiles; to average there, it predicts the row before
@@ -95,24 +136,35 @@ def predict_rows(
         image: The opened image.
         spool: Where the rows go.
         stamp: Of everything that the mask depends on beside the settings: weights, file, rule.
-        on_rows: Called with the rows of pixels that are done, and their number.
+        on_rows: Called with the rows of tiles that are done, and their number, first with those of an earlier call.
 
     Returns:
-        (H, W) uint8, mapped from the file.
+        (H, W) uint8, in the file.
     """
     side, overlap = predictor.config.image_tile(predictor.network.field)
     ends = ends_of_rows(image.size, tile=side, overlap=overlap)
     made_from = fingerprint(stamp, predictor.config.model_dump(mode="json"), image.size, side, overlap)
     first = spool.rows_done(made_from, ends)
-    with spool.path.open("ab") as file:
-        band: Pixels | None = None
-        for (top, bottom, left, right), labels in predictor.areas(image.size, image.read, first=first):
-            if band is None:
-                band = np.empty((bottom - top, image.size[1]), np.uint8)
-            band[:, left:right] = labels
-            if right == image.size[1]:
-                file.write(band.tobytes())
-                file.flush()
-                band = None
-                on_rows(bottom, image.size[0])
+    on_rows(first, len(ends))
+    width = image.size[1]
+    band: Pixels | None = None
+    cells: Coarse | None = None
+    for (top, bottom, left, right), labels, coarse in predictor.areas(image.size, image.read, first=first):
+        if band is None or cells is None:
+            band = np.empty((bottom - top, width), np.uint8)
+            cells = np.empty((coarse.shape[1], len(coarse), -(-width // STRIDE)), np.float16)
+        band[:, left:right] = labels
+        cells[:, :, left // STRIDE : -(-right // STRIDE)] = coarse.swapaxes(0, 1)
+        if right == width:
+            if spool.classes:
+                _append(spool.cells, cells)
+            _append(spool.path, band)
+            band = cells = None
+            first += 1
+            on_rows(first, len(ends))
     return spool.labels()
+
+
+def _append(path: Path, rows: Pixels | Coarse) -> None:
+    with path.open("ab") as file:
+        file.write(rows.tobytes())

@@ -6,80 +6,22 @@ import csv
 import io
 import json
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from underpaint.annotations.geojson.write import feature
 from underpaint.core.classes import ClassTable
-from underpaint.hints.outline import outline
-from underpaint.hints.rasterise import bitmap_of
+from underpaint.hints.regions import Region
 from underpaint.imagefiles.readers.base import About, library
 from underpaint.predict.summary import inert
 
-Mask = npt.NDArray[np.uint8]
-
-Region = tuple[dict[str, Any], dict[str, Any]]
+Feature = tuple[dict[str, Any], dict[str, Any]]
 """A GeoJSON geometry and its properties."""
-
-CORNERS = np.ones((3, 3), int)
-"""Pixels that touch at a side or at a corner belong to one region."""
-
-COUNTED = 100_000_000
-"""Pixels of an image above which its regions are not found, since they are found in the whole of it."""
-
-
-@dataclass(frozen=True)
-class Instance:
-    """A connected region of one class.
-
-    Args:
-        label: Index of the class.
-        pixels: How many it has.
-        y, x: The corner of its rectangle.
-        inside: (h, w) bool, its pixels in this rectangle.
-    """
-
-    label: int
-    pixels: int
-    y: int
-    x: int
-    inside: npt.NDArray[np.bool_]
-
-
-def instances(labels: Mask, classes: Iterable[int], *, least: int = 1, fill: int = 0) -> Iterator[Instance]:
-    """The connected regions of a mask (H, W), class by class, from top to bottom.
-
-    Args:
-        labels: Class indices.
-        classes: The classes whose regions are wanted.
-        least: Regions of fewer pixels are left out.
-        fill: Holes of at most so many pixels are filled.
-    """
-    for label in classes:
-        numbers, _ = ndimage.label(labels == label, CORNERS)
-        for number, place in enumerate(ndimage.find_objects(numbers), start=1):
-            if place is None:
-                continue
-            inside = numbers[place] == number
-            pixels = int(inside.sum())
-            if pixels < least:
-                continue
-            whole = _filled(inside, fill) if fill else inside
-            yield Instance(label, int(whole.sum()), place[0].start, place[1].start, whole)
-
-
-def _filled(inside: npt.NDArray[np.bool_], most: int) -> npt.NDArray[np.bool_]:
-    """The region without its holes of at most ``most`` pixels. Pixels of a hole touch at their sides."""
-    holes, _ = ndimage.label(ndimage.binary_fill_holes(inside) & ~inside)
-    small = np.bincount(holes.ravel()) <= most
-    small[0] = False
-    return np.asarray(inside | small[holes])
 
 
 @dataclass(frozen=True)
@@ -90,26 +32,31 @@ class Measure:
     name: str
     pixels: int
     share: float
-    regions: int | None
+    regions: int
     area: float | None
     unit: str
 
 
-def measured(name: str, labels: Mask, about: About, classes: ClassTable, *, least: int = 1) -> list[Measure]:
-    """A line for each class of an image; regions of fewer than ``least`` pixels are not counted."""
-    counts = np.zeros(256, np.int64)
-    for top in range(0, labels.shape[0], 1024):  # a large mask is mapped from a file
-        counts += np.bincount(labels[top : top + 1024].ravel(), minlength=256)
-    area = pixel_area(about)
-    found = []
+def measured(
+    name: str, counts: npt.NDArray[np.int64], found: Mapping[int, int], about: About, classes: ClassTable
+) -> list[Measure]:
+    """A line for each class of an image.
+
+    Args:
+        name: The image.
+        counts: (C,) pixels of each class.
+        found: How many regions each class has.
+        about: What the image says of itself.
+        classes: The class table.
+    """
+    area, total = pixel_area(about), about.pixels
+    lines = []
     for index, word in enumerate(classes.names):
-        regions = None
-        if labels.size <= COUNTED:
-            regions = sum(1 for _ in instances(labels, [index], least=least))
         pixels = int(counts[index])
         size = None if area is None else pixels * area
-        found.append(Measure(name, word, pixels, pixels / labels.size, regions, size, about.unit if area else ""))
-    return found
+        unit = "" if area is None else about.unit
+        lines.append(Measure(name, word, pixels, pixels / total, found.get(index, 0), size, unit))
+    return lines
 
 
 def pixel_area(about: About) -> float | None:
@@ -125,61 +72,32 @@ def measures_csv(measures: Iterable[Measure]) -> bytes:
     table = csv.writer(text)
     table.writerow(["image", "class", "pixels", "share", "regions", "area", "unit"])
     for one in measures:
-        cells = ["" if value is None else value for value in (one.regions, one.area and f"{one.area:.10g}")]
-        table.writerow([inert(one.image), inert(one.name), one.pixels, f"{one.share:.6f}", *cells, one.unit])
+        area = "" if one.area is None else f"{one.area:.10g}"
+        table.writerow([inert(one.image), inert(one.name), one.pixels, f"{one.share:.6f}", one.regions, area, one.unit])
     return text.getvalue().encode("utf-8", "backslashreplace")
 
 
-def polygons(
-    labels: Mask, about: About, classes: ClassTable, *, least: int = 1, fill: int = 0, simplify: float = 0.0
-) -> list[Region]:
-    """A GeoJSON geometry and its properties for each region of the classes that are not background.
+def features(found: Iterable[Region], about: About, classes: ClassTable) -> Iterator[Feature]:
+    """A GeoJSON geometry and its properties for each region, with its class, pixels and area.
 
-    Without a place on a map coordinates are pixels; with one they are those of the map. Rings follow the edges of the
-    pixels, so that they cover the same pixels; with ``simplify`` they lie at most so many pixels away from them
-    (Douglas and Peucker, 1973) and may touch each other.
-
-    Args:
-        labels: (H, W) class indices.
-        about: What the image says of itself.
-        classes: The class table.
-        least: As in `instances`.
-        fill: As in `instances`.
-        simplify: In pixels.
-
-    Raises:
-        DataError: simplified polygons without the extra ``geo``.
+    Without a place on a map coordinates are pixels; with one they are those of the map. Parts of a region that touch
+    only at corners are polygons of one geometry.
     """
-    found = []
     area = pixel_area(about)
-    for one in instances(labels, classes.foreground, least=least, fill=fill):
-        bitmap = bitmap_of(classes.names[one.label], one.inside, x=one.x, y=one.y)
-        assert bitmap is not None  # a region has pixels
-        rings = [[_closed(p.ring), *map(_closed, p.holes)] for p in outline(bitmap)]
-        geometry = {"type": "Polygon", "coordinates": rings[0]}
-        if len(rings) > 1:
-            geometry = {"type": "MultiPolygon", "coordinates": rings}
-        if simplify:
-            geometry = _simplified(geometry, simplify)
+    for one in found:
+        rings: Any = [[_closed(ring.tolist()) for ring in part] for part in one.parts]
         if about.place is not None:
-            geometry = {**geometry, "coordinates": _on_map(geometry["coordinates"], about.place.transform)}
+            rings = _on_map(rings, about.place.transform)
+        many = len(rings) > 1
+        geometry = {"type": "MultiPolygon" if many else "Polygon", "coordinates": rings if many else rings[0]}
         said: dict[str, Any] = {"class": classes.names[one.label], "pixels": one.pixels}
         if area is not None:
             said |= {"area": one.pixels * area, "unit": f"{about.unit}2"}
-        found.append((geometry, said))
-    return found
+        yield geometry, said
 
 
-def _closed(ring: Iterable[tuple[float, float]]) -> list[list[float]]:
-    points = [list(point) for point in ring]
-    return [*points, points[0]]
-
-
-def _simplified(geometry: dict[str, Any], tolerance: float) -> dict[str, Any]:
-    shapely = library("shapely", "geo", Path("polygons"), "a simplified polygon")
-    simple = shapely.from_geojson(json.dumps(geometry)).simplify(tolerance)
-    made: dict[str, Any] = json.loads(shapely.to_geojson(simple))
-    return made
+def _closed(ring: list[list[float]]) -> list[list[float]]:
+    return [*ring, ring[0]]
 
 
 def _on_map(coordinates: Any, transform: tuple[float, ...]) -> Any:
@@ -189,18 +107,23 @@ def _on_map(coordinates: Any, transform: tuple[float, ...]) -> Any:
     return [_on_map(part, transform) for part in coordinates]
 
 
-def polygons_geojson(found: Iterable[Region], about: About) -> bytes:
-    """A FeatureCollection: in pixels as QuPath imports it, or in map coordinates with the name of their system."""
-    features = []
-    for geometry, said in found:
-        made = feature(said["class"], geometry["type"], geometry["coordinates"])
-        features.append({**made, "properties": {**made["properties"], **said}})
+def write_geojson(path: Path, found: Iterable[Feature], about: About) -> None:
+    """Write a FeatureCollection, feature by feature: in pixels as QuPath imports it, or in map coordinates.
+
+    Map coordinates have the name of their system.
+    """
     head: dict[str, Any] = {"type": "FeatureCollection"}
     if about.place is None:
         head["pixelCoordinates"] = True
     elif (code := _authority(about.place.crs)) is not None:
         head["crs"] = {"type": "name", "properties": {"name": code}}
-    return (json.dumps({**head, "features": features}, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    with path.open("w", encoding="utf-8") as file:
+        file.write(json.dumps(head)[:-1] + ', "features": [')
+        for number, (geometry, said) in enumerate(found):
+            made = feature(said["class"], geometry["type"], geometry["coordinates"])
+            text = {**made, "properties": {**made["properties"], **said}}
+            file.write((",\n" if number else "\n") + json.dumps(text, ensure_ascii=False, allow_nan=False))
+        file.write("]}\n")
 
 
 def _authority(crs: str) -> str | None:
@@ -210,32 +133,50 @@ def _authority(crs: str) -> str | None:
     return None if found is None else f"urn:ogc:def:crs:{found[0]}::{found[1]}"
 
 
-def write_geopackage(path: Path, layers: Iterable[tuple[str, Sequence[Region], About]]) -> None:
+@dataclass(frozen=True)
+class Layer:
+    """The polygons of an image in a GeoPackage. ``shapes`` are in the binary form (WKB), a sixth of the memory."""
+
+    name: str
+    about: About
+    shapes: list[bytes]
+    said: list[dict[str, Any]]
+
+
+def layer(name: str, found: Iterable[Feature], about: About) -> Layer:
+    """The layer of an image. Raises `DataError` without the extra ``geo``."""
+    shapely = library("shapely", "geo", Path("polygons"), "a GeoPackage")
+    made = Layer(name, about, [], [])
+    for geometry, said in found:
+        made.shapes.append(shapely.to_wkb(shapely.from_geojson(json.dumps(geometry))))
+        made.said.append(said)
+    return made
+
+
+def write_geopackage(path: Path, layers: Iterable[Layer]) -> None:
     """Write polygons of all images as one GeoPackage with a layer for each image.
 
     Raises:
         DataError: the extra ``geo`` is not installed.
     """
     pyogrio = library("pyogrio", "geo", path, "a GeoPackage")
-    shapely = library("shapely", "geo", path, "a GeoPackage")
-    for name, found, about in layers:
-        shapes = np.array([shapely.to_wkb(shapely.from_geojson(json.dumps(g))) for g, _ in found], dtype=object)
-        columns = ["class", "pixels", "area"]
+    for one in layers:
         data = [
-            np.array([said["class"] for _, said in found], dtype=object),
-            np.array([said["pixels"] for _, said in found], dtype=np.int64),
-            np.array([said.get("area", np.nan) for _, said in found], dtype=np.float64),
+            np.array([said["class"] for said in one.said], dtype=object),
+            np.array([said["pixels"] for said in one.said], dtype=np.int64),
+            np.array([said.get("area", np.nan) for said in one.said], dtype=np.float64),
         ]
+        place = one.about.place
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # images without a place on a map have no coordinate system
             pyogrio.raw.write(
                 path,
-                shapes,
+                np.array(one.shapes, dtype=object),
                 data,
-                columns,
-                layer=name,
+                ["class", "pixels", "area"],
+                layer=one.name,
                 driver="GPKG",
                 geometry_type="Unknown",
-                crs=about.place.crs if about.place is not None and about.place.crs else None,
+                crs=place.crs if place is not None and place.crs else None,
                 append=path.exists(),
             )

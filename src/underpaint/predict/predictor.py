@@ -97,14 +97,14 @@ class Predictor:
         for area, part in self._parts(rgb, bound):
             _keep_index(index, area, part)
             top, _, left, _ = (edge // STRIDE for edge in area)
-            pooled = F.avg_pool2d(part, STRIDE, ceil_mode=True).cpu().numpy()
+            pooled = _pooled(part)
             coarse[:, top : top + pooled.shape[1], left : left + pooled.shape[2]] = pooled
         return index, coarse
 
     def areas(
         self, size: tuple[int, int], read: Callable[[Area], Pixels], *, first: int = 0
-    ) -> Iterator[tuple[Area, Pixels]]:
-        """Areas with their (h, w) uint8 most probable classes, of an image that is read tile by tile.
+    ) -> Iterator[tuple[Area, Pixels, Coarse]]:
+        """Areas of an image that is read tile by tile, with their classes and probabilities as `index_and_coarse`.
 
         Args:
             size: (H, W) of the image.
@@ -118,7 +118,7 @@ class Predictor:
         side, overlap = self.config.image_tile(self.network.field)
         for area, part in blended(size, output, tile=side, overlap=overlap, first=first):
             if part.numel():
-                yield area, part.max(0).indices.to(torch.uint8).cpu().numpy()
+                yield area, part.max(0).indices.to(torch.uint8).cpu().numpy(), _pooled(part)
 
     def _parts(self, rgb: Pixels, bound: Bound | None, *, ranks: bool = False) -> Iterator[tuple[Area, Tensor]]:
         """Areas with their (C, h, w) probabilities; with ``ranks`` any numbers that order the classes alike."""
@@ -163,6 +163,11 @@ def forward_at(forward: Forward, image: Tensor, scale: float, mirrored: bool) ->
     if scaled != size:
         found = F.interpolate(found, size=size, mode="bilinear", align_corners=False)
     return found.flip(3) if mirrored else found
+
+
+def _pooled(part: Tensor) -> Coarse:
+    """(C, ceil(h / 4), ceil(w / 4)) means of (C, h, w) numbers."""
+    return F.avg_pool2d(part, STRIDE, ceil_mode=True).cpu().numpy().astype(np.float16)
 
 
 def _keep_index(index: Pixels, area: Area, part: Tensor) -> None:

@@ -17,6 +17,7 @@ from underpaint.datasets.folder import DataFolder, own_classes
 from underpaint.datasets.hints import given_hints, read_any_hints
 from underpaint.hints.check import check_hints
 from underpaint.hints.types import Hints
+from underpaint.imagefiles.decode import MAX_PIXELS
 from underpaint.imagefiles.images import image_size
 from underpaint.predict.bounds import Bound, reordered
 from underpaint.predict.folder import find_photographs
@@ -73,6 +74,13 @@ class KnownPhotographs:
         hints = self.hints.get(name)
         if hints is None:
             return None
+        if size[0] * size[1] > MAX_PIXELS:
+            raise DataError(
+                f"hints bound no masks of images of {size[1]} x {size[0]} pixels",
+                where=self.data.images[name],
+                accepted=f"at most {MAX_PIXELS:,} pixels",
+                fix="predict it without --hints",
+            )
         return Bound(reordered(known_pixels(hints, self.data.classes, size, self.data.labels(hints)), self.numbers))
 
     def _checked(self) -> list[str]:

@@ -34,11 +34,12 @@ def predict(
     draw: Draw = "masks",
     overlay: bool = False,
     measures: bool = False,
-    polygons: Literal["geojson", "gpkg"] | None = None,
+    polygons: str | None = None,
     least: int = 1,
     fill: int = 0,
     simplify: float = 0.0,
     on_progress: Callable[[int, int], None] | None = None,
+    on_rows: Callable[[int, int], None] | None = None,
 ) -> Summary:
     """Write a mask for every photograph, under its own name and of its own size.
 
@@ -61,12 +62,13 @@ def predict(
             have an effect), or ``uncertainty``, pictures of the learned label uncertainty.
         overlay: Also write pictures of the masks over the images, and a contact sheet.
         measures: Also write ``measures.csv``: pixels, connected regions and areas, in the image's own unit.
-        polygons: Also write the connected regions as polygons, ``geojson`` for each image or one ``gpkg``; in map
-            coordinates where the image has them.
+        polygons: Also write the connected regions as polygons: ``geojson`` for each image or one ``gpkg``, in map
+            coordinates where the image has them; or an annotation format such as ``coco``, in pixels.
         least: Regions of fewer pixels are left out of measures and polygons.
         fill: Holes of at most so many pixels are filled in polygons.
         simplify: Pixels by which polygons may differ from the mask.
         on_progress: Called with (done, total).
+        on_rows: Called with (done, total) rows of tiles of each image that is too large to be read as a whole.
 
     Returns:
         How many files were written, and which photographs were left out, and why.
@@ -89,19 +91,17 @@ def predict(
     if draw != "masks" and (crf or probabilities or hints):
         raise ConfigError(f"{draw} are drawn without a CRF, hints or probabilities", fix="leave these out")
 
-    if polygons not in (None, "geojson", "gpkg"):
-        raise ConfigError(f"polygons is {polygons!r}", where="polygons", accepted="geojson, gpkg")
-    if min(least, 1 + fill, 1 + simplify) < 1:
-        raise ConfigError("sizes of regions are negative", where="least, fill, simplify", accepted="1, 0, 0 or more")
     if draw != "masks" and (overlay or measures or polygons):
         raise ConfigError(f"{draw} are no masks", fix="leave out overlay, measures and polygons")
 
+    from underpaint.datasets.objects import ObjectRule
     from underpaint.predict import UncertaintyPredictor, Wanted, draw_responses, draw_uncertainty, predict_folder
     from underpaint.predict.folder import unbounded
     from underpaint.predict.responses import CamPredictor
     from underpaint.workflows.known import KnownPhotographs
     from underpaint.workflows.run import Run, predict_config
 
+    wanted = Wanted(overlay, measures, polygons, ObjectRule(least, fill, simplify))
     folder = Run(root)
     config = predict_config(scales=scales, flip=flip, crf=crf, tile=tile, engine=engine)
     by, rule = f"underpaint predict, run {real(root).name!r}", folder.config.images.rule
@@ -121,8 +121,9 @@ def predict(
         by=by,
         rule=rule,
         probabilities=probabilities,
-        wanted=Wanted(overlay, measures, polygons, least, fill, simplify),
+        wanted=wanted,
         bounds=unbounded if known is None else known.bound,
         on_progress=on_progress,
+        on_rows=on_rows,
     )
     return summary if known is None else replace(summary, notes=(*known.notes, *summary.notes))
