@@ -12,7 +12,11 @@ from underpaint.core.printable import printable
 from underpaint.doctor.findings import Finding, Group, Level
 from underpaint.doctor.look import DEEP, Seen
 from underpaint.imagefiles.decode import MAX_PIXELS
+from underpaint.imagefiles.series import series_in
 from underpaint.imagefiles.survey import survey
+
+SERIES = 8
+"""DICOM series that are described."""
 
 
 @dataclass
@@ -55,6 +59,7 @@ class Kinds:
         kinds = "; ".join(f"{count} {words}" for words, count in self.words.most_common())
         plan = seen.notes() or ["they are read as pictures in colours, 8 bits a channel, without a window"]
         return [
+            *_of_series(images),
             *self.every.finding(
                 "image-kinds",
                 Level.NOTES,
@@ -70,3 +75,32 @@ class Kinds:
                 fix="train with a method of one stage (partial, gated-crf, dense-crf-loss, box-uncertainty)",
             ),
         ]
+
+
+def _of_series(images: Mapping[str, Path]) -> list[Finding]:
+    """The DICOM series among the images, and the slices that are missing in them."""
+    seen, gaps = Group(), Group()
+    words = []
+    for one in series_in(images):
+        for name in one.names:
+            seen.add(name)
+        step = "" if one.step is None else f" {one.step:.4g} mm apart"
+        words.append(f"{one.title}: {len(one.names)} slice(s){step}, {one.names[0]} to {one.names[-1]}")
+        for missing in one.missing:
+            gaps.add(f"{one.title}: {missing}")
+    more = f"; and {len(words) - SERIES} more" if len(words) > SERIES else ""
+    return [
+        *seen.finding(
+            "image-series",
+            Level.NOTES,
+            f"{{n}} images are slices of {len(words)} DICOM series: " + printable("; ".join(words[:SERIES]) + more),
+            cause="slices come in the order of their places in the volume, each series by itself",
+        ),
+        *gaps.finding(
+            "image-series-gaps",
+            Level.WARNS,
+            "slices are missing in {n} place(s) of DICOM series",
+            cause="files were lost on the way, or the distance of the slices changes on purpose",
+            fix="copy the series again, if volumes are to be measured; masks of single slices do not need the others",
+        ),
+    ]

@@ -13,6 +13,7 @@ from underpaint.imagefiles.opening import ENDINGS, about_of, kind_of, slices_in
 from underpaint.imagefiles.own import MASKS
 from underpaint.imagefiles.photograph import photograph_rgb, photograph_size
 from underpaint.imagefiles.rule import ReadingRule, picture, read_image
+from underpaint.imagefiles.series import in_series_order
 from underpaint.imagefiles.slices import STACKS, file_and_slice, slice_path
 from underpaint.imagefiles.walk import files_below
 from underpaint.imagefiles.window import Window
@@ -72,6 +73,7 @@ def find_images(folder: Path) -> dict[str, Path]:
     Files and folders whose name starts with a dot (thumbnails, resource forks) are skipped. Folders that underpaint
     made are skipped with a message. Linked folders are followed. Of files that may hold several images (stacks of
     pages, volumes) the header is read; each of their images has the name of the file and a number, ``stack/0000``.
+    Images come in the order of their names, and slices of a DICOM series in the order of the volume (`series_in`).
 
     Raises:
         DataError: the folder is missing, or two files differ in the suffix alone.
@@ -81,7 +83,7 @@ def find_images(folder: Path) -> dict[str, Path]:
         count = slices_in(path) if path.name.lower().endswith(STACKS) else 1
         slices = {f"{name}/{(one := slice_path(path, i)).name}": one for i in range(count)} if count > 1 else {}
         found |= slices or {name: path}
-    return found
+    return in_series_order(found)
 
 
 def find_files(
