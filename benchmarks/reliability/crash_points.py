@@ -116,9 +116,9 @@ def main() -> None:
             rows[name], found = tried(COMMANDS[name], work, asked.every, time.monotonic() + share)
             print(name, rows[name], *found, sep="\n", flush=True)
             faults += [f"FAULT {name} {said}" for said in found]
+            if asked.json:
+                asked.json.write_text(json.dumps(_beside(asked.json, rows, faults), indent=1) + "\n")
     print(table(rows), *faults, sep="\n")
-    if asked.json:
-        asked.json.write_text(json.dumps(_beside(asked.json, rows, faults), indent=1) + "\n")
     sys.exit(bool(faults))
 
 

@@ -278,3 +278,72 @@ def test_the_commands_take_the_same_words(annotated: Path, tmp_path: Path) -> No
     assert made.exit_code == 0, made.output
     mask = read_index_mask(tmp_path / "out/p.png", open_dataset(root).classes)
     assert (int(mask.min()), int(mask[0, 0]), int(mask.sum())) == (0, 0, 599)
+
+
+CELL = np.zeros(SIZE, np.uint8)
+CELL[4:12, 6:20] = 1
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("masks/p_mask.png", "p_mask.png looks like the mask of p"),
+        ("masks/mask-p.png", "mask-p.png looks like the mask of p"),
+        ("masks/p.gif", "masks/p.gif has no format of label images"),
+        ("masks/p.npy", "masks/p.npy has no format of label images"),
+        ("labels/p.png", "labels/ holds 1 files with the names of these images"),
+        ("SegmentationClass/p.tif", "SegmentationClass/ holds 1 files with the names of these images"),
+        ("more/q.png", ""),
+    ],
+)
+def test_masks_under_another_name_or_in_another_place_are_named(tmp_path: Path, file: str, said: str) -> None:
+    data = photograph(tmp_path / "data", "background\ncell\n")
+    (data / file).parent.mkdir()
+    if file.endswith("npy"):
+        np.save(data / file, CELL)
+    else:
+        Image.fromarray(CELL).save(data / file)
+    with pytest.raises(DataError, match="1 of 1 images have no mask") as error:
+        read_training_data(data)
+    (found,) = [one for one in examine(data).findings if one.key == "image-without-labels"]
+    assert said in str(error.value)
+    assert said in found.cause
+    assert ("another name" in found.cause) == (not said)
+
+
+@pytest.mark.parametrize("place", ["masks", "hints"])
+@pytest.mark.parametrize(("size", "said"), [(SIZE[::-1], "sides are swapped"), ((10, 15), "never resized")])
+def test_label_images_of_another_size_end_a_training_before_it_starts(
+    tmp_path: Path, place: str, size: tuple[int, int], said: str
+) -> None:
+    data = photograph(tmp_path / "data", "background\ncell\n", "p", "q")
+    folder = data / "masks" if place == "masks" else tmp_path / "drawn"
+    for name in "pq":
+        saved(folder / f"{name}.png", np.ones(size, np.uint8))
+    with pytest.raises(DataError, match="1 more masks differ") as error:
+        read_training_data(data, hints=() if place == "masks" else folder)
+    assert said in str(error.value)
+
+
+def test_whole_numbers_that_are_stored_as_fractions_are_class_numbers(tmp_path: Path) -> None:
+    """ImageJ writes label images as 32-bit fractions."""
+    table = ClassTable.of(["background", "cell"])
+    file = saved(tmp_path / "whole.tif", CELL.astype(np.float32))
+    assert np.array_equal(read_index_mask(file, table), CELL)
+    with pytest.raises(DataError, match=r"no whole numbers, such as 0\.5"):
+        read_index_mask(saved(tmp_path / "half.tif", CELL.astype(np.float32) / 2), table)
+    with pytest.raises(DataError, match="no whole numbers, such as nan"):
+        read_index_mask(saved(tmp_path / "nan.tif", np.where(CELL, np.nan, 0).astype(np.float32)), table)
+
+
+def test_grey_borders_between_black_and_white_are_no_instance_numbers(tmp_path: Path) -> None:
+    table = ClassTable.of(["background", "cell"])
+    smooth = Image.fromarray(CELL * 255).resize((90, 60), Image.Resampling.BILINEAR)
+    assert len(np.unique(np.asarray(smooth))) > 2
+    smooth.save(tmp_path / "smooth.png")
+    with pytest.raises(DataError, match="smooth borders"):
+        read_index_mask(tmp_path / "smooth.png", table)
+    strokes = np.full(SIZE, 255, np.uint8)  # white everywhere else, and the classes are missing in the list
+    strokes[0], strokes[1, :5], strokes[2, :5] = 0, 7, 9
+    with pytest.raises(DataError, match="add the missing classes"):
+        read_index_mask(saved(tmp_path / "strokes.png", strokes), table)

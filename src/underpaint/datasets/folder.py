@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from underpaint.core.classes import BACKGROUND, ClassTable, Numbering, read_classes
 from underpaint.core.errors import DataError, listing, nearest
 from underpaint.core.paths import nearest_path
+from underpaint.datasets.elsewhere import masks_elsewhere
 from underpaint.datasets.splits import read_splits
 from underpaint.hints.rasterise import numbered, paint_regions
 from underpaint.hints.types import Hints
@@ -115,6 +116,11 @@ class DataFolder:
             )
         return names
 
+    def elsewhere(self, missing: Collection[str]) -> str:
+        """Where the masks of these images may be, in words; empty if nothing looks like it."""
+        strays = {name: self.masks[name] for name in self.masks.keys() - self.images.keys()}
+        return masks_elsewhere(self.root, missing, strays, self.images)
+
     def require_masks(self, names: Iterable[str]) -> None:
         """Raise `DataError` where an image of ``names`` has no mask."""
         wanted = list(names)
@@ -123,7 +129,8 @@ class DataFolder:
             raise DataError(
                 f"{len(missing)} of {len(wanted)} images have no mask: {listing(missing)}",
                 where=self.root,
-                fix="put the masks into masks/ under the names of the images (PNG, BMP or TIFF), or choose another "
+                fix=self.elsewhere(missing)
+                or "put the masks into masks/ under the names of the images (PNG, BMP or TIFF), or choose another "
                 "split; annotated areas become masks with: underpaint convert DATA OUT --to masks --rest background",
             )
 

@@ -282,6 +282,7 @@ def _of_files(labels: Labels) -> list[Finding]:
 
 def _of_images(labels: Labels) -> list[Finding]:
     every = labels.balance.labelled == 0
+    elsewhere = labels.data.elsewhere(labels.bare.names) if labels.whole else ""
     # Full supervision needs the mask of every image; hints may be missing.
     level = Level.BLOCKS if every or labels.whole else Level.WARNS
     return [
@@ -289,7 +290,7 @@ def _of_images(labels: Labels) -> list[Finding]:
             "image-without-labels",
             level,
             "{n} photographs of the split have no " + ("mask" if labels.whole else "hint"),
-            cause="not labelled yet, or labels under another name",
+            cause=printable(elsewhere) or "not labelled yet, or labels under another name",
             fix="give hints with --hints, or take them out of the list" if labels.whole else "label more, or leave it",
         ),
         *labels.empty.finding(

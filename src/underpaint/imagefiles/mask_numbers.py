@@ -70,7 +70,8 @@ def by_number(mask: NDArray[np.integer], path: Path, key: Key) -> Pixels:
     if key.others is None:
         outside = [i for i, value in enumerate(values) if value not in key.numbers and value != VOID]
         if outside:
-            raise _outside([values[i] for i in outside], [counts[i] for i in outside], path, key)
+            smooth = _smoothed(values, counts, outside)
+            raise _outside([values[i] for i in outside], [counts[i] for i in outside], path, key, smooth=smooth)
     elif values and values[0] < 0:
         raise _outside([values[0]], [counts[0]], path, key)
     found = {value: key.numbers.get(value, VOID if key.others is None else key.others) for value in values}
@@ -111,15 +112,32 @@ def known_labels(found: Mapping[int, int], path: Path, key: Key) -> list[int]:
     return list(found.values())
 
 
-def _outside(values: list[int], counts: list[int], path: Path, key: Key) -> DataError:
+def _smoothed(values: list[int], counts: list[int], outside: list[int]) -> bool:
+    """Whether numbers look like the greys of borders between black and white: fewer pixels than black or white has."""
+    by_value = dict(zip(values, counts, strict=True))
+    between = sum(counts[i] for i in outside)
+    return (
+        len(outside) > 1
+        and values[outside[-1]] > VOID // 2  # strokes are white elsewhere too, and their numbers are small
+        and between < min(by_value.get(0, 0), by_value.get(VOID, 0))
+    )
+
+
+def _outside(values: list[int], counts: list[int], path: Path, key: Key, *, smooth: bool = False) -> DataError:
     common = sorted(range(len(values)), key=lambda i: (-counts[i], values[i]))[:8]
     listed = ", ".join(f"{values[i]} ({counts[i]} pixels)" for i in common)
     return DataError(
         f"the mask holds {len(values)} number(s) outside the class table: {listed}",
         where=path,
         accepted=key.accepted(),
-        fix=_usual_cause(values, key.classes),
+        fix=SMOOTHED if smooth else _usual_cause(values, key.classes),
     )
+
+
+SMOOTHED = (
+    "most pixels are black or white, and some are grey: the mask was drawn or resized with smooth borders; export it "
+    "again without (no antialiasing, nearest neighbour)"
+)
 
 
 def _usual_cause(values: list[int], classes: ClassTable) -> str:

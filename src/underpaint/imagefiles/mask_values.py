@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
@@ -26,14 +28,30 @@ def indices(image: Image.Image, path: Path, key: Key, *, void_stated: bool) -> P
         return _from_palette(image, path, key)
     if image.mode in ("1", "L"):
         return _from_grey(image, path, key, void_stated=void_stated)
-    if image.mode.startswith("I"):
-        wide = np.array(image)
+    if image.mode.startswith("I") or image.mode == "F":
+        wide = _whole(np.array(image), path)
         if key.others is not None:
             return by_number(wide, path, key)
         return by_number(np.where(wide == VOID_16, VOID, wide), path, key)
     if image.mode in ("RGB", "RGBA", "LA", "PA"):
         return _from_layer(image, path, key)
     raise DataError(f"the mask has pixels of type {image.mode}", where=path, accepted="palette, 8 or 16-bit grey, RGB")
+
+
+def _whole(values: NDArray[Any], path: Path) -> NDArray[np.integer]:
+    """Numbers that a file may store as fractions, as ImageJ's label images of 32 bits do."""
+    if np.issubdtype(values.dtype, np.integer):
+        return values
+    whole = np.isfinite(values) & (np.abs(values) <= VOID_16) & (values == np.round(values))
+    if not whole.all():
+        broken = values[~whole]
+        raise DataError(
+            f"the mask holds {len(broken)} values that are no whole numbers, such as {broken[0]:g}",
+            where=path,
+            accepted="a class number in each pixel",
+            fix="export class numbers: these may be probabilities, or distances",
+        )
+    return values.astype(np.int32)
 
 
 def _from_palette(image: Image.Image, path: Path, key: Key) -> Pixels:

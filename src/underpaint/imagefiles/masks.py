@@ -26,6 +26,7 @@ __all__ = [
     "labels_digest",
     "mask_size",
     "read_index_mask",
+    "size_error",
     "voc_palette",
     "write_index_mask",
 ]
@@ -78,7 +79,7 @@ def read_index_mask(
             # Pillow would obey the tag, unlike in other formats.
             raise DataError("the TIFF mask has an orientation tag", where=path, fix="save it upright, without the tag")
         if size is not None and (image.height, image.width) != size:
-            raise _size_error(path, (image.height, image.width), size)
+            raise size_error(path, (image.height, image.width), size)
         numbering = numbering or numbering_beside(path.parent, classes, outside=False)
         return indices(image, path, Key.of(classes, numbering, palette=palette), void_stated=void_stated)
 
@@ -128,15 +129,13 @@ def mask_size(path: Path) -> tuple[int, int]:
         return image.height, image.width
 
 
-def _size_error(path: Path, seen: tuple[int, int], size: tuple[int, int]) -> DataError:
+def size_error(path: Path, seen: tuple[int, int], size: tuple[int, int], *, also: int = 0) -> DataError:
+    """The error of a mask of the size ``seen`` whose image has ``size``; ``also`` counts further such masks."""
     fix = "masks are never resized: export the mask again at the size of its image"
     if seen == (size[1], size[0]):
         fix = "the sides are swapped, as if the mask was drawn before the image's EXIF rotation: rotate the mask"
-    return DataError(
-        f"the mask has {seen[0]} rows and {seen[1]} columns, its image {size[0]} and {size[1]}",
-        where=path,
-        fix=fix,
-    )
+    what = f"the mask has {seen[0]} rows and {seen[1]} columns, its image {size[0]} and {size[1]}"
+    return DataError(f"{what}; {also} more masks differ from their images" if also else what, where=path, fix=fix)
 
 
 def write_index_mask(path: Path, index: Pixels, classes: ClassTable) -> None:

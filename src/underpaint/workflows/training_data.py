@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from underpaint.core.config import Settings, grouped, load_yaml, merge, parse_overrides
-from underpaint.core.errors import HintError
+from underpaint.core.errors import DataError, HintError
 from underpaint.core.paths import AnyPath, SomePaths, as_path, as_paths
 from underpaint.datasets.folder import DataFolder
 from underpaint.datasets.hints import given_hints, read_any_hints
 from underpaint.datasets.open import open_dataset
 from underpaint.hints.rest import fill_all
 from underpaint.hints.types import Hints
+from underpaint.imagefiles.images import image_size
 from underpaint.imagefiles.label_shares import hold_strokes
+from underpaint.imagefiles.masks import LabelFile, mask_size, size_error
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +60,11 @@ def read_training_data(
     names = opened.split(split)
     source = hints if isinstance(hints, Mapping) and hints else files or opened.annotations
     if not source:
-        return TrainingData(data, opened, split, _masks(opened, names), (), ())
+        masks = _masks(opened, names)
+        _require_sizes(opened, masks)
+        return TrainingData(data, opened, split, masks, (), ())
     found, remarks = _hints(opened, names, source, lenient=lenient)
+    _require_sizes(opened, found)
     if rest is not None:
         found, filled = fill_all(found, rest, opened.classes)
         remarks += filled
@@ -126,6 +132,21 @@ def _masks(data: DataFolder, names: Sequence[str]) -> dict[str, Hints]:
     data.require_masks(names)
     strokes = hold_strokes({name: data.label_file(name) for name in names}, data.classes)
     return {name: replace(data.mask_hints(name), strokes=strokes) for name in sorted(names)}
+
+
+def _require_sizes(data: DataFolder, hints: Mapping[str, Hints]) -> None:
+    """Raise `DataError` where label images have another size than their image. What cannot be read is met later."""
+    wrong: dict[str, tuple[LabelFile, tuple[int, int], tuple[int, int]]] = {}
+    for name, hint in hints.items():
+        label = data.labels(hint)
+        if label is not None and name in data.images:
+            with suppress(DataError):
+                seen, size = mask_size(label.path), image_size(data.images[name])
+                if seen != size:
+                    wrong[name] = label, seen, size
+    if wrong:
+        label, seen, size = next(iter(wrong.values()))
+        raise size_error(label.path, seen, size, also=len(wrong) - 1)
 
 
 def _hints(
