@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -29,6 +30,10 @@ def train(
     method: Annotated[str, typer.Option(help="A name from `underpaint methods`, or auto.")] = "auto",
     config: Recipes = None,
     set_: Settings = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(help="Time for the training: some steps are timed, and as many passes are taken as fit."),
+    ] = None,
     artifacts: Annotated[
         Path | None, typer.Option(help="Folder of trained stages that runs share; within the run if left out.")
     ] = None,
@@ -38,18 +43,23 @@ def train(
     """Train a network on hints. Ctrl-C leaves a run that --resume goes on with."""
     from underpaint.cli.progress import Bar
     from underpaint.training.beginning import require_place
+    from underpaint.workflows.train import going_on
 
     bar = Bar()
     if not dry_run:
         require_place(out, resume=resume)
+    settings: Mapping[str, Any] | Sequence[str] = set_ or []
+    if resume and minutes is not None:
+        settings, minutes = going_on(out, settings, minutes)
     planned = underpaint.plan(
         data,
         hints=hints or [],
         method=method,
-        settings=set_ or [],
+        settings=settings,
         config=config or [],
         split=split,
         rest=rest,
+        minutes=minutes,
         lenient=lenient,
     )
     for line in planned.words():

@@ -89,6 +89,7 @@ def estimate(
     *,
     cores: int | None = None,
     steps: int | None = None,
+    step_seconds: float | None = None,
     batch: int = BATCH,
     parts: int = 1,
     crop: tuple[int, int] = CROP,
@@ -103,6 +104,7 @@ def estimate(
         mean_pixels: Of one.
         cores: None for those that this process may use.
         steps: Optimiser steps of all stages; None for those of one stage with default settings.
+        step_seconds: Of a step, measured; labels are then taken to be as much slower or faster than reckoned as it is.
         batch: Crops a step.
         parts: Parts that a batch is split into, one in memory at a time.
         crop: (height, width) of a crop.
@@ -117,9 +119,12 @@ def estimate(
     whole = mean_pixels / 1e6
     cache = min(cache_mb * 2**20 / 1e6, 3 * images * whole)
     missed = 1 - cache / max(3 * images * whole, 1e-9)
-    seconds = steps * batch * (megapixels * CORE_SECONDS + missed * whole * DECODE)
-    seconds += rounds * images * _label_seconds(whole, working) + min(images, SAMPLES) * whole * LOOK
-    minutes = (START + seconds / min(used, MOST_CORES)) / 60
+    step = batch * (megapixels * CORE_SECONDS + missed * whole * DECODE) / min(used, MOST_CORES)
+    others = rounds * images * _label_seconds(whole, working) + min(images, SAMPLES) * whole * LOOK
+    others /= min(used, MOST_CORES)
+    if step_seconds is not None:
+        step, others = step_seconds, others * step_seconds / step
+    minutes = (START + steps * step + others) / 60
     labels = LABEL_MB * min(whole, _working_megapixels(working)) * min(images, used) if rounds else 0.0
     megabytes = round(BASE_MB + max(MB_A_MEGAPIXEL * batch / parts * megapixels, labels) + cache)
     passes = round(steps * batch / max(images, 1), 1)

@@ -16,19 +16,13 @@ from typing import Any
 
 from underpaint.core.errors import UnderpaintError
 
-LEAST_EPOCHS = 1
-
 
 def plan(data: str, project: str, method: str, minutes: float | None) -> dict[str, Any]:
     """What a training would do, its settings for the time that a person allows, and its steps of all stages."""
     from underpaint.workflows.train import plan as planned
 
-    settings: list[str] = []
-    made = planned(data, hints=[project], method=method, lenient=True)
-    if minutes is not None and made.expected.minutes > 0:
-        epochs = max(LEAST_EPOCHS, round(made.config.train.epochs * minutes / made.expected.minutes))
-        settings = [f"train.epochs={epochs}"]
-        made = planned(data, hints=[project], method=method, lenient=True, settings=settings)
+    made = planned(data, hints=[project], method=method, lenient=True, minutes=minutes)
+    settings = [] if minutes is None else [f"train.epochs={made.config.train.epochs!r}"]
     return {"lines": [*made.words(), *made.notes], "settings": settings, "steps": made.steps}
 
 

@@ -47,6 +47,9 @@ LOG_EVERY = 10
 BAD_STEPS = 10
 """Number of consecutive steps without a finite loss after which training stops."""
 
+WARM, TIMED = 2, 6
+"""Steps before `Loop.step_seconds` looks at the clock (memory is claimed, kernels are compiled), and steps it times."""
+
 
 class BatchAtStep:
     """A batch and the progress of the training, in a class whose tensors Fabric does not convert.
@@ -204,7 +207,11 @@ class Loop:
         meter = Meter(self.first, self.logged, self.config.batch, events, self.reporter)
         bad = 0
         where = f"stage {self.stage}"
-        with stop_requests() as asked, explained(self.config.workers, where), closing(self._batches()) as batches:
+        with (
+            stop_requests() as asked,
+            explained(self.config.workers, where),
+            closing(self._batches(self.steps)) as batches,
+        ):
             for done, parts in enumerate(batches, start=self.first + 1):
                 progress = Progress(done - 1, self.steps, self.stage)
                 terms, finite = self._step(parts, progress)
@@ -230,15 +237,33 @@ class Loop:
         self.reporter.finish()
         return self.average.state if self.average is not None else self.network.state_dict()
 
-    def _batches(self) -> Generator[list[Batch], None, None]:
-        """The batches of each step from `first` on, each in ``accumulate`` parts."""
+    def step_seconds(self) -> float:
+        """Seconds of a step, loading included: the mean of `TIMED` steps after `WARM` others, as the stage will end.
+
+        The last step has every loss term, also those that begin late. The network is changed, nothing is written.
+
+        Raises:
+            RunError: The loading processes ended.
+        """
+        self.network.train()
+        last = Progress(self.steps - 1, self.steps, self.stage)
+        where = f"timing of stage {self.stage}"
+        with explained(self.config.workers, where), closing(self._batches(WARM + TIMED)) as batches:
+            for number, parts in enumerate(batches):
+                if number == WARM:
+                    began = time.perf_counter()
+                self._step(parts, last)
+        return (time.perf_counter() - began) / TIMED
+
+    def _batches(self, steps: int) -> Generator[list[Batch], None, None]:
+        """The batches of each step from `first` on up to ``steps``, each in ``accumulate`` parts."""
         config = self.config
         parts = config.accumulate
         sampling = self.sampling
         stream = BatchSampler(
             len(self.images),
             config.batch // parts,
-            (self.first * parts, self.steps * parts),
+            (self.first * parts, steps * parts),
             seed=derive(self.seed, "order"),
             group=sampling.group,
             share=sampling.share,

@@ -13,7 +13,7 @@ from underpaint.annotations.jsonl import hint_record
 from underpaint.core.atomic import remove_leftovers, within, write_atomic
 from underpaint.core.config import Config, Settings
 from underpaint.core.digest import code_digest, file_digest, files_digest, fingerprint
-from underpaint.core.errors import RunError
+from underpaint.core.errors import ConfigError, RunError
 from underpaint.core.rng import derive
 from underpaint.data.hinted import HintedImages
 from underpaint.data.pseudo import PseudoLabels
@@ -199,17 +199,27 @@ class StagedRun:
         pseudo: PseudoLabels | None,
         inputs: str,
     ) -> Tensors:
-        config = self.config
         images = self._images(pseudo, stage)
-        torch.manual_seed(derive(config.seed, "weights", stage.name) % 2**63)
+        torch.manual_seed(derive(self.config.seed, "weights", stage.name) % 2**63)
         network = self._network(method, stage, pretrained=True)
         if stage.network.start == "previous" and before is not None:
             load_into(network, read_tensors(before), before)
         if stage.network.fitted:
             return self._fitted(method, stage, network, images)
-        loop = Loop(
+        loop = self._loop(network, stage, number, images, inputs)
+        events, cost = self._events(stage, loop.first), Cost()
+        try:
+            trained = loop.run(events)
+            events.write("trained", loop.steps, **cost.figures(), steps=loop.steps - loop.first)
+        finally:
+            events.close()
+        return trained
+
+    def _loop(self, network: Network, stage: Stage, number: int, images: HintedImages, inputs: str) -> Loop:
+        config = self.config
+        return Loop(
             network,
-            learner_of(method, stage),
+            learner_of(self.method, stage),
             images,
             config.train.model_copy(update={"lr": config.train.lr * stage.schedule.rate}),
             stage=stage.name,
@@ -220,13 +230,24 @@ class StagedRun:
             reporter=self.reporter,
             sampling=config.sampling,
         )
-        events, cost = self._events(stage, loop.first), Cost()
-        try:
-            trained = loop.run(events)
-            events.write("trained", loop.steps, **cost.figures(), steps=loop.steps - loop.first)
-        finally:
-            events.close()
-        return trained
+
+    def step_seconds(self) -> float:
+        """Seconds of an optimiser step of the first stage that takes steps, measured here and now; nothing is kept.
+
+        A stage that learns from the labels of an earlier one is timed without them: network and crops are the same.
+
+        Raises:
+            ConfigError: No stage takes steps.
+            RunError: The loading processes ended.
+        """
+        for number, stage in enumerate(self.method.stages()):
+            if not stage.network.fitted:
+                network = self._network(self.method, stage, pretrained=False)
+                return self._loop(network, stage, number, self._images(None, stage), "timing").step_seconds()
+        raise ConfigError(
+            f"method {self.method.name!r} takes no optimiser steps, so that no number of passes is chosen",
+            fix="leave the minutes out",
+        )
 
     def _fitted(self, method: Method[Config], stage: Stage, network: Network, images: HintedImages) -> Tensors:
         """The weights after `Learner.fit` has fitted the linear decoder or the tag head, without gradient steps."""

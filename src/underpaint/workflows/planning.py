@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import math
-import statistics
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from underpaint.annotations.jsonl import hint_record
 from underpaint.core.classes import ClassTable
 from underpaint.core.config import Config, Settings, merge
 from underpaint.core.digest import code_digest, files_digest, fingerprint
-from underpaint.core.errors import ConfigError, DataError
+from underpaint.core.errors import ConfigError
 from underpaint.core.lock import only_one
 from underpaint.core.paths import AnyPath, as_path
 from underpaint.datasets.folder import DataFolder
-from underpaint.doctor.estimate import Estimate, estimate, usable_cores
+from underpaint.doctor.estimate import Estimate, usable_cores
 from underpaint.hints.types import Hints, Kind
-from underpaint.imagefiles.images import image_size
 from underpaint.imagefiles.masks import labels_digest
 from underpaint.imagefiles.survey import survey
 from underpaint.methods.base import Method
@@ -32,6 +28,7 @@ from underpaint.training.reporter import Reporter, Silent
 from underpaint.training.run_folder import RunFolder
 from underpaint.training.stages import StagedRun
 from underpaint.workflows.choice import Choice, choose, counted, main_kinds, shared_settings
+from underpaint.workflows.expected import all_steps, expected_of, median_side, some_sizes
 from underpaint.workflows.pictures import draw_missing
 from underpaint.workflows.preflight import preflight
 from underpaint.workflows.resume import go_on, make_folder
@@ -40,9 +37,6 @@ from underpaint.workflows.training_data import TrainingData
 
 AnyMethod = str | type[Method[Config]] | Method[Config]
 """A registry name (or ``auto``), the class of a method, or a method with its settings."""
-
-SIZES = 64
-"""Number of images whose size is read for the estimate of memory."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +53,7 @@ class Plan:
         stages: Names of the stages, with the methods that train them.
         choice: The method, and why it was taken.
         expected: Minutes and memory.
+        timed: How the number of passes follows from the minutes that a person allows; empty without such a limit.
         warning: What makes the result useless if nothing is done, with the ways on; empty where nothing does.
         notes: What a person should know before it starts.
         source: Where the hints came from, for the run folder.
@@ -76,6 +71,7 @@ class Plan:
     warning: str
     notes: tuple[str, ...]
     source: Settings
+    timed: str = ""
 
     def words(self) -> list[str]:
         """Lines of text for the user: what will be done, why, and how much time and memory it needs."""
@@ -85,8 +81,10 @@ class Plan:
             *counted(main_kinds(self.hints.values()), choice),
             f"{len(self.hints)} images, {self.steps} steps in {len(self.stages)} stage(s): {', '.join(self.stages)}",
             *self._lifted(),
-            f"about {expected.minutes:g} minute(s) on {expected.cores} core(s) without a GPU, within a factor of two, "
-            f"and {expected.megabytes} MB of memory",
+            *([self.timed] if self.timed else []),
+            f"about {expected.minutes:g} minute(s) on {expected.cores} core(s)"
+            + ("" if self.timed else " without a GPU, within a factor of two,")
+            + f" and {expected.megabytes} MB of memory",
         ]
 
     def train(
@@ -161,24 +159,23 @@ def plan_training(
     kinds = _count(hints)
     _check_kinds(trained, kinds)
     images, seen = _seen(data, hints, config.images)
-    stages, sizes = trained.stages(), _some_sizes(data, hints)
+    stages, sizes = trained.stages(), some_sizes(data, hints)
     settled = {
         "method": MethodConfig(name=trained.name, settings=trained.config.model_dump(mode="json")),
         "images": images,
-        "model": trained.network(config.model, _median_side(sizes)).model_copy(update={"bands": images.rule.count}),
+        "model": trained.network(config.model, median_side(sizes)).model_copy(update={"bands": images.rule.count}),
     }
     config = config.model_copy(update=settled)
-    steps = sum(config.train.steps(len(hints), stage.schedule.epochs) for stage in stages if not stage.network.fitted)
     return Plan(
         data=data,
         hints=hints,
         config=config,
         method=trained,
         kinds=kinds,
-        steps=steps,
+        steps=all_steps(stages, config.train, len(hints)),
         stages=tuple(f"{stage.name} ({learner_of(trained, stage).name})" for stage in stages),
         choice=choice,
-        expected=_expected(len(hints), sizes, config, steps, rounds=len(stages) - 1),
+        expected=expected_of(stages, sizes, config, len(hints)),
         warning=checked.warning,
         notes=(
             *learnt.remarks,
@@ -290,37 +287,6 @@ def _seen(data: DataFolder, hints: Mapping[str, Hints], asked: ImagesConfig) -> 
     single = isinstance(window, tuple) and len(window) == 1
     settled = {"bands": seen.rule.bands or asked.bands, "window": window[0] if single else window}
     return asked.model_copy(update=settled), seen.notes()
-
-
-def _some_sizes(data: DataFolder, hints: Mapping[str, Hints]) -> list[tuple[int, int]]:
-    """(H, W) of some of the photographs; an unreadable one is left out of the training, with a note."""
-    some = [data.images[name] for name in sorted(hints) if name in data.images][:: -(-len(hints) // SIZES) or 1]
-    sizes = []
-    for path in some:
-        with suppress(DataError):
-            sizes.append(image_size(path))
-    return sizes
-
-
-def _median_side(sizes: Sequence[tuple[int, int]]) -> float:
-    """Median longest side; 1 where no photograph can be read, which the training says itself."""
-    return statistics.median(max(size) for size in sizes) if sizes else 1.0
-
-
-def _expected(images: int, sizes: Sequence[tuple[int, int]], config: RunConfig, steps: int, *, rounds: int) -> Estimate:
-    """Minutes and memory, from the sizes of some of the photographs."""
-    pixels = [math.prod(size) for size in sizes]
-    return estimate(
-        images,
-        sum(pixels) / max(len(pixels), 1),
-        steps=steps,
-        batch=config.train.batch,
-        parts=config.train.accumulate,
-        crop=config.views.crop,
-        cache_mb=config.views.cache_mb,
-        rounds=rounds,
-        working=config.data.working,
-    )
 
 
 def _check_kinds(method: Method[Config], kinds: Mapping[Kind, int]) -> None:

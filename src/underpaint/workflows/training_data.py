@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from underpaint.core.config import Settings, grouped, load_yaml, merge, parse_overrides
-from underpaint.core.errors import DataError, HintError
+from underpaint.core.config import MAX_NUMBER, Settings, grouped, load_yaml, merge, parse_overrides
+from underpaint.core.errors import ConfigError, DataError, HintError
 from underpaint.core.paths import AnyPath, SomePaths, as_path, as_paths
 from underpaint.datasets.folder import DataFolder
 from underpaint.datasets.hints import given_hints, read_any_hints
@@ -125,6 +125,20 @@ def read_settings(recipes: Sequence[Path], stated: Mapping[str, Any] | Sequence[
     for layer in (*map(load_yaml, recipes), last):
         settings = merge(settings, layer)
     return settings
+
+
+def require_minutes(minutes: float, stated: Mapping[str, Any] | Sequence[str]) -> None:
+    """Check the minutes that a call allows a training. They replace the passes of a recipe, not those of the call.
+
+    Raises:
+        ConfigError: they are no number above 0, or ``stated`` has a number of passes or steps.
+    """
+    if not (isinstance(minutes, int | float) and 0 < minutes <= MAX_NUMBER):
+        raise ConfigError(f"minutes: {minutes!r}", accepted=f"a number above 0, up to {MAX_NUMBER:g}")
+    train = read_settings((), stated).get("train")
+    both = [f"train.{name}" for name in ("epochs", "least_steps") if isinstance(train, dict) and name in train]
+    if both:
+        raise ConfigError(f"the minutes choose the passes, but {both[0]} states them", fix="leave one of the two out")
 
 
 def _masks(data: DataFolder, names: Sequence[str]) -> dict[str, Hints]:
