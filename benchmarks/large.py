@@ -29,6 +29,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +50,13 @@ PART = 1536
 """Pixels of a side of the part that the small network is trained on."""
 
 
+PERIOD = 12 * TILE
+"""Pixels after which the picture repeats itself in both directions, since writing it should not take longest."""
+
+
 def truth(top: int, left: int, side: tuple[int, int], step: int = 1) -> NDArray[np.uint8]:
     """(h, w) classes of a part of the picture, every ``step`` pixels."""
-    y, x = np.mgrid[top : top + side[0] * step : step, left : left + side[1] * step : step]
+    y, x = np.mgrid[top : top + side[0] * step : step, left : left + side[1] * step : step] % PERIOD
     row, column = y // GRID, x // GRID
     mixed = (row * 73856093 ^ column * 19349663) & 0xFFFF
     radius = 12 + mixed % 31
@@ -65,6 +70,7 @@ def colours(top: int, left: int, side: tuple[int, int], step: int = 1) -> NDArra
     """(h, w, 3) colours of a part of the picture."""
     y, x = np.mgrid[top : top + side[0] * step : step, left : left + side[1] * step : step]
     own = np.array([[215, 190, 205], [170, 110, 165], [95, 60, 120]])[truth(top, left, side, step)]
+    y, x = y % PERIOD, x % PERIOD
     texture = 12 * np.sin(y / 5.3 + np.sin(x / 31)) * np.cos(x / 7.1)
     noise = np.random.default_rng((top, left, step)).integers(-18, 19, (*side, 1))
     return np.asarray(np.clip(own + texture[..., None] + noise, 0, 255), dtype=np.uint8)
@@ -75,9 +81,10 @@ def write_image(path: Path, side: int) -> None:
     import tifffile
 
     def tiles(length: int, step: int) -> Iterator[NDArray[np.uint8]]:
+        known = cache(lambda top, left: colours(top, left, (TILE, TILE), step))
         for top in range(0, length, TILE):
             for left in range(0, length, TILE):
-                yield colours(top * step, left * step, (TILE, TILE), step)
+                yield known(top * step % PERIOD, left * step % PERIOD)
 
     words: dict[str, Any] = {"tile": (TILE, TILE), "compression": "jpeg", "photometric": "rgb", "dtype": np.uint8}
     with tifffile.TiffWriter(path, bigtiff=side > 20_000) as file:
@@ -201,7 +208,20 @@ def killed_and_resumed(side: int, folder: Path) -> Row:
     write_image(path, side)
     out, spool = folder / "masks", folder / "masks" / ".image.rows"
     words = ["predict", str(run), str(path), "-o", str(out), "--measures", "--polygons", "geojson", "--overlay"]
-    command = [sys.executable, "-m", "underpaint", *words, "--least", "20", "--fill", "20", "--simplify", "1"]
+    command = [
+        sys.executable,
+        "-m",
+        "underpaint",
+        *words,
+        "--least",
+        "20",
+        "--fill",
+        "20",
+        "--simplify",
+        "1",
+        "--tile",
+        "1024",
+    ]
 
     def call(*, kill: bool) -> Row:
         with (folder / "log.txt").open("a") as log:
