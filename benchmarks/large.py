@@ -46,6 +46,9 @@ CLASSES = ("background", "cell", "dark cell")
 GRID = 96
 """Pixels between the cells, which are moved and sized by a random number each."""
 
+SEEN = 2048
+"""Pixels of a side that the network sees at once, at a quarter of the size."""
+
 PART = 1536
 """Pixels of a side of the part that the small network is trained on."""
 
@@ -132,7 +135,7 @@ def predicted(path: Path, out: Path) -> None:
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    predictor = Predictor(Network(ModelConfig(weights="none", scale=0.25), 3), PredictConfig(tile=1024))
+    predictor = Predictor(Network(ModelConfig(weights="none", scale=0.25), 3), PredictConfig(tile=SEEN))
     with open_seen(path) as image:
         predict_rows(predictor, image, Spool(out / "rows", image.size), stamp="benchmark")
 
@@ -208,20 +211,8 @@ def killed_and_resumed(side: int, folder: Path) -> Row:
     write_image(path, side)
     out, spool = folder / "masks", folder / "masks" / ".image.rows"
     words = ["predict", str(run), str(path), "-o", str(out), "--measures", "--polygons", "geojson", "--overlay"]
-    command = [
-        sys.executable,
-        "-m",
-        "underpaint",
-        *words,
-        "--least",
-        "20",
-        "--fill",
-        "20",
-        "--simplify",
-        "1",
-        "--tile",
-        "1024",
-    ]
+    words += [*["--least", "20", "--fill", "20", "--simplify", "1", "--tile"], str(SEEN)]
+    command = [sys.executable, "-m", "underpaint", *words]
 
     def call(*, kill: bool) -> Row:
         with (folder / "log.txt").open("a") as log:
@@ -274,7 +265,7 @@ def _judged(folder: Path, run: Path, side: int) -> Row:
         part = np.asarray(mask[top : top + PART, top : top + PART])
     with tifffile.TiffFile(folder / "image.tif") as file:
         source = zarr.open(file.series[0].aszarr(level=0), mode="r")
-        whole, _ = predictor.predict(np.asarray(source[top : top + PART, top : top + PART]))
+        whole, _ = predictor.predict(np.asarray(source[top : top + PART, top : top + PART]), tile=SEEN)
     inner = slice(64, PART - 64)  # at its border the part has less context than the picture
     agree = float((part == whole)[inner, inner].mean())
     return {"mask": tiled, "right_share": round(rights / total, 4), "as_part_read_whole": round(agree, 4)}

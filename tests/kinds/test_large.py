@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,8 @@ import tifffile
 import torch
 import zarr
 
+import underpaint
+from underpaint.annotations.jsonl import write_hints
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import DataError
 from underpaint.core.outputs import Output
@@ -22,6 +25,8 @@ from underpaint.data.hinted import HintedImages
 from underpaint.data.views import ViewConfig
 from underpaint.datasets.objects import ObjectRule
 from underpaint.datasets.open import open_dataset
+from underpaint.doctor import examine
+from underpaint.doctor.findings import Level
 from underpaint.hints import regions
 from underpaint.hints.rasterise import paint_regions
 from underpaint.hints.types import Box, Click, Hints, Polygon, Scribble
@@ -137,6 +142,48 @@ def test_results_of_a_large_image_are_those_of_the_same_image_read_whole(
     found = [json.loads((folder / "polygons" / "a.geojson").read_text())["features"] for folder in (small, large)]
     assert sorted(map(json.dumps, found[0])) == sorted(map(json.dumps, found[1]))
     assert found[0]
+
+
+@pytest.fixture
+def sparse(tmp_path: Path) -> tuple[Path, dict[str, Hints]]:
+    """A data set with a TIFF file of 120 million pixels, of which one tile is stored, and clicks in this tile."""
+    (tmp_path / "images").mkdir()
+    (tmp_path / "classes.txt").write_text("background\ncell\n")
+    rgb = np.random.default_rng(0).integers(0, 255, (256, 256, 3)).astype(np.uint8)
+    across, down = -(-10_000 // 256), -(-12_000 // 256)
+    tiles = (rgb if number == 0 else None for number in range(across * down))
+    words: Any = {"shape": (12_000, 10_000, 3), "dtype": np.uint8, "tile": (256, 256), "photometric": "rgb"}
+    tifffile.imwrite(tmp_path / "images" / "a.tif", tiles, compression="zlib", **words)
+    shapes = (*(Click("cell", 20.5 + 9 * i, 40.5) for i in range(9)), Click("background", 200.5, 200.5))
+    return tmp_path, {"a": Hints("a", shapes=(*shapes, Box("cell", 9000, 11_000, 9100, 11_050)))}
+
+
+@pytest.mark.parametrize("method", ["quick", "local-global"])
+def test_methods_that_work_on_whole_images_refuse_large_ones_by_name(
+    sparse: tuple[Path, dict[str, Hints]], method: str
+) -> None:
+    data, hints = sparse
+    with pytest.raises(
+        DataError, match=r"1 image\(s\) have more than 100,000,000 pixels, and .*whole images: a\n"
+    ) as seen:
+        underpaint.plan(data, hints=hints, method=method)
+    assert "partial, gated-crf" in str(seen.value)
+
+
+def test_the_doctor_and_a_training_see_a_large_image(
+    sparse: tuple[Path, dict[str, Hints]], tmp_path: Path, quickly: list[str]
+) -> None:
+    data, hints = sparse
+    settings = [*quickly, "train.least_steps=2"]
+    run = underpaint.train(data, tmp_path / "run", hints=hints, method="partial", settings=settings)
+    assert run.complete
+    write_hints(tmp_path / "hints.jsonl", [replace(hints["a"], boxed=frozenset({"cell"}))])
+    report = examine(data, hints=[tmp_path / "hints.jsonl"])
+    (large,) = [finding for finding in report.findings if finding.key == "image-large"]
+    assert "10000 x 12000" in large.cause
+    assert not [finding for finding in report.findings if finding.level is Level.BLOCKS]
+    with pytest.raises(DataError, match="hints bound no masks of images of 10000 x 12000 pixels"):
+        underpaint.predict(run.root, data, tmp_path / "masks", hints=tmp_path / "hints.jsonl")
 
 
 def test_a_full_disk_is_said_before_the_first_tile(

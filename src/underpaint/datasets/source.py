@@ -15,7 +15,7 @@ from underpaint.datasets.folder import DataFolder
 from underpaint.datasets.hints import read_any_hints
 from underpaint.datasets.open import open_dataset
 from underpaint.datasets.report import HintsReport
-from underpaint.hints.check import check_hints, refuse_excess
+from underpaint.hints.check import check_hints, refuse_excess, refuse_size
 from underpaint.hints.merge import merge_hints
 from underpaint.hints.types import Hints
 from underpaint.imagefiles.images import find_files, image_size
@@ -112,6 +112,7 @@ def alone(source: Path, instances: str | None) -> Source:
         ).items():
             check_hints(one, classes, f"{path}, image {name!r}")
             if one.size is not None:
+                refuse_size(one, one.size, path)
                 refuse_excess(one, one.size, path)
             hints[name] = merge_hints(hints[name], one) if name in hints else one
     if not any(one.kinds() for one in hints.values()):

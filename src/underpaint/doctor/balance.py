@@ -24,6 +24,9 @@ HIDES = 0.25
 """Share of void pixels above which a mask does not say that a class is absent: it may lie there. PASCAL VOC's rims are
 some 5 % of a photograph, and are drawn around objects whose class the mask shows."""
 
+BAND = 1 << 24
+"""Pixels of an image that are counted together: it may have more than memory holds."""
+
 Counts = npt.NDArray[np.int64]
 
 
@@ -148,11 +151,15 @@ class Balance:
 
 
 def outside_pixels(boxes: Sequence[Box], size: tuple[int, int]) -> int:
-    """Pixels of an image (H, W) that lie in no box."""
-    free = np.ones(size, bool)
-    for box in boxes:
-        free[box_slices(np.array([box.x0, box.y0, box.x1, box.y1]), size)] = False
-    return int(free.sum())
+    """Pixels of an image (H, W) that lie in no box, counted in bands of rows."""
+    covered = [box_slices(np.array([box.x0, box.y0, box.x1, box.y1]), size) for box in boxes]
+    count, step = 0, max(1, BAND // size[1])
+    for top in range(0, size[0], step):
+        free = np.ones((min(step, size[0] - top), size[1]), bool)
+        for rows, columns in covered:
+            free[max(0, rows.start - top) : max(0, rows.stop - top), columns] = False
+        count += int(free.sum())
+    return count
 
 
 def stroke_area(scribble: Scribble, size: tuple[int, int] | None) -> int:

@@ -128,16 +128,25 @@ def _numbers(shape: Shape) -> Iterator[float]:
             yield from (value for ring in (shape.ring, *shape.holes) for point in ring for value in point)
 
 
-def refuse_excess(hints: Hints, size: Size, where: object) -> None:
-    """Refuse an image that is too large, or whose strokes and areas would take too long to paint.
+def refuse_size(hints: Hints, size: Size, where: object) -> None:
+    """Refuse a size that a file states of an image that is not there, and in which something may be painted.
 
     Raises:
-        HintError: the image has more than `MAX_PIXELS` pixels, or its shapes cover it more than `MAX_COVER` times.
+        HintError: more than `MAX_PIXELS` pixels.
+    """
+    if size[0] * size[1] > MAX_PIXELS:
+        what = f"the image {hints.image!r} is said to have more than {MAX_PIXELS:,} pixels"
+        fix = "give the data set with its images"
+        raise HintError(what, where=where, accepted=f"at most {MAX_PIXELS:,} pixels", fix=fix)
+
+
+def refuse_excess(hints: Hints, size: Size, where: object) -> None:
+    """Refuse strokes and areas that would take too long to paint.
+
+    Raises:
+        HintError: the shapes cover the image more than `MAX_COVER` times.
     """
     pixels = size[0] * size[1]
-    if pixels > MAX_PIXELS:
-        what = f"the image {hints.image!r} is said to have more than {MAX_PIXELS} pixels"
-        raise HintError(what, where=where, accepted=f"at most {MAX_PIXELS} pixels")
     most = FREE + MAX_COVER * pixels
     shapes = (*hints.scribbles, *hints.regions)
     if sum(pixels + points_of(shape) * size[0] for shape in shapes) <= most:

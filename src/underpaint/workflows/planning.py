@@ -9,18 +9,20 @@ from underpaint.annotations.jsonl import hint_record
 from underpaint.core.classes import ClassTable
 from underpaint.core.config import Config, Settings, merge
 from underpaint.core.digest import code_digest, files_digest, fingerprint
-from underpaint.core.errors import ConfigError
+from underpaint.core.errors import ConfigError, DataError, listing
 from underpaint.core.lock import only_one
 from underpaint.core.paths import AnyPath, as_path
 from underpaint.datasets.folder import DataFolder
 from underpaint.doctor.estimate import Estimate, usable_cores
 from underpaint.hints.types import Hints, Kind
+from underpaint.imagefiles.decode import MAX_PIXELS
 from underpaint.imagefiles.masks import labels_digest
 from underpaint.imagefiles.survey import survey
 from underpaint.methods.base import Method
 from underpaint.methods.registry import checked_class, heads_of, learner_of, method_class, takers, with_settings
 from underpaint.models.network import Network
 from underpaint.models.weights import BUNDLED
+from underpaint.predict.large import is_large
 from underpaint.training.artifacts import TRAINING_ROOMS
 from underpaint.training.code import source_digest
 from underpaint.training.config import ImagesConfig, MethodConfig, RunConfig
@@ -158,6 +160,7 @@ def plan_training(
     trained = _made(method, config.method, classes)
     kinds = _count(hints)
     _check_kinds(trained, kinds)
+    _check_sizes(trained, data, hints)
     images, seen = _seen(data, hints, config.images)
     stages, sizes = trained.stages(), some_sizes(data, hints)
     settled = {
@@ -301,6 +304,21 @@ def _check_kinds(method: Method[Config], kinds: Mapping[Kind, int]) -> None:
     if not accepted & set(kinds):
         needed = " or ".join(sorted(accepted))
         raise ConfigError(f"method {method.name!r} needs {needed}; the hints are {', '.join(kinds)}")
+
+
+def _check_sizes(method: Method[Config], data: DataFolder, hints: Mapping[str, Hints]) -> None:
+    """Refuse images that are only read by regions, where a stage is fitted on whole images or labels them whole."""
+    if not any(stage.network.fitted or stage.labels is not None for stage in method.stages()):
+        return
+    large = [name for name in sorted(hints) if name in data.images and is_large(data.images[name])]
+    if large:
+        raise DataError(
+            f"{len(large)} image(s) have more than {MAX_PIXELS:,} pixels, and {method.name} works on whole images: "
+            f"{listing(large)}",
+            where=data.root,
+            accepted="methods that learn from crops alone: partial, gated-crf, dense-crf-loss, box-uncertainty",
+            fix="train with one of these (--method gated-crf), or cut the images into tiles",
+        )
 
 
 def _crowded(workers: int, cores: int) -> list[str]:
