@@ -27,11 +27,13 @@ class Kinds:
         words: What they hold, by how many hold it.
         every: All of them.
         large: Those that are only read by regions.
+        sizes: (pixels, width, height) of the smallest and the greatest.
     """
 
     words: Counter[str] = field(default_factory=Counter)
     every: Group = field(default_factory=Group)
     large: Group = field(default_factory=Group)
+    sizes: list[tuple[int, int, int]] = field(default_factory=list)
 
     def add(self, seen: Seen) -> None:
         """Take an image in."""
@@ -40,6 +42,10 @@ class Kinds:
             return
         self.words[holds] += 1
         self.every.add(seen.name)
+        if seen.size is not None:
+            height, width = seen.size
+            every = sorted([*self.sizes, (height * width, width, height)])
+            self.sizes = [every[0], every[-1]]
         if seen.size is not None and seen.size[0] * seen.size[1] > MAX_PIXELS:
             self.large.add(seen.name, f"{seen.size[1]} x {seen.size[0]} pixels")
 
@@ -57,6 +63,8 @@ class Kinds:
         except ConfigError as error:
             return [Finding("image-bands", Level.BLOCKS, error.what, fix=error.fix or "")]
         kinds = "; ".join(f"{count} {words}" for words, count in self.words.most_common())
+        sides = list(dict.fromkeys(f"{width} x {height}" for _, width, height in self.sizes))
+        kinds += f"; {' to '.join(sides)} pixels" if sides else ""
         plan = seen.notes() or ["they are read as pictures in colours, 8 bits a channel, without a window"]
         return [
             *_of_series(images),
