@@ -51,7 +51,7 @@ from underpaint.methods.rrm.labels import reliable_labels
 from underpaint.methods.rrm.losses import gated_dense_energy
 from underpaint.methods.rrm.method import Rrm, RrmConfig
 from underpaint.methods.sc_cam.method import ScCamConfig
-from underpaint.methods.sc_cam.walk import WalkConfig, WalkedLabels
+from underpaint.methods.sc_cam.walk import WalkConfig, WalkedLabels, labelled
 from underpaint.methods.tags.maps import resized, scored
 from underpaint.methods.tags.refine import Refiner
 from underpaint.models.network import ModelConfig, Network
@@ -226,7 +226,7 @@ def measure_walk(asked: argparse.Namespace) -> None:
         for alpha, exponent, steps in WALKS:
             changed = {"walk_alpha": alpha, "walk_exponent": exponent, "walk_steps": steps}
             maker = WalkedLabels(ScCamConfig.parse(settings | changed).part(WalkConfig), classes)
-            labels = maker.labelled(maker.walked(responses, still.present, embedding, truth.shape), truth.shape)
+            labels = labelled(maker.walked(responses, still.present, embedding, truth.shape), truth.shape, 0.0)
             counts[f"alpha {alpha} exponent {exponent} steps {steps}"].append(
                 count_image(still.name, truth, labels, classes)
             )

@@ -6,7 +6,8 @@ The linear classifier is fitted on the tags of the split ``--fit``, with and wit
 Maps at several scales, and labels after affinities and walk, are scored with the masks of every so manieth photograph
 of ``--split``: for diagnosis, a person with tags alone has no masks. Features are those of the encoder at stride 32, at
 four scales and without mirroring; they are kept in ``--keep``, 1 MB a photograph. Scores are pooled over every fourth
-pixel of each fourth row. The affinities are learned on the photographs that are scored. One line of JSON a setting.
+pixel of each fourth row. The affinities, and the linear model of pixels that corrects the labels after the walk, are
+learned on the photographs that are scored. One line of JSON a setting.
 """
 
 from __future__ import annotations
@@ -25,18 +26,24 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from underpaint.core.classes import ClassTable
+from underpaint.data.samples import TrainingImage
 from underpaint.datasets.folder import DataFolder
 from underpaint.datasets.hints import read_any_hints
 from underpaint.datasets.open import open_dataset
+from underpaint.features.bank import FeatureBank
+from underpaint.features.rows import fit_rows, marked_rows
 from underpaint.features.tag_linear import fit_tags, windows
-from underpaint.hints.candidates import ImageKnowledge
+from underpaint.hints.candidates import ImageKnowledge, build_candidates
 from underpaint.hints.rasterise import UNKNOWN
+from underpaint.hints.types import Hints
 from underpaint.imagefiles.images import read_rgb
 from underpaint.methods.sc_cam.labels import PairConfig, _paired, _Seen
 from underpaint.methods.sc_cam.losses import affinity_loss
-from underpaint.methods.sc_cam.walk import WalkConfig, WalkedLabels
-from underpaint.methods.tags.maps import Background, resized, scored, tagged
+from underpaint.methods.sc_cam.pixels import DENSITY, PENALTY
+from underpaint.methods.sc_cam.walk import WalkConfig, WalkedLabels, labelled
+from underpaint.methods.tags.maps import Background, Scores, resized, scored, tagged
 from underpaint.models.embedding import LinearEmbedding
+from underpaint.models.linear import LinearHead
 from underpaint.models.network import ModelConfig, Network
 from underpaint.records import Head
 
@@ -51,6 +58,8 @@ BACKGROUNDS: tuple[tuple[Background, float], ...] = (
     *(("constant", level) for level in (0.1, 0.15, 0.2, 0.3)),
     *(("power", level) for level in (4.0, 8.0, 16.0)),
 )
+SURE = (0.0, 0.6)
+MODEL_PENALTIES = (0.001, 0.003, 0.01, 0.03)
 PASSES, RATE, BATCH = 10, 1e-2, 4
 
 
@@ -144,14 +153,23 @@ def _ious(matrix: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
 
 
 def responses(
-    features: Features, held: dict[str, Tensor], weight: Floats, scales: tuple[float, ...], size: Size
+    features: Features,
+    held: dict[str, Tensor],
+    weight: Floats,
+    scales: tuple[float, ...],
+    size: Size,
+    rivals: npt.NDArray[np.int64] | None = None,
 ) -> Floats:
-    """(C, ceil(H/4), ceil(W/4)) sums of the positive maps over the scales."""
+    """(C, ceil(H/4), ceil(W/4)) sums of the positive maps over the scales; the rivals compete for the cells."""
     cells = (-(-size[0] // 4), -(-size[1] // 4))
-    total = torch.zeros(len(weight), *cells)
+    total, signed = torch.zeros(len(weight), *cells), torch.zeros(len(weight), *cells)
     for scale in scales:
-        maps = torch.einsum("cf,fhw->chw", torch.from_numpy(weight), features.wide(held[f"d{scale:g}"])).relu()
-        total += F.interpolate(maps[None], cells, mode="bilinear")[0]
+        maps = torch.einsum("cf,fhw->chw", torch.from_numpy(weight), features.wide(held[f"d{scale:g}"]))
+        total += F.interpolate(maps.relu()[None], cells, mode="bilinear")[0]
+        signed += F.interpolate(maps[None], cells, mode="bilinear")[0] / len(scales)
+    if rivals is not None:
+        among = torch.from_numpy(rivals)
+        total[among] *= torch.exp(signed[among] - signed[among].amax(dim=0))
     return total.numpy()
 
 
@@ -177,6 +195,44 @@ def learned_embedding(
             torch.autograd.backward(loss)
         optimiser.step()
     return embedding.eval()
+
+
+@torch.inference_mode()
+def say_modelled(
+    data: DataFolder, network: Network, shares: dict[str, Scores], known: dict[str, ImageKnowledge]
+) -> None:
+    """Score the labels of linear models of pixels, fitted on what the walk is sure of in all photographs."""
+    classes, bank, score = data.classes, FeatureBank(network, None), Score(data.classes)
+    read = {name: read_rgb(data.images[name]) for name in shares}
+
+    def images(sure: float) -> Iterator[TrainingImage]:
+        for name, rgb in read.items():
+            labels = labelled(shares[name], (rgb.shape[0], rgb.shape[1]), sure)
+            said = known[name]
+            made = build_candidates(said, labels, np.empty((0, 4)), (), classes.background)
+            yield TrainingImage(name, rgb, rgb, Hints(image=name), made, ~said.absent, said.present)
+
+    models = {}
+    for sure in SURE:
+        rows = marked_rows(images(sure), bank, len(classes), density=DENSITY)
+        for penalty in MODEL_PENALTIES if sure == SURE[-1] else (PENALTY,):
+            models[sure, penalty] = fit_rows(rows, classes.background, penalty=penalty * bank.penalties)
+    for name, rgb in read.items():
+        levels = [level[None].float() for level in bank.features(rgb).levels]
+        truth, kept = data.mask(name).read(classes)[2::4, 2::4], shares[name]
+        walked = resized(kept.values, (rgb.shape[0], rgb.shape[1]))[:, 2::4, 2::4]
+        for (sure, penalty), model in models.items():
+            head = LinearHead([level.shape[1] for level in levels], len(classes))
+            head.set_weights(torch.from_numpy(model.weight), torch.from_numpy(model.bias))
+            full = [side + -side % network.divisor for side in rgb.shape[:2]]
+            found = F.interpolate(head(levels), full, mode="bilinear")[0, :, : rgb.shape[0], : rgb.shape[1]]
+            mine = found.numpy()[kept.classes][:, 2::4, 2::4]
+            mine = np.exp(mine - mine.max(axis=0))
+            tags = len(tagged(known[name].present, classes.background))
+            for setting, values in (("model", mine), ("model x walk", mine * walked)):
+                labels = Scores(kept.classes, values, background=kept.background).labels()
+                score.add(f"{setting}, sure {sure:g}, penalty {penalty:g}", labels, truth, tags)
+    score.say()
 
 
 def main() -> None:
@@ -222,23 +278,35 @@ def main() -> None:
                     made = scored(full, flags, background=classes.background, kind=kind, level=level)
                     setting = f"maps, {fit}, scales {looks}, background {kind} {level:g}"
                     score.add(setting, made.labels(), truth, tags)
-        seen = _Seen(name, rgb, responses(features, held, usual, SCALES, size), flags, classes.background)
+        rivals = tagged(flags, classes.background)
+        full = resized(responses(features, held, usual, SCALES, size, rivals), (truth.shape[0], truth.shape[1]))
+        for kind, level in BACKGROUNDS:
+            made = scored(full, flags, background=classes.background, kind=kind, level=level)
+            score.add(f"maps, competing, background {kind} {level:g}", made.labels(), truth, tags)
+        seen = _Seen(name, rgb, responses(features, held, usual, SCALES, size, rivals), flags, classes.background)
         pairs[name] = torch.from_numpy(_paired(seen, config=PairConfig())[1])
         cells[name] = [held["s16"], held["d1"]]
     score.say()
     embedding, walked = learned_embedding(cells, pairs, classes.background), Score(classes)
+    shares: dict[str, Scores] = {}
     for name in pairs:
         held, truth, flags = features.of(name), data.mask(name).read(classes), known[name].present
         tags, size = len(tagged(flags, classes.background)), (truth.shape[0], truth.shape[1])
         with torch.inference_mode():
             found = embedding([level[None].float() for level in cells[name]])[0].numpy()
-        maps = responses(features, held, usual, SCALES, size)
-        for alpha, exponent, steps in WALKS:
-            maker = WalkedLabels(WalkConfig(walk_alpha=alpha, walk_exponent=exponent, walk_steps=steps), classes)
-            labels = maker.labelled(maker.walked(maps, flags, found, size), size)
-            setting = f"walk, alpha {alpha:g}, exponent {exponent:g}, steps {steps}"
-            walked.add(setting, labels[2::4, 2::4], truth[2::4, 2::4], tags)
+        objects = tagged(flags, classes.background)
+        for words, among in {"": None, "competing, ": objects}.items():
+            maps = responses(features, held, usual, SCALES, size, among)
+            for alpha, exponent, steps in WALKS:
+                maker = WalkedLabels(WalkConfig(walk_alpha=alpha, walk_exponent=exponent, walk_steps=steps), classes)
+                made = maker.walked(maps, flags, found, size)
+                labels = labelled(made, size, 0.0)
+                setting = f"walk, {words}alpha {alpha:g}, exponent {exponent:g}, steps {steps}"
+                walked.add(setting, labels[2::4, 2::4], truth[2::4, 2::4], tags)
+                if among is not None and (alpha, exponent, steps) == WALKS[1]:
+                    shares[name] = made
     walked.say()
+    say_modelled(data, features.network, shares, known)
 
 
 if __name__ == "__main__":

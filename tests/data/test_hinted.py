@@ -384,11 +384,13 @@ def test_labels_of_an_earlier_stage(data: DataFolder, tmp_path: Path) -> None:
     assert (stroke.soft[[0, 2]] == 0).all()
 
 
-def test_an_image_at_rest_shows_what_a_person_said(data: DataFolder, tmp_path: Path) -> None:
+def test_an_image_at_rest_shows_what_a_person_said_and_labels_elsewhere(data: DataFolder, tmp_path: Path) -> None:
     store = PseudoLabels(tmp_path / "artifact", data.classes)
     store.write_labels("im0", np.full(SIZE, 2, np.uint8))
-    made = images(data, pseudo=store)
+    filled = images(data, pseudo=store).training_image("im0")
+    made = images(data)
     still = made.training_image("im0")
+    assert np.array_equal(filled.seeds, np.where(still.seeds == UNKNOWN, 2, still.seeds)), "a fitted stage learns both"
     assert np.argwhere(still.seeds != UNKNOWN).tolist() == [[8, 10], [30, 40]]
     assert (still.seeds[8, 10], still.seeds[30, 40]) == (1, 0)
     with Image.open(data.images["im0"]) as photo:

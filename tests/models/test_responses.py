@@ -64,6 +64,22 @@ def test_maps_of_scales_are_summed_after_the_negative_is_cut() -> None:
     assert response_maps(made, IMAGE, scales=(), flip=True, size=(4, 4)).abs().max() == 0
 
 
+@torch.no_grad()
+def test_classes_that_an_image_shows_compete_for_its_cells() -> None:
+    made, rivals = network(Head.TAGS), torch.tensor([[False, True, True], [False, True, False]])
+    plain = response_maps(made, IMAGE, scales=(1.0, 0.5), flip=False, size=(8, 12))
+    found = response_maps(made, IMAGE, scales=(1.0, 0.5), flip=False, size=(8, 12), rivals=rivals)
+    half = F.interpolate(IMAGE, (32, 48), mode="bilinear", antialias=True)
+    looks = [F.interpolate(made.tag_maps(seen), (8, 12), mode="bilinear") for seen in (IMAGE, half)]
+    scores = (looks[0] + looks[1]) / 2
+    torch.testing.assert_close(found[1], plain[1])  # alone, or not named at all: no competition
+    torch.testing.assert_close(found[0, 0], plain[0, 0])
+    for mine, other in ((1, 2), (2, 1)):
+        behind = (scores[0, other] - scores[0, mine]).clamp(min=0)
+        torch.testing.assert_close(found[0, mine], plain[0, mine] * torch.exp(-behind), rtol=1e-4, atol=1e-6)
+    assert (found[0, 1:] < plain[0, 1:]).any()
+
+
 def test_scaled_images_have_sides_that_the_network_takes() -> None:
     assert scaled_size(torch.empty(1, 3, 213, 320), 1.0, 16) == (208, 320)
     assert scaled_size(torch.empty(1, 3, 20, 20), 0.5, 16) == (16, 16)

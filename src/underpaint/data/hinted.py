@@ -296,7 +296,7 @@ class HintedImages(Dataset[Sample]):
         return None if labels is None else np.array(view.labels(torch.from_numpy(labels)).numpy())
 
     def training_image(self, name: str, full: Pixels | None = None) -> TrainingImage:
-        """An image without augmentation, reduced to the working size, with its hints rasterised.
+        """An image without augmentation, reduced to the working size, with its hints and pseudo-labels rasterised.
 
         Args:
             name: Name of the image.
@@ -308,9 +308,11 @@ class HintedImages(Dataset[Sample]):
         full = self._image(name) if full is None else full
         size = (full.shape[0], full.shape[1])
         view = whole_view(size, self.working)
-        labels, ignored = self._seen(view, self._mask(name)), self._seen(view, self._ignored(name))
+        labels, made, ignored = (
+            self._seen(view, known) for known in (self._mask(name), self._made(name), self._ignored(name))
+        )
         candidates = self.geometry[name].candidates(
-            view, size, self.data.classes, labels=labels, made=None, ignored=ignored
+            view, size, self.data.classes, labels=labels, made=made, ignored=ignored
         )
         known = self.geometry[name].knowledge
         rgb = at_working_size(full, self.working)

@@ -58,7 +58,10 @@ class Inference(Protocol):
         """(F, h, w): what the network's last layer, the classifier, works on."""
 
     def responses(self, image: TrainingImage, *, scales: tuple[float, ...], flip: bool) -> npt.NDArray[np.float32]:
-        """(C, ceil(H/4), ceil(W/4)) `response_maps` of a network with a tag head; kept for whoever asks again."""
+        """(C, ceil(H/4), ceil(W/4)) `response_maps` of a network with a tag head; kept for whoever asks again.
+
+        The classes that the image is tagged with compete for its cells.
+        """
 
     def pooled(self, image: TrainingImage) -> npt.NDArray[np.float32]:
         """(F,): the deepest features averaged over the image, at its own scale."""

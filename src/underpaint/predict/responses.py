@@ -32,10 +32,24 @@ class CamPredictor:
         self.scales, self.flip = scales, flip
 
     @torch.inference_mode()
-    def coarse(self, rgb: Pixels) -> Maps:
-        """(C, ceil(H/4), ceil(W/4)) maps >= 0 of an (H, W, 3) image, summed over scales and mirror images."""
+    def coarse(self, rgb: Pixels, rivals: npt.NDArray[np.bool_] | None = None) -> Maps:
+        """(C, ceil(H/4), ceil(W/4)) maps >= 0 of an (H, W, 3) image, summed over scales and mirror images.
+
+        Args:
+            rgb: The image.
+            rivals: (C,) classes that compete for its cells, as in `response_maps`; None for no competition.
+        """
         size = (-(-rgb.shape[0] // STRIDE), -(-rgb.shape[1] // STRIDE))
-        maps = response_maps(self.network, self._image(rgb), scales=self.scales, flip=self.flip, size=size)
+        maps = response_maps(
+            self.network,
+            self._image(rgb),
+            scales=self.scales,
+            flip=self.flip,
+            size=size,
+            rivals=None
+            if rivals is None
+            else torch.from_numpy(rivals)[None].to(next(self.network.parameters()).device),
+        )
         return np.asarray(maps[0].cpu().numpy())
 
     @torch.inference_mode()

@@ -182,8 +182,13 @@ class StageInference:
             path = folder / f"{image.name}.npy"
             path.parent.mkdir(parents=True, exist_ok=True)
             with self._autocast():
-                coarse = cam.coarse(image.rgb)
+                coarse = cam.coarse(image.rgb, self._objects(image))
             np.save(path, coarse.astype(np.float16), allow_pickle=False)
+
+    def _objects(self, image: TrainingImage) -> Flags:
+        """(C,) the classes of an image that the tag head predicts: all but the background."""
+        behind = self.classes.background
+        return image.present if behind is None else image.present & (np.arange(len(image.present)) != behind)
 
     @torch.inference_mode()
     def pooled(self, image: TrainingImage) -> npt.NDArray[np.float32]:

@@ -163,8 +163,9 @@ def test_sc_cam_from_clusters_over_affinities_to_a_network(
     rounds = ["method.settings.rounds=2", "method.settings.scales=[1.0]", "method.settings.walk_steps=8"]
     run = plan(scenes, hints=[tags], method="sc-cam", settings=[*small, *settings, *rounds]).train(tmp_path / "run")
     assert artifacts(run) == [
-        "labels-affinity", "labels-retrain", "labels-subclass-1", "labels-subclass-2", "responses",
-        "trained-affinity", "trained-classify", "trained-retrain", "trained-subclass-1", "trained-subclass-2",
+        "labels-affinity", "labels-pixels", "labels-retrain", "labels-subclass-1", "labels-subclass-2", "predictions",
+        "responses", "trained-affinity", "trained-classify", "trained-pixels", "trained-retrain", "trained-subclass-1",
+        "trained-subclass-2",
     ]  # fmt: skip
     for path in run.root.glob("artifacts/labels-subclass-1-*/subtags/*.npy"):
         subtags = np.load(path)
@@ -187,7 +188,7 @@ def test_sc_cam_without_rounds_goes_from_the_classifier_to_affinities_of_the_fro
 ) -> None:
     rounds = ["method.settings.rounds=0", "method.settings.scales=[1.0]", "method.settings.walk_steps=4"]
     planned = plan(scenes, hints=[tags], method="sc-cam", settings=[*small, *TINY, "train.epochs=1", *rounds])
-    assert [stage.name for stage in planned.method.stages()] == ["classify", "affinity", "retrain"]
+    assert [stage.name for stage in planned.method.stages()] == ["classify", "affinity", "pixels", "retrain"]
     run = planned.train(tmp_path / "run")
     assert stage_terms(run, "affinity")["affinity"] > 0
     assert labels_follow_the_tags(run, "retrain", tags) == 1

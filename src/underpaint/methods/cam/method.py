@@ -24,8 +24,8 @@ class CamConfig(ClassifierConfig):
         background: Score of the background against the normalised maps: ``constant``, or ``power`` of what the
             strongest map leaves.
         level: The constant (0.15: SC-CAM's and IRN's evaluation), or the power.
-        scales: Factors on the size of the training images for the classifier (PSA and its successors); each scale is
-            also mirrored.
+        scales: Factors on the size of the training images for the classifier (PSA and its successors, which
+            also mirror each).
     """
 
     background: Background = "constant"
@@ -57,7 +57,7 @@ class StrongestClass(LabelMaker[CamConfig]):
         """One pass over the images with the classifier."""
         config, background = self.config, self.classes.background
         for image in infer.images():
-            responses = infer.responses(image, scales=config.scales, flip=True)
+            responses = infer.responses(image, scales=config.scales, flip=False)
             full = resized(responses, (image.rgb.shape[0], image.rgb.shape[1]))
             scores = scored(full, image.present, background=background, kind=config.background, level=config.level)
             infer.write_labels(image.name, scores.labels())

@@ -146,7 +146,8 @@ class PairConfig(Config):
     """Settings of the labels from which pairs are drawn.
 
     Attributes:
-        scales: Scales of the training images, each also mirrored, at which the last classifier's maps are averaged.
+        scales: Scales of the training images at which the last classifier's maps are averaged. The papers also mirror
+            each, which doubles the time.
         foreground_alpha: Power of the background score where objects are trusted.
         background_alpha: The same where background is trusted.
     """
@@ -167,7 +168,7 @@ class PairLabels(LabelMaker[PairConfig]):
     def _seen(self, infer: Inference) -> Iterator[_Seen]:
         """Images with the classifier's response maps, which are kept: the network of affinities has none."""
         for image in infer.images():
-            responses = infer.responses(image, scales=self.config.scales, flip=True)
+            responses = infer.responses(image, scales=self.config.scales, flip=False)
             path = kept_responses(infer.folder, image.name)
             path.parent.mkdir(parents=True, exist_ok=True)
             np.save(path, responses.astype(np.float16), allow_pickle=False)

@@ -12,16 +12,17 @@ from underpaint.methods.base import Method
 from underpaint.methods.sc_cam import ABOUT
 from underpaint.methods.sc_cam.labels import ClusterConfig, Clusters, PairConfig, PairLabels
 from underpaint.methods.sc_cam.losses import AffinityConfig, AffinityLearner, SubcategoryClassifier, SubcategoryConfig
+from underpaint.methods.sc_cam.pixels import ModelLabels, PixelModel, SureConfig, SureLabels
 from underpaint.methods.sc_cam.walk import WalkConfig, WalkedLabels
 from underpaint.methods.stage import Schedule, Stage, StageNetwork
-from underpaint.methods.tags.learners import ClassifierConfig, classify
+from underpaint.methods.tags.learners import ClassifierConfig, NoSettings, classify
 from underpaint.records import Batch, NetOutput, Progress, Terms
 
 LIGHT_RATE = 10.0
 """Factor on the learning rate where one linear layer is all that learns."""
 
 
-class ScCamConfig(ClassifierConfig, ClusterConfig, SubcategoryConfig, PairConfig, WalkConfig):
+class ScCamConfig(ClassifierConfig, ClusterConfig, SubcategoryConfig, PairConfig, SureConfig):
     """Settings of SC-CAM; those of affinity and walk are PSA's (Ahn and Kwak, CVPR 2018) where nothing else is said.
 
     Attributes:
@@ -31,6 +32,8 @@ class ScCamConfig(ClassifierConfig, ClusterConfig, SubcategoryConfig, PairConfig
             layer in a few seconds. ``trained``: encoder and decoder are trained for them, as in PSA.
         affinity_epochs: Length of the affinity training, as a multiple of the recipe's; PSA's is half of its
             classifier's.
+        pixels: Whether a linear model of pixels, fitted on what the walk is sure of in all images together, corrects
+            the labels (ours). Without it the labels are those of the walk, as in PSA.
         retrain_rate: Factor on the learning rate of the last training. The authors use "a slightly lower learning rate
             to account for noisy labels"; the value is not public.
     """
@@ -38,6 +41,7 @@ class ScCamConfig(ClassifierConfig, ClusterConfig, SubcategoryConfig, PairConfig
     rounds: int = Field(default=3, ge=0, le=5)
     affinity_encoder: Literal["frozen", "trained"] = "frozen"
     affinity_epochs: float = Field(default=0.5, gt=0)
+    pixels: bool = True
     retrain_rate: float = Field(default=0.5, gt=0, le=1)
 
 
@@ -64,12 +68,19 @@ class ScCam(Method[ScCamConfig], about=ABOUT):
             learner=AffinityLearner(config.part(AffinityConfig), classes),
             labels=PairLabels(config.part(PairConfig), classes),
         )
+        walk = config.part(WalkConfig)
+        model = Stage(
+            name="pixels",
+            network=StageNetwork(fitted=True),
+            learner=PixelModel(NoSettings(), classes),
+            labels=SureLabels(config.part(SureConfig), classes),
+        )
         last = Stage(
             name="retrain",
             schedule=Schedule(rate=config.retrain_rate),
-            labels=WalkedLabels(config.part(WalkConfig), classes),
+            labels=(ModelLabels if config.pixels else WalkedLabels)(walk, classes),
         )
-        return (classify(classes, config), *rounds, affinity, last)
+        return (classify(classes, config), *rounds, affinity, *((model,) if config.pixels else ()), last)
 
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
         """``seeds`` and ``soft``: the loss of the last network, on hard labels and on soft ones."""

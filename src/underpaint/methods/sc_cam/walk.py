@@ -43,30 +43,19 @@ class WalkedLabels(LabelMaker[WalkConfig]):
     def make(self, infer: Inference) -> None:
         """One pass over the images with the network of affinities."""
         assert infer.earlier is not None, "the affinity stage keeps the responses"
-        config = self.config
         for image in infer.images():
             responses = np.load(kept_responses(infer.earlier, image.name), allow_pickle=False).astype(np.float32)
             size = image.rgb.shape[:2]
-            scores = self.walked(responses, image.present, infer.embedding(image), size)
-            if config.targets == "hard":
-                infer.write_labels(image.name, self.labelled(scores, size))
-            elif len(scores.classes):
-                whole = np.zeros((len(self.classes), *scores.values.shape[1:]), np.float32)
-                whole[scores.classes] = scores.values
-                infer.write_soft(image.name, whole)
+            self.write(infer, image.name, self.walked(responses, image.present, infer.embedding(image), size), size)
 
-    def labelled(self, scores: Scores, size: tuple[int, int]) -> Mask:
-        """(H, W) labels after the walk: the largest share of every pixel, 255 where it is below the confidence.
-
-        Args:
-            scores: As `walked` returns them.
-            size: (H, W) of the image.
-        """
-        full = Scores(scores.classes, resized(scores.values, size), background=scores.background)
-        labels = full.labels()
-        if len(scores.classes):
-            labels[full.values.max(axis=0) < self.config.confidence] = UNKNOWN
-        return labels
+    def write(self, infer: Inference, name: str, scores: Scores, size: tuple[int, int]) -> None:
+        """Keep hard or soft labels of an image of a size (H, W)."""
+        if self.config.targets == "hard":
+            infer.write_labels(name, labelled(scores, size, self.config.confidence))
+        elif len(scores.classes):
+            whole = np.zeros((len(self.classes), *scores.values.shape[1:]), np.float32)
+            whole[scores.classes] = scores.values
+            infer.write_soft(name, whole)
 
     def walked(
         self,
@@ -98,3 +87,18 @@ class WalkedLabels(LabelMaker[WalkConfig]):
         ).numpy()
         shares = walked / np.maximum(walked.sum(axis=0, keepdims=True), 1e-8)
         return Scores(start.classes, shares.astype(np.float32), background=start.background)
+
+
+def labelled(scores: Scores, size: tuple[int, int], confidence: float) -> Mask:
+    """(H, W) labels: the class with the largest share of every pixel, 255 where the share is below the confidence.
+
+    Args:
+        scores: Shares of the classes, at any size.
+        size: (H, W) of the image.
+        confidence: In 0..1.
+    """
+    full = Scores(scores.classes, resized(scores.values, size), background=scores.background)
+    labels = full.labels()
+    if len(scores.classes):
+        labels[full.values.max(axis=0) < confidence] = UNKNOWN
+    return labels
