@@ -15,6 +15,7 @@ from underpaint.core.errors import ConfigError
 from underpaint.features.linear import LinearModel
 from underpaint.methods.about import NAME
 from underpaint.methods.inference import Fitting, Inference
+from underpaint.models.network import ModelConfig
 from underpaint.records import Batch, Head, NetOutput, Progress, Terms
 
 ConfigT = TypeVar("ConfigT", bound=Config, covariant=True)
@@ -117,6 +118,10 @@ class StageNetwork(Config):
     decodes: bool = True
     frozen: bool = False
     fitted: bool = False
+
+    def model(self, usual: ModelConfig) -> ModelConfig:
+        """Settings of the network: the run's, with a linear decoder where the decoder is what is fitted."""
+        return usual.model_copy(update={"architecture": "linear"}) if self.fitted and self.decodes else usual
 
 
 class Schedule(Config):

@@ -118,13 +118,8 @@ class StagedRun:
         return {name: hint for name, hint in self.hints.items() if marked(hint)} or self.hints
 
     def _network(self, method: Method[Config], stage: Stage, *, pretrained: bool) -> Network:
-        model = self.config.model
-        if (
-            stage.network.fitted and stage.network.decodes
-        ):  # what is fitted is a linear decoder, whatever the others are
-            model = model.model_copy(update={"architecture": "linear"})
         return Network(
-            model,
+            stage.network.model(self.config.model),
             len(self.data.classes),
             needs=heads_of(method, stage),
             subclasses=stage.network.subclasses,

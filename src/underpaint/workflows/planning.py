@@ -194,19 +194,24 @@ def plan_training(
 def check_network(planned: Plan) -> None:
     """Build the network of the first stage, so that a wrong encoder or weights end the call before a folder is made.
 
-    Weights of timm's hub are left to the training, which fetches them.
+    That of a later stage with another decoder is built as well, without weights. Weights of timm's hub are left to the
+    training, which fetches them.
 
     Raises:
         ConfigError: as `Network`.
     """
-    model, first = planned.config.model, planned.method.stages()[0]
+    model, classes = planned.config.model, len(planned.data.classes)
+    first, *others = planned.method.stages()
     Network(
         model,
-        len(planned.data.classes),
+        classes,
         needs=heads_of(planned.method, first),
         decodes=first.network.decodes,
         pretrained=model.weights != "auto" or model.encoder in BUNDLED,
     )
+    for other in (stage.network.model(model) for stage in others):
+        if other != model:
+            Network(other, classes, pretrained=False)
 
 
 def _source(learnt: TrainingData, kinds: Mapping[Kind, int], method: Method[Config]) -> Settings:

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 from tests.tiny import TINY
 
-from underpaint import plan, predict, simulate
+from underpaint import plan, predict, simulate, train
 from underpaint.annotations.jsonl import read_hints
-from underpaint.core.errors import RunError
+from underpaint.core.errors import ConfigError, RunError
 from underpaint.data.hinted import HintedImages
 from underpaint.methods.registry import learner_of
 from underpaint.models.network import ModelConfig, Network
@@ -192,3 +192,12 @@ def test_sc_cam_without_rounds_goes_from_the_classifier_to_affinities_of_the_fro
     run = planned.train(tmp_path / "run")
     assert stage_terms(run, "affinity")["affinity"] > 0
     assert labels_follow_the_tags(run, "retrain", tags) == 1
+
+
+def test_an_encoder_without_the_levels_of_the_model_of_pixels_is_refused_before_anything_is_trained(
+    scenes: Path, tags: Path, small: list[str], tmp_path: Path
+) -> None:
+    encoder = ["model.encoder=vgg11", "model.architecture=unet", "model.weights=none", "method.settings.rounds=0"]
+    with pytest.raises(ConfigError, match="lacks levels"):
+        train(scenes, tmp_path / "run", hints=[tags], method="sc-cam", settings=[*small, *encoder])
+    assert not (tmp_path / "run").exists()
