@@ -16,7 +16,7 @@ from rasterio.transform import from_origin
 from scipy import ndimage
 
 import underpaint
-from underpaint.hints.types import Box, Click, Hints
+from underpaint.hints.types import Click, Hints
 
 Scene = tuple[np.ndarray, np.ndarray]
 
@@ -126,46 +126,3 @@ def test_a_slide_with_annotations_of_qupath(tmp_path: Path, quickly: list[str]) 
     assert (found.written, dict(found.skipped)) == (1, {})
     labels = np.asarray(Image.open(tmp_path / "masks" / "slide.png")).astype(bool)
     assert labels[inside].mean() > labels[~inside].mean() + 0.3
-
-
-def inspected(tmp_path: Path, size: tuple[int, int], radius: float) -> tuple[Path, dict[str, Hints], np.ndarray]:
-    """A photograph of a phone that was held upright (stored on its side, EXIF orientation 6) with complete boxes."""
-    data = folder(tmp_path)
-    small, _ = blobs(11, (size[0] // 4, size[1] // 4), radius / 4)
-    grey = (
-        np.asarray(Image.fromarray((small * 255).astype(np.uint8)).resize(size[::-1], Image.Resampling.BICUBIC)) / 255
-    )
-    inside = grey > 0.5
-    rgb = (np.stack([grey, grey * 0.6 + 0.2, 1 - grey * 0.5], axis=2) * 255).astype(np.uint8)
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.fromarray(np.rot90(rgb)).save(data / "images" / "a.jpg", quality=90, exif=exif)
-    numbers, _ = ndimage.label(ndimage.binary_opening(inside, iterations=2))
-    places = [place for place in ndimage.find_objects(numbers) if place is not None]
-    boxes = tuple(Box("object", float(x.start), float(y.start), float(x.stop), float(y.stop)) for y, x in places)
-    return data, {"a": Hints("a", shapes=boxes, boxed=frozenset({"object"}))}, inside
-
-
-def inspect(tmp_path: Path, size: tuple[int, int], radius: float, quickly: list[str], steps: int) -> None:
-    data, hints, inside = inspected(tmp_path, size, radius)
-    settings = [*quickly, "model.scale=0.25", "train.epochs=1", f"train.least_steps={steps}"]
-    run = underpaint.train(data, tmp_path / "run", hints=hints, method="box-uncertainty", settings=settings)
-    found = underpaint.predict(run.root, data, tmp_path / "masks", overlay=True, measures=True, polygons="coco")
-    assert (found.written, dict(found.skipped)) == (1, {})
-    labels = np.asarray(Image.open(tmp_path / "masks" / "a.png")) == 1
-    assert labels.shape == size, "upright, as the photograph is seen"
-    assert steps < 20 or labels[inside].mean() > labels[~inside].mean() + 0.3
-    with Image.open(tmp_path / "masks" / "overlays" / "a.png") as drawn:
-        assert (drawn.height > drawn.width) == (size[0] > size[1])
-    if labels.any():  # where no object was found there is no file
-        content = json.loads((tmp_path / "masks" / "polygons.json").read_text())
-        assert (content["images"][0]["height"], content["images"][0]["width"]) == size
-
-
-def test_a_small_photograph_of_a_phone(tmp_path: Path, quickly: list[str]) -> None:
-    inspect(tmp_path, (390, 300), 60, quickly, steps=2)  # whether it learns is asked of the large one
-
-
-@pytest.mark.slow
-def test_a_photograph_of_24_megapixels_from_a_phone(tmp_path: Path, quickly: list[str]) -> None:
-    inspect(tmp_path, (6000, 4000), 500, quickly, steps=60)
