@@ -137,35 +137,102 @@ def _photographs(folder: Path) -> tuple[Seeds, Read]:
 
 
 def _stacks_and_maps(folder: Path) -> tuple[Seeds, Read]:
-    """Files that other libraries than Pillow read."""
+    """Files that other libraries than Pillow read, each in a folder of its own."""
     import nibabel
-    import rasterio
+    import pillow_heif
     import tifffile
+    import zarr
 
     values = np.random.default_rng(0).integers(0, 4000, (3, 2, 40, 48)).astype(np.uint16)
-    tifffile.imwrite(
-        folder / "a.ome.tif", values, metadata={"axes": "ZCYX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 1.0}
-    )
-    tifffile.imwrite(folder / "b.tif", values[0, 0].astype(np.float32))
-    tifffile.imwrite(folder / "c.tif", np.moveaxis(values[:, 0], 0, -1), tile=(16, 16), planarconfig="contig")
-    words = {"driver": "GTiff", "height": 40, "width": 48, "count": 2, "dtype": "uint16", "crs": "EPSG:32632"}
-    with rasterio.open(folder / "d.tif", "w", transform=rasterio.Affine(2, 0, 5e5, 0, -2, 5e6), **words) as file:
-        file.write(values[0])
+    bytes_ = (values[..., None].repeat(3, -1) >> 4).astype(np.uint8)[0, 0]
     make: Callable[..., Any] = nibabel.Nifti1Image
-    nibabel.save(make(values[:, 0].T.astype(np.int16), np.eye(4)), folder / "e.nii")
+    volume = make(values[:, 0].T.astype(np.int16), np.eye(4))
+    sizes = {"PhysicalSizeX": 0.5, "PhysicalSizeY": 1.0}
+    pillow_heif.register_heif_opener()
+    writers: dict[str, Callable[[Path], object]] = {
+        "a.ome.tif": lambda path: tifffile.imwrite(path, values, metadata={"axes": "ZCYX", **sizes}),
+        "b.tif": lambda path: tifffile.imwrite(path, values[0, 0].astype(np.float32)),
+        "c.tif": lambda path: tifffile.imwrite(path, np.moveaxis(values[:, 0], 0, -1), tile=(16, 16)),
+        "d.tif": lambda path: _geotiff(path, values[0]),
+        "e.nii": lambda path: nibabel.save(volume, path),
+        "f.nii.gz": lambda path: nibabel.save(volume, path),
+        "g.dcm": lambda path: _dicom(path, values[:1, 0]),
+        "h.dcm": lambda path: _dicom(path, values[:, 0]),
+        "i.heic": lambda path: Image.fromarray(bytes_).save(path),
+        "j.zarr": lambda path: zarr.create_array(store=str(path), data=values, dimension_names=list("zcyx")),
+        "k.svs": lambda path: _pyramid(path, bytes_),
+    }
+    wholes = []
+    for name, write in writers.items():
+        (folder / name[0]).mkdir()
+        wholes.append(folder / name[0] / name)
+        write(wholes[-1])
 
     def read(path: Path) -> None:
-        found = find_images(path.parent)
-        mine = {name: one for name, one in found.items() if path in (one, one.parent)}
+        found = list(find_images(path.parent).values())[:2]
         for step in (
-            lambda: survey(dict(list(mine.items())[:2])),
-            lambda: [read_rgb(one, max_pixels=PIXELS) for one in list(mine.values())[:2]],
+            lambda: survey(dict(zip("ab", found, strict=False))),
+            lambda: [read_rgb(one, max_pixels=PIXELS) for one in found],
         ):
             with contextlib.suppress(UnderpaintError):
                 step()
-        read_rgb(next(iter(mine.values()), path), max_pixels=PIXELS)
+        read_rgb(next(iter(found), path), max_pixels=PIXELS)
 
-    return [(one, one) for one in sorted(folder.iterdir())], read
+    return [(one, file) for one in wholes for file in ([one] if one.is_file() else sorted(one.rglob("*")))], read
+
+
+def _geotiff(path: Path, values: np.ndarray) -> None:
+    import rasterio
+
+    words = {"driver": "GTiff", "height": 40, "width": 48, "count": 2, "dtype": "uint16", "crs": "EPSG:32632"}
+    with rasterio.open(path, "w", transform=rasterio.Affine(2, 0, 5e5, 0, -2, 5e6), **words) as file:
+        file.write(values)
+
+
+def _dicom(path: Path, values: np.ndarray) -> None:
+    from pydicom.dataset import FileDataset, FileMetaDataset
+    from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = CTImageStorage, generate_uid()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    data = FileDataset(path, {}, file_meta=meta, preamble=b"\0" * 128)
+    data.SOPClassUID, data.SOPInstanceUID = CTImageStorage, meta.MediaStorageSOPInstanceUID
+    data.Rows, data.Columns, data.SamplesPerPixel, data.NumberOfFrames = 40, 48, 1, len(values)
+    data.PhotometricInterpretation, data.BitsAllocated, data.BitsStored, data.HighBit = "MONOCHROME2", 16, 16, 15
+    data.PixelRepresentation, data.RescaleSlope, data.RescaleIntercept = 0, 1.5, -100
+    data.PixelSpacing = [0.7, 0.6]
+    data.PixelData = values.tobytes()
+    data.save_as(path, enforce_file_format=True)
+
+
+def _pyramid(path: Path, values: np.ndarray) -> None:
+    import tifffile
+
+    with tifffile.TiffWriter(path) as file:
+        file.write(values, tile=(16, 16), photometric="rgb", compression="deflate", subifds=1)
+        file.write(values[::2, ::2], tile=(16, 16), photometric="rgb", compression="deflate", subfiletype=1)
+
+
+def _hints_on_maps(folder: Path) -> tuple[Seeds, Read]:
+    """GeoJSON and GeoPackage in map coordinates, for an image with a place on the map."""
+    import pyogrio.raw
+    import shapely
+
+    form = next(one for one in FORMATS if one.name == "geojson")
+    image = folder / "root" / "images" / "a.tif"
+    image.parent.mkdir(parents=True)
+    _geotiff(image, np.zeros((2, 40, 48), np.uint16))
+    area = shapely.Polygon([(5e5 + 4, 5e6 - 4), (5e5 + 60, 5e6 - 6), (5e5 + 30, 5e6 - 70)])
+    shapes = shapely.to_wkb(np.array([area, area.boundary, area.centroid]))
+    seeds = []
+    for ending, driver in (("geojson", "GeoJSON"), ("gpkg", "GPKG")):
+        seeds.append(folder / f"hints.{ending}")
+        names = [np.array(["cat", "dog", "cat"], object)]
+        words = {"driver": driver, "geometry_type": "Unknown", "crs": "EPSG:32632"}
+        pyogrio.raw.write(seeds[-1], shapes, names, ["class"], **words)
+    reading = Reading(TABLE, folder / "root", {"a": image})
+    return [(seed, seed) for seed in seeds], lambda path: _read(form, path, reading)
 
 
 def _turned() -> bytes:
@@ -308,8 +375,8 @@ def _written(folder: Path, texts: dict[str, str]) -> Seeds:
 TARGETS: tuple[Target, ...] = (
     *(_reader(form) for form in FORMATS),
     Target("photographs", _photographs, 0.5),
-    Target("stacks and maps", _stacks_and_maps, 0.3),
     Target("stacks and maps", _stacks_and_maps, 1.0),
+    Target("hints on maps", _hints_on_maps, 0.3),
     Target("lists", _lists, 1.0),
     Target("settings", _settings, 0.5),
     Target("run folders", _run_folders, 0.5),

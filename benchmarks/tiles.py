@@ -39,7 +39,7 @@ def main() -> None:
     rule = run.config.images.rule
     single = [(read_image(data.images[name], rule), data.mask(name).read(data.classes)) for name in names]
     found: dict[str, object] = {"crop": run.config.views.crop, "images": len(single), "split": asked.split}
-    auto = PredictConfig().side_of(run.config.views.field)
+    auto = PredictConfig().side_of(run.network().field)
     for what, pairs in (("photographs", single), ("mosaics", _mosaics(single))):
         for way, side in (("whole", WHOLE), (f"tiles of {auto} (default)", auto), ("tiles of 256", 256)):
             predictor = Predictor(run.network(), PredictConfig(engine="torch", tile=side))

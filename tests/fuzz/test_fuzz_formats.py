@@ -28,7 +28,7 @@ def test_damaged_files_give_typed_errors_or_results(tmp_path: Path) -> None:
     assert done.returncode == 0, [row["saved"] for row in result["readers"] if row["saved"]]
     names = [row["reader"] for row in result["readers"]]
     assert names[: len(FORMATS)] == [form.name for form in FORMATS]
-    others = {"photographs", "stacks and maps", "lists", "settings", "run folders", "names", "command"}
+    others = {"photographs", "stacks and maps", "hints on maps", "lists", "settings", "run folders", "names", "command"}
     assert others == set(names[len(FORMATS) :])
     assert result["inputs"] >= 1900
     assert result["inputs"] == result["results"] + result["typed"]

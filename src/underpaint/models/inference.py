@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from underpaint.models.linear import LinearHead
 from underpaint.models.network import Network
 from underpaint.records import NetOutput
 
@@ -47,9 +48,18 @@ class FullSize(nn.Module):
         full = F.interpolate(output.variance.float(), output.size, mode="bilinear", align_corners=False)
         return full[:, :, : rgb.shape[2], : rgb.shape[3]]
 
+    def scene(self, rgb: Tensor) -> Tensor:
+        """(N, C, H, W), the same at all pixels: what the mean over an image adds to the scores of a linear decoder."""
+        assert isinstance(self.network.head, LinearHead)
+        mean = self.network.encode(self._padded(rgb))[-1].mean(dim=(2, 3), keepdim=True)
+        return self.network.head.parts[-1](mean).float().expand(-1, -1, rgb.shape[2], rgb.shape[3])
+
     def output(self, rgb: Tensor) -> NetOutput:
         """The network's output for the padded image."""
+        output: NetOutput = self.network(self._padded(rgb))
+        return output
+
+    def _padded(self, rgb: Tensor) -> Tensor:
         padding = (0, -rgb.shape[3] % self.divisor, 0, -rgb.shape[2] % self.divisor)
         image = F.pad((rgb - self.mean) / self.std, padding, mode="replicate")
-        output: NetOutput = self.network(image.contiguous(memory_format=torch.channels_last))
-        return output
+        return image.contiguous(memory_format=torch.channels_last)

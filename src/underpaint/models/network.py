@@ -104,7 +104,7 @@ class Network(nn.Module):
         frozen: Whether all weights of the encoder stay as they are.
         pretrained: Whether to load the encoder's weights; False if a checkpoint is loaded afterwards.
         field: Pixels of the image along the longer side of the largest view in training. Prediction chooses the size of
-            its tiles from it. None if it is not known.
+            its tiles from it. None if it is not known; a linear decoder is fitted on whole images, so it has none.
         widened: Whether tag heads use the wide features of `Top` if the encoder's classifier has them. For files of
             weights without these layers, the heads use the deepest features.
 
@@ -156,7 +156,7 @@ class Network(nn.Module):
             self.decoder.requires_grad_(False)
             self.head.requires_grad_(False)
         self.divisor = DIVISOR[config.architecture]
-        self.field = field
+        self.field = None if config.architecture == "linear" else field
 
     def _embedding(self, width: int) -> nn.Module:
         """On the decoder, or linear in the encoder's features where the decoder does not run."""

@@ -64,7 +64,8 @@ class PredictConfig(Config):
         """Longest side of a tile in pixels for a network that was trained on views of ``field`` pixels.
 
         It is ``field`` plus the overlap, rounded up to a multiple of 32, at least four times the overlap and at most
-        1024, which needs about 1 GB of memory with 21 classes.
+        1024, which needs about 1 GB of memory with 21 classes. It is 1024 for a linear decoder, which is fitted on
+        whole images.
         """
         if self.tile is not None:
             return self.tile

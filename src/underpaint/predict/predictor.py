@@ -14,11 +14,12 @@ from underpaint.core.errors import ConfigError, DataError
 from underpaint.imagefiles.rule import picture
 from underpaint.kernels.meanfield import CrfParameters, mean_field
 from underpaint.models.inference import FullSize
+from underpaint.models.linear import LinearHead
 from underpaint.models.network import Network
 from underpaint.predict.blend import Area, blended
 from underpaint.predict.bounds import Bound, kept_within, within
 from underpaint.predict.config import PredictConfig
-from underpaint.predict.tiles import Tile
+from underpaint.predict.tiles import Tile, tiles
 
 Pixels = npt.NDArray[np.uint8]
 Probabilities = npt.NDArray[np.float32]
@@ -57,6 +58,7 @@ class Predictor:
         self.config = config
         self.device = whole.mean.device
         self._forward: Forward = forward or whole
+        self._scene: Forward | None = whole.scene if isinstance(network.head, LinearHead) else None
 
     @property
     def classes(self) -> int:
@@ -126,28 +128,57 @@ class Predictor:
         if rgb.ndim != 3 or rgb.shape[2] != bands or rgb.dtype != np.uint8 or rgb.size == 0:
             raise DataError(f"the image is {rgb.shape} {rgb.dtype}", accepted=f"(H, W, {bands}) uint8, not empty")
         size = (rgb.shape[0], rgb.shape[1])
+        side, overlap = self.config.image_tile(self.network.field)
+        every = list(tiles(size, tile=side, overlap=overlap))
+        shifts = self._shifts(rgb, every) if self._scene is not None and len(every) > 1 else {}
 
         def output(tile: Tile) -> Tensor:
             top, bottom, left, right = tile.seen
-            alone = (bottom - top, right - left) == size
             allowed = None if bound is None else bound.allowed(tile.seen, self.device)
-            return self._tile(rgb[top:bottom, left:right], allowed, ranks=ranks and alone)
+            seen = rgb[top:bottom, left:right]
+            return self._tile(seen, allowed, ranks=ranks and len(every) == 1, shifts=shifts.get(tile))
 
-        side, overlap = self.config.image_tile(self.network.field)
         yield from blended(size, output, tile=side, overlap=overlap)
 
     @torch.inference_mode()
-    def _tile(self, rgb: Pixels, allowed: Tensor | None, *, ranks: bool) -> Tensor:
+    def _shifts(self, rgb: Pixels, every: list[Tile]) -> dict[Tile, Tensor]:
+        """(passes, C, 1, 1) for each tile: how the scores change if the mean is that over the image and not the tile.
+
+        A linear decoder adds the mean of the deepest features over its whole input as one term of the scores, so that
+        one number for each class replaces it.
+        """
+        assert self._scene is not None
+        terms, shares = [], []
+        for tile in every:
+            top, bottom, left, right = tile.seen
+            image = self._input(rgb[top:bottom, left:right])
+            passes = [forward_at(self._scene, image, *each)[0, :, :1, :1] for each in self.config.passes]
+            terms.append(torch.stack(passes))
+            shares.append((tile.kept[1] - tile.kept[0]) * (tile.kept[3] - tile.kept[2]))
+        mean = sum(term * share for term, share in zip(terms, shares, strict=True)) / sum(shares)
+        return {tile: mean - term for tile, term in zip(every, terms, strict=True)}
+
+    def _input(self, rgb: Pixels) -> Tensor:
+        """(1, B, H, W) float in [0, 1] of (H, W, B) bytes."""
+        return torch.from_numpy(np.ascontiguousarray(rgb)).to(self.device).permute(2, 0, 1)[None].float() / 255
+
+    @torch.inference_mode()
+    def _tile(self, rgb: Pixels, allowed: Tensor | None, *, ranks: bool, shifts: Tensor | None = None) -> Tensor:
         """(C, H, W) probabilities averaged over scales and mirror images, and sharpened if the CRF is set."""
-        image = torch.from_numpy(np.ascontiguousarray(rgb)).to(self.device).permute(2, 0, 1)[None].float() / 255
+        image = self._input(rgb)
         # The mirror image has a pass of its own: a batch of two took 1.0 to 1.15 times as long on a CPU.
         passes = self.config.passes
+
+        def scores(number: int) -> Tensor:
+            found = forward_at(self._forward, image, *passes[number])
+            return within(found if shifts is None else found + shifts[number], allowed)
+
         if ranks and len(passes) == 1 and not self.config.crf:
             # The softmax would not change the order of the classes, and takes a tenth of the time of the pass.
-            return within(forward_at(self._forward, image, *passes[0])[0], allowed)
-        total = within(forward_at(self._forward, image, *passes[0]), allowed).softmax(1)
-        for other in passes[1:]:
-            total += within(forward_at(self._forward, image, *other), allowed).softmax(1)
+            return scores(0)[0]
+        total = scores(0).softmax(1)
+        for number in range(1, len(passes)):
+            total += scores(number).softmax(1)
         mean = total[0] / len(passes)
         return kept_within(_sharpened(mean, rgb).to(mean), mean, allowed) if self.config.crf else mean
 

@@ -13,7 +13,8 @@ CELL = 32
 position within a feature cell in a tile as in the whole image. A network whose output depends only on pixels within
 half the overlap gives the same result for tiles as for the whole image. DeepLabV3+ does not: it uses the mean over its
 whole input, and atrous convolutions that reach 18 cells far. So tiles have about the size of the training views, and
-their outputs are blended."""
+their outputs are blended. A linear decoder uses the mean over its whole input as one term of the scores; `Predictor`
+replaces the mean over each tile by that over the image."""
 
 
 @dataclass(frozen=True)
