@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from underpaint.models.linear import LinearHead
 from underpaint.models.network import ModelConfig, Network
@@ -21,10 +22,11 @@ def network() -> Network:
     made = Network(ModelConfig(encoder="test_efficientnet", weights="none", architecture="linear"), CLASSES).eval()
     assert isinstance(made.head, LinearHead)
     with torch.no_grad():
-        for part in made.head.parts[1:-1]:
-            part.weight.zero_()
-        made.head.parts[0].weight.normal_()
-        made.head.parts[-1].weight.normal_(std=20)
+        colour, *between, mean = (part.weight for part in made.head.parts if isinstance(part, nn.Conv2d))
+        colour.normal_()
+        for weight in between:
+            weight.zero_()
+        mean.normal_(std=20)
     return made
 
 

@@ -52,7 +52,8 @@ class FullSize(nn.Module):
         """(N, C, H, W), the same at all pixels: what the mean over an image adds to the scores of a linear decoder."""
         assert isinstance(self.network.head, LinearHead)
         mean = self.network.encode(self._padded(rgb))[-1].mean(dim=(2, 3), keepdim=True)
-        return self.network.head.parts[-1](mean).float().expand(-1, -1, rgb.shape[2], rgb.shape[3])
+        term: Tensor = self.network.head.parts[-1](mean)
+        return term.float().expand(-1, -1, rgb.shape[2], rgb.shape[3])
 
     def output(self, rgb: Tensor) -> NetOutput:
         """The network's output for the padded image."""
