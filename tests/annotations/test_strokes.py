@@ -6,6 +6,7 @@ import errno
 import json
 import os
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from PIL import Image
 from tests.annotations.foreign import PROJECT
 
 from underpaint.annotations.strokes.fold import Fold, Mark
-from underpaint.annotations.strokes.log import LogWriter, read_log
+from underpaint.annotations.strokes.log import LogWriter, read_heads, read_log
 from underpaint.annotations.strokes.operations import Add, Delete, Operation, Retag, SetState
 from underpaint.annotations.strokes.read import read_strokes
 from underpaint.core.errors import DataError, FormatError
@@ -106,6 +107,46 @@ def test_what_was_appended_is_read_again_and_a_torn_end_is_left_out(
         writer.path.write_bytes(whole[: -min(cut, len(operations[-1].line()) - 1)])
         assert [one for one, _ in read_log(writer.path, remarks)] == operations[:-1]
         assert remarks.total() == (1 if cut < len(operations[-1].line()) else remarks.total())
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    operations=histories(), names=st.sampled_from([("a", "b"), ('"', "ä/\\n"), ("\udcff", "b\\")]), spaced=st.booleans()
+)
+def test_heads_fold_to_the_same_as_whole_operations(
+    tmp_path_factory: pytest.TempPathFactory, operations: list[Operation], names: tuple[str, str], spaced: bool
+) -> None:
+    root = tmp_path_factory.mktemp("project")
+    named = [replace(one, image=dict(zip("ab", names, strict=True))[one.image]) for one in operations]
+    log = root / "me-1.jsonl"
+    lines = [json.dumps(json.loads(one.line()), indent=None, separators=(",", ":")) + "\n" for one in named]
+    log.write_bytes("".join(lines).encode() if spaced else b"".join(one.line() for one in named))
+    whole, heads = Fold(), Fold()
+    whole.extend((one for one, _ in read_log(log, Counter())), "me")
+    heads.extend(read_heads(log, Counter()), "me")
+    assert (len(heads), heads.clock, heads.images()) == (len(whole), whole.clock, whole.images())
+    for image in whole.images():
+        assert heads.summary(image) == whole.summary(image)
+        assert heads.image(image) == whole.image(image)
+        drawn = Counter((mark.shape.name, type(mark.shape).__name__.lower(), "me") for mark in whole.image(image).marks)
+        assert heads.summary(image).marks == drawn
+
+
+def test_a_damaged_shape_is_named_when_its_image_is_asked_for(tmp_path: Path) -> None:
+    paint = project(tmp_path, add("ok", 1, CAT), {**add("x", 2, {**CAT, "x": 1e300}), "image": "b"})
+    log = paint / "strokes" / "me-1.jsonl"
+    fold = Fold()
+    fold.extend(read_heads(log, Counter()), "me")
+    assert fold.summary("b").marks.total() == 1
+    assert len(fold.image("a").marks) == 1
+    with pytest.raises(FormatError, match=r"'x' is 1e\+300"):
+        fold.image("b")
+    log.unlink()
+    with pytest.raises(FormatError, match="cannot be read"):
+        fold.image("b")
+    log.write_text(json.dumps(add("z", 1, CAT)) + "\n" * 400)
+    with pytest.raises(FormatError, match="the log was changed"):
+        fold.image("b")
 
 
 def project(root: Path, *lines: dict[str, Any]) -> Path:

@@ -13,7 +13,7 @@ from PIL import Image
 from underpaint.annotations.jsonl import read_hints, write_hints
 from underpaint.core.atomic import atomic_folder, within, write_atomic
 from underpaint.core.errors import DataError, FormatError, HintError, UnderpaintError
-from underpaint.core.inside import leads_out, lies_in, real
+from underpaint.core.inside import leads_out, lies_in, real, those_in
 from underpaint.datasets.convert import plan_conversion
 from underpaint.datasets.hints import read_any_hints
 from underpaint.datasets.open import open_dataset
@@ -59,7 +59,9 @@ def test_links_are_followed_to_their_end(tmp_path: Path) -> None:
     (inner / "here").symlink_to(".")
     (inner / "self").symlink_to("self")
     (tmp_path / "door").symlink_to(inner)
-    seen = {name: lies_in(inner / name, inner) for name in ("a/b", "out/a", "up", "here/here/a", "self", "up/inner")}
+    names = ("a/b", "out/a", "up", "here/here/a", "self", "up/inner")
+    seen = {name: lies_in(inner / name, inner) for name in names}
+    assert list(those_in([inner / name for name in names], inner)) == [inner / name for name in names if seen[name]]
     assert seen == {"a/b": True, "out/a": False, "up": False, "here/here/a": True, "self": True, "up/inner": True}
     assert lies_in(tmp_path / "door" / "a", inner)
     assert real(tmp_path / "door" / "a") == real(inner) / "a"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 LONGEST = 4096
@@ -28,3 +29,13 @@ def real(path: Path) -> Path:
 def lies_in(path: Path, folder: Path) -> bool:
     """Whether a path, behind all links, lies in a folder or is the folder itself."""
     return real(path).is_relative_to(real(folder))
+
+
+def those_in(paths: Iterable[Path], folder: Path) -> Iterator[Path]:
+    """The paths that lie in a folder (`lies_in`), with one look at each of their own folders."""
+    inside: dict[Path, bool] = {}
+    for path in paths:
+        if path.parent not in inside:
+            inside[path.parent] = lies_in(path.parent, folder)
+        if (inside[path.parent] and not path.is_symlink()) or lies_in(path, folder):
+            yield path

@@ -20,10 +20,10 @@ def contradictions(site: Site) -> Iterator[tuple[str, tuple[str, str], tuple[str
     class from another. Boxes contradict nothing: other things may lie in them.
     """
     for name in site.fold.images():
-        marks = site.marks(name).marks
         one = site.by_name.get(name)
-        if one is None or len({mark.by for mark in marks}) < 2 or one.size == UNREADABLE:
+        if one is None or len({by for _, _, by in site.summary(name).marks}) < 2 or one.size == UNREADABLE:
             continue
+        marks = site.marks(name).marks
         covered = [(mark, pixels) for mark in marks if len(pixels := covered_pixels(mark, one.size))]
         said = set()
         for place, (first, its) in enumerate(covered):

@@ -30,7 +30,7 @@ SHOWN = 24
 """Photographs that the results show."""
 
 LOOK_AGAIN = 10.0
-"""Seconds between two looks for photographs that came or went."""
+"""Seconds between two looks for photographs that came or went; longer where a look takes long."""
 
 
 class Office:
@@ -75,9 +75,12 @@ class Office:
         one.add_done_callback(self._background.discard)
 
     async def _look_again(self) -> None:
+        took = 0.0
         while True:
-            await asyncio.sleep(LOOK_AGAIN)
+            await asyncio.sleep(max(LOOK_AGAIN, 20 * took))
+            began = time.monotonic()
             came, went = await asyncio.to_thread(self.site.look_again)
+            took = time.monotonic() - began
             if came or went:
                 await self.news.say("data", {"came": len(came), "went": len(went)})
 
@@ -114,7 +117,7 @@ class Office:
     def model_info(self) -> dict[str, Any]:
         """What the page says of the model."""
         state, site = self.model.state, self.site
-        marked = {mark.shape.name for name in site.fold.images() for mark in site.marks(name).marks}
+        marked = site.marked_classes()
         trained = [run for run in self.runs.known.values() if run.finished]
         kind = "quick" if state.knows else "network" if trained else "none"
         return {
@@ -209,10 +212,14 @@ class Office:
     def _facts(self) -> list[tuple[str, list[str]]]:
         """What the report says."""
         site = self.site
-        folded = [site.marks(name) for name in site.fold.images()]
+        folded = [site.summary(name) for name in site.fold.images()]
         seconds = sum(one.seconds for one in folded)
-        kinds = Counter(type(mark.shape).__name__.lower() for one in folded for mark in one.marks)
-        people = Counter(mark.by for one in folded for mark in one.marks)
+        kinds: Counter[str] = Counter()
+        people: Counter[str] = Counter()
+        for one in folded:
+            for (_, kind, by), count in one.marks.items():
+                kinds[kind] += count
+                people[by] += count
         random = site.answers.summary()
         runs = [f"{run.id}: {run.method}, {self.runs.state(run)}, step {run.step}" for run in self.runs.known.values()]
         accuracy = f"right at {random['right']} of {random['asked']} random places, 95 % interval "

@@ -19,8 +19,8 @@ FILTERS = ("", "new", "marked", "done", "unreadable")
 
 def row_of(office: Office, one: Photograph) -> dict[str, Any]:
     """What the list shows of a photograph."""
-    folded = office.site.marks(one.name)
-    tags = folded.tags
+    said_of = office.site.summary(one.name)
+    tags = said_of.tags
     said = {key: sorted(getattr(tags, key)) if tags is not None else [] for key in ("present", "absent", "boxed")}
     height, width = one.size
     return {
@@ -28,7 +28,7 @@ def row_of(office: Office, one: Photograph) -> dict[str, Any]:
         "name": one.name,
         "width": width,
         "height": height,
-        "marks": len(folded.marks),
+        "marks": said_of.marks.total(),
         "tags": said,
         "state": state_of(office, one),
         "worth": round(office.model.worth(one.name), 3),
@@ -41,7 +41,7 @@ def state_of(office: Office, one: Photograph) -> str:
     """``new``, ``marked``, ``done`` or ``unreadable``."""
     if one.size == UNREADABLE:
         return "unreadable"
-    folded = office.site.marks(one.name)
+    folded = office.site.summary(one.name)
     if folded.state == "done":
         return "done"
     return "marked" if folded.marks or folded.tags is not None else "new"

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from underpaint.annotations.parsing.fields import Fields
-from underpaint.annotations.strokes.fold import Fold, Folded
-from underpaint.annotations.strokes.log import LogWriter, logs, read_log, writer_of
+from underpaint.annotations.strokes.fold import Fold, Folded, Summary
+from underpaint.annotations.strokes.log import LogWriter, logs, read_heads, writer_of
 from underpaint.annotations.strokes.operations import Add, Operation, read_id, read_what
 from underpaint.annotations.strokes.project import (
     PROJECT,
@@ -28,7 +28,7 @@ from underpaint.annotations.strokes.project import (
 from underpaint.core.atomic import write_atomic
 from underpaint.core.classes import BACKGROUND
 from underpaint.core.errors import DataError, FormatError
-from underpaint.core.inside import lies_in
+from underpaint.core.inside import those_in
 from underpaint.datasets.annotated import PAINT, images_of
 from underpaint.datasets.folder import own_classes
 from underpaint.datasets.open import open_dataset
@@ -105,7 +105,7 @@ class Site:
         self._writers: dict[str, LogWriter] = {}
         self.answers = Answers(self.folder)
         for log in logs(self.folder):
-            self.fold.extend((one for one, _ in read_log(log, self.remarks)), writer_of(log))
+            self.fold.extend(read_heads(log, self.remarks), writer_of(log))
 
     @classmethod
     def open(cls, data: Path, folder: Path | None = None) -> Site:
@@ -155,6 +155,14 @@ class Site:
         """What is said of a photograph."""
         return self.fold.image(name)
 
+    def summary(self, name: str) -> Summary:
+        """What is said of a photograph, without its shapes."""
+        return self.fold.summary(name)
+
+    def marked_classes(self) -> set[str]:
+        """The classes that any mark shows."""
+        return {name for image in self.fold.images() for name in self.summary(image).classes}
+
     def set_classes(self, record: Mapping[str, Any]) -> None:
         """Take the classes that a person named on the page.
 
@@ -172,8 +180,7 @@ class Site:
                 accepted=", ".join(before),
                 fix="change the data set's class list, and start again",
             )
-        used = {mark.shape.name for name in self.fold.images() for mark in self.marks(name).marks}
-        if lost := sorted((set(before) & used) - set(after)):
+        if lost := sorted((set(before) & self.marked_classes()) - set(after)):
             raise FormatError(
                 f"marks show the class {lost[0]!r}, which the list leaves out",
                 where="classes",
@@ -292,9 +299,10 @@ def _photographs(data: Path) -> tuple[dict[int, Photograph], tuple[str, ...]]:
         own = data / "classes.txt"
         classes = own_classes(own).names if own.is_file() else ()
     found = {}
+    inside = set(those_in(images.values(), data))  # a link that leads out of the folder is not followed
     for name, path in images.items():
-        if not lies_in(path, data):
-            continue  # a link that leads out of the folder is not followed
+        if path not in inside:
+            continue
         found[number_of(name)] = Photograph(number_of(name), name, path, path.stat().st_mtime_ns // 1_000_000)
     return found, classes
 

@@ -7,15 +7,17 @@ import re
 import secrets
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from underpaint.annotations.parsing.fields import Fields
-from underpaint.annotations.strokes.operations import Operation, read_operation
+from underpaint.annotations.strokes.operations import MAX_ID, Add, Operation, read_operation
 from underpaint.annotations.strokes.project import STROKES
 from underpaint.core.atomic import sync
 from underpaint.core.errors import DataError, FormatError
 from underpaint.core.json_text import parse_json
 from underpaint.core.regular import open_regular
+from underpaint.hints.types import Shape
 
 MAX_BYTES = 4 << 30
 """The limit of a log, which is read line by line."""
@@ -27,6 +29,49 @@ TORN = "last line of a log without its end, as a writer leaves it that was stopp
 
 NAME = re.compile(r"[a-z0-9_]{1,40}")
 """What a person's name becomes in the name of a log."""
+
+
+HEAD = re.compile(
+    rb'\{"id": "([A-Za-z0-9_-]{1,%d})", "n": (\d{1,15}), "at": (\d{1,15}(?:\.\d{1,9})?), '
+    rb'"image": "([^"\\\x00-\x1f]+)", "op": "add", '
+    rb'"hint": \{"kind": "(click|scribble|box|polygon|bitmap)", "class": "([^"\\\x00-\x1f]+)", [^\n]*\}\}\n' % MAX_ID
+)
+"""A line of a log that draws a shape, as `Operation.line` writes it. A line of another form is read completely."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """An operation that drew a shape, of which only the beginning of its line was looked at; `read` reads the rest.
+
+    Args:
+        id, n, at, image: As those of an `Operation`.
+        name: The class.
+        kind: The kind of the shape.
+        log: The log.
+        start: The byte at which the line begins.
+    """
+
+    id: str
+    n: int
+    at: float
+    image: str
+    name: str
+    kind: str
+    log: Path
+    start: int
+
+    def read(self) -> Shape:
+        """The shape.
+
+        Raises:
+            FormatError: the log is gone, or the line makes no sense.
+            HintError: a shape that makes no sense.
+        """
+        for one, _ in read_log(self.log, Counter(), start=self.start):
+            if one.id == self.id and isinstance(one.what, Add):
+                return one.what.hint
+            break
+        raise FormatError("the log was changed while it was in use", where=self.log, fix="start the command again")
 
 
 def logs(project: Path) -> list[Path]:
@@ -54,6 +99,38 @@ def read_log(path: Path, remarks: Counter[str], *, start: int = 0) -> Iterator[t
         FormatError: a line that is no operation, with file and line number where ``start`` is 0.
         HintError: a shape that makes no sense.
     """
+    for line, place, where in _lines(path, remarks, start):
+        if line.strip():
+            yield read_operation(Fields(parse_json(_text(line, where), where), where)), place + len(line)
+
+
+def read_heads(path: Path, remarks: Counter[str]) -> Iterator[Operation | Head]:
+    """The operations of a log, of drawn shapes only their heads: about forty times as fast as `read_log`.
+
+    Whether the shape itself makes sense is seen when it is read.
+
+    Args:
+        path: The log.
+        remarks: As that of `read_log`.
+
+    Raises:
+        FormatError, HintError: as `read_log`.
+    """
+    names: dict[bytes, str] = {}
+    for line, place, where in _lines(path, remarks, 0):
+        if found := HEAD.fullmatch(line):
+            identifier, n, at, *texts = found.groups()
+            try:
+                image, kind, name = (names.setdefault(text, text.decode()) for text in texts)
+            except UnicodeDecodeError as error:
+                raise FormatError(f"not UTF-8 text: {error}", where=where) from None
+            yield Head(identifier.decode(), int(n), float(at), image, name, kind, path, place)
+        elif line.strip():
+            yield read_operation(Fields(parse_json(_text(line, where), where), where))
+
+
+def _lines(path: Path, remarks: Counter[str], start: int) -> Iterator[tuple[bytes, int, str]]:
+    """The whole lines of a log, each with its first byte and with its place in words."""
     number, place = 0, start
     try:
         with open_regular(path, max_bytes=MAX_BYTES) as file:
@@ -66,9 +143,8 @@ def read_log(path: Path, remarks: Counter[str], *, start: int = 0) -> Iterator[t
                         raise FormatError("the line is too long", where=where, accepted=f"{MAX_LINE} bytes")
                     remarks[f"{TORN} ({path.name})"] += 1
                     return
+                yield line, place, where
                 place += len(line)
-                if line.strip():
-                    yield read_operation(Fields(parse_json(_text(line, where), where), where)), place
     except OSError as error:
         raise FormatError(f"the log cannot be read: {error.strerror or error}", where=path) from None
 

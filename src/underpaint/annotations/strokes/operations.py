@@ -56,7 +56,7 @@ class SetState:
 What = Add | Delete | Retag | SetState
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Operation:
     """One thing that a person did.
 
