@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from PIL import Image
 from tests.serve.conftest import HOST, TOKEN, Page, opened, photographs
 
 from underpaint.core.errors import ConfigError
+from underpaint.serve import guard
 from underpaint.serve.guard import BODY, HEADERS, WRITES
 from underpaint.serve.people import FAILURES
 from underpaint.serve.server import paint
@@ -270,12 +272,14 @@ def test_an_operation_that_makes_no_sense_keeps_none_of_its_request(page: Page, 
     assert not list((page.office.site.folder / "strokes").iterdir())
 
 
-def test_sizes_and_rates(page: Page) -> None:
+def test_sizes_and_rates(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     one = page.ids[0]
+    now = time.monotonic()
+    monkeypatch.setattr(guard.time, "monotonic", lambda: now)  # a busy machine may answer fewer in a second
     many = [add(f"m{n}", one) for n in range(MAX_OPS + 1)]
     assert page.client.post("/api/v1/ops", json={"ops": many}).status_code == 400
-    said = [page.client.post("/api/v1/ops", json={"ops": []}).status_code for _ in range(3 * WRITES)]
-    assert 429 in said
+    said = [page.client.post("/api/v1/ops", json={"ops": []}).status_code for _ in range(WRITES + 1)]
+    assert said[-2:] == [429, 429]
     assert page.client.get("/api/v1/project").status_code == 200, "reading is no writing"
 
 
