@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from underpaint.core.errors import ConfigError, DataError
 from underpaint.kernels.bilateral.coordinates import image_features
 from underpaint.kernels.bilateral.lattice_torch import TorchLattice
-from underpaint.kernels.meanfield import CrfParameters, mean_field, mean_fields
+from underpaint.kernels.meanfield import CrfParameters, KeptKernels, mean_field, mean_fields
 
 Floats = NDArray[np.float32]
 STRONG = CrfParameters(3, 3, 80, 13, 10)
@@ -162,3 +162,25 @@ def test_several_distributions_share_the_lattices_and_nothing_else() -> None:
     assert not np.array_equal(found[1], found[0])
     with pytest.raises(DataError, match="shapes"):
         mean_fields([p, p[:2]], image, STRONG)
+
+
+def test_kept_kernels_change_nothing_and_are_those_of_the_last_image() -> None:
+    (p, image), kept = scene(), KeptKernels()
+    other = p[::-1].copy()
+    mean_field(p, image, STRONG, kept)
+    first = kept.kernels
+    assert np.array_equal(mean_field(other, image, STRONG, kept), mean_field(other, image, STRONG))
+    assert kept.kernels is first
+    turned = np.ascontiguousarray(image[::-1])
+    for given, pixels, parameters in (
+        (p, turned, STRONG),
+        (p, turned, WEAK),
+        (p[:3], turned, WEAK),
+        (p, image, STRONG),
+    ):
+        found = mean_field(given, pixels, parameters, kept)
+        assert np.array_equal(found, mean_field(given, pixels, parameters))
+    pixels = image.copy()
+    mean_field(p, pixels, STRONG, kept)
+    pixels[:] = turned
+    assert np.array_equal(mean_field(p, pixels, STRONG, kept), mean_field(p, turned, STRONG))

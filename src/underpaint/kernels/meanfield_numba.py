@@ -14,7 +14,7 @@ from underpaint.kernels.bilateral.coordinates import image_features
 from underpaint.kernels.bilateral.filter import blur, collect
 from underpaint.kernels.bilateral.lattice import Lattice
 from underpaint.kernels.jit import prepare
-from underpaint.kernels.meanfield import CrfParameters
+from underpaint.kernels.meanfield import CrfParameters, KeptKernels
 from underpaint.kernels.vectors import empty_rows
 
 Floats = NDArray[np.float32]
@@ -23,11 +23,13 @@ LEAST = 1e-5
 """Probabilities are clipped to this before the logarithm, as in the published methods that use a dense CRF."""
 
 
-def infer(distributions: Sequence[Floats], image: NDArray[np.uint8], parameters: CrfParameters) -> list[Floats]:
+def infer(
+    distributions: Sequence[Floats], image: NDArray[np.uint8], parameters: CrfParameters, kept: KeptKernels | None
+) -> list[Floats]:
     """As `meanfield.mean_fields`, for arguments that have been checked."""
     threads = prepare(steps.step, purpose="mean-field inference", seconds=10)
     classes, height, width = distributions[0].shape
-    kernels = _kernels(image, parameters, classes) if parameters.iterations else None
+    kernels = _kernels_of(image, parameters, classes, kept or KeptKernels()) if parameters.iterations else None
     results = []
     for given in distributions:
         rows = empty_rows(height * width, classes)
@@ -41,7 +43,7 @@ def infer(distributions: Sequence[Floats], image: NDArray[np.uint8], parameters:
     return results
 
 
-class _Kernels(NamedTuple):
+class Kernels(NamedTuple):
     """Both kernels of an image: lattices, pixels in them, memory for the sums, factors of the messages."""
 
     lattices: tuple[Lattice, Lattice]
@@ -50,16 +52,26 @@ class _Kernels(NamedTuple):
     scales: tuple[float, float]
 
 
-def _kernels(image: NDArray[np.uint8], parameters: CrfParameters, classes: int) -> _Kernels:
+def _kernels_of(image: NDArray[np.uint8], parameters: CrfParameters, classes: int, kept: KeptKernels) -> Kernels:
+    """The kernels that are kept, if they are those of this image and of these settings, or new ones, kept from now."""
+    settings = (parameters, classes)
+    if kept.kernels is None or kept.image is None or kept.settings != settings or not np.array_equal(kept.image, image):
+        kept.kernels = None  # the memory of both would be needed at once
+        kept.kernels = _kernels(image, parameters, classes)
+        kept.image, kept.settings = image.copy(), settings
+    return kept.kernels
+
+
+def _kernels(image: NDArray[np.uint8], parameters: CrfParameters, classes: int) -> Kernels:
     smoothness = _lattice(image, parameters.gaussian_xy, None)
     appearance = _lattice(image, parameters.bilateral_xy, parameters.bilateral_rgb)
     one, two = _embed(smoothness, classes), _embed(appearance, classes)
     scales = parameters.gaussian_compat * smoothness.factor, parameters.bilateral_compat * appearance.factor
     buffers = _buffers(smoothness, one.entries), _buffers(appearance, two.entries)
-    return _Kernels((smoothness, appearance), (one, two), buffers, scales)
+    return Kernels((smoothness, appearance), (one, two), buffers, scales)
 
 
-def _iterate(rows: Floats, classes: int, kernels: _Kernels, iterations: int, threads: int) -> None:
+def _iterate(rows: Floats, classes: int, kernels: Kernels, iterations: int, threads: int) -> None:
     """Replace the clipped unary probabilities by the distribution after all iterations."""
     (smoothness, appearance), (one, two) = kernels.lattices, kernels.embeddings
     tiles, scales = smoothness.tiles, kernels.scales

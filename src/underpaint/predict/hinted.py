@@ -15,7 +15,7 @@ from underpaint.features.bank import ImageFeatures
 from underpaint.features.linear import NEVER
 from underpaint.hints.rasterise import UNKNOWN, Mask
 from underpaint.hints.types import Kind
-from underpaint.kernels.meanfield import mean_field
+from underpaint.kernels.meanfield import KeptKernels, mean_field
 from underpaint.methods.local_global.combine import AVERAGED_LABELS
 from underpaint.models.linear import LinearHead
 
@@ -31,11 +31,13 @@ class LinearMasks:
         head: The decoder.
         background: Index of the background class, or None.
         crf: Whether masks of hinted photographs are sharpened along the edges of the photograph.
+        kept: What stays of one photograph for its next mask.
     """
 
     head: LinearHead
     background: int | None
     crf: bool = True
+    kept: KeptKernels | None = None
 
     @property
     def learned(self) -> Flags:
@@ -77,7 +79,7 @@ class LinearMasks:
         scores = self.scores(features)[torch.from_numpy(classes)]
         within = _within(_planes(scores, features.padded, seen).softmax(0).numpy(), still, classes)
         if self.crf and len(classes) > 1:
-            within = _within(mean_field(within, still.picture, AVERAGED_LABELS), still, classes)
+            within = _within(mean_field(within, still.picture, AVERAGED_LABELS, self.kept), still, classes)
         index = classes.astype(np.uint8)[_best(torch.from_numpy(np.ascontiguousarray(within)), labelled.shape)]
         return np.where(labelled == UNKNOWN, index, labelled)
 

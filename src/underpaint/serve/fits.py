@@ -65,7 +65,7 @@ class Fits:
         """
         before, self.model = self.model, None
         learnt = read_training_data(self._data, hints=[self._project], lenient=True)
-        planned = plan_training(learnt, {}, "quick")
+        planned = plan_training(learnt, {}, "quick", recorded=False)
         if before is None or self._last is None or not _alike(before.plan, planned):
             return self._anew(learnt)
         images = hinted_images(planned)

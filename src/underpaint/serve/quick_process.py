@@ -35,6 +35,7 @@ from underpaint.core.rng import generator
 from underpaint.data.hinted import at_working_size
 from underpaint.features.doubt import Doubt, Spot
 from underpaint.imagefiles.rule import read_image
+from underpaint.kernels.meanfield import KeptKernels
 from underpaint.serve.fits import Fits
 from underpaint.serve.pictures import index_png
 from underpaint.serve.site import number_of
@@ -105,6 +106,7 @@ class QuickProcess:
         self._fitted = -1
         self._fit_number = 0
         self._done: dict[str, int] = {}
+        self._kept = KeptKernels()
         self._numbers = np.arange(256, dtype=np.uint8)
 
     def run(self) -> None:
@@ -175,7 +177,7 @@ class QuickProcess:
             return
         small = at_working_size(rgb, config.data.working)
         features = model.bank.features(small)
-        masks, size = model.masks(), (rgb.shape[0], rgb.shape[1])
+        masks, size = model.masks(kept=self._kept), (rgb.shape[0], rgb.shape[1])
         image = model.images.training_image(name, rgb) if name in model.images.names else None
         if image is not None:
             index = masks.hinted(features, image, model.images.labelled(name))

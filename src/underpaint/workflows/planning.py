@@ -138,7 +138,12 @@ class Plan:
 
 
 def plan_training(
-    learnt: TrainingData, settings: Settings, method: AnyMethod = "auto", *, where: object = "settings"
+    learnt: TrainingData,
+    settings: Settings,
+    method: AnyMethod = "auto",
+    *,
+    where: object = "settings",
+    recorded: bool = True,
 ) -> Plan:
     """Choose the method, resolve and check all settings, without training.
 
@@ -147,6 +152,7 @@ def plan_training(
         settings: Of the recipes and of the call.
         method: As `underpaint.plan` takes it.
         where: Where the settings come from, for messages.
+        recorded: Whether `Plan.source` is filled, for which all photographs are read.
 
     Raises:
         UnderpaintError: as `underpaint.plan`.
@@ -187,7 +193,7 @@ def plan_training(
             *checked.notes,
             *_crowded(config.train.workers, usable_cores()),
         ),
-        source=_source(learnt, kinds, trained),
+        source=_source(learnt, kinds, trained) if recorded else {},
     )
 
 

@@ -1,31 +1,32 @@
-/** Small pictures of photographs, with their masks over them, fetched when they come into sight. */
+/** Small pictures of photographs, with their masks over them: fetched when they come into sight, let go when they leave. */
 
 import { el } from "./dom.js";
 import { coloured } from "./overlay.js";
 
 const AT_ONCE = 3;
+const LONGEST = 480;
 
 export class Pictures {
-  /** @type {(() => Promise<void>)[]} */
+  /** @type {Element[]} */
   #queue = [];
   #running = 0;
-  /** @type {Map<Element, () => Promise<void>>} */
-  #waiting = new Map();
+  /** How each picture is fetched, and how it is let go. @type {WeakMap<Element, {show: () => Promise<void>, hide: () => void}>} */
+  #ways = new WeakMap();
+  /** Those that are in sight or nearly so. @type {Set<Element>} */
+  #near = new Set();
   #abort = new AbortController();
-  /** @type {string[]} */
-  #addresses = [];
 
   /** @param {import("./api.js").Api} api */
   constructor(api) {
     this.api = api;
-    this.observer = new IntersectionObserver((entries) => this.#seen(entries), { rootMargin: "300px" });
+    this.observer = new IntersectionObserver((entries) => this.#seen(entries), { rootMargin: "600px" });
   }
 
   close() {
     this.#abort.abort();
     this.observer.disconnect();
     this.#queue = [];
-    this.#addresses.forEach((address) => URL.revokeObjectURL(address));
+    for (const element of this.#near) this.#ways.get(element)?.hide();
   }
 
   /**
@@ -35,9 +36,11 @@ export class Pictures {
   photograph(path, query, alt) {
     const image = el("img", { alt, decoding: "async" });
     this.#when(image, async () => {
-      const address = URL.createObjectURL(await this.api.blob(path, query, this.#abort.signal));
-      this.#addresses.push(address);
-      image.src = address;
+      const picture = await this.api.blob(path, query, this.#abort.signal);
+      if (this.#near.has(image)) image.src = URL.createObjectURL(picture);
+    }, () => {
+      URL.revokeObjectURL(image.src);
+      image.removeAttribute("src");
     });
     return image;
   }
@@ -51,38 +54,43 @@ export class Pictures {
     this.#when(canvas, async () => {
       const picture = await coloured(await this.api.blob(path, query, this.#abort.signal));
       if (!picture) return;
-      canvas.width = picture.width;
-      canvas.height = picture.height;
-      canvas.getContext("2d")?.drawImage(picture, 0, 0);
+      const scale = Math.min(1, LONGEST / Math.max(picture.width, picture.height));
+      if (this.#near.has(canvas)) {
+        canvas.width = Math.max(1, Math.round(scale * picture.width));
+        canvas.height = Math.max(1, Math.round(scale * picture.height));
+        canvas.getContext("2d")?.drawImage(picture, 0, 0, canvas.width, canvas.height);
+      }
       picture.close();
+    }, () => {
+      canvas.width = canvas.height = 1;
     });
     return canvas;
   }
 
-  /** @param {Element} element @param {() => Promise<void>} work */
-  #when(element, work) {
-    this.#waiting.set(element, work);
+  /** @param {Element} element @param {() => Promise<void>} show @param {() => void} hide */
+  #when(element, show, hide) {
+    this.#ways.set(element, { show, hide });
     this.observer.observe(element);
   }
 
   /** @param {IntersectionObserverEntry[]} entries */
   #seen(entries) {
     for (const { isIntersecting, target } of entries) {
-      const work = this.#waiting.get(target);
-      if (!isIntersecting || !work) continue;
-      this.#waiting.delete(target);
-      this.observer.unobserve(target);
-      this.#queue.push(work);
+      if (isIntersecting && !this.#near.has(target)) {
+        this.#near.add(target);
+        this.#queue.push(target);
+      } else if (!isIntersecting && this.#near.delete(target)) this.#ways.get(target)?.hide();
     }
     this.#work();
   }
 
   #work() {
     while (this.#running < AT_ONCE && this.#queue.length) {
+      const element = this.#queue.shift();
+      if (!element || !this.#near.has(element)) continue;
       this.#running++;
-      const work = this.#queue.shift();
       // A picture that does not come leaves its place empty; its name and state say the rest.
-      void work?.().catch(() => undefined).finally(() => {
+      void this.#ways.get(element)?.show().catch(() => undefined).finally(() => {
         this.#running--;
         this.#work();
       });
