@@ -1,4 +1,4 @@
-"""Where the next stroke is worth most: strokes and a person's seconds to a share of dense supervision, by strategy.
+"""Where the next stroke helps most: strokes and a person's seconds to a share of dense supervision, by strategy.
 
     python -m benchmarks.next_stroke DATA --seeds 0,1,2 -o benchmarks/results/next-stroke-NAME.json
 
@@ -33,10 +33,10 @@ from underpaint.datasets.folder import DataFolder
 from underpaint.datasets.open import open_dataset
 from underpaint.evaluation.confusion import confusion, scores
 from underpaint.features.bank import FeatureBank, ImageFeatures
-from underpaint.features.doubt import SPREAD, Doubt, Spot
 from underpaint.features.linear import PENALTY, STEPS, LinearModel, fit_linear
 from underpaint.features.pixels import DENSITY
 from underpaint.features.store import usual_store
+from underpaint.features.uncertainty import SPREAD, Spot, Uncertainty
 from underpaint.hints.rasterise import stroke_pixels
 from underpaint.imagefiles.images import image_size, read_rgb
 from underpaint.methods.registry import make_method
@@ -154,7 +154,7 @@ class Session:
             columns = np.concatenate(self.rows)
             self.model = fit_linear(columns, sets, labels, penalty=self.penalty, start=self.model, steps=steps)
 
-    def doubts(self) -> list[Doubt]:
+    def uncertainties(self) -> list[Uncertainty]:
         """Of every photograph of the pool."""
         assert self.model is not None
         masks = masks_of(self.model, self.pool[0].channels)
@@ -164,7 +164,7 @@ class Session:
             size = (photograph.truth.shape[0], photograph.truth.shape[1])
             given = masks.scores(photograph.features)
             padded = photograph.features.padded
-            found.append(Doubt.of(given, learned, padded=padded, seen=size, marked=photograph.marked))
+            found.append(Uncertainty.of(given, learned, padded=padded, seen=size, marked=photograph.marked))
         return found
 
     def errors(self, number: int) -> tuple[int, int, int]:
@@ -240,16 +240,18 @@ def uncertain(session: Session, *, mixed: bool = False) -> Iterator[list[At]]:
         if session.model is None:
             yield next(first)
             continue
-        doubts = session.doubts()
-        best = [_place(n, spot, drawn=False) for n, d in enumerate(doubts) if (spot := d.best()) is not None]
-        order = session.rng.permutation(len(doubts)) if mixed else ()
-        drawn = [_place(n, spot, drawn=True) for n in order if (spot := doubts[n].at_random(session.rng)) is not None]
+        uncertainties = session.uncertainties()
+        best = [_place(n, spot, drawn=False) for n, d in enumerate(uncertainties) if (spot := d.best()) is not None]
+        order = session.rng.permutation(len(uncertainties)) if mixed else ()
+        drawn = [
+            _place(n, spot, drawn=True) for n in order if (spot := uncertainties[n].at_random(session.rng)) is not None
+        ]
         asked = choose_places(best, drawn, ROUND)
         yield [_pixel(session, place) for place in asked] or next(first)
 
 
 def _place(number: int, spot: Spot, *, drawn: bool) -> Place:
-    return Place(f"{number:06d}", spot.x, spot.y, 0.0, spot.doubt, None, None, drawn)
+    return Place(f"{number:06d}", spot.x, spot.y, 0.0, spot.uncertainty, None, None, drawn)
 
 
 def _pixel(session: Session, place: Place) -> At:

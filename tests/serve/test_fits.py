@@ -85,7 +85,7 @@ def test_fits_that_go_on_and_exact_fits(site: Site) -> None:
 def test_masks_equal_those_of_the_command(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     marker = Marker(site)
     said: list[dict[str, Any]] = []
-    for kind in ("masks", "doubt"):
+    for kind in ("masks", "uncertainty"):
         (site.folder / "cache" / kind).mkdir(parents=True)
     monkeypatch.setattr(quick_process, "_answer", said.append)
     process = quick_process.QuickProcess(site.data, site.folder)

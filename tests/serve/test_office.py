@@ -84,7 +84,7 @@ def test_of_two_starts_at_once_one_is_refused(tmp_path: Path, monkeypatch: pytes
     assert isinstance(second, RunError)
 
 
-def test_places_come_by_doubt_and_every_fourth_by_chance(tmp_path: Path) -> None:
+def test_places_come_by_uncertainty_and_every_fourth_by_chance(tmp_path: Path) -> None:
     made = site(tmp_path)
     names = list(made.by_name)
 

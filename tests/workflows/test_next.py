@@ -1,4 +1,4 @@
-"""``next``: where the next hint is worth most, at most one place a photograph, the same for the same hints."""
+"""``next``: where the next hint helps most, at most one place a photograph, the same for the same hints."""
 
 from __future__ import annotations
 
@@ -37,12 +37,15 @@ def unhinted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def place(image: str, doubt: float, *, random: bool = False) -> Place:
-    return Place(image, 1, 1, 1, doubt, "a", "b", random)
+def place(image: str, uncertainty: float, *, random: bool = False) -> Place:
+    return Place(image, 1, 1, 1, uncertainty, "a", "b", random)
 
 
 def test_every_fourth_place_is_drawn_and_no_photograph_comes_twice() -> None:
-    best = [place(name, doubt) for name, doubt in (("a", 1), ("b", 3), ("c", 2), ("d", 3), ("e", 0.5), ("f", 0.1))]
+    best = [
+        place(name, uncertainty)
+        for name, uncertainty in (("a", 1), ("b", 3), ("c", 2), ("d", 3), ("e", 0.5), ("f", 0.1))
+    ]
     drawn = [place(name, 0, random=True) for name in ("b", "f", "a", "d", "e", "c")]
     found = choose_places(best, drawn, 6)
     assert [(p.image, p.random) for p in found] == [
@@ -66,8 +69,8 @@ def test_places_lie_in_their_photographs_and_repeat(scenes: Path, scribbles: Pat
         assert 0 <= found.y < 64
         assert found.image.startswith("train-")
         assert re.fullmatch(r"\S+ or \S+\?", found.question)
-    doubts = [p.doubt for p in first.places if not p.random]
-    assert doubts == sorted(doubts, reverse=True)
+    uncertainties = [p.uncertainty for p in first.places if not p.random]
+    assert uncertainties == sorted(uncertainties, reverse=True)
     assert next_hints(scenes, hints=[scribbles], count=5).places == first.places
     others = [next_hints(scenes, hints=[scribbles], count=5, seed=seed).places[3] for seed in (1, 2)]
     assert any(other != first.places[3] for other in others)
@@ -111,7 +114,17 @@ def test_the_command_prints_json_and_draws_a_sheet(unhinted: Path, tmp_path: Pat
     assert done.exit_code == 0, done.output
     said = json.loads(done.stdout)
     assert len(said["places"]) == 3
-    assert set(said["places"][0]) == {"image", "x", "y", "radius", "doubt", "guess", "other", "random", "question"}
+    assert set(said["places"][0]) == {
+        "image",
+        "x",
+        "y",
+        "radius",
+        "uncertainty",
+        "guess",
+        "other",
+        "random",
+        "question",
+    }
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.size == (3 * 248 + 8, 288 + 8)
         at = said["places"][0]

@@ -42,7 +42,7 @@ def next_(
     set_: Settings = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
 ) -> None:
-    """Say in which photographs, and where in them, the next hint is worth most."""
+    """Say where the model is most uncertain: in which photographs, and where in them, to give the next hints."""
     from underpaint.cli.progress import Bar
     from underpaint.core.outputs import write_new
     from underpaint.core.paths import existing
@@ -72,9 +72,9 @@ def next_(
         typer.echo(json.dumps({"places": places, "notes": list(found.notes)}, indent=1))
         return
     for number, place in enumerate(found.places, start=1):
-        worth = "at random" if place.random else f"{place.doubt:.2f} bits"
+        why = "at random" if place.random else f"{place.uncertainty:.2f} bits"
         at = f"x={place.x:g}, y={place.y:g}"
-        typer.echo(printable(f"{number:3}  {place.image}  {at}  {place.question}  ({worth})"))
+        typer.echo(printable(f"{number:3}  {place.image}  {at}  {place.question}  ({why})"))
     for note in found.notes:
         typer.echo(printable(f"note: {note}"), err=True)
 

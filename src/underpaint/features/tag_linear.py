@@ -78,7 +78,7 @@ def fit_tags(features: Floats, present: Flags, known: Flags, *, penalty: float =
 def windows(cells: Floats) -> Floats:
     """(5, F) means over the whole of (F, h, w) features and over four windows of three quarters of each side.
 
-    What the encoder saw of a window includes its surroundings, which costs nothing more; the windows are worth 1 mIoU
+    What the encoder saw of a window includes its surroundings, which costs nothing more; the windows gain 1 mIoU
     of the labels.
     """
     height, width = cells.shape[1:]

@@ -43,7 +43,7 @@ def routes(office: Office) -> list[Route]:
         "images/{id:int}/tiles/{level:int}/{x:int}_{y:int}": api.tile,
         "images/{id:int}/thumb": api.thumb,
         "images/{id:int}/mask": api.mask,
-        "images/{id:int}/doubt": api.doubt,
+        "images/{id:int}/uncertainty": api.uncertainty,
         "next": api.next,
         "runs": api.runs,
         "runs/{run}": api.run,
@@ -197,9 +197,9 @@ class Api:
         index = await asyncio.to_thread(self.office.run_mask, source, one.name)
         return Response(index_png(index), headers={"cache-control": "no-store"}, media_type="image/png")
 
-    async def doubt(self, request: Request) -> Response:
+    async def uncertainty(self, request: Request) -> Response:
         """Where the quick model is unsure."""
-        return self._kept("doubt", self._photograph(request))
+        return self._kept("uncertainty", self._photograph(request))
 
     def _kept(self, kind: str, one: Photograph) -> Response:
         if not self.office.model.mask_revision(one.name):

@@ -60,7 +60,7 @@ class QuickModelProcess:
 
     async def start(self) -> None:
         """Start the process; it is started again whenever it ends, until `stop`."""
-        for kind in ("masks", "doubt"):
+        for kind in ("masks", "uncertainty"):
             (self._site.folder / "cache" / kind).mkdir(parents=True, exist_ok=True)
         self._runner = asyncio.create_task(self._run())
 
@@ -150,8 +150,8 @@ class QuickModelProcess:
         """How often the mask of an image was made; 0 for never."""
         return int(self.state.masks.get(name, {}).get("rev", 0))
 
-    def worth(self, name: str) -> float:
-        """The greatest doubt in an image, in bits; 0 where it is not known."""
+    def uncertainty(self, name: str) -> float:
+        """The greatest uncertainty in an image, in bits; 0 where it is not known."""
         place = self.state.masks.get(name, {}).get("place")
         return float(place["bits"]) if place else 0.0
 

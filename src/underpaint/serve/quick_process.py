@@ -6,10 +6,10 @@ It reads requests from its input, a JSON object a line, and writes answers to it
     {"model": {"knows": 2, "revision": 7, "seconds": 0.4, "fault": ""}}
     {"mask": {"image": "a", "revision": 7, "counts": [310, 90], "place": {...} or null, "random": {...} or null}}
 
-The mask of an image is the file ``cache/masks/NUMBER.png`` of the project, its doubt ``cache/doubt/NUMBER.png``. After
-a stroke the fit goes on from the last weights and the photograph on screen gets a new mask. When no stroke has come for
-a second, the fit is exact, and all masks are made again, the marked photographs first: they are those of
-`underpaint.quick`, to the byte.
+The mask of an image is the file ``cache/masks/NUMBER.png`` of the project, and the uncertainty of the model is
+``cache/uncertainty/NUMBER.png``. After a stroke the fit goes on from the last weights and the photograph on screen gets
+a new mask. When no stroke has come for a second, the fit is exact, and all masks are made again, the marked photographs
+first: they are those of `underpaint.quick`, to the byte.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from underpaint.core.classes import VOID
 from underpaint.core.errors import UnderpaintError
 from underpaint.core.rng import generator
 from underpaint.data.hinted import at_working_size
-from underpaint.features.doubt import Doubt, Spot
+from underpaint.features.uncertainty import Spot, Uncertainty
 from underpaint.imagefiles.rule import read_image
 from underpaint.kernels.meanfield import KeptKernels
 from underpaint.serve.fits import Fits
 from underpaint.serve.pictures import index_png
 from underpaint.serve.site import number_of
-from underpaint.workflows.next import doubt_of, place_of
+from underpaint.workflows.next import place_of, uncertainty_of
 from underpaint.workflows.quick_model import QuickModel
 
 PAUSE = 0.08
@@ -183,13 +183,14 @@ class QuickProcess:
             index = masks.hinted(features, image, model.images.labelled(name))
         else:
             index = masks.plain(features, (small.shape[0], small.shape[1]), size)
-        doubt = doubt_of(model, masks, name, rgb, features, image)
+        uncertainty = uncertainty_of(model, masks, name, rgb, features, image)
         index = self._numbers[index]
         number = number_of(name)
         write_atomic(self._project / "cache" / "masks" / f"{number}.png", index_png(index))
-        write_atomic(self._project / "cache" / "doubt" / f"{number}.png", index_png(_grey(doubt, len(doubt.classes))))
+        grey = index_png(_grey(uncertainty, len(uncertainty.classes)))
+        write_atomic(self._project / "cache" / "uncertainty" / f"{number}.png", grey)
         rng = generator(0, "paint", name, str(self._fitted))
-        spots = {"place": doubt.best(), "random": doubt.at_random(rng)}
+        spots = {"place": uncertainty.best(), "random": uncertainty.at_random(rng)}
         places = {key: self._place(name, spot, size) if spot else None for key, spot in spots.items()}
         counts = np.bincount(index.ravel(), minlength=256)[: len(data.classes)].tolist()
         _answer({"mask": {"image": name, "revision": self._fitted, "counts": counts, **places}})
@@ -197,7 +198,7 @@ class QuickProcess:
     def _place(self, name: str, spot: Spot, size: tuple[int, int]) -> dict[str, Any]:
         assert self._fits.model is not None
         place = place_of(name, spot, size, self._fits.model.plan.data, drawn=False)
-        return {"x": place.x, "y": place.y, "radius": place.radius, "bits": spot.doubt,
+        return {"x": place.x, "y": place.y, "radius": place.radius, "bits": spot.uncertainty,
                 "guess": place.guess, "other": place.other}  # fmt: skip
 
 
@@ -210,10 +211,10 @@ def page_numbers(learned: Sequence[str], page: Sequence[str]) -> np.ndarray:
     return numbers
 
 
-def _grey(doubt: Doubt, classes: int) -> np.ndarray:
+def _grey(uncertainty: Uncertainty, classes: int) -> np.ndarray:
     """The entropy as 0..255, 255 where all classes are equally probable."""
     most = np.log2(max(classes, 2))
-    return np.asarray(np.rint(np.clip(doubt.bits / most, 0, 1) * 255), np.uint8)
+    return np.asarray(np.rint(np.clip(uncertainty.bits / most, 0, 1) * 255), np.uint8)
 
 
 def _answer(record: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 LIMIT = 200
 """Photographs of one answer at most."""
 
-ORDERS = ("name", "worth", "doubt")
+ORDERS = ("name", "uncertainty")
 FILTERS = ("", "new", "marked", "done", "unreadable")
 
 
@@ -31,7 +31,7 @@ def row_of(office: Office, one: Photograph) -> dict[str, Any]:
         "marks": said_of.marks.total(),
         "tags": said,
         "state": state_of(office, one),
-        "worth": round(office.model.worth(one.name), 3),
+        "uncertainty": round(office.model.uncertainty(one.name), 3),
         "rev": one.changed,
         "mask": office.model.mask_revision(one.name),
     }
@@ -60,4 +60,4 @@ def ordered(office: Office, order: str, state: str) -> list[Photograph]:
     every = sorted(office.site.photographs.values(), key=lambda one: one.name)
     if state:
         every = [one for one in every if state_of(office, one) == state]
-    return every if order == "name" else sorted(every, key=lambda one: -office.model.worth(one.name))
+    return every if order == "name" else sorted(every, key=lambda one: -office.model.uncertainty(one.name))

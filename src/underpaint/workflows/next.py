@@ -21,7 +21,7 @@ from underpaint.data.samples import TrainingImage
 from underpaint.datasets.folder import DataFolder
 from underpaint.datasets.open import open_dataset
 from underpaint.features.bank import ImageFeatures
-from underpaint.features.doubt import SPREAD, Doubt, Spot
+from underpaint.features.uncertainty import SPREAD, Spot, Uncertainty
 from underpaint.hints.rasterise import covered_by
 from underpaint.hints.types import Hints
 from underpaint.imagefiles.images import image_size
@@ -46,7 +46,7 @@ class Place:
         image: Name of the image.
         x, y: Column and row in pixels of the image's own size.
         radius: Radius of the ring around the place in pixels.
-        doubt: Smoothed entropy there, in bits; 0 without a model.
+        uncertainty: Smoothed entropy there, in bits; 0 without a model.
         guess: The most probable class; None without a model.
         other: The second most probable class; None without one.
         random: Whether the place was drawn at random.
@@ -56,7 +56,7 @@ class Place:
     x: float
     y: float
     radius: float
-    doubt: float
+    uncertainty: float
     guess: str | None
     other: str | None
     random: bool
@@ -101,9 +101,9 @@ def next_hints(
     """Find the places where the next hints are expected to help most.
 
     The quick model is fitted on the existing hints. The value of a place is the smoothed entropy of the model's
-    prediction there, and 0 near marks (`Doubt`); the value of an image is that of its best place. Every fourth place is
-    drawn at random, in a random image. The same hints and seed give the same places. Without hints of at least two
-    classes there is no model, and all places are drawn at random.
+    prediction there, and 0 near marks (`Uncertainty`); the value of an image is that of its best place. Every fourth
+    place is drawn at random, in a random image. The same hints and seed give the same places. Without hints of at least
+    two classes there is no model, and all places are drawn at random.
 
     Args:
         data: Data-set folder.
@@ -173,10 +173,10 @@ def _by_entropy(
     drawn: dict[str, Place] = {}
     unreadable: list[str] = []
     searched = Count(reporter, len(names))
-    for name, size, doubt in _doubts(model, names, unreadable):
-        if (spot := doubt.best()) is not None:
+    for name, size, uncertainty in _uncertainties(model, names, unreadable):
+        if (spot := uncertainty.best()) is not None:
             best.append(place_of(name, spot, size, data, drawn=False))
-        if (spot := doubt.at_random(generator(seed, "next", key, name))) is not None:
+        if (spot := uncertainty.at_random(generator(seed, "next", key, name))) is not None:
             drawn[name] = place_of(name, spot, size, data, drawn=True)
         searched.one("searching for places")
     searched.close()
@@ -194,7 +194,7 @@ def choose_places(best: Sequence[Place], drawn: Sequence[Place], count: int) -> 
         drawn: A random place in each image, in random order.
         count: Largest number of places.
     """
-    queues = deque(sorted(best, key=lambda place: (-place.doubt, place.image))), deque(drawn)
+    queues = deque(sorted(best, key=lambda place: (-place.uncertainty, place.image))), deque(drawn)
     chosen: dict[str, Place] = {}
     while len(chosen) < count and any(queues):
         turn = queues[len(chosen) % EVERY == EVERY - 1]
@@ -203,9 +203,9 @@ def choose_places(best: Sequence[Place], drawn: Sequence[Place], count: int) -> 
     return tuple(chosen.values())
 
 
-def _doubts(
+def _uncertainties(
     model: QuickModel, names: Sequence[str], unreadable: list[str]
-) -> Iterator[tuple[str, tuple[int, int], Doubt]]:
+) -> Iterator[tuple[str, tuple[int, int], Uncertainty]]:
     """Name, own size and map of entropy of every image that can be read; the others are added to ``unreadable``."""
     data, config, masks = model.plan.data, model.plan.config.data, model.masks()
     rule = model.plan.config.images.rule
@@ -226,17 +226,17 @@ def _doubts(
         for features in every:
             name, rgb = under_way.popleft()
             image = model.images.training_image(name, rgb) if name in known else None
-            yield name, (rgb.shape[0], rgb.shape[1]), doubt_of(model, masks, name, rgb, features, image)
+            yield name, (rgb.shape[0], rgb.shape[1]), uncertainty_of(model, masks, name, rgb, features, image)
 
 
-def doubt_of(
+def uncertainty_of(
     model: QuickModel,
     masks: LinearMasks,
     name: str,
     rgb: npt.NDArray[np.uint8],
     features: ImageFeatures,
     image: TrainingImage | None,
-) -> Doubt:
+) -> Uncertainty:
     """Where the quick model is uncertain in an image, away from marks and ignored areas.
 
     Args:
@@ -252,7 +252,9 @@ def doubt_of(
     if image is not None:
         classes, marked = _asked_classes(image.allowed, masks.learned), image.candidates.index > 0
     marked = _with_ignored(model.plan.hints.get(name), marked, (rgb.shape[0], rgb.shape[1]), (seen[0], seen[1]))
-    return Doubt.of(masks.scores(features), classes, padded=features.padded, seen=(seen[0], seen[1]), marked=marked)
+    return Uncertainty.of(
+        masks.scores(features), classes, padded=features.padded, seen=(seen[0], seen[1]), marked=marked
+    )
 
 
 def _with_ignored(
@@ -277,7 +279,7 @@ def place_of(name: str, spot: Spot, size: tuple[int, int], data: DataFolder, *, 
     """A spot of a photograph of the size (height, width) as a place in its pixels."""
     guess, other = (None if index is None else data.classes.names[index] for index in (spot.guess, spot.other))
     x, y = (min(share * side, side - 0.5) for share, side in ((spot.x, size[1]), (spot.y, size[0])))
-    return Place(name, round(x, 1), round(y, 1), round(max(size) * SPREAD, 1), spot.doubt, guess, other, drawn)
+    return Place(name, round(x, 1), round(y, 1), round(max(size) * SPREAD, 1), spot.uncertainty, guess, other, drawn)
 
 
 def _limits(found: int, count: int, unreadable: Sequence[str]) -> Iterator[str]:

@@ -9,7 +9,7 @@ export const KEYS = /** @type {const} */ ({
   next: "N", yes: "Y", pass: "X",
   nextPhotograph: "D", previousPhotograph: "A", done: "Enter", photographs: "G",
   zoomIn: "+", zoomOut: "-", fit: "F", oneToOne: "Home",
-  masks: "M", outlines: "O", ink: "I", alone: "V", fainter: "Q", stronger: "W", doubt: "U",
+  masks: "M", outlines: "O", ink: "I", alone: "V", fainter: "Q", stronger: "W", uncertainty: "U",
   find: "/", pen: "K", help: "?",
 });
 

@@ -13,22 +13,22 @@ import { readPng } from "./png.js";
  * @property {number[]} patterns of each class
  * @property {number[]} hidden numbers of classes that are not shown
  */
-/** @typedef {{kind: "mask" | "doubt" | "once", id: number, file: ArrayBuffer | null} | {kind: "look", look: Look}} Order */
+/** @typedef {{kind: "mask" | "uncertainty" | "once", id: number, file: ArrayBuffer | null} | {kind: "look", look: Look}} Order */
 /**
  * @typedef {object} Answer
- * @property {"mask" | "doubt" | "once"} kind
+ * @property {"mask" | "uncertainty" | "once"} kind
  * @property {number} id
  * @property {ImageBitmap | null} fill
  * @property {ImageBitmap | null} outlines
- * @property {number[]} shares of each class, of all pixels; empty for doubt
+ * @property {number[]} shares of each class, of all pixels; empty for uncertainty
  * @property {import("./png.js").Numbers | null} numbers
  */
 
 const VOID = 255;
 /** Outlines are drawn on so many pixels across, so that those of a small mask are not thick. */
 const FINE = 1536;
-/** Doubt is shown in one colour, the more opaque the greater it is. */
-const DOUBT = /** @type {Rgb} */ ([255, 0, 170]);
+/** Uncertainty is shown in one colour, the more opaque the greater it is. */
+const UNCERTAINTY = /** @type {Rgb} */ ([255, 0, 170]);
 
 /** @type {Look} */
 let look = { colours: [], patterns: [], hidden: [] };
@@ -47,8 +47,8 @@ self.onmessage = async (/** @type {MessageEvent<Order>} */ { data }) => {
       answer({ kind: "once", id: data.id, fill: numbers && (await picture(numbers, coloured(numbers))), outlines: null, shares: [], numbers: null });
       return;
     }
-    if (data.kind === "doubt") {
-      answer({ kind: "doubt", id: data.id, fill: numbers && (await picture(numbers, doubtOf(numbers))), outlines: null, shares: [], numbers: null });
+    if (data.kind === "uncertainty") {
+      answer({ kind: "uncertainty", id: data.id, fill: numbers && (await picture(numbers, uncertaintyOf(numbers))), outlines: null, shares: [], numbers: null });
       return;
     }
     mask = numbers && { id: data.id, numbers };
@@ -133,9 +133,9 @@ function line(pixels, from, along, across, length) {
 }
 
 /** @param {import("./png.js").Numbers} numbers */
-function doubtOf({ width, height, values }) {
+function uncertaintyOf({ width, height, values }) {
   const pixels = new Uint8ClampedArray(4 * width * height);
-  for (let i = 0; i < values.length; i++) pixels.set([...DOUBT, Math.round(values[i] * 0.8)], 4 * i);
+  for (let i = 0; i < values.length; i++) pixels.set([...UNCERTAINTY, Math.round(values[i] * 0.8)], 4 * i);
   return pixels;
 }
 

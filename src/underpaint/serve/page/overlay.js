@@ -1,4 +1,4 @@
-/** The mask and the doubt over a photograph: numbers come from the server, colours from a worker. */
+/** The mask and the uncertainty over a photograph: numbers come from the server, colours from a worker. */
 
 import { patterns, rgb } from "./palette.js";
 
@@ -61,8 +61,8 @@ export function setLook(classes, hidden) {
 
 export class Overlay extends EventTarget {
   #id = 0;
-  /** @type {{mask: number, doubt: number}} */
-  #asked = { mask: 0, doubt: 0 };
+  /** @type {{mask: number, uncertainty: number}} */
+  #asked = { mask: 0, uncertainty: 0 };
   /** @param {MessageEvent<Answer>} event */
   #take = ({ data }) => {
     if (data.kind === "once") return;
@@ -72,7 +72,7 @@ export class Overlay extends EventTarget {
       return;
     }
     this.#forget(data.kind);
-    if (data.kind === "doubt") this.doubt = data.fill;
+    if (data.kind === "uncertainty") this.uncertainty = data.fill;
     else [this.fill, this.outlines, this.shares, this.numbers] = [data.fill, data.outlines, data.shares, data.numbers];
     this.dispatchEvent(new Event("change"));
   };
@@ -84,7 +84,7 @@ export class Overlay extends EventTarget {
     /** @type {ImageBitmap | null} */
     this.outlines = null;
     /** @type {ImageBitmap | null} */
-    this.doubt = null;
+    this.uncertainty = null;
     /** @type {number[]} of all pixels, by class */
     this.shares = [];
     /** @type {Numbers | null} */
@@ -97,7 +97,7 @@ export class Overlay extends EventTarget {
     theWorker().removeEventListener("message", this.#take);
   }
 
-  /** @param {"mask" | "doubt"} kind @param {Blob | null} file */
+  /** @param {"mask" | "uncertainty"} kind @param {Blob | null} file */
   async show(kind, file) {
     const id = ++this.#id;
     this.#asked[kind] = id;
@@ -106,9 +106,9 @@ export class Overlay extends EventTarget {
   }
 
   clear() {
-    this.#asked = { mask: ++this.#id, doubt: ++this.#id };
+    this.#asked = { mask: ++this.#id, uncertainty: ++this.#id };
     this.#forget("mask");
-    this.#forget("doubt");
+    this.#forget("uncertainty");
     this.shares = [];
     this.numbers = null;
     theWorker().postMessage({ kind: "mask", id: this.#asked.mask, file: null });
@@ -121,11 +121,11 @@ export class Overlay extends EventTarget {
     return numbers.values[Math.floor(y * numbers.height) * numbers.width + Math.floor(x * numbers.width)];
   }
 
-  /** @param {"mask" | "doubt"} kind */
+  /** @param {"mask" | "uncertainty"} kind */
   #forget(kind) {
-    if (kind === "doubt") {
-      this.doubt?.close();
-      this.doubt = null;
+    if (kind === "uncertainty") {
+      this.uncertainty?.close();
+      this.uncertainty = null;
       return;
     }
     this.fill?.close();

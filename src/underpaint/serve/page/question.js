@@ -50,7 +50,7 @@ export class Question {
     return true;
   }
 
-  /** Places of an older model are worth less. */
+  /** Places of an older model help less. */
   forget() {
     this.#queue = [];
   }
@@ -80,7 +80,7 @@ export class Question {
   #show(place) {
     const { guess, other } = place;
     const ask = guess && other ? text.question(guess, other) : guess ? text.isIt(guess) : text.what;
-    const why = place.random ? text.why.random : text.why.doubt;
+    const why = place.random ? text.why.random : text.why.uncertainty;
     const yes = guess && el("button", { type: "button", class: "main", onclick: () => this.answer(null) }, text.yes(guess), cap(keyOf("yes")));
     const no = other && el("button", { type: "button", onclick: () => this.answer(other) }, other);
     fill(this.element, el("p", { class: "ask" }, ask), el("p", { class: "quiet-text" }, why),

@@ -18,7 +18,7 @@ import { TOOLS } from "./tools.js";
 /** @typedef {import("./app.js").App} App */
 /** @typedef {import("./types.js").ImageDetail} ImageDetail */
 
-/** After so many corrections in one photograph another place may be worth more. */
+/** After so many corrections in one photograph a mark elsewhere may teach more. */
 const CORRECTIONS = 5;
 const FASTER = 1.25;
 
@@ -118,7 +118,7 @@ class Paint {
     });
     this.#listen(settingsChanged, "change", () => {
       this.stage.redraw("mask", "marks", "live");
-      if (settings.doubt) void this.#doubt();
+      if (settings.uncertainty) void this.#uncertainty();
     });
     this.#listen(this.desk, "tool", () => this.#toolChanged());
     this.#listen(this.desk, "added", () => this.#corrected());
@@ -163,7 +163,7 @@ class Paint {
     this.app.remember(`#/paint/${id}`);
     if (image.state === "unreadable") notice(text.unreadable(""), "fault");
     this.stage.redraw();
-    await Promise.all([this.#mask(), settings.doubt ? this.#doubt() : undefined]);
+    await Promise.all([this.#mask(), settings.uncertainty ? this.#uncertainty() : undefined]);
   }
 
   /** @param {ImageDetail} image */
@@ -176,11 +176,11 @@ class Paint {
     await this.#layer("mask");
   }
 
-  async #doubt() {
-    await this.#layer("doubt");
+  async #uncertainty() {
+    await this.#layer("uncertainty");
   }
 
-  /** @param {"mask" | "doubt"} kind */
+  /** @param {"mask" | "uncertainty"} kind */
   async #layer(kind) {
     const image = this.marks.image;
     if (!image) return;
@@ -194,7 +194,7 @@ class Paint {
     }
   }
 
-  #turns = { mask: 0, doubt: 0 };
+  #turns = { mask: 0, uncertainty: 0 };
   #maskRevision = 0;
 
   /** @param {import("./events.js").News} news */
@@ -203,7 +203,7 @@ class Paint {
     if (kind === "mask" && data.image === image) {
       this.#maskRevision = data.rev ?? this.#maskRevision + 1;
       void this.#mask();
-      if (settings.doubt) void this.#doubt();
+      if (settings.uncertainty) void this.#uncertainty();
     }
     if (kind === "next") this.question.forget();
     if (kind === "saved" && data.by !== this.project.info.me.name && (data.images ?? []).includes(image)) void this.#again();
@@ -311,7 +311,7 @@ class Paint {
   #keys() {
     /** @param {() => void} down */
     const press = (down) => ({ down });
-    /** @param {"masks" | "outlines" | "ink" | "doubt"} name */
+    /** @param {"masks" | "outlines" | "ink" | "uncertainty"} name */
     const toggle = (name) => press(() => change({ [name]: !settings[name] }));
     const tools = Object.fromEntries(TOOLS.map((name) => [name, press(() => this.#take(name))]));
     return {
@@ -325,7 +325,7 @@ class Paint {
       done: press(() => void this.#done()), photographs: press(() => this.app.go("#/photographs")),
       zoomIn: press(() => this.desk.zoom(FASTER)), zoomOut: press(() => this.desk.zoom(1 / FASTER)),
       fit: press(() => this.#fit()), oneToOne: press(() => this.#oneToOne()),
-      masks: toggle("masks"), outlines: toggle("outlines"), ink: toggle("ink"), doubt: toggle("doubt"),
+      masks: toggle("masks"), outlines: toggle("outlines"), ink: toggle("ink"), uncertainty: toggle("uncertainty"),
       alone: { down: () => this.#alone(true), up: () => this.#alone(false) },
       pan: { down: () => this.desk.hold(true), up: () => this.desk.hold(false) },
       fainter: press(() => change({ opacity: Math.max(settings.opacity - 0.1, 0) })),

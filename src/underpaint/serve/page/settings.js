@@ -9,7 +9,7 @@ const PLACE = "underpaint";
  * @property {boolean} masks whether masks are shown
  * @property {boolean} outlines whether outlines of the mask are shown
  * @property {boolean} ink whether marks are shown
- * @property {boolean} doubt whether the model's doubt is shown
+ * @property {boolean} uncertainty whether the model's uncertainty is shown
  * @property {boolean} singleKeys whether keys without Ctrl do something
  * @property {boolean} leftHanded whether the panel is at the left
  * @property {"auto" | "light" | "dark"} theme
@@ -19,7 +19,7 @@ const PLACE = "underpaint";
 
 /** @type {Settings} */
 const FIRST = {
-  pen: 8, opacity: 0.5, masks: true, outlines: true, ink: true, doubt: false, singleKeys: true, leftHanded: false,
+  pen: 8, opacity: 0.5, masks: true, outlines: true, ink: true, uncertainty: false, singleKeys: true, leftHanded: false,
   theme: "auto", penOnly: false, keys: {},
 };
 

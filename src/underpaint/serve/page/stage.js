@@ -125,7 +125,7 @@ export class Stage {
   /** @param {CanvasRenderingContext2D} context */
   #mask(context) {
     if (this.alone) return;
-    const { fill, outlines, doubt } = this.scene.overlay;
+    const { fill, outlines, uncertainty } = this.scene.overlay;
     const { imageWidth, imageHeight, scale } = this.view;
     const [left, top] = this.view.toWindow(0, 0);
     context.imageSmoothingEnabled = false;
@@ -138,7 +138,7 @@ export class Stage {
     };
     if (settings.masks) place(fill, settings.opacity);
     if (settings.outlines) place(outlines, 0.9);
-    if (settings.doubt) place(doubt, 1);
+    if (settings.uncertainty) place(uncertainty, 1);
   }
 
   /** @param {CanvasRenderingContext2D} context */

@@ -14,7 +14,7 @@
  * @typedef {"new" | "marked" | "done" | "unreadable"} State
  * @typedef {{id: string, image: number} & ({op: "add", hint: Hint, place?: Answered} | {op: "delete", target: string} | ({op: "tags"} & TagSet) |
  *   {op: "state", state: "done" | "marked"})} Op
- * @typedef {{id: number, name: string, width: number, height: number, marks: number, tags: TagSet, state: State, worth: number,
+ * @typedef {{id: number, name: string, width: number, height: number, marks: number, tags: TagSet, state: State, uncertainty: number,
  *   rev: number, mask: number}} ImageRow
  * @typedef {ImageRow & {hints: Mark[], levels: number, tile: number, depth: number, window: {lo: number, hi: number} | null}} ImageDetail
  * @typedef {{image: number, x: number, y: number, radius: number, guess: string | null, other: string | null, random: boolean}} Place

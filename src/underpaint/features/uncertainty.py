@@ -1,4 +1,4 @@
-"""Where in an image the next hint is worth most: where a linear model is least sure, away from what is marked."""
+"""Where a linear model is most uncertain in an image, away from the marks: the place for the next hint."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ class Spot:
 
     Args:
         x, y: From the left and from the top, as shares of the image's width and height.
-        doubt: Smoothed entropy of the model there, in bits; 0 where no model was asked.
+        uncertainty: Smoothed entropy of the model there, in bits; 0 where no model was asked.
         guess: Index of the class that the model holds for the most probable there; None where no model was asked.
         other: Index of the second most probable class; None where the model knows one class alone there.
     """
 
     x: float
     y: float
-    doubt: float
+    uncertainty: float
     guess: int | None = None
     other: int | None = None
 
 
 @dataclass(frozen=True)
-class Doubt:
-    """What a model is unsure of in an image, on a grid of cells.
+class Uncertainty:
+    """The uncertainty of a model in an image, on a grid of cells.
 
     Args:
         bits: (h, w) smoothed entropy, 0 near marks.
@@ -62,8 +62,8 @@ class Doubt:
         padded: tuple[int, int],
         seen: tuple[int, int],
         marked: npt.NDArray[np.bool_] | None,
-    ) -> Doubt:
-        """The doubt of a linear model.
+    ) -> Uncertainty:
+        """The uncertainty of a linear model.
 
         Args:
             scores: (C, h, w) on a grid that covers the padded image.
@@ -87,7 +87,7 @@ class Doubt:
         return cls((smooth * free).astype(np.float32), held, classes, free, extent)
 
     def best(self) -> Spot | None:
-        """Where the doubt is greatest, the first of equals; None where there is none."""
+        """Where the uncertainty is greatest, the first of equals; None where there is none."""
         row, column = np.unravel_index(int(self.bits.argmax()), self.bits.shape)
         return self._spot(int(row), int(column)) if self.bits[row, column] > 0 else None
 
