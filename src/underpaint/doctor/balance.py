@@ -1,4 +1,4 @@
-"""How often each class is shown, and by how many pixels: what a training would see of it."""
+"""How many images and labelled pixels each class has."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Balance:
                 Level.WARNS,
                 "no label shows {n} of the classes",
                 cause="no image has them, or they are named otherwise",
-                fix="label some; or take them out of the class table: the network cannot learn what it never sees",
+                fix="label some; or take them out of the class table: a class without examples is not learned",
             ),
             *(self._constant() if where else tag_findings(self.images, self.negatives, self.classes)),
             *Group.of(f"{names[i]} ({self.images[i]})" for i in rare).finding(
@@ -111,7 +111,7 @@ class Balance:
         ]
 
     def _constant(self) -> list[Finding]:
-        """Classes that tags alone could not teach; worth knowing where other hints do."""
+        """Classes that tags alone could not teach; a note if other hints can."""
         names, things = self.classes.names, self.classes.foreground
         known = self.images + self.negatives
         constant = [
@@ -129,7 +129,7 @@ class Balance:
             *Group.of(names[i] for i in constant).finding(
                 "class-nearly-constant",
                 Level.NOTES,
-                f"{{n}} classes are in {CONSTANT:.0%} or more of the images, so that their tags say next to nothing",
+                f"{{n}} classes are in {CONSTANT:.0%} or more of the images, so their tags teach almost nothing",
                 cause="the scene is always the same, or the images were chosen by the class",
                 fix="learn from clicks, scribbles or boxes of these classes; or add images without them",
             ),

@@ -83,7 +83,7 @@ class Copies:
     def findings(self) -> list[Finding]:
         """Copies within a split waste work; copies across splits make scores look better than they are."""
         fix_across = "keep each scene in one split: remove the copies from the list that is scored on"
-        fix_within = "remove the copies: each counts for one photograph more than there is"
+        fix_within = "remove the copies: a training would see these photographs more often than others"
         findings: list[Finding] = []
         for kind, (what, cause) in _SPOKEN.items():
             findings += self.across.get(kind, Group()).finding(
@@ -98,7 +98,7 @@ class Copies:
                 Level.NOTES if kind == "near" else Level.WARNS,
                 f"{{n}} photographs {what}",
                 cause=cause,
-                fix="none needed, if the scenes are worth repeating" if kind == "near" else fix_within,
+                fix="none needed, if these scenes are meant to count several times" if kind == "near" else fix_within,
             )
         return findings
 
@@ -108,7 +108,7 @@ _SPOKEN = {
     "pixels": ("have exactly the pixels of another", "saved again in another format, or without the camera's notes"),
     "near": (
         "look nearly the same as another",
-        "resized or compressed again, shots of a burst, frames of a video, or a camera that stands still",
+        "resized or compressed again, shots of a burst, frames of a video, or a fixed camera",
     ),
 }
 """Of each kind of copy: what is said of it, and the usual cause."""

@@ -11,8 +11,8 @@ straight line; decoded photographs are kept besides, up to `ViewConfig.cache_mb`
     megabytes = 840 + 1360 * batch megapixels + min(cache, 3 bytes a pixel of all photographs)
 
 Labels between two stages, and the sample pictures at the end, measured for `local-global` on a photograph of 12
-megapixels with two classes, in core seconds for a megapixel: 1.25 for a look of the network in tiles, 1.1 for the local
-model with its energy at the working size. A photograph within the working size is looked at six times, which together
+megapixels with two classes, in core seconds for a megapixel: 1.25 for a pass of the network in tiles, 1.1 for the local
+model with its energy at the working size. A photograph within the working size has six passes, which together
 see 7.6 times its pixels. Memory: 500 MB for a megapixel at the working size, in every process that makes labels.
 
 A file of 12 megapixels is decoded in 0.01 core seconds a megapixel, again in every step where the cache is too small.
@@ -41,11 +41,11 @@ MOST_CORES = 8
 
 BASE_MB, MB_A_MEGAPIXEL = 840, 1360
 
-START, DECODE, LOOK, LOCAL = 8.0, 0.01, 1.25, 1.1
-"""Core seconds: of a start, and for a megapixel of a file, of a look, and of a local model; see above."""
+START, DECODE, PASS, LOCAL = 8.0, 0.01, 1.25, 1.1
+"""Core seconds: of a start, and for a megapixel of a file, of a pass, and of a local model; see above."""
 
-LOOKS = 7.6
-"""Pixels that six looks see, for each of a photograph within the working size: scales 0.75, 1 and 1.5, each twice."""
+PASSES = 7.6
+"""Pixels of the six passes (scales 0.75, 1 and 1.5, each twice) for each pixel of a photograph of the working size."""
 
 LABEL_MB = 500
 """For a megapixel at the working size."""
@@ -104,7 +104,7 @@ def estimate(
         mean_pixels: Of one.
         cores: None for those that this process may use.
         steps: Optimiser steps of all stages; None for those of one stage with default settings.
-        step_seconds: Of a step, measured; labels are then taken to be as much slower or faster than reckoned as it is.
+        step_seconds: Of a step, measured; the estimate for labels is then scaled by the same factor.
         batch: Crops a step.
         parts: Parts that a batch is split into, one in memory at a time.
         crop: (height, width) of a crop.
@@ -120,7 +120,7 @@ def estimate(
     cache = min(cache_mb * 2**20 / 1e6, 3 * images * whole)
     missed = 1 - cache / max(3 * images * whole, 1e-9)
     step = batch * (megapixels * CORE_SECONDS + missed * whole * DECODE) / min(used, MOST_CORES)
-    others = rounds * images * _label_seconds(whole, working) + min(images, SAMPLES) * whole * LOOK
+    others = rounds * images * _label_seconds(whole, working) + min(images, SAMPLES) * whole * PASS
     others /= min(used, MOST_CORES)
     if step_seconds is not None:
         step, others = step_seconds, others * step_seconds / step
@@ -139,8 +139,8 @@ def _working_megapixels(working: int) -> float:
 def _label_seconds(megapixels: float, working: int) -> float:
     """Core seconds for the labels of one photograph."""
     small = min(megapixels, _working_megapixels(working))
-    looks = LOOKS if megapixels <= small else 1.0
-    return looks * LOOK * megapixels + LOCAL * small
+    passes = PASSES if megapixels <= small else 1.0
+    return passes * PASS * megapixels + LOCAL * small
 
 
 def usable_cores() -> int:

@@ -21,7 +21,7 @@ class Level(StrEnum):
     WARNS = "warns"
     """It would run, with less than what was given, or with a score that says too much."""
     NOTES = "notes"
-    """It would run as it should; worth knowing."""
+    """It would run as it should; information only."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""One photograph and its label files, as far as their pixels must be seen for it. Runs in any process."""
+"""Decodes one photograph and its label files, and collects what the findings need. Runs in any process."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from underpaint.imagefiles.photograph import FORMATS, read_deep
 from underpaint.imagefiles.slices import file_and_slice
 
 NO_LIMIT = 1 << 62
-"""Pixels; the size is compared here, to tell an oversized photograph from a broken one."""
+"""A limit in pixels that no image reaches: the size is compared here, to tell an oversized file from a broken one."""
 
 CHUNK = 32
-"""Photographs handed to a process at a time: about 20 ms of decoding, against 0.3 ms for the handing over."""
+"""Photographs sent to a process at a time: about 20 ms of decoding, against 0.3 ms for sending them."""
 
 DIGEST = 16
 """Bytes of a digest: two of 2**32 different files agree with a chance of 2**-65."""
 
 
 DEEP = "16 bits"
-"""What is said of a photograph of 16 bits a channel."""
+"""`Seen.stored` of a photograph with 16 bits for each channel."""
 
 
 class Fault(StrEnum):
@@ -51,7 +51,7 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True)
 class Job:
-    """What to look at: a photograph by its name, and its label files."""
+    """A photograph to examine, and its label files."""
 
     name: str
     photograph: Path
@@ -70,7 +70,7 @@ class LabelsSeen:
 
 @dataclass(frozen=True)
 class Seen:
-    """A photograph that was looked at.
+    """The result of examining a photograph.
 
     Args:
         name: Of the photograph.
@@ -113,7 +113,7 @@ def look(job: Job) -> Seen:
 
 
 def crashed(job: Job) -> Seen:
-    """What is said of a job on which a process died."""
+    """The result of a job on which a process died."""
     return Seen(job.name, fault=Fault.UNREADABLE, detail="the process that decoded it died")
 
 
@@ -187,7 +187,7 @@ def _shrunk(image: Image.Image) -> Image.Image:
 
 
 def _stored(image: Image.Image) -> str:
-    """What reading as 8-bit RGB changes."""
+    """The property of the file that reading as 8-bit RGB changes."""
     if getattr(image, "is_animated", False):
         return "several pictures in one file"
     if is_deep(image):
@@ -197,7 +197,7 @@ def _stored(image: Image.Image) -> str:
 
 
 def turned(square: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.uint8]:
-    """A square picture as EXIF orientation 1..8 has it upright."""
+    """A square picture turned upright from EXIF orientation 1..8."""
     if orientation in (5, 6, 7, 8):
         square = square.T
     if orientation in (2, 3, 6, 7):

@@ -20,7 +20,7 @@ class Report:
     Args:
         data: The data set's path.
         split: The split that is examined as training data; None where the data set could not be opened.
-        findings: What is wrong or worth knowing; what blocks first.
+        findings: Problems and notes; what prevents a training comes first.
         images: Photographs in the data set.
         splits: Names by split.
         classes: Class names in order.

@@ -17,15 +17,14 @@ from underpaint.records import Batch, NetOutput, Terms
 
 
 class CandidateConfig(Config):
-    """Settings of the candidate-set cross-entropy, which every method for hints on pixels stands on.
+    """Settings of the candidate-set cross-entropy, the basis of every method for hints on pixels.
 
     Attributes:
-        set_weight: Of pixels that a box leaves with several candidates: ``-log sum_{c in set} p_c``.
-        absent_weight: Of the pixels that carry only the image's tags; above 0, classes that the image does not show
-            are unlearned everywhere in it (methods such as AGMM, CVPR 2023, add such a term). 0 keeps the floor
-            honest: hint pixels alone.
-        balance: What counts the same: every labelled ``pixels`` of a batch, or every one of its ``images``, whether a
-            mask labels it or a click.
+        set_weight: Weight of pixels with several candidates because of a box: ``-log sum_{c in set} p_c``.
+        absent_weight: Weight of the pixels that have only the image's tags: classes that the image does not contain get
+            a low probability at them (methods such as AGMM, CVPR 2023, add such a term). With 0, only hinted pixels are
+            learned.
+        balance: Whether all labelled ``pixels`` of a batch have the same weight, or all its ``images``.
     """
 
     set_weight: float = Field(default=1.0, ge=0)
@@ -34,7 +33,7 @@ class CandidateConfig(Config):
 
     @property
     def images(self) -> Literal["all", "marked"]:
-        """Images that the terms say something of; one that has tags alone teaches what it does not show, or nothing."""
+        """Images that the terms can use; images with tags alone need ``absent_weight``."""
         return "all" if self.absent_weight else "marked"
 
 
@@ -60,7 +59,7 @@ class Method(Learner[ConfigT], ABC):
     Settings: ClassVar[type[Config]]
 
     def __init_subclass__(cls, *, about: About | None = None, **others: Any) -> None:
-        """Take name, summary, kinds of hints and paper from a card, where the class is given one."""
+        """Take name, summary, kinds of hints and paper from a card, if the class has one."""
         super().__init_subclass__(**others)
         if about is not None:
             cls.name, cls.summary = about.name, about.summary
@@ -81,7 +80,7 @@ class Method(Learner[ConfigT], ABC):
 
 
 class CandidateMethod(Method[CandidateConfigT], ABC):
-    """A method for hints on pixels: its loss is the candidate-set cross-entropy, and what a class adds to it."""
+    """A method for hints on pixels: its loss is the candidate-set cross-entropy; a class may add terms."""
 
     def stages(self) -> tuple[Stage, ...]:
         """One training, on the images that the loss can use."""

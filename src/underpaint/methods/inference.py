@@ -25,7 +25,7 @@ class Fitting:
     Args:
         images: Gives the training images, in the order of their names.
         bank: Their features, from the stage's own encoder with its pre-trained weights.
-        seed: Of every draw.
+        seed: Seed of all random numbers.
         pooled: Gives the training images, each with the (K, F) means of what the tag head works on over K windows of
             it.
     """
@@ -49,16 +49,16 @@ class Inference(Protocol):
         """The training images, in order of their names."""
 
     def probabilities(self, image: TrainingImage, *, scales: tuple[float, ...], flip: bool) -> npt.NDArray[np.float32]:
-        """(C, H, W) class probabilities at the size of ``image.rgb``; kept for whoever asks again.
+        """(C, H, W) class probabilities at the size of ``image.rgb``, kept for later calls.
 
         Averaged over scales and mirror images; an image above the working size is predicted once, at its own size.
         """
 
     def features(self, image: TrainingImage) -> npt.NDArray[np.float32]:
-        """(F, h, w): what the network's last layer, the classifier, works on."""
+        """(F, h, w): the input of the network's last layer, the classifier."""
 
     def responses(self, image: TrainingImage, *, scales: tuple[float, ...], flip: bool) -> npt.NDArray[np.float32]:
-        """(C, ceil(H/4), ceil(W/4)) `response_maps` of a network with a tag head; kept for whoever asks again.
+        """(C, ceil(H/4), ceil(W/4)) `response_maps` of a network with a tag head, kept for later calls.
 
         The classes that the image is tagged with compete for its cells.
         """

@@ -22,10 +22,10 @@ ConfigT = TypeVar("ConfigT", bound=Config, covariant=True)
 
 
 class Part(Generic[ConfigT]):
-    """A piece of a method that depends on nothing but its settings and the class table.
+    """A piece of a method that depends only on its settings and the class table.
 
     Args:
-        config: The settings. Whatever the piece makes is made again when one of them changes, so it takes no others.
+        config: The settings. Its results are made again when one of them changes, so it must not take others.
         classes: The class table.
     """
 
@@ -43,7 +43,7 @@ class Learner(Part[ConfigT], ABC):
     """A loss with its settings, and what it needs of the network. Every `Method` is one."""
 
     name: ClassVar[str]
-    """Names the loss in the artifacts of a run; no two losses share one."""
+    """Name of the loss in the artifacts of a run; unique."""
 
     needs: ClassVar[frozenset[Head]] = frozenset()
     """Heads of the network beside the logits."""
@@ -72,13 +72,13 @@ class Learner(Part[ConfigT], ABC):
             fitting: The training images and their features.
 
         Raises:
-            ConfigError: the loss has a stage that is fitted and does not say how.
+            ConfigError: the loss does not define `fit`, and a stage needs it.
         """
         raise ConfigError(f"{self.name!r} does not fit its stage {stage.name!r}", fix="give its class a `fit`")
 
 
 class LabelMaker(Part[ConfigT], ABC):
-    """Makes what a stage learns from, with the trained network of the stage before."""
+    """Makes the labels of a stage, with the trained network of the stage before."""
 
     @abstractmethod
     def make(self, infer: Inference) -> None:
@@ -104,9 +104,9 @@ class StageNetwork(Config):
     Attributes:
         start: ``fresh`` starts from the encoder's pre-trained weights, ``previous`` from the stage before.
         heads: Heads of the network; None for those that the stage's loss needs.
-        subclasses: K, the sub-categories of every class that the network tells apart; 0 for none.
-        decodes: Whether the decoder runs. A classifier of images, which has no use for it, trains in two thirds of the
-            time without it. An embedding is then linear in the encoder's features.
+        subclasses: K, the number of sub-categories of every class that the network predicts; 0 for none.
+        decodes: Whether the decoder runs. A classifier of images does not need it and trains in two thirds of the time
+            without it. An embedding is then linear in the encoder's features.
         frozen: Whether the encoder stays as it was pre-trained.
         fitted: Whether the stage takes no gradient steps: `Learner.fit` gives the weights of its linear decoder, or of
             its tag head where the decoder does not run.
@@ -146,8 +146,7 @@ class Stage(Config):
         learner: The loss: an object with its own settings, a method of the registry, or None for `Method.loss`. Stages
             of two methods with the same name, network, schedule and loss are trained once for both, where the runs
             share their artifacts.
-        labels: Makes what the stage learns from, with the network of the stage before; None where it learns from the
-            hints alone.
+        labels: Makes the labels of the stage, with the network of the stage before; None if it learns from the hints.
         images: Which images the stage can learn from: ``all``, or those ``marked`` by more than tags; all where no
             image is. How often each of them is drawn is a setting of the run (`SamplingConfig`).
     """

@@ -203,7 +203,7 @@ def test_without_uncertainty_a_box_is_a_mask_and_the_network_has_no_such_head() 
     for on in (True, False):
         method = BoxUncertainty(BoxUncertaintyConfig(uncertainty=on, bootstrap="none"), CLASSES)
         assert (Head.VARIANCE in heads_of(method, method.stages()[0])) is on
-    with pytest.raises(ConfigError, match="bootstrap hard asks where the network is unsure"):
+    with pytest.raises(ConfigError, match="bootstrap hard needs the learned uncertainty"):
         BoxUncertaintyConfig.parse({"uncertainty": False})
 
 

@@ -1,4 +1,4 @@
-"""Boxes beside a few masks: the network learns where a box's label is not to be trusted (Neven et al. 2021)."""
+"""Boxes and a few masks: the network learns where the label of a box is unreliable (Neven et al. 2021)."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from underpaint.records import UNKNOWN, Batch, Head, NetOutput, Progress, Terms
 
 
 class BoxUncertaintyConfig(Config):
-    """Settings of learned label uncertainty. The authors' code is not public: the defaults are ours, with reasons.
+    """Settings of learned label uncertainty. The authors' code is not public; the defaults are ours.
 
     Attributes:
         uncertainty: Learn a variance inside boxes. Off, a box is a mask: plain cross-entropy with its class.
-        box_weight: Of a pixel in a box, as a factor on the weight of a labelled pixel; never more than the mean over
-            either. With 0, boxes give information only on the pixels outside them.
-        bootstrap: ``hard`` makes background of pixels that the network holds for it and is unsure of, where it sees the
-            object in their row and column of the box; ``soft`` mixes label and prediction (Reed et al. 2014); ``none``
-            keeps the boxes to the end.
+        box_weight: Weight of a pixel in a box, relative to a labelled pixel. With 0, boxes give information only on
+            the pixels outside them.
+        bootstrap: ``hard`` relabels pixels as background that the network predicts as background with high variance, if
+            it predicts the object in their row and column of the box; ``soft`` mixes label and prediction (Reed et al.
+            2014); ``none`` never changes the label of a box.
         trusted: Share of the training, at its start, in which boxes are used like masks, without uncertainty and
             bootstrapping. The network must first learn to separate objects from the ground; otherwise the labels of a
             rare class that it does not predict yet would be ignored.
-        label_share: Of the label in a soft target; Reed et al. have 0.8 for the hard form and 0.95 for the soft one.
-        projection_weight: Of the loss by which every row and column of a tight box shows its object (BoxInst).
-        pairwise_weight: Of the loss by which neighbours of one colour agree (BoxInst, whose weight is 1).
-        absent_weight: Of the pixels that carry only the image's tags, as in `partial`.
-        balance: As in `partial`; a pixel in a box counts like a labelled one of its image.
+        label_share: Weight of the label in a soft target; Reed et al.: 0.8 for the hard form, 0.95 for the soft one.
+        projection_weight: Weight of `projection_loss` (BoxInst).
+        pairwise_weight: Weight of `same_label_loss` (BoxInst, where it is 1).
+        absent_weight: Weight of the pixels that have only the image's tags, as in `partial`.
+        balance: As in `partial`; a pixel in a box counts like a labelled pixel of its image.
     """
 
     uncertainty: bool = True
@@ -52,9 +52,7 @@ class BoxUncertaintyConfig(Config):
     @model_validator(mode="after")
     def _hard_needs_uncertainty(self) -> BoxUncertaintyConfig:
         if self.bootstrap == "hard" and not self.uncertainty:
-            raise ValueError(
-                "bootstrap hard asks where the network is unsure: set uncertainty, or bootstrap soft or none"
-            )
+            raise ValueError("bootstrap hard needs the learned uncertainty: set uncertainty, or bootstrap soft or none")
         return self
 
 
@@ -65,13 +63,13 @@ class BoxUncertainty(Method[BoxUncertaintyConfig], about=ABOUT):
     Settings: ClassVar[type[Config]] = BoxUncertaintyConfig
 
     def stages(self) -> tuple[Stage, ...]:
-        """One training, with the head for the variance where it is learned."""
+        """One training; the network has a variance head if the uncertainty is learned."""
         network = StageNetwork(heads=None if self.config.uncertainty else ())
         images: Literal["all", "marked"] = "all" if self.config.absent_weight else "marked"
         return (Stage(name="train", network=network, images=images),)
 
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
-        """The terms of `partial` but inside boxes; ``boxes`` there; ``projection`` and ``pairwise``."""
+        """The terms of `partial` outside boxes; ``boxes`` inside them; ``projection`` and ``pairwise``."""
         config = self.config
         seeds = batch.seeds()
         grid = BoxGrid.of(batch, (out.logits.shape[2], out.logits.shape[3]))
@@ -103,20 +101,22 @@ class BoxUncertainty(Method[BoxUncertaintyConfig], about=ABOUT):
             target = soft_targets(mean, inside.label, inside.rest, share=config.label_share)
         elif not trusted and config.bootstrap == "hard" and variance is not None:
             target = hard_targets(mean, variance[:, 0], inside.label, inside.rest)
-            # What the network does not see yet must not become background for good.
+            # An object that the network does not predict yet must not become background.
             explained = grid.explained(out.logits.argmax(dim=1))[inside.where]
             target = target.where(explained, 1.0)
         return group_cross_entropy(expected_logits(mean, variance), inside.label, inside.rest, target)
 
 
 def _mean(each: Tensor, where: Tensor, labelled: Tensor, balance: Balance) -> Tensor:
-    """Of the losses in boxes, weighing a cell like one of the labelled cells, and never more than the mean does.
+    """The sum of the losses in boxes, divided by the number of cells in boxes or of labelled cells: the larger one.
+
+    So a cell in a box has at most the weight of a labelled cell.
 
     Args:
         each: (P,) losses of the cells ``where``, in their order.
         where: (N, h, w) bool.
         labelled: (N, H, W) bool, pixels with a label.
-        balance: Labelled cells of the batch, or of the cell's own image.
+        balance: ``pixels`` counts the cells in the batch, ``images`` in each image, and averages over the images.
     """
     cells = where.flatten(1).sum(dim=1)  # (N,)
     known = labelled.flatten(1).float().mean(dim=1) * where[0].numel()

@@ -19,33 +19,33 @@ Labels = npt.NDArray[np.intp]
 Predict = Callable[[Rows], Rows]
 
 HIDDEN = 32
-"""Units. Ours and untuned, as are the other constants here: the paper says that its local model is a network of one
-hidden layer, and no more."""
+"""Units of the hidden layer. The paper says only that its local model is a network of one hidden layer. All constants
+here are our own and were not tuned."""
 
 STEPS = 200
 """Full-batch steps of Adam: a few tenths of a second on a core."""
 
 RATE = 0.02
-"""Of Adam, on standardised features: high, since there are few steps."""
+"""Learning rate of Adam on standardised features; it is high because there are few steps."""
 
 DECAY = 1e-3
-"""L2 penalty, on weights alone."""
+"""L2 penalty on the weights, not on the biases."""
 
 MOST = 4000
-"""Pixels fitted on; of more, so many are drawn. Strokes repeat their colours."""
+"""Largest number of pixels to fit on; if there are more, a random sample of them is used."""
 
 GAUSSIANS = 5
-"""Gaussians a class (GrabCut, Rother et al. 2004, uses five as well)."""
+"""Largest number of Gaussians for each class (five as in GrabCut, Rother et al. 2004)."""
 
 EACH = 20
-"""Pixels that a Gaussian wants at least; classes with fewer hints get fewer Gaussians."""
+"""Pixels needed for each Gaussian; classes with fewer hinted pixels get fewer Gaussians."""
 
 RIDGE = 0.02
-"""Added to the variances of standardised features, so that a stroke of one colour is no needle."""
+"""Added to the variances of standardised features, so that a stroke of one colour does not have zero variance."""
 
 
 def fit_classifier(rows: Rows, labels: Labels, *, seed: int) -> Predict:
-    """Fit on (P, D) standardised features and (P,) labels 0..K-1; every class weighs the same.
+    """Fit on (P, D) standardised features and (P,) labels 0..K-1; every class has the same total weight.
 
     Returns:
         A function from (Q, D) features to (Q, K) probabilities.
@@ -87,7 +87,7 @@ def _layer(inputs: int, outputs: int, draw: torch.Generator) -> tuple[nn.Paramet
 
 
 def fit_mixtures(rows: Rows, labels: Labels, *, seed: int) -> Predict:
-    """Fit on (P, D) features and (P,) labels 0..K-1; all classes are as probable beforehand.
+    """Fit on (P, D) features and (P,) labels 0..K-1; all classes have the same prior probability.
 
     Returns:
         A function from (Q, D) features to (Q, K) probabilities.
@@ -96,10 +96,10 @@ def fit_mixtures(rows: Rows, labels: Labels, *, seed: int) -> Predict:
     for label in range(int(labels.max()) + 1):
         own = rows[labels == label].astype(np.float64)
         components = int(np.clip(len(own) // EACH, 1, GAUSSIANS))
-        if len(own) == 1:  # a covariance wants two
+        if len(own) == 1:  # a covariance needs two rows
             own = np.repeat(own, 2, axis=0)
         mixture = GaussianMixture(components, reg_covar=RIDGE, random_state=seed, max_iter=50, init_params="k-means++")
-        with warnings.catch_warnings():  # after 50 steps it is near enough; a photograph's mixture settles slowly
+        with warnings.catch_warnings():  # 50 steps are enough, although the fit has not converged
             warnings.simplefilter("ignore", ConvergenceWarning)
             mixtures.append(mixture.fit(own))
 

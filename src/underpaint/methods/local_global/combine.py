@@ -1,4 +1,4 @@
-"""Averaging two annotations of a photograph, and sharpening the result along its edges."""
+"""Averages two annotations of an image and sharpens the result along the edges of the image."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def combine(
     Args:
         network: (K, H, W) probabilities, any scale; None with a weight of 1.
         local: (K, H, W) probabilities; None with a weight of 0.
-        weight: Of the local one, 0 to 1.
+        weight: Weight of the local prediction, 0 to 1.
         average: Arithmetic ``(1 - w) p + w q`` or geometric ``p^(1 - w) q^w``, normalised.
         seeds: (H, W) number 0..K-1 of the hinted pixels' class, 255 elsewhere.
 
@@ -50,13 +50,13 @@ def combine(
 
 
 def _normalised(probabilities: Probabilities) -> Probabilities:
-    """Sums of 1 over the classes; where a network gives none of them any probability, all are as likely."""
+    """Probabilities that sum to 1 over the classes; uniform where all of them are 0."""
     total = probabilities.sum(axis=0, keepdims=True)
     return np.where(total > 1e-8, probabilities / np.maximum(total, 1e-8), np.float32(1 / len(probabilities)))
 
 
 def clamp(probabilities: Probabilities, seeds: Mask) -> Probabilities:
-    """A copy in which hinted pixels are certain of their class; ``seeds`` as in `combine`."""
+    """A copy in which hinted pixels have their class with probability 1; ``seeds`` as in `combine`."""
     held = probabilities.copy()
     known = seeds != UNKNOWN
     held[:, known] = np.eye(len(held), dtype=np.float32)[:, seeds[known]]
@@ -66,7 +66,7 @@ def clamp(probabilities: Probabilities, seeds: Mask) -> Probabilities:
 def regularise(
     probabilities: Probabilities, rgb: npt.NDArray[np.uint8], kind: Regulariser, *, seeds: Mask
 ) -> Probabilities:
-    """(K, H, W) probabilities after the regulariser, hinted pixels still certain."""
+    """(K, H, W) probabilities after the regulariser; hinted pixels keep their class."""
     if kind == "none" or len(probabilities) == 1:
         return probabilities
     if kind == "crf":

@@ -1,4 +1,4 @@
-"""One photograph annotated by a network and a local model together, within what its hints allow."""
+"""Labels of an image from a network and a local model, limited to the classes that its hints allow."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from underpaint.methods.local_global.local_models import LocalModel, annotate
 from underpaint.methods.stage import LabelMaker
 
 SOFT_STRIDE = 4
-"""Pixels a side of a cell of soft annotations: the stride of the default network."""
+"""Side of a cell of soft annotations in pixels: the stride of the default network."""
 
 
 class AnnotationConfig(Config):
@@ -29,14 +29,13 @@ class AnnotationConfig(Config):
 
     Attributes:
         local: Local model; see `underpaint.methods.local_global.local_models`.
-        weight: Of the local prediction in the average; 0 leaves it out (plain self-training), 1 leaves the network out.
-        average: Kind of average.
+        weight: Weight of the local prediction in the average; 0 is plain self-training, 1 leaves the network out.
+        average: Arithmetic or geometric mean.
         regulariser: What sharpens the average along the image's edges.
         targets: ``hard`` trains on the most probable class at full size, ``soft`` on the probabilities at stride 4.
-        other: Where the network gives all hinted classes of an image together less than this, the local model is shown
-            "something else", a class of its own in both annotations; pixels that it wins stay unknown. On MSRC-21 a
-            fifth of the pixels show things that nobody hinted, and without it they are forced into a hinted class.
-            0: images show hinted classes alone (the paper).
+        other: Where the hinted classes of an image together have less probability than this, the pixel is an example
+            of an additional class "something else"; pixels predicted as this class stay unknown. On MSRC-21 a fifth of
+            the pixels show things without a hint, and would otherwise get a hinted class. 0: no such class (the paper).
         confidence: Pixels whose label has a lower averaged probability than this stay unknown; 0 keeps all.
         scales: Scales of the training images at which the network's probabilities are averaged.
     """
@@ -53,16 +52,16 @@ class AnnotationConfig(Config):
 
 @dataclass(frozen=True)
 class Job:
-    """One photograph and what is known of it.
+    """One image and its hints.
 
     Args:
         name: Of the image.
         rgb: (H, W, 3) uint8.
-        candidates: What the hints leave every pixel.
-        classes: (K,) indices of the classes that its hints speak of, in order.
-        present: (K,) bool, those of them that it shows for certain.
+        candidates: The classes that each pixel may have.
+        classes: (K,) indices of the classes that its hints name, in order.
+        present: (K,) bool, which of them the image certainly contains.
         network: (K, H, W) the network's probabilities of these; None where the rule leaves the network out.
-        features: (F, h, w) of the network, for a local model that wants them.
+        features: (F, h, w) of the network, for a local model that needs them.
     """
 
     name: str
@@ -77,13 +76,13 @@ class Job:
 def annotated(job: Job, *, rule: AnnotationConfig) -> Probabilities:
     """(K, H, W) probabilities of the job's classes, all 0 where the pixel stays unknown.
 
-    The network's part is cut down to every pixel's candidates: the tagged classes, and in a box its class or what lies
-    behind. The local model takes part where every class has a hinted pixel; of a class that is only tagged or boxed it
-    knows nothing. Hinted pixels are certain.
+    The network's probabilities are set to 0 for classes that are not candidates of the pixel. The local model is used
+    if every class has a hinted pixel, because it cannot be fitted to a class that is only tagged or boxed. Hinted
+    pixels keep their class.
 
     If a class that the image contains is predicted nowhere, the predictions at all pixels that may have this class are
     discarded, and only hinted pixels keep their label there. Otherwise a network that has hardly learned a rare class
-    would unlearn it from every image that is tagged with it.
+    would be taught to predict it nowhere, by every image that is tagged with it.
     """
     given = job.candidates.seeds()
     known = given != UNKNOWN
@@ -97,7 +96,7 @@ def annotated(job: Job, *, rule: AnnotationConfig) -> Probabilities:
     if network is not None and rule.other > 0:
         network, shown = _with_other(network, seeds, rule.other)
     local = annotate(job.rgb, shown, model=rule.local, deep=job.features) if weight > 0 else None
-    if local is not None and network is not None and len(local) < len(network):  # nothing else was found to show
+    if local is not None and network is not None and len(local) < len(network):  # "something else" has no pixel
         local = np.concatenate([local, np.zeros_like(local[:1])])
     average = combine(network, local, weight=weight, average=rule.average, seeds=seeds)
     refined = regularise(average, job.rgb, rule.regulariser, seeds=seeds)
@@ -111,14 +110,14 @@ def annotated(job: Job, *, rule: AnnotationConfig) -> Probabilities:
 
 
 def _with_other(network: Probabilities, seeds: Mask, least: float) -> tuple[Probabilities, Mask]:
-    """(K + 1, H, W) probabilities, the last of "something else", and the seeds with K where that is likely."""
+    """(K + 1, H, W) probabilities, the last of "something else", and the seeds, which are K at its examples."""
     mass = network.sum(axis=0)
     shown = np.where((mass < least) & (seeds == UNKNOWN), len(network), seeds).astype(np.uint8)
     return np.concatenate([network, np.maximum(1 - mass, 0)[None]]), shown
 
 
 def pooled(probabilities: Probabilities, stride: int) -> Probabilities:
-    """Means over cells of stride x stride pixels; the last cells repeat the border."""
+    """Means over cells of stride x stride pixels; cells beyond the border repeat the border's pixels."""
     _, height, width = probabilities.shape
     padded = np.pad(probabilities, ((0, 0), (0, -height % stride), (0, -width % stride)), mode="edge")
     cells = padded.reshape(len(padded), padded.shape[1] // stride, stride, padded.shape[2] // stride, stride)
@@ -126,13 +125,13 @@ def pooled(probabilities: Probabilities, stride: int) -> Probabilities:
 
 
 def hard(classes: npt.NDArray[np.intp], probabilities: Probabilities) -> Mask:
-    """(H, W) most probable class, 255 where all are 0."""
+    """(H, W) uint8 most probable class, 255 where all probabilities are 0."""
     labels = classes.astype(np.uint8)[probabilities.argmax(axis=0)]
     return np.where(probabilities.any(axis=0), labels, UNKNOWN).astype(np.uint8)
 
 
 class CombinedAnnotations(LabelMaker[AnnotationConfig]):
-    """Every training image annotated by network and local model together."""
+    """Labels every training image with the network and the local model."""
 
     def make(self, infer: Inference) -> None:
         """One pass over the images with the network; the local models run on all cores."""
@@ -150,7 +149,7 @@ class CombinedAnnotations(LabelMaker[AnnotationConfig]):
         for image in infer.images():
             classes = self._named(image)
             whole = image.hints.mask is not None and not image.hints.strokes
-            if len(classes) == 0 or whole:  # nothing is known of it, or all
+            if len(classes) == 0 or whole:  # it has no hints, or a whole mask
                 continue
             network = features = None
             if config.weight < 1 or not np.isin(classes, image.seeds).all():
@@ -160,7 +159,7 @@ class CombinedAnnotations(LabelMaker[AnnotationConfig]):
             yield Job(image.name, image.picture, image.candidates, classes, image.present[classes], network, features)
 
     def _named(self, image: TrainingImage) -> npt.NDArray[np.intp]:
-        """Classes that the hints of an image speak of; with tags or boxes, the background lies behind them."""
+        """Classes that the hints of an image name; with tags or boxes, also the background."""
         named = np.isin(np.arange(len(self.classes)), image.seeds)
         if image.hints.tags is not None or image.hints.boxes:
             named |= image.present

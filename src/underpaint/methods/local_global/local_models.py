@@ -1,7 +1,7 @@
-"""A local annotator: fitted on the hints of one photograph, it labels every pixel of that photograph.
+"""Local models: fitted on the hints of one image, they label every pixel of this image.
 
-Part of Mayer, Timofte and Paul 2018 (arXiv 1808.01625). What their local model was is not public; the three here
-are stand-ins of one kind: cheap, and drawing borders where this photograph has them.
+Part of Mayer, Timofte and Paul 2018 (arXiv 1808.01625). Their local model is not public; the three
+here replace it. All are cheap to fit and follow the edges of the image.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from underpaint.methods.local_global.classifiers import fit_classifier, fit_mixt
 
 LocalModel = Literal["colour", "deep", "mixture"]
 """``colour``: a small network on colour, place and texture. ``deep``: the same on the principal components of the
-global network's features, colour and place. ``mixture``: a Gaussian mixture a class on colour and place."""
+global network's features, colour and place. ``mixture``: a Gaussian mixture for each class on colour and place."""
 
 Probabilities = npt.NDArray[np.float32]
 Features = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
 
 COMPONENTS = 32
-"""Principal components kept of a network's features: with a hint on a few thousand pixels, more only fit noise."""
+"""Principal components of the network's features that are used; with a few thousand hinted pixels, more fit noise."""
 
 
 def annotate(rgb: Pixels, seeds: Mask, *, model: LocalModel, deep: Features | None, seed: int = 0) -> Probabilities:
-    """Label a photograph from its own hints.
+    """Label an image from its own hints.
 
     Args:
         rgb: (H, W, 3) uint8.
         seeds: (H, W) class of the hinted pixels, 255 elsewhere.
         model: Which local model.
-        deep: (F, h, w) features of the photograph from a network; needed by ``deep`` and by no other.
-        seed: Of the model's first weights.
+        deep: (F, h, w) features of the image from a network; only ``deep`` needs them.
+        seed: Seed of the model's initial weights.
 
     Returns:
         (K, H, W) probabilities of the K hinted classes in the order of their numbers, summing to 1 over them.
@@ -47,13 +47,11 @@ def annotate(rgb: Pixels, seeds: Mask, *, model: LocalModel, deep: Features | No
     """
     classes, labels = np.unique(seeds[seeds != UNKNOWN], return_inverse=True)
     if len(classes) == 0:
-        raise DataError(
-            "a local model was asked for on a photograph without hints", accepted="one hinted pixel or more"
-        )
+        raise DataError("a local model needs hints, and the image has none", accepted="one hinted pixel or more")
     if len(classes) == 1:
         return np.ones((1, *seeds.shape), np.float32)
     if model == "deep" and deep is None:
-        raise DataError("the local model 'deep' was asked for without features of a network")
+        raise DataError("the local model 'deep' needs features of a network")
     features = standardised(_features(rgb, model, deep))
     rows = features.reshape(len(features), -1).T
     known = np.flatnonzero(seeds.ravel() != UNKNOWN)
@@ -88,7 +86,7 @@ def texture(rgb: Pixels) -> Features:
 
 
 def principal(features: Features, size: tuple[int, int], *, components: int = COMPONENTS) -> Features:
-    """(K, H, W): the principal components of (F, h, w) features of one image, brought to its size (bilinear)."""
+    """(K, H, W): the principal components of (F, h, w) features of one image, resized to the image (bilinear)."""
     count, h, w = features.shape
     rows = features.reshape(count, -1).T.astype(np.float64)
     rows -= rows.mean(axis=0)
@@ -100,7 +98,7 @@ def principal(features: Features, size: tuple[int, int], *, components: int = CO
 
 
 def standardised(features: Features) -> Features:
-    """The same with mean 0 and standard deviation 1 over the pixels; what does not vary becomes 0."""
+    """Features with mean 0 and standard deviation 1 over the pixels; constant features become 0."""
     mean = features.mean(axis=(1, 2), keepdims=True)
     spread = features.std(axis=(1, 2), keepdims=True)
     return np.asarray((features - mean) / np.where(spread > 1e-6, spread, 1), dtype=np.float32)

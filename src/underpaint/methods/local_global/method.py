@@ -1,4 +1,4 @@
-"""Local and global annotators combined, for scribbles and clicks (Mayer, Timofte and Paul 2018)."""
+"""Combines a local and a global model, for scribbles and clicks (Mayer, Timofte and Paul 2018)."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class LocalGlobalConfig(AnnotationConfig, CandidateConfig):
     """Settings of local-global. The paper's own are not public; see the page of the method for what is measured.
 
     Attributes:
-        baseline: Method that trains the first network, on the hints; ``box-uncertainty`` where there are boxes, whose
-            own weights then take the place of ``set_weight`` in that training.
-        rounds: Times that averaging and training are repeated.
-        hint_weight: Of a second cross-entropy during retraining, over the hinted pixels alone. Strokes are of like
-            length on small things and large ones: it keeps a balance of classes that dense labels lack.
-        tagged: Whether images that have tags alone are annotated and learned from too, where others have more. What a
-            network finds in them lacks the classes that it is weak in, and teaches it to leave them out.
-        gated_weight: Of the Gated CRF loss in the training on the combined annotation; 0 for none (the paper).
+        baseline: Method that trains the first network on the hints. With ``box-uncertainty``, its own weights are used
+            in this training instead of ``set_weight``.
+        rounds: Number of rounds of averaging and training.
+        hint_weight: Weight of a second cross-entropy in retraining, over the hinted pixels only. Strokes on small and
+            large objects have similar lengths, so it balances the classes better than dense labels do.
+        tagged: Whether images with tags alone are also labelled and learned from if other images have more hints. Their
+            labels lack the classes that the network predicts badly, and would teach it to leave these out.
+        gated_weight: Weight of the Gated CRF loss in the training on the combined labels; 0 for none (the paper).
     """
 
     baseline: Literal["partial", "gated-crf", "dense-crf-loss", "box-uncertainty"] = "partial"
@@ -39,7 +39,7 @@ class LocalGlobalConfig(AnnotationConfig, CandidateConfig):
 
 
 class LocalGlobal(CandidateMethod[LocalGlobalConfig], about=ABOUT):
-    """A network trained on hints and a model fitted on each image's own hints annotate the training images together."""
+    """A network trained on all hints and a model fitted on each image's hints label the training images together."""
 
     Settings: ClassVar[type[Config]] = LocalGlobalConfig
 
@@ -64,7 +64,7 @@ class LocalGlobal(CandidateMethod[LocalGlobalConfig], about=ABOUT):
             seeds = seeds.masked_fill(~batch.hinted, UNKNOWN)
         terms["hints"] = config.hint_weight * seed_cross_entropy(out, seeds, balance=config.balance)
         terms["annotation"] = nothing(out.logits) if soft is None else soft_cross_entropy(out, soft, batch.valid)
-        if soft is not None:  # they hold the hints already
+        if soft is not None:  # the soft labels contain the hints
             terms["seeds"] = nothing(out.logits)
         terms["gated-crf"] = nothing(out.logits)
         if config.gated_weight:

@@ -17,14 +17,14 @@ class Reliability:
     """What makes a pixel reliable. The defaults are those of the authors' code.
 
     Args:
-        foreground_alpha: Power of the background score in the refinement whose objects are trusted: few and sure.
-        background_alpha: The same in the refinement whose background is trusted.
+        foreground_alpha: Exponent of the background score in the refinement that selects object pixels.
+        background_alpha: The same in the refinement that selects background pixels.
         confidence: Least probability after the refinements.
-        share: Of a class's pixels that both the maps and the refinement give to it, those with the strongest response.
-        least: Response below which a pixel does not count among them.
-        background: Least background score of a background pixel, by ``background_alpha``.
-        refiner: What follows the photograph's edges.
-        stride: Pixels of the photograph a side of a pixel here, which the CRF's reach is divided by.
+        share: Share of the pixels of a class in the maps that are strong: those with the largest responses.
+        least: Pixels with a smaller response are not strong and not counted.
+        background: Least background score of a background pixel, with ``background_alpha``.
+        refiner: Dense CRF or pixel-adaptive refinement.
+        stride: Side of a label in pixels of the image; the reach of the CRF is divided by it.
     """
 
     foreground_alpha: float = 4.0
@@ -48,11 +48,11 @@ def reliable_labels(
 ) -> Mask:
     """Labels of the reliable pixels of one image, 255 for all others.
 
-    A pixel is labelled where the refined maps and the maps themselves agree, the first with confidence, the second
-    strongly: the two tests of section "reliable region" of the paper, in the form of the authors' code.
+    A pixel is labelled if the refined maps give it a class with confidence and its response in the maps is strong: the
+    two tests of section "reliable region" of the paper, in the form of the authors' code.
 
-    paper: Zhang et al., "Reliability Does Matter", AAAI 2020. Departures: padding is cut off before anything else; a
-    class that no pixel is sure of has none (the authors' code stops there); without a background class there is one
+    paper: Zhang et al., "Reliability Does Matter", AAAI 2020. Departures: padding is cut off first; a class
+    may have no reliable pixel (the authors' code fails then); without a background class there is one
     refinement and no background.
 
     Args:
@@ -100,7 +100,7 @@ def _with_background(
 
 
 def _without_background(maps: Floats, rgb: Pixels, classes: npt.NDArray[np.int64], rule: Reliability) -> Mask:
-    # One class alone has every pixel, whatever the refinement; the maps still say which are sure.
+    # With one class, a refinement changes nothing; the responses alone select the pixels.
     refined = refine([maps], rgb, refiner=rule.refiner, stride=rule.stride)[0] if len(maps) > 1 else np.ones_like(maps)
     best = refined.argmax(axis=0)
     behind = np.zeros((1, *maps.shape[1:]), np.float32)
@@ -109,7 +109,7 @@ def _without_background(maps: Floats, rgb: Pixels, classes: npt.NDArray[np.int64
 
 
 def _strong(scores: Floats, refined: npt.NDArray[np.int64], rule: Reliability) -> Flags:
-    """(h, w): pixels whose response is among the strongest of any class that the refinement found in the image.
+    """(h, w): whether the response is among the strongest of a class that the refinement found in the image.
 
     Args:
         scores: (1 + K, h, w), the background's first.
@@ -123,7 +123,7 @@ def _strong(scores: Floats, refined: npt.NDArray[np.int64], rule: Reliability) -
         if k == 0:
             strong |= value > rule.background
             continue
-        # Of all pixels that the maps give to the class: the quantile is over what is above the least response.
+        # The quantile is over the pixels of the class in the maps, above the least response.
         counted = np.sort(value[value > rule.least])
         if len(counted):
             strong |= value > counted[min(int((1 - rule.share) * len(counted)), len(counted) - 1)]

@@ -1,4 +1,4 @@
-"""RRM: a classifier and a segmentation network in one, the first labelling reliable pixels for the second."""
+"""RRM: one network for classification and segmentation; the class activation maps label reliable pixels."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ class RrmConfig(ClassifierConfig):
         share: Share of a class's pixels that are reliable: those with the largest values in its map.
         least: Least value in the map of a reliable pixel.
         background_level: Least background score of a reliable background pixel.
-        energy_weight: Of the dense energy a pixel and square of ``sigma_xy``. The authors' 1e-7 weighs the sum over a
-            160 x 160 grid at a reach of 50 cells: ``1e-7 * 160^2 * 50^2 = 6.4``.
+        energy_weight: Weight of `gated_dense_energy`. The authors' 1e-7 is the weight of the sum over a 160 x 160 grid
+            with a reach of 50 cells: ``1e-7 * 160^2 * 50^2 = 6.4``.
         sigma_xy: Reach of the energy in pixels of the crop.
         sigma_rgb: Colour tolerance on RGB in [0, 1]; the authors' 15 grey levels of 255.
         gradient: ``reference`` as in the authors' code, or the ``exact`` gradient of the gated energy.
@@ -79,13 +79,13 @@ class RrmConfig(ClassifierConfig):
 
 
 class Rrm(Method[RrmConfig], about=ABOUT):
-    """Reliable pixels from two CRFs over the response maps, cross-entropy there, a gated dense energy elsewhere."""
+    """Cross-entropy on reliable pixels, which two CRFs select from class activation maps, and a gated dense energy."""
 
     needs: ClassVar[frozenset[Head]] = frozenset({Head.TAGS})
     Settings: ClassVar[type[Config]] = RrmConfig
 
     def stages(self) -> tuple[Stage, ...]:
-        """The classifier where asked for, the training itself, and a fresh network on its predictions where asked."""
+        """The classifier, the training, and a fresh network trained on its predictions, as far as the settings ask."""
         config = self.config
         first = (classify(self.classes, config),) if config.schedule == "classified" else ()
         train = Stage(
@@ -175,7 +175,7 @@ class SharpenedPredictions(LabelMaker[NoSettings]):
 
 @dataclass(frozen=True)
 class _Job:
-    """One training image, and what the network says of the classes that it may show."""
+    """One training image, and the network's probabilities of the classes that it may contain."""
 
     name: str
     rgb: npt.NDArray[np.uint8]
@@ -184,7 +184,7 @@ class _Job:
 
 
 def _sharpened(job: _Job) -> tuple[str, Mask]:
-    if len(job.classes) == 1:  # the tags leave one class: it has every pixel
+    if len(job.classes) == 1:  # only one class is possible
         return job.name, np.full(job.rgb.shape[:2], job.classes[0], np.uint8)
     total = job.probabilities.sum(axis=0, keepdims=True)
     refined = mean_field(job.probabilities / np.maximum(total, 1e-8), job.rgb, MASK_CRF)
