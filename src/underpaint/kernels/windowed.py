@@ -16,7 +16,7 @@ from underpaint.kernels import windowed_torch
 from underpaint.kernels.gaussian import GaussianKernel, HalfWindow
 from underpaint.kernels.quadratic import quadratic_energy
 
-__all__ = ["Backend", "GaussianKernel", "windowed_energy"]
+__all__ = ["Backend", "GaussianKernel", "windowed_energy", "windowed_sum"]
 
 Backend = Literal["auto", "numba", "torch"]
 PairSum = Callable[[Tensor, Tensor, HalfWindow, Tensor | None, Tensor | None], tuple[Tensor, Tensor]]
@@ -71,6 +71,35 @@ def windowed_energy(
         return filtered, disagreement.sum(dtype=torch.float64)
 
     return quadratic_energy(probabilities, slope, factor=-2)
+
+
+@torch.no_grad()
+def windowed_sum(
+    values: Tensor, rgb: Tensor, *, kernels: Sequence[GaussianKernel], radius: int, gate: Tensor | None = None
+) -> Tensor:
+    """Sum of the neighbours of every pixel, ``sum_{j in window(i), j != i} g_i g_j K_ij v_j``, without a gradient.
+
+    It is the message that every pixel receives in mean-field inference under the energy of `windowed_energy`.
+
+    Args:
+        values: (N, C, H, W), floating. Half precision is computed in float32.
+        rgb: (N, 3, H, W) in any range; ``sigma_rgb`` is in its units.
+        kernels: Terms of K.
+        radius: Reach of the window in pixels.
+        gate: (N, H, W) bool, the pixels that take part; None means all.
+
+    Returns:
+        (N, C, H, W), float32, or float64 for float64 values.
+
+    Raises:
+        DataError, ConfigError: as `windowed_energy`.
+    """
+    _check(values, rgb, gate, gate)
+    working = values.to(torch.promote_types(values.dtype, torch.float32)).contiguous()
+    window = HalfWindow.of(kernels, radius=radius, height=values.shape[2], width=values.shape[3])
+    with torch.autocast(working.device.type, enabled=False):
+        filtered, _ = _pair_sum(working, "auto")(working, rgb.to(working).contiguous(), window, gate, gate)
+    return filtered
 
 
 def _pair_sum(values: Tensor, backend: Backend) -> PairSum:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from underpaint.kernels.windowed import GaussianKernel, windowed_energy
-from underpaint.losses.grid import shrink_image
+from underpaint.kernels.windowed import GaussianKernel, windowed_energy, windowed_sum
+from underpaint.losses.candidates import nothing
+from underpaint.losses.grid import at_centres, shrink_image
+from underpaint.records import UNKNOWN
 
 SIGMA_XY = 6.0
 """Standard deviation of the position in cells of the grid of the decoder. This and the next values: authors' code."""
@@ -52,3 +56,108 @@ def gated_crf_loss(
     small, gate = shrink_image(rgb, valid, (probabilities.shape[2], probabilities.shape[3]))
     energy = windowed_energy(probabilities, small, kernels=kernels, radius=radius, source=gate, destination=gate)
     return energy / gate.sum().clamp(min=1)
+
+
+ROUNDS = 10
+"""Rounds of proportional fitting of the shares of the classes."""
+
+
+def crf_cross_entropy(
+    logits: Tensor,
+    seeds: Tensor,
+    rgb: Tensor,
+    valid: Tensor,
+    *,
+    kernels: Sequence[GaussianKernel],
+    radius: int,
+    strength: float,
+    iterations: int,
+) -> Tensor:
+    """Cross-entropy with the labels that mean-field inference under the gated CRF finds from the network's own output.
+
+    The labels q of `crf_targets` are constants; the loss is ``-(1/D) sum_i g_i sum_k q_ik log p_ik``. To alternate
+    between labels that the CRF is content with and a network that learns them is what Marin et al. ("Beyond Gradient
+    Descent for Regularized Segmentation Losses", CVPR 2019) do in the place of gradient descent on the energy.
+
+    Args:
+        logits: (N, C, h, w).
+        seeds: (N, H, W) uint8, class index, or 255 where the pixel is unknown or padding.
+        rgb: (N, 3, H, W) in [0, 1]; averaged to (h, w).
+        valid: (N, H, W) bool, False on padding.
+        kernels: Terms of K, as in `gated_crf_loss`.
+        radius: Radius of the square window in cells.
+        strength: Weight of the neighbours' mean against the network's own scores, above 0.
+        iterations: Of mean-field inference, at least 1.
+
+    Returns:
+        A scalar >= 0; a zero on the graph if all cells are padding.
+    """
+    size = (logits.shape[2], logits.shape[3])
+    small, gate = shrink_image(rgb, valid, size)
+    if not bool(gate.any()):
+        return nothing(logits)
+    scores = logits if logits.dtype == torch.float64 else logits.float()
+    targets = crf_targets(
+        scores.detach(),
+        at_centres(seeds, size),
+        small,
+        gate,
+        kernels=kernels,
+        radius=radius,
+        strength=strength,
+        iterations=iterations,
+    )
+    return -(targets * scores.log_softmax(dim=1)).sum(dim=1)[gate].mean()
+
+
+@torch.no_grad()
+def crf_targets(
+    logits: Tensor,
+    seeds: Tensor,
+    rgb: Tensor,
+    gate: Tensor,
+    *,
+    kernels: Sequence[GaussianKernel],
+    radius: int,
+    strength: float,
+    iterations: int,
+) -> Tensor:
+    """Soft labels of all cells, by mean-field inference that starts at the network's output.
+
+    ``q_i <- softmax(z_i + strength * sum_j K_ij q_j / (1 + sum_j K_ij))``; a cell with a hint keeps its class. Then the
+    labels are fitted to the class shares of the network's own output over the batch (proportional fitting, as in the
+    distribution alignment of ReMixMatch, ICLR 2020): otherwise each step takes something from the rare classes, and
+    after some hundred steps they are gone.
+
+    Args:
+        logits: (N, C, h, w) scores z, float32 or float64.
+        seeds: (N, h, w) uint8, class index or 255.
+        rgb: (N, 3, h, w).
+        gate: (N, h, w) bool, False on cells that padding touches. They neither send nor count.
+        kernels: Terms of K.
+        radius: Radius of the square window in cells.
+        strength: Weight of the neighbours' mean.
+        iterations: Of mean-field inference.
+
+    Returns:
+        (N, C, h, w), summing to 1 over C.
+    """
+    classes = logits.shape[1]
+    hinted = (seeds != UNKNOWN)[:, None]
+    marked = F.one_hot(seeds.long().clamp(max=classes - 1), classes).movedim(3, 1).to(logits.dtype)
+    own = logits.softmax(dim=1)
+    labels = torch.where(hinted, marked, own)
+    for _ in range(iterations):
+        message = windowed_sum(labels, rgb, kernels=kernels, radius=radius, gate=gate)
+        mean = message / (1 + message.sum(dim=1, keepdim=True))
+        labels = torch.where(hinted, marked, (logits + strength * mean).softmax(dim=1))
+    wanted = _class_sums(own, gate)
+    for _ in range(ROUNDS):
+        factor = wanted / _class_sums(labels, gate).clamp(min=1e-6)
+        labels = labels * factor.view(1, -1, 1, 1)
+        labels = torch.where(hinted, marked, labels / labels.sum(dim=1, keepdim=True).clamp(min=1e-12))
+    return labels
+
+
+def _class_sums(values: Tensor, gate: Tensor) -> Tensor:
+    return (values * gate[:, None]).sum(dim=(0, 2, 3))

@@ -2,39 +2,46 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from underpaint.core.config import Config
 from underpaint.kernels.windowed import GaussianKernel
 from underpaint.losses.candidates import nothing
-from underpaint.losses.gated_crf import RADIUS, SIGMA_RGB, SIGMA_XY, gated_crf_loss
+from underpaint.losses.gated_crf import RADIUS, SIGMA_XY, crf_cross_entropy, gated_crf_loss
 from underpaint.methods.base import CandidateConfig, CandidateMethod
 from underpaint.methods.gated_crf import ABOUT
 from underpaint.records import Batch, NetOutput, Progress, Terms
 
 
 class GatedCrfConfig(CandidateConfig):
-    """Settings of the Gated CRF loss; defaults from the authors' code unless said otherwise.
+    """Settings of the Gated CRF loss. The recipe ``configs/methods/gated-crf.yaml`` has those of the authors.
 
     Attributes:
-        weight: Of the loss beside the cross-entropy.
+        form: ``labels``: the CRF turns the network's output into soft labels at every step, and the network learns them
+            by cross-entropy. ``energy``: gradient descent on the energy, as in the paper.
+        weight: Of this loss beside the cross-entropy on the hints.
         sigma_xy: Reach in cells of the decoder's grid (a quarter of the image's size with DeepLabV3+).
         sigma_rgb: Colour tolerance on RGB in [0, 1].
         radius: Of the window, in cells.
         start: Share of the training after which the loss sets in.
+        strength: For ``labels``, weight of the neighbours against the network's own scores.
+        iterations: For ``labels``, iterations of mean-field inference.
     """
 
-    weight: float = Field(default=0.1, ge=0)
+    form: Literal["labels", "energy"] = "labels"
+    weight: float = Field(default=0.5, ge=0)
     sigma_xy: float = Field(default=SIGMA_XY, gt=0)
-    sigma_rgb: float = Field(default=SIGMA_RGB, gt=0)
+    sigma_rgb: float = Field(default=0.05, gt=0)
     radius: int = Field(default=RADIUS, ge=1, le=32)
-    start: float = Field(default=0.005, ge=0, lt=1)
+    start: float = Field(default=0.5, ge=0, lt=1)
+    strength: float = Field(default=10.0, gt=0)
+    iterations: int = Field(default=5, ge=1, le=100)
 
 
 class GatedCrf(CandidateMethod[GatedCrfConfig], about=ABOUT):
-    """Partial cross-entropy and a windowed Potts energy on the decoder's grid."""
+    """Partial cross-entropy, and a CRF over near cells of similar colour on the decoder's grid."""
 
     Settings: ClassVar[type[Config]] = GatedCrfConfig
 
@@ -44,7 +51,19 @@ class GatedCrf(CandidateMethod[GatedCrfConfig], about=ABOUT):
         terms = self.candidate_terms(out, batch)
         if progress.fraction < config.start:
             return {**terms, "gated-crf": nothing(out.logits)}
-        kernel = GaussianKernel(weight=1.0, sigma_xy=config.sigma_xy, sigma_rgb=config.sigma_rgb)
-        probabilities = out.logits.float().softmax(dim=1)
-        energy = gated_crf_loss(probabilities, batch.rgb, batch.valid, kernels=[kernel], radius=config.radius)
-        return {**terms, "gated-crf": config.weight * energy}
+        kernels = [GaussianKernel(weight=1.0, sigma_xy=config.sigma_xy, sigma_rgb=config.sigma_rgb)]
+        if config.form == "energy":
+            probabilities = out.logits.float().softmax(dim=1)
+            crf = gated_crf_loss(probabilities, batch.rgb, batch.valid, kernels=kernels, radius=config.radius)
+        else:
+            crf = crf_cross_entropy(
+                out.logits,
+                batch.seeds(),
+                batch.rgb,
+                batch.valid,
+                kernels=kernels,
+                radius=config.radius,
+                strength=config.strength,
+                iterations=config.iterations,
+            )
+        return {**terms, "gated-crf": config.weight * crf}

@@ -1,0 +1,153 @@
+"""Labels by mean-field inference under the gated CRF, against a loop over all pairs of cells."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from underpaint.kernels.windowed import GaussianKernel, windowed_sum
+from underpaint.losses import gated_crf
+from underpaint.losses.gated_crf import ROUNDS, crf_cross_entropy, crf_targets
+from underpaint.records import UNKNOWN
+
+KERNELS = (GaussianKernel(1.0, 2.0, 0.2),)
+RADIUS = 2
+
+
+def scene(seed: int, n: int = 2, classes: int = 3, h: int = 5, w: int = 6) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Logits, hints on some cells, colours and open gates, all on the grid."""
+    draw = torch.Generator().manual_seed(seed)
+    logits = torch.randn(n, classes, h, w, generator=draw, dtype=torch.float64).mul(2)
+    seeds = torch.full((n, h, w), UNKNOWN, dtype=torch.uint8)
+    seeds[0, 1, 1], seeds[0, 3, 4], seeds[1, 2, 2] = 0, 2, 1
+    rgb = 0.4 + 0.2 * torch.rand(n, 3, h, w, generator=draw, dtype=torch.float64)
+    gate = torch.ones(n, h, w, dtype=torch.bool)
+    gate[0, :, -1] = False
+    return logits, seeds, rgb, gate
+
+
+def messages(q: np.ndarray, rgb: np.ndarray, gate: np.ndarray) -> np.ndarray:
+    """``sum_j K_ij q_j`` of every cell, pair by pair."""
+    n, _, h, w = q.shape
+    total = np.zeros_like(q)
+    for i, r, c, r2, c2 in np.ndindex(n, h, w, h, w):
+        if (r, c) == (r2, c2) or max(abs(r - r2), abs(c - c2)) > RADIUS or not (gate[i, r, c] and gate[i, r2, c2]):
+            continue
+        colour = ((rgb[i, :, r, c] - rgb[i, :, r2, c2]) ** 2).sum()
+        total[i, :, r, c] += math.exp(-((r - r2) ** 2 + (c - c2) ** 2) / 8 - colour / 0.08) * q[i, :, r2, c2]
+    return total
+
+
+def softmax(z: np.ndarray) -> np.ndarray:
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return np.asarray(e / e.sum(axis=1, keepdims=True))
+
+
+def brute(logits: Tensor, seeds: Tensor, rgb: Tensor, gate: Tensor, strength: float, iterations: int) -> np.ndarray:
+    z, s, g = logits.numpy(), seeds.numpy(), gate.numpy()
+    own = softmax(z)
+
+    def keep_hints(q: np.ndarray) -> np.ndarray:
+        q = q.copy()
+        for i, r, c in np.argwhere(s != UNKNOWN):
+            q[i, :, r, c] = np.eye(q.shape[1])[s[i, r, c]]
+        return q
+
+    q = keep_hints(own)
+    for _ in range(iterations):
+        m = messages(q, rgb.numpy(), g)
+        q = keep_hints(softmax(z + strength * m / (1 + m.sum(axis=1, keepdims=True))))
+    inside = g[:, None]
+    wanted = (own * inside).sum(axis=(0, 2, 3))
+    for _ in range(ROUNDS):
+        q = q * (wanted / (q * inside).sum(axis=(0, 2, 3)))[None, :, None, None]
+        q = keep_hints(q / q.sum(axis=1, keepdims=True))
+    return q
+
+
+def targets(
+    logits: Tensor, seeds: Tensor, rgb: Tensor, gate: Tensor, strength: float = 5, iterations: int = 2
+) -> Tensor:
+    return crf_targets(
+        logits, seeds, rgb, gate, kernels=KERNELS, radius=RADIUS, strength=strength, iterations=iterations
+    )
+
+
+@pytest.mark.parametrize(("strength", "iterations"), [(5.0, 2), (0.5, 1), (20.0, 4)])
+def test_labels_equal_those_of_a_loop_over_all_pairs(strength: float, iterations: int) -> None:
+    given_ = scene(3)
+    np.testing.assert_allclose(targets(*given_, strength, iterations), brute(*given_, strength, iterations), atol=1e-9)
+
+
+def test_the_sum_of_neighbours_equals_a_loop() -> None:
+    logits, _, rgb, gate = scene(4)
+    q = logits.softmax(1)
+    found = windowed_sum(q, rgb, kernels=KERNELS, radius=RADIUS, gate=gate)
+    np.testing.assert_allclose(found, messages(q.numpy(), rgb.numpy(), gate.numpy()), atol=1e-12)
+    single = windowed_sum(q.float(), rgb.float(), kernels=KERNELS, radius=RADIUS, gate=gate)
+    np.testing.assert_allclose(single, found, atol=1e-5)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 1000), strength=st.floats(0.1, 30))
+def test_labels_are_distributions_with_the_hints_and_nearly_the_shares_of_before(seed: int, strength: float) -> None:
+    logits, seeds, rgb, gate = scene(seed)
+    q = targets(logits, seeds, rgb, gate, strength)
+    assert torch.allclose(q.sum(1), torch.ones_like(q[:, 0]))
+    for i, r, c in (seeds != UNKNOWN).nonzero().tolist():
+        assert q[i, int(seeds[i, r, c]), r, c] == 1
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gated_crf, "ROUNDS", 0)
+        unfitted = targets(logits, seeds, rgb, gate, strength)
+    own = logits.softmax(1)
+    before, after = ((((x - own) * gate[:, None]).sum((0, 2, 3))).abs().sum().item() for x in (unfitted, q))
+    assert after <= max(0.8 * before, 1.0)
+
+
+def test_a_hint_spreads_over_its_colour_and_not_beyond_the_edge() -> None:
+    logits = torch.zeros(1, 2, 1, 8)
+    seeds = torch.full((1, 1, 8), UNKNOWN, dtype=torch.uint8)
+    seeds[0, 0, 1], seeds[0, 0, 6] = 0, 1
+    rgb = torch.zeros(1, 3, 1, 8)
+    rgb[..., 4:] = 0.9
+    q = targets(logits, seeds, rgb, torch.ones(1, 1, 8, dtype=torch.bool), 10, 5)
+    assert q[0].argmax(0)[0].tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
+
+
+def pixels(values: Tensor) -> Tensor:
+    """The grid at four times its size."""
+    return values.repeat_interleave(4, -2).repeat_interleave(4, -1)
+
+
+def loss(logits: Tensor, seeds: Tensor, rgb: Tensor, gate: Tensor) -> Tensor:
+    arguments: dict[str, Any] = {"kernels": KERNELS, "radius": RADIUS, "strength": 5.0, "iterations": 2}
+    return crf_cross_entropy(logits, pixels(seeds), pixels(rgb), pixels(gate), **arguments)
+
+
+def test_the_gradient_is_the_distance_from_the_labels() -> None:
+    logits, seeds, rgb, gate = scene(5)
+    logits.requires_grad_()
+    value = loss(logits, seeds, rgb, gate)
+    value.backward()  # type: ignore[no-untyped-call]
+    q = targets(logits.detach(), seeds, rgb, gate)
+    p = logits.detach().softmax(1)
+    assert value.item() == pytest.approx(float(-(q * p.log()).sum(1)[gate].mean()))
+    assert logits.grad is not None
+    np.testing.assert_allclose(logits.grad, (p - q) * gate[:, None] / gate.sum(), atol=1e-12)
+
+
+def test_padding_alone_is_a_zero_on_the_graph() -> None:
+    logits, seeds, rgb, gate = scene(6)
+    logits.requires_grad_()
+    value = loss(logits, seeds, rgb, torch.zeros_like(gate))
+    value.backward()  # type: ignore[no-untyped-call]
+    assert value.item() == 0
+    assert logits.grad is not None
+    assert not logits.grad.any()
