@@ -95,7 +95,7 @@ def test_the_sum_of_neighbours_equals_a_loop() -> None:
     np.testing.assert_allclose(single, found, atol=1e-5)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 1000), strength=st.floats(0.1, 30))
 def test_labels_are_distributions_with_the_hints_and_nearly_the_shares_of_before(seed: int, strength: float) -> None:
     logits, seeds, rgb, gate = scene(seed)
@@ -108,7 +108,7 @@ def test_labels_are_distributions_with_the_hints_and_nearly_the_shares_of_before
         unfitted = targets(logits, seeds, rgb, gate, strength)
     own = logits.softmax(1)
     before, after = ((((x - own) * gate[:, None]).sum((0, 2, 3))).abs().sum().item() for x in (unfitted, q))
-    assert after <= max(0.8 * before, 1.0)
+    assert after <= before + 1  # cells, of 55
 
 
 def test_a_hint_spreads_over_its_colour_and_not_beyond_the_edge() -> None:

@@ -89,6 +89,11 @@ def test_a_crop_fits_the_decoder(decoder: str, fits: tuple[int, int], refused: t
         parse(refused)
 
 
+def test_a_linear_decoder_takes_any_crop_since_it_draws_none() -> None:
+    crop = (208, 300)
+    assert RunConfig.parse({**METHOD, "model": {"architecture": "linear"}, "views": {"crop": crop}}).views.crop == crop
+
+
 def test_arithmetic_that_overflows_is_not_offered() -> None:
     with pytest.raises(ConfigError, match=r"train\.precision"):
         RunConfig.parse({**METHOD, "train": {"precision": "16-mixed"}})
