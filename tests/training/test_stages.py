@@ -217,11 +217,11 @@ def test_labels_are_made_in_the_arithmetic_of_the_training(scenes: Path, scribbl
         folder = tmp_path / name
         folder.mkdir()
         infer = StageInference(network, images, folder / "labels", store=folder, given={}, autocast=autocast)
-        still = next(infer.images())
+        image = next(infer.images())
         seen[name] = (
-            infer.responses(still, scales=(1.0,), flip=False),
-            infer.probabilities(still, scales=(1.0,), flip=False),
-            infer.pooled(still),
+            infer.responses(image, scales=(1.0,), flip=False),
+            infer.probabilities(image, scales=(1.0,), flip=False),
+            infer.pooled(image),
         )
     for full, half in zip(seen["32"], seen["16"], strict=True):
         assert 0 < np.abs(full - half).max() < 0.05 * np.abs(full).max()
@@ -236,23 +236,23 @@ def test_a_classifier_that_sees_nothing_of_a_tagged_class_is_named(
     classes = planned.data.classes
     images = HintedImages(planned.data, planned.hints, planned.config.views, seed=0)
     network = Network(planned.config.model, len(classes), needs={Head.TAGS}).eval()
-    stills = list(images.training_images())
-    often, lost = (int(c) for c in np.argsort(-np.sum([still.present for still in stills], axis=0))[:2])
+    every = list(images.training_images())
+    often, lost = (int(c) for c in np.argsort(-np.sum([image.present for image in every], axis=0))[:2])
     assert classes.background == often == 0
 
     def said(*, seen: float) -> str | None:
         answers = np.zeros((len(classes), 3, 4), np.float32)
         answers[1:, 0, 0] = 1
         answers[lost, 0, 0] = seen
-        monkeypatch.setattr(CamPredictor, "coarse", lambda self, rgb: answers)
+        monkeypatch.setattr(CamPredictor, "coarse", lambda self, rgb, tagged: answers)
         (tmp_path / f"{seen}").mkdir()
         infer = StageInference(network, images, tmp_path / "labels", store=tmp_path / f"{seen}", given={})
         assert infer.unseen() is None, "nothing was asked for"
-        for still in stills:
-            infer.responses(still, scales=(1.0,), flip=False)
+        for image in every:
+            infer.responses(image, scales=(1.0,), flip=False)
         return infer.unseen()
 
-    tagged = sum(bool(still.present[lost]) for still in stills)
+    tagged = sum(bool(image.present[lost]) for image in every)
     assert f": {classes.names[lost]} in {tagged} of {tagged}. The pseudo-labels" in (said(seen=0) or "")
     assert said(seen=0.1) is None
 

@@ -53,9 +53,9 @@ def test_one_class_is_certain_and_none_is_refused() -> None:
     rgb, _, seeds = scene()
     alone = np.where(seeds == 7, seeds, 255).astype(np.uint8)
     assert (annotate(rgb, alone, model="colour", deep=None) == 1).all()
-    with pytest.raises(DataError, match="without hints"):
+    with pytest.raises(DataError, match="needs hints"):
         annotate(rgb, np.full(SIZE, 255, np.uint8), model="colour", deep=None)
-    with pytest.raises(DataError, match="without features"):
+    with pytest.raises(DataError, match="needs features"):
         annotate(rgb, seeds, model="deep", deep=None)
 
 
