@@ -112,7 +112,7 @@ class NetOutput:
         sub_logits: (N, C, K) or None: as ``tag_logits``, for K sub-categories of every class.
         responses: (N, C, h, w) >= 0 or None: ``relu(tag_maps)`` summed over the scales of
             `Learner.response_scales`, without gradient.
-        labels: (N, h', w') uint8 or None: what `Learner.make_labels` made of this output, 255 where unknown.
+        labels: What `Learner.make_labels` made of this output, hard or soft, or None.
         features: (N, F, h', w') last encoder features or None.
         variance: (N, 1, h, w), positive, or None.
         embedding: (N, E, h, w) or None.

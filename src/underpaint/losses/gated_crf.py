@@ -9,7 +9,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from underpaint.kernels.windowed import GaussianKernel, windowed_energy, windowed_sum
-from underpaint.losses.candidates import nothing
 from underpaint.losses.grid import at_centres, shrink_image
 from underpaint.records import UNKNOWN
 
@@ -62,7 +61,8 @@ ROUNDS = 10
 """Rounds of proportional fitting of the shares of the classes."""
 
 
-def crf_cross_entropy(
+@torch.no_grad()
+def crf_labels(
     logits: Tensor,
     seeds: Tensor,
     rgb: Tensor,
@@ -73,14 +73,17 @@ def crf_cross_entropy(
     strength: float,
     iterations: int,
 ) -> Tensor:
-    """Cross-entropy with the labels that mean-field inference under the gated CRF finds from the network's own output.
+    """Soft labels by mean-field inference under the gated CRF, which starts at the network's own output.
 
-    The labels q of `crf_targets` are constants; the loss is ``-(1/D) sum_i g_i sum_k q_ik log p_ik``. To alternate
-    between labels that the CRF is content with and a network that learns them is what Marin et al. ("Beyond Gradient
-    Descent for Regularized Segmentation Losses", CVPR 2019) do in the place of gradient descent on the energy.
+    ``q_i <- softmax(z_i + strength * sum_j K_ij q_j / (1 + sum_j K_ij))``; a cell with a hint keeps its class. To
+    alternate between labels that the CRF is content with and a network that learns them, in the place of gradient
+    descent on the energy, is from Marin et al. ("Beyond Gradient Descent for Regularized Segmentation Losses",
+    CVPR 2019). Then the labels are fitted to the class shares of the network's own output over the batch (ours;
+    proportional fitting, as the distribution alignment of ReMixMatch, ICLR 2020): otherwise each step takes something
+    from the rare classes, and after some hundred steps they are gone.
 
     Args:
-        logits: (N, C, h, w).
+        logits: (N, C, h, w) scores z.
         seeds: (N, H, W) uint8, class index, or 255 where the pixel is unknown or padding.
         rgb: (N, 3, H, W) in [0, 1]; averaged to (h, w).
         valid: (N, H, W) bool, False on padding.
@@ -90,73 +93,30 @@ def crf_cross_entropy(
         iterations: Of mean-field inference, at least 1.
 
     Returns:
-        A scalar >= 0; a zero on the graph if all cells are padding.
+        (N, C, h, w), float32, or float64 for float64 logits. It sums to 1 over C, and to 0 on cells that padding
+        touches, which send nothing and count nowhere.
+
+    Raises:
+        DataError, ConfigError: as `windowed_sum`.
     """
-    size = (logits.shape[2], logits.shape[3])
+    size, classes = (logits.shape[2], logits.shape[3]), logits.shape[1]
     small, gate = shrink_image(rgb, valid, size)
-    if not bool(gate.any()):
-        return nothing(logits)
-    scores = logits if logits.dtype == torch.float64 else logits.float()
-    targets = crf_targets(
-        scores.detach(),
-        at_centres(seeds, size),
-        small,
-        gate,
-        kernels=kernels,
-        radius=radius,
-        strength=strength,
-        iterations=iterations,
-    )
-    return -(targets * scores.log_softmax(dim=1)).sum(dim=1)[gate].mean()
-
-
-@torch.no_grad()
-def crf_targets(
-    logits: Tensor,
-    seeds: Tensor,
-    rgb: Tensor,
-    gate: Tensor,
-    *,
-    kernels: Sequence[GaussianKernel],
-    radius: int,
-    strength: float,
-    iterations: int,
-) -> Tensor:
-    """Soft labels of all cells, by mean-field inference that starts at the network's output.
-
-    ``q_i <- softmax(z_i + strength * sum_j K_ij q_j / (1 + sum_j K_ij))``; a cell with a hint keeps its class. Then the
-    labels are fitted to the class shares of the network's own output over the batch (proportional fitting, as in the
-    distribution alignment of ReMixMatch, ICLR 2020): otherwise each step takes something from the rare classes, and
-    after some hundred steps they are gone.
-
-    Args:
-        logits: (N, C, h, w) scores z, float32 or float64.
-        seeds: (N, h, w) uint8, class index or 255.
-        rgb: (N, 3, h, w).
-        gate: (N, h, w) bool, False on cells that padding touches. They neither send nor count.
-        kernels: Terms of K.
-        radius: Radius of the square window in cells.
-        strength: Weight of the neighbours' mean.
-        iterations: Of mean-field inference.
-
-    Returns:
-        (N, C, h, w), summing to 1 over C.
-    """
-    classes = logits.shape[1]
+    seeds = at_centres(seeds, size)
+    scores = logits.to(torch.promote_types(logits.dtype, torch.float32))
     hinted = (seeds != UNKNOWN)[:, None]
-    marked = F.one_hot(seeds.long().clamp(max=classes - 1), classes).movedim(3, 1).to(logits.dtype)
-    own = logits.softmax(dim=1)
+    marked = F.one_hot(seeds.long().clamp(max=classes - 1), classes).movedim(3, 1).to(scores)
+    own = scores.softmax(dim=1)
     labels = torch.where(hinted, marked, own)
     for _ in range(iterations):
-        message = windowed_sum(labels, rgb, kernels=kernels, radius=radius, gate=gate)
+        message = windowed_sum(labels, small, kernels=kernels, radius=radius, gate=gate)
         mean = message / (1 + message.sum(dim=1, keepdim=True))
-        labels = torch.where(hinted, marked, (logits + strength * mean).softmax(dim=1))
+        labels = torch.where(hinted, marked, (scores + strength * mean).softmax(dim=1))
     wanted = _class_sums(own, gate)
     for _ in range(ROUNDS):
         factor = wanted / _class_sums(labels, gate).clamp(min=1e-6)
         labels = labels * factor.view(1, -1, 1, 1)
         labels = torch.where(hinted, marked, labels / labels.sum(dim=1, keepdim=True).clamp(min=1e-12))
-    return labels
+    return labels * gate[:, None]
 
 
 def _class_sums(values: Tensor, gate: Tensor) -> Tensor:

@@ -57,7 +57,9 @@ class Learner(Part[ConfigT], ABC):
         return ()
 
     def make_labels(self, out: NetOutput, batch: Batch, progress: Progress) -> Tensor | None:
-        """(N, h, w) uint8 labels that the network's own output gives at this step, 255 where unknown.
+        """Labels that the network's own output gives at this step: (N, h, w) uint8, 255 where unknown, or soft ones.
+
+        Soft labels are (N, C, h, w) and sum to 1 over C, or to 0 where nothing is known.
 
         The training loop calls this before `loss`, without gradient, and hands the result over as `NetOutput.labels`.
         None where the loss learns from no such labels.

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+import torch
 from pydantic import Field
+from torch import Tensor
 
 from underpaint.core.config import Config
 from underpaint.kernels.windowed import GaussianKernel
-from underpaint.losses.candidates import nothing
-from underpaint.losses.gated_crf import RADIUS, SIGMA_XY, crf_cross_entropy, gated_crf_loss
+from underpaint.losses.candidates import nothing, soft_cross_entropy
+from underpaint.losses.gated_crf import RADIUS, SIGMA_XY, crf_labels, gated_crf_loss
 from underpaint.methods.base import CandidateConfig, CandidateMethod
 from underpaint.methods.gated_crf import ABOUT
 from underpaint.records import Batch, NetOutput, Progress, Terms
@@ -47,23 +49,30 @@ class GatedCrf(CandidateMethod[GatedCrfConfig], about=ABOUT):
 
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
         """The terms of `partial` and ``gated-crf``."""
-        config = self.config
-        terms = self.candidate_terms(out, batch)
-        if progress.fraction < config.start:
-            return {**terms, "gated-crf": nothing(out.logits)}
-        kernels = [GaussianKernel(weight=1.0, sigma_xy=config.sigma_xy, sigma_rgb=config.sigma_rgb)]
-        if config.form == "energy":
+        config, crf = self.config, nothing(out.logits)
+        if out.labels is not None:
+            crf = soft_cross_entropy(out, out.labels, torch.ones_like(out.labels[:, 0], dtype=torch.bool))
+        elif config.form == "energy" and progress.fraction >= config.start:
             probabilities = out.logits.float().softmax(dim=1)
-            crf = gated_crf_loss(probabilities, batch.rgb, batch.valid, kernels=kernels, radius=config.radius)
-        else:
-            crf = crf_cross_entropy(
-                out.logits,
-                batch.seeds(),
-                batch.rgb,
-                batch.valid,
-                kernels=kernels,
-                radius=config.radius,
-                strength=config.strength,
-                iterations=config.iterations,
-            )
-        return {**terms, "gated-crf": config.weight * crf}
+            crf = gated_crf_loss(probabilities, batch.rgb, batch.valid, kernels=self._kernels, radius=config.radius)
+        return {**self.candidate_terms(out, batch), "gated-crf": config.weight * crf}
+
+    def make_labels(self, out: NetOutput, batch: Batch, progress: Progress) -> Tensor | None:
+        """(N, C, h, w) soft labels by mean-field inference under the CRF, in the form ``labels`` once it has set in."""
+        config = self.config
+        if config.form == "energy" or progress.fraction < config.start:
+            return None
+        return crf_labels(
+            out.logits,
+            batch.seeds(),
+            batch.rgb,
+            batch.valid,
+            kernels=self._kernels,
+            radius=config.radius,
+            strength=config.strength,
+            iterations=config.iterations,
+        )
+
+    @property
+    def _kernels(self) -> list[GaussianKernel]:
+        return [GaussianKernel(weight=1.0, sigma_xy=self.config.sigma_xy, sigma_rgb=self.config.sigma_rgb)]
