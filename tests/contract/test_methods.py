@@ -34,6 +34,19 @@ def test_registry_recipes_and_pages_list_the_same_methods() -> None:
     assert apart == {target.rpartition(".")[0] for target in OURS.values()}
 
 
+def test_recipe_of_the_authors_is_the_loss_of_the_paper() -> None:
+    for path in (ROOT / "configs" / "authors").glob("*.yaml"):
+        recipe = yaml.safe_load(path.read_text(encoding="utf-8"))["method"]
+        stated = method_class(recipe["name"]).Settings.parse(recipe["settings"]).model_dump()
+        assert path.stem == recipe["name"] == "gated-crf"
+        assert (stated["form"], stated["weight"], stated["sigma_rgb"], stated["start"]) == (
+            "energy",
+            0.1,
+            0.0226,
+            0.005,
+        )
+
+
 @pytest.mark.parametrize("name", OURS)
 def test_recipe_states_the_defaults(name: str) -> None:
     recipe = yaml.safe_load((ROOT / "configs" / "methods" / f"{name}.yaml").read_text(encoding="utf-8"))

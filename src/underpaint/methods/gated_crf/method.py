@@ -18,7 +18,7 @@ from underpaint.records import Batch, NetOutput, Progress, Terms
 
 
 class GatedCrfConfig(CandidateConfig):
-    """Settings of the Gated CRF loss. The recipe ``configs/methods/gated-crf.yaml`` has those of the authors.
+    """Settings of the Gated CRF loss. The recipe ``configs/authors/gated-crf.yaml`` has those of the authors.
 
     Attributes:
         form: ``labels``: the CRF turns the network's output into soft labels at every step, and the network learns them
