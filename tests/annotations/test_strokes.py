@@ -216,6 +216,20 @@ def test_a_damaged_line_is_named(tmp_path: Path, line: dict[str, Any], said: str
     assert said in str(error.value)
 
 
+def test_the_limits_of_a_reader_hold_for_logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paint = project(tmp_path, add("ok", 1, CAT))
+    monkeypatch.setattr("underpaint.annotations.strokes.log.MAX_LINE", 50)
+    with pytest.raises(FormatError, match="line is too long"):
+        read_strokes(paint)
+    monkeypatch.setattr("underpaint.annotations.strokes.log.MAX_BYTES", 50)
+    with pytest.raises(FormatError, match="at most 50"):
+        read_strokes(paint)
+    (paint / "strokes" / "me-1.jsonl").unlink()
+    os.mkfifo(paint / "strokes" / "me-1.jsonl")
+    with pytest.raises(FormatError, match="cannot be read"):
+        read_strokes(paint)
+
+
 def test_a_project_of_a_later_version_is_refused(tmp_path: Path) -> None:
     paint = project(tmp_path)
     (paint / "project.json").write_text(PROJECT.replace('"version": 1', '"version": 2'))

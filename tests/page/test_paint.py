@@ -271,6 +271,8 @@ def test_names_are_text_and_nothing_is_asked_elsewhere(context: BrowserContext, 
     assert not [url for url in asked if not url.startswith((served.address, f"blob:{served.address}"))]
     refused = page.evaluate("() => fetch('http://127.0.0.1:9/x').then(() => false, () => true)")
     assert refused
+    markup = "() => { try { document.body.innerHTML = '<b>x</b>'; return false; } catch { return true; } }"
+    assert page.evaluate(markup), "the browser itself refuses to make markup of text"
     assert "#" not in page.evaluate("performance.getEntriesByType('resource').map((one) => one.name).join(' ')")
     assert served.token not in page.url
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from tests.serve.conftest import HOST, TOKEN, Page, opened, photographs
+from tests.serve.conftest import CLASSES, HOST, TOKEN, Page, opened, photographs
 
 from underpaint.core.errors import ConfigError
+from underpaint.serve import server
 from underpaint.serve.guard import BODY, HEADERS, WRITES
 from underpaint.serve.people import FAILURES
 from underpaint.serve.server import paint
@@ -32,6 +33,19 @@ def test_other_machines_are_let_in_only_by_name(tmp_path: Path) -> None:
         paint(data, host="0.0.0.0", browser=False)
     with opened(data, hosts=["lab.example"]) as page:
         assert page.client.get("/api/v1/project", headers={"host": "lab.example"}).status_code == 200
+
+
+def test_who_lets_other_machines_in_is_warned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_serve", lambda *whatever: None)
+    said: list[str] = []
+    data = photographs(tmp_path / "data")
+    paint(data, host="0.0.0.0", port=0, allow_hosts=["lab.example"], browser=False, say=said.append)
+    assert any(line.startswith("warning: ") and "https" in line for line in said)
+    said.clear()
+    paint(data, port=0, browser=False, say=said.append)
+    assert not any("warning" in line for line in said)
+    token = said[1].rpartition("#")[2]
+    assert len(token) >= 43, "256 bits"
 
 
 @pytest.mark.parametrize(
@@ -286,6 +300,7 @@ def test_sizes_and_rates(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     "body",
     [
         {"method": "partial --resume", "minutes": None}, {"method": "../x", "minutes": 1}, {"method": "", "minutes": 1},
+        {"method": "https://models.example/x", "minutes": 1},
         {"method": "auto", "minutes": -1}, {"method": "auto", "minutes": 1e9}, {"method": "auto", "minutes": "1; ls"},
         {"method": "auto", "minutes": None, "set": ["train.batch=1"]}, {"method": ["auto"], "minutes": None},
     ],
@@ -306,6 +321,22 @@ def test_trainings_are_chosen_from_lists(page: Page, body: dict[str, Any]) -> No
 )  # fmt: skip
 def test_exports_are_chosen_from_lists(page: Page, body: dict[str, Any]) -> None:
     assert page.client.post("/api/v1/jobs", json=body).status_code == 400
+
+
+def test_a_report_is_a_file_without_scripts_in_a_sandbox(page: Page) -> None:
+    evil = "<script>alert(1)</script>"
+    page.post("project", {"classes": [*CLASSES, {"name": evil, "color": "#000000", "key": None}]})
+    job = page.post("jobs", {"kind": "report", "source": "quick", "format": ""})["job"]
+    end = time.monotonic() + 20
+    while page.get(f"jobs/{job}")["state"] == "running" and time.monotonic() < end:
+        time.sleep(0.01)
+    answer = page.client.get(f"/api/v1/jobs/{job}/file")
+    assert answer.status_code == 200
+    assert answer.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
+    assert answer.headers["content-disposition"].startswith("attachment;")
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert "&lt;script&gt;" in answer.text
+    assert "<script" not in answer.text
 
 
 def test_the_server_imports_no_torch() -> None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
@@ -74,6 +74,8 @@ def explained(handler: Handler) -> Handler:
     async def answer(request: Request) -> Response:
         try:
             return await handler(request)
+        except ClientDisconnect:
+            return failure(400, "the request ended before it was complete")  # nobody reads it
         except TooLargeError:
             return failure(413, "the request is too large", f"send at most {BODY} bytes")
         except LookupError:

@@ -18,7 +18,6 @@ from underpaint.serve.site import Site
 PORTS = range(8765, 8785)
 """The ports that are tried one after the other; any free one follows."""
 
-CONNECTIONS = 64
 WAITING = 64
 HOME = "127.0.0.1"
 HOMES = (HOME, "localhost", "::1")
@@ -113,21 +112,11 @@ def _serve(site: Site, people: People, bound: socket.socket, hosts: Sequence[str
     import uvicorn
 
     from underpaint.serve.app import make_app  # the extra may be missing, which `paint` says first
+    from underpaint.serve.connections import configured
     from underpaint.serve.office import Office
 
-    config = uvicorn.Config(
-        make_app(Office(site, people), hosts=hosts, prefix=prefix),
-        log_level="error",
-        access_log=False,
-        limit_concurrency=CONNECTIONS,
-        timeout_keep_alive=30,
-        timeout_graceful_shutdown=3,
-        server_header=False,
-        date_header=False,
-        proxy_headers=False,
-        h11_max_incomplete_event_size=64 << 10,
-    )
-    uvicorn.Server(config).run(sockets=[bound])
+    app = make_app(Office(site, people), hosts=hosts, prefix=prefix)
+    uvicorn.Server(configured(app)).run(sockets=[bound])
 
 
 def _bound(host: str, ports: Sequence[int]) -> socket.socket:
