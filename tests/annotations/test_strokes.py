@@ -17,7 +17,7 @@ from PIL import Image
 from tests.annotations.foreign import PROJECT
 
 from underpaint.annotations.strokes.fold import Fold, Mark
-from underpaint.annotations.strokes.log import LogWriter, read_heads, read_log
+from underpaint.annotations.strokes.log import LogWriter, logs, read_heads, read_log, writer_of
 from underpaint.annotations.strokes.operations import Add, Delete, Operation, Retag, SetState
 from underpaint.annotations.strokes.read import read_strokes
 from underpaint.core.errors import DataError, FormatError
@@ -99,6 +99,7 @@ def test_what_was_appended_is_read_again_and_a_torn_end_is_left_out(
     writer.close()
     assert writer.path is not None
     assert writer.path.name.startswith("anna_b_-")
+    assert writer_of(writer.path) == "Anna B."
     remarks: Counter[str] = Counter()
     assert [one for one, _ in read_log(writer.path, remarks)] == operations
     assert not remarks
@@ -120,7 +121,8 @@ def test_heads_fold_to_the_same_as_whole_operations(
     named = [replace(one, image=dict(zip("ab", names, strict=True))[one.image]) for one in operations]
     log = root / "me-1.jsonl"
     lines = [json.dumps(json.loads(one.line()), indent=None, separators=(",", ":")) + "\n" for one in named]
-    log.write_bytes("".join(lines).encode() if spaced else b"".join(one.line() for one in named))
+    first = b'{"writer":"Anna B."}\n' if spaced else b""
+    log.write_bytes(first + ("".join(lines).encode() if spaced else b"".join(one.line() for one in named)))
     whole, heads = Fold(), Fold()
     whole.extend((one for one, _ in read_log(log, Counter())), "me")
     heads.extend(read_heads(log, Counter()), "me")
@@ -257,6 +259,28 @@ def test_a_full_disk_keeps_what_was_acknowledged(tmp_path: Path, monkeypatch: py
     remarks: Counter[str] = Counter()
     assert [one.id for one, _ in read_log(writer.path, remarks)] == ["o0", "o2"]
     assert not remarks
+
+
+@pytest.mark.parametrize("name", ["Ben", "ben", "Ünal 😀", 'a "b" \\', "\U0001d5d4" * 60])
+def test_a_name_is_read_as_it_was_written(tmp_path: Path, name: str) -> None:
+    paint = project(tmp_path)
+    (paint / "strokes" / "me-1.jsonl").unlink()
+    writer = LogWriter(paint, name)
+    writer.append([Operation("o1", 1, 5.0, "a", Add(Click("cat", 1.0, 1.0)))])
+    writer.append([Operation("o2", 2, 6.0, "a", Add(Click("dog", 9.0, 9.0)))])
+    assert [writer_of(log) for log in logs(paint)] == [name]
+    assert read_strokes(paint)["a"].source == name
+    assert len(read_strokes(paint)["a"].shapes) == 2
+
+
+def test_a_log_without_a_name_has_that_of_its_file(tmp_path: Path) -> None:
+    assert read_strokes(project(tmp_path, add("x", 1, CAT)))["a"].source == "me"
+
+
+@pytest.mark.parametrize("name", [3, "", "a\nb", "x" * 61, "\x1b[31m"])
+def test_a_name_that_makes_no_sense_is_refused(tmp_path: Path, name: object) -> None:
+    with pytest.raises(FormatError, match=r"'writer' is"):
+        read_strokes(project(tmp_path, {"writer": name}, add("x", 1, CAT)))
 
 
 def test_marks_know_their_author() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.serve.conftest import CLASSES, Page, opened, photographs
+from tests.serve.conftest import CLASSES, TOKEN, Page, opened, photographs
 
 from underpaint.core.errors import RunError
 from underpaint.serve import office as office_module
@@ -120,3 +120,17 @@ def test_a_full_disk_says_so_and_the_page_may_ask_again(page: Page, monkeypatch:
     assert "No space left" in answer.json()["what"]
     monkeypatch.undo()
     assert page.post("ops", body)["known"] == ["full"]
+
+
+def test_a_name_keeps_its_capitals_over_a_restart(page: Page) -> None:
+    token = page.post("people", {"name": "Ben"})["token"]
+    hint = {"kind": "click", "class": "cat", "x": 3.0, "y": 3.0}
+    image = page.ids[0]
+    for client, name in ((token, "theirs"), (TOKEN, "mine")):
+        body = {"ops": [{"id": name, "image": image, "op": "add", "hint": hint}]}
+        sent = page.client.post("/api/v1/ops", json=body, headers={"authorization": f"Bearer {client}"})
+        assert sent.status_code == 200
+    before = page.get(f"images/{image}")["hints"]
+    assert [mark["by"] for mark in before] == ["Ben", "me"]
+    with opened(page.office.site.data) as later:
+        assert later.get(f"images/{image}")["hints"] == before

@@ -9,6 +9,7 @@ import secrets
 import time
 from pathlib import Path
 
+from underpaint.annotations.strokes.log import MAX_NAME
 from underpaint.core.atomic import write_atomic
 from underpaint.core.errors import FormatError
 from underpaint.core.json_text import read_json
@@ -81,8 +82,8 @@ class People:
 
 def _checked(name: str) -> str:
     name = name.strip()
-    if not name or len(name) > 60 or not name.isprintable():
-        raise FormatError(f"the name {name!r}", where="name", accepted="1 to 60 printable letters")
+    if not name or len(name) > MAX_NAME or not name.isprintable():
+        raise FormatError(f"the name {name!r}", where="name", accepted=f"1 to {MAX_NAME} printable letters")
     return name
 
 

@@ -1,8 +1,10 @@
 """The project of `underpaint paint`: a folder with ``project.json`` and append-only logs in ``strokes/``.
 
 ``project.json`` is ``{"underpaint": "paint", "version": 1, "id": "...", "classes": [{"name", "color", "key"}]}``. Each
-file ``strokes/NAME-SESSION.jsonl`` has one writer and is never changed, only appended to. A line is an operation::
+file ``strokes/NAME-SESSION.jsonl`` has one writer, whom its first line names, and is never changed, only appended to. A
+further line is an operation::
 
+    {"writer": "Ben"}
     {"id": "5f0c", "n": 7, "at": 1764250000.2, "image": "pets/a", "op": "add",
      "hint": {"kind": "scribble", "class": "cat", "points": [[3.5, 3.5], [6.0, 4.0]], "width": 3.0}}
     {"id": "81aa", "n": 8, "at": 1764250003.0, "image": "pets/a", "op": "delete", "target": "5f0c"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
@@ -26,6 +27,12 @@ MAX_LINE = 16 << 20
 """The limit of one line in bytes, as in a hints file."""
 
 TORN = "last line of a log without its end, as a writer leaves it that was stopped while it wrote"
+
+WRITER = b'{"writer":'
+"""How the first line of a log begins that names its writer."""
+
+MAX_NAME = 60
+"""The limit of the letters of a person's name."""
 
 NAME = re.compile(r"[a-z0-9_]{1,40}")
 """What a person's name becomes in the name of a log."""
@@ -81,7 +88,20 @@ def logs(project: Path) -> list[Path]:
 
 
 def writer_of(log: Path) -> str:
-    """The person whose log this is."""
+    """The person whose log this is: the name in its first line, or that of the file where there is no such line.
+
+    Raises:
+        FormatError: the log cannot be read, or its first line holds something else than a name.
+    """
+    for line, _, where in _lines(log, Counter(), 0):
+        if line.startswith(WRITER):
+            fields = Fields(parse_json(_text(line, where), where), where)
+            name = fields.text("writer")
+            if len(name) > MAX_NAME or not name.isprintable():
+                fields.refuse("writer", f"1 to {MAX_NAME} printable letters")
+            fields.refuse_rest()
+            return name
+        break
     return log.stem.rpartition("-")[0] or log.stem
 
 
@@ -99,7 +119,7 @@ def read_log(path: Path, remarks: Counter[str], *, start: int = 0) -> Iterator[t
         FormatError: a line that is no operation, with file and line number where ``start`` is 0.
         HintError: a shape that makes no sense.
     """
-    for line, place, where in _lines(path, remarks, start):
+    for line, place, where in _operations(path, remarks, start):
         if line.strip():
             yield read_operation(Fields(parse_json(_text(line, where), where), where)), place + len(line)
 
@@ -117,7 +137,7 @@ def read_heads(path: Path, remarks: Counter[str]) -> Iterator[Operation | Head]:
         FormatError, HintError: as `read_log`.
     """
     names: dict[bytes, str] = {}
-    for line, place, where in _lines(path, remarks, 0):
+    for line, place, where in _operations(path, remarks, 0):
         if found := HEAD.fullmatch(line):
             identifier, n, at, *texts = found.groups()
             try:
@@ -127,6 +147,11 @@ def read_heads(path: Path, remarks: Counter[str]) -> Iterator[Operation | Head]:
             yield Head(identifier.decode(), int(n), float(at), image, name, kind, path, place)
         elif line.strip():
             yield read_operation(Fields(parse_json(_text(line, where), where), where))
+
+
+def _operations(path: Path, remarks: Counter[str], start: int) -> Iterator[tuple[bytes, int, str]]:
+    """The lines besides the first one where that names the writer."""
+    return (one for one in _lines(path, remarks, start) if one[1] > 0 or not one[0].startswith(WRITER))
 
 
 def _lines(path: Path, remarks: Counter[str], start: int) -> Iterator[tuple[bytes, int, str]]:
@@ -165,11 +190,11 @@ class LogWriter:
 
     Args:
         project: The project's folder.
-        person: The name; characters besides letters and digits become '_'.
+        person: The name. It stands in the first line; in the file's name small letters and digits are left of it.
     """
 
     def __init__(self, project: Path, person: str) -> None:
-        self._project, self._person = project, file_name_of(person)
+        self._project, self._person = project, person
         self._handle: int | None = None
         self._end = 0
         self.path: Path | None = None
@@ -183,6 +208,8 @@ class LogWriter:
         content = b"".join(one.line() for one in operations)
         try:
             handle = self._opened()
+            if not self._end:
+                content = json.dumps({"writer": self._person}).encode() + b"\n" + content
             self._write(handle, content)
         except OSError as error:
             self._take_back()
@@ -212,7 +239,7 @@ class LogWriter:
         if self._handle is None:
             folder = self._project / STROKES
             folder.mkdir(exist_ok=True)
-            self.path = folder / f"{self._person}-{secrets.token_hex(6)}.jsonl"
+            self.path = folder / f"{file_name_of(self._person)}-{secrets.token_hex(6)}.jsonl"
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
             self._handle = os.open(self.path, flags, 0o666)
             self._end = 0
