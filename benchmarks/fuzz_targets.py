@@ -21,7 +21,7 @@ from underpaint.core.atomic import within
 from underpaint.core.classes import read_classes
 from underpaint.core.config import load_yaml, merge, parse_overrides
 from underpaint.core.errors import UnderpaintError
-from underpaint.core.inside import lies_in
+from underpaint.core.paths import lies_in
 from underpaint.datasets.splits import read_splits
 from underpaint.doctor.look import Job, look
 from underpaint.hints.candidates import ImageKnowledge

@@ -1,6 +1,7 @@
-"""What passes between the rooms: batches, network outputs, loss terms, progress.
+"""The records that packages exchange: batches, network outputs, loss terms and progress.
 
-Shape letters: N images, C classes, T tags, F features, H W pixels, h w cells of the network's stride, S candidate sets.
+Letters of shapes: N images, C classes, K sub-categories, B bands or boxes, F features, S candidate sets, (H, W) pixels,
+(h, w) cells at the stride of the decoder, (h', w') cells at the stride of the encoder.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ UNKNOWN = 255
 """Seed value of a pixel that has more than one candidate."""
 
 Terms = dict[str, Tensor]
-"""Loss terms by name, each a weighted scalar. A term with nothing to learn is a zero that stays on the graph."""
+"""Loss terms by name, each a weighted scalar. A term without anything to learn is a zero with a gradient of zero."""
 
 
 class Head(StrEnum):
-    """Optional outputs of the network, beside the logits that it always gives."""
+    """Optional outputs of the network, in addition to the logits, which it always has."""
 
     TAGS = "tags"
     FEATURES = "features"
@@ -30,25 +31,25 @@ class Head(StrEnum):
 
 @dataclass(frozen=True)
 class Batch:
-    """A batch of images and what is known of them. A method never changes it.
+    """A batch of images and their hints. A method must not change it.
 
     Args:
-        rgb: (N, 3, H, W) float in [0, 1], colours for the kernels; 0 on padding.
-        valid: (N, H, W) bool, False on padding, which enters no loss.
-        candidates: (N, H, W) uint8, index into ``sets``.
-        sets: (N, S, C) bool, classes a pixel may have; ``sets[:, 0]`` is what is known of the whole image.
-        tags: (N, C) bool, classes known to be present.
-        tags_known: (N, C) bool, classes of which presence or absence is known.
-        boxes: One (B, 4) float tensor an image: x0 y0 x1 y1 in pixels of the crop; they may leave it.
-        box_classes: One (B,) int64 tensor an image.
-        ids: Image names.
-        mean, std: (B,) of the encoder's normalisation.
-        soft: (N, C, H, W) soft labels of an earlier stage, or None. A pixel whose values are all 0 has none.
-        subtags: (N, C, K) int8, which of the K sub-categories of each class an image shows, as an earlier stage found
-            them: 1 this one, 0 not this one, -1 nothing known; or None.
-        hinted: (N, H, W) bool, pixels whose seed a person gave, where an earlier stage labelled others; None where all
-            seeds are a person's.
-        bands: (N, B, H, W) float in [0, 1], what the encoder sees where that is something else than ``rgb``; or None.
+        rgb: (N, 3, H, W) float in [0, 1], the colours for the kernels; 0 on padding.
+        valid: (N, H, W) bool, False on padding, which is left out of all losses.
+        candidates: (N, H, W) uint8, the index of the candidate set of each pixel in ``sets``.
+        sets: (N, S, C) bool, the classes that a pixel may have; ``sets[:, 0]`` holds for the whole image.
+        tags: (N, C) bool, the classes that are known to be present.
+        tags_known: (N, C) bool, the classes whose presence or absence is known.
+        boxes: One (B, 4) float tensor per image: x0 y0 x1 y1 in pixels of the crop; boxes may extend beyond it.
+        box_classes: One (B,) int64 tensor per image.
+        ids: Names of the images.
+        mean, std: (B,) the normalisation of the encoder.
+        soft: (N, C, H, W) soft labels of an earlier stage, or None. A pixel whose values are all 0 has no label.
+        subtags: (N, C, K) int8, the sub-category of each class according to an earlier stage: 1 for the one that the
+            image shows, 0 for the others, -1 if it is not known; or None.
+        hinted: (N, H, W) bool, the pixels whose seed a person gave, if an earlier stage gave seeds to others; None if
+            all seeds were given by a person.
+        bands: (N, B, H, W) float in [0, 1], the input of the encoder if it is not ``rgb``; or None.
     """
 
     rgb: Tensor
@@ -69,26 +70,26 @@ class Batch:
 
     @property
     def image(self) -> Tensor:
-        """(N, B, H, W) normalised for the encoder; 0, the mean colour, on padding."""
+        """(N, B, H, W), the input of the encoder, normalised; 0, the mean colour, on padding."""
         view = (1, -1, 1, 1)
-        seen = self.rgb if self.bands is None else self.bands
-        return (seen - self.mean.view(view)) / self.std.view(view) * self.valid[:, None]
+        values = self.rgb if self.bands is None else self.bands
+        return (values - self.mean.view(view)) / self.std.view(view) * self.valid[:, None]
 
     @property
     def classes(self) -> int:
-        """C, the size of the class table."""
+        """C, the number of classes."""
         return self.sets.shape[2]
 
     def seeds(self) -> Tensor:
-        """(N, H, W) uint8: class of the valid pixels that a hint left one candidate, `UNKNOWN` elsewhere."""
+        """Return (N, H, W) uint8: the class of valid pixels whose hint leaves one candidate, `UNKNOWN` elsewhere."""
         single = self.sets.sum(dim=2) == 1
-        single[:, 0] = False  # what tags say of the whole image is no hint on a pixel
+        single[:, 0] = False  # the tags of the whole image are not a hint for a pixel
         table = torch.where(single, self.sets.int().argmax(dim=2), UNKNOWN).to(torch.uint8)  # (N, S)
         seeds = table.gather(1, self.candidates.flatten(1).long()).view_as(self.candidates)
         return seeds.masked_fill(~self.valid, UNKNOWN)
 
     def to(self, device: torch.device) -> Self:
-        """The batch with every tensor on ``device``."""
+        """Return the batch with every tensor on ``device``."""
         moved: dict[str, object] = {}
         for item in fields(self):
             value = getattr(self, item.name)
@@ -101,21 +102,21 @@ class Batch:
 
 @dataclass(frozen=True)
 class NetOutput:
-    """What the network says of a batch.
+    """The output of the network for a batch. Outputs that were not requested are None.
 
     Args:
-        logits: (N, C, h, w) at the decoder's stride; bilinear upsampling to ``size`` is the prediction.
+        logits: (N, C, h, w) at the stride of the decoder; the prediction is their bilinear upsampling to ``size``.
         size: (H, W) of the images.
-        tag_logits: (N, C) or None.
-        tag_maps: (N, C, h', w') or None: the tag head at every cell of the deepest features. Where there is no padding
-            and no dropout, ``tag_logits`` are their means.
-        sub_logits: (N, C, K) or None: as ``tag_logits``, for K sub-categories of every class.
-        responses: (N, C, h, w) >= 0 or None: ``relu(tag_maps)`` summed over the scales of
+        tag_logits: (N, C), the logits of the tags of the whole image.
+        tag_maps: (N, C, h', w'), the tag head applied to every cell of the deepest features. Without padding and
+            dropout, their mean is ``tag_logits``.
+        sub_logits: (N, C, K), the same as ``tag_logits`` for K sub-categories of every class.
+        responses: (N, C, h, w) >= 0, class activation maps: ``relu(tag_maps)`` summed over the scales of
             `Learner.response_scales`, without gradient.
-        labels: What `Learner.make_labels` made of this output, hard or soft, or None.
-        features: (N, F, h', w') last encoder features or None.
-        variance: (N, 1, h, w), positive, or None.
-        embedding: (N, E, h, w) or None.
+        labels: The hard or soft labels that `Learner.make_labels` made from this output.
+        features: (N, F, h', w'), the last features of the encoder.
+        variance: (N, 1, h, w), positive.
+        embedding: (N, E, h, w).
     """
 
     logits: Tensor
@@ -130,18 +131,18 @@ class NetOutput:
     embedding: Tensor | None = None
 
     def upsampled(self) -> Tensor:
-        """(N, C, H, W) logits at the images' size (bilinear, corners not aligned), contiguous."""
-        logits = self.logits.contiguous()  # else channels last, whose softmax takes more than twice the time on a CPU
+        """Return (N, C, H, W) contiguous logits at the size of the images (bilinear, corners not aligned)."""
+        logits = self.logits.contiguous()  # on a CPU, softmax of channels-last tensors takes more than twice the time
         return torch.nn.functional.interpolate(logits, size=self.size, mode="bilinear", align_corners=False)
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a stage of training stands.
+    """The progress of a training stage.
 
     Args:
-        step: Optimiser steps already done, from 0.
-        steps: Optimiser steps in the stage.
+        step: Number of optimiser steps that are done, from 0.
+        steps: Number of optimiser steps in the stage.
         stage: Name of the stage.
     """
 
@@ -151,5 +152,5 @@ class Progress:
 
     @property
     def fraction(self) -> float:
-        """Share of the stage that is done, 0 to 1."""
+        """Fraction of the stage that is done, from 0 to 1."""
         return self.step / max(self.steps, 1)

@@ -1,4 +1,4 @@
-"""`check_method`: does a method keep the contract? For the methods here and for anybody's own."""
+"""`check_method`, which tests whether a method follows the contract. It is also meant for methods of other packages."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ SIZE = 40
 CLASSES = ClassTable.of(("background", "disc", "bar"))
 
 LATE = Progress(step=90, steps=100)
-"""Late in training, when every term has set in."""
+"""A late step of a training, at which every loss term is active."""
 
 
 class ToyNetwork(nn.Module):
-    """Two convolutions with every head: enough to send gradients through.
+    """Two convolutions and every head, so that gradients can be tested.
 
     Args:
-        classes: C.
-        needs: Heads to fill.
-        subclasses: K, sub-categories of every class.
+        classes: C, the number of classes.
+        needs: The heads whose output is computed.
+        subclasses: K, the number of sub-categories of every class.
     """
 
     def __init__(self, classes: int, needs: frozenset[Head], *, subclasses: int = 0) -> None:
@@ -56,25 +56,25 @@ class ToyNetwork(nn.Module):
         self.sub = nn.Linear(8, classes * subclasses) if subclasses else None
 
     def forward(self, image: Tensor) -> NetOutput:
-        """Logits at stride 4 and the heads that are needed."""
-        held = self.body(image)
-        pooled = held.mean(dim=(2, 3))
+        """Return the logits at stride 4 and the outputs of the heads in ``needs``."""
+        features = self.body(image)
+        pooled = features.mean(dim=(2, 3))
         return NetOutput(
-            logits=self.head(held),
+            logits=self.head(features),
             size=(image.shape[2], image.shape[3]),
             tag_logits=self.tags(pooled) if Head.TAGS in self.needs else None,
-            tag_maps=self.tags(held.movedim(1, 3)).movedim(3, 1) if Head.TAGS in self.needs else None,
+            tag_maps=self.tags(features.movedim(1, 3)).movedim(3, 1) if Head.TAGS in self.needs else None,
             sub_logits=self.sub(pooled).view(len(pooled), -1, self.subclasses) if self.sub is not None else None,
-            features=held if Head.FEATURES in self.needs else None,
-            variance=nn.functional.softplus(self.variance(held)) if Head.VARIANCE in self.needs else None,
-            embedding=held if Head.EMBEDDING in self.needs else None,
+            features=features if Head.FEATURES in self.needs else None,
+            variance=nn.functional.softplus(self.variance(features)) if Head.VARIANCE in self.needs else None,
+            embedding=features if Head.EMBEDDING in self.needs else None,
         )
 
 
 def toy_batch(kind: Kind | None, *, images: int = 2, seed: int = 0) -> Batch:
-    """Images of a disc and a bar on noisy ground, with one kind of hint, or with none.
+    """Make noisy images of a disc and a bar, with one kind of hint or with none.
 
-    The right fifth of the images is padding.
+    The right 15 % of the images is padding.
     """
     rng = np.random.default_rng(seed)
     samples = [_toy_sample(kind, rng, f"toy{i}") for i in range(images)]
@@ -93,7 +93,6 @@ def _toy_sample(kind: Kind | None, rng: np.random.Generator, name: str) -> Sampl
     seeds = _toy_seeds(kind, mask)
     boxed = kind is Kind.BOX
     tagged = kind in (Kind.TAG, Kind.SCRIBBLE)
-    # The bar is there, the disc is hidden from the tags of every second image, so that tags differ.
     present = np.array([tagged, tagged or boxed, tagged or boxed])
     knowledge = ImageKnowledge(present, np.zeros(3, bool), np.array([False, boxed, boxed]))
     boxes = np.array([[4.0, 4, 17, 17], [4, 22, 22, 28]]) if boxed else np.empty((0, 4))
@@ -125,18 +124,18 @@ def _toy_seeds(kind: Kind | None, mask: np.ndarray) -> np.ndarray:
 
 
 def toy_responses() -> npt.NDArray[np.float32]:
-    """(C, H, W): for every class of the toy images a hill, smaller than what shows it, as response maps have it."""
+    """Return (C, H, W) class activation maps: for each class a Gaussian that is smaller than the object."""
     rows, columns = np.mgrid[:SIZE, :SIZE]
-    places = ((18, 25, 3.0, 3.0), (10, 10, 2.8, 2.8), (25, 12, 2.5, 5.0))  # middle, and spread in pixels
-    hills = [np.exp(-(((rows - y) / a) ** 2 + ((columns - x) / b) ** 2) / 2) for y, x, a, b in places]
-    return np.stack(hills).astype(np.float32)
+    places = ((18, 25, 3.0, 3.0), (10, 10, 2.8, 2.8), (25, 12, 2.5, 5.0))  # centre and standard deviation in pixels
+    gaussians = [np.exp(-(((rows - y) / a) ** 2 + ((columns - x) / b) ** 2) / 2) for y, x, a, b in places]
+    return np.stack(gaussians).astype(np.float32)
 
 
 class ToyInference:
-    """A network's view of one toy image, and a list of what a method made of it.
+    """The outputs of a network for one toy image, and a list of the labels that a method made from them.
 
     Args:
-        folder: For whatever the method keeps.
+        folder: The folder in which the method stores its files.
         earlier: The folder of the stage before, or None.
     """
 
@@ -153,54 +152,55 @@ class ToyInference:
         self.written: list[npt.NDArray[Any]] = []
 
     def images(self) -> Iterator[TrainingImage]:
-        """The one image."""
+        """Yield the image."""
         yield self._image
 
     def probabilities(self, image: TrainingImage, *, scales: tuple[float, ...], flip: bool) -> npt.NDArray[np.float32]:
-        """Random, the same every time."""
+        """Return random probabilities, the same in every call."""
         return self._scores
 
     def features(self, image: TrainingImage) -> npt.NDArray[np.float32]:
-        """Eight channels at stride 4."""
+        """Return random features with eight channels at stride 4."""
         return np.random.default_rng(1).normal(size=(8, SIZE // 4, SIZE // 4)).astype(np.float32)
 
     def responses(self, image: TrainingImage, *, scales: tuple[float, ...], flip: bool) -> npt.NDArray[np.float32]:
-        """Hills, the same every time."""
+        """Return the maps of `toy_responses`."""
         return toy_responses()
 
     def pooled(self, image: TrainingImage) -> npt.NDArray[np.float32]:
-        """Eight numbers."""
+        """Return eight random numbers."""
         return np.random.default_rng(2).normal(size=8).astype(np.float32)
 
     def embedding(self, image: TrainingImage) -> npt.NDArray[np.float32]:
-        """The colours at stride 4, far apart between the shapes and near within."""
+        """Return the colours at stride 4: similar within a shape and different between shapes."""
         cells = image.rgb.reshape(SIZE // 4, 4, SIZE // 4, 4, 3).mean(axis=(1, 3)) / 255
         return np.asarray(8 * cells.transpose(2, 0, 1), dtype=np.float32)
 
     def each(self, work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
-        """One after the other."""
+        """Do the jobs one after the other."""
         return map(work, jobs)
 
     def write_labels(self, name: str, labels: npt.NDArray[np.uint8]) -> None:
-        """Keep them."""
+        """Append the labels to ``written``."""
         self.written.append(labels)
 
     def write_soft(self, name: str, probabilities: npt.NDArray[np.float32]) -> None:
-        """Keep them."""
+        """Append the soft labels to ``written``."""
         self.written.append(probabilities)
 
     def write_subtags(self, name: str, subtags: npt.NDArray[np.int8]) -> None:
-        """Keep them."""
+        """Append the sub-tags to ``written``."""
         self.written.append(subtags)
 
 
 def check_method(method: type[Method[Config]]) -> None:
     """Test a method against the contract on toy batches, in about a second.
 
-    Checks: the defaults construct and survive YAML; an unknown setting is refused; for every kind that the method
-    accepts, and for a batch about which nothing is known, the terms are scalars with the same names, finite, on the
-    graph, and repeatable; the batch stays as it was; some accepted kind sends a gradient to the network; padding has no
-    influence; every number among the settings has one.
+    It checks that the method can be made with its default settings, that the settings can be written and read as YAML,
+    and that an unknown setting is refused. For every kind of hint that the method accepts, and for a batch without
+    hints, the loss terms must be finite scalars with a gradient, have the same names, and be the same in every call.
+    The batch must not change. At least one kind must give the network a gradient that is not zero. Padding must have no
+    influence, and every numeric setting must have one.
 
     Example:
         >>> from underpaint import check_method
@@ -208,46 +208,46 @@ def check_method(method: type[Method[Config]]) -> None:
         >>> check_method(Partial)
 
     Args:
-        method: The class, as it would stand in the registry.
+        method: The class, as in the registry.
 
     Raises:
-        AssertionError: naming the rule that is broken.
+        AssertionError: The method breaks a rule, which the message names.
     """
     made = method(_settings(method), CLASSES)
     stages = made.stages()
-    assert stages, f"{method.name}: there must be one stage or more"
+    assert stages, f"{method.name}: a method must have at least one stage"
     assert len({stage.name for stage in stages}) == len(stages), f"{method.name}: stages need unique names"
     for stage in _own(made):
         _check_stage(made, stage)
     for stage in stages:
         if stage.network.fitted:
-            assert _fitted(made, stage) == _fitted(made, stage), f"{made.name}: the fit changes from call to call"
+            assert _fitted(made, stage) == _fitted(made, stage), f"{made.name}: two fits of a stage differ"
     _check_numbers(method)
 
 
 def _own(made: Method[Config]) -> list[Stage]:
-    """The stages that a loss of the method trains, not that of another method."""
+    """Return the stages that are trained with a loss of this method, not with that of another one."""
     stages = (stage for stage in made.stages() if not isinstance(stage.learner, OtherMethod))
     return [stage for stage in stages if not stage.network.fitted]
 
 
 class ToyBank:
-    """Colours of an image, and products of them, as its features."""
+    """A feature bank whose features are the colours of an image and products of them."""
 
     penalties = np.ones(9)
 
     def features(self, rgb: npt.NDArray[np.uint8]) -> ImageFeatures:
-        """Nine features at stride 1."""
+        """Return nine features at stride 1."""
         colours = torch.from_numpy(rgb).permute(2, 0, 1).half() / 255
         return ImageFeatures((torch.cat([colours, colours**2, colours.roll(1, 0) * colours]),), rgb.shape[:2])
 
     def stream(self, images: Iterable[npt.NDArray[np.uint8]]) -> Generator[ImageFeatures, None, None]:
-        """The same of many images."""
+        """Yield the features of many images."""
         yield from map(self.features, images)
 
 
 def _fitted(made: Method[Config], stage: Stage) -> tuple[bytes, bytes]:
-    """The weights of a stage that is fitted, after a check of their shapes."""
+    """Fit the weights of a stage, check their shapes, and return their bytes."""
     with TemporaryDirectory() as folder:
         image = next(ToyInference(Path(folder)).images())
     fitting = Fitting(lambda: iter([image]), ToyBank(), 0, lambda: _toy_pooled(image))
@@ -259,12 +259,12 @@ def _fitted(made: Method[Config], stage: Stage) -> tuple[bytes, bytes]:
     return model.weight.tobytes(), model.bias.tobytes()
 
 
-def _toy_pooled(still: TrainingImage) -> Iterator[tuple[TrainingImage, npt.NDArray[np.float32]]]:
-    """One image with the disc and one with the bar, two windows of each."""
+def _toy_pooled(image: TrainingImage) -> Iterator[tuple[TrainingImage, npt.NDArray[np.float32]]]:
+    """Yield one image with the disc and one with the bar, each with the features of two windows."""
     for label in (1, 2):
         present = np.arange(len(CLASSES)) == label
-        looks = np.random.default_rng(label).random((2, 9), dtype=np.float32)
-        yield replace(still, present=present, allowed=present | (np.arange(len(CLASSES)) == 0)), looks
+        windows = np.random.default_rng(label).random((2, 9), dtype=np.float32)
+        yield replace(image, present=present, allowed=present | (np.arange(len(CLASSES)) == 0)), windows
 
 
 def _check_stage(made: Method[Config], stage: Stage) -> None:
@@ -278,13 +278,13 @@ def _check_stage(made: Method[Config], stage: Stage) -> None:
             names.add(frozenset(terms))
             _check_terms(made, stage, part, terms, kind)
             reached |= kind is not None and _gradient(terms, network) > 0
-    assert reached, f"{said}: no accepted kind of hint sends a gradient to the network"
-    assert len(names) == 1, f"{said}: the names of the terms change with the batch: {sorted(map(sorted, names))}"
+    assert reached, f"{said}: no accepted kind of hint gives the network a gradient"
+    assert len(names) == 1, f"{said}: the names of the terms depend on the batch: {sorted(map(sorted, names))}"
     _check_padding(made, stage)
 
 
 def _staged(batch: Batch, stage: Stage) -> Batch:
-    """The batch with sub-tags, where a stage learns from them: of every class the first."""
+    """Add sub-tags to the batch if the stage learns from them: for every class the first sub-category."""
     if not stage.network.subclasses:
         return batch
     subtags = torch.zeros((len(batch.ids), len(CLASSES), stage.network.subclasses), dtype=torch.int8)
@@ -295,7 +295,7 @@ def _staged(batch: Batch, stage: Stage) -> Batch:
 def _settings(method: type[Method[Config]]) -> Config:
     settings = method.Settings()
     text = yaml.safe_dump(settings.model_dump(mode="json"))
-    assert method.Settings.parse(yaml.safe_load(text)) == settings, f"{method.name}: settings do not survive YAML"
+    assert method.Settings.parse(yaml.safe_load(text)) == settings, f"{method.name}: YAML changes the settings"
     try:
         method.Settings.parse({"no_such_setting": 1})
     except ConfigError:
@@ -322,12 +322,12 @@ def _check_terms(made: Method[Config], stage: Stage, batch: Batch, terms: Terms,
     copies = {name: value.clone() for name, value in before.items() if isinstance(value, Tensor)}
     again, _ = _terms(made, stage, batch)
     for name, value in copies.items():
-        assert torch.equal(value, before[name]), f"{said}: the batch's {name} was changed"
+        assert torch.equal(value, before[name]), f"{said}: the method changed {name} of the batch"
     for name, term in terms.items():
-        assert term.ndim == 0, f"{said}: term {name!r} is no scalar but {tuple(term.shape)}"
+        assert term.ndim == 0, f"{said}: term {name!r} has shape {tuple(term.shape)}, but must be a scalar"
         assert bool(torch.isfinite(term)), f"{said}: term {name!r} is {float(term.detach())}"
-        assert term.requires_grad, f"{said}: term {name!r} is not on the graph; return `nothing(out.logits)`"
-        assert torch.equal(term, again[name]), f"{said}: term {name!r} changes from call to call"
+        assert term.requires_grad, f"{said}: term {name!r} has no gradient; return `nothing(out.logits)`"
+        assert torch.equal(term, again[name]), f"{said}: term {name!r} differs between two calls"
 
 
 def _gradient(terms: Terms, network: nn.Module) -> float:
@@ -338,7 +338,7 @@ def _gradient(terms: Terms, network: nn.Module) -> float:
 
 
 def _check_padding(made: Method[Config], stage: Stage) -> None:
-    """What lies on padding must not matter: other candidates there give the same terms."""
+    """Check that other candidates on padding give the same loss terms."""
     for kind in sorted(made.accepts):
         batch = _staged(toy_batch(kind), stage)
         scrambled = replace(batch, candidates=batch.candidates.masked_fill(~batch.valid, batch.sets.shape[1] - 1))
@@ -348,9 +348,9 @@ def _check_padding(made: Method[Config], stage: Stage) -> None:
 
 
 def _check_numbers(method: type[Method[Config]]) -> None:
-    """Every numeric setting, changed alone, changes a stage, a label made between two, or some term at some time.
+    """Check that every numeric setting, if it alone changes, changes a stage, a label between stages or a loss term.
 
-    Under the defaults, or under another choice of one setting that is a choice between words or numbers.
+    The other settings have their defaults, or one setting with a fixed list of values has another of these values.
     """
     for name, value in method.Settings().model_dump().items():
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -372,33 +372,33 @@ def _others(value: float) -> Iterator[float]:
     if isinstance(value, int):
         yield from (value + 1, max(value - 1, 1))
     else:
-        yield from (value * 2 + 0.5, value / 4, 0.9)  # the last for thresholds of shares
+        yield from (value * 2 + 0.5, value / 4, 0.9)  # 0.9 is for thresholds between 0 and 1
 
 
 def _differs(method: type[Method[Config]], one: Config, other: Config) -> bool:
     try:
         if _between(method(one, CLASSES)) != _between(method(other, CLASSES)):
             return True
-    except ValidationError:  # a number beyond what the settings accept, which a stage refuses
+    except ValidationError:  # the number is out of range, and a stage refuses it
         return False
     for kind in sorted(method.accepts):
         batch = toy_batch(kind)
-        if kind in (Kind.SCRIBBLE, Kind.TAG):  # with a class that the image does not show, for terms on absent classes
+        if kind in (Kind.SCRIBBLE, Kind.TAG):  # one class is absent, for terms on absent classes
             sets = batch.sets.clone()
             sets[:, 0, 1] = False
             batch = replace(batch, sets=sets)
         made = [method(settings, CLASSES) for settings in (one, other)]
         pairs = zip(*map(_own, made), strict=True)
         for pair, progress in product(pairs, (Progress(0, 100), Progress(10, 100), LATE)):
-            seen = _staged(batch, pair[0])
-            values = [_values(each, stage, seen, progress) for each, stage in zip(made, pair, strict=True)]
+            staged = _staged(batch, pair[0])
+            values = [_values(each, stage, staged, progress) for each, stage in zip(made, pair, strict=True)]
             if values[0] != values[1]:
                 return True
     return False
 
 
 def _between(made: Method[Config]) -> tuple[object, ...]:
-    """The stages, the weights of those that are fitted, and the bytes of what is made before each but the first."""
+    """Return the stages, the weights of the fitted ones, and the bytes of the labels made between stages."""
     written: list[npt.NDArray[Any]] = []
     earlier: Path | None = None
     with TemporaryDirectory() as root:
@@ -417,7 +417,7 @@ def _between(made: Method[Config]) -> tuple[object, ...]:
 
 
 def _outline(stage: Stage) -> Stage:
-    """The stage without its own loss and label maker: whether their settings matter shows in what they return."""
+    """Return the stage without its loss and label maker, whose settings are tested by their results."""
     other = stage.learner if isinstance(stage.learner, OtherMethod) else None
     return stage.model_copy(update={"learner": other, "labels": None})
 
@@ -427,7 +427,7 @@ def _values(made: Method[Config], stage: Stage, batch: Batch, progress: Progress
 
 
 def _first(batch: Batch) -> Batch:
-    """The batch's first image alone."""
+    """Return a batch of only the first image."""
     named = [item.name for item in fields(batch) if item.name not in ("mean", "std")]
     kept = {name: value[:1] for name in named if isinstance(value := getattr(batch, name), Tensor | tuple)}
     return replace(batch, **kept)  # type: ignore[arg-type]  # the record's own fields

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from underpaint.annotations.jsonl import read_hints, write_hints
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import DataError, FormatError, HintError, UnderpaintError
-from underpaint.core.inside import leads_out
+from underpaint.core.paths import leads_out
 from underpaint.hints.types import Bitmap, Box, Click, Hints, Polygon, Scribble, Tags
 
 HEADER = '{"underpaint": "hints", "version": 1}\n'

@@ -55,7 +55,7 @@ def test_refused_tables(names: tuple[str, ...], background: int | None, said: st
 def test_a_network_needs_two_classes() -> None:
     table = ClassTable.of(["cat", "dog"])
     assert table.for_training() is table
-    with pytest.raises(DataError, match=r"1 class: cat\n.*here\n.*2 to 255(.|\n)*at the end"):
+    with pytest.raises(DataError, match=r"1 class: cat\n.*here\n.*2 to 255(.|\n)*below it"):
         ClassTable.of(["cat"]).for_training("here")
 
 

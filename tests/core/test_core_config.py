@@ -41,13 +41,13 @@ def test_unknown_names_are_refused_with_the_nearest() -> None:
     text = refusal({"seeed": 1, "inner": {"rat": 1}})
     assert "2 setting(s) not accepted" in text
     assert "recipe.yaml" in text
-    assert "seeed: no such setting; did you mean 'seed'?" in text
-    assert "inner.rat: no such setting; did you mean 'rate'?" in text
+    assert "seeed: there is no such setting; did you mean 'seed'?" in text
+    assert "inner.rat: there is no such setting; did you mean 'rate'?" in text
 
 
 def test_a_name_near_nothing_lists_the_known_ones_of_its_group() -> None:
-    assert "inner.zzz: no such setting; known: crop, rate" in refusal({"inner": {"zzz": 1}})
-    assert "zzz: no such setting; known: inner, seed" in refusal({"zzz": 1})
+    assert "inner.zzz: there is no such setting; known: crop, rate" in refusal({"inner": {"zzz": 1}})
+    assert "zzz: there is no such setting; known: inner, seed" in refusal({"zzz": 1})
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def collide(one: object, other: object) -> bool:
 
 
 def test_a_value_in_the_place_of_a_group_is_not_lost() -> None:
-    with pytest.raises(ConfigError, match="method is a group of settings, and 1 in another place"):
+    with pytest.raises(ConfigError, match="method is a group of settings, but is given the value 1"):
         merge({"method": 1}, {"method": {"name": "partial"}})
     with pytest.raises(ConfigError, match="train is a group"):
         parse_overrides(["train.epochs=3", "train=2"])
@@ -166,7 +166,7 @@ def test_a_value_in_the_place_of_a_group_is_not_lost() -> None:
 def test_merge_keeps_what_is_above_and_what_it_does_not_touch(base: dict[str, Any], over: dict[str, Any]) -> None:
     before = deepcopy((base, over))
     if collide(base, over):
-        with pytest.raises(ConfigError, match="is a group of settings, and"):
+        with pytest.raises(ConfigError, match="is a group of settings, but"):
             merge(base, over)
         return
     merged = leaves(merge(base, over))

@@ -54,20 +54,20 @@ def test_code_is_named_by_its_sources(tmp_path: Path, monkeypatch: pytest.Monkey
         first = seen()
         (tmp_path / "cli" / "b.py").write_text("2")
         (tmp_path / "losses" / "__pycache__" / "a.pyc").write_text("2")
-        assert seen() == first, "other rooms, and machine code, play no part"
+        assert seen() == first, "other packages and compiled code have no influence"
         (tmp_path / "losses" / "a.py").write_text("2")
         second = seen()
         (tmp_path / "records.py").write_text("2")
         assert len({first, second, seen()}) == 3
-        with pytest.raises(FileNotFoundError, match="no room 'loses'"):
+        with pytest.raises(FileNotFoundError, match="no part 'loses'"):
             code_digest("loses")
     finally:
         code_digest.cache_clear()
 
 
-def test_the_rooms_that_results_are_named_by_are_there() -> None:
-    from underpaint.training.artifacts import TRAINING_ROOMS
+def test_the_packages_that_name_results_exist() -> None:
+    from underpaint.training.artifacts import TRAINING_CODE
     from underpaint.workflows.scoring import SCORING_CODE
 
-    for room in (*TRAINING_ROOMS, *SCORING_CODE):
-        assert (digest.PACKAGE / room).exists(), room
+    for part in (*TRAINING_CODE, *SCORING_CODE):
+        assert (digest.PACKAGE / part).exists(), part

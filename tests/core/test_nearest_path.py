@@ -41,7 +41,7 @@ def test_the_nearest_path_is_offered(root: Path, said: str, meant: str) -> None:
 
 
 def test_nothing_is_offered_where_nothing_is_like_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert nearest_path(root / "zzz") == f"correct the path; {root} is there, and nothing in it is spelled like 'zzz'"
+    assert nearest_path(root / "zzz") == f"correct the path; {root} exists, but no name in it is similar to 'zzz'"
     assert nearest_path(Path("a\0b")).startswith("correct the path")
     assert nearest_path(root) == "correct the path"
     monkeypatch.chdir(root)

@@ -127,9 +127,9 @@ def test_a_folder_that_is_removed_meanwhile_is_not_made_again(tmp_path: Path) ->
 def test_a_new_file_replaces_nothing(tmp_path: Path) -> None:
     write_new(tmp_path / "hints.jsonl", b"simulated")
     write_new(tmp_path / "hints.jsonl", b"simulated")  # the same command again
-    with pytest.raises(DataError, match="something else under this name"):
+    with pytest.raises(DataError, match="another file or folder with this name"):
         write_new(tmp_path / "hints.jsonl", b"other")
     assert (tmp_path / "hints.jsonl").read_bytes() == b"simulated"
     (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
-    with pytest.raises(DataError, match="something else"):
+    with pytest.raises(DataError, match="another file or folder"):
         write_new(tmp_path / "gone", b"x")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from underpaint.core.printable import printable
+from underpaint.core.errors import printable
 
 
 def test_control_characters_are_shown() -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 from underpaint.annotations.coco import write_coco
 from underpaint.annotations.jsonl import write_hints
 from underpaint.core.classes import ClassTable
-from underpaint.core.printable import printable
+from underpaint.core.errors import printable
 from underpaint.doctor import Level, Report, examine
 from underpaint.doctor.balance import Balance
 from underpaint.doctor.estimate import BATCH, CACHE_MB, CORE_SECONDS, CROP, EPOCHS, LEAST_STEPS, WORKING, estimate

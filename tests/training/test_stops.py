@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from underpaint import Plan, plan, train
 from underpaint.cli import app
 from underpaint.core.errors import ConfigError, DataError, InterruptionError, RunError
-from underpaint.core.lock import only_one
+from underpaint.core.lock import exclusive
 from underpaint.training.config import RunConfig
 from underpaint.training.reporter import Silent
 from underpaint.training.run_folder import EventLog, RunFolder
@@ -289,7 +289,7 @@ def test_a_network_that_cannot_be_built_is_refused_in_the_plan(
 
 def test_two_trainings_never_share_a_folder(planned: Callable[..., Plan], tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
-    with only_one(tmp_path / "run"), pytest.raises(RunError, match="another command is at work"):
+    with exclusive(tmp_path / "run"), pytest.raises(RunError, match="another command is at work"):
         planned().train(tmp_path / "run")
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from underpaint import gap
 from underpaint.core.errors import RunError
-from underpaint.core.lock import only_one
+from underpaint.core.lock import exclusive
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 
@@ -105,5 +105,5 @@ def test_no_training_goes_on_without_its_command(
 
 
 def test_two_comparisons_never_share_a_folder(scenes: Path, small: list[str], tmp_path: Path) -> None:
-    with only_one(tmp_path / "gap"), pytest.raises(RunError, match="another command is at work in this folder"):
+    with exclusive(tmp_path / "gap"), pytest.raises(RunError, match="another command is using this folder"):
         gap(scenes, tmp_path / "gap", methods=[], settings=small)

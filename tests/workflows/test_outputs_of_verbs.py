@@ -101,7 +101,7 @@ def test_no_file_of_a_person_is_replaced(data: Path, verb: Callable[[Path, Path]
 
 def test_an_export_replaces_no_other_file(tmp_path: Path) -> None:
     (tmp_path / "mine.onnx").write_bytes(b"an hour of work")
-    with pytest.raises(UnderpaintError, match="something else under this name"):
+    with pytest.raises(UnderpaintError, match="another file or folder with this name"):
         export_onnx(small_network().eval(), tmp_path / "mine.onnx", classes=TABLE)
     assert (tmp_path / "mine.onnx").read_bytes() == b"an hour of work"
 
@@ -123,6 +123,6 @@ def test_a_simulation_with_another_seed_asks_for_another_name(data: Path) -> Non
     simulate(data, out, kind="clicks", seed=0)
     first = out.read_bytes()
     simulate(data, out, kind="clicks", seed=0)
-    with pytest.raises(UnderpaintError, match="something else under this name"):
+    with pytest.raises(UnderpaintError, match="another file or folder with this name"):
         simulate(data, out, kind="clicks", seed=1)
     assert out.read_bytes() == first

@@ -16,8 +16,8 @@ from underpaint import __version__
 from underpaint.cli import convert, demo, doctor, evaluate, gap, methods, next, paint, predict, quick, simulate, train
 from underpaint.cli.failures import DEBUG, explained
 from underpaint.cli.streams import flush_output, prepare_streams
-from underpaint.core.printable import printable
-from underpaint.core.stop import Stopped, unwind_when_stopped
+from underpaint.core.errors import printable
+from underpaint.core.stop import Stopped, raise_when_stopped
 
 
 def _show_version(asked: bool) -> None:
@@ -59,7 +59,7 @@ def main() -> None:
     console = Console(stderr=True)
     handler = RichHandler(console=console, show_time=False, show_path=False, markup=False)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
-    unwind_when_stopped()
+    raise_when_stopped()
     try:
         try:
             app()

@@ -10,7 +10,7 @@ import typer
 
 import underpaint
 from underpaint.cli.options import Rest
-from underpaint.core.printable import printable
+from underpaint.core.errors import printable
 
 if TYPE_CHECKING:
     from underpaint.datasets.convert import Conversion

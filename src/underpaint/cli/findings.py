@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from underpaint.core.printable import printable
+from underpaint.core.errors import printable
 from underpaint.doctor.findings import Finding, Level
 from underpaint.doctor.report import Report
 

@@ -12,7 +12,7 @@ import typer
 
 import underpaint
 from underpaint.cli.options import Data, Hints, Lenient, Recipes, Rest, Settings
-from underpaint.core.printable import printable
+from underpaint.core.errors import printable
 
 if TYPE_CHECKING:
     from underpaint.evaluation.contact_sheet import RingedPhotograph

@@ -9,8 +9,7 @@ import typer
 
 import underpaint
 from underpaint.cli.options import Lenient
-from underpaint.core.errors import ConfigError
-from underpaint.core.printable import printable
+from underpaint.core.errors import ConfigError, printable
 
 
 def register(app: typer.Typer) -> None:

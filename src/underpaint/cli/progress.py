@@ -9,7 +9,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from underpaint.core.printable import printable
+from underpaint.core.errors import printable
 
 PLAIN_EVERY = 20.0
 """Seconds between two lines where the output is not a terminal."""

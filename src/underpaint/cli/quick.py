@@ -10,7 +10,7 @@ import typer
 
 import underpaint
 from underpaint.cli.options import Data, Hints, Lenient, Recipes, Rest, Settings
-from underpaint.core.printable import printable
+from underpaint.core.errors import printable
 
 
 def register(app: typer.Typer) -> None:

@@ -1,1 +1,1 @@
-"""Floor 0: class table, errors, configuration, seeded randomness. Imports no torch."""
+"""The lowest layer: class table, errors, configuration, files and processes. It does not import torch."""

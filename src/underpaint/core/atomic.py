@@ -1,4 +1,4 @@
-"""Files and folders that are written whole or not at all."""
+"""Atomic writing: a file or folder is written completely or not at all."""
 
 from __future__ import annotations
 
@@ -11,30 +11,32 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from underpaint.core.errors import DataError
-from underpaint.core.inside import leads_out, lies_in
-from underpaint.core.lock import let_go, taken
+from underpaint.core.lock import try_lock, unlock
+from underpaint.core.paths import leads_out, lies_in
 
 LEFTOVER = re.compile(r"\..*\.[0-9a-f]{12}(\.old)?\.underpaint\.tmp", re.DOTALL)
-"""Names of what is being written, or was when its writer was killed."""
+"""Pattern of the names of temporary files and folders. Those of a killed process stay on the disk."""
 
-_tidied: set[str] = set()
-"""Folders in which this process has looked for leftovers: once is enough, and a listing for each file would be slow."""
+_cleaned: set[str] = set()
+"""Folders from which this process has removed leftovers. It does so once, because listing a folder takes time."""
 
 
 def write_atomic(path: Path, content: bytes, *, root: Path | None = None) -> None:
     """Write a file under a temporary name in the same folder, flush it to the disk, then rename it.
 
-    Until the rename an older file under ``path`` stays as it was. Permissions are those that the umask leaves. What
-    killed processes left in the folder is removed first.
+    An older file at ``path`` is unchanged until the rename. The permissions follow the umask. Temporary files of killed
+    processes in the folder are removed first.
 
     Args:
         path: The file.
         content: Its bytes.
-        root: Missing folders are made below this one alone, which must be there: a long job gives its output folder, so
-            that one that a person removes in the middle is not made again. None makes all of them.
+        root: An existing folder; missing folders are created only below it. A long job passes its output folder here,
+            so that the folder is not created again if a person removes it during the job. With None, all missing
+            folders are created.
 
     Raises:
-        DataError: the disk is full, the folder cannot be written, or ``root`` is gone. Nothing is left behind.
+        DataError: The disk is full, the folder cannot be written, or ``root`` no longer exists. No temporary file
+            remains.
     """
     fix = "free some space or choose a folder that can be written; nothing was changed"
     with _explained("file", path, fix), _claimed(path, root, _new_file) as (temporary, handle):
@@ -46,13 +48,13 @@ def write_atomic(path: Path, content: bytes, *, root: Path | None = None) -> Non
 
 
 def within(folder: Path, name: str) -> Path:
-    """The path of ``name`` below ``folder``, whose folders are made; ``folder`` itself must be there.
+    """Return the path of ``name`` below ``folder`` and create the folders between; ``folder`` itself must exist.
 
     Raises:
-        DataError: the name is absolute, leads out of the folder, or is no file name.
+        DataError: The name is absolute, leads out of the folder, or is not a file name.
     """
     if leads_out(name):
-        what = f"the name {name[:80]!r} leads out of the folder or is no file name"
+        what = f"the name {name[:80]!r} leads out of the folder or is not a file name"
         raise DataError(what, where=folder, accepted="names such as 'a' or 'farm/0001'")
     target = folder / name
     _make_folders(target.parent, folder)
@@ -63,17 +65,17 @@ def within(folder: Path, name: str) -> Path:
 def atomic_folder(path: Path, *, root: Path | None = None) -> Iterator[Path]:
     """Yield an empty temporary folder beside ``path``; at the end flush its files to the disk and rename it.
 
-    If the block raises, the temporary folder is removed and nothing else has changed. An older folder under ``path`` is
-    set aside at the end, whole, and removed when the new one is in its place.
+    If the block raises an exception, the temporary folder is removed and nothing else has changed. At the end, an older
+    folder at ``path`` is renamed, and it is removed after the new one has taken its place.
 
     Args:
         path: The folder.
         root: As in `write_atomic`.
 
     Raises:
-        DataError: the disk is full, the folder cannot be written, or ``root`` is gone.
+        DataError: The disk is full, the folder cannot be written, or ``root`` no longer exists.
     """
-    fix = "free some space or choose a folder that can be written; what was there before is still there"
+    fix = "free some space or choose a folder that can be written; the earlier content is unchanged"
     with _explained("folder", path, fix), _claimed(path, root, _new_folder) as (temporary, _):
         yield temporary
         for file in temporary.rglob("*"):
@@ -83,10 +85,10 @@ def atomic_folder(path: Path, *, root: Path | None = None) -> Iterator[Path]:
 
 @contextmanager
 def scratch_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty folder beside ``path`` for files on the way to it, and remove it at the end.
+    """Yield an empty folder beside ``path`` for temporary files, and remove it at the end.
 
     Raises:
-        DataError: as `atomic_folder`.
+        DataError: As `atomic_folder`.
     """
     fix = "free some space or choose a folder that can be written; nothing was changed"
     with _explained("file", path, fix), _claimed(path, None, _new_folder) as (temporary, _):
@@ -94,26 +96,27 @@ def scratch_folder(path: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what killed processes were writing in ``folder``; a file whose writer is alive stays, and so do others'.
+    """Remove the temporary files and folders of killed processes from ``folder``.
 
-    Every writer holds a lock on its temporary file or folder, which ends with its process on whatever machine.
+    Every writer locks its temporary file or folder, and the lock ends with the process on every system. A file that is
+    locked is kept.
     """
     found: list[Path] = []
-    with suppress(OSError):  # a folder that is not there, or may be written but not listed
+    with suppress(OSError):  # the folder does not exist, or it may be written but not listed
         found = [path for path in folder.iterdir() if LEFTOVER.fullmatch(path.name)]
-    for left in found:
-        with suppress(OSError):  # its writer lives, or it is gone by now
-            handle = os.open(left, os.O_RDONLY | os.O_NOFOLLOW)
+    for leftover in found:
+        with suppress(OSError):  # another process has removed it in the meantime
+            handle = os.open(leftover, os.O_RDONLY | os.O_NOFOLLOW)
             try:
-                if taken(handle):
-                    _remove(left)
+                if try_lock(handle):
+                    _remove(leftover)
             finally:
-                let_go(handle)
+                unlock(handle)
 
 
 @contextmanager
 def _explained(kind: str, path: Path, fix: str) -> Iterator[None]:
-    """Turn what the system says of a ``kind`` that cannot be written into a typed error."""
+    """Turn the error of the operating system into a `DataError`; ``kind`` is "file" or "folder"."""
     try:
         yield
     except OSError as error:
@@ -122,15 +125,18 @@ def _explained(kind: str, path: Path, fix: str) -> Iterator[None]:
 
 @contextmanager
 def _claimed(path: Path, root: Path | None, make: Callable[[Path], int]) -> Iterator[tuple[Path, int]]:
-    """A new, locked file or folder beside ``path``, removed at the end where it was not renamed; and its handle."""
+    """Yield a new locked file or folder beside ``path`` and its handle; remove it at the end if it was not renamed."""
     _make_folders(path.parent, root)
-    _tidy(path.parent)
+    key = str(path.parent.absolute())
+    if key not in _cleaned:
+        _cleaned.add(key)
+        remove_leftovers(path.parent)
     temporary, handle = _locked(path, make)
     try:
         yield temporary, handle
     finally:
         _remove(temporary)
-        let_go(handle)
+        unlock(handle)
 
 
 def _locked(path: Path, make: Callable[[Path], int]) -> tuple[Path, int]:
@@ -138,9 +144,9 @@ def _locked(path: Path, make: Callable[[Path], int]) -> tuple[Path, int]:
         temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(6)}.underpaint.tmp")
         handle = make(temporary)
         with suppress(FileNotFoundError):
-            if taken(handle) is not False and os.path.samestat(temporary.stat(), os.fstat(handle)):
+            if try_lock(handle) is not False and os.path.samestat(temporary.stat(), os.fstat(handle)):
                 return temporary, handle
-        let_go(handle)  # another process, looking for leftovers, came between the making and the lock: once more
+        unlock(handle)  # another process removed it as a leftover before it was locked: try again
 
 
 def _new_file(path: Path) -> int:
@@ -152,13 +158,6 @@ def _new_folder(path: Path) -> int:
     return os.open(path, os.O_RDONLY)
 
 
-def _tidy(folder: Path) -> None:
-    key = str(folder.absolute())
-    if key not in _tidied:
-        _tidied.add(key)
-        remove_leftovers(folder)
-
-
 def _make_folders(folder: Path, root: Path | None) -> None:
     if root is None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -167,11 +166,11 @@ def _make_folders(folder: Path, root: Path | None) -> None:
         raise DataError(
             "the folder was removed while files were being written to it",
             where=root,
-            fix="run the command again, and leave the folder where it is until it ends",
+            fix="run the command again, and do not move the folder before it ends",
         )
     if not lies_in(folder, root):
         raise DataError(
-            "a folder within it is a link that leads out of it: nothing is written through it",
+            "a folder inside the output folder is a link that leads out of it; nothing is written through the link",
             where=folder,
             fix=f"remove the link, or write to another folder than {root}",
         )
@@ -181,7 +180,7 @@ def _make_folders(folder: Path, root: Path | None) -> None:
 
 
 def _exchange(new: Path, path: Path) -> None:
-    """Rename ``new`` to ``path``; no moment shows a folder that is half removed."""
+    """Rename ``new`` to ``path``. At no time is there a folder at ``path`` that is partly removed."""
     old: Path | None = None
     if path.is_dir():
         old = new.with_name(new.name.replace(".underpaint.tmp", ".old.underpaint.tmp"))
@@ -205,7 +204,7 @@ def _remove(path: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk. Raises `OSError`."""
+    """Wait until a file, or the list of names in a folder, is stored on the disk. Raises `OSError`."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,4 +1,4 @@
-"""The folder in which underpaint keeps what can be made again: features of images, machine code, converted weights."""
+"""The cache folder: features of images, compiled code and converted weights, all of which can be computed again."""
 
 from __future__ import annotations
 
@@ -7,29 +7,28 @@ import stat
 from pathlib import Path
 
 VARIABLE = "UNDERPAINT_CACHE"
-"""Environment variable that names another folder."""
+"""Environment variable with the path of another cache folder."""
 
 
 def cache_folder(part: str) -> Path | None:
-    """A folder of this user alone for one kind of thing, made where it is missing; None where there can be none.
+    """Return a private folder of this user for one kind of cached data, or None if no such folder can be created.
 
-    It lies in the folder that ``UNDERPAINT_CACHE`` names, else in ``underpaint`` below ``XDG_CACHE_HOME`` or
-    ``~/.cache``. A folder that belongs to someone else, or that others may write to, is never used: what lies in it
-    could be theirs.
+    It is a folder in ``UNDERPAINT_CACHE`` if that variable is set, otherwise in ``underpaint`` below ``XDG_CACHE_HOME``
+    or ``~/.cache``. For safety, a folder that belongs to another user, or that others may write to, is not used.
 
     Args:
-        part: Name of the kind, a folder name.
+        part: The folder name of this kind of data.
     """
     try:
         root = _root()
-    except RuntimeError:  # a user without a home
+    except RuntimeError:  # the user has no home folder
         return None
     folder = root / part
     return folder if own_folder(root) and own_folder(folder) else None
 
 
 def own_folder(folder: Path) -> bool:
-    """Whether this user, and nobody else, may write to a folder, which is made where it is missing."""
+    """Whether this user, and nobody else, may write to a folder. The folder is created if it is missing."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return _is_own(folder) and os.access(folder, os.W_OK)

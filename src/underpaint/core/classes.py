@@ -1,4 +1,4 @@
-"""The class table: names inside the program, numbers only at the file border."""
+"""The class table. The program uses the names of classes; numbers are used only in files and tensors."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from underpaint.core.errors import DataError, HintError, nearest
 from underpaint.core.regular import TEXT_BYTES, read_regular_text
 
 VOID = 255
-"""Value of a pixel without ground truth in a mask file: left out of every loss and every score."""
+"""Mask value of a pixel without ground truth. It is left out of all losses and scores."""
 
 IGNORED = ""
-"""The name of areas whose pixels are unknown; no class has it."""
+"""The name that stands for areas with unknown pixels; no class has this name."""
 
 IGNORE_WORD = "__ignore__"
-"""The word by which labelme and others label a shape that is to be ignored; it names no class."""
+"""The label that labelme and other tools give to shapes that are to be ignored; it is not a class."""
 
 BACKGROUND_WORD = "_background_"
-"""The word by which labelme and others list the background class."""
+"""The name of the background class in lists of labelme and other tools."""
 
 BACKGROUND = "background"
-"""The name of the background class where no file names it."""
+"""The name of the background class if no file names it."""
 
 MAX_CLASSES = 255
-"""A mask file is 8 bit and 255 is void, so the indices 0..254 are left for classes."""
+"""A mask file has 8 bits per pixel and 255 means void, so classes have the indices 0..254."""
 
 Colour = tuple[int, int, int]
 
@@ -38,14 +38,13 @@ class ClassTable:
     """The classes of a data set, in the order of their mask values.
 
     Args:
-        names: One unique name a class; ``names[i]`` has the value ``i`` in a mask file.
+        names: One unique name for each class; ``names[i]`` has the value ``i`` in a mask file.
         colours: RGB of each class, 0..255.
-        background: Index of the background class, or None where every class is a thing or stuff class
-            (MSRC-21, CamVid). Nothing may assume that it is 0.
+        background: Index of the background class, or None if there is none (MSRC-21, CamVid). It is not always 0.
 
     Raises:
-        DataError: no class, more than 255, an empty or repeated name, another number of colours, a background outside
-            the table.
+        DataError: There is no class or there are more than 255, a name is empty or repeated, the number of colours
+            differs from the number of names, or the background is not in the table.
     """
 
     names: tuple[str, ...]
@@ -67,7 +66,7 @@ class ClassTable:
 
     @classmethod
     def of(cls, names: Sequence[str], background: str | None = "background") -> ClassTable:
-        """A table with the default palette; ``background`` names the background class where the table has it."""
+        """Make a table with the default palette; ``background`` is the background class if it is in ``names``."""
         index = names.index(background) if background in names else None
         return cls(tuple(names), palette(len(names), index), index)
 
@@ -75,15 +74,15 @@ class ClassTable:
         return len(self.names)
 
     def for_training(self, where: object = None) -> ClassTable:
-        """The table itself, if a network can learn it. Raises `DataError` where it has a single class."""
+        """Return the table itself. Raises `DataError` if it has only one class, which no network can learn."""
         if len(self) < 2:
             raise DataError(
                 f"the class table has 1 class: {self.names[0]}",
                 where=where,
                 accepted=f"2 to {MAX_CLASSES} classes",
-                fix="a network needs something to tell the class from. A line's place is the class's number: write "
-                "'background' before the class where 0 is the background of your label images, and at the end where "
-                "the labels number the class 0",
+                fix="a network needs a second class, such as 'background'. The position of a line is the number of "
+                "the class, counted from 0: write 'background' above the class if 0 is the background in your label "
+                "images, and below it if 0 is the class",
             )
         return self
 
@@ -92,7 +91,7 @@ class ClassTable:
         return {name: i for i, name in enumerate(self.names)}
 
     def index(self, name: str, where: object = None) -> int:
-        """The number of a class, and `VOID` of `IGNORED`; an unknown name is a `HintError` that names the nearest."""
+        """Return the number of a class, or `VOID` for `IGNORED`. Raises `HintError` for an unknown name."""
         return VOID if name == IGNORED else self._number(name, where)
 
     def _number(self, name: str, where: object) -> int:
@@ -107,29 +106,30 @@ class ClassTable:
             ) from None
 
     def indices(self, names: Iterable[str], where: object = None) -> list[int]:
-        """The numbers of several classes, in the order given; `HintError` for a name that is of no class."""
+        """Return the numbers of several classes in their order. Raises `HintError` for an unknown name."""
         return [self._number(name, where) for name in names]
 
     @property
     def foreground(self) -> tuple[int, ...]:
-        """The indices of all classes but the background."""
+        """The indices of all classes except the background."""
         return tuple(i for i in range(len(self)) if i != self.background)
 
     @property
-    def stated(self) -> bool:
-        """Whether somebody chose colours: they are not all the default ones."""
+    def has_own_colours(self) -> bool:
+        """Whether some colour differs from the default palette, so that a file stated it."""
         return self.colours != palette(len(self), self.background)
 
     def flat_palette(self) -> list[int]:
-        """768 numbers for a Pillow palette: the class colours, the rest black, void (255) off-white."""
+        """Return 768 numbers for a Pillow palette: the class colours, black for unused values, off-white for void."""
         flat = [channel for colour in self.colours for channel in colour]
         return flat + [0] * (3 * VOID - len(flat)) + [224, 224, 192]
 
 
 def palette(count: int, background: int | None = None) -> tuple[Colour, ...]:
-    """``count`` well separated colours; black for the background.
+    """Return ``count`` colours that differ well; the background is black.
 
-    Hues step by the golden ratio so that neighbours in the table differ; lightness alternates for colour-blind readers.
+    Hues advance by the golden ratio, so that neighbouring classes differ. The lightness alternates, which helps
+    colour-blind readers.
     """
     colours: list[Colour] = []
     for i in range(count):
@@ -144,12 +144,12 @@ def palette(count: int, background: int | None = None) -> tuple[Colour, ...]:
 
 @dataclass(frozen=True)
 class Meaning:
-    """What one number of a label image stands for.
+    """The meaning of one number in label images.
 
     Args:
         number: The number.
-        name: The class; None where the pixels of this number stay unknown.
-        colour: Its RGB in pictures in colour, 0..255; None where none is stated.
+        name: The class; None if the pixels with this number are unknown.
+        colour: Its RGB in coloured label images, 0..255; None if no file states it.
     """
 
     number: int
@@ -159,12 +159,12 @@ class Meaning:
 
 @dataclass(frozen=True)
 class Numbering:
-    """What the numbers in label images stand for, where the data set's own class table does not say it.
+    """The meanings of the numbers in label images, if they differ from the class table of the data set.
 
     Args:
-        meanings: Of each number; other numbers are refused.
-        others: Class of all numbers that ``meanings`` does not list, as in images with one number for each object.
-        source: The file that says so, for messages; it plays no part in what is equal.
+        meanings: One for each number that is accepted.
+        others: Class of all other numbers, for example in images with one number for each object; None refuses them.
+        source: The file that states the meanings, for messages. Comparisons ignore it.
     """
 
     meanings: tuple[Meaning, ...] = ()
@@ -173,35 +173,34 @@ class Numbering:
 
     @classmethod
     def of(cls, names: Sequence[str], colours: Mapping[int, Colour] | None = None, *, source: str = "") -> Numbering:
-        """The names in the order of their numbers, from 0 on, with the colours that are stated."""
+        """Number the names from 0 in their order; ``colours`` has the colours that a file states, by number."""
         stated = colours or {}
         return cls(tuple(Meaning(i, name, stated.get(i)) for i, name in enumerate(names)), source=source)
 
     def names(self) -> list[str]:
-        """Every class that is named, in the order of the numbers."""
+        """Return all class names, in the order of the numbers."""
         named = [meaning.name for meaning in self.meanings if meaning.name is not None]
         return [*named, self.others] if self.others is not None and self.others not in named else named
 
-    def without(self, strange: Collection[str]) -> Numbering:
-        """The same, with the pixels of these classes unknown."""
-        return replace(
-            self, meanings=tuple(replace(one, name=None) if one.name in strange else one for one in self.meanings)
-        )
+    def without(self, unknown: Collection[str]) -> Numbering:
+        """Return a copy in which the pixels of the classes ``unknown`` are unknown."""
+        kept = tuple(replace(each, name=None) if each.name in unknown else each for each in self.meanings)
+        return replace(self, meanings=kept)
 
 
 MAX_NAME = 1000
-"""Characters of a line in a class list: a name is shown in tables and pictures."""
+"""Largest number of characters in a line of a class list."""
 
 _BLANK = string.whitespace + ","
 
 
 def read_classes(path: Path) -> ClassTable:
-    """Read ``classes.txt``: one name a line, optionally followed by a colour as three numbers 0..255.
+    """Read ``classes.txt``: one name per line, optionally followed by a colour as three numbers 0..255.
 
-    A class named ``background`` is the background class. Empty lines at the end are dropped.
+    A class named ``background`` is the background class. Empty lines at the end are ignored.
 
     Raises:
-        DataError: no such file, unreadable, not UTF-8, or a table that `ClassTable` refuses.
+        DataError: The file is missing, cannot be read, is not UTF-8, or has a table that `ClassTable` refuses.
     """
     names, colours = read_names(path)
     table = ClassTable.of(names)
@@ -210,10 +209,10 @@ def read_classes(path: Path) -> ClassTable:
 
 
 def read_names(path: Path) -> tuple[list[str], dict[int, Colour]]:
-    """The names of a class list in their order, and the colours that it states, by the number of their class.
+    """Read the names of a class list in their order, and the colours that it states, by the number of the class.
 
     Raises:
-        DataError: as `read_classes`, as far as the file alone shows it.
+        DataError: The file is missing, cannot be read, or has a line that is too long or a colour out of range.
     """
     try:
         text = read_regular_text(path, max_bytes=TEXT_BYTES)
@@ -230,7 +229,7 @@ def read_names(path: Path) -> tuple[list[str], dict[int, Colour]]:
     for line in text.strip().splitlines():
         if len(line) > MAX_NAME:
             what = f"line {len(names) + 1} of the class list has {len(line)} characters"
-            raise DataError(what, where=path, accepted=f"at most {MAX_NAME}: a name, and a colour where it has one")
+            raise DataError(what, where=path, accepted=f"at most {MAX_NAME} characters: a name and perhaps a colour")
         name, rgb = _name_and_colour(line.strip())
         if rgb is not None:
             if max(rgb) > 255:
@@ -241,7 +240,7 @@ def read_names(path: Path) -> tuple[list[str], dict[int, Colour]]:
 
 
 def _name_and_colour(line: str) -> tuple[str, Colour | None]:
-    """A line's name and the three numbers at its end, if it has them: from the end on, so in one pass."""
+    """Return the name in a line, and the colour if the line ends with three numbers. It is read from the end."""
     name, numbers = line, []
     for blank in (_BLANK, _BLANK, _BLANK + ";"):
         head = name.rstrip(string.digits)

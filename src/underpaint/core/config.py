@@ -1,4 +1,4 @@
-"""Configuration: frozen pydantic models, YAML recipes, ``--set a.b=v`` overrides, unknown keys refused by name."""
+"""Configuration: frozen pydantic models, YAML recipes and ``--set a.b=v``. Unknown settings are refused by name."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from underpaint.core.yaml_text import MAX_DEPTH, MAX_WHOLE, YamlTextError, parse
 Settings = dict[str, Any]
 
 MAX_NUMBER = 1e9
-"""Limit of numbers that are not whole."""
+"""Largest absolute value of a number that is not an integer."""
 
 MAX_LISTED = 8
-"""Problems that a message lists before it goes on with a count."""
+"""Number of problems that a message lists before it gives only the number of the others."""
 
 RECIPE_BYTES = 1 << 16
-"""Limit of a recipe; one with every setting has 3 kB."""
+"""Largest size of a recipe in bytes; one with every setting has 3 kB."""
 
 FREE = "weights do not depend on it"
-"""Marks a setting, as ``Annotated[int, FREE]``, that may change between two starts of a run."""
+"""Marks a setting that may change when a run is resumed, as in ``Annotated[int, FREE]``."""
 
 
 PartT = TypeVar("PartT", bound="Config")
 
 
 class Config(BaseModel):
-    """Base of every configuration: inert, frozen, and strict about its keys."""
+    """Base class of all settings. Objects cannot be changed, and unknown names are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
-        """Refuse numbers at which arithmetic overflows later; what is too much for a setting is said at its field."""
+        """Refuse numbers that would overflow later in a computation; the fields have their own narrower limits."""
         for name in type(self).model_fields:
             value = getattr(self, name)
             for number in value if isinstance(value, tuple) else (value,):
@@ -49,22 +49,22 @@ class Config(BaseModel):
         return self
 
     def decisive(self) -> Settings:
-        """The settings on which the weights of a training depend, as JSON values: all but those marked `FREE`."""
+        """Return the settings that influence the trained weights, as JSON values: all except those marked `FREE`."""
         free = {name for name, field in type(self).model_fields.items() if FREE in field.metadata}
         found: Settings = self.model_dump(mode="json", exclude=free)
         inner = {name: value for name in found if isinstance(value := getattr(self, name), Config)}
         return found | {name: value.decisive() for name, value in inner.items()}
 
     def part(self, group: type[PartT]) -> PartT:
-        """The settings of a group that this configuration is derived from, and no others."""
-        return group.model_construct(**{name: getattr(self, name) for name in group.model_fields})  # checked already
+        """Return only the settings of ``group``, a base class of this one. They are already checked."""
+        return group.model_construct(**{name: getattr(self, name) for name in group.model_fields})
 
     @classmethod
     def parse(cls, settings: Settings, where: object = "configuration") -> Self:
-        """Build from a dictionary; every problem becomes one line of a `ConfigError`."""
+        """Make the settings from a dictionary. Raises one `ConfigError` that lists all problems."""
         if not isinstance(settings, dict) or not all(isinstance(name, str) for name in settings):
             accepted = "a group of settings, such as {name: value}"
-            raise ConfigError(f"no settings: {_shown(settings)}", where=where, accepted=accepted)
+            raise ConfigError(f"these are not settings: {_shown(settings)}", where=where, accepted=accepted)
         try:
             return cls.model_validate(settings)
         except ValidationError as error:
@@ -79,7 +79,7 @@ def _explain(model: type[BaseModel], error: ValidationError) -> str:
         path = [str(part) for part in problem["loc"]]
         if problem["type"] == "extra_forbidden":
             known = _fields(model, path[:-1])
-            line = f"no such setting; {nearest(path[-1], known) or 'known: ' + (', '.join(known) or 'none')}"
+            line = f"there is no such setting; {nearest(path[-1], known) or 'known: ' + (', '.join(known) or 'none')}"
         else:
             line = _words(problem)
         lines.append(f"{'.'.join(path)[:120]}: {line}" if path else line)
@@ -112,13 +112,13 @@ WORDS = {
     "too_short": "at least {min_length} values",
     "none": "null",
 }
-"""What a setting must be, by pydantic's name of the problem, or the part of the name before its first underscore."""
+"""What a setting must be, by pydantic's name of the problem, or by the part of that name before the underscore."""
 
 
 def _words(problem: ErrorDetails) -> str:
-    """What is wrong with one setting, in words for a person."""
+    """Describe what is wrong with one setting, in words for the user."""
     kind, context = problem["type"], problem.get("ctx", {})
-    if kind == "value_error":  # a check of ours: its own words, which show the value
+    if kind == "value_error":  # raised by a check of this package, whose message shows the value
         return str(context["error"])
     if kind == "missing":
         return "the setting is missing"
@@ -143,7 +143,7 @@ def _fields(model: type[BaseModel], path: list[str]) -> list[str]:
 
 
 def load_yaml(path: Path) -> Settings:
-    """Read a YAML recipe. Raises `ConfigError` when it is missing, no regular file, not YAML or not a mapping."""
+    """Read a YAML recipe. Raises `ConfigError` if it is missing, not a regular file, not YAML or not a mapping."""
     try:
         loaded = parse_yaml(read_regular_text(path, max_bytes=RECIPE_BYTES))
     except FileNotFoundError:
@@ -161,10 +161,10 @@ def load_yaml(path: Path) -> Settings:
 
 
 def merge(base: Settings, over: Settings) -> Settings:
-    """``over`` laid on ``base``, mapping by mapping; neither argument is changed.
+    """Return ``base`` with the settings of ``over`` in place of its own, group by group. The arguments are unchanged.
 
     Raises:
-        ConfigError: a setting that is a value in one of them and a group in the other: one of the two would be lost.
+        ConfigError: A setting is a value in one of them and a group in the other, so that one would be lost.
     """
     merged = dict(base)
     for key, value in over.items():
@@ -172,16 +172,16 @@ def merge(base: Settings, over: Settings) -> Settings:
         if None not in (below, value) and isinstance(below, dict) != isinstance(value, dict):
             one = _shown(value if isinstance(below, dict) else below)
             fix = f"name a setting of the group, such as {key}.NAME=value"
-            raise ConfigError(f"{key} is a group of settings, and {one} in another place", where=key, fix=fix)
+            raise ConfigError(f"{key} is a group of settings, but is given the value {one}", where=key, fix=fix)
         merged[key] = merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
     return merged
 
 
 def grouped(stated: Mapping[str, Any]) -> Settings:
-    """Settings of a call as nested groups: ``{"train.epochs": 3}`` and ``{"train": {"epochs": 3}}`` are the same.
+    """Return the settings of a call as nested groups: ``{"train.epochs": 3}`` becomes ``{"train": {"epochs": 3}}``.
 
     Raises:
-        ConfigError: a name that is no text, or a setting that is a value in one place and a group in another.
+        ConfigError: A name is not a text, or a setting is a value in one place and a group in another.
     """
     settings: Settings = {}
     for name, value in stated.items():
@@ -195,13 +195,17 @@ def grouped(stated: Mapping[str, Any]) -> Settings:
 
 
 def parse_overrides(assignments: list[str], *, option: str = "--set") -> Settings:
-    """``["train.epochs=3", "seed=1"]`` as nested settings; the values are read as YAML scalars."""
+    """Return ``["train.epochs=3", "seed=1"]`` as nested settings; the values are read as YAML.
+
+    Raises:
+        ConfigError: An item is not ``name=value``, is too long, or its value is not YAML.
+    """
     settings: Settings = {}
     for assignment in assignments:
         key, equals, value = assignment.partition("=")
         if not equals or not key.strip():
             raise ConfigError(
-                f"not an override: {assignment!r}", where=option, accepted="name=value or group.name=value"
+                f"this is not a setting: {assignment!r}", where=option, accepted="name=value or group.name=value"
             )
         parts = key.strip().split(".")
         if len(value) > RECIPE_BYTES or len(parts) > MAX_DEPTH:

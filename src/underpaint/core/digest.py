@@ -1,4 +1,4 @@
-"""What a kept result is named by: digests of settings, of files by their content, and of the package's own code."""
+"""Digests by which stored results are named: of settings, of the content of files, and of the code of this package."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ PACKAGE = Path(__file__).resolve().parent.parent
 
 
 def fingerprint(*parts: Any) -> str:
-    """16 hexadecimal digits that depend on the JSON form of ``parts`` and on nothing else."""
+    """Return 16 hexadecimal digits that depend only on the JSON form of ``parts``."""
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
+    """Return the SHA-256 of a file, as hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def files_digest(paths: Iterable[Path]) -> str:
-    """A fingerprint of the contents of files, in their order.
+    """Return a fingerprint of the contents of files, in their order.
 
-    A path below a file stands for a part of it (a slice of a stack), whose file is read once; a folder for the files in
-    it (a Zarr array). A file that cannot be read counts as such: whoever decodes it later reports it, with the reason.
+    A path below a file stands for a part of it (a slice of a stack); the file is then read only once. A Zarr folder
+    stands for all its files. An unreadable file is not an error here: the code that decodes it reports the reason.
     """
     known: dict[Path, str] = {}
     return fingerprint([_content(path, known) for path in paths])
@@ -51,26 +51,26 @@ def _content(path: Path, known: dict[Path, str]) -> str:
         return "unreadable"
 
 
-READING_ROOMS = ("core", "imagefiles", "hints", "annotations", "datasets")
-"""The code that decides what the files of a data set say."""
+READING_PACKAGES = ("core", "imagefiles", "hints", "annotations", "datasets")
+"""The sub-packages that read the files of a data set."""
 
 
 @cache
-def code_digest(*rooms: str) -> str:
-    """A fingerprint of the package's source and bundled files in these rooms (sub-packages) or files.
+def code_digest(*parts: str) -> str:
+    """Return a fingerprint of the source code and other files in parts of this package (sub-packages or files).
 
-    What was made by other code is not the same result, whatever the version says: between two releases it stands still.
+    The version is not enough to name the code of a result, because it does not change between two releases.
 
     Raises:
-        FileNotFoundError: the package has no such room or file, so that a change of its code would go unseen.
+        FileNotFoundError: There is no such sub-package or file, so that a change of its code would not be noticed.
     """
-    return fingerprint([(path.relative_to(PACKAGE).as_posix(), file_digest(path)) for path in _sources(rooms)])
+    return fingerprint([(path.relative_to(PACKAGE).as_posix(), file_digest(path)) for path in _sources(parts)])
 
 
-def _sources(rooms: Iterable[str]) -> list[Path]:
-    named = [PACKAGE / room for room in rooms]
+def _sources(parts: Iterable[str]) -> list[Path]:
+    named = [PACKAGE / part for part in parts]
     for place in named:
         if not place.exists():
-            raise FileNotFoundError(f"the package has no room {place.name!r}")
+            raise FileNotFoundError(f"the package has no part {place.name!r}")
     found = [path for place in named for path in (sorted(place.rglob("*")) if place.is_dir() else [place])]
     return [path for path in found if path.is_file() and "__pycache__" not in path.parts]

@@ -1,4 +1,4 @@
-"""Typed errors: what is wrong, where, what is accepted, and what to do next."""
+"""Typed errors, which say what is wrong, where, what is accepted and what to do; and helpers for their texts."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any
 
 
 class UnderpaintError(Exception):
-    """Base of every error that a user can cause and mend.
+    """Base class of the errors that a user can cause and correct.
 
     Args:
-        what: What is wrong, with the value seen.
+        what: What is wrong, with the value that was given.
         where: File, line or argument.
-        accepted: The values that would have been taken.
-        fix: What to do next.
+        accepted: The values that are accepted.
+        fix: What the user can do.
     """
 
     exit_code = 1
-    """Of the command that it ends."""
+    """Exit code of a command that ends with this error."""
 
     def __init__(self, what: str, *, where: object = None, accepted: object = None, fix: str | None = None) -> None:
         parts = [what]
@@ -31,14 +31,14 @@ class UnderpaintError(Exception):
         super().__init__("\n".join(parts))
         self.what, self.fix = what, fix
         self.brief = "; ".join([what, *(part.strip() for part in parts[1:] if not part.startswith("  where: "))])
-        """What is wrong, what is accepted and the fix in one line, for a list that names the place itself."""
+        """What is wrong, what is accepted and the fix in one line, for lists that already name the place."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Errors travel between processes, whatever arguments their kind is made with."""
-        return _as_it_was, (type(self), self.args, self.__dict__)
+        """Allow pickling, also for subclasses whose constructors have other arguments."""
+        return _restored, (type(self), self.args, self.__dict__)
 
 
-def _as_it_was(kind: type[UnderpaintError], args: tuple[Any, ...], state: dict[str, Any]) -> UnderpaintError:
+def _restored(kind: type[UnderpaintError], args: tuple[Any, ...], state: dict[str, Any]) -> UnderpaintError:
     error = kind.__new__(kind, *args)
     error.__dict__.update(state)
     return error
@@ -61,20 +61,20 @@ class ConfigError(UnderpaintError):
 
 
 class RunError(UnderpaintError):
-    """A training run cannot start, resume or go on."""
+    """A training run cannot start, resume or continue."""
 
 
 class LearningError(RunError):
-    """A method cannot learn from what it was given: marks of one class alone, or a loss that stays not finite."""
+    """A method cannot learn from its data: for example, all hints have one class, or the loss is never finite."""
 
 
 class InterruptionError(RunError):
-    """A signal asked a training to stop, and it did so with its work kept.
+    """A signal stopped a training after it had saved its work.
 
     Args:
-        what: Where it stands.
-        fix: How to go on.
-        number: The signal; the exit code is the shell's, 128 and this.
+        what: What the training had reached.
+        fix: How to continue.
+        number: The number of the signal. The exit code is 128 plus this number, as in a shell.
     """
 
     def __init__(self, what: str, *, fix: str, number: int) -> None:
@@ -83,17 +83,30 @@ class InterruptionError(RunError):
 
 
 def nearest(name: str, options: Iterable[str]) -> str:
-    """A sentence that names the closest accepted word, or an empty string when none is close."""
+    """Return a sentence that suggests the most similar accepted word, or an empty string if none is similar."""
     close = difflib.get_close_matches(name, list(options), n=1, cutoff=0.5)
     return f"did you mean {close[0]!r}?" if close else ""
 
 
 SHOWN = 5
-"""How many names an error message lists before it goes on with a count."""
+"""Number of names that a message lists before it gives only the number of the others."""
 
 
 def listing(names: Iterable[str]) -> str:
-    """The first few names and how many more there are, for a message."""
+    """Return the first `SHOWN` names and the number of the others, for a message."""
     every = list(names)
     rest = len(every) - SHOWN
     return ", ".join(every[:SHOWN]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def printable(text: str, *, lines: bool = False) -> str:
+    """Return a text that is safe to print: control characters are replaced by Python's escape sequences.
+
+    Args:
+        text: Any text. Names of images and classes come from files and are not trusted.
+        lines: Keep line breaks.
+    """
+    return "".join(
+        c if c.isprintable() or (lines and c == "\n") else c.encode("unicode_escape", "backslashreplace").decode()
+        for c in text
+    )

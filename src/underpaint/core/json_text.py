@@ -1,4 +1,4 @@
-"""JSON from outside: bounded size and depth, no NaN, no repeated keys, one typed error."""
+"""Parsing of JSON files that are not trusted: limited size and depth, no NaN, no repeated keys, one typed error."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from underpaint.core.errors import FormatError
 from underpaint.core.regular import read_regular_text
 
 MAX_BYTES = 256 << 20
-"""Limit of a whole file. The largest known click file (VOC, 12,180 images) has 4 MB; 256 MiB parse within 3 GB."""
+"""Largest size of a file, which needs up to 3 GB of memory. The largest known click file (VOC) has 4 MB."""
 
 IMAGE_BYTES = 64 << 20
-"""Limit of a file of one image: four million points, or some shapes beside a copy of the photograph of 48 MB."""
+"""Largest size of a file for one image: four million points, or a copy of an image of 48 MB and some shapes."""
 
 
 def parse_json(text: str, where: object) -> Any:
     """Parse JSON text.
 
     Raises:
-        FormatError: not JSON, NaN or infinity, a key given twice, or brackets nested deeper than the
-            interpreter follows (1000, where known formats need 6).
+        FormatError: The text is not JSON, contains NaN, infinity or a repeated key, or is nested too deeply (more
+            than about 1000 levels, where known formats need 6).
     """
     try:
         return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique)
@@ -34,12 +34,12 @@ def parse_json(text: str, where: object) -> Any:
 
 
 def members(text: str, streamed: str, where: object) -> Iterator[tuple[str, Any]]:
-    """The members of a JSON object one by one; of the list under the key ``streamed`` one by one its items.
+    """Yield the keys and values of a JSON object one by one; the list at ``streamed`` is yielded item by item.
 
-    A list of a million items then takes the memory of its text and of one item.
+    A list of a million items thus needs only the memory of its text and of one item.
 
     Raises:
-        FormatError: as `parse_json`, when the faulty place is reached.
+        FormatError: As `parse_json`, when the parser reaches the error.
     """
     decoder = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_unique)
     try:
@@ -48,7 +48,7 @@ def members(text: str, streamed: str, where: object) -> Iterator[tuple[str, Any]
         while text[place : place + 1] != "}":
             key, place = decoder.raw_decode(text, place)
             if not isinstance(key, str) or key in seen:
-                raise ValueError(f"{key!r} is no key, or is given twice")
+                raise ValueError(f"{key!r} is not a key, or is given twice")
             seen.add(key)
             place = _after(text, place, ":")
             if key == streamed and text[place : place + 1] == "[":
@@ -72,13 +72,13 @@ _BLANK = re.compile(r"[ \t\n\r]*")
 
 
 def _blank(text: str, place: int) -> int:
-    """The next place that is no blank."""
+    """Return the position of the next character that is not white space."""
     match = _BLANK.match(text, place)
     return match.end() if match else place
 
 
 def _after(text: str, place: int, mark: str) -> int:
-    """The place after ``mark``, which must come next, and the blanks around it."""
+    """Return the position after ``mark``, which must come next, and after the white space around it."""
     place = _blank(text, place)
     if text[place : place + 1] != mark:
         raise ValueError(f"{mark!r} expected at character {place}")
@@ -86,7 +86,7 @@ def _after(text: str, place: int, mark: str) -> int:
 
 
 def _next(text: str, place: int, end: str) -> int:
-    """The place of the next item, or of ``end``."""
+    """Return the position of the next item, or of ``end``."""
     place = _blank(text, place)
     if text[place : place + 1] == end:
         return place
@@ -98,7 +98,7 @@ def _next(text: str, place: int, end: str) -> int:
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
-    """No search for reference cycles meanwhile: millions of new objects, none of them garbage, double the time."""
+    """Switch off the garbage collector, which would double the time to make millions of objects that are all used."""
     was = gc.isenabled()
     gc.disable()
     try:
@@ -109,12 +109,12 @@ def collector_paused() -> Iterator[None]:
 
 
 def read_json(path: Path, *, max_bytes: int = MAX_BYTES) -> Any:
-    """Read a JSON file (UTF-8, a byte order mark is passed over). Raises `FormatError` as `parse_json`, `read_text`."""
+    """Read a JSON file in UTF-8; a byte order mark is ignored. Raises `FormatError` as `parse_json` and `read_text`."""
     return parse_json(read_text(path, max_bytes=max_bytes), path)
 
 
 def read_text(path: Path, *, max_bytes: int = MAX_BYTES) -> str:
-    """Read an annotation file as UTF-8 text. Raises `FormatError`: missing, larger than the limit, or not UTF-8."""
+    """Read a file as UTF-8 text. Raises `FormatError` if it cannot be read, is larger than the limit or not UTF-8."""
     try:
         return read_regular_text(path, max_bytes=max_bytes)
     except OSError as error:

@@ -1,4 +1,7 @@
-"""Locks that end with their process: one command at a time in a folder, one writer of a temporary file."""
+"""File locks, which the operating system releases when the process ends.
+
+They allow one command at a time in a folder, and one writer of a temporary file.
+"""
 
 from __future__ import annotations
 
@@ -13,20 +16,20 @@ from underpaint.core.errors import DataError, RunError
 
 NAME = ".lock"
 
-LOOKS, MOMENT = 3, 0.02
-"""How often, and after how many seconds each, a folder that is held is tried again before it is refused."""
+RETRIES, RETRY_SECONDS = 3, 0.02
+"""How often a locked folder is tried again before it is refused, and the seconds before each attempt."""
 
-_held: set[int] = set()
-"""Handles with a lock of this process."""
+_locked: set[int] = set()
+"""Handles of the files that this process has locked."""
 
 
 @contextmanager
-def only_one(folder: Path) -> Iterator[None]:
-    """Hold a folder, which is made where it is missing, for this process; the system lets go when the process ends.
+def exclusive(folder: Path) -> Iterator[None]:
+    """Lock a folder for this process, and create it if it is missing.
 
     Raises:
-        RunError: another process holds it.
-        DataError: the folder cannot be written.
+        RunError: Another process has locked it.
+        DataError: The folder cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -39,12 +42,12 @@ def only_one(folder: Path) -> Iterator[None]:
         _lock(handle, folder)
         yield
     finally:
-        let_go(handle)
+        unlock(handle)
 
 
-def taken(handle: int) -> bool | None:
-    """Whether this process now has the lock of an open file; None on a disk without locks."""
-    _held.add(handle)
+def try_lock(handle: int) -> bool | None:
+    """Try to lock an open file. Return whether that worked, or None if the file system has no locks."""
+    _locked.add(handle)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -54,49 +57,49 @@ def taken(handle: int) -> bool | None:
     return True
 
 
-def let_go(handle: int) -> None:
-    """Close an open file, and with it end its lock."""
-    _held.discard(handle)
+def unlock(handle: int) -> None:
+    """Close an open file, which also releases its lock."""
+    _locked.discard(handle)
     os.close(handle)
 
 
-def _leave_to_parent() -> None:
-    """In a forked child, as a loading process is: a lock that it shares would outlive the parent."""
-    for handle in _held:
+def _close_in_child() -> None:
+    """Close the locked files in a forked process, because it could live longer than its parent."""
+    for handle in _locked:
         os.close(handle)
-    _held.clear()
+    _locked.clear()
 
 
-os.register_at_fork(after_in_child=_leave_to_parent)
+os.register_at_fork(after_in_child=_close_in_child)
 
 
-def at_work(folder: Path) -> bool:
-    """Whether a process holds the folder (`only_one`); False where nobody can tell."""
+def is_locked(folder: Path) -> bool:
+    """Whether a process has locked the folder with `exclusive`; False if this cannot be determined."""
     try:
         handle = os.open(folder / NAME, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
         return False
     try:
-        return taken(handle) is False
+        return try_lock(handle) is False
     finally:
-        let_go(handle)
+        unlock(handle)
 
 
 def _lock(handle: int, folder: Path) -> None:
-    had = taken(handle)
-    for _ in range(LOOKS):
-        if had is False:  # it may be `at_work`, which takes the lock for a moment
-            time.sleep(MOMENT)
-            had = taken(handle)
-    if had is False:
+    locked = try_lock(handle)
+    for _ in range(RETRIES):
+        if locked is False:  # perhaps only by `is_locked`, which locks the file for a very short time
+            time.sleep(RETRY_SECONDS)
+            locked = try_lock(handle)
+    if locked is False:
         other = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
         raise RunError(
-            f"another command is at work in this folder (process {other or 'unknown'})",
+            f"another command is using this folder (process {other or 'unknown'})",
             where=folder,
             fix="wait until it ends, or choose another folder",
         )
-    if had is None:
+    if locked is None:
         return
-    with suppress(OSError):  # the number is for the message alone
+    with suppress(OSError):  # the process number is used only in the message above
         os.truncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)

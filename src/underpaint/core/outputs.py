@@ -1,8 +1,9 @@
-"""Files and folders that a command makes: what the command did not write itself is never replaced.
+"""Output files and folders. A command never replaces a file that it did not write itself.
 
-A folder of results holds a record, ``.underpaint.jsonl``: its first line says what the folder holds, every further line
-names a file, a digest of its content, and what wrote it. A file that is not in the record, or that was changed since,
-belongs to a person. The record is written before the file, so that a kill between the two leaves nothing unclaimed.
+An output folder has a record, ``.underpaint.jsonl``. Its first line states what the folder holds; every further line
+names a file, a digest of its content, and the command that wrote it. A file that is not in the record, or that was
+changed later, is taken as the work of a person. The record is written before the file, so that every file of a killed
+command is in the record.
 """
 
 from __future__ import annotations
@@ -17,41 +18,38 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from underpaint.core.atomic import write_atomic
-from underpaint.core.errors import DataError
+from underpaint.core.errors import DataError, listing
 
 RECORD = ".underpaint.jsonl"
-"""Name of the record. Files whose name starts with a dot are no result, and no reader of masks takes them for one."""
-
-SHOWN = 5
-"""Files that a message names before it goes on with a count."""
+"""Name of the record. Readers of masks ignore files whose names start with a dot."""
 
 
 def write_new(path: Path, content: bytes) -> None:
-    """Write a file that is not there yet; one that holds these very bytes already is left as it is.
+    """Write a new file. An existing file with the same content is left unchanged.
 
     Raises:
-        DataError: there is something else under this name, or the disk refuses.
+        DataError: There is another file with this name, or it cannot be written.
     """
     if os.path.lexists(path):
         if path.is_file() and path.read_bytes() == content:
             return
         raise DataError(
-            "there is something else under this name already",
+            "another file or folder with this name exists",
             where=path,
-            fix="choose a new name, or remove it; nothing was changed",
+            fix="choose a new name, or remove the file; nothing was changed",
         )
     write_atomic(path, content)
 
 
 @dataclass
 class Output:
-    """A folder of results and the record of what was written into it.
+    """An output folder and its record.
 
     Args:
         root: The folder.
-        holds: What it holds, in words, as "masks".
-        by: What writes, as "predict, run 'run'".
-        written: Digests of each file of the record, by its path below the folder.
+        holds: What it holds in words, such as "masks".
+        by: The command that writes, such as "predict, run 'run'".
+        written: Digests of each file in the record, by the path below the folder.
     """
 
     root: Path
@@ -61,19 +59,19 @@ class Output:
 
     @classmethod
     def open(cls, root: Path, *, holds: str, by: str, of: str = "", apart: Collection[str] = ()) -> Output:
-        """An output folder, made where it is missing, that holds nothing but what earlier calls wrote.
+        """Open an output folder, which is created if it is missing. It may hold only files of earlier calls.
 
         Args:
             root: The folder.
-            holds: What it is to hold; a folder of something else is refused.
-            by: What writes.
-            of: What these results are of, where results of something else must not lie among them.
-            apart: Folders directly below it that other pieces look after; they are not looked into, unless there is no
-                record yet, which makes them a person's.
+            holds: What it will hold; a folder that holds something else is refused.
+            by: The command that writes.
+            of: What the results belong to, if a folder must not mix results of different origin.
+            apart: Names of folders directly below it that other code checks. If there is no record yet, they are
+                checked here too.
 
         Raises:
-            DataError: the folder cannot be written, or holds other results, files that no earlier call wrote, or files
-                that were changed since.
+            DataError: The folder cannot be written, or it holds other results, files that no earlier call wrote, or
+                files that were changed later.
         """
         record = root / RECORD
         before, written, whole = _read(record)
@@ -83,44 +81,41 @@ class Output:
                 f"the output folder holds {before}, and would get {stated}", where=root, fix="choose another folder"
             )
         output = cls(root, holds, by, written)
-        output._refuse_strangers(() if before is None else apart)
+        output._refuse_foreign_files(() if before is None else apart)
         output._check_writable()
         output._append("" if whole else "\n", {} if before is not None else {"underpaint": "output", "holds": stated})
         return output
 
     def write(self, path: Path, content: bytes) -> None:
-        """Write a file below the folder, whole or not at all; one of an earlier call is replaced.
+        """Write a file below the folder atomically; a file of an earlier call is replaced.
 
         Raises:
-            DataError: there is a file that no call wrote or that was changed since, the folder was removed meanwhile,
-                or the disk refuses.
+            DataError: There is a file that no call wrote or that was changed later, the folder was removed in the
+                meantime, or the file cannot be written.
         """
-        name = path.relative_to(self.root).as_posix()
         if not (self.root / RECORD).is_file():
             raise DataError(
                 "the output folder was removed or renamed while it was written", where=self.root, fix="start again"
             )
-        if os.path.lexists(path) and not self._own(name):
-            raise _strangers(self.root, [name])
-        digest = _digest(content)
-        if digest not in self.written.setdefault(name, set()):  # else the record need not grow with every call
-            self._append("", {"file": name, "digest": digest, "by": self.by})
-            self.written[name].add(digest)
+        self._record(path, hashlib.blake2b(content, digest_size=16).hexdigest())
         write_atomic(path, content, root=self.root)
 
     def take(self, path: Path, made: Path) -> None:
-        """Put a finished file in its place, as `write` does for content that memory holds."""
-        name = path.relative_to(self.root).as_posix()
-        if os.path.lexists(path) and not self._own(name):
-            raise _strangers(self.root, [name])
-        digest = _file_digest(made)
-        if digest not in self.written.setdefault(name, set()):
-            self._append("", {"file": name, "digest": digest, "by": self.by})
-            self.written[name].add(digest)
+        """Move a finished file to its place below the folder. Errors are those of `write`."""
+        self._record(path, _file_digest(made))
         try:
             made.replace(path)
         except OSError as error:
             raise _refused(self.root, error) from error
+
+    def _record(self, path: Path, digest: str) -> None:
+        """Record a file that will be written. Raises `DataError` if it would replace a file of another origin."""
+        name = path.relative_to(self.root).as_posix()
+        if os.path.lexists(path) and not self._own(name):
+            raise _foreign_files(self.root, [name])
+        if digest not in self.written.setdefault(name, set()):  # else the record would grow with every call
+            self._append("", {"file": name, "digest": digest, "by": self.by})
+            self.written[name].add(digest)
 
     def _own(self, name: str) -> bool:
         path, digests = self.root / name, self.written.get(name)
@@ -128,16 +123,16 @@ class Output:
             return False
         return _file_digest(path) in digests
 
-    def _refuse_strangers(self, apart: Collection[str]) -> None:
+    def _refuse_foreign_files(self, apart: Collection[str]) -> None:
         try:
-            strange = [name for name in _files(self.root, apart) if not self._own(name)]
+            foreign = [name for name in _files(self.root, apart) if not self._own(name)]
         except OSError as error:
             raise _refused(self.root, error) from error
-        if strange:
-            raise _strangers(self.root, strange)
+        if foreign:
+            raise _foreign_files(self.root, foreign)
 
     def _check_writable(self) -> None:
-        """Make the folder, and fail before the work and not after it."""
+        """Create the folder, so that a folder that cannot be written is reported before the work and not after it."""
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.root):
@@ -146,7 +141,7 @@ class Output:
             raise _refused(self.root, error) from error
 
     def _append(self, start: str, line: dict[str, str]) -> None:
-        """Add a line to the record, in one piece: several processes may write."""
+        """Add a line to the record with a single write, because several processes may write to it."""
         text = start + (json.dumps(line) + "\n" if line else "")
         record = self.root / RECORD
         try:
@@ -159,7 +154,7 @@ class Output:
 
 
 def _files(root: Path, apart: Collection[str]) -> Iterator[str]:
-    """All files and links below a folder, but for hidden ones and the folders ``apart``, in order."""
+    """Yield all files and links below a folder in order, except hidden ones and those in the folders ``apart``."""
     for folder, folders, files in os.walk(root):
         here = Path(folder)
         linked = [name for name in folders if (here / name).is_symlink()]
@@ -171,9 +166,9 @@ def _files(root: Path, apart: Collection[str]) -> Iterator[str]:
 
 
 def _read(record: Path) -> tuple[str | None, dict[str, set[str]], bool]:
-    """What the folder holds, the digests by file, and whether the last line is whole; nothing where there is no record.
+    """Read what the folder holds, the digests by file, and whether the last line is complete.
 
-    A line that is no such record, as one cut short by a kill, is passed over: its file then counts as a person's.
+    A line that cannot be read, for example after a kill, is ignored; its file then counts as the work of a person.
     """
     if not record.is_file():
         return None, {}, True
@@ -190,21 +185,16 @@ def _read(record: Path) -> tuple[str | None, dict[str, set[str]], bool]:
     return holds, written, not text or text.endswith("\n")
 
 
-def _digest(content: bytes) -> str:
-    return hashlib.blake2b(content, digest_size=16).hexdigest()
-
-
 def _file_digest(path: Path) -> str:
-    """The digest of a file that may be larger than memory."""
+    """Return the digest of a file, which may be larger than the memory."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
-def _strangers(root: Path, names: list[str]) -> DataError:
-    shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+def _foreign_files(root: Path, names: list[str]) -> DataError:
     return DataError(
         f"the output folder holds {len(names)} file(s) that this command did not write, or that were changed "
-        f"since: {shown}",
+        f"since: {listing(names)}",
         where=root,
         accepted="a new or empty folder, or one that this command made",
         fix="choose another folder with -o; none of these files was changed",

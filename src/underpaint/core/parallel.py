@@ -1,39 +1,35 @@
-"""A function over many items in several processes: results in order, bounded memory, and no process left behind.
+"""A function applied to many items in several processes, with results in order and limited memory.
 
-All work of the package that wants several processes goes through `stream`: they end with the caller, whether it is
-interrupted, terminated, or killed; a process that is killed costs its item, or is an error that names it.
+All code of the package that needs several processes calls `stream`. The processes end with the caller, even if it is
+interrupted, terminated or killed. If one of the processes is killed, its item is lost, or an error names it.
 """
 
 from __future__ import annotations
 
 import atexit
 import logging
-import signal
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
 from itertools import islice
 from multiprocessing.connection import wait
-from types import FrameType
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Generic, NoReturn, TypeVar
 
 from underpaint.core.errors import RunError
-from underpaint.core.stop import Stopped
+from underpaint.core.stop import stopping_raises
 from underpaint.core.worker import GRACE, Worker
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 Key = tuple[int, int]
-"""The number of a chunk, and of its first item within it."""
+"""The number of a chunk, and the position of an item in it."""
 
 AHEAD = 3
-"""Chunks under way or done for each process, so that none waits; no more results than these are held."""
+"""Largest number of chunks per process that are started but not yet yielded. It limits the memory for results."""
 
-LOOK_EVERY = 0.25
-"""Seconds between two looks at whether the processes are alive."""
+CHECK_SECONDS = 0.25
+"""Seconds between two checks that the processes are alive."""
 
 log = logging.getLogger(__name__)
 
@@ -45,36 +41,36 @@ def stream(
     workers: int,
     lost: Callable[[Item], Result] | None = None,
     chunk: int = 1,
-    in_line: int = 2,
+    queued: int = 2,
     threads: int | None = None,
     named: Callable[[Item], str] = str,
 ) -> Generator[Result, None, None]:
-    """``work(item)`` of every item, in order. Closing the generator ends the processes.
+    """Yield ``work(item)`` for every item, in order. Closing the generator ends the processes.
 
     Args:
-        work: A function of a module, or a `functools.partial` of one; items and results must pickle.
-        items: Taken as needed, never all at once.
-        workers: Processes; 1 works in this one.
-        lost: The result of an item on which a process died; without it that is an error.
-        chunk: Items handed over at a time: handing over takes about 0.3 ms.
-        in_line: Chunks that a process holds at a time, the one it works on and those that wait for it; 1 where the work
-            is so long that the next chunk is better left to whoever is free first.
-        threads: Threads of numerical libraries in each process; None for as many as they like.
-        named: What an error calls an item.
+        work: A function of a module, or a `functools.partial` of one. Items and results must be picklable.
+        items: The items; they are read as needed and not all at once.
+        workers: Number of processes; with 1 the caller's own process does the work.
+        lost: Makes the result of an item whose process died; without it, this is an error.
+        chunk: Number of items that are sent at a time; sending takes about 0.3 ms.
+        queued: Number of chunks that a process has at a time, including the one in work. Use 1 for long work, so that
+            the next chunk goes to the first process that is free.
+        threads: Number of threads of numerical libraries in each process; None for their default.
+        named: Makes the name of an item in an error message.
 
     Raises:
-        RunError: a process died without ``lost``, or none can be started.
-        Exception: what ``work`` raises.
+        RunError: A process died and there is no ``lost``, or no process can be started.
+        Exception: An exception of ``work``.
     """
     if workers <= 1:
         yield from map(work, items)
         return
-    with _ended_by_signals(), _Team(work, items, workers, lost, chunk, in_line, threads, named) as team:
-        yield from team.results()
+    with stopping_raises(), _Pool(work, items, workers, lost, chunk, queued, threads, named) as pool:
+        yield from pool.results()
 
 
-class _Team(Generic[Item, Result]):
-    """The processes of one `stream`, and what each of them is at."""
+class _Pool(Generic[Item, Result]):
+    """The processes of one `stream`, and the chunks that each of them has."""
 
     def __init__(
         self,
@@ -83,26 +79,26 @@ class _Team(Generic[Item, Result]):
         size: int,
         lost: Callable[[Item], Result] | None,
         chunk: int,
-        in_line: int,
+        queued: int,
         threads: int | None,
         named: Callable[[Item], str],
     ) -> None:
         self.work, self.size, self.lost, self.threads, self.named = work, size, lost, threads, named
-        self.in_line = in_line
+        self.queued = queued
         rest = iter(items)
         self.chunks = enumerate(iter(lambda: list(islice(rest, chunk)), []))
-        self.again: deque[tuple[Key, list[Item]]] = deque()
-        """What dead processes left undone."""
+        self.retries: deque[tuple[Key, list[Item]]] = deque()
+        """Items that dead processes did not finish."""
         self.done: dict[int, dict[int, Result]] = {}
-        """Results by the numbers of chunk and item."""
+        """Results by the number of the chunk and the position of the item."""
         self.sizes: dict[int, int] = {}
-        """Items of the chunks that were handed over and not yet given back."""
+        """Number of items of each chunk that was started and not yet yielded."""
         self.failed: dict[int, Exception] = {}
-        """What the work raised, by the number of the chunk: it is the caller's in its turn."""
-        self.members: list[Worker] = []
+        """Exceptions of the work by the number of the chunk. They are raised when it is the turn of this chunk."""
+        self.workers: list[Worker] = []
 
-    def __enter__(self) -> _Team[Item, Result]:
-        atexit.register(self._end)  # where nobody closes the generator
+    def __enter__(self) -> _Pool[Item, Result]:
+        atexit.register(self._end)  # in case nobody closes the generator
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -110,32 +106,32 @@ class _Team(Generic[Item, Result]):
         self._end()
 
     def results(self) -> Iterator[Result]:
-        """Of all items, in order."""
+        """Yield the results of all items in order."""
         number = 0
         while True:
-            self._hand_over()
+            self._send_chunks()
             if number not in self.sizes:
                 return
             if number in self.failed:
                 raise self.failed[number]
             if len(self.done[number]) < self.sizes[number]:
-                self._listen()
+                self._receive()
                 continue
             del self.sizes[number]
             yield from (result for _, result in sorted(self.done.pop(number).items(), key=lambda pair: pair[0]))
             number += 1
 
-    def _hand_over(self) -> None:
-        """Give chunks to whoever can take one; the processes are started as they are needed."""
-        while (member := self._free()) is not None:
-            given = self._next()
-            if given is None:
+    def _send_chunks(self) -> None:
+        """Send chunks to all processes that can accept one. Processes are started when they are needed."""
+        while (worker := self._free()) is not None:
+            chunk = self._next()
+            if chunk is None:
                 return
-            member.give(*given)
+            worker.give(*chunk)
 
     def _next(self) -> tuple[Key, list[Item]] | None:
-        if self.again:
-            return self.again.popleft()
+        if self.retries:
+            return self.retries.popleft()
         if len(self.sizes) >= self.size * AHEAD or (new := next(self.chunks, None)) is None:
             return None
         number, items = new
@@ -143,70 +139,72 @@ class _Team(Generic[Item, Result]):
         return (number, 0), items
 
     def _free(self) -> Worker | None:
-        idle = next((member for member in self.members if not member.chunks), None)
-        if idle is None and len(self.members) < self.size:
-            return self._hire()
-        least = idle or min(self.members, key=lambda member: len(member.chunks))
-        return least if len(least.chunks) < self.in_line else None
+        idle = next((worker for worker in self.workers if not worker.chunks), None)
+        if idle is None and len(self.workers) < self.size:
+            return self._start_worker()
+        least = idle or min(self.workers, key=lambda worker: len(worker.chunks))
+        return least if len(least.chunks) < self.queued else None
 
-    def _hire(self) -> Worker:
+    def _start_worker(self) -> Worker:
         try:
-            self.members.append(Worker(self.work, self.threads))
+            self.workers.append(Worker(self.work, self.threads))
         except OSError as error:
-            if not self.members:
+            if not self.workers:
                 _refused(error)
-            log.warning("%d of %d processes could be started: %s", len(self.members), self.size, error.strerror)
-            self.size = len(self.members)
-            return min(self.members, key=lambda member: len(member.chunks))
-        return self.members[-1]
+            log.warning("%d of %d processes could be started: %s", len(self.workers), self.size, error.strerror)
+            self.size = len(self.workers)
+            return min(self.workers, key=lambda worker: len(worker.chunks))
+        return self.workers[-1]
 
-    def _listen(self) -> None:
-        wait([member.connection for member in self.members], LOOK_EVERY)
-        for member in list(self.members):
+    def _receive(self) -> None:
+        wait([worker.connection for worker in self.workers], CHECK_SECONDS)
+        for worker in list(self.workers):
             try:
-                for (number, first), answer in member.answers():
+                for (number, first), answer in worker.answers():
                     if isinstance(answer, Exception):
                         self.failed[number] = answer
                     else:
                         self.done[number].update(enumerate(answer, start=first))
             except EOFError:
-                self._bury(member)
+                self._remove_dead(worker)
 
-    def _bury(self, dead: Worker) -> None:
-        """Pass on what a dead process left: the chunk it was at item by item, of which the fatal one is lost."""
-        self.members.remove(dead)
-        ending = dead.ending()
+    def _remove_dead(self, dead: Worker) -> None:
+        """Remove a dead process and give its chunks to others.
+
+        The chunk in work is repeated item by item. If a process dies again on a single item, this item is lost.
+        """
+        self.workers.remove(dead)
+        reason = dead.exit_reason()
         dead.close()
         if not dead.ready:
-            raise RunError(f"a process could not start: {ending}", fix="free some memory or work with fewer processes")
+            raise RunError(f"a process could not start: {reason}", fix="free some memory or work with fewer processes")
         if not dead.chunks:
             return
         ((number, first), items), *others = dead.chunks
         if self.lost is None:
-            said = ", ".join(map(self.named, items))
             raise RunError(
-                f"a process died: {ending}",
-                where=said,
+                f"a process died: {reason}",
+                where=", ".join(map(self.named, items)),
                 fix="free some memory or work with fewer processes, then repeat the command",
             )
-        self.again.extendleft(reversed(others))
+        self.retries.extendleft(reversed(others))
         if len(items) == 1:
             self.done[number][first] = self.lost(items[0])
             return
-        alone = [((number, at), [item]) for at, item in enumerate(items, start=first)]
-        self.again.extendleft(reversed(alone))
+        single = [((number, at), [item]) for at, item in enumerate(items, start=first)]
+        self.retries.extendleft(reversed(single))
 
     def _end(self) -> None:
-        members, self.members = self.members, []
+        workers, self.workers = self.workers, []
         ends = time.monotonic() + GRACE
         try:
-            for member in members:
-                member.stop()
-            for member in members:
-                member.wait(max(0.0, ends - time.monotonic()))
-        finally:  # also of a second Ctrl-C
-            for member in members:
-                member.close()
+            for worker in workers:
+                worker.stop()
+            for worker in workers:
+                worker.wait(max(0.0, ends - time.monotonic()))
+        finally:  # also after a second Ctrl-C
+            for worker in workers:
+                worker.close()
 
 
 def _refused(error: OSError) -> NoReturn:
@@ -214,23 +212,3 @@ def _refused(error: OSError) -> NoReturn:
         f"no further process can be started: {error.strerror or error}",
         fix="raise the limits of the system (ulimit -u, ulimit -n) or work with one process",
     ) from None
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP unwind the caller, so that it ends its processes, where they would end it on the spot."""
-
-    def unwind(number: int, _: FrameType | None) -> None:
-        raise Stopped(number)
-
-    before: dict[int, Any] = {}
-    if threading.current_thread() is threading.main_thread():
-        found = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-        before = {number: handler for number, handler in found.items() if handler is signal.SIG_DFL}
-    for number in before:
-        signal.signal(number, unwind)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""Reading from files that must be regular ones: named pipes, devices and sockets are refused before they are opened."""
+"""Reading of regular files. Named pipes, devices and sockets are refused before they are opened."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ KINDS = {
     stat.S_IFBLK: "a device",
     stat.S_IFSOCK: "a socket",
 }
-"""What a path may lead to besides a regular file. A pipe may be waited for without end; a device may have none."""
+"""Kinds of paths that are not regular files. Reading from a pipe can wait forever; a device can be endless."""
 
 TEXT_BYTES = 1 << 20
-"""Limit of short texts (class lists, settings): the longest known, of LVIS with 1,203 classes, has 30 kB."""
+"""Largest size of short texts (class lists, settings). The largest known one, the classes of LVIS, has 30 kB."""
 
 LIST_BYTES = 64 << 20
-"""Limit of a list with a line for each image: more than a million lines."""
+"""Largest size of a list with one line per image: enough for a million lines."""
 
 
 def open_regular(path: Path, *, max_bytes: int) -> BufferedReader:
-    """Open a regular file for reading in binary; links are followed.
+    """Open a regular file for reading in binary mode; links are followed.
 
     Args:
         path: The file.
-        max_bytes: Limit of its size.
+        max_bytes: Largest accepted size.
 
     Raises:
-        OSError: missing, not permitted, a link to itself, no regular file, or larger than the limit. Its ``strerror``
-            says which, in words for a person.
+        OSError: The file is missing, not permitted, a link to itself, not a regular file, or larger than the limit. Its
+            ``strerror`` says which, in words for the user.
     """
     _check(path, _status(path), max_bytes)
-    # Without O_NONBLOCK a pipe that takes the file's place in this moment would be waited for.
+    # If a pipe has replaced the file since the check, opening it without O_NONBLOCK would wait.
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         _check(path, os.fstat(handle), max_bytes)
@@ -47,7 +47,7 @@ def open_regular(path: Path, *, max_bytes: int) -> BufferedReader:
 
 
 def read_regular(path: Path, *, max_bytes: int) -> bytes:
-    """The bytes of a regular file. Raises `OSError` as `open_regular`, also for a file that grows while it is read."""
+    """Read the bytes of a regular file. Raises `OSError` as `open_regular`, also if the file grows meanwhile."""
     with open_regular(path, max_bytes=max_bytes) as file:
         content = file.read(max_bytes + 1)
     if len(content) > max_bytes:
@@ -56,11 +56,11 @@ def read_regular(path: Path, *, max_bytes: int) -> bytes:
 
 
 def read_regular_text(path: Path, *, max_bytes: int) -> str:
-    """The text of a regular file in UTF-8; a byte order mark is passed over.
+    """Read the text of a regular file in UTF-8; a byte order mark is ignored.
 
     Raises:
-        OSError: as `open_regular`.
-        UnicodeDecodeError: not UTF-8.
+        OSError: As `open_regular`.
+        UnicodeDecodeError: The text is not UTF-8.
     """
     return read_regular(path, max_bytes=max_bytes).decode("utf-8-sig")
 

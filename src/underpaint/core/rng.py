@@ -1,4 +1,7 @@
-"""Randomness as a function of named keys: no state to save, none that depends on worker count or order."""
+"""Random numbers that depend only on a seed and named keys.
+
+There is no state to save, and the number of processes and the order of the work have no influence.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,11 @@ Key = int | str
 
 
 def derive(seed: int, *keys: Key) -> int:
-    """A 64-bit seed that depends on ``seed`` and every key, and on nothing else (blake2b of their text)."""
+    """Return a 64-bit seed that depends only on ``seed`` and the keys (the BLAKE2b hash of their text)."""
     text = "\x1f".join([str(seed), *(f"{type(key).__name__}:{key}" for key in keys)])
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
 def generator(seed: int, *keys: Key) -> np.random.Generator:
-    """A NumPy generator for one purpose, for example ``generator(seed, "crop", epoch, image_id)``."""
+    """Return a NumPy generator for one purpose, for example ``generator(seed, "crop", epoch, image_id)``."""
     return np.random.Generator(np.random.PCG64(derive(seed, *keys)))

@@ -1,8 +1,8 @@
-"""One process that works for this one, and that never outlives it.
+"""A worker process, which ends at the latest with the process that started it.
 
-It is started as a fresh interpreter which imports what the work needs and nothing else: no fork, since the caller may
-hold threads, and not the caller's main module, so that scripts need no guard and light work starts without torch.
-Chunks and results travel as pickles over a socket that only the two processes hold.
+It is a new Python interpreter that imports only what the work needs. It is not forked, because the caller may have
+threads. It does not import the caller's main module, so that scripts need no ``if __name__ == "__main__"`` and light
+work starts without torch. Chunks and results are sent as pickles over a socket that only the two processes have.
 """
 
 from __future__ import annotations
@@ -26,31 +26,31 @@ from multiprocessing.spawn import get_executable
 from typing import Any
 
 from underpaint.core.errors import InterruptionError, RunError, UnderpaintError
-from underpaint.core.stop import unwind_when_stopped
+from underpaint.core.stop import raise_when_stopped
 
 log = logging.getLogger(__name__)
 
 GRACE = 20.0
-"""Seconds that a process has to end after it was asked to: a training ends its step and saves a checkpoint."""
+"""Seconds within which a process must end after the request: a training ends its step and saves a checkpoint."""
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
-CALLERS = {signal.SIGINT, signal.SIGHUP}
-"""Signals that a terminal sends to all its processes: the caller hears them, and ends the workers."""
+TERMINAL_SIGNALS = {signal.SIGINT, signal.SIGHUP}
+"""Signals that a terminal sends to all its processes. Workers ignore them; the caller receives them and ends them."""
 
 DIE_WITH_PARENT = 1
 """PR_SET_PDEATHSIG of Linux."""
 
 
 class Worker:
-    """The caller's side of one process.
+    """The caller's connection to one process.
 
     Args:
-        work: A function of a module, applied to every item of a chunk.
-        threads: Threads that numerical libraries may use there; None for as many as they like.
+        work: A function of a module, which is applied to every item of a chunk.
+        threads: Number of threads of numerical libraries in the process; None for their default.
 
     Raises:
-        OSError: the system starts no further process.
+        OSError: The system cannot start another process.
     """
 
     def __init__(self, work: Callable[[Any], Any], threads: int | None) -> None:
@@ -68,20 +68,20 @@ class Worker:
         self._send(work)
 
     def give(self, key: Any, chunk: list[Any]) -> None:
-        """Hand over a chunk under a key; several wait in line."""
+        """Send a chunk under a key; the process works on its chunks in their order."""
         self.chunks.append((key, chunk))
         self._send(chunk)
 
     def _send(self, message: object) -> None:
-        with suppress(BrokenPipeError, ConnectionResetError):  # it has died, which `answers` finds
+        with suppress(BrokenPipeError, ConnectionResetError):  # the process has died, which `answers` notices
             self.connection.send(message)
 
     def answers(self) -> Iterator[tuple[Any, list[Any] | Exception]]:
-        """The keys of the chunks that are done by now, with their results, or what the work raised.
+        """Yield the keys of the chunks that are done, each with its results or with the exception of the work.
 
         Raises:
-            EOFError: the process has died; ``chunks`` are those it left undone, the first of them under way.
-            Exception: the work cannot be imported there.
+            EOFError: The process has died. ``chunks`` are those that are not done; it was working on the first.
+            Exception: The process cannot import the work.
         """
         while self.connection.poll():
             try:
@@ -96,8 +96,8 @@ class Worker:
         if self.process.poll() is not None and not self.connection.poll():
             raise EOFError
 
-    def ending(self) -> str:
-        """How a dead process ended, in words."""
+    def exit_reason(self) -> str:
+        """Return how a dead process ended, in words."""
         code = self.process.wait()
         if code >= 0:
             return f"it ended with exit code {code}"
@@ -109,33 +109,33 @@ class Worker:
         self.process.terminate()
 
     def wait(self, seconds: float) -> None:
-        """Wait for the end, for at most so long."""
+        """Wait for the end of the process, but not longer than ``seconds``."""
         try:
             self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             log.warning("a process did not end within %g s, and is killed", GRACE)
 
     def close(self) -> None:
-        """End the process by force where it has not ended, and let go of it."""
+        """Kill the process if it has not ended, and close the connection."""
         self.process.kill()
         self.process.wait()
         self.connection.close()
 
 
 def _started(handle: int, threads: int | None) -> subprocess.Popen[bytes]:
-    # -P: a file of the current folder must not take the place of a module.
+    # -P: a file in the current folder must not replace a module.
     code = f"from underpaint.core.worker import serve; serve({handle}, {os.getpid()})"
     words = [os.fsdecode(get_executable()), *subprocess._args_from_interpreter_flags(), "-P", "-c", code]  # type: ignore[attr-defined]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     if threads is not None:
         environment |= dict.fromkeys(THREADS, str(threads))
-    with _held({*CALLERS, signal.SIGTERM}):  # which the process inherits, until it says otherwise
+    with _blocked({*TERMINAL_SIGNALS, signal.SIGTERM}):  # the process inherits this until `serve` unblocks SIGTERM
         return subprocess.Popen(words, pass_fds=[handle], stdin=subprocess.DEVNULL, env=environment)
 
 
 @contextmanager
-def _held(signals: set[signal.Signals]) -> Iterator[None]:
-    """Signals wait until the block ends."""
+def _blocked(signals: set[signal.Signals]) -> Iterator[None]:
+    """Delay signals until the block ends."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
         yield
@@ -144,7 +144,7 @@ def _held(signals: set[signal.Signals]) -> Iterator[None]:
 
 
 def serve(handle: int, parent: int) -> None:
-    """The life of the process: work on chunks until the caller ends it, or is gone."""
+    """Run in the worker process: work on chunks until the caller ends the process or has itself ended."""
     _die_with(parent)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     connection = Connection(handle)
@@ -155,9 +155,9 @@ def serve(handle: int, parent: int) -> None:
         work = pickle.loads(messages.get())
         connection.send((True, None))
     except Exception as error:
-        connection.send((False, _portable(error)))
+        connection.send((False, _picklable(error)))
         return
-    unwind_when_stopped()
+    raise_when_stopped()
     while True:
         answer = _answer(work, messages.get())
         connection.send(answer)
@@ -166,15 +166,15 @@ def serve(handle: int, parent: int) -> None:
 
 
 def _answer(work: Callable[[Any], Any], message: bytes) -> tuple[bool, Any]:
-    """(True, the results of a chunk), or (False, why there are none)."""
+    """Return True and the results of a chunk, or False and the exception of the work."""
     try:
         return True, [work(item) for item in pickle.loads(message)]
     except Exception as error:
-        return False, _portable(error)
+        return False, _picklable(error)
 
 
-def _portable(error: Exception) -> Exception:
-    """The error in a form that travels, with the place where it was raised if that is nothing a user can mend."""
+def _picklable(error: Exception) -> Exception:
+    """Return the error in a form that can be pickled. An error that is not the user's gets its traceback as a note."""
     if not isinstance(error, UnderpaintError):
         error.add_note("".join(traceback.format_exception(error)))
     try:
@@ -185,7 +185,7 @@ def _portable(error: Exception) -> Exception:
 
 
 def _receive(connection: Connection, messages: queue.SimpleQueue[bytes]) -> None:
-    """Pass messages on. The caller's end is closed when the caller is gone, however it ended: so does this process."""
+    """Pass messages on. The socket is closed when the caller ends, in whatever way; then this process ends too."""
     with suppress(EOFError, OSError):
         while True:
             messages.put(connection.recv_bytes())
@@ -193,7 +193,7 @@ def _receive(connection: Connection, messages: queue.SimpleQueue[bytes]) -> None
 
 
 def _die_with(parent: int) -> None:
-    """Where the system can, be killed with the caller even in the middle of a long computation."""
+    """Let Linux kill this process with its parent, even in the middle of a long computation."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
     if os.getppid() != parent:

@@ -1,4 +1,4 @@
-"""YAML from outside: plain values alone, of bounded depth, with messages that name line and column."""
+"""Parsing of YAML files that are not trusted: only plain values, limited depth, messages with line and column."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from typing import Any
 import yaml
 
 MAX_DEPTH = 32
-"""Lists and groups within each other; settings need 4."""
+"""Largest depth of nested lists and groups; settings need 4."""
 
 MAX_WHOLE = 1 << 63
-"""Whole numbers from here on are refused: nothing here counts so far, and Python writes no number of 4,301 digits."""
+"""Integers from this value on are refused. No setting needs them, and Python cannot print one of 4,301 digits."""
 
 
 class YamlTextError(Exception):
-    """The text is not YAML that is accepted; the message says where and why."""
+    """The text is not valid or not accepted YAML; the message says where and why."""
 
 
 def parse_yaml(text: str, *, as_texts: bool = False) -> Any:
-    """The value that a YAML text holds: None, numbers, texts, lists and mappings of these.
+    """Parse a YAML text into None, numbers, strings, lists and mappings of these.
+
+    References (``*name``) are refused, because with them a short text can stand for an endless value. Tags of Python
+    objects are refused as well.
 
     Args:
         text: The YAML text.
-        as_texts: Leave numbers and words as the texts that they are written as. YAML makes a truth value of ``no``, 10
-            of ``012`` and a day of ``2024-01-01``, which as names of classes would be others.
-
-    References (``*name``) are refused, since a short text can become an endless value by them. So are tags of Python
-    objects.
+        as_texts: Keep all values as strings, as class names need it. Otherwise YAML turns ``no`` into a truth value,
+            ``012`` into 10 and ``2024-01-01`` into a date.
 
     Raises:
-        YamlTextError: not YAML, or not accepted.
+        YamlTextError: The text is not YAML or not accepted.
     """
     try:
         return yaml.load(text, _TextLoader if as_texts else _Loader)  # safe loaders, with limits
@@ -38,13 +38,13 @@ def parse_yaml(text: str, *, as_texts: bool = False) -> Any:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         raise YamlTextError(f"{place}{error.problem or error.context}") from None
-    except yaml.YAMLError as error:  # a character that YAML does not have
+    except yaml.YAMLError as error:  # a character that YAML does not allow
         raise YamlTextError(str(error).splitlines()[0]) from None
 
 
-# Not the loader in C: deep brackets overflow its stack, which ends the process (found by fuzzing).
+# The loader in C is not used: deep brackets overflow its stack, which ends the process (found by fuzzing).
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader without references, with a limit of depth, and with values that cannot fail later."""
+    """PyYAML's safe loader without references and with limits of depth and of numbers."""
 
     depth = 0
 
@@ -54,7 +54,7 @@ class _Loader(yaml.SafeLoader):
             raise _refused(f"the reference *{event.anchor} is not accepted; write the value itself", event.start_mark)
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise _refused(f"more than {MAX_DEPTH} lists or groups within each other", event.start_mark)
+            raise _refused(f"more than {MAX_DEPTH} nested lists or groups", event.start_mark)
         node = super().compose_node(parent, index)
         self.depth -= 1
         return node
@@ -63,7 +63,7 @@ class _Loader(yaml.SafeLoader):
         try:
             value = super().construct_object(node, deep=deep)
         except (ValueError, ArithmeticError, LookupError, AttributeError, TypeError):
-            what = "is no number, date or other value that YAML takes it for; put a text between quotes"
+            what = "looks like a number or a date to YAML, but is not a valid one; put a text between quotes"
             raise _refused(f"{str(node.value)[:40]!r} {what}", node.start_mark) from None
         if isinstance(value, int) and abs(value) >= MAX_WHOLE:
             raise _refused("a whole number of more than 19 digits", node.start_mark)
@@ -71,7 +71,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class _TextLoader(_Loader):
-    """The same, for which every plain word is a text."""
+    """The same loader, but every plain value is a string."""
 
     yaml_implicit_resolvers: Any = MappingProxyType({})
 

@@ -7,8 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from underpaint.core.errors import ConfigError
-from underpaint.core.printable import printable
+from underpaint.core.errors import ConfigError, printable
 from underpaint.doctor.findings import Finding, Group, Level
 from underpaint.doctor.look import DEEP, Seen
 from underpaint.imagefiles.decode import MAX_PIXELS

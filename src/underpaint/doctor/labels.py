@@ -9,8 +9,7 @@ from pathlib import Path
 
 from underpaint.annotations.format import Reading
 from underpaint.annotations.registry import recognise, with_second_files
-from underpaint.core.errors import HintError, UnderpaintError
-from underpaint.core.printable import printable
+from underpaint.core.errors import HintError, UnderpaintError, printable
 from underpaint.datasets.folder import DataFolder
 from underpaint.datasets.report import rivalry
 from underpaint.doctor.balance import Balance

@@ -10,8 +10,8 @@ from pathlib import Path
 from statistics import median
 
 from underpaint.annotations.registry import FORMATS
-from underpaint.core.inside import real
-from underpaint.core.printable import printable
+from underpaint.core.errors import printable
+from underpaint.core.paths import real
 from underpaint.datasets.folder import DataFolder
 from underpaint.doctor.findings import Finding, Group, Level
 from underpaint.doctor.look import Fault, Seen

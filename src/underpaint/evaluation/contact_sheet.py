@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from underpaint.core.errors import DataError
-from underpaint.core.printable import printable
+from underpaint.core.errors import DataError, printable
 
 SIDE, CAPTION, MARGIN, TEXT = 240, 40, 8, 14
 """Pixels: of the square that a photograph fits into, of the words below it, between cells, of a line of text."""

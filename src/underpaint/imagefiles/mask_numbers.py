@@ -47,7 +47,7 @@ class Key:
         """The key of a class table, or of a numbering. The classes of a numbering are matched to the table by name."""
         own = {colour: i for i, colour in enumerate(classes.colours)}
         if numbering is None:
-            decide = palette or classes.stated
+            decide = palette or classes.has_own_colours
             return cls(classes, {i: i for i in range(len(classes))}, own, {}, None, decide, "")
         index = {name: i for i, name in enumerate(classes.names)}
         known = {one.number: VOID if one.name is None else index.get(one.name, -1) for one in numbering.meanings}

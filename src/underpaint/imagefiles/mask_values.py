@@ -83,7 +83,7 @@ def _palette_says(image: Image.Image, numbers: Pixels, path: Path, key: Key) -> 
     if not found or len(found) < len(opaque) or not distinct or all(n == i for n, i in found.items()):
         return None
     names = key.classes.names
-    if not key.classes.stated:
+    if not key.classes.has_own_colours:
         number, label = next((n, i) for n, i in found.items() if n != i)
         raise DataError(
             f"numbers and colours disagree: number {number} has the colour of {names[label]!r}, which is {label} here",

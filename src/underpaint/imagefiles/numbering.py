@@ -8,7 +8,7 @@ from pathlib import Path
 
 from underpaint.core.classes import BACKGROUND_WORD, IGNORE_WORD, ClassTable, Colour, Numbering, read_names
 from underpaint.core.errors import DataError, FormatError
-from underpaint.core.inside import real
+from underpaint.core.paths import real
 from underpaint.core.regular import LIST_BYTES, open_regular
 from underpaint.imagefiles.mask_numbers import voc_palette
 

@@ -6,8 +6,8 @@ import logging
 from functools import cache
 from pathlib import Path
 
-from underpaint.core.inside import real
 from underpaint.core.outputs import RECORD
+from underpaint.core.paths import real
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from underpaint.core.errors import DataError
-from underpaint.core.inside import real
+from underpaint.core.paths import real
 from underpaint.imagefiles.own import MASKS, PAINT, own_folder, say_passed_over
 from underpaint.imagefiles.slices import ending_of, stem_of
 

@@ -15,8 +15,8 @@ from underpaint.core.atomic import scratch_folder
 from underpaint.core.classes import ClassTable
 from underpaint.core.digest import files_digest, fingerprint
 from underpaint.core.errors import ConfigError, DataError, listing
-from underpaint.core.inside import lies_in, real
 from underpaint.core.outputs import Output
+from underpaint.core.paths import lies_in, real
 from underpaint.imagefiles.images import SUFFIXES, find_images
 from underpaint.imagefiles.mapped import Mapped
 from underpaint.imagefiles.mask_tiff import write_mask_tiff, write_planes_tiff, write_planes_zarr

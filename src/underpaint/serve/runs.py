@@ -15,7 +15,7 @@ from typing import Any
 
 from underpaint.core.errors import RunError
 from underpaint.core.lock import NAME as LOCK
-from underpaint.core.lock import at_work
+from underpaint.core.lock import is_locked
 from underpaint.serve.processes import module, start_logged, task
 from underpaint.serve.site import Site
 
@@ -94,7 +94,7 @@ class FollowedRun:
     @property
     def alive(self) -> bool:
         """Whether a process works in the folder."""
-        return at_work(self.folder)
+        return is_locked(self.folder)
 
     @property
     def finished(self) -> bool:

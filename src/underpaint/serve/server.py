@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 
 from underpaint.core.errors import ConfigError, RunError
-from underpaint.core.lock import only_one
+from underpaint.core.lock import exclusive
 from underpaint.core.paths import AnyPath, as_path
 from underpaint.serve.address import ADDRESS, Address, read_address, write_address
 from underpaint.serve.people import People
@@ -77,7 +77,7 @@ def paint(
     site = Site.open(folder, None if project is None else as_path(project, "project"))
     people = People(site.folder)
     try:
-        with only_one(site.folder):
+        with exclusive(site.folder):
             before = read_address(site.folder)  # of a server that was killed: its pages find this one
             token = before.token if before is not None else secrets.token_urlsafe(32)
             people.admit(person, token)

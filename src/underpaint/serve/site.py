@@ -28,7 +28,7 @@ from underpaint.annotations.strokes.project import (
 from underpaint.core.atomic import write_atomic
 from underpaint.core.classes import BACKGROUND
 from underpaint.core.errors import DataError, FormatError
-from underpaint.core.inside import those_in
+from underpaint.core.paths import those_in
 from underpaint.datasets.annotated import PAINT, images_of
 from underpaint.datasets.folder import own_classes
 from underpaint.datasets.open import open_dataset

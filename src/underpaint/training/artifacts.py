@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from underpaint.core.atomic import atomic_folder
-from underpaint.core.digest import READING_ROOMS, file_digest, fingerprint
+from underpaint.core.digest import READING_PACKAGES, file_digest, fingerprint
 from underpaint.core.errors import UnderpaintError
 from underpaint.core.json_text import read_json
 
 log = logging.getLogger(__name__)
 
-TRAINING_ROOMS = (
-    *READING_ROOMS, "records.py", "kernels", "losses", "models", "data",
+TRAINING_CODE = (
+    *READING_PACKAGES, "records.py", "kernels", "losses", "models", "data",
     "features", "methods", "predict", "training",
 )  # fmt: skip
 """The packages whose code decides the weights of a stage and the labels made between two stages."""

@@ -27,7 +27,7 @@ from underpaint.methods.stage import LabelMaker, Learner, Stage
 from underpaint.models.network import Network
 from underpaint.models.tensors import load_into, read_tensors
 from underpaint.records import Head
-from underpaint.training.artifacts import TRAINING_ROOMS, artifact_path, is_whole, make_artifact
+from underpaint.training.artifacts import TRAINING_CODE, artifact_path, is_whole, make_artifact
 from underpaint.training.checkpoint import Tensors, tensor_bytes
 from underpaint.training.code import source_digest
 from underpaint.training.config import RunConfig
@@ -180,7 +180,7 @@ class StagedRun:
             "photographs": files_digest(self.data.images[name] for name in names if name in self.data.images),
             "hints": self._hints_digest,
             "reading": [self.config.data.model_dump(mode="json"), self.config.images.model_dump(mode="json")],
-            "code": code_digest(*TRAINING_ROOMS),
+            "code": code_digest(*TRAINING_CODE),
         }
 
     @cached_property

@@ -124,7 +124,7 @@ def run_cells(
             yield cell, _tried(protocol, cell, reporter)
         return
     threads = max(1, torch.get_num_threads() // jobs)
-    every = stream(partial(_apart, protocol), cells, workers=jobs, in_line=1, threads=threads)
+    every = stream(partial(_apart, protocol), cells, workers=jobs, queued=1, threads=threads)
     with closing(every):
         for cell, refused in zip(cells, every, strict=True):
             reporter.note(f"{cell}: {'done' if refused is None else refused}")

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from underpaint.core.config import Config
-from underpaint.core.digest import READING_ROOMS, code_digest, fingerprint
+from underpaint.core.digest import READING_PACKAGES, code_digest, fingerprint
 from underpaint.core.errors import ConfigError, nearest
-from underpaint.core.lock import only_one
+from underpaint.core.lock import exclusive
 from underpaint.core.outputs import Output
 from underpaint.core.paths import AnyPath, SomePaths, as_path, as_paths, existing
 from underpaint.datasets.areas import open_with_truth, require_truth, truth_digest
@@ -196,7 +196,7 @@ def gap(
     results: Results = {}
     left_out: dict[str, str] = {}
     report: GapReport | None = None
-    with only_one(out), closing(run_cells(protocol, cells, jobs=jobs, reporter=reporter)) as done:
+    with exclusive(out), closing(run_cells(protocol, cells, jobs=jobs, reporter=reporter)) as done:
         for cell, scored in done:
             if isinstance(scored, str):
                 left_out[str(cell)] = scored
@@ -247,7 +247,7 @@ def _hint_file(text: str, kinds: Iterable[str]) -> Path:
 def _simulated_from(data: DataFolder, split: str) -> str:
     names = data.split(split)
     data.require_masks(names)
-    code = code_digest(*READING_ROOMS, "simulate")
+    code = code_digest(*READING_PACKAGES, "simulate")
     return fingerprint(names, truth_digest(data, names), code)
 
 

@@ -10,7 +10,7 @@ from underpaint.core.classes import ClassTable
 from underpaint.core.config import Config, Settings, merge
 from underpaint.core.digest import code_digest, files_digest, fingerprint
 from underpaint.core.errors import ConfigError, DataError, listing
-from underpaint.core.lock import only_one
+from underpaint.core.lock import exclusive
 from underpaint.core.paths import AnyPath, as_path
 from underpaint.datasets.folder import DataFolder
 from underpaint.doctor.estimate import Estimate, usable_cores
@@ -23,7 +23,7 @@ from underpaint.methods.registry import checked_class, heads_of, learner_of, met
 from underpaint.models.network import Network
 from underpaint.models.weights import BUNDLED
 from underpaint.predict.large import is_large
-from underpaint.training.artifacts import TRAINING_ROOMS
+from underpaint.training.artifacts import TRAINING_CODE
 from underpaint.training.code import source_digest
 from underpaint.training.config import ImagesConfig, MethodConfig, RunConfig
 from underpaint.training.reporter import Reporter, Silent
@@ -111,7 +111,7 @@ class Plan:
         for note in self.notes:
             reporter.note(note)
         make_folder(folder, resume=resume)
-        with only_one(folder):
+        with exclusive(folder):
             run = Run(folder)
             if resume and not run.unbegun:
                 go_on(run, self.config, self.method, self.source)
@@ -247,7 +247,7 @@ def _digests(data: DataFolder, hints: Mapping[str, Hints], method: Method[Config
         "content": fingerprint([hint_record(hint) for hint in said], *content),
         "photographs": files_digest(data.images[hint.image] for hint in said if hint.image in data.images),
         "classes": fingerprint(data.classes.names, data.classes.background),
-        "code": code_digest(*TRAINING_ROOMS) if own is None else fingerprint(code_digest(*TRAINING_ROOMS), own),
+        "code": code_digest(*TRAINING_CODE) if own is None else fingerprint(code_digest(*TRAINING_CODE), own),
     }
 
 

@@ -7,8 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from underpaint.core.errors import ConfigError
-from underpaint.core.inside import real
-from underpaint.core.paths import AnyPath, as_path, existing
+from underpaint.core.paths import AnyPath, as_path, existing, real
 
 if TYPE_CHECKING:
     from underpaint.predict import Summary

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from underpaint.core.classes import ClassTable
-from underpaint.core.errors import DataError
-from underpaint.core.printable import printable
+from underpaint.core.errors import DataError, printable
 from underpaint.doctor.balance import Balance
 from underpaint.doctor.findings import Finding, Level
 from underpaint.doctor.rest import Rest

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from underpaint.core.atomic import atomic_folder, within, write_atomic
-from underpaint.core.digest import READING_ROOMS, code_digest, file_digest, files_digest, fingerprint
+from underpaint.core.digest import READING_PACKAGES, code_digest, file_digest, files_digest, fingerprint
 from underpaint.datasets.areas import truth_digest
 from underpaint.datasets.folder import DataFolder
 from underpaint.evaluation.compare import Evaluation, ImageCounts, count_image, evaluation
@@ -35,7 +35,7 @@ FOUR = (SINGLE, "scales and flips", "CRF", "scales, flips and CRF")
 ONE_PASS, AUGMENTED = PredictConfig(), PredictConfig(scales=SCALES, flip=True)
 
 SCORING_CODE = (
-    *READING_ROOMS, "records.py", "kernels", "models", "predict", "export", "evaluation", "workflows/scoring.py"
+    *READING_PACKAGES, "records.py", "kernels", "models", "predict", "export", "evaluation", "workflows/scoring.py"
 )  # fmt: skip
 """The code that decides the counts, in addition to the weights."""
 

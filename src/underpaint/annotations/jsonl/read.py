@@ -12,8 +12,8 @@ from underpaint.annotations.parsing.shapes import read_box, read_click, read_reg
 from underpaint.annotations.parsing.sniff import is_json
 from underpaint.core.classes import ClassTable, Meaning, Numbering
 from underpaint.core.errors import FormatError
-from underpaint.core.inside import leads_out, lies_in
 from underpaint.core.json_text import parse_json
+from underpaint.core.paths import leads_out, lies_in
 from underpaint.core.regular import open_regular
 from underpaint.hints.check import check_hints
 from underpaint.hints.types import Hints, Shape, Tags

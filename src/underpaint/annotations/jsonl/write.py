@@ -12,7 +12,7 @@ from underpaint.annotations.parsing.shapes import shape_fields
 from underpaint.core.atomic import write_atomic
 from underpaint.core.classes import Numbering
 from underpaint.core.errors import HintError
-from underpaint.core.inside import leads_out
+from underpaint.core.paths import leads_out
 from underpaint.hints.check import check_hints
 from underpaint.hints.types import Hints
 

@@ -11,7 +11,7 @@ import numpy as np
 from underpaint.annotations.parsing.sniff import files_of
 from underpaint.core.classes import VOID, ClassTable
 from underpaint.core.errors import DataError
-from underpaint.core.inside import real
+from underpaint.core.paths import real
 from underpaint.hints.types import Hints
 from underpaint.imagefiles.decode import MAX_PIXELS, opened
 from underpaint.imagefiles.images import find_files

@@ -9,8 +9,8 @@ from typing import Any
 from underpaint.annotations.parsing.sniff import holds
 from underpaint.core.classes import read_names
 from underpaint.core.errors import FormatError
-from underpaint.core.inside import real
 from underpaint.core.json_text import read_text
+from underpaint.core.paths import real
 from underpaint.core.yaml_text import YamlTextError, parse_yaml
 
 YAML = (".yaml", ".yml")

@@ -13,7 +13,7 @@ from PIL import Image
 from underpaint.annotations.jsonl import read_hints, write_hints
 from underpaint.core.atomic import atomic_folder, within, write_atomic
 from underpaint.core.errors import DataError, FormatError, HintError, UnderpaintError
-from underpaint.core.inside import leads_out, lies_in, real, those_in
+from underpaint.core.paths import leads_out, lies_in, real, those_in
 from underpaint.datasets.convert import plan_conversion
 from underpaint.datasets.hints import read_any_hints
 from underpaint.datasets.open import open_dataset
