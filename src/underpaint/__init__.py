@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from underpaint.methods.base import Method
     from underpaint.methods.stage import Stage
     from underpaint.serve.server import paint
+    from underpaint.shards.read import read_shards
     from underpaint.testing import check_method
     from underpaint.workflows.convert import convert
     from underpaint.workflows.demo import demo
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from underpaint.workflows.predict import predict
     from underpaint.workflows.quick import quick
     from underpaint.workflows.run import Prediction, Run, load_run
+    from underpaint.workflows.shards import predict_shards
     from underpaint.workflows.simulate import simulate
     from underpaint.workflows.train import plan, train
     from underpaint.workflows.training_data import read_hints
@@ -64,8 +66,10 @@ _HOMES = {
     "paint": "serve.server",
     "plan": "workflows.train",
     "predict": "workflows.predict",
+    "predict_shards": "workflows.shards",
     "quick": "workflows.quick",
     "read_hints": "workflows.training_data",
+    "read_shards": "shards.read",
     "simulate": "workflows.simulate",
     "train": "workflows.train",
 }
@@ -98,8 +102,10 @@ __all__ = [
     "paint",
     "plan",
     "predict",
+    "predict_shards",
     "quick",
     "read_hints",
+    "read_shards",
     "simulate",
     "train",
 ]

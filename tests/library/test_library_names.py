@@ -15,7 +15,7 @@ NAMES = {
     "Bitmap", "Box", "Click", "Hints", "Method", "Plan", "Polygon", "Prediction", "Run", "Scribble", "Stage", "Tags",
     "check_method", "convert", "demo", "doctor", "evaluate", "gap", "list_methods", "load_run", "next_hints",
     "open_dataset",
-    "paint", "plan", "predict", "quick", "read_hints", "simulate", "train",
+    "paint", "plan", "predict", "predict_shards", "quick", "read_hints", "read_shards", "simulate", "train",
 }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import typer
 
 import underpaint
 from underpaint.cli.options import Lenient
+from underpaint.cli.shards import Engine, predict_many
 from underpaint.core.errors import ConfigError, printable
 
 
@@ -19,7 +20,13 @@ def register(app: typer.Typer) -> None:
 
 def predict(
     run: Annotated[Path, typer.Argument(help="Run folder of a finished training.")],
-    images: Annotated[Path, typer.Argument(help="A photograph, a folder of them, or a data set.")],
+    images: Annotated[
+        str,
+        typer.Argument(
+            help="A photograph, a folder of them, or a data set; or for very many a manifest (.jsonl, .parquet), a "
+            "pattern in quotes, archives (.tar), or an address such as s3://bucket/photos."
+        ),
+    ],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the masks.")],
     scales: Annotated[str, typer.Option(help="Factors on the image's size to average over, as 0.5,1,1.5.")] = "1",
     flip: Annotated[bool, typer.Option("--flip", help="Average with the mirrored image.")] = False,
@@ -62,17 +69,37 @@ def predict(
     uncertainty: Annotated[
         bool, typer.Option("--uncertainty", help="Instead of masks: where the network is unsure (box-uncertainty).")
     ] = False,
+    shard_size: Annotated[
+        int | None, typer.Option(help="Images of a shard; writes shards of masks for a folder too, not single files.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Shards at a time, each by a process on one thread.")] = 1,
+    engine: Annotated[
+        Engine, typer.Option(help="What works on shards: processes of this machine, or a Ray cluster.")
+    ] = Engine.PROCESSES,
+    address: Annotated[
+        str | None, typer.Option(help="Of a running Ray cluster; by itself one is started on this machine.")
+    ] = None,
 ) -> None:
-    """Write a mask for every photograph, under its name and of its size, and summary.csv."""
+    """Write a mask for every photograph, under its name and of its size, and summary.csv.
+
+    For a manifest of very many images, or with --shard-size, write shards of masks with an index. The same command
+    continues what was interrupted; several at once, on any machines that share the folder, divide the work.
+    """
     from underpaint.cli.progress import Bar
+    from underpaint.shards.manifest import is_manifest
     from underpaint.training.reporter import counting
 
-    try:
-        factors = tuple(float(scale) for scale in scales.split(","))
-    except ValueError:
-        raise ConfigError(
-            f"not a list of numbers: {scales!r}", where="--scales", accepted="for example 0.5,1,1.5"
-        ) from None
+    factors = _factors(scales)
+    if is_manifest(images) or shard_size is not None or engine is Engine.RAY:
+        others = {
+            "--hints": hints, "--probabilities": probabilities, "--overlay": overlay, "--measures": measures,
+            "--polygons": polygons, "--cam": cam, "--uncertainty": uncertainty,
+        }  # fmt: skip
+        if given := [name for name, value in others.items() if value]:
+            raise ConfigError(f"shards hold masks alone, without {', '.join(given)}", fix="leave these out")
+        settings = {"scales": factors, "flip": flip, "crf": crf, "tile": tile}
+        predict_many(run, images, out, shard_size, jobs, engine, address, settings)
+        return
     if cam + uncertainty + (crf or probabilities or bool(hints)) > 1:
         fix = "one at a time, without --crf, --hints and --probabilities"
         raise ConfigError("--cam and --uncertainty draw maps", fix=fix)
@@ -87,7 +114,7 @@ def predict(
 
         summary = underpaint.predict(
             run,
-            images,
+            Path(images),
             out,
             scales=factors,
             flip=flip,
@@ -113,3 +140,12 @@ def predict(
         typer.echo(printable(f"skipped {name}: {reason}"), err=True)
     if summary.skipped:
         raise typer.Exit(1)
+
+
+def _factors(scales: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(scale) for scale in scales.split(","))
+    except ValueError:
+        raise ConfigError(
+            f"not a list of numbers: {scales!r}", where="--scales", accepted="for example 0.5,1,1.5"
+        ) from None

@@ -84,6 +84,22 @@ def atomic_folder(path: Path, *, root: Path | None = None) -> Iterator[Path]:
 
 
 @contextmanager
+def first_folder(path: Path, *, root: Path | None = None) -> Iterator[Path]:
+    """As `atomic_folder`, but a folder that is in its place by the end stays: of two writers the first one wins."""
+    fix = "free some space or choose a folder that can be written; nothing was changed"
+    with _explained("folder", path, fix), _claimed(path, root, _new_folder) as (temporary, _):
+        yield temporary
+        for file in temporary.rglob("*"):
+            sync(file)
+        try:
+            temporary.rename(path)
+        except OSError:
+            if not path.is_dir():
+                raise
+        sync(path.parent)
+
+
+@contextmanager
 def scratch_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder beside ``path`` for temporary files, and remove it at the end.
 

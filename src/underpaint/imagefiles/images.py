@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from underpaint.core.errors import DataError
@@ -78,12 +78,28 @@ def find_images(folder: Path) -> dict[str, Path]:
     Raises:
         DataError: the folder is missing, or two files differ in the suffix alone.
     """
-    found: dict[str, Path] = {}
-    for name, path in find_files(folder, SUFFIXES, into=frozenset()).items():
-        count = slices_in(path) if path.name.lower().endswith(STACKS) else 1
-        slices = {f"{name}/{(one := slice_path(path, i)).name}": one for i in range(count)} if count > 1 else {}
-        found |= slices or {name: path}
-    return in_series_order(found)
+    files = find_files(folder, SUFFIXES, into=frozenset()).items()
+    return in_series_order({name: one for file in files for name, one in _images_in(*file)})
+
+
+def stream_images(folder: Path) -> Iterator[tuple[str, Path]]:
+    """The images of `find_images` one by one, folder by folder, for more images than a list should hold.
+
+    Names may occur twice, and slices of a DICOM series come in the order of their names.
+    """
+    for name, path in files_below(folder, SUFFIXES, into=frozenset()):
+        yield from _images_in(name, path)
+
+
+def _images_in(name: str, path: Path) -> Iterator[tuple[str, Path]]:
+    """The image of a file, or each of a stack."""
+    count = slices_in(path) if path.name.lower().endswith(STACKS) else 1
+    if count <= 1:
+        yield name, path
+        return
+    for number in range(count):
+        one = slice_path(path, number)
+        yield f"{name}/{one.name}", one
 
 
 def find_files(

@@ -110,7 +110,7 @@ class Whole:
         return self.values[top:bottom, left:right]
 
 
-def library(module: str, extra: str, path: Path, what: str) -> ModuleType:
+def library(module: str, extra: str, path: Path | str, what: str) -> ModuleType:
     """A library that is an extra of this package, imported when a file needs it.
 
     Args:
