@@ -41,7 +41,7 @@ class Annotation(BaseModel):
 
 
 def add(held: Any, record: Any) -> None:
-    """`_Held.add` with a pydantic model, for polygons alone."""
+    """`_Annotations.add` with a pydantic model, for polygons alone."""
     said = Annotation.model_validate(record)
     held.count += 1
     name = held.names[said.category_id]
@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("-o", "--out", type=Path)
     asked = parser.parse_args()
-    ours = reader._Held.add
+    ours = reader._Annotations.add
     forms: dict[str, Any] = {"Fields": ours, "pydantic": add}
     seconds: dict[str, list[float]] = {name: [] for name in forms}
     with tempfile.TemporaryDirectory() as folder:
@@ -93,7 +93,7 @@ def main() -> None:
         for _ in range(asked.rounds):
             found = []
             for name, form in forms.items():
-                reader._Held.add = form  # type: ignore[method-assign]
+                reader._Annotations.add = form  # type: ignore[method-assign]
                 began = time.process_time()
                 found.append(reader.read_coco(path))
                 seconds[name].append(time.process_time() - began)

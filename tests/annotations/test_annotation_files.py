@@ -278,7 +278,7 @@ def test_label_images_are_referred_to_by_path(tmp_path: Path) -> None:
 
 def test_grey_label_images_of_0_and_255_are_ambiguous_only_as_a_folder(tmp_path: Path) -> None:
     Image.fromarray(np.array([[0, 255]], np.uint8)).save(tmp_path / "a.png")
-    with pytest.raises(DataError, match="0 and 255 alone"):
+    with pytest.raises(DataError, match="only the grey values 0 and 255"):
         read_label_images(tmp_path, TABLE, tmp_path)
     Image.fromarray(np.array([[2, 255]], np.uint8)).save(tmp_path / "b.png")
     assert len(read_label_images(tmp_path, TABLE, tmp_path)) == 2

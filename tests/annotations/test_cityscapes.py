@@ -103,7 +103,7 @@ def test_frames_of_the_test_split_are_void(tmp_path: Path) -> None:
     save(annotation(tmp_path, "labelIds.png"), [[0, 1], [3, 4]])
     left_out: Counter[str] = Counter()
     assert read_cityscapes(tmp_path, left_out=left_out) == {}
-    assert left_out == {"frames that are void altogether": 1}
+    assert left_out == {"frames with only void pixels": 1}
 
 
 def test_the_download_as_a_data_set(tmp_path: Path) -> None:

@@ -131,8 +131,11 @@ def test_names_are_kept_whatever_they_hold(file: Path) -> None:
         ('{"image": "a", "scribbles": [{"class": "cat", "points": [], "width": 3}]}', "at least one point"),
         ('{"image": "a", "scribbles": [{"class": "cat", "points": [[1, 2]], "width": 0}]}', "> 0"),
         ('{"image": "a", "boxes": [{"class": "cat", "x0": 3, "y0": 0, "x1": 3, "y1": 5}]}', "empty"),
-        ('{"image": "a", "tags": {"present": ["cat"], "absent": ["cat"]}}', "at once"),
-        ('{"image": "a", "tags": {"absent": ["cat"]}, "clicks": [{"class": "cat", "x": 1, "y": 1}]}', "at once"),
+        ('{"image": "a", "tags": {"present": ["cat"], "absent": ["cat"]}}', "also tagged or drawn"),
+        (
+            '{"image": "a", "tags": {"absent": ["cat"]}, "clicks": [{"class": "cat", "x": 1, "y": 1}]}',
+            "also tagged or drawn",
+        ),
         ('{"image": "a", "seconds": -1}', ">= 0"),
         ('{"image": "a", "regions": [{"class": "cat", "points": [[1, 2], [3, 4]]}]}', "ring of 2 points"),
         ('{"image": "a", "regions": [{"class": "cat", "points": [[1, 2]], "holes": [3]}]}', "lists of points"),

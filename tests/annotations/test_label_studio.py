@@ -336,8 +336,8 @@ def test_two_addresses_that_come_down_to_one_name_stay_apart(tmp_path: Path) -> 
     ("tasks", "message"),
     [
         ([3], "not an object"),
-        ([{"data": {"image": "a.jpg"}, "annotations": {"a": 1}}], "no list"),
-        ([{"data": {"image": "a.jpg"}, "annotations": [{"result": [1]}]}], "no list"),
+        ([{"data": {"image": "a.jpg"}, "annotations": {"a": 1}}], "not a list"),
+        ([{"data": {"image": "a.jpg"}, "annotations": [{"result": [1]}]}], "not a list"),
         ([task(result("rectanglelabels", x="1", y=2, width=3, height=4, rectanglelabels=["a"]))], "'x'"),
         ([task(result("rectanglelabels", x=1, y=2, width=-3, height=4, rectanglelabels=["a"]))], "'width'"),
         ([task(result("rectanglelabels", 0, 5, x=1, y=2, width=3, height=4, rectanglelabels=["a"]))], "original_width"),

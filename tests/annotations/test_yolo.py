@@ -93,7 +93,7 @@ def test_an_image_that_is_not_at_hand_has_no_hints(root: Path) -> None:
         ("2 0.5 0.5 0.25 0.5", "class is '2'"),
         ("-1 0.5 0.5 0.25 0.5", "class is '-1'"),
         ("99999999999 0.5 0.5 0.25 0.5", "class is"),
-        ("0 0.5 0.5 nan 0.5", "'nan' is no number"),
+        ("0 0.5 0.5 nan 0.5", "'nan' is not a number"),
         ("0 0.5 0.5 1e999 0.5", "finite"),
         ("0 0.5 0.5 0 0.5", "empty"),
         ("0 a b c d", "finite"),
@@ -182,5 +182,5 @@ def test_hints_may_be_the_yaml_file_or_the_labels(tmp_path: Path) -> None:
         assert {name: one.boxes[0].name for name, one in found.items()} == expected
         assert report.sources == [(tmp_path / source, "YOLO labels")]
     (tmp_path / "other.yaml").write_text("lr: 3\n")
-    with pytest.raises(DataError, match="unknown format"):
+    with pytest.raises(DataError, match="format of the hints is unknown"):
         read_any_hints(tmp_path / "other.yaml", data)

@@ -309,7 +309,7 @@ def test_nothing_readable_says_why(data: DataFolder) -> None:
         (
             Hints("im0", shapes=(Click("cat", 1, 1),), tags=Tags(absent=frozenset({"cat"}))),
             HintError,
-            r"cat: drawn or tagged as present, and said to be absent\n.*'im0'",
+            r"cat: drawn or tagged as present, but also stated to be absent\n.*'im0'",
         ),
         (Hints("im0", mask="masks/im9.png"), DataError, r"missing\n.*im9\.png"),
         (

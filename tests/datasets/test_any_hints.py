@@ -152,19 +152,19 @@ def test_unknown_formats_are_refused(tmp_path: Path, data: DataFolder) -> None:
     with pytest.raises(DataError, match="hints are missing"):
         read_any_hints(tmp_path / "nowhere.jsonl", data)
     (tmp_path / "a.npy").write_bytes(b"")
-    with pytest.raises(DataError, match=r"unknown format: a\.npy"):
+    with pytest.raises(DataError, match=r"format of the hints is unknown: a\.npy"):
         read_any_hints(tmp_path / "a.npy", data)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="no hints in the folder"):
+    with pytest.raises(DataError, match="the folder has no hints"):
         read_any_hints(tmp_path / "empty", data)
     (tmp_path / "empty/a.xml").write_text(box_xml())
     (tmp_path / "empty/a.png").write_bytes(b"")
     assert read_any_hints(tmp_path / "empty", data)[1].sources[0][1] == "VOC boxes"  # beside a photograph
     (tmp_path / "empty/b.json").write_text('{"shapes": [], "imagePath": "b.png"}')
-    with pytest.raises(DataError, match="several formats at once: labelme JSON, VOC boxes"):
+    with pytest.raises(DataError, match="files of several formats: labelme JSON, VOC boxes"):
         read_any_hints(tmp_path / "empty", data)
     (tmp_path / "a.json").write_text("[]")
-    with pytest.raises(DataError, match=r"unknown format: a\.json"):
+    with pytest.raises(DataError, match=r"format of the hints is unknown: a\.json"):
         read_any_hints(tmp_path / "a.json", data)
 
 

@@ -34,7 +34,7 @@ def root(tmp_path: Path) -> Path:
 GOOD = "0 0.5 0.5 0.2 0.2\n"
 NUMBERS = {
     "a class that is no whole number": ("0.0 .5 .5 .2 .2", "the class is '0.0'", "a.txt:1"),
-    "commas": ("0,.5,.5,.2,.2", "5 columns in commas", "a.txt:1"),
+    "commas": ("0,.5,.5,.2,.2", "5 columns separated by commas", "a.txt:1"),
     "a class beyond the names": ("2 .5 .5 .2 .2", "the class is '2'", "a.txt:1"),
 }
 
@@ -137,7 +137,7 @@ def test_voc_files_with_outlines_are_voc(root: Path) -> None:
     assert hints["a"].boxes == (Box("cat", 0, 0, 20, 20),)
     assert hints["b"].tags == Tags(absent=frozenset({"cat"}))
     assert "1 left out: outlines of objects (the box of each is kept)" in report.lines()
-    note = "1 files without an object: taken as free of all classes"
+    note = "1 files without an object: their images are taken to show no class"
     assert note in report.lines()
     assert note in [finding.what for finding in examine(root).findings]
 
@@ -148,8 +148,8 @@ def test_images_that_the_rest_must_not_fill_are_counted() -> None:
     found, lines = fill_all({"a": sound, "b": lost}, "background", TABLE)
     assert found["b"] == lost
     assert [region.name for region in found["a"].regions] == ["background", "cat"]
-    assert lines[0] == "1 images: what no annotation covers is 'background'"
-    assert lines[1].startswith("1 images: what no annotation covers stays unknown")
+    assert lines[0] == "1 images: all pixels without an annotation are 'background'"
+    assert lines[1].startswith("1 images: pixels without an annotation stay unknown")
     assert len(fill_all({"a": sound}, "background", TABLE)[1]) == 1
 
 

@@ -221,11 +221,11 @@ def test_a_single_class_gets_its_background_at_the_end(tmp_path: Path) -> None:
     plan_conversion(root, to="yolo").write(tmp_path / "out")
     assert (tmp_path / "out/labels/p.txt").read_text().startswith("0 ")
     (root / "classes.txt").write_text("background\ncat\n")
-    with pytest.raises(FormatError, match="at the end"):
+    with pytest.raises(FormatError, match="to the end"):
         read_any_hints(root / "labels", open_dataset(root))
     (root / "masks").mkdir()
     (root / "classes.txt").write_text("cat\n")
-    with pytest.raises(DataError, match="before the class where 0 is the background"):
+    with pytest.raises(DataError, match="above the class if 0 is the background"):
         open_dataset(root)
 
 

@@ -147,7 +147,7 @@ def test_nothing_is_overwritten_or_half_written(root: Path, tmp_path: Path) -> N
     assert (tmp_path / "old.json").read_text() == "mine"
     with pytest.raises(DataError, match=r"ends in \.json"):
         plan_conversion(root, to="coco").write(tmp_path / "old.txt")
-    with pytest.raises(DataError, match="no format 'coko'") as caught:
+    with pytest.raises(DataError, match="there is no format 'coko'") as caught:
         plan_conversion(root, to="coko")
     assert "cityscapes" not in str(caught.value), "it cannot be written"
     for name in ("whats-the-point", "scribblesup", "cityscapes"):

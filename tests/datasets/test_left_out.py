@@ -150,7 +150,7 @@ def test_where_the_place_is_not_known_nothing_is_filled(case: str, tmp_path: Pat
     assert hints.unplaced == 1
     assert pixels == [[1] * 4 + [UNKNOWN] * 16] * 10
     (said,) = [one for one in examine(tmp_path, rest="background").findings if one.key == "rest-unfilled"]
-    assert said.what.startswith("1 images: what no annotation covers stays unknown")
+    assert said.what.startswith("1 images: pixels without an annotation stay unknown")
     assert not [one for one in examine(tmp_path).findings if one.key == "rest-unfilled"]
 
 
@@ -192,7 +192,7 @@ def test_labelme_rectangles_of_four_corners(kind: str, tmp_path: Path) -> None:
     assert "left out" not in report
     hints, report, _ = read(tmp_path, labelme(corners((15, 1), (21, 5), (15, 9), (11, 5), kind=kind)))
     assert hints.boxes == (Box("cat", 11, 1, 20, 9),)
-    assert "1 left out: angles of turned boxes (the box around each is kept)" in report
+    assert "1 left out: angles of rotated boxes (the upright box around each is kept)" in report
 
 
 def test_an_ignored_rectangle_keeps_its_place_among_areas(tmp_path: Path) -> None:

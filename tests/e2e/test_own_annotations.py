@@ -82,7 +82,7 @@ def test_without_the_word_of_a_person_the_rest_is_unknown(scenes: Path, tmp_path
     other = plan(tmp_path / "data", rest="sand", settings=small)
     assert other.data.classes.names[0] == "sand"
     assert other.data.classes.background == 0
-    assert any("8 images: what no annotation covers is 'sand'" in note for note in other.notes)
+    assert any("8 images: all pixels without an annotation are 'sand'" in note for note in other.notes)
 
 
 def test_boxes_are_complete_where_the_rest_is_background(scenes: Path, tmp_path: Path, small: list[str]) -> None:

@@ -267,11 +267,11 @@ def test_drawing_and_tagging_say_that_a_class_occurs() -> None:
         (Hints("a", tags=Tags(absent=frozenset({"cow"}))), "unknown class 'cow'"),
         (
             Hints("a", shapes=(Click("cat", 1, 1),), tags=Tags.complete(frozenset({"dog"}), TABLE.names)),
-            r"cat: drawn or tagged as present, and said to be absent\n.*image 'a'\n.*correct the tags",
+            r"cat: drawn or tagged as present, but also stated to be absent\n.*image 'a'\n.*correct the tags",
         ),
         (Hints("a", tags=Tags(frozenset({"dog"}), frozenset({"dog"}))), "dog: drawn or tagged"),
         (Hints("a", shapes=(Click("cat", 1, 1),), boxed=frozenset({"cat"})), "cat: drawn or tagged"),
-        (Hints("a", tags=Tags.complete(frozenset(), TABLE.names)), "every class is said to be absent"),
+        (Hints("a", tags=Tags.complete(frozenset(), TABLE.names)), "every class is stated to be absent"),
     ],
 )
 def test_contradictory_hints_are_refused(hints: Hints, said: str) -> None:

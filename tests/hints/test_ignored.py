@@ -23,7 +23,7 @@ from underpaint.hints.parts import Part, parts
 from underpaint.hints.rasterise import UNKNOWN, numbered, paint_regions
 from underpaint.hints.rest import fill_rest
 from underpaint.hints.types import IGNORED, Bitmap, Box, Click, Hints, Kind, Polygon, Region, Scribble, Tags
-from underpaint.hints.words import class_words, understood
+from underpaint.hints.words import class_words, resolve_labels
 
 TABLE = ClassTable.of(["background", "cat", "dog"])
 SIZE = (4, 6)
@@ -207,12 +207,12 @@ def test_words_of_tools_are_understood() -> None:
         ),
         tags=Tags(frozenset({"__ignore__", "_background_"})),
     )
-    read = understood(hints, TABLE)
+    read = resolve_labels(hints, TABLE)
     assert painted(read) == [[1, 1, U, U, U, 0], [1, 1, U, U, U, 0], [1, 1, 1, 1, U, 0], [U] * 6]
     assert read.boxes == (Box("background", 0, 0, 2, 2),)
     assert read.tags == Tags(frozenset({"background"}))
     own = ClassTable.of(["_background_", "cat"], None)
-    assert understood(hints, own).boxes == (Box("_background_", 0, 0, 2, 2),)
+    assert resolve_labels(hints, own).boxes == (Box("_background_", 0, 0, 2, 2),)
     assert class_words(("__ignore__", "_background_", "cat", "background"), "background") == ("background", "cat")
 
 

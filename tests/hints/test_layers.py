@@ -18,7 +18,7 @@ from underpaint.core.classes import ClassTable
 from underpaint.datasets.convert import plan_conversion
 from underpaint.datasets.hints import read_any_hints
 from underpaint.datasets.open import open_dataset
-from underpaint.hints.layers import hidden, raised, seen
+from underpaint.hints.layers import hidden, raised, visible
 from underpaint.hints.rasterise import numbered, paint_regions
 from underpaint.hints.types import IGNORED, Hints, Polygon
 
@@ -57,7 +57,7 @@ def test_what_is_as_large_stays_below_and_is_counted_as_hidden() -> None:
     twice = Hints("a", size=SIZE, shapes=(WHEEL, block("car", 2, 2, 5, 5)))
     assert raised(twice) == (twice, 0)
     assert hidden(twice) == 1
-    assert seen(twice.regions, SIZE) == twice.regions[1:]
+    assert visible(twice.regions, SIZE) == twice.regions[1:]
 
 
 def test_of_one_class_nothing_is_lost_and_an_ignored_area_takes_away() -> None:
@@ -97,7 +97,7 @@ def test_after_it_no_area_is_covered_whole_by_a_larger_one(regions: list[Polygon
 @given(st.lists(blocks, max_size=6))
 def test_areas_that_are_not_seen_can_be_left_away(regions: list[Polygon]) -> None:
     expected = paint_regions(numbered(regions, TABLE), SIZE)
-    np.testing.assert_array_equal(paint_regions(numbered(seen(regions, SIZE), TABLE), SIZE), expected)
+    np.testing.assert_array_equal(paint_regions(numbered(visible(regions, SIZE), TABLE), SIZE), expected)
 
 
 UNORDERED = ("coco", "labelme", "yolo", "label-studio", "geojson", "via")
@@ -115,10 +115,10 @@ def test_every_format_keeps_the_part_or_says_that_it_is_hidden(form: Format, tmp
     (remark,) = reading.remarks
     if form.ordered:
         assert names(one) == ["wheel", "car"]
-        assert remark.startswith("areas that one drawn later covers whole")
+        assert remark.startswith("areas that a later area covers completely")
     else:
         assert names(one) == ["car", "wheel"]
-        assert remark.startswith("areas that a larger one drawn later covered whole")
+        assert remark.startswith("areas that a larger, later area covered completely")
     assert sum(reading.remarks.values()) == 1
     assert form.ordered is (form.name not in UNORDERED)
 
@@ -130,14 +130,14 @@ def test_the_report_says_it(tmp_path: Path) -> None:
     data = open_dataset(tmp_path)
     hints, report = read_any_hints(data.annotations, data)
     assert names(hints["a"]) == ["car", "wheel"]
-    assert "1 areas that a larger one drawn later covered whole: put above it" in report.lines()
+    assert "1 areas that a larger, later area covered completely: they were moved above it" in report.lines()
 
 
 def test_what_is_hidden_is_not_written_where_the_order_is_lost(tmp_path: Path) -> None:
     """The pixels stay what they were; what is not written is said."""
     write_hints(tmp_path / "h.jsonl", [Hints("a", size=SIZE, shapes=(WHEEL, CAR, BESIDE))])
     planned = plan_conversion(tmp_path / "h.jsonl", to="coco")
-    assert any(note.startswith("1 areas that one drawn later covers whole") for note in planned.notes)
+    assert any(note.startswith("1 areas that a later area covers completely") for note in planned.notes)
     planned.write(tmp_path / "out.json")
     (back,) = plan_conversion(tmp_path / "out.json", to="underpaint").hints.values()
     assert names(back) == ["car", "wheel"]

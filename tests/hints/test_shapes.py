@@ -39,7 +39,7 @@ def test_every_kind_of_shape_is_a_part_and_a_kind() -> None:
 
 def test_an_area_to_be_ignored_is_no_kind_but_says_something() -> None:
     one = Hints("a", shapes=(replace(AREA, name=IGNORED), replace(PIXELS, name=IGNORED)))
-    assert (one.kinds(), one.drawn(), one.ignored(), one.says()) == (frozenset(), [], one.shapes, True)
+    assert (one.kinds(), one.drawn(), one.ignored(), one.states_anything()) == (frozenset(), [], one.shapes, True)
     assert parts(one) == {Part.IGNORED: 2}
 
 

@@ -289,7 +289,7 @@ def test_a_network_that_cannot_be_built_is_refused_in_the_plan(
 
 def test_two_trainings_never_share_a_folder(planned: Callable[..., Plan], tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
-    with exclusive(tmp_path / "run"), pytest.raises(RunError, match="another command is at work"):
+    with exclusive(tmp_path / "run"), pytest.raises(RunError, match="another command is using this folder"):
         planned().train(tmp_path / "run")
 
 

@@ -1,1 +1,1 @@
-"""Floor 1: annotation formats, one folder for each; `registry` lists them. Imports no torch."""
+"""Annotation formats, one folder for each; `registry` lists them. This package does not import torch."""

@@ -13,31 +13,31 @@ from underpaint.core.errors import DataError
 from underpaint.hints.layers import HIDDEN, RAISED, hidden, raised
 from underpaint.hints.parts import Part
 from underpaint.hints.types import Hints
-from underpaint.hints.words import understood
+from underpaint.hints.words import resolve_labels
 from underpaint.imagefiles.masks import LabelFile
 
 ByImage = dict[str, Hints]
 
 Base = Literal["auto", 0, 1]
-"""The number of the first pixel in VOC XML; ``auto`` finds it out from the numbers."""
+"""The number of the first pixel in VOC XML; with ``auto`` the reader infers it from the coordinates."""
 
 Labels = Callable[[Hints], LabelFile | None]
-"""A function that gives the label file to which the hints of an image refer, with what one must know to read it."""
+"""A function that returns the label file to which the hints of an image refer."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a reader may need besides the file.
+    """The inputs of a reader in addition to the file, and its counts.
 
     Args:
-        classes: The class table. Formats that name their classes themselves do not need it.
-        root: The data set's folder, to which `Hints.mask` is relative.
+        classes: The class table. Formats that name their classes do not need it.
+        root: The folder of the data set, to which `Hints.mask` is relative.
         images: The image files by name, for formats that need their sizes.
-        complete_tags: A table that lists tags names all classes that are present.
+        complete_tags: Whether a table with lists of tags names all classes that are present.
         voc_base: The number of the first pixel in VOC XML.
-        left_out: A counter of what readers leave out, by reason.
-        remarks: A counter of what readers take in a way that a person may not have meant, by what it is.
-        lenient: Leave out and count what belongs to classes that the table lacks, instead of raising.
+        left_out: Counts what readers leave out, by reason.
+        remarks: Counts what readers interpret in a way that the annotator perhaps did not mean, by description.
+        lenient: Leave out and count hints of classes that are not in the table, instead of raising an error.
     """
 
     classes: ClassTable
@@ -51,7 +51,7 @@ class Reading:
 
     @property
     def numbered(self) -> tuple[str, ...]:
-        """What the numbers of a file without class names mean; empty while the class names are being searched."""
+        """The class names by number, for files with numbers only; empty while the class names are being searched."""
         return () if self.classes == NAMELESS else self.classes.names
 
 
@@ -61,14 +61,14 @@ NAMELESS = ClassTable.of([BACKGROUND, "\0"])
 
 @dataclass(frozen=True)
 class Writing:
-    """What a writer needs besides the hints.
+    """The inputs of a writer in addition to the hints.
 
     Args:
         classes: The class table. Its order is the order of classes in formats that number them.
-        files: The file name of each image by its name, relative to the image folder. An image that is not in it is
-            written under its name.
-        labels: Gives the label file to which hints refer; None where there is no data set.
-        ids: The number of each class in the files that were read, for a format that keeps such numbers.
+        files: The file name of each image by its name, relative to the image folder. An image that is not listed is
+            written with its name.
+        labels: Returns the label file to which hints refer; None if there is no data set.
+        ids: The number of each class in the files that were read, for formats that keep such numbers.
     """
 
     classes: ClassTable
@@ -86,23 +86,23 @@ class Format:
     """One annotation format.
 
     Args:
-        name: The word for it in commands.
-        title: What people call it.
-        layout: Which files it has, for the documentation and for messages. "one ..." means one file for all images.
-        sniff: Whether a file or folder is of this format, judged by its content.
-        read: Reads hints by image, with names as they stand in the file.
-        writer: Writes completely or not at all; None for a format that is read only.
-        holds: The parts that the format can state. For hints with these parts alone ``read(write(x)) == x``, up to the
-            rounding of numbers in text.
+        name: The name in commands.
+        title: The name in texts.
+        layout: Its files, for the documentation and for messages. "one ..." means one file for all images.
+        sniff: Whether a file or folder has this format, judged by its content.
+        read: Reads hints by image, with names as in the file.
+        writer: Writes completely or not at all; None for a format that is only read.
+        holds: The parts that the format can store. For hints with only these parts ``read(write(x)) == x``, except for
+            the rounding of numbers in text.
         as_pixels: The parts that are written as the pixels that they cover.
-        classes: The class names that a file declares, in its order; None where the format declares none.
-        images: The images that a file lists, read without its annotations; None where this would not be faster.
-        ids: The number that a file gives to each class, where it is not the place in a list.
-        ordered: Whether the format states which area lies above which.
-        general: Whether files of other formats look like this one too. Such a format counts only where no other is
-            found.
-        numbers: Whether its files are label images, whose numbers only a class list explains.
-        beside: The path at which a second file may lie that is read together with a file of this format.
+        classes: Reads the class names that a file declares, in its order; None if the format declares none.
+        images: Reads the images that a file lists without its annotations; None if this would not be faster.
+        ids: Reads the number that a file gives to each class, if it is not the position in a list.
+        ordered: Whether the format states which area is above which.
+        general: Whether files of other formats are recognised as this one too. Such a format is used only if no other
+            format is recognised.
+        numbers: Whether its files are label images, so that a class list must explain their numbers.
+        second_file: Returns the path of a second file that is read together with a file of this format, if it exists.
         stems: The file names, without ending, by which the format is found in a data set; empty for any name.
     """
 
@@ -120,36 +120,36 @@ class Format:
     ordered: bool = False
     general: bool = False
     numbers: bool = False
-    beside: Callable[[Path], Path] | None = None
+    second_file: Callable[[Path], Path] | None = None
     stems: frozenset[str] = frozenset()
 
     def write(self, path: Path, hints: Sequence[Hints], writing: Writing) -> None:
         """Write the hints of the images to a file or folder.
 
         Raises:
-            DataError: the format is read only, or writing fails.
-            HintError: hints that the format cannot state.
+            DataError: The format is only read, or writing fails.
+            HintError: The format cannot store the hints.
         """
         if self.writer is None:
-            raise DataError(f"{self.title} is a format that is read only", where=path)
+            raise DataError(f"{self.title} is a format that underpaint only reads", where=path)
         self.writer(path, hints, writing)
 
     def hints(self, path: Path, reading: Reading) -> ByImage:
-        """What ``read`` returns, prepared for the rest of the program.
+        """Read hints and prepare them for the rest of the program.
 
-        Labels of tools that are no classes are understood (`words.understood`), and areas are put into their order
-        (`layers`). Both are counted among the remarks.
+        Labels that are not classes are handled (`words.resolve_labels`), and areas are put in order (`layers`). Moved
+        and covered areas are counted in the remarks.
         """
         read = self.read(path, reading)
-        return {name: self._layered(understood(one, reading.classes), reading) for name, one in read.items()}
+        return {name: self._layered(resolve_labels(one, reading.classes), reading) for name, one in read.items()}
 
     def _layered(self, hints: Hints, reading: Reading) -> Hints:
-        found, moved = (hints, hidden(hints)) if self.ordered else raised(hints)
-        if moved:
-            reading.remarks[HIDDEN if self.ordered else RAISED] += moved
-        return found
+        layered, count = (hints, hidden(hints)) if self.ordered else raised(hints)
+        if count:
+            reading.remarks[HIDDEN if self.ordered else RAISED] += count
+        return layered
 
     @property
     def one_file(self) -> bool:
-        """Whether one file holds the hints of many images. Otherwise a folder has a file for each image."""
+        """Whether one file has the hints of many images. Otherwise a folder has a file for each image."""
         return self.layout.startswith("one ")

@@ -11,7 +11,7 @@ import numpy as np
 from underpaint.annotations.format import Format
 from underpaint.core.errors import HintError
 from underpaint.datasets.folder import DataFolder
-from underpaint.hints.layers import seen
+from underpaint.hints.layers import visible
 from underpaint.hints.outline import bridged, outline
 from underpaint.hints.parts import PEN, Part, part_of, parts
 from underpaint.hints.rasterise import bitmap_of, region_area
@@ -70,7 +70,7 @@ def adapt(hints: Hints, form: Format, data: DataFolder | None) -> Hints:
         stated = every if Part.IGNORED in can else _cut_away(every, hints)
         regions = tuple(made for region in stated for made in _formed(region, hints, can))
         # Where the order of areas is not stated, a reader would put above what is hidden here.
-        regions = regions if form.ordered else seen(regions, hints.size)
+        regions = regions if form.ordered else visible(regions, hints.size)
     tags = hints.tags if Part.TAGS in can else None
     if tags is not None and Part.ABSENT not in can:
         tags = Tags(tags.present) if tags.present else None

@@ -19,7 +19,7 @@ from underpaint.doctor.rest import Rest
 from underpaint.hints.check import check_hints, of_table
 from underpaint.hints.fit import fit_hints
 from underpaint.hints.merge import merge_hints
-from underpaint.hints.rest import OPEN, fill_rest
+from underpaint.hints.rest import UNPLACED, fill_rest
 from underpaint.hints.types import Hints, Kind
 from underpaint.imagefiles.label_shares import SPARSE
 from underpaint.imagefiles.masks import LabelFile
@@ -323,7 +323,7 @@ def _of_images(labels: Labels) -> list[Finding]:
         *labels.unfilled.finding(
             "rest-unfilled",
             Level.WARNS,
-            f"{{n}} images: {OPEN}",
+            f"{{n}} images: {UNPLACED}",
             cause="see what was left out",
             fix="draw these shapes again in a form that is read, or take them out of the annotations",
         ),

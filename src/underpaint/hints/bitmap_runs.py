@@ -1,4 +1,4 @@
-"""Moves runs of pixels from one rectangle to another without making the pixels between them."""
+"""Converts run-length encodings between rectangles of different sizes, without an array of the pixels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Numbers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Spans:
-    """Pixels that lie within one row each: ``columns[i] <= column < stops[i]`` of ``rows[i]``, from the top left on."""
+    """Runs of pixels in one row each: ``columns[i] <= column < stops[i]`` in ``rows[i]``, sorted from the top left."""
 
     rows: Numbers
     columns: Numbers
@@ -25,9 +25,9 @@ class Spans:
 
 
 def spans_of(runs: Sequence[int] | Numbers, width: int) -> Spans:
-    """The spans of a rectangle ``width`` pixels wide.
+    """Return the spans of a rectangle that is ``width`` pixels wide.
 
-    ``runs`` are lengths of pixels outside and inside in turn, outside first.
+    ``runs`` are alternating numbers of pixels outside and inside the area, outside first.
     """
     ends = np.cumsum(np.asarray(runs, np.int64))
     first, last = ends[:-1:2], ends[1::2]
@@ -43,7 +43,7 @@ def spans_of(runs: Sequence[int] | Numbers, width: int) -> Spans:
 
 
 def runs_of_spans(spans: Spans, width: int, height: int) -> tuple[int, ...]:
-    """The runs (outside first) of a rectangle that holds the spans. Spans that touch are joined."""
+    """Return the runs (outside first) of a rectangle that contains the spans. Spans that touch are joined."""
     first, last = spans.rows * width + spans.columns, spans.rows * width + spans.stops
     apart = first[1:] > last[:-1]
     opens, closes = np.append(True, apart)[: len(first)], np.append(apart, True)[: len(first)]
@@ -53,15 +53,13 @@ def runs_of_spans(spans: Spans, width: int, height: int) -> tuple[int, ...]:
 
 
 def tight_bitmap(name: str, runs: Sequence[int] | Numbers, width: int) -> Bitmap | None:
-    """The bitmap of an image ``width`` pixels wide, cut to the smallest rectangle; None where it has no pixel."""
+    """Return the bitmap of an image ``width`` pixels wide, in the smallest rectangle; None if no pixel is inside."""
     spans = spans_of(runs, width)
-    if len(spans.rows) == 0:
-        return None
-    return _cut(name, spans)
+    return _cut(name, spans) if len(spans.rows) else None
 
 
 def _cut(name: str, spans: Spans) -> Bitmap:
-    """The bitmap of the smallest rectangle that holds the spans."""
+    """Return the bitmap in the smallest rectangle that contains the spans."""
     x, y = int(spans.columns.min()), int(spans.rows[0])
     width, height = int(spans.stops.max()) - x, int(spans.rows[-1]) - y + 1
     moved = Spans(spans.rows - y, spans.columns - x, spans.stops - x)
@@ -69,20 +67,20 @@ def _cut(name: str, spans: Spans) -> Bitmap:
 
 
 MAX_RUNS = 10_000_000
-"""The limit of the rows into which a mask is cut: a tenth of the pixels of the largest image, which need 80 MB."""
+"""Largest number of spans of one mask: a tenth of the pixels of the largest image. They need 80 MB."""
 
 
 def column_bitmap(name: str, runs: Numbers, size: tuple[int, int], where: object) -> Bitmap | None:
-    """As `tight_bitmap`, for runs that go down the columns of an image (H, W), as COCO's do.
+    """Do the same as `tight_bitmap` for runs that go down the columns of an image (H, W), as in COCO.
 
-    Time and memory grow with the runs and with the number of row pieces, not with the pixels. A row piece starts at a
-    pixel inside whose left neighbour is outside, and ends at a pixel outside whose left neighbour is inside.
+    Time and memory grow with the number of runs and of spans, not with the number of pixels. A span starts at a pixel
+    inside whose left neighbour is outside, and ends before a pixel outside whose left neighbour is inside.
 
     Raises:
-        FormatError: the mask has more than `MAX_RUNS` row pieces.
+        FormatError: The mask has more than `MAX_RUNS` spans.
     """
     height, width = size
-    edges = np.cumsum(runs)[: len(runs) // 2 * 2]  # where areas open and close; a last run outside ends with the image
+    edges = np.cumsum(runs)[: len(runs) // 2 * 2]  # starts and ends of the runs inside
     left = edges + height
     opened, closed = _only_first(edges, left), _only_first(left, edges)
     count = int((opened[:, 1] - opened[:, 0]).sum())
@@ -96,19 +94,19 @@ def column_bitmap(name: str, runs: Numbers, size: tuple[int, int], where: object
 
 
 def _only_first(one: Numbers, other: Numbers) -> Numbers:
-    """The numbers that lie in the first spans and not in the others, as (N, 2) spans ``start, stop``."""
+    """Return the numbers that are in the first spans and not in the others, as (N, 2) spans ``start, stop``."""
     edges = np.concatenate([one, other])
     steps = np.tile([1, -1], len(edges) // 2)
     order = np.argsort(edges, kind="stable")
-    mine = np.cumsum(np.where(order < len(one), steps[order], 0))
-    theirs = np.cumsum(np.where(order < len(one), 0, steps[order]))
+    in_one = np.cumsum(np.where(order < len(one), steps[order], 0))
+    in_other = np.cumsum(np.where(order < len(one), 0, steps[order]))
     edges = edges[order]
-    seen = np.flatnonzero((mine[:-1] > 0) & (theirs[:-1] == 0) & (edges[1:] > edges[:-1]))
-    return np.column_stack([edges[seen], edges[seen + 1]])
+    kept = np.flatnonzero((in_one[:-1] > 0) & (in_other[:-1] == 0) & (edges[1:] > edges[:-1]))
+    return np.column_stack([edges[kept], edges[kept + 1]])
 
 
 def _by_rows(spans: Numbers, height: int, width: int) -> Numbers:
-    """The places ``row * width + column``, in ascending order, of pixels that are numbered down the columns."""
+    """Return the sorted positions ``row * width + column`` of pixels whose numbers count down the columns."""
     lengths = spans[:, 1] - spans[:, 0]
     numbers = np.repeat(spans[:, 0], lengths) + np.arange(lengths.sum())
     numbers -= np.repeat(np.cumsum(lengths) - lengths, lengths)
@@ -116,21 +114,21 @@ def _by_rows(spans: Numbers, height: int, width: int) -> Numbers:
 
 
 def whole_image_runs(bitmap: Bitmap, size: tuple[int, int]) -> tuple[int, ...]:
-    """The runs of the whole image (H, W). Pixels of the bitmap outside the image are cut off."""
+    """Return the runs of the whole image (H, W). Pixels of the bitmap outside the image are left out."""
     height, width = size
     if not (-bitmap.width < bitmap.x < width and -bitmap.height < bitmap.y < height):
         return (height * width,)
     spans = spans_of(bitmap.runs, bitmap.width)
     rows, columns, stops = spans.rows + bitmap.y, spans.columns + bitmap.x, spans.stops + bitmap.x
-    seen = (rows >= 0) & (rows < height) & (columns < width) & (stops > 0)
-    inside = Spans(rows[seen], np.maximum(columns[seen], 0), np.minimum(stops[seen], width))
+    kept = (rows >= 0) & (rows < height) & (columns < width) & (stops > 0)
+    inside = Spans(rows[kept], np.maximum(columns[kept], 0), np.minimum(stops[kept], width))
     return runs_of_spans(inside, width, height)
 
 
 def as_bitmap(region: Region, size: tuple[int, int]) -> Bitmap | None:
-    """The pixels of a region in an image (H, W) by the rasterisation rule; None where it covers none.
+    """Return the pixels of a region in an image (H, W) as a bitmap; None if it covers no pixel.
 
-    A bitmap that lies within the image is returned as it is.
+    A bitmap that is completely inside the image is returned unchanged.
     """
     if isinstance(region, Bitmap):
         height, width = size

@@ -1,4 +1,4 @@
-"""Cuts shapes at the border of their image. What lies inside keeps its place and its pixels."""
+"""Cuts shapes at the border of their image. The part inside keeps its position and its pixels."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from underpaint.hints.types import IGNORED, Bitmap, Box, Point, Polygon, Region,
 Size = tuple[int, int]
 
 FARTHEST = 1e9
-"""Coordinates beyond this are moved here before anything is computed with them, so that no sum overflows."""
+"""Larger coordinates are clipped to this value first, so that no sum overflows."""
 
 
 def cut_box(box: Box, size: Size) -> Box | None:
-    """The part of a box within an image (H, W); None where there is none."""
+    """Return the part of a box within an image (H, W), or None if there is none."""
     height, width = float(size[0]), float(size[1])
     cut = Box(box.name, max(box.x0, 0.0), max(box.y0, 0.0), min(box.x1, width), min(box.y1, height))
     return cut if cut.x0 < cut.x1 and cut.y0 < cut.y1 else None
 
 
 def cut_region(region: Region, size: Size) -> Region | None:
-    """The part of an area within an image (H, W); None where it covers no pixel of it."""
+    """Return the part of an area within an image (H, W), or None if it covers no pixel of the image."""
     if isinstance(region, Bitmap):
         return tight_bitmap(region.name, whole_image_runs(region, size), size[1])
     rings = [cut for ring in (region.ring, *region.holes) if len(cut := cut_ring(ring, size)) >= 3]
     if not rings:
         return None
-    # By the even-odd rule rings and holes are alike, so one may stand for the other.
+    # The even-odd rule treats the ring and the holes alike, so the first of them may be the ring.
     polygon = Polygon(region.name, rings[0], tuple(rings[1:]))
     return polygon if region_area(polygon, size)[1].any() else None
 
@@ -39,9 +39,8 @@ def cut_region(region: Region, size: Size) -> Region | None:
 def cut_ring(ring: Sequence[Point], size: Size) -> tuple[Point, ...]:
     """Cut a ring at the four borders of an image (H, W), one after the other (Sutherland and Hodgman, 1974).
 
-    The ring may have any form and may cross itself. Parts that leave the image and come back are replaced by parts
-    along the border. No pixel has its centre there, so by the even-odd rule the ring covers the same pixels of the
-    image as before.
+    The ring may have any form and may cross itself. Parts outside the image are replaced by parts along the border.
+    Since no centre of a pixel lies there, the ring still covers the same pixels of the image by the even-odd rule.
     """
     points = np.clip(np.array(ring, np.float64).reshape(-1, 2), -FARTHEST, FARTHEST)
     for axis, bound, sign in ((0, 0, 1), (0, size[1], -1), (1, 0, 1), (1, size[0], -1)):
@@ -50,7 +49,7 @@ def cut_ring(ring: Sequence[Point], size: Size) -> tuple[Point, ...]:
 
 
 def _cut_at(points: Points, axis: int, bound: float, sign: int) -> Points:
-    """The part of a ring with ``sign * (coordinate - bound) >= 0``. Edges that cross the bound give new points."""
+    """Return the part of a ring with ``sign * (coordinate - bound) >= 0``, with new points where edges cross."""
     if len(points) == 0:
         return points
     following = np.roll(points, -1, axis=0)
@@ -64,9 +63,9 @@ def _cut_at(points: Points, axis: int, bound: float, sign: int) -> Points:
 
 
 def cut_scribble(scribble: Scribble, size: Size) -> tuple[list[Scribble], Region | None]:
-    """The pieces of a stroke whose line lies within an image (H, W), and an ignored area for the rest of its pixels.
+    """Return the pieces of a stroke whose line is within an image (H, W), and an ignored area for its other pixels.
 
-    A line outside the image may reach into it with its pen. These pixels belong to no piece.
+    A line outside the image can label pixels inside, because the pen has a width. These pixels belong to no piece.
     """
     line = np.clip(np.array(scribble.points, np.float64), -FARTHEST, FARTHEST)
     pieces = [replace(scribble, points=_distinct(piece)) for piece in _pieces(line, size, 0.0)]
@@ -79,10 +78,10 @@ def cut_scribble(scribble: Scribble, size: Size) -> tuple[list[Scribble], Region
 
 
 def _pieces(line: Points, size: Size, margin: float) -> Iterator[Points]:
-    """The connected pieces (P, 2) of an open line that lie within an image (H, W) enlarged by a margin."""
+    """Yield the connected pieces (P, 2) of an open line within an image (H, W) that is enlarged by a margin."""
     ends = line if len(line) > 1 else np.concatenate([line, line])
     start, step = ends[:-1], np.diff(ends, axis=0)
-    # Pixels are half open, so the last point within an image lies just before its far border.
+    # Pixels are half open, so the last point within an image is just before its right or lower border.
     low, high = -margin, np.nextafter(np.array([size[1], size[0]]) + margin, 0)
     enter, leave = _inside(start, step, low, high)
     here = np.flatnonzero(enter <= leave)
@@ -94,9 +93,9 @@ def _pieces(line: Points, size: Size, margin: float) -> Iterator[Points]:
 
 
 def _inside(start: Points, step: Points, low: float, high: Points) -> tuple[Points, Points]:
-    """Where ``start + t * step`` enters and leaves a rectangle, 0 <= t <= 1 (Liang and Barsky, 1984).
+    """Return the t at which ``start + t * step`` enters and leaves a rectangle, 0 <= t <= 1 (Liang and Barsky, 1984).
 
-    For a segment that stays outside, the place of leaving comes before that of entering.
+    If a segment is completely outside, the t of leaving is smaller than the t of entering.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         one, other = (low - start) / step, (high - start) / step
@@ -107,6 +106,6 @@ def _inside(start: Points, step: Points, low: float, high: Points) -> tuple[Poin
 
 
 def _distinct(piece: Points) -> tuple[Point, ...]:
-    """The points of a piece, without points that repeat the one before."""
+    """Return the points of a piece without those that repeat the point before."""
     points: list[Point] = [(x, y) for x, y in piece.tolist()]
     return tuple(point for i, point in enumerate(points) if i == 0 or point != points[i - 1])

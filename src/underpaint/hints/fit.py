@@ -1,4 +1,4 @@
-"""Fits hints into the borders of their image: what lies outside is refused or cut."""
+"""Compares hints with the size of their image. Shapes outside the image are refused or cut."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from underpaint.hints.types import IGNORED, Bitmap, Box, Click, Hints, Point, Po
 Size = tuple[int, int]
 
 SLACK = 1.0
-"""How many pixels a shape may leave the image and is still moved back. Rounding, and pixels counted from 1 instead of
-0, can do this much. A shape farther outside belongs to another image."""
+"""Number of pixels by which a shape may be outside the image and is moved to its border. Such small differences come
+from rounding or from pixels that are counted from 1. A shape farther outside probably belongs to another image."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class Fitted:
     """Hints within their image.
 
     Args:
-        hints: The hints that lie within the image.
-        dropped: How many shapes lay completely outside and were left out.
-        cut: How many shapes were cut at the border.
+        hints: The hints within the image.
+        dropped: Number of shapes that were completely outside and were left out.
+        cut: Number of shapes that were cut at the border.
     """
 
     hints: Hints
@@ -33,65 +33,65 @@ class Fitted:
 
     @property
     def outside(self) -> int:
-        """How many shapes did not lie within the image."""
+        """Number of shapes that were not completely within the image."""
         return self.dropped + self.cut
 
 
 def fit_hints(hints: Hints, size: Size, *, drop: bool, where: object) -> Fitted:
     """Compare hints with the size of their image, and record the size in them.
 
-    Shapes up to `SLACK` pixels outside are moved to the border. Shapes farther outside are an error, or, with ``drop``,
-    are cut at the border, and left out where nothing of them lies within. Ignored areas are cut in any case.
+    Shapes up to `SLACK` pixels outside are moved to the border. Shapes farther outside are an error. With ``drop`` they
+    are cut at the border, or left out if they are completely outside. Ignored areas are always cut.
 
     Args:
         hints: Hints of one image.
         size: (H, W) of the upright image.
-        drop: Cut and leave out what lies outside instead of raising.
+        drop: Cut or leave out shapes outside instead of raising an error.
         where: The file, for messages.
 
     Raises:
-        HintError: a shape outside without ``drop``, a recorded size that differs, or shapes that `refuse_excess`
-            refuses.
+        HintError: A shape is outside and ``drop`` is not set, the recorded size differs from ``size``, or
+            `refuse_excess` refuses the shapes.
     """
     if hints.size is not None and hints.size != size:
         turned = " (the sides are swapped: drawn before the EXIF rotation?)" if hints.size == size[::-1] else ""
         raise HintError(
-            f"drawn on an image of {hints.size[0]} x {hints.size[1]}, but the image {hints.image!r} has {size[0]} x "
-            f"{size[1]} (rows x columns){turned}",
+            f"the hints were drawn on an image of {hints.size[0]} x {hints.size[1]}, but the image {hints.image!r} has "
+            f"{size[0]} x {size[1]} (rows x columns){turned}",
             where=where,
-            fix="give the image on which the hints were drawn; hints are never stretched",
+            fix="give the image on which the hints were drawn; hints are never resized",
         )
     refuse_excess(hints, size, where)
     every = [(hint, *_fitted(hint, size)) for hint in hints.shapes]
-    stray = [(hint, kept) for hint, kept, inside in every if not inside and hint.name != IGNORED]
-    if stray and not drop:
-        raise _stray_error(hints.image, stray[0][0], size, where)
-    lost = [hint for hint, kept in stray if all(one.name == IGNORED for one in kept)]
-    # The rest of a stroke that is cut becomes an ignored area above all others.
+    outside = [(hint, kept) for hint, kept, inside in every if not inside and hint.name != IGNORED]
+    if outside and not drop:
+        raise _outside_error(hints.image, outside[0][0], size, where)
+    lost = [hint for hint, kept in outside if all(one.name == IGNORED for one in kept)]
+    # The remaining pixels of a cut stroke become an ignored area above all others.
     above = [one for hint, kept, _ in every if isinstance(hint, Scribble) for one in kept]
     below = [one for hint, kept, _ in every if not isinstance(hint, Scribble) for one in kept]
     fitted = replace(
         hints,
         size=size,
         shapes=(*below, *above),
-        # A class whose box is left out is no longer boxed completely.
+        # A class is no longer completely boxed if one of its boxes is left out.
         boxed=hints.boxed - {hint.name for hint in lost if isinstance(hint, Box)},
     )
-    return Fitted(fitted, len(lost), len(stray) - len(lost))
+    return Fitted(fitted, len(lost), len(outside) - len(lost))
 
 
-def _stray_error(image: str, stray: Shape, size: Size, where: object) -> HintError:
-    kind, text = type(stray).__name__.lower(), repr(stray)
+def _outside_error(image: str, shape: Shape, size: Size, where: object) -> HintError:
+    kind, text = type(shape).__name__.lower(), repr(shape)
     return HintError(
         f"a {kind} lies outside the image {image!r} of {size[0]} rows and {size[1]} columns: {text[:120]}",
         where=where,
         accepted=f"0 <= x <= {size[1]}, 0 <= y <= {size[0]}",
-        fix="correct it, or cut what crosses the border, and leave out what lies outside, with --lenient",
+        fix="correct it, or use --lenient to cut shapes at the border and to leave out those outside",
     )
 
 
 def _fitted(hint: Shape, size: Size) -> tuple[Sequence[Shape], bool]:
-    """What of a shape lies within the image, and whether all of it does, up to `SLACK`."""
+    """Return the parts of a shape within the image, and whether the whole shape is inside, up to `SLACK`."""
     if isinstance(hint, Click):
         point = _fit_point((hint.x, hint.y), size)
         return ((), False) if point is None else ((Click(hint.name, *point),), True)
@@ -101,7 +101,7 @@ def _fitted(hint: Shape, size: Size) -> tuple[Sequence[Shape], bool]:
         box = cut_box(hint, size)
         inside = box is not None and _near((hint.x0, hint.x1), (hint.y0, hint.y1), size, SLACK)
         return (() if box is None else (box,)), inside
-    if isinstance(hint, Bitmap):  # pixels cannot be moved by parts of a pixel
+    if isinstance(hint, Bitmap):  # a bitmap cannot be moved by a fraction of a pixel
         if _near((hint.x, hint.x + hint.width), (hint.y, hint.y + hint.height), size, 0.0):
             return (hint,), True
     elif moved := _moved(hint, size):
@@ -111,7 +111,7 @@ def _fitted(hint: Shape, size: Size) -> tuple[Sequence[Shape], bool]:
 
 
 def _near(xs: Sequence[float], ys: Sequence[float], size: Size, slack: float) -> bool:
-    """Whether coordinates lie within an image (H, W), or at most ``slack`` pixels outside."""
+    """Whether all coordinates are within an image (H, W) or at most ``slack`` pixels outside."""
     height, width = size
     return min(xs) >= -slack and min(ys) >= -slack and max(xs) <= width + slack and max(ys) <= height + slack
 
@@ -121,7 +121,7 @@ def _fit_point(point: Point, size: Size) -> Point | None:
     x, y = point
     if not (-SLACK <= x <= width + SLACK and -SLACK <= y <= height + SLACK):
         return None
-    # The far border itself is outside (pixels are half open), so it goes to the middle of the last pixel.
+    # Pixels are half open, so the right and lower border is outside and a point there moves to the last pixel.
     return (x if x < width else width - 0.5) if x >= 0 else 0.5, (y if y < height else height - 0.5) if y >= 0 else 0.5
 
 
@@ -134,7 +134,7 @@ def _fit_scribble(scribble: Scribble, size: Size) -> tuple[Sequence[Shape], bool
 
 
 def _moved(polygon: Polygon, size: Size) -> Polygon | None:
-    """A polygon moved to the image's border, on which it may lie (unlike a click); None where it is farther off."""
+    """Move a polygon to the border of the image, on which it may lie unlike a click; None if it is too far outside."""
     rings = (polygon.ring, *polygon.holes)
     xs, ys = zip(*(point for ring in rings for point in ring), strict=True)
     if _near(xs, ys, size, 0.0):

@@ -1,4 +1,4 @@
-"""Turns shapes into ignored areas. What is left out leaves unknown pixels behind, and never background."""
+"""Turns shapes into ignored areas. The pixels of a shape that is left out are unknown, and never background."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from underpaint.hints.rasterise import bitmap_of, stroke_pixels
 from underpaint.hints.types import IGNORED, Box, Click, Hints, Point, Polygon, Region, Scribble, Shape
 
 LARGEST = 1 << 26
-"""The pixels of a stroke are ignored one by one where the rectangle around it has at most so many pixels. For a larger
-stroke the whole rectangle is ignored."""
+"""If the rectangle around a stroke has at most this number of pixels, only the pixels of the stroke are ignored. For a
+larger stroke the whole rectangle is ignored."""
 
 
 def ignored_area(hint: Shape) -> Region:
-    """The pixels of a shape as an ignored area: the pixels that a click or stroke labels, and all pixels of a box."""
+    """Return an ignored area with the pixels that a click or stroke labels, or with all pixels of a box or area."""
     if isinstance(hint, Box):
         return _rectangle(hint.x0, hint.y0, hint.x1, hint.y1)
     if isinstance(hint, Click):
@@ -28,7 +28,7 @@ def ignored_area(hint: Shape) -> Region:
 
 
 def thin(points: Sequence[Point]) -> Scribble:
-    """A shape that has points but no area, as a stroke to be ignored: something is there, and nobody knows its extent.
+    """Return a stroke to be ignored for a shape that has points but no area, whose extent is therefore unknown.
 
     Such shapes are polygons of one or two points, boxes without width, and circles without radius.
     """
@@ -41,16 +41,16 @@ def has_area(ring: Sequence[Point]) -> bool:
         return False
     (x0, y0), (x1, y1), (x2, y2) = ring[:3]
     if (x1 - x0) * (y2 - y0) != (y1 - y0) * (x2 - x0):
-        return True  # the usual case at once, for millions of rings
+        return True  # the usual case needs no arrays, which saves time for millions of rings
     x, y = np.clip(np.array(ring, np.float64) - ring[0], -LARGEST, LARGEST).T
     far = int(np.argmax(x * x + y * y))
     return bool((x * y[far] != y * x[far]).any())
 
 
 def set_aside(hints: Hints) -> Hints:
-    """The hints with the shapes that a reader named `IGNORED` (without a class, or without an area) as ignored areas.
+    """Turn the shapes that a reader named `IGNORED` (without a class, or without an area) into ignored areas.
 
-    Areas stay in their place. Other shapes go below all areas.
+    Areas keep their order. Other shapes are put below all areas.
     """
     return ignore_where(hints, lambda hint: hint.name == IGNORED, below=(Click, Scribble, Box))
 
@@ -63,30 +63,30 @@ def _stroke(points: tuple[Point, ...], width: float) -> Region:
     xs, ys = zip(*points, strict=True)
     left, top = math.floor(min(xs) - width), math.floor(min(ys) - width)
     columns, rows = math.ceil(max(xs) + width) - left + 1, math.ceil(max(ys) + width) - top + 1
-    if rows * columns > LARGEST or max(abs(left), abs(top)) > LARGEST:  # the check of hints refuses what is so far off
+    if rows * columns > LARGEST or max(abs(left), abs(top)) > LARGEST:  # `check_hints` refuses such coordinates
         return _rectangle(left, top, left + columns, top + rows)
     area = np.zeros((rows, columns), bool)
     area[stroke_pixels(np.array(points, np.float64) - (left, top), width, (rows, columns))] = True
     made = bitmap_of(IGNORED, area, x=left, y=top)
-    assert made is not None  # a stroke labels the pixels of its points at least
+    assert made is not None  # a stroke labels at least the pixels of its points
     return made
 
 
 def ignore_where(hints: Hints, chosen: Callable[[Shape], bool], *, below: Collection[type[Shape]]) -> Hints:
-    """The hints with all chosen shapes as ignored areas. Areas keep their order.
+    """Turn all chosen shapes into ignored areas. Areas keep their order.
 
     Args:
         hints: The hints of one image.
-        chosen: Whether a shape is to be ignored.
-        below: The kinds, among clicks, strokes and boxes, whose pixels go below all areas and so take nothing from
-            them. The other kinds go above all areas.
+        chosen: Tells whether a shape is to be ignored.
+        below: The kinds among clicks, strokes and boxes whose pixels are put below all areas, so that they remove
+            nothing from them. The other kinds are put above all areas.
     """
-    placed: tuple[Shape, ...] = (*hints.boxes, *hints.clicks, *hints.scribbles)
-    gone = [one for one in placed if chosen(one)]
-    kept = (one for one in placed if not chosen(one))
+    others: tuple[Shape, ...] = (*hints.boxes, *hints.clicks, *hints.scribbles)
+    ignored = [shape for shape in others if chosen(shape)]
+    kept = (shape for shape in others if not chosen(shape))
     regions = (
-        *(ignored_area(one) for one in gone if type(one) in below),
+        *(ignored_area(shape) for shape in ignored if type(shape) in below),
         *(ignored_area(region) if chosen(region) else region for region in hints.regions),
-        *(ignored_area(one) for one in gone if type(one) not in below),
+        *(ignored_area(shape) for shape in ignored if type(shape) not in below),
     )
     return replace(hints, shapes=(*kept, *regions))

@@ -1,8 +1,8 @@
-"""Keeps areas visible: a part that was drawn before the whole must not vanish below it without a message.
+"""The order of areas: a small area must not disappear below a larger one without a message.
 
-Some formats state the order of areas. There the order is kept, and areas of which nothing is visible are counted. In
-the other formats (COCO, labelme, YOLO, Label Studio, GeoJSON, VIA) the order in the file is the order of the work, and
-an area that is completely covered by a later, larger one of another class is moved above it.
+Some formats state the order of areas. There it is kept, and completely covered areas are counted. In the other formats
+(COCO, labelme, YOLO, Label Studio, GeoJSON, VIA) the order is that in which the areas were drawn, and an area that a
+later, larger one of another class covers completely is moved above it.
 """
 
 from __future__ import annotations
@@ -17,18 +17,17 @@ from underpaint.hints.rasterise import region_area
 from underpaint.hints.types import IGNORED, Bitmap, Hints, Polygon, Region
 from underpaint.imagefiles.decode import MAX_PIXELS
 
-RAISED = "areas that a larger one drawn later covered whole: put above it"
-HIDDEN = "areas that one drawn later covers whole: nothing of them is seen"
+RAISED = "areas that a larger, later area covered completely: they were moved above it"
+HIDDEN = "areas that a later area covers completely: they have no visible pixel"
 
 Covers = dict[int, tuple[int, int]]
 
 MAX_CHECKS = 10_000
-"""How many pairs of areas are compared pixel by pixel in one image, about a second of work. Further ones keep their
-order."""
+"""Largest number of pairs of areas that are compared in one image, in about a second. Others keep their order."""
 
 
 def raised(hints: Hints) -> tuple[Hints, int]:
-    """The hints with small areas above the larger ones that covered them completely, and how many areas were moved."""
+    """Move small areas above the larger ones that covered them completely. Also return how many were moved."""
     covers = _covers(hints, larger=True)
     moved = _others(hints.regions, covers)
     if not moved:
@@ -44,26 +43,26 @@ def raised(hints: Hints) -> tuple[Hints, int]:
 
 
 def hidden(hints: Hints) -> int:
-    """How many areas a later area of another class covers completely."""
+    """Return the number of areas that a later area of another class covers completely."""
     return _others(hints.regions, _covers(hints, larger=False))
 
 
 def _others(regions: Sequence[Region], covers: Covers) -> int:
-    """How many areas are covered by one of another class. Below one of its own class an area is still visible."""
+    """Return the number of areas that are covered by one of another class; one of the same class hides nothing."""
     return sum(regions[index].name != regions[last].name for index, (last, _) in covers.items())
 
 
-def seen(regions: Sequence[Region], size: tuple[int, int] | None) -> tuple[Region, ...]:
-    """The regions without those that a later region of another class covers completely."""
+def visible(regions: Sequence[Region], size: tuple[int, int] | None) -> tuple[Region, ...]:
+    """Return the regions without those that a later region of another class covers completely."""
     covers = _covers(Hints("", size=size, shapes=tuple(regions)), larger=False)
-    gone = {index for index, (last, _) in covers.items() if regions[index].name != regions[last].name}
-    return tuple(region for index, region in enumerate(regions) if index not in gone)
+    covered = {index for index, (last, _) in covers.items() if regions[index].name != regions[last].name}
+    return tuple(region for index, region in enumerate(regions) if index not in covered)
 
 
 def _covers(hints: Hints, *, larger: bool) -> Covers:
-    """For each covered area, by its index, the last later area that covers it completely, and its own number of pixels.
+    """Return, by the index of each covered area, the last area that covers it completely and its number of pixels.
 
-    An ignored area does not cover anything here, since it is meant to take away what lies below it.
+    An ignored area is not counted as a cover, because it is meant to remove what lies below it.
     """
     regions = hints.regions
     if len(regions) < 2:
@@ -71,7 +70,7 @@ def _covers(hints: Hints, *, larger: bool) -> Covers:
     extents = np.array([_extent(region) for region in regions])
     size = _canvas(extents) if hints.size is None else hints.size
     if not 0 < size[0] * size[1] <= MAX_PIXELS or min(size) < 0:
-        return {}  # a size that nothing can be painted in is refused where the hints meet their image
+        return {}  # such a size is refused later, when the hints are compared with their image
     extents = np.clip(extents, 0, [size[1], size[0]] * 2)
     found: Covers = {}
     checks = 0
@@ -103,6 +102,6 @@ def _extent(region: Region) -> tuple[float, float, float, float]:
 
 
 def _canvas(extents: np.ndarray) -> tuple[int, int]:
-    """A size that holds all areas, for an image of unknown size."""
+    """Return a size that contains all areas, for an image of unknown size."""
     right, bottom = (max(math.ceil(min(side, MAX_PIXELS)), 0) for side in extents[:, 2:].max(axis=0).tolist())
     return bottom, right

@@ -1,4 +1,4 @@
-"""Puts the hints of one image from several sources together."""
+"""Combines the hints of one image from several sources."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ T = TypeVar("T")
 
 
 def merge_hints(first: Hints, second: Hints) -> Hints:
-    """Everything that two sources say of one image: all their shapes, tags united, times added.
+    """Combine the hints of two sources for one image: all shapes and tags, and the sum of the seconds.
 
-    The regions of the second source lie above those of the first.
+    The regions of the second source are above those of the first.
 
     Raises:
-        HintError: two different images, two sizes, two masks, or a class that one source calls absent and the other
-            present.
+        HintError: The images, sizes or masks differ, or a class is absent in one source and present in the other.
     """
     where = f"image {first.image!r}"
     if first.image != second.image:

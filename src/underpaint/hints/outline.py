@@ -1,4 +1,4 @@
-"""Turns bitmaps into polygons along the borders of their pixels, which cover exactly the same pixels."""
+"""Turns bitmaps into polygons along the borders of the pixels. The polygons cover exactly the same pixels."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from underpaint.hints.types import Bitmap, Point, Polygon
 
 
 def outline(bitmap: Bitmap) -> list[Polygon]:
-    """One polygon with its holes for each connected part of a bitmap, exact to the pixel.
+    """Return one polygon with its holes for each connected part of a bitmap.
 
-    Pixels are connected by their sides, not by their corners. Rings hold the corners alone. An outer ring starts at its
-    topmost, then leftmost corner.
+    Pixels are connected by their sides, not by their corners. Rings contain only the corners of the outline. An outer
+    ring starts at its topmost corner, or at the leftmost of these.
     """
     area = np.pad(bitmap_area(bitmap), 1)
     parts, count = ndimage.label(area)
@@ -31,42 +31,43 @@ def outline(bitmap: Bitmap) -> list[Polygon]:
 
 
 def loops(y: Pixels, x: Pixels, rank: Pixels) -> list[list[tuple[int, int]]]:
-    """The closed outlines of an area, as x and y of their corners, topmost and leftmost first.
+    """Return the closed outlines of an area as x and y of their corners, sorted by their topmost, leftmost corner.
 
-    A corner is a lattice point around which 1 or 3 of the 4 pixels are inside. Where 2 pixels meet diagonally there are
-    two corners. In every row of the lattice the 1st and 2nd corner bound an edge, then the 3rd and 4th, and so on; in
-    every column too. So an outline goes from corner to corner along rows and columns in turn.
+    A corner is a lattice point around which 1 or 3 of the 4 pixels are inside. If 2 pixels touch diagonally, there are
+    two corners at one point. In every row of the lattice, and in every column, the 1st and 2nd corner are the ends of
+    an edge, then the 3rd and 4th, and so on. Thus an outline goes alternately along rows and columns.
 
     Args:
         y: The rows of the corners, in ascending order.
         x: Their columns, in ascending order within a row.
-        rank: Of two corners in one place, 0 for the one that comes first in its column.
+        rank: For two corners at one point, 0 for the one that comes first in its column and 1 for the other.
     """
     column_order = np.lexsort((rank, y, x))
-    upright = np.empty(len(x), np.intp)
-    upright[column_order] = column_order.reshape(-1, 2)[:, ::-1].ravel()
-    beside, xs, ys = upright.tolist(), x.tolist(), y.tolist()
-    seen = bytearray(len(xs))
-    found = []
+    vertical = np.empty(len(x), np.intp)
+    vertical[column_order] = column_order.reshape(-1, 2)[:, ::-1].ravel()
+    next_in_column, xs, ys = vertical.tolist(), x.tolist(), y.tolist()
+    done = bytearray(len(xs))
+    outlines = []
     for start in range(len(xs)):
         loop: list[tuple[int, int]] = []
         at = start
-        while not seen[at]:
+        while not done[at]:
             across = at ^ 1  # the other end of the edge along the row
-            seen[at] = seen[across] = 1
+            done[at] = done[across] = 1
             loop += [(xs[at], ys[at]), (xs[across], ys[across])]
-            at = beside[across]
+            at = next_in_column[across]
         if loop:
-            found.append(loop)
-    return found
+            outlines.append(loop)
+    return outlines
 
 
 def corners(area: Area) -> tuple[Pixels, Pixels, Pixels, Pixels]:
-    """The corners of an area, row by row, as (row, column, side, rank); both are those of the pixel below on the right.
+    """Return the corners of an area row by row as (row, column, side, rank).
 
-    Of two corners in one place the first (side 0) belongs to the edge on the left and the second (side 1) to the edge
-    on the right. If the upper left pixel is inside, the left edge goes on upwards; if the lower left pixel is inside,
-    it goes on downwards. So two pixels that touch only at a corner are not joined. ``rank`` is that of `loops`.
+    Row and column are those of the pixel below the corner on the right. For two corners at one point, the first (side
+    0) belongs to the edge on the left and the second (side 1) to the edge on the right. If the upper left pixel is
+    inside, the left edge continues upwards; if the lower left pixel is inside, it continues downwards. Thus two pixels
+    that touch only at a corner are not connected. ``rank`` is the argument of `loops`.
     """
     upper_left, upper_right, lower_left, lower_right = area[:-1, :-1], area[:-1, 1:], area[1:, :-1], area[1:, 1:]
     odd = upper_left ^ upper_right ^ lower_left ^ lower_right
@@ -80,9 +81,9 @@ def corners(area: Area) -> tuple[Pixels, Pixels, Pixels, Pixels]:
 
 
 def bridged(polygon: Polygon) -> tuple[Point, ...]:
-    """One ring for a polygon with its holes. A bridge of no width leads from the first point to each hole.
+    """Return one ring for a polygon with holes, with a line of width 0 from the first point to each hole and back.
 
-    The ring passes each bridge twice, so by the even-odd rule it covers the same pixels.
+    By the even-odd rule the ring covers the same pixels as the polygon, because it follows each line twice.
     """
     first, ring = polygon.ring[0], list(polygon.ring)
     for hole in polygon.holes:

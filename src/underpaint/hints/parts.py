@@ -1,4 +1,4 @@
-"""The parts that hints are made of, to say what a format holds of them and what it would lose."""
+"""The parts of which hints consist, to state what a format can store and what would be lost."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from enum import StrEnum
 from underpaint.hints.types import IGNORED, Bitmap, Box, Click, Hints, Polygon, Scribble, Shape
 
 PEN = Scribble("", ()).width
-"""The pen width of a scribble where a format does not state one."""
+"""The pen width of a scribble in formats that do not state one."""
 
 
 class Part(StrEnum):
-    """One kind of statement that a format holds or loses. The words are those of the documentation."""
+    """A kind of information that a format can store or not. The texts are those of the documentation."""
 
     CLICKS = "clicks"
     SCRIBBLES = "scribbles"
@@ -39,18 +39,18 @@ SHAPES: dict[type, Part] = {
     Polygon: Part.POLYGONS,
     Bitmap: Part.BITMAPS,
 }
-"""The part that each kind of shape belongs to."""
+"""The part to which each kind of shape belongs."""
 
 
 def part_of(shape: Shape) -> Part:
-    """The part that a shape belongs to. A region without a class is an ignored area."""
+    """Return the part to which a shape belongs. A region without a class is an ignored area."""
     return Part.IGNORED if shape.name == IGNORED else SHAPES[type(shape)]
 
 
 def parts(hints: Hints) -> Counter[Part]:
-    """How many statements of each part the hints of an image make. Parts that do not occur are left out.
+    """Count how often each part occurs in the hints of an image. Parts that do not occur are left out.
 
-    Holes are counted beside their polygon, and pen widths where they differ from `PEN`.
+    Holes are counted in addition to their polygon, and pen widths if they differ from `PEN`.
     """
     drawn = Counter(part_of(shape) for shape in hints.shapes)
     tags = hints.tags

@@ -1,9 +1,8 @@
 """Finds the pixels near a polyline, row by row.
 
-The time grows with the rows that it crosses, not with its width squared.
-
-The points within a radius of a segment are a convex shape: two discs and the band between them. So the shape covers one
-run of pixel centres in every row.
+The time grows with the number of rows that the line crosses, not with the square of its width. The points within a
+radius of a segment form a convex shape: two discs and the band between them. Such a shape covers one run of pixel
+centres in every row.
 """
 
 from __future__ import annotations
@@ -17,25 +16,25 @@ Numbers = npt.NDArray[np.float64]
 Pixels = npt.NDArray[np.intp]
 
 BLOCK = 1 << 18
-"""How many rows of segments are processed together, in 40 MB of temporary arrays."""
+"""Number of rows of segments that are processed together, with 40 MB of temporary arrays."""
 
 
 def row_blocks(first: Pixels, counts: Pixels) -> Iterator[tuple[Pixels, Pixels]]:
-    """Pairs (segment, row), in blocks of about `BLOCK`. Each segment crosses ``counts`` rows from ``first`` on."""
+    """Yield pairs (segment, row) in blocks of about `BLOCK`. Each segment crosses ``counts`` rows from ``first`` on."""
     ends = np.cumsum(counts)
     block = 0
     while block < len(counts):
-        stops = int(np.searchsorted(ends, (ends[block - 1] if block else 0) + BLOCK, side="right"))
-        chosen = slice(block, max(stops, block + 1))
+        stop = int(np.searchsorted(ends, (ends[block - 1] if block else 0) + BLOCK, side="right"))
+        chosen = slice(block, max(stop, block + 1))
         block = chosen.stop
         segment = np.repeat(np.arange(len(counts))[chosen], counts[chosen])
         yield segment, first[segment] + _count_up(counts[chosen])
 
 
 def near_polyline(points: Numbers, radius: float, size: tuple[int, int]) -> tuple[Pixels, Pixels]:
-    """Rows and columns of the pixels of an image (H, W) whose centres lie within ``radius`` of a polyline (P, 2).
+    """Return rows and columns of the pixels of an image (H, W) with a centre within ``radius`` of a polyline (P, 2).
 
-    A pixel may occur more than once. Memory grows with the pixels of the image and `BLOCK`, not with the points.
+    A pixel may occur more than once. The memory depends on the size of the image and on `BLOCK`, not on the points.
     """
     start, stop = (points, points) if len(points) == 1 else (points[:-1], points[1:])
     limit = np.array([size[1], size[0]])
@@ -55,13 +54,13 @@ def near_polyline(points: Numbers, radius: float, size: tuple[int, int]) -> tupl
 
 
 Runs = tuple[Pixels, Pixels, Pixels]
-"""Row, first column and the column after the last."""
+"""Row, first column, and the column after the last one."""
 
 
 def _marked(runs: Iterable[Runs], size: tuple[int, int]) -> tuple[Pixels, Pixels]:
-    """The pixels of many runs, each once.
+    """Return the pixels of many runs, each pixel once.
 
-    The ends of the runs are marked in an array whose sums count the runs over a pixel.
+    The ends of the runs are marked in an array whose cumulative sums are the number of runs over a pixel.
     """
     marks = np.zeros((size[0], size[1] + 1), np.int32)
     for row, first, last in runs:
@@ -82,14 +81,14 @@ def _whole(numbers: Numbers, limit: int) -> Pixels:
 
 
 def _count_up(counts: Pixels) -> Pixels:
-    """The numbers 0, 1, ... up to each count, one count after the other."""
+    """Return the numbers 0, 1, ... count - 1 for each count, one after the other."""
     return np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
 def _extent(start: Numbers, stop: Numbers, radius: float, y: Numbers) -> tuple[Numbers, Numbers]:
-    """The least and the greatest x at height y within ``radius`` of segments.
+    """Return the smallest and the largest x at height y within ``radius`` of segments.
 
-    There is none where the first is greater.
+    If there is no such x, the first is larger than the second.
     """
     step = stop - start
     across = np.stack([-step[:, 1], step[:, 0]], axis=1)

@@ -1,10 +1,10 @@
-"""Turns shapes into pixels by one rule that every part of the package shares.
+"""Turns shapes into pixels. All parts of the package use this rule.
 
 The pixel in column c and row r has its centre at (c + 0.5, r + 0.5). A click labels the pixel that contains it. A
-scribble labels every pixel whose centre lies within half its pen width of the polyline, and always the pixels that
-contain its points. A box covers every pixel whose centre it contains. A polygon covers every pixel whose centre lies
-inside it by the even-odd rule, its ring and holes together. A bitmap covers its pixels. Pixels on which strokes of
-different classes meet are contradictory and stay unknown. A region lies above the regions before it.
+scribble labels every pixel whose centre is within half the pen width of the polyline, and always the pixels that
+contain its points. A box covers every pixel whose centre it contains. A polygon covers every pixel whose centre is
+inside by the even-odd rule, applied to its ring and holes together. A bitmap covers its pixels. Pixels that strokes of
+different classes label are contradictory and remain unknown. A region is above the regions before it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from underpaint.hints.types import Bitmap, Polygon, Region
 from underpaint.hints.types import Point as Vertex
 
 UNKNOWN = VOID
-"""The value of a pixel in a seed map that no hint labels. Unknown is never background."""
+"""The value of a pixel without a hint in a seed map. Unknown never means background."""
 
 Points = npt.NDArray[np.float64]
 Pixels = npt.NDArray[np.intp]
@@ -30,12 +30,12 @@ Window = tuple[slice, slice]
 
 
 def stroke_pixels(points: Points, width: float, size: tuple[int, int]) -> tuple[Pixels, Pixels]:
-    """The rows and columns of the pixels that a stroke labels.
+    """Return the rows and columns of the pixels that a stroke labels.
 
     Args:
-        points: (P, 2) x and y of the polyline's vertices; one vertex is a dot.
+        points: (P, 2) x and y of the vertices of the polyline; one vertex is a dot.
         width: The pen width in pixels; 0 labels only the pixels that contain a vertex.
-        size: (H, W) of the image; what lies outside is cut off.
+        size: (H, W) of the image; pixels outside are left out.
     """
     vertices = np.floor(points)
     vertices = vertices[((vertices >= 0) & (vertices < [size[1], size[0]])).all(axis=1)].astype(np.intp)
@@ -44,41 +44,41 @@ def stroke_pixels(points: Points, width: float, size: tuple[int, int]) -> tuple[
 
 
 def box_slices(box: npt.NDArray[np.float64], size: tuple[int, int]) -> tuple[slice, slice]:
-    """The row and column slices of the pixels whose centres lie in the box (x0, y0, x1, y1), cut to the image."""
+    """Return the row and column slices of the pixels of the image whose centres are in the box (x0, y0, x1, y1)."""
     x0, y0, x1, y1 = np.ceil(box - 0.5).astype(int)
     rows = slice(max(y0, 0), max(min(y1, size[0]), 0))
     return rows, slice(max(x0, 0), max(min(x1, size[1]), 0))
 
 
 def paint_seeds(strokes: Iterable[tuple[int, Points, float]], size: tuple[int, int], seeds: Mask | None = None) -> Mask:
-    """The seed map (H, W) uint8 of clicks and scribbles: a class index, or `UNKNOWN`.
+    """Return the seed map (H, W) uint8 of clicks and scribbles: a class index, or `UNKNOWN`.
 
     Args:
         strokes: Triples of class index, (P, 2) points and pen width; a click is a stroke of one point and width 0.
         size: (H, W).
-        seeds: A map to paint on, changed in place, such as the labels of a partial mask.
+        seeds: A map that is changed in place, such as the labels of a partial mask; None starts an empty one.
     """
     if seeds is None:
         seeds = np.full(size, UNKNOWN, np.uint8)
-    clashing = np.zeros(size, bool)
+    contradictory = np.zeros(size, bool)
     for label, points, width in strokes:
         rows, columns = stroke_pixels(points, width, size)
-        held = seeds[rows, columns]
-        clash = (held != UNKNOWN) & (held != label)
-        clashing[rows[clash], columns[clash]] = True
+        before = seeds[rows, columns]
+        differs = (before != UNKNOWN) & (before != label)
+        contradictory[rows[differs], columns[differs]] = True
         seeds[rows, columns] = label
-    seeds[clashing] = UNKNOWN
+    seeds[contradictory] = UNKNOWN
     return seeds
 
 
 def paint_regions(regions: Iterable[tuple[int, Region]], size: tuple[int, int], labels: Mask | None = None) -> Mask:
-    """The label map (H, W) uint8 of filled areas: the class of the last region that covers a pixel, or `UNKNOWN`.
+    """Return the label map (H, W) uint8 of filled areas: the class of the topmost region of a pixel, or `UNKNOWN`.
 
     Args:
-        regions: Pairs of class index and region, from the lowest to the topmost. What lies outside the image is cut
-            off. A region with the index `UNKNOWN` takes away what lies below it.
+        regions: Pairs of class index and region, from the lowest to the topmost. Pixels outside the image are left out.
+            A region with the index `UNKNOWN` removes the labels below it.
         size: (H, W).
-        labels: A map to paint on, changed in place, such as the labels of a mask file.
+        labels: A map that is changed in place, such as the labels of a mask file; None starts an empty one.
     """
     if labels is None:
         labels = np.full(size, UNKNOWN, np.uint8)
@@ -89,16 +89,16 @@ def paint_regions(regions: Iterable[tuple[int, Region]], size: tuple[int, int], 
 
 
 def numbered(regions: Iterable[Region], classes: ClassTable, where: object = None) -> list[tuple[int, Region]]:
-    """The regions with the indices of their classes, as `paint_regions` takes them; `UNKNOWN` for ignored regions.
+    """Return the regions with the indices of their classes for `paint_regions`; `UNKNOWN` for ignored regions.
 
     Raises:
-        HintError: a class that the table lacks.
+        HintError: A class is not in the table.
     """
     return [(classes.index(one.name, where), one) for one in regions]
 
 
 def covered_by(regions: Iterable[Region], size: tuple[int, int]) -> Area:
-    """(H, W) bool: the pixels that any of the regions covers."""
+    """Return (H, W) bool, the pixels that at least one of the regions covers."""
     covered = np.zeros(size, bool)
     for region in regions:
         window, inside = region_area(region, size)
@@ -107,7 +107,7 @@ def covered_by(regions: Iterable[Region], size: tuple[int, int]) -> Area:
 
 
 def region_area(region: Region, size: tuple[int, int]) -> tuple[Window, Area]:
-    """The row and column slices of an image (H, W) that hold a region, and which of their pixels the region covers."""
+    """Return row and column slices of an image (H, W) around a region, and the pixels in them that it covers."""
     if isinstance(region, Polygon):
         return _polygon_area([region.ring, *region.holes], size)
     rows = slice(min(max(region.y, 0), size[0]), min(max(region.y + region.height, 0), size[0]))
@@ -118,19 +118,19 @@ def region_area(region: Region, size: tuple[int, int]) -> tuple[Window, Area]:
 
 
 def bitmap_area(bitmap: Bitmap) -> Area:
-    """(height, width) bool: the pixels of a bitmap in its own rectangle."""
+    """Return (height, width) bool, the pixels of a bitmap in its own rectangle."""
     values = np.arange(len(bitmap.runs)) % 2 == 1
     return np.repeat(values, bitmap.runs).reshape(bitmap.height, bitmap.width)
 
 
 def bitmap_of(name: str, area: Area, *, x: int = 0, y: int = 0) -> Bitmap | None:
-    """The bitmap of the True pixels of ``area`` (H, W), cut to the smallest rectangle; None where there are none.
+    """Return the bitmap of the True pixels of ``area`` in the smallest rectangle; None if there are none.
 
     Args:
         name: The class.
         area: (H, W) bool.
-        x: The column in the image of the area's leftmost pixels.
-        y: The row in the image of the area's topmost pixels.
+        x: The column of the image at which ``area`` starts.
+        y: The row of the image at which ``area`` starts.
     """
     rows, columns = np.flatnonzero(area.any(axis=1)), np.flatnonzero(area.any(axis=0))
     if len(rows) == 0:
@@ -141,14 +141,14 @@ def bitmap_of(name: str, area: Area, *, x: int = 0, y: int = 0) -> Bitmap | None
 
 
 def runs_of(values: Area) -> npt.NDArray[np.int64]:
-    """The lengths of the runs of a flat bool array, False first (of length 0 where the array starts with True)."""
+    """Return the lengths of the runs of a flat bool array, False first (length 0 if the array starts with True)."""
     edges = np.flatnonzero(np.diff(values)) + 1
     runs = np.diff(np.concatenate([[0], edges, [len(values)]]))
     return np.concatenate([[0], runs]) if len(values) and values[0] else runs
 
 
 def _polygon_area(rings: Sequence[Sequence[Vertex]], size: tuple[int, int]) -> tuple[Window, Area]:
-    """Even-odd fill. Where an edge crosses a row of centres, inside and outside swap for all centres to its right."""
+    """Fill by the even-odd rule: each edge swaps inside and outside for all centres of its row on its right."""
     start = np.array([point for ring in rings for point in ring], np.float64).reshape(-1, 2)
     stop = np.array([point for ring in rings for point in (*ring[1:], *ring[:1])], np.float64).reshape(-1, 2)
     if len(start) == 0:
@@ -158,19 +158,18 @@ def _polygon_area(rings: Sequence[Sequence[Vertex]], size: tuple[int, int]) -> t
     right, bottom = np.ceil(corners[1]).astype(int).tolist()
     turned = np.zeros((bottom - top) * (right - left + 1), np.uint8)
     for row, across in _crossings(start, stop, top, bottom):
-        # The first centre c + 0.5 >= across; those beyond the window fall into its last, spare column.
+        # The first centre c + 0.5 >= across; crossings on the right of the window are put into an extra column.
         column = np.clip(np.ceil(across - 0.5), left, right).astype(np.intp) - left
-        np.add.at(
-            turned, row * (right - left + 1) + column, np.uint8(1)
-        )  # only even or odd counts, which an overflow does not change
+        # An overflow does no harm, because only the lowest bit of the count is used.
+        np.add.at(turned, row * (right - left + 1) + column, np.uint8(1))
     inside = np.bitwise_xor.accumulate((turned & 1).reshape(bottom - top, right - left + 1), axis=1)[:, :-1]
     return (slice(top, bottom), slice(left, right)), inside.astype(bool)
 
 
 def _crossings(start: Points, stop: Points, top: int, bottom: int) -> Iterator[tuple[Pixels, Points]]:
-    """The rows (from ``top`` on) and x where edges cross the centres of the rows, block by block.
+    """Yield the rows (counted from ``top``) and the x at which edges cross the centres of rows, block by block.
 
-    An edge crosses the centres y with min(y0, y1) <= y < max(y0, y1), so that a vertex on a centre counts once.
+    An edge crosses the centres y with min(y0, y1) <= y < max(y0, y1), so that a vertex on a centre is counted once.
     """
     first = np.ceil(np.clip(np.minimum(start, stop)[:, 1], top, bottom) - 0.5).astype(np.intp)
     counts = np.ceil(np.clip(np.maximum(start, stop)[:, 1], top, bottom) - 0.5).astype(np.intp) - first
@@ -180,7 +179,7 @@ def _crossings(start: Points, stop: Points, top: int, bottom: int) -> Iterator[t
 
 
 def region_pixels(region: Region) -> int:
-    """The number of pixels of a region. For a polygon this is its area, which differs by some pixels on its border."""
+    """Return the number of pixels of a region. For a polygon it is the area, which differs by some border pixels."""
     if not isinstance(region, Polygon):
         return sum(region.runs[1::2])
     outer, *holes = (_ring_area(np.array(ring)) for ring in (region.ring, *region.holes))
@@ -188,6 +187,6 @@ def region_pixels(region: Region) -> int:
 
 
 def _ring_area(ring: npt.NDArray[np.float64]) -> float:
-    """The area by the shoelace formula, computed from the first point so that the terms which close the ring are 0."""
+    """Return the area by the shoelace formula, relative to the first point, so that the closing terms are 0."""
     x, y = (ring - ring[0]).T
     return abs(float(x[:-1] @ y[1:] - x[1:] @ y[:-1])) / 2

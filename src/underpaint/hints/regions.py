@@ -1,4 +1,4 @@
-"""Connected regions of a mask with their outlines, found band by band: memory never holds the whole mask."""
+"""Connected regions of a mask with their outlines, found in bands of rows, so that the mask need not fit in memory."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from underpaint.imagefiles.readers.base import library
 Labels = NDArray[np.uint8]
 Numbers = NDArray[np.int32]
 Ring = NDArray[np.int64] | NDArray[np.float64]
-"""(N, 2) x and y of corners; the last one is joined to the first."""
+"""(N, 2) x and y of the corners of a closed ring."""
 
 BAND = 256
-"""Rows of a mask that are looked at together."""
+"""Number of rows of a mask that are processed together."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class Region:
 
     Args:
         label: Index of the class.
-        pixels: How many it has, with the holes that were filled.
-        parts: The rings of each part whose pixels touch at sides: the outer ring, then those of the holes. Empty if
-            outlines are not wanted.
+        pixels: Number of pixels, including those of filled holes.
+        parts: The rings of each part whose pixels touch at sides: the outer ring, then those of the holes. Empty if no
+            outlines were requested.
     """
 
     label: int
@@ -48,7 +48,7 @@ class Region:
         return int(left), int(top), int(right), int(bottom)
 
     def simplified(self, tolerance: float) -> Region:
-        """The same with rings that lie at most ``tolerance`` pixels away (Douglas and Peucker, 1973)."""
+        """Return the region with rings of fewer points, at most ``tolerance`` pixels away (Douglas, Peucker, 1973)."""
         shapely = library("shapely", "geo", Path("polygons"), "a simplified polygon")
         parts = []
         for rings in self.parts:
@@ -57,7 +57,7 @@ class Region:
         return replace(self, parts=tuple(parts))
 
     def polygons(self, name: str) -> tuple[Polygon, ...]:
-        """One polygon for each part."""
+        """Return one polygon for each part."""
         return tuple(Polygon(name, _points(rings[0]), tuple(map(_points, rings[1:]))) for rings in self.parts)
 
 
@@ -66,7 +66,7 @@ def _points(ring: Ring) -> tuple[Point, ...]:
 
 
 def bands(labels: Labels | Mapped) -> Iterator[Labels]:
-    """A mask (H, W) in bands of rows."""
+    """Yield a mask (H, W) in bands of `BAND` rows."""
     for top in range(0, labels.shape[0], BAND):
         yield labels[top : top + BAND]
 
@@ -80,38 +80,33 @@ def regions(
     fill: int = 0,
     simplify: float = 0.0,
 ) -> Iterator[Region]:
-    """The connected regions of a mask, each as soon as it is complete.
+    """Yield the connected regions of a mask, each as soon as it is complete.
 
-    Memory holds a band, and the corners of the regions that go on below it.
+    The memory holds one band and the corners of the regions that continue below it.
 
     Args:
-        parts: Bands of the mask from top to bottom, (h, W) uint8 class indices each.
-        wanted: Classes whose regions are wanted.
-        outlined: Those of them whose outlines are wanted as well.
+        parts: Bands of the mask from top to bottom, each (h, W) uint8 class indices.
+        wanted: The classes whose regions are returned.
+        outlined: The classes among them whose regions get outlines.
         least: Regions of fewer pixels are left out.
-        fill: Holes of at most so many pixels are filled, if outlines are wanted. A hole in which a part of the same
-            region lies, which touches it at a corner, is not.
-        simplify: Pixels by which outlines may differ from the edges of the pixels; 0 follows them, so that outlines
-            enclose the same pixels. Simplified ones may touch each other.
+        fill: Holes of at most this number of pixels are filled in regions with outlines, except if the hole contains
+            another part of the region that touches it at a corner.
+        simplify: Largest distance in pixels of simplified outlines from the exact ones; 0 gives the exact outlines.
+            Simplified outlines may touch each other.
 
     Raises:
-        DataError: simplified outlines without the extra ``geo``.
+        DataError: Simplified outlines are requested, but the extra ``geo`` is not installed.
     """
     outlined = frozenset(outlined)
     tracers = [_Tracer(label, outlined=label in outlined, fill=fill) for label in sorted({*wanted})]
-    found = chain((one for part in parts for tracer in tracers for one in tracer.add(part)), _ends(tracers))
-    for one in found:
-        if one.pixels >= least:
-            yield one.simplified(simplify) if simplify and one.parts else one
-
-
-def _ends(tracers: Iterable[_Tracer]) -> Iterator[Region]:
-    for tracer in tracers:
-        yield from tracer.end()
+    complete = (region for part in parts for tracer in tracers for region in tracer.add(part))
+    for region in chain(complete, (region for tracer in tracers for region in tracer.end())):
+        if region.pixels >= least:
+            yield region.simplified(simplify) if simplify and region.parts else region
 
 
 class _Union:
-    """Disjoint sets of numbers, of which the least stands for its set."""
+    """Disjoint sets of numbers; the smallest number of a set represents it."""
 
     def __init__(self) -> None:
         self._above: dict[int, int] = {}
@@ -125,7 +120,7 @@ class _Union:
         return top
 
     def join(self, one: int, other: int) -> tuple[int, int]:
-        """Join two sets; returns the number that stands for both, and the one that does no longer."""
+        """Join two sets. Return the number that represents both, and the one that no longer represents a set."""
         low, high = sorted((self.root(one), self.root(other)))
         if low != high:
             self._above[high] = low
@@ -138,20 +133,20 @@ class _Union:
 
 @dataclass
 class _Open:
-    """A region of which rows may follow: its pixels, its parts in bands, and its corners with the part of each."""
+    """A region that may continue in the next rows: its pixels, the numbers of its parts, and its corners."""
 
     pixels: int = 0
     numbers: list[int] = field(default_factory=list)
     corners: list[NDArray[np.int32]] = field(default_factory=list)
 
-    def take(self, other: _Open) -> None:
+    def add(self, other: _Open) -> None:
         self.pixels += other.pixels
         self.numbers += other.numbers
         self.corners += other.corners
 
 
 class _Tracer:
-    """The regions of one class. Each part of a band that touches at sides has a number of its own."""
+    """Finds the regions of one class. Each part of a band whose pixels touch at sides has its own number."""
 
     def __init__(self, label: int, *, outlined: bool, fill: int) -> None:
         self._label, self._outlined, self._fill = label, outlined, fill
@@ -161,7 +156,7 @@ class _Tracer:
         self._open: dict[int, _Open] = {}
 
     def add(self, band: Labels) -> Iterator[Region]:
-        """Take in the next rows; yields the regions that ended above their last row."""
+        """Add the next rows, and yield the regions that end above the last of them."""
         inside = band == self._label
         if not self._open and not inside.any():
             self._above, self._top = np.zeros(band.shape[1], np.int32), self._top + len(band)
@@ -179,13 +174,13 @@ class _Tracer:
         yield from self._ended(frozenset(map(self._corners.root, np.unique(last[last > 0]).tolist())))
 
     def end(self) -> Iterator[Region]:
-        """The regions that reach the last row."""
+        """Yield the regions that reach the last row."""
         if self._above is not None and self._open:
             self._trace(np.stack([self._above, np.zeros_like(self._above)]))
         yield from self._ended(frozenset())
 
     def _trace(self, numbers: Numbers) -> None:
-        """Join what touches in these rows, of which the first was seen before, and keep their corners."""
+        """Join the parts that touch in these rows, and store their corners. The first row is the last one of before."""
         first, second = numbers[0], numbers[1]
         for one, other in _touching(first, second):
             self._sides.join(one, other)
@@ -206,39 +201,39 @@ class _Tracer:
         right = np.where(padded[row - 1, column] > 0, padded[row - 1, column], padded[row, column])
         number = np.where((side == 0) & (left > 0), left, right)
         # The first row is the last one of the band above, and column 1 of the padded rows is column 0 of the mask.
-        made = np.stack([number, row - 1 + self._top, column - 1, side, rank]).astype(np.int32)
+        found = np.stack([number, row - 1 + self._top, column - 1, side, rank]).astype(np.int32)
         order = np.argsort(number, kind="stable")
-        made, number = made[:, order], number[order]
+        found, number = found[:, order], number[order]
         starts = np.flatnonzero(np.diff(number, prepend=-1))
-        for one, some in zip(number[starts].tolist(), np.split(made, starts[1:], axis=1), strict=True):
-            self._open[self._corners.root(one)].corners.append(some)
+        for part, its_corners in zip(number[starts].tolist(), np.split(found, starts[1:], axis=1), strict=True):
+            self._open[self._corners.root(part)].corners.append(its_corners)
 
     def _join(self, one: int, other: int) -> None:
         low, high = self._corners.join(one, other)
         if low != high:
-            self._open[low].take(self._open.pop(high))
+            self._open[low].add(self._open.pop(high))
 
-    def _ended(self, open_still: frozenset[int]) -> Iterator[Region]:
-        for number in sorted(self._open.keys() - open_still):
-            one = self._open.pop(number)
-            yield self._outlines(one) if self._outlined else Region(self._label, one.pixels)
-            self._corners.forget(one.numbers)
-            self._sides.forget(one.numbers)
+    def _ended(self, continuing: frozenset[int]) -> Iterator[Region]:
+        for number in sorted(self._open.keys() - continuing):
+            region = self._open.pop(number)
+            yield self._outlines(region) if self._outlined else Region(self._label, region.pixels)
+            self._corners.forget(region.numbers)
+            self._sides.forget(region.numbers)
 
-    def _outlines(self, one: _Open) -> Region:
-        number, y, x, side, rank = np.concatenate(one.corners, axis=1)
+    def _outlines(self, region: _Open) -> Region:
+        number, y, x, side, rank = np.concatenate(region.corners, axis=1)
         names, inverse = np.unique(number, return_inverse=True)
         part = np.array([self._sides.root(int(name)) for name in names])[inverse]
         order = np.lexsort((side, x, y, part))
         part, y, x, rank = part[order], y[order], x[order], rank[order]
         starts = np.flatnonzero(np.diff(part, prepend=-1))
         traced = [
-            [np.array(loop, np.int64) for loop in loops(*some)]
-            for some in zip(*(np.split(values, starts[1:]) for values in (y, x, rank)), strict=True)
+            [np.array(loop, np.int64) for loop in loops(*of_part)]
+            for of_part in zip(*(np.split(values, starts[1:]) for values in (y, x, rank)), strict=True)
         ]
-        pixels, parts = one.pixels, []
+        pixels, parts = region.pixels, []
         for rings in traced:
-            kept = [rings[0]]  # the first corner of a part is one of its outer ring
+            kept = [rings[0]]  # the first corner of a part belongs to its outer ring
             for hole in rings[1:]:
                 size = _area(hole)
                 if size <= self._fill and not any(_within(other[0], hole) for other in traced if other is not rings):
@@ -250,17 +245,17 @@ class _Tracer:
 
 
 def _touching(one: Numbers, other: Numbers) -> list[tuple[int, int]]:
-    """The pairs of different numbers that lie at one place of both arrays; 0 is none."""
+    """Return the pairs of different numbers at the same positions of two arrays, without the number 0."""
     both = (one > 0) & (other > 0) & (one != other)
     return [(int(a), int(b)) for a, b in np.unique(np.stack([one[both], other[both]], axis=1), axis=0)]
 
 
 def _area(ring: Ring) -> int:
-    """Pixels that a ring encloses, by the shoelace formula."""
+    """Return the number of pixels inside a ring, by the shoelace formula."""
     x, y = ring.T
     return abs(int(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))) // 2
 
 
 def _within(one: Ring, other: Ring) -> bool:
-    """Whether the rectangle of a ring lies in that of another."""
+    """Whether the rectangle around a ring is inside the rectangle around another."""
     return bool((one.min(0) >= other.min(0)).all() and (one.max(0) <= other.max(0)).all())

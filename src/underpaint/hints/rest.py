@@ -1,7 +1,4 @@
-"""Fills what no annotation covers, where a person says that it is of one class.
-
-Nothing else turns unknown into a class.
-"""
+"""Gives all pixels without an annotation one class, if the user says so. Nothing else turns unknown into a class."""
 
 from __future__ import annotations
 
@@ -16,21 +13,20 @@ from underpaint.hints.types import Hints, Kind, Polygon, Region
 
 
 def fill_rest(hints: Hints, rest: str, classes: ClassTable) -> Hints:
-    """The hints of an image, with everything that no annotation covers stated to be of the class ``rest``.
+    """Return the hints of an image, in which all pixels without an annotation have the class ``rest``.
 
-    Where areas are drawn, a region below them covers every pixel outside areas, boxes and strokes. Where only boxes are
-    drawn and ``rest`` is the background, the boxes are said to be complete, so that only background is possible outside
-    them. Ignored areas stay unknown. Other images are not changed: one click does not make the rest of an image known,
-    a label file says itself which pixels it leaves open, and shapes that were left out without a known place may lie
-    anywhere.
+    If the image has areas, a region below them covers every pixel outside areas, boxes and strokes. If it has only
+    boxes and ``rest`` is the background, the boxes are declared complete, so that only background is possible outside
+    them. Ignored areas remain unknown. Other images are not changed: a click does not say that the rest is known, a
+    label file states its unknown pixels itself, and shapes that were left out without a known place may be anywhere.
 
     Args:
-        hints: Hints with the size of the image. Without the size they are not changed.
+        hints: Hints with the size of the image. Without a size they are not changed.
         rest: The name of the class.
         classes: The class table.
 
     Raises:
-        HintError: the table has no such class.
+        HintError: The table has no such class.
     """
     (index,) = classes.indices([rest], "--rest")
     if hints.size is None or hints.mask is not None or hints.unplaced:
@@ -45,28 +41,25 @@ def fill_rest(hints: Hints, rest: str, classes: ClassTable) -> Hints:
 
 
 def fill_all(hints: Mapping[str, Hints], rest: str, classes: ClassTable) -> tuple[dict[str, Hints], list[str]]:
-    """Apply `fill_rest` to every image. The lines say how many images it changed, and how many it must not change.
+    """Apply `fill_rest` to every image. Also return lines with the numbers of changed and of unchangeable images.
 
     Raises:
-        HintError: the table has no such class.
+        HintError: The table has no such class.
     """
-    found = {name: fill_rest(one, rest, classes) for name, one in hints.items()}
-    changed = sum(found[name] != one for name, one in hints.items())
-    open_still = sum(bool(one.unplaced) for one in hints.values())
-    lines = [f"{changed} images: what no annotation covers is {rest!r}"]
-    if open_still:
-        lines.append(f"{open_still} images: {OPEN}")
-    return found, lines
+    filled = {name: fill_rest(one, rest, classes) for name, one in hints.items()}
+    changed = sum(filled[name] != one for name, one in hints.items())
+    unplaced = sum(bool(one.unplaced) for one in hints.values())
+    lines = [f"{changed} images: all pixels without an annotation are {rest!r}"]
+    if unplaced:
+        lines.append(f"{unplaced} images: {UNPLACED}")
+    return filled, lines
 
 
-OPEN = "what no annotation covers stays unknown, since shapes were left out and nobody knows where they lay"
+UNPLACED = "pixels without an annotation stay unknown, because shapes with an unknown place were left out"
 
 
 def _below(hints: Hints, rest: str, size: tuple[int, int]) -> Region | None:
-    """A region of the pixels that nothing else covers.
-
-    Below areas alone it is the whole image, since they lie above it.
-    """
+    """Return a region of the pixels that nothing covers. If there are only areas, it is the whole image below them."""
     covered = np.zeros(size, bool)
     for box in hints.boxes:
         covered[box_slices(np.array([box.x0, box.y0, box.x1, box.y1]), size)] = True

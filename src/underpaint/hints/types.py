@@ -1,4 +1,4 @@
-"""Hints as geometry: what a person or a tool said of an image, with class names and in pixel coordinates.
+"""Hints as geometry: the annotations of an image by a person or a tool, with class names and in pixel coordinates.
 
 Coordinates are continuous: x to the right, y down. The pixel in column c and row r covers [c, c+1) x [r, r+1), so a
 click in the middle of the top-left pixel is (0.5, 0.5). Images are upright: EXIF orientation has been applied.
@@ -17,7 +17,7 @@ Point = tuple[float, float]
 
 
 class Kind(StrEnum):
-    """The kinds of hints, from the most to the least expensive."""
+    """The kinds of hints, from the one that takes an annotator the most time to the one that takes the least."""
 
     MASK = "masks"
     SCRIBBLE = "scribbles"
@@ -37,7 +37,7 @@ class Click:
 
 @dataclass(frozen=True)
 class Scribble:
-    """An open polyline drawn with a pen ``width`` pixels wide; one point is a dot."""
+    """An open polyline, drawn with a pen that is ``width`` pixels wide; one point is a dot."""
 
     name: str
     points: tuple[Point, ...]
@@ -46,7 +46,7 @@ class Scribble:
 
 @dataclass(frozen=True)
 class Box:
-    """An axis-parallel box, half open: pixels with x0 <= column < x1 and y0 <= row < y1 for whole numbers."""
+    """An axis-parallel box, half open: for integers, the pixels with x0 <= column < x1 and y0 <= row < y1."""
 
     name: str
     x0: float
@@ -56,13 +56,13 @@ class Box:
 
     @property
     def area(self) -> float:
-        """Width times height in pixels, 0 for an empty box."""
+        """Width times height in square pixels, 0 for an empty box."""
         return max(0.0, self.x1 - self.x0) * max(0.0, self.y1 - self.y0)
 
 
 @dataclass(frozen=True)
 class Polygon:
-    """A filled area: a ring of points, and the rings of its holes. The last point of a ring is joined to the first."""
+    """A filled area: a closed ring of points, and the closed rings of its holes. The first point is not repeated."""
 
     name: str
     ring: tuple[Point, ...]
@@ -71,9 +71,10 @@ class Polygon:
 
 @dataclass(frozen=True)
 class Bitmap:
-    """A filled area as pixels of a rectangle, ``width`` x ``height``, whose top-left pixel lies in column x and row y.
+    """A filled area as pixels of a rectangle ``width`` x ``height``, whose top-left pixel is in column x and row y.
 
-    ``runs`` are lengths, row by row, of pixels outside and inside in turn, outside first. They sum to width * height.
+    ``runs`` are the alternating numbers of pixels outside and inside, row by row, outside first. Their sum is
+    width * height.
     """
 
     name: str
@@ -85,29 +86,29 @@ class Bitmap:
 
 
 Region = Polygon | Bitmap
-"""Every pixel of a region is of its class. Regions say nothing of the pixels outside them."""
+"""A filled area. All its pixels have its class, and it states nothing about pixels outside."""
 
 Shape = Click | Scribble | Box | Region
-"""One thing that was drawn on an image, with the name of its class."""
+"""A shape that was drawn on an image, with the name of its class."""
 
-_PLACES: dict[type, int] = {Click: 0, Scribble: 1, Box: 2, Polygon: 3, Bitmap: 3}
-"""The place of each kind in `Hints.shapes`."""
+_ORDER: dict[type, int] = {Click: 0, Scribble: 1, Box: 2, Polygon: 3, Bitmap: 3}
+"""The order of the kinds in `Hints.shapes`."""
 
 
-def _place(shape: Shape) -> int:
-    return _PLACES[type(shape)]
+def _order(shape: Shape) -> int:
+    return _ORDER[type(shape)]
 
 
 IGNORED = classes.IGNORED
-"""The name of a region whose pixels are unknown, so that it takes away what lies below it. No class has this name."""
+"""The name of a region with unknown pixels, which removes the labels below it. No class has this name."""
 
 
 @dataclass(frozen=True)
 class Tags:
-    """The classes that an image shows. A class in neither set is unknown.
+    """The classes that an image shows. Nothing is known about a class in neither set.
 
-    The classes in ``present`` occur at least once, those in ``absent`` nowhere. The background may stand in either set,
-    and is a candidate wherever it is not absent.
+    The classes in ``present`` occur in the image, those in ``absent`` do not. The background may be in either set. It
+    is a candidate of every pixel unless it is absent.
     """
 
     present: frozenset[str] = frozenset()
@@ -115,30 +116,29 @@ class Tags:
 
     @classmethod
     def complete(cls, present: frozenset[str], every: tuple[str, ...]) -> Tags:
-        """Tags for which all classes are known: those in ``present`` occur, the rest of ``every`` do not."""
+        """Return tags in which all classes are known: those in ``present`` occur, the others of ``every`` do not."""
         return cls(present, frozenset(every) - present)
 
 
 @dataclass(frozen=True)
 class Hints:
-    """Everything that was said of one image.
+    """All hints of one image.
 
     Args:
         image: The name of the image in the data set, without suffix, with '/' between folders.
-        size: (height, width) of the upright image where known. Another size than the image's is an error, and nothing
-            is ever resized to fit.
-        shapes: What was drawn. Clicks come first, then scribbles, boxes and regions, each kind in the order of drawing.
-            A later region lies above an earlier one, and strokes lie above all regions. `Hints` put the shapes into
-            this order, so that two that say the same are equal. A region named `IGNORED` makes its pixels unknown.
-        boxed: Classes of which every instance has a box here, so that they do not occur outside their boxes.
-        tags: What is known of the image as a whole, or None.
-        mask: The path of a label file relative to the data set's folder, or None. Its void pixels (255) stay unknown
-            unless other hints label them.
-        source: Who or what made the hints.
-        seconds: The seconds that a person needed, where known.
-        unplaced: How many shapes were left out without a known place. What no annotation covers may belong to them.
-        numbering: What the numbers in the label file stand for; None for those of the data set's class table.
-        strokes: The label file labels a small share of the pixels, as painted strokes do, and counts as scribbles.
+        size: (height, width) of the upright image, if known. It must be the size of the image; hints are never resized.
+        shapes: The shapes that were drawn: clicks first, then scribbles, boxes and regions, each kind in the order of
+            drawing. A later region is above an earlier one, and strokes are above all regions. The constructor sorts
+            the shapes in this way. A region named `IGNORED` makes its pixels unknown.
+        boxed: Classes all of whose objects have a box, so that they do not occur outside their boxes.
+        tags: The tags of the whole image, or None.
+        mask: The path of a label file relative to the folder of the data set, or None. Its void pixels (255) remain
+            unknown unless other hints label them.
+        source: The person or tool that made the hints.
+        seconds: The time that a person needed in seconds, if known.
+        unplaced: Number of shapes that were left out without a known place. They may be anywhere in the image.
+        numbering: The meanings of the numbers in the label file; None for those of the class table of the data set.
+        strokes: Whether the label file labels only a small part of the pixels, so that it counts as scribbles.
     """
 
     image: str
@@ -154,7 +154,7 @@ class Hints:
     strokes: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "shapes", tuple(sorted(self.shapes, key=_place)))
+        object.__setattr__(self, "shapes", tuple(sorted(self.shapes, key=_order)))
 
     @property
     def clicks(self) -> tuple[Click, ...]:
@@ -173,11 +173,11 @@ class Hints:
 
     @property
     def regions(self) -> tuple[Region, ...]:
-        """The filled areas, ignored ones among them, the lowest first."""
+        """The filled areas including the ignored ones, the lowest first."""
         return tuple(shape for shape in self.shapes if isinstance(shape, Polygon | Bitmap))
 
     def kinds(self) -> frozenset[Kind]:
-        """The kinds of hints that this image carries."""
+        """Return the kinds of hints that this image has."""
         present = {
             Kind.MASK: (self.mask is not None and not self.strokes) or any(r.name != IGNORED for r in self.regions),
             Kind.SCRIBBLE: bool(self.scribbles) or (self.mask is not None and self.strokes),
@@ -187,20 +187,20 @@ class Hints:
         }
         return frozenset(kind for kind, here in present.items() if here)
 
-    def says(self) -> bool:
-        """Whether anything is said of the image, even if only that a part of it is unknown."""
+    def states_anything(self) -> bool:
+        """Whether there is any information about the image, even if only that a part of it is unknown."""
         return bool(self.kinds() or self.regions or self.unplaced)
 
     def drawn(self) -> list[str]:
-        """The class of every shape, in the order of `shapes`; ignored regions have none."""
+        """Return the class of every shape in the order of `shapes`, without ignored regions."""
         return [shape.name for shape in self.shapes if shape.name != IGNORED]
 
     def ignored(self) -> tuple[Region, ...]:
-        """The regions whose pixels are unknown."""
+        """Return the regions whose pixels are unknown."""
         return tuple(region for region in self.regions if region.name == IGNORED)
 
     def names(self) -> Iterator[str]:
-        """Every class name that is mentioned, with repeats, in a fixed order."""
+        """Yield every class name that occurs in the hints, with repetitions, in a fixed order."""
         yield from self.drawn()
         yield from sorted(self.boxed)
         if self.tags is not None:

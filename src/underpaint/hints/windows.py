@@ -1,4 +1,4 @@
-"""Hints of a window of an image: a crop of an image that is too large to be read is a small image with hints cut."""
+"""The hints of a window of an image. A window of a very large image is treated as a small image of its own."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from underpaint.hints.types import Bitmap, Box, Click, Hints, Polygon, Region, S
 
 
 def hints_within(hints: Hints, top: int, left: int, size: tuple[int, int]) -> Hints:
-    """The hints of a window, in its coordinates. What is known of the whole image is not repeated.
+    """Return the hints of a window in its coordinates, without tags and other hints for the whole image.
 
     Args:
-        hints: Of the whole image; a label file is left out.
+        hints: Hints of the whole image; a label file is left out.
         top: First row of the window.
-        left: First column.
+        left: First column of the window.
         size: (H, W) of the window.
     """
     shapes = tuple(part for shape in _near(hints.shapes, top, left, size) for part in _cut(shape, top, left, size))
@@ -23,7 +23,7 @@ def hints_within(hints: Hints, top: int, left: int, size: tuple[int, int]) -> Hi
 
 
 def _near(shapes: Iterable[Shape], top: int, left: int, size: tuple[int, int]) -> Iterator[Shape]:
-    """The shapes whose extent meets the window: of ten thousand outlines of a slide few do."""
+    """Yield the shapes whose extent overlaps the window, so that few of the thousands of shapes of a slide are cut."""
     for shape in shapes:
         x0, y0, x1, y1 = extent(shape)
         if x0 <= left + size[1] and x1 >= left and y0 <= top + size[0] and y1 >= top:
@@ -31,7 +31,7 @@ def _near(shapes: Iterable[Shape], top: int, left: int, size: tuple[int, int]) -
 
 
 def extent(shape: Shape) -> tuple[float, float, float, float]:
-    """x0, y0, x1, y1 around the pixels of a shape."""
+    """Return x0, y0, x1, y1 of a rectangle around the pixels of a shape."""
     if isinstance(shape, Click):
         return shape.x, shape.y, shape.x, shape.y
     if isinstance(shape, Box):
@@ -51,10 +51,10 @@ def _cut(shape: Shape, top: int, left: int, size: tuple[int, int]) -> Iterator[S
             yield replace(shape, x=x, y=y)
     elif isinstance(shape, Scribble):
         moved = replace(shape, points=tuple((x - left, y - top) for x, y in shape.points))
-        pieces, beside = cut_scribble(moved, size)
+        pieces, remainder = cut_scribble(moved, size)
         yield from pieces
-        if beside is not None:
-            yield beside
+        if remainder is not None:
+            yield remainder
     elif isinstance(shape, Box):
         box = cut_box(Box(shape.name, shape.x0 - left, shape.y0 - top, shape.x1 - left, shape.y1 - top), size)
         if box is not None:

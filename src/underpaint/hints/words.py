@@ -1,8 +1,8 @@
-"""Understands labels of annotation tools that are no classes of their own: what is to be ignored, and the background.
+"""Handles labels of annotation tools that are not classes: areas to be ignored, and the background.
 
-labelme's exporters turn shapes with the label ``__ignore__`` into void and ``_background_`` into class 0. Other tools
-take these labels over together with the shapes, so they hold in every format. Labels of one tool alone are handled in
-its reader.
+The exporters of labelme turn shapes with the label ``__ignore__`` into void and ``_background_`` into class 0. Other
+tools copy these labels together with the shapes, so they are handled in every format. Labels that only one tool uses
+are handled in its reader.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ from underpaint.hints.ignore import ignore_where
 from underpaint.hints.types import Hints, Tags
 
 
-def understood(hints: Hints, classes: ClassTable) -> Hints:
-    """The hints with shapes to be ignored as ignored areas, and the label ``_background_`` as the background class.
+def resolve_labels(hints: Hints, classes: ClassTable) -> Hints:
+    """Turn shapes to be ignored into ignored areas, and the label ``_background_`` into the background class.
 
-    A table that has a class ``_background_`` keeps it. Without a background class the label stays as well.
+    The label ``_background_`` is kept if the table has a class of this name or no background class.
     """
-    said = set(hints.names())
-    if IGNORE_WORD in said:
+    names = set(hints.names())
+    if IGNORE_WORD in names:
         hints = _without_tag(ignore_where(hints, lambda hint: hint.name == IGNORE_WORD, below=()))
-    if BACKGROUND_WORD not in said or BACKGROUND_WORD in classes.names or classes.background is None:
+    if BACKGROUND_WORD not in names or BACKGROUND_WORD in classes.names or classes.background is None:
         return hints
     return _renamed(hints, BACKGROUND_WORD, classes.names[classes.background])
 
 
 def class_words(names: tuple[str, ...], background: str) -> tuple[str, ...]:
-    """The names that a file declares as classes, without repeats."""
+    """Return the names that a file declares as classes, without repetitions and without labels to be ignored."""
     words = (background if name == BACKGROUND_WORD else name for name in names)
     return tuple(dict.fromkeys(word for word in words if word != IGNORE_WORD))
 
 
 def _without_tag(hints: Hints) -> Hints:
-    gone = frozenset({IGNORE_WORD})
-    tags = hints.tags and Tags(hints.tags.present - gone, hints.tags.absent - gone)
-    return replace(hints, tags=tags, boxed=hints.boxed - gone)
+    ignored = frozenset({IGNORE_WORD})
+    tags = hints.tags and Tags(hints.tags.present - ignored, hints.tags.absent - ignored)
+    return replace(hints, tags=tags, boxed=hints.boxed - ignored)
 
 
 def _renamed(hints: Hints, word: str, name: str) -> Hints:

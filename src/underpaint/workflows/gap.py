@@ -158,7 +158,7 @@ def gap(
 
     Raises:
         UnderpaintError: as `underpaint.train` and `underpaint.evaluate`; what is done is kept. Also where another
-            command is at work in ``out``, or a process of a training was killed.
+            command is using ``out``, or a process of a training was killed.
 
     Example:
         >>> report = underpaint.gap("photographs", "gap", methods=["gated-crf"], seeds=[0, 1, 2])  # doctest: +SKIP

@@ -66,7 +66,7 @@ class KnownPhotographs:
         else:
             given = as_paths(hints, "hints")
             found, report = read_any_hints(given, data, ignore_unknown=lenient, ignore_outside=lenient)
-        known = cls(data, {name: one for name, one in found.items() if one.says()}, numbers, ())
+        known = cls(data, {name: one for name, one in found.items() if one.states_anything()}, numbers, ())
         return replace(known, notes=(*report.notes(), *report.losses(), *known._checked()))
 
     def bound(self, name: str, size: tuple[int, int]) -> Bound | None:

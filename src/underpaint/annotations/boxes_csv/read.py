@@ -69,11 +69,11 @@ def is_box_table(path: Path) -> bool:
 
 
 def read_box_table(path: Path) -> dict[str, Hints]:
-    """Read a table of boxes as hints by the image's name, as it stands there.
+    """Read a table of boxes as hints by the image's name in the table.
 
     The columns are found by their headings (`FORMS`, `table.IMAGES`, `table.LABELS`), in any order; other columns are
     ignored. Numbers are pixels from the top-left corner, and both corners are edges. Columns ``width`` and ``height``
-    that do not belong to the box are the size of the image. A row without numbers says that nobody drew on its image.
+    that do not belong to the box are the size of the image. A row without numbers is an image without boxes.
 
     Args:
         path: A UTF-8 text file.

@@ -58,7 +58,7 @@ PLATE = "license plate"
 LAST_ID = 33
 
 FREE = 254
-"""Stands in a label map for pixels that no polygon covers, of which nothing is said. Void pixels are to be ignored."""
+"""Value of unknown pixels in a label map, which no polygon covers. Void pixels, in contrast, are to be ignored."""
 
 PHOTOGRAPHS = "leftImg8bit"
 
@@ -77,14 +77,14 @@ def is_cityscapes(path: Path) -> bool:
 def read_cityscapes(path: Path, *, left_out: Counter[str] | None = None) -> dict[str, Hints]:
     """Read annotations as regions, one for each class of an image, by the image's name (``..._leftImg8bit``).
 
-    Of the files of a frame the label image counts (train ids before label ids), else the polygons, of which a later one
-    lies above earlier ones. Fine annotations count before coarse ones. An image takes about 0.5 MB (measured with
-    CamVid's masks at 2048 x 1024). Where ``*_labelTrainIds.png`` exist, `underpaint.datasets.open` refers to these
-    files instead.
+    One file of a frame is read: the label image (with train ids, or else with label ids), or else the polygons, of
+    which a later one is above an earlier one. Fine annotations are preferred to coarse ones. An image takes about
+    0.5 MB (measured with CamVid's masks at 2048 x 1024). If ``*_labelTrainIds.png`` exist, `underpaint.datasets.open`
+    refers to these files instead.
 
     Args:
         path: The folder of the data set, or ``gtFine``, or any folder in it.
-        left_out: A counter of what is left out, by reason; the reader adds to it.
+        left_out: Counts what is left out, by reason; the reader adds to it.
 
     Raises:
         DataError: a label image cannot be read, or has ids that do not exist.
@@ -98,14 +98,14 @@ def read_cityscapes(path: Path, *, left_out: Counter[str] | None = None) -> dict
         if any(region.name != IGNORED for region in regions):
             found[name] = Hints(name, (labels.shape[0], labels.shape[1]), source=SOURCE, shapes=regions)
         else:
-            counts["frames that are void altogether"] += 1
+            counts["frames with only void pixels"] += 1
     return found
 
 
 def _regions(labels: Pixels) -> Iterator[Region]:
     """One bitmap for each class in a label image (H, W), and an ignored one for its void pixels.
 
-    Only the rectangle that holds the class is compared with it.
+    Only the rectangle around a class is searched for its pixels, which saves time.
     """
     names = {**dict(enumerate(CLASSES.names)), VOID: IGNORED}
     for number, window in enumerate(ndimage.find_objects(labels + np.int32(1))):

@@ -1,4 +1,4 @@
-"""Turns one annotation of a COCO file into hints."""
+"""Converts one annotation of a COCO file into hints."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VISIBLE = 2
 
 
 def annotation_hints(fields: Fields, name: str, image: Hints, left_out: Counter[str]) -> Hints:
-    """The hints of one annotation. Its box counts only where its segmentation covers nothing."""
+    """The hints of one annotation. Its box is used only if its segmentation covers nothing."""
     name = IGNORED if "ignore" in fields and fields.value("ignore") in (1, True) else name
     clicks = tuple(_clicks(fields, name)) if "keypoints" in fields else ()
     segmented = bool("segmentation" in fields and fields.value("segmentation"))

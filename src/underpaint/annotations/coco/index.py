@@ -1,4 +1,4 @@
-"""Reads what a COCO file is about without its annotations: categories and images."""
+"""Reads the categories and images of a COCO file without its annotations."""
 
 from __future__ import annotations
 

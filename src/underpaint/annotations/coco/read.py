@@ -25,12 +25,12 @@ def read_coco(path: Path, *, left_out: Counter[str] | None = None) -> dict[str, 
     The polygons of an annotation become regions, and so does a mask of run lengths, also of a crowd. An annotation
     without either, or whose segmentation covers nothing, becomes a box. Annotations with ``"ignore": 1`` (as
     pycocotools and others write it) become ignored areas. Visible key points become clicks of their class. The order is
-    that of the file (`layers` says what is done with it). Category ids may have gaps. What no annotation covers is
-    unknown, and so is an image without annotations.
+    that of the file (see `layers`). Category ids may have gaps. Pixels without an annotation are unknown, and so is an
+    image without annotations.
 
     Args:
         path: The JSON file.
-        left_out: A counter of what is left out, by reason; the reader adds to it.
+        left_out: Counts what is left out, by reason; the reader adds to it.
 
     Raises:
         FormatError: another structure, or one id for two images, categories or annotations. The error names file and
@@ -38,31 +38,30 @@ def read_coco(path: Path, *, left_out: Counter[str] | None = None) -> dict[str, 
     """
     text = read_text(path)
     rest: dict[str, Any] = {}
-    held: _Held | None = None
+    read: _Annotations | None = None
     with collector_paused():
         for key, value in members(text, "annotations", path):
             if key != "annotations":
                 rest[key] = value
                 continue
-            if (
-                held is None and "images" in rest
-            ):  # the usual order, in which categories come last and are searched in the text
-                held = _Held.of({"categories": list_of(text, "categories", "name"), **rest}, path)
-            if held is not None:
-                held.add(value)
-        known = _Held.of(rest, path)
-        if held is None or held.names != known.names:  # another order: once more, now that all the rest is known
-            held = known
+            # In the usual order the categories come after the annotations, so they are searched in the text.
+            if read is None and "images" in rest:
+                read = _Annotations.of({"categories": list_of(text, "categories", "name"), **rest}, path)
+            if read is not None:
+                read.add(value)
+        known = _Annotations.of(rest, path)
+        if read is None or read.names != known.names:  # another order: read the annotations again, with all the rest
+            read = known
             for key, value in members(text, "annotations", path):
                 if key == "annotations":
-                    held.add(value)
+                    read.add(value)
         if left_out is not None:
-            left_out += held.left_out
-        return held.joined()
+            left_out += read.left_out
+        return read.joined()
 
 
 @dataclass
-class _Held:
+class _Annotations:
     """The annotations that were read so far, by the id of their image."""
 
     path: Path
@@ -74,10 +73,10 @@ class _Held:
     left_out: Counter[str] = field(default_factory=Counter)
 
     @classmethod
-    def of(cls, top: dict[str, Any], path: Path) -> _Held:
+    def of(cls, top: dict[str, Any], path: Path) -> _Annotations:
         fields = Fields(top, str(path))
         for key in ("images", "categories"):
-            fields.value(key)  # a file without them is no COCO file
+            fields.value(key)  # raises an error for a file without them
         names = _by_id(((one.whole("id"), one.text("name")) for one in fields.items("categories")), "categories", path)
         images = _by_id((_image(one) for one in fields.items("images")), "images", path)
         return cls(path, names, images, {number: [] for number in images})
@@ -91,20 +90,20 @@ class _Held:
         if fields.whole("category_id") not in self.names:
             fields.refuse("category_id", f"one of the categories {sorted(self.names)[:20]}")
         name = self.names[fields.whole("category_id")]
-        said = annotation_hints(fields, name, self.images[number], self.left_out)
-        if not self._repeats(fields, said, number):
-            self.hints[number].append(said)
+        hints = annotation_hints(fields, name, self.images[number], self.left_out)
+        if not self._repeats(fields, hints, number):
+            self.hints[number].append(hints)
 
-    def _repeats(self, fields: Fields, said: Hints, number: int) -> bool:
+    def _repeats(self, fields: Fields, hints: Hints, number: int) -> bool:
         """Whether the annotation exactly repeats an earlier one.
 
         Raises:
-            FormatError: another annotation has the same id.
+            FormatError: Another annotation has the same id.
         """
         own = fields.value("id") if "id" in fields else None
         if not isinstance(own, int | str):
             return False
-        if own in self.ids and said not in self.hints[number]:
+        if own in self.ids and hints not in self.hints[number]:
             raise _twice("annotations", own, self.path)
         repeats = own in self.ids
         self.ids.add(own)
@@ -128,7 +127,7 @@ def _by_id(entries: Iterable[tuple[int, T]], what: str, path: Path) -> dict[int,
 
 
 def _twice(what: str, number: int | str, path: Path) -> FormatError:
-    fix = "number them anew; files that were merged often keep the numbers of each"
+    fix = "give each a new number; merged files often contain the same number twice"
     return FormatError(f"two of the {what} have the id {number!r}", where=path, accepted="each id once", fix=fix)
 
 

@@ -46,15 +46,17 @@ def read_rle(name: str, size: tuple[int, int], counts: Any, where: str) -> Bitma
 def _checked(counts: Any, where: str) -> Runs:
     limit = 2 * MAX_PIXELS
     if not isinstance(counts, list) or not all(type(count) is int and 0 <= count <= limit for count in counts):
-        raise FormatError("the runs are no list of whole numbers", where=where, accepted="[3, 2, 1, ...] or a string")
+        raise FormatError(
+            "the runs are not a list of whole numbers", where=where, accepted="[3, 2, 1, ...] or a string"
+        )
     return np.array(counts, np.int64)
 
 
 def runs_of_string(text: str, where: str) -> Runs:
-    """The runs of COCO's string, which holds numbers in characters of 5 bits.
+    """The runs in a string of COCO, which stores numbers in characters of 5 bits.
 
-    Each character is 48 plus 5 bits (the lowest bits come first), plus 32 where the number goes on. The highest bit of
-    the last character is the sign. From the fourth number on, the number two places before it is added.
+    Each character is 48 plus 5 bits (the lowest bits come first), plus 32 if the number continues. The highest bit of
+    the last character is the sign. From the fourth number on, the second number before it is added.
 
     Raises:
         FormatError: characters outside '0' to 'o', or a number without end or of more than `MAX_CHARACTERS`.

@@ -45,10 +45,10 @@ def write_coco(
     for number, one in enumerate(hints, start=1):
         size = {"height": one.size[0], "width": one.size[1]} if one.size else {}
         images.append({"id": number, "file_name": files.get(one.image, one.image), **size})
-        for name, said in _annotations(one):
+        for name, record in _annotations(one):
             category = numbers[classes.index(name, f"hints of image {one.image!r}")]
             fixed = {"id": len(annotations) + 1, "image_id": number, "category_id": category, "iscrowd": 0}
-            annotations.append({**fixed, **said})
+            annotations.append({**fixed, **record})
     categories = [{"id": number, "name": name} for number, name in zip(numbers, classes.names, strict=True)]
     content = {"images": images, "annotations": annotations, "categories": categories}
     write_atomic(path, json.dumps(content, sort_keys=True, allow_nan=False).encode())

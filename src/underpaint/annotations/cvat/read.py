@@ -39,7 +39,7 @@ def read_cvat(path: Path, *, left_out: Counter[str] | None = None) -> dict[str, 
 
     Args:
         path: ``annotations.xml``.
-        left_out: A counter of what is left out, by reason; the reader adds to it.
+        left_out: Counts what is left out, by reason; the reader adds to it.
 
     Raises:
         FormatError: another structure, "CVAT for video" (tracks), two images of one name, a mask whose runs do not fit
@@ -55,7 +55,7 @@ def read_cvat(path: Path, *, left_out: Counter[str] | None = None) -> dict[str, 
             what, fix = f"two images have the name {hints.image!r}", "export each task by itself, or rename the images"
             raise FormatError(what, where=f"{path}, image {number}", accepted="each name once", fix=fix)
         named[hints.image] = None
-        if hints.says():
+        if hints.states_anything():
             found[hints.image] = hints
     bare = bare_names(named)
     return {bare[file]: replace(hints, image=bare[file]) for file, hints in found.items()}
@@ -72,7 +72,7 @@ def declared_classes(path: Path) -> tuple[str, ...]:
 
 @dataclass
 class _Drawn:
-    """What the elements of one image said so far. Each shape has its ``z_order``, which is 0 for all but regions."""
+    """The shapes and tags of one image that were read so far. Each shape has a ``z_order``, 0 except for regions."""
 
     size: tuple[int, int]
     left_out: Counter[str]
@@ -119,7 +119,7 @@ def _hints(element: Element, where: str, left_out: Counter[str]) -> Hints:
 
 
 def _name(image: Marked) -> str:
-    """The image's name behind its subset. It is text to compare, never a path to open."""
+    """The name of the image after its subset. It is only compared with other names, never opened as a path."""
     name, subset = image.text("name"), image.element.get("subset")
     return f"{subset}/{name}" if subset else name
 
@@ -154,8 +154,8 @@ def _points(drawn: _Drawn, shape: Marked) -> None:
 
 def _skeleton(drawn: _Drawn, shape: Marked) -> None:
     """The visible points of a skeleton; ``outside`` marks a point that is not in the image."""
-    seen = (Marked(point, shape.where) for point in shape.element.findall("points") if point.get("outside") != "1")
-    drawn.add(*(Click(shape.text("label"), x, y) for point in seen for x, y in point.points()))
+    visible = (Marked(point, shape.where) for point in shape.element.findall("points") if point.get("outside") != "1")
+    drawn.add(*(Click(shape.text("label"), x, y) for point in visible for x, y in point.points()))
 
 
 def _ellipse(drawn: _Drawn, shape: Marked) -> None:

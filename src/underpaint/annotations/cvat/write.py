@@ -21,9 +21,9 @@ def write_cvat(
 ) -> None:
     """Write hints as one XML file, either completely or not at all.
 
-    Scribbles become polylines, clicks points, bitmaps masks. Polygons with holes become masks of their pixels, since a
-    polygon has no holes there. ``z_order`` keeps which region lies above. What the format cannot hold is left out: pen
-    widths, ``boxed``, absent tags, mask files, seconds and the source.
+    Scribbles become polylines, clicks points, bitmaps masks. Polygons with holes become masks of their pixels, because
+    polygons in this format have no holes. ``z_order`` states which region is above. Everything that the format cannot
+    store is left out: pen widths, ``boxed``, absent tags, mask files, seconds and the source.
 
     Args:
         path: The file.
@@ -38,12 +38,12 @@ def write_cvat(
     """
     images = [line for i, one in enumerate(hints) for line in _image(i, one, file(one.image), f"{path}: {one.image!r}")]
     text = "\n".join([*_head(classes), *images, "</annotations>", ""])
-    strange = NO_XML.search(text)
-    if strange:
-        line = text[: strange.start()].count("\n")
+    forbidden = NO_XML.search(text)
+    if forbidden:
+        line = text[: forbidden.start()].count("\n")
         where = f"{path}: {text.splitlines()[line].strip()[:80]!r}"
         raise HintError(
-            f"XML cannot hold the character {strange[0]!r}", where=where, fix="rename the image or the class"
+            f"XML cannot contain the character {forbidden[0]!r}", where=where, fix="rename the image or the class"
         )
     write_atomic(path, text.encode())
 

@@ -1,6 +1,6 @@
-"""Hints in map coordinates: GeoJSON that names its coordinate system, and GeoPackage, brought to pixels of the images.
+"""Hints in map coordinates (GeoJSON that names its coordinate system, and GeoPackage), converted to image pixels.
 
-One layer may cover many images: each image gets the shapes that meet it, cut at its border.
+One layer may cover many images: each image gets the shapes that overlap it, cut at its border.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from underpaint.imagefiles.readers.base import About, explained, library, requir
 GEOPACKAGE = ".gpkg"
 
 CLASS_FIELDS = ("class", "label", "classification", "name")
-"""Columns of a layer in which the class stands, in the order in which they are tried."""
+"""Columns of a layer that may contain the class, in the order in which they are tried."""
 
 MAX_BYTES = 256 << 20
-"""Limit of a GeoPackage, as of annotation files for many images."""
+"""Largest size of a GeoPackage, as for annotation files of many images."""
 
 Feature = dict[str, Any]
 
@@ -31,7 +31,7 @@ class Layer:
     """Shapes in one coordinate system.
 
     Args:
-        crs: As rasterio takes it.
+        crs: The coordinate system in a form that rasterio accepts.
         features: GeoJSON features.
     """
 
@@ -50,8 +50,8 @@ def is_geopackage(path: Path) -> bool:
 def named_crs(content: Any) -> str | None:
     """The coordinate system that a GeoJSON text names, as QGIS and GDAL write it; None where it names none."""
     crs = content.get("crs") if isinstance(content, dict) else None
-    said = crs.get("properties", {}).get("name") if isinstance(crs, dict) else None
-    return said if isinstance(said, str) else None
+    name = crs.get("properties", {}).get("name") if isinstance(crs, dict) else None
+    return name if isinstance(name, str) else None
 
 
 def geopackage_layers(path: Path) -> list[Layer]:
@@ -80,8 +80,8 @@ def geopackage_layers(path: Path) -> list[Layer]:
                 accepted = f"a column named {', '.join(CLASS_FIELDS)}"
                 raise FormatError(f"the layer {name!r} has no column for the class", where=path, accepted=accepted)
             features = [
-                {"properties": {"class": said}, "geometry": json.loads(shapely.to_geojson(shapely.from_wkb(shape)))}
-                for shape, said in zip(shapes, fields[word], strict=True)
+                {"properties": {"class": name}, "geometry": json.loads(shapely.to_geojson(shapely.from_wkb(shape)))}
+                for shape, name in zip(shapes, fields[word], strict=True)
                 if shape is not None
             ]
             found.append(Layer(str(meta["crs"]), features))
@@ -92,7 +92,7 @@ def placed(images: Mapping[str, Path], path: Path) -> dict[str, About]:
     """The images with a place on a map.
 
     Raises:
-        DataError: there is none, so that nobody knows where the shapes lie.
+        DataError: There is none, so that the positions of the shapes are unknown.
     """
     found = {name: about_of(file) for name, file in images.items() if is_geo(file)}
     known = {name: about for name, about in found.items() if about.place is not None and about.place.crs}
@@ -107,16 +107,16 @@ def placed(images: Mapping[str, Path], path: Path) -> dict[str, About]:
 
 
 def on_image(layer: Layer, about: About, path: Path) -> Iterator[Feature]:
-    """The features that meet an image, in its pixels and cut at its border.
+    """The features that overlap an image, in its pixels and cut at its border.
 
     Raises:
-        DataError: a coordinate system that is not known, or shapes that are no geometries.
+        DataError: The coordinate system is unknown, or a shape is not a valid geometry.
     """
     rasterio = library("rasterio", "geo", path, "a file in map coordinates")
     warp = library("rasterio.warp", "geo", path, "a file in map coordinates")
     shapely = library("shapely", "geo", path, "a file in map coordinates")
     affinity = library("shapely.affinity", "geo", path, "a file in map coordinates")
-    assert about.place is not None  # as `placed` gives them
+    assert about.place is not None  # `placed` returns only such images
     a, b, c, d, e, f = tuple(~rasterio.Affine(*about.place.transform))[:6]
     frame = shapely.box(0, 0, about.size[1], about.size[0])
     with explained(path, "a shape in map coordinates"):

@@ -1,8 +1,8 @@
 """Reads GeoJSON in pixel coordinates, as QuPath writes it: one file for each image, a feature for each shape.
 
 GeoJSON is made for maps: by default its numbers are degrees (RFC 7946, section 4). QuPath and other tools for images
-write pixels of the full image, y down. A file does not say which of the two it holds. So a file that is certainly a map
-is refused with the reason, and never taken for pixels.
+write pixels of the full image, y down. A file does not state which of the two it contains. Therefore a file that is
+certainly a map is refused with the reason, so that its numbers are never used as pixels.
 """
 
 from __future__ import annotations
@@ -39,17 +39,16 @@ SOURCE = "GeoJSON"
 ENDINGS = frozenset({".geojson", ".json", GEOPACKAGE})
 
 FARTHEST = 1_000_000.0
-"""No image has so many pixels a side, while coordinates in metres on a map (UTM, web mercator) are mostly greater."""
+"""More pixels than the side of any image has. Coordinates in metres on a map (UTM, web mercator) are mostly larger."""
 
 PIXELS = "pixelCoordinates"
-"""A member that files written by underpaint have beside their features (RFC 7946, section 6.1, allows it), so that
-nothing has to be guessed."""
+"""A member of files written by underpaint. It states that coordinates are pixels (RFC 7946, section 6.1, allows it)."""
 
 IGNORE = "Ignore*"
-"""QuPath's own class for what is to be ignored."""
+"""The class of QuPath for areas to be ignored."""
 
 STAR = "*"
-"""QuPath leaves classes whose names end with this out of every training (``PathClassTools.isIgnoredClass``)."""
+"""QuPath does not train classes whose names end with this character (``PathClassTools.isIgnoredClass``)."""
 
 PIXELS_FIX = "export pixel coordinates, or transform them by the affine transform of the raster, y down"
 
@@ -66,15 +65,15 @@ def read_geojson(
     """Read a GeoJSON file, or a folder of them at any depth, as hints by the name of the file, which is the image's.
 
     The class is ``properties.classification.name`` (QuPath), or the text ``properties.classification``, ``class`` or
-    ``label``. Shapes of a class that ends in a star are to be ignored. Polygons with their holes and multi-polygons
+    ``label``. Shapes of a class that ends in a star are ignored. Polygons with their holes and multi-polygons
     become regions, points clicks, lines scribbles with the usual pen. Accepted are a FeatureCollection, one Feature,
     and a bare list of features.
 
     Args:
         path: The file or folder.
-        left_out: A counter of what is left out, by reason; the reader adds to it.
+        left_out: Counts what is left out, by reason; the reader adds to it.
         images: The image files by name, for shapes in map coordinates: a GeoPackage, or a text that names its
-            coordinate system as ``crs``. These are brought to every image that they meet, whatever the file's name.
+            coordinate system as ``crs``. Each image gets the shapes that overlap it, independent of the file's name.
 
     Raises:
         FormatError: another structure, or coordinates of a map. The error names the file and the feature.
@@ -87,16 +86,16 @@ def read_geojson(
              for name, image in bare_names(pixels).items()}  # fmt: skip
     for name, layers in on_maps.items():
         for image, features in _by_image(layers, images or {}, files[name]).items():
-            said = _read(image, {PIXELS: True, "type": "FeatureCollection", "features": features}, files[name], counts)
+            hints = _read(image, {PIXELS: True, "type": "FeatureCollection", "features": features}, files[name], counts)
             before = found.get(image)
-            found[image] = said if before is None else replace(before, shapes=(*before.shapes, *said.shapes))
-    counts += Counter()  # takes out what was counted 0 times
-    return {name: hints for name, hints in found.items() if hints.says()}
+            found[image] = hints if before is None else replace(before, shapes=(*before.shapes, *hints.shapes))
+    counts += Counter()  # removes counts of 0
+    return {name: hints for name, hints in found.items() if hints.states_anything()}
 
 
 @dataclass
 class _Drawn:
-    """What the features of one file said so far."""
+    """The shapes of one file that were read so far."""
 
     left_out: Counter[str]
     shapes: list[Click | Scribble | Polygon] = field(default_factory=list)
@@ -119,7 +118,7 @@ class _Drawn:
 
 
 def _layers(path: Path) -> list[Layer]:
-    """Shapes in map coordinates; none of a text in pixels."""
+    """The layers of a file in map coordinates; none for a file in pixels."""
     if is_geopackage(path):
         return geopackage_layers(path)
     content = read_json(path, max_bytes=IMAGE_BYTES)
@@ -209,7 +208,7 @@ def _add(drawn: _Drawn, name: str, geometry: dict[str, Any], where: str) -> None
         for inner in geometry.get("geometries") or [None]:
             if isinstance(inner, dict) and inner.get("type") != kind:
                 _add(drawn, IGNORED, inner, where)
-            else:  # none, or one collection within another, which the RFC advises against
+            else:  # no geometry, or a collection within another, which the RFC advises against
                 drawn.unplaced += 1
     else:
         drawn.left_out[f"shapes of type {kind[:20] if isinstance(kind, str) else None!r}"] += 1

@@ -18,8 +18,8 @@ from underpaint.hints.types import IGNORED, Bitmap, Hints, Point
 def write_geojson(path: Path, hints: Iterable[Hints], *, file: Callable[[str], str] = str) -> None:
     """Write a folder with a file ``IMAGE.geojson`` for each image that has clicks, scribbles or regions.
 
-    Bitmaps become polygons along the edges of their pixels, which cover the same pixels. What the format cannot hold is
-    left out: boxes, tags, pen widths, mask files, sizes, seconds and the source.
+    Bitmaps become polygons along the edges of their pixels, which cover the same pixels. Everything that the format
+    cannot store is left out: boxes, tags, pen widths, mask files, sizes, seconds and the source.
 
     Args:
         path: The folder. An older one under this name is replaced at the end.
@@ -47,7 +47,7 @@ def _features(hints: Hints) -> Iterator[dict[str, Any]]:
     for click in hints.clicks:
         yield feature(click.name, "Point", [click.x, click.y])
     for scribble in hints.scribbles:
-        # A line has two points at least, so a dot is written as two at one place.
+        # A line must have at least two points, so a dot is written as two equal points.
         points = scribble.points if len(scribble.points) > 1 else scribble.points * 2
         yield feature(scribble.name, "LineString", _points(points))
     for region in hints.regions:

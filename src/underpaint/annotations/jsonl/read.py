@@ -26,7 +26,7 @@ MAX_BYTES = 4 << 30
 """The limit of a hints file, which is read line by line."""
 
 MAX_LINE = 16 << 20
-"""The limit of one line in bytes, about 600,000 points: several times what fills an image of 500 pixels by strokes."""
+"""The limit of one line in bytes, about 600,000 points: several times more than an image full of strokes has."""
 
 
 def read_hints(path: Path, classes: ClassTable | None = None, *, root: Path | None = None) -> dict[str, Hints]:
@@ -85,8 +85,8 @@ def _check_header(record: Any, where: str) -> None:
     if not isinstance(record, dict) or record.get("underpaint") != "hints":
         raise FormatError("not a hints file", where=where, accepted=f"a first line {json.dumps(HEADER)}")
     if record.get("version") != VERSION:
-        seen = record.get("version")
-        raise FormatError(f"hints file version {seen!r}", where=where, accepted=VERSION, fix="update underpaint")
+        version = record.get("version")
+        raise FormatError(f"hints file version {version!r}", where=where, accepted=VERSION, fix="update underpaint")
 
 
 def _hints(fields: Fields, root: Path | None) -> Hints:
@@ -108,7 +108,7 @@ def _hints(fields: Fields, root: Path | None) -> Hints:
 
 
 def _mask(fields: Fields, root: Path | None) -> str:
-    """The path of the label image. It must lie below the data set's folder, since the file may come from a stranger."""
+    """The path of the label image. It must be below the data set's folder, because the file may not be trustworthy."""
     name = fields.text("mask")
     if leads_out(name) or (root is not None and not lies_in(root / name, root)):
         fields.refuse("mask", "a path below the data set's folder, such as 'masks/a.png', and no link out of it")

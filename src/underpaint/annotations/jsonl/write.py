@@ -49,8 +49,8 @@ def hints_bytes(path: Path, hints: Iterable[Hints]) -> bytes:
 
 
 def hint_record(hints: Hints) -> dict[str, Any]:
-    """The JSON object of one image. It has only the keys that say something."""
-    said: dict[str, Any] = {
+    """The JSON object of one image, with only the keys that have a value."""
+    values: dict[str, Any] = {
         "clicks": [shape_fields(click) for click in hints.clicks],
         "scribbles": [shape_fields(scribble) for scribble in hints.scribbles],
         "boxes": [shape_fields(box) for box in hints.boxes],
@@ -59,7 +59,7 @@ def hint_record(hints: Hints) -> dict[str, Any]:
         "source": hints.source,
         "unplaced": hints.unplaced,
     }
-    record = {"image": hints.image} | {key: value for key, value in said.items() if value}
+    record = {"image": hints.image} | {key: value for key, value in values.items() if value}
     if hints.size is not None:
         record |= {"height": hints.size[0], "width": hints.size[1]}
     if hints.tags is not None:

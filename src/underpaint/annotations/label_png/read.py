@@ -19,13 +19,13 @@ from underpaint.imagefiles.label_shares import LOOKED_AT, hold_strokes
 from underpaint.imagefiles.masks import FORMATS, SUFFIXES, LabelFile
 from underpaint.imagefiles.numbering import numbering_beside
 
-BESIDE = frozenset({".json", ".geojson"})
-"""Endings of annotation files that lie beside images. In a folder with such files, pictures are no label images."""
+ANNOTATIONS = frozenset({".json", ".geojson"})
+"""Endings of annotation files. In a folder with such files, pictures are images and not label images."""
 
 
 def is_label_folder(path: Path) -> bool:
     """Whether a folder holds pictures of a lossless format, and no annotation files that belong to them."""
-    return path.is_dir() and bool(files_of(path, SUFFIXES)) and not files_of(path, BESIDE)
+    return path.is_dir() and bool(files_of(path, SUFFIXES)) and not files_of(path, ANNOTATIONS)
 
 
 def read_label_images(
@@ -40,8 +40,8 @@ def read_label_images(
         folder: A folder of PNG, BMP or TIFF files as `read_index_mask` reads them, named like the images.
         classes: The class table.
         root: The data set's folder.
-        lenient: Leave the pixels of classes that the table lacks unknown, instead of raising.
-        left_out: A counter of what is left out, by reason; the reader adds to it.
+        lenient: Leave the pixels of classes that the table does not have unknown, instead of raising.
+        left_out: Counts what is left out, by reason; the reader adds to it.
 
     Raises:
         DataError: there are no label images, numbers outside the table, or only the grey values 0 and 255, in which 255
@@ -73,10 +73,10 @@ def _refuse_two_valued(files: Mapping[str, LabelFile], folder: Path, classes: Cl
     values = {int(v) for file in some for v in np.unique(file.read(classes))}
     if values == {0, VOID}:
         raise DataError(
-            f"the label images hold the grey values 0 and {VOID} alone ({len(some)} of {len(files)} were looked at)",
+            f"the label images have only the grey values 0 and {VOID} ({len(some)} of {len(files)} were examined)",
             where=folder,
-            fix=f"write the object as its class number (1, 2, ...) and {VOID} where nothing is known; or, where black "
-            "and white are classes, give them these colours in classes.txt ('cell 255 255 255')",
+            fix=f"write the class number of the object (1, 2, ...) and {VOID} for unknown pixels; or, if black and "
+            "white are classes, state these colours in classes.txt ('cell 255 255 255')",
         )
 
 

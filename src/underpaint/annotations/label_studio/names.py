@@ -1,4 +1,4 @@
-"""Finds out which image a task of Label Studio is about."""
+"""Determines the image of a task of Label Studio."""
 
 from __future__ import annotations
 
@@ -55,5 +55,5 @@ def _path_of(text: str) -> str:
     local = re.search(r"[?&]d=([^&]*)", text)
     try:
         return unquote(local[1] if local else urlsplit(text).path)
-    except ValueError:  # "http://[" is no URL; as a name it matches nothing
+    except ValueError:  # "http://[" is not a URL; as a name it matches nothing
         return text

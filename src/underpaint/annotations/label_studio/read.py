@@ -1,9 +1,9 @@
 """Reads Label Studio's JSON: a list of tasks, each an image with the annotations that people made of it.
 
-Coordinates are percent of the image's sides. ``image_rotation`` is how the annotator turned the view. Coordinates do
-not turn with it (Label Studio's own test of rotation, ``image.zoom-rotate.test.js``), so it is ignored. If a task has
+Coordinates are percent of the image's sides. ``image_rotation`` is the rotation of the annotator's view. It does not
+change the coordinates (Label Studio's test of rotation, ``image.zoom-rotate.test.js``), so it is ignored. If a task has
 several annotations, one is read: the last updated one among those marked as ground truth, or else among all. Skipped
-(cancelled) annotations and predictions of a model are no hints.
+(cancelled) annotations and predictions of a model are not hints.
 """
 
 from __future__ import annotations
@@ -36,12 +36,11 @@ def read_label_studio(path: Path, *, left_out: Counter[str] | None = None) -> di
     """Read an export of Label Studio ("JSON", not "JSON-MIN") as hints by image name.
 
     Rectangles become boxes (one at an angle becomes the upright box around it), polygons, ellipses and brush strokes
-    regions, key points clicks, choices tags. A region with two labels, or none, is left out, and what it covers is
-    ignored.
+    regions, key points clicks, choices tags. A region with two labels, or none, becomes an ignored area.
 
     Args:
         path: The file.
-        left_out: A counter of what is left out, by reason; the reader adds to it.
+        left_out: Counts what is left out, by reason; the reader adds to it.
 
     Raises:
         FormatError: another structure, a damaged brush stroke, or an image with two sizes. The error names task and
@@ -61,20 +60,20 @@ def read_label_studio(path: Path, *, left_out: Counter[str] | None = None) -> di
             continue
         address = address_of(task.get("data"), where)
         hints = _hints(name_of(address), annotation, where, counts)
-        if hints.says():
+        if hints.states_anything():
             read.append((address, hints))
     names = distinct_names(address for address, _ in read)
     for address, hints in read:
         one = replace(hints, image=names[address])
         found[one.image] = merge_hints(found[one.image], one) if one.image in found else one
-    counts += Counter()  # takes out what was counted 0 times
+    counts += Counter()  # removes counts of 0
     return found
 
 
 def _annotation(task: dict[str, Any], where: str, left_out: Counter[str]) -> dict[str, Any] | None:
     listed = task.get("annotations", task.get("completions")) or []
     if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
-        raise FormatError("the annotations are no list of objects", where=where, accepted='"annotations": [{...}]')
+        raise FormatError("the annotations are not a list of objects", where=where, accepted='"annotations": [{...}]')
     kept = [one for one in listed if not (one.get("was_cancelled") or one.get("skipped"))]
     predictions = task.get("predictions")
     left_out.update(
@@ -88,7 +87,7 @@ def _annotation(task: dict[str, Any], where: str, left_out: Counter[str]) -> dic
         return None
     best = [one for one in kept if one.get("ground_truth")] or kept
     dated = all(isinstance(one.get("updated_at"), str) for one in best)
-    # The dates are ISO 8601 texts of one clock, so they sort by time. Of equal dates the last one counts.
+    # The dates are ISO 8601 texts of one clock, so they sort by time. If dates are equal, the last annotation counts.
     newest: dict[str, Any] = max(reversed(best), key=lambda one: one["updated_at"]) if dated else best[-1]
     return newest
 
@@ -96,8 +95,8 @@ def _annotation(task: dict[str, Any], where: str, left_out: Counter[str]) -> dic
 def _hints(image: str, annotation: dict[str, Any], where: str, left_out: Counter[str]) -> Hints:
     results = annotation.get("result") or []
     if not isinstance(results, list) or not all(isinstance(one, dict) for one in results):
-        raise FormatError("the result is no list of objects", where=where, accepted='"result": [{...}]')
-    # <Rectangle> beside <Labels> gives two results with one id: the shape, and the shape again with its label.
+        raise FormatError("the result is not a list of objects", where=where, accepted='"result": [{...}]')
+    # <Rectangle> together with <Labels> gives two results with one id: the shape, and the shape with its label.
     labelled = {one.get("id") for one in results if labels_of(one) and isinstance(one.get("id"), str)}
     drawn = Drawn(left_out)
     for number, one in enumerate(results):

@@ -19,7 +19,7 @@ DIGITS = 6
 """How many decimals of a pixel are kept, so that a conversion to percent and back gives the same number."""
 
 NO_SHAPES = frozenset({"choices", "textarea", "rating", "number", "datetime", "taxonomy", "pairwise", "relation", None})
-"""Types of results that say something of an image or of a region, and are no region themselves."""
+"""Types of results that describe an image or a region, but are not regions themselves."""
 
 UNITS = 100.0
 """Coordinates are percent of the image's sides."""
@@ -27,7 +27,7 @@ UNITS = 100.0
 
 @dataclass
 class Drawn:
-    """What the results of one annotation said so far."""
+    """The shapes and tags of one annotation that were read so far."""
 
     left_out: Counter[str]
     sizes: set[tuple[int, int]] = field(default_factory=set)
@@ -42,7 +42,7 @@ class Drawn:
 
 
 def labels_of(result: dict[str, Any]) -> list[str]:
-    """The labels of a result, which stand under its own type or under ``labels``."""
+    """The labels of a result, whose key is the type of the result or ``labels``."""
     value = result.get("value")
     if not isinstance(value, dict):
         return []
@@ -53,7 +53,7 @@ def labels_of(result: dict[str, Any]) -> list[str]:
 
 
 def add_result(drawn: Drawn, result: dict[str, Any], where: str) -> None:
-    """Add one result to what its annotation said so far. What is left out is counted."""
+    """Add one result to the shapes and tags of its annotation. Results that are left out are counted."""
     labels = labels_of(result)
     value = result.get("value")
     keys = set(value) if isinstance(value, dict) else set()

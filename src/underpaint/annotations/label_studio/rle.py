@@ -1,11 +1,11 @@
 """The brush strokes of Label Studio: a stream of bits that holds an RGBA image as run lengths.
 
-The stream has the most significant bit first. It starts with 32 bits for the number of values (4 x pixels), 5 bits for
-the bits of a value less 1 (always 8 bits here), and four times 4 bits for the bits of a run length less 1, among which
-the packets choose. Then come packets: 1 bit says whether one value is repeated, 2 bits choose the length's bits, then
-the length less 1 follows, then the value, or as many values as the length says. The values are R, G, B and alpha of
-every pixel, row by row (the format is rle-pack of thi.ng/umbrella; https://labelstud.io/tags/brushlabels). A pixel is
-painted where its alpha is not 0.
+The stream has the most significant bit first. Its header has 32 bits with the number of values (4 x pixels), 5 bits
+with the number of bits per value minus 1 (always 8 bits per value here), and four fields of 4 bits, each with a number
+of bits per run length minus 1. Packets follow. In a packet, 1 bit tells whether one value is repeated, 2 bits select
+one of the four numbers of bits, then the length minus 1 follows, then one value, or as many values as the length. The
+values are red, green, blue and alpha of every pixel, row by row (the format is rle-pack of thi.ng/umbrella;
+https://labelstud.io/tags/brushlabels). A pixel is painted if its alpha is not 0.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ PAINTED = 255
 
 
 def decode_brush(stream: bytes, size: tuple[int, int], where: object) -> NDArray[np.int64]:
-    """The painted pixels of a brush stream as runs, row by row, outside and inside in turn, outside first.
+    """The painted pixels of a brush stream as alternating runs outside and inside, row by row, outside first.
 
-    Time and memory grow with the stream, not with the length that it states.
+    Time and memory grow with the size of the stream, not with the number of pixels that it states.
 
     Args:
         stream: The bytes of ``rle``.
@@ -39,8 +39,8 @@ def decode_brush(stream: bytes, size: tuple[int, int], where: object) -> NDArray
         where: The file and the result, for messages.
 
     Raises:
-        FormatError: the stream ends early or goes on too long, its values are not 8 bits, or their number is not that
-            of an image of this size.
+        FormatError: The stream is too short or too long, its values do not have 8 bits, or their number does not fit
+            the size of the image.
     """
     pixels = size[0] * size[1]
     header = int.from_bytes(stream[:7].ljust(7, b"\0")) >> (56 - HEADER_BITS)

@@ -30,8 +30,9 @@ def write_label_studio(path: Path, hints: Iterable[Hints], *, file: Callable[[st
     """Write hints as tasks that Label Studio imports, either completely or not at all.
 
     The controls have the names that Label Studio's own templates give them, so that a project made from a template
-    shows the results. Bitmaps become brush strokes, and so do polygons with holes, since a polygon has none there. What
-    the format cannot hold is left out: scribbles, ``boxed``, absent tags, mask files and the source.
+    shows the results. Bitmaps become brush strokes, and so do polygons with holes, because polygons in this format have
+    no holes. Everything that the format cannot store is left out: scribbles, ``boxed``, absent tags, mask files and the
+    source.
 
     Args:
         path: The file.
@@ -39,7 +40,7 @@ def write_label_studio(path: Path, hints: Iterable[Hints], *, file: Callable[[st
         file: Gives the file name of an image.
 
     Raises:
-        HintError: shapes in an image of unknown size, which percent need, or hints that contradict themselves.
+        HintError: An image with shapes has an unknown size, which is needed for percent, or hints are contradictory.
         DataError: the file cannot be written.
     """
     tasks = [_task(number, one, file(one.image), f"{path}: image {one.image!r}") for number, one in enumerate(hints, 1)]

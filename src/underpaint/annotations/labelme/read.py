@@ -54,14 +54,14 @@ def read_labelme(
     """Read labelme JSON, a file or a folder of them.
 
     Polygons, circles and masks become regions, rectangles boxes (one at an angle becomes the upright box around it),
-    lines scribbles, points clicks. Flags that are set become tags of the image; of the other flags nothing is known.
-    The image is the one named like the JSON file. If there is none, it is the one that ``imagePath`` names, unless
-    another file belongs to that one. The image data within the file is ignored.
+    lines scribbles, points clicks. Flags that are set become tags of the image; the other flags are unknown. The image
+    is the one with the name of the JSON file. If there is none, it is the one in ``imagePath``, unless another file
+    belongs to that image. The image data within the file is ignored.
 
     Args:
         path: The file or folder.
         images: The image files of the data set by name.
-        left_out: A counter of what is left out, by reason; the reader adds to it.
+        left_out: Counts what is left out, by reason; the reader adds to it.
 
     Raises:
         FormatError: another structure, or two files for one image. The error names the file and the shape.
@@ -76,7 +76,7 @@ def read_labelme(
         if "imagePath" in top:
             stated = PurePosixPath(name).parent / top.text("imagePath", empty=True).replace("\\", "/")
             beside[name] = stated.as_posix()
-    counts += Counter()  # takes out what was counted 0 times
+    counts += Counter()  # removes counts of 0
     stated_names = _stated(path, beside, Names(images or {}))
     return {one.image: one for name, hints in found.items() for one in [_named(hints, stated_names.get(name))]}
 
@@ -85,9 +85,9 @@ def _stated(path: Path, beside: Mapping[str, str], names: Names) -> dict[str, st
     """The image that a JSON file states, by the file's name, for files whose own name matches no image."""
     own = names.match([(path, beside)])[0]
     taken = {*own.images.values(), *own.rivals.values()}
-    strangers = {name: image for name, image in beside.items() if name not in own.images | own.rivals}
-    meant = names.match([(path, strangers.values())])[0].images
-    stated = {name: image for name, image in strangers.items() if image in meant and meant[image] not in taken}
+    others = {name: image for name, image in beside.items() if name not in own.images | own.rivals}
+    meant = names.match([(path, others.values())])[0].images
+    stated = {name: image for name, image in others.items() if image in meant and meant[image] not in taken}
     image, count = next(iter(Counter(stated.values()).most_common(1)), ("", 0))
     if count > 1:
         files = listing(f"{name}.json" for name in stated if stated[name] == image)
@@ -151,10 +151,7 @@ def _nothing(kind: str, points: Sequence[Point], left_out: Counter[str]) -> list
 def _rectangle(
     name: str, kind: str, fields: Fields, size: tuple[int, int] | None, left_out: Counter[str]
 ) -> list[Shape]:
-    """A box from two opposite corners or from all four.
-
-    For one at an angle it is the upright box, cut at the border.
-    """
+    """A box from two opposite corners or all four; for a rotated box the upright box around it, cut at the border."""
     points = list(fields.pairs("points"))
     if len(points) not in ((4,) if kind in TURNED else (2, 4)):
         fields.refuse("points", f"two opposite corners or four corners of a {kind}")
@@ -164,7 +161,7 @@ def _rectangle(
         left_out[ANGLES] += 1
         box = box if size is None else cut_box(Box(name, x0, y0, x1, y1), size)
     if name == IGNORE_WORD and has_area(corners := ((x0, y0), (x1, y0), (x1, y1), (x0, y1))):
-        return [Polygon(name, corners)]  # an area in its place among the others; a box has none
+        return [Polygon(name, corners)]  # an area, because the order of areas is kept and that of boxes is not
     return [box] if box is not None and box.area > 0 else _nothing(kind, points, left_out)
 
 

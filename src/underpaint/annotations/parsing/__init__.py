@@ -1,1 +1,1 @@
-"""What the readers of several annotation formats share: JSON fields, tables, XML, and how a file is recognised."""
+"""Code that several annotation formats use: JSON fields, tables, XML, and the recognition of files."""

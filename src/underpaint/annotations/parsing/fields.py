@@ -1,4 +1,4 @@
-"""Typed reading of a JSON object from outside. Every field is checked, and every error names its place."""
+"""Typed reading of a JSON object that is not trusted. Every field is checked, and every error names its place."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ MAX_RUNS = 50_000_000
 
 
 NUMBER = f"a finite number up to {MAX_NUMBER:g}"
-"""What every format accepts as a number, for messages."""
+"""The numbers that all formats accept, for messages."""
 
 
 class Fields:
-    """The fields of one JSON object. `refuse_rest` names the fields that nobody asked for.
+    """The fields of one JSON object.
 
     Args:
-        record: What the JSON parser returned.
+        record: The value that the JSON parser returned.
         where: The file and line, for messages.
 
     Raises:
-        FormatError: not an object. The methods raise it for a field that is missing or of another type.
+        FormatError: The value is not an object. The methods raise it for a field that is missing or has another type.
     """
 
     def __init__(self, record: Any, where: str) -> None:
@@ -55,7 +55,7 @@ class Fields:
         return self._where
 
     def value(self, key: str) -> Any:
-        """A field as it stands, for a caller that checks it."""
+        """A field without any check, for a caller that checks it."""
         return self._take(key)
 
     def flat_points(self, key: str) -> Iterator[list[tuple[float, float]]]:
@@ -72,14 +72,14 @@ class Fields:
         raise self._bad(key, self._record.get(key), accepted)
 
     def text(self, key: str, *, empty: bool = False) -> str:
-        """A string; an empty one only where ``empty``."""
+        """A string, which may be empty only with ``empty``."""
         value = self._take(key)
         if not isinstance(value, str) or not (value or empty):
             raise self._bad(key, value, "a string" if empty else "a string that is not empty")
         return value
 
     def texts(self, key: str) -> list[str]:
-        """A list of strings that are not empty; no list where the field is missing."""
+        """A list of strings that are not empty; an empty list if the field is missing."""
         values = self._list(key)
         if not all(isinstance(value, str) and value for value in values):
             raise self._bad(key, values, "a list of strings")
@@ -101,14 +101,14 @@ class Fields:
         return value
 
     def whole(self, key: str, *, low: int | None = None) -> int:
-        """A whole number, of at least ``low`` where given."""
+        """A whole number, at least ``low`` if given."""
         value = self._take(key)
         if not isinstance(value, int) or isinstance(value, bool) or (low is not None and value < low):
             raise self._bad(key, value, "a whole number" + (f" >= {low}" if low is not None else ""))
         return value
 
     def wholes(self, key: str, *, low: int) -> list[int]:
-        """A list of whole numbers of at least ``low``; no list where the field is missing."""
+        """A list of whole numbers of at least ``low``; an empty list if the field is missing."""
         values = self._list(key)
         self._refuse_many(key, values, MAX_RUNS)
         if not all(type(value) is int and value >= low for value in values):
@@ -120,7 +120,7 @@ class Fields:
         return self._pairs(key, self._list(key))
 
     def rings(self, key: str) -> Iterator[list[tuple[float, float]]]:
-        """A list of lists of at least one [x, y]; no list where the field is missing."""
+        """A list of lists of at least one [x, y]; an empty list if the field is missing."""
         for ring in self._list(key):
             if not isinstance(ring, list):
                 raise self._bad(key, ring, "lists of points [x, y]")
@@ -137,14 +137,14 @@ class Fields:
             yield x, y
 
     def _refuse_many(self, key: str, values: Any, limit: int) -> None:
-        """Raise for a list of more values than a shape can have, before any of them become points."""
+        """Raise an error for a list with more values than a shape may have, before they are converted into points."""
         if isinstance(values, list) and len(values) > limit:
             raise FormatError(
                 f"the field {key!r} has {len(values)} values", where=self._where, accepted=f"up to {limit}"
             )
 
     def items(self, key: str) -> Iterator[Fields]:
-        """The objects of a list; none where the field is missing."""
+        """The objects of a list; none if the field is missing."""
         for number, value in enumerate(self._list(key)):
             yield Fields(value, f"{self._where}, {key}[{number}]")
 
@@ -159,7 +159,7 @@ class Fields:
         return value
 
     def refuse_rest(self) -> None:
-        """Raise where the object has a field that nobody asked for."""
+        """Raise an error if the object has a field that none of the methods was called for."""
         rest = sorted(set(self._record) - self._known)
         if rest:
             known = sorted(self._known)
@@ -168,10 +168,10 @@ class Fields:
 
 
 def finite(value: Any) -> float | None:
-    """The value as a float, if it is a number of at most `MAX_NUMBER` (not a boolean, not 1e999), else None.
+    """The value as a float if it is a number of at most `MAX_NUMBER` (not a boolean, not 1e999), else None.
 
-    Every number of every format comes through here or `_finite_numbers`: what lies farther away than any image is wide
-    would overflow where shapes are turned, cut and painted.
+    All formats read numbers with this function or `_finite_numbers`. Larger numbers would overflow when shapes are
+    rotated, cut and rasterised.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
@@ -183,7 +183,7 @@ def finite(value: Any) -> float | None:
 
 
 def from_text(text: str) -> float | None:
-    """The number that a text is, as `finite` takes it, else None."""
+    """The number in a text, with the limits of `finite`, or None."""
     try:
         return finite(float(text))
     except ValueError:
@@ -191,17 +191,14 @@ def from_text(text: str) -> float | None:
 
 
 def _finite_numbers(values: Any) -> list[float] | None:
-    """A list of numbers of at most `MAX_NUMBER` as floats, else None.
-
-    Large files have millions of them, so there is no call for each.
-    """
+    """A list of numbers of at most `MAX_NUMBER` as floats, else None. It is fast for millions of numbers."""
     if not isinstance(values, list) or not set(map(type, values)) <= {int, float}:
         return None
     try:
         numbers = list(map(float, values))
     except OverflowError:
         return None
-    # A NaN does not come out of max and min for certain, but makes the sum one.
+    # max and min may miss a NaN, but the sum does not.
     within = not numbers or (max(numbers) <= MAX_NUMBER and min(numbers) >= -MAX_NUMBER)
     return numbers if within and math.isfinite(sum(numbers)) else None
 

@@ -1,4 +1,4 @@
-"""Shapes as JSON objects, as the hints file and the logs of `underpaint paint` hold them."""
+"""Shapes as JSON objects, for the hints file and the logs of `underpaint paint`."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ _KINDS: dict[str, Callable[[Fields], Shape]] = {
 
 
 def read_shape(fields: Fields) -> Shape:
-    """One shape of an object that names its kind: ``{"kind": "click", "class": "cat", "x": 4.5, "y": 5.5}``.
+    """Read a shape from an object with its kind: ``{"kind": "click", "class": "cat", "x": 4.5, "y": 5.5}``.
 
     The other fields are those of the hints file.
 
     Raises:
-        FormatError: an unknown kind, or a field that is missing, of another type or unknown.
+        FormatError: The kind is unknown, or a field is missing, of another type or unknown.
     """
     kind = fields.text("kind")
     if kind not in _KINDS:
@@ -78,12 +78,12 @@ def _region_name(fields: Fields) -> str:
 
 
 def shape_record(shape: Shape) -> dict[str, Any]:
-    """The JSON object of one shape by itself, which names its kind (`read_shape`)."""
+    """The JSON object of a shape with its kind, which `read_shape` reads."""
     return {"kind": type(shape).__name__.lower(), **shape_fields(shape)}
 
 
 def shape_fields(shape: Shape) -> dict[str, Any]:
-    """The JSON object of a shape in a list of its kind, as the functions above read it."""
+    """The JSON object of a shape without its kind, for a list of shapes of one kind."""
     if isinstance(shape, Click):
         return {"class": shape.name, "x": shape.x, "y": shape.y}
     if isinstance(shape, Scribble):
@@ -94,12 +94,12 @@ def shape_fields(shape: Shape) -> dict[str, Any]:
 
 
 def _region_fields(region: Region) -> dict[str, Any]:
-    said = {"ignored": True} if region.name == IGNORED else {"class": region.name}
+    name = {"ignored": True} if region.name == IGNORED else {"class": region.name}
     if isinstance(region, Bitmap):
         place = {"x": region.x, "y": region.y, "width": region.width, "height": region.height}
-        return {**said, **place, "runs": list(region.runs)}
+        return {**name, **place, "runs": list(region.runs)}
     holes = {"holes": [_points(hole) for hole in region.holes]} if region.holes else {}
-    return {**said, "points": _points(region.ring), **holes}
+    return {**name, "points": _points(region.ring), **holes}
 
 
 def _points(points: Iterable[Point]) -> list[list[float]]:

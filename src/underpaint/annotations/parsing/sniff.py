@@ -13,14 +13,14 @@ from underpaint.core.regular import open_regular
 from underpaint.imagefiles.images import find_files
 
 LARGEST = 1 << 62
-"""The beginning of a file of any size may be read, so this limit in bytes is never reached."""
+"""A limit in bytes that no file reaches, because the beginning of a file of any size may be read."""
 
 HEAD = 4096
-"""How many bytes from the start of a text file must hold its first sign."""
+"""Number of bytes at the start of a text file that are examined first."""
 
 
 def is_json(path: Path, opening: str, *keys: str) -> bool:
-    """Whether a file looks like JSON that opens with ``opening`` ('{' or '[') and has all these keys at any depth."""
+    """Whether a file looks like JSON that starts with ``opening`` ('{' or '[') and has all these keys at any depth."""
     if not path.is_file() or not _head(path).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(opening.encode()):
         return False
     return holds(path, *(rf'"{re.escape(key)}"\s*:' for key in keys))
@@ -51,7 +51,7 @@ def holds(path: Path, *patterns: str) -> bool:
 
 
 def first_line(path: Path) -> str:
-    """The first line of a text file, as far as it stands in the first `HEAD` bytes."""
+    """The first line of a text file, or its first `HEAD` bytes if the line is longer."""
     return next(iter(_head(path).decode("utf-8-sig", "replace").splitlines()), "")
 
 

@@ -1,4 +1,4 @@
-"""Reads text tables as people and programs write them: rows, usual headings, and words for yes and no."""
+"""Reads text tables of different programs: rows, usual headings, and words for yes and no."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ DELIMITERS = ",;\t"
 IMAGES = frozenset(
     {"image", "filename", "imagename", "imagefile", "imagepath", "imageid", "file", "filepath", "path", "img", "photo"}
 )
-"""Usual headings of a column with the names of images, in small letters without blanks and punctuation."""
+"""Usual headings of a column with the names of images, in small letters without spaces and punctuation."""
 
-BESIDE = frozenset({"id", "split", "set", "subset", "fold", "width", "height", "source", "notes", "comment"})
-"""Usual headings of columns that say nothing of classes, unless all their cells say yes or no."""
+OTHER_COLUMNS = frozenset({"id", "split", "set", "subset", "fold", "width", "height", "source", "notes", "comment"})
+"""Usual headings of columns that are not classes, unless all their cells mean yes or no."""
 
 LABELS = ("class", "label", "category", "classname", "labelname", "categoryname", "species", "object", "type", "name")
-"""Usual headings of a column that names a class, the likeliest first."""
+"""Usual headings of a column that names a class, the most probable one first."""
 
 _YES = frozenset({"1", "1.0", "yes", "y", "true", "t", "x", "present", "on"})
 _NO = frozenset({"0", "0.0", "no", "n", "false", "f", "absent", "off"})
 _UNKNOWN = frozenset({"", "?", "na", "n/a", "nan", "none", "null", "unknown"})
 
 STATES = "1 or yes (present), 0 or no (absent), blank or ? (unknown)"
-"""What a cell may say, for messages."""
+"""The accepted values of a cell, for messages."""
 
 
 def rows(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -42,7 +42,7 @@ def rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     The delimiter is the one of comma, semicolon and tab that occurs most often in the heading.
 
     Raises:
-        FormatError: the file is no text, or no table.
+        FormatError: The file is not a text or not a table.
     """
     lines = read_text(path).splitlines()
     reader = csv.reader(lines, delimiter=_delimiter(lines[0] if lines else ""), strict=True)
@@ -56,7 +56,7 @@ def rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def headings(path: Path) -> list[str]:
-    """The headings of a table from the beginning of the file; empty for a file with another ending than a table's."""
+    """The headings of a table, read from the beginning of the file; empty if the file does not end in .csv or .tsv."""
     if path.suffix.lower() not in SUFFIXES or not path.is_file():
         return []
     line = first_line(path)
@@ -64,7 +64,7 @@ def headings(path: Path) -> list[str]:
 
 
 def refuse_repeats(heading: Sequence[str], path: Path) -> None:
-    """Raise `FormatError` where two columns have the same heading, since nobody knows which one is meant."""
+    """Raise `FormatError` if two columns have the same heading, because it is not clear which one is meant."""
     twice = [word for word, count in Counter(heading).items() if count > 1 and word]
     if twice:
         raise FormatError(f"two columns have the heading {twice[0]!r}", where=f"{path}:1", accepted="each heading once")
@@ -75,7 +75,7 @@ def _delimiter(heading: str) -> str:
 
 
 def heading_word(text: str) -> str:
-    """A heading in small letters without blanks and punctuation: ``File_Name`` becomes ``filename``."""
+    """A heading in small letters without spaces and punctuation: ``File_Name`` becomes ``filename``."""
     return re.sub(r"[\W_]", "", text.lower())
 
 
@@ -86,15 +86,15 @@ def image_column(heading: Sequence[str]) -> int:
 
 
 def is_yes(value: Any) -> bool:
-    """Whether a value of a file says yes."""
+    """Whether a value in a file means yes."""
     return str(value).strip().lower() in _YES
 
 
 def state(cell: str) -> bool | None:
-    """Whether a cell says present (True), absent (False) or nothing (None).
+    """The meaning of a cell: present (True), absent (False) or unknown (None).
 
     Raises:
-        ValueError: the cell says something else.
+        ValueError: The cell has another value.
     """
     word = cell.strip().lower()
     if word in _YES:

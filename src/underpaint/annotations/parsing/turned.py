@@ -1,4 +1,4 @@
-"""Turns rectangles and ellipses at an angle into boxes and polygons."""
+"""Converts rotated rectangles and ellipses into boxes and polygons."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import math
 from underpaint.hints.border import cut_ring
 from underpaint.hints.types import Box, Point, Polygon
 
-ANGLES = "angles of turned boxes (the box around each is kept)"
-"""The reason under which readers count angles that they leave out."""
+ANGLES = "angles of rotated boxes (the upright box around each is kept)"
+"""The reason for which readers leave out and count angles."""
 
 FLATNESS = 0.02
-"""How many pixels the chords of an ellipse may differ from it: a fiftieth, far less than a hand can place."""
+"""Largest distance in pixels of the polygon of an ellipse from the ellipse; it is far below the accuracy of a hand."""
 
 MAX_VERTICES = 1024
-"""The vertices of the largest ellipse. At a radius of 4,000 pixels its chords differ from it by `FLATNESS`."""
+"""Largest number of vertices of an ellipse, reached at a radius of 4,000 pixels."""
 
 
 def turn(point: Point, pivot: Point, degrees: float) -> Point:
-    """A point turned about a pivot, clockwise on the screen (y is down). Quarter turns are exact."""
+    """A point rotated about a pivot, clockwise on the screen (y is down). Multiples of 90 degrees are exact."""
     quarters = degrees / 90
     if quarters == int(quarters):
         cosine, sine = ((1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0))[int(quarters) % 4]
@@ -29,10 +29,9 @@ def turn(point: Point, pivot: Point, degrees: float) -> Point:
 
 
 def turned_box(box: Box, pivot: Point, degrees: float, size: tuple[int, int]) -> Box:
-    """The axis-parallel box around a box that is turned about ``pivot``, cut at the border of the image (H, W).
+    """The axis-parallel box around a box that is rotated about ``pivot``, cut at the border of the image (H, W).
 
-    A box that is not turned is returned as it is. The result contains the object, as a box hint must, and more beside
-    it.
+    A box that is not rotated is returned unchanged. The result contains the whole object, as a box hint must.
     """
     if degrees % 360 == 0:
         return box
@@ -43,13 +42,13 @@ def turned_box(box: Box, pivot: Point, degrees: float, size: tuple[int, int]) ->
 
 
 def ellipse(name: str, centre: Point, radii: Point, degrees: float, size: tuple[int, int]) -> Polygon | None:
-    """A filled ellipse as a polygon, cut at the border of the image (H, W); None where nothing is left.
+    """A filled ellipse as a polygon, cut at the border of the image (H, W); None if it is completely outside.
 
     Args:
         name: The class.
         centre: x and y.
-        radii: The radii along x and along y before the turn, greater than 0.
-        degrees: The angle of the turn about the centre, clockwise on the screen.
+        radii: The radii along x and along y before the rotation, greater than 0.
+        degrees: The angle of the rotation about the centre, clockwise on the screen.
         size: (H, W).
     """
     half_step = max(math.acos(1 - min(FLATNESS / max(radii), 0.5)), math.pi / MAX_VERTICES)

@@ -1,4 +1,4 @@
-"""Reads XML from outside with defusedxml: no DTD, no entities, a limited size, one typed error."""
+"""Reads XML files that are not trusted with defusedxml: no DTD, no entities, limited size, one typed error."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MAX_BYTES = 4 << 20
 """The limit of a file. The longest known annotation of one image (a ScribbleSup file) has 60 kB."""
 
 NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that no XML file can hold, not even escaped."""
+"""Characters that an XML file cannot contain, not even escaped."""
 
 OURS = "underpaint"
 """The element by which files that underpaint wrote are recognised. Other programs ignore it."""
@@ -91,7 +91,7 @@ def size_of(annotation: Element, where: object) -> tuple[int, int] | None:
 
 @dataclass(frozen=True)
 class Stated:
-    """What a file written by underpaint states, where a reader would infer it from other files.
+    """Values that a file written by underpaint states, and that a reader must infer for other files.
 
     Args:
         boxed: The value of `Hints.boxed`.
@@ -103,10 +103,10 @@ class Stated:
 
 
 def read_stated(annotation: Element, where: object) -> Stated | None:
-    """What a file written by underpaint states; None for a file of another program.
+    """Read the values that a file written by underpaint states; None for a file of another program.
 
     Raises:
-        FormatError: a class without a name.
+        FormatError: A class has no name.
     """
     ours = annotation.find(OURS)
     if ours is None:

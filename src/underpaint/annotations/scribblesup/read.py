@@ -28,7 +28,7 @@ WORDS = {
 """ScribbleSup's class names where they differ from VOC's. A name that the class table has is not changed."""
 
 CENTRE = 0.5
-"""A pixel number means the pixel's centre, which lies half a pixel into it."""
+"""A pixel number stands for the centre of the pixel, so half a pixel is added."""
 
 MAX_POINTS = 100_000
 """The limit of the points of one line, hundreds of times the longest known line (330)."""
@@ -51,9 +51,9 @@ def read_scribblesup(path: Path, classes: ClassTable) -> dict[str, Hints]:
     """Read ScribbleSup XML, a file or a folder of them.
 
     A ``<polygon>`` is an open line in spite of its name, and its points are pixel numbers from 0. The annotators drew
-    on every class that they saw, so tags are complete, except for the background where nobody drew on it. The image is
-    the one named like the XML file. Class names become VOC's; names outside the table are returned as they stand. Files
-    that version 0.1.0 of underpaint wrote state their tags, so none are inferred from them.
+    on every class that they saw, so tags are complete, except for a background without a line. The image is the one
+    with the name of the XML file. Class names are converted to VOC's; names that the table does not have are returned
+    unchanged. Files of version 0.1.0 of underpaint state their tags, so none are inferred for them.
 
     Args:
         path: A file, or a folder with files at any depth.
@@ -81,7 +81,7 @@ def _hints(name: str, file: Path, classes: ClassTable) -> Hints:
 
 
 def _inferred(scribbles: Iterable[Scribble], classes: ClassTable) -> Stated:
-    """What follows from ScribbleSup's rule that every class in an image has a line."""
+    """The tags that follow from ScribbleSup's rule that every class in an image has a line."""
     present = frozenset(scribble.name for scribble in scribbles)
     things = frozenset(classes.names[i] for i in classes.foreground)
     return Stated(frozenset(), Tags(present, things - present) if present else None)

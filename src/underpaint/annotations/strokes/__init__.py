@@ -1,8 +1,8 @@
 """The project of `underpaint paint`: a folder with ``project.json`` and append-only logs in ``strokes/``.
 
 ``project.json`` is ``{"underpaint": "paint", "version": 1, "id": "...", "classes": [{"name", "color", "key"}]}``. Each
-file ``strokes/NAME-SESSION.jsonl`` has one writer, whom its first line names, and is never changed, only appended to. A
-further line is an operation::
+file ``strokes/NAME-SESSION.jsonl`` has one writer, whose name is in its first line. Lines are only appended to it and
+never changed. Every further line is an operation::
 
     {"writer": "Ben"}
     {"id": "5f0c", "n": 7, "at": 1764250000.2, "image": "pets/a", "op": "add",
@@ -12,8 +12,8 @@ further line is an operation::
      "present": ["cat"], "absent": [], "boxed": []}
     {"id": "c7d2", "n": 10, "at": 1764250006.0, "image": "pets/a", "op": "state", "state": "done"}
 
-The hints are what is left when the operations of all files are folded (`fold`). The result does not depend on the order
-in which files are read, so that several people can mark at once and files can be copied between machines.
+The hints are the result of the operations of all files (`fold`). It does not depend on the order in which the files are
+read, so that several people can annotate at the same time and files can be copied between machines.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Folds operations: what is left of them when deletions and later statements are taken into account.
+"""Computes the annotations that result from all operations on an image, including deletions.
 
-The operations are a set. One that is read twice counts once. The order is that of (``n``, ``id``), which is the same
-whatever file or machine an operation comes from. A shape that any operation deletes is gone, and undoing a deletion
-adds the shape under a new identifier. Of the tags and of the state the last statement counts.
+An operation that is read twice counts once. Operations are ordered by (``n``, ``id``), which is independent of the file
+or machine they come from. A shape that any operation deletes does not exist; undoing a deletion adds the shape with a
+new identifier. The last operation on the tags counts, and so does the last one on the state.
 
-Operations whose shapes still lie in their logs (`Head`) fold to the same. Their shapes are read for the images that
-somebody asks for, so that a project of 100,000 strokes opens in a second.
+Operations whose shapes have not been read from their logs yet (`Head`) give the same result. Their shapes are read when
+their image is requested, so that a project of 100,000 strokes opens in a second.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from underpaint.annotations.strokes.operations import Add, Delete, Operation, Re
 from underpaint.hints.types import Hints, Shape, Tags
 
 PAUSE = 30.0
-"""Seconds: a longer time between two operations is a pause, and no time spent on the image."""
+"""Seconds. A longer time between two operations is a pause, which is not counted as work on the image."""
 
-HELD = 64
-"""Images whose folded shapes are held."""
+CACHED = 64
+"""Number of images whose shapes are kept in memory."""
 
 Entry = Operation | Head
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A shape that is there: the operation that added it, who did, and when (seconds since 1970)."""
+    """A shape: the identifier of the operation that added it, the person, and the time in seconds since 1970."""
 
     id: str
     shape: Shape
@@ -39,11 +39,11 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What is left of the operations on one image, without its shapes.
+    """The result of the operations on one image, without its shapes.
 
     Args:
-        marks: How many shapes, by class, kind and who drew them.
-        tags, state, people, seconds: As those of `Folded`.
+        marks: The number of shapes by class, kind and person.
+        tags, state, people, seconds: As in `Folded`.
     """
 
     marks: Counter[tuple[str, str, str]]
@@ -60,13 +60,13 @@ class Summary:
 
 @dataclass
 class Folded:
-    """What is left of the operations on one image.
+    """The result of the operations on one image.
 
     Args:
         marks: The shapes, oldest first.
-        tags: The last statement about the whole image, or None.
+        tags: The last tags of the image, or None.
         state: ``marked`` or ``done``.
-        people: Who said something of the image.
+        people: The people who annotated the image.
         seconds: The time that people spent on it (see `Fold`).
     """
 
@@ -77,7 +77,7 @@ class Folded:
     seconds: float = 0.0
 
     def hints(self, image: str) -> Hints:
-        """The hints of the image. A class that is drawn is not absent, whatever an older tag says."""
+        """The hints of the image. A class that is drawn is not absent, even if an older tag states it."""
         tags = boxed = None
         drawn = {mark.shape.name for mark in self.marks}
         if self.tags is not None:
@@ -95,10 +95,10 @@ class Folded:
 
 
 class Fold:
-    """The operations of a project, which can be added in any order and any number of times.
+    """The operations of a project, which can be added in any order and more than once.
 
-    The seconds of an image are the times between operations of one writer, each counted for the image of the later
-    operation, without times longer than `PAUSE`.
+    The seconds of an image are the sum of the times between two successive operations of one writer, of which the later
+    one belongs to this image, without times longer than `PAUSE`.
     """
 
     def __init__(self) -> None:
@@ -144,30 +144,30 @@ class Fold:
         self._summaries.pop(image, None)
 
     def images(self) -> list[str]:
-        """The names of the images of which something was said, in alphabetical order."""
+        """The names of the images with operations, in alphabetical order."""
         return sorted(self._images)
 
     def image(self, name: str) -> Folded:
-        """What is left of the operations on an image.
+        """The result of the operations on an image.
 
         Raises:
-            FormatError, HintError: a shape in a log makes no sense, where only its head was read before.
+            FormatError, HintError: A shape in a log is invalid, which was not noticed when its head was read.
         """
         if name not in self._folded:
             self._folded[name] = self._fold(name)
-            while len(self._folded) > HELD:
+            while len(self._folded) > CACHED:
                 self._folded.popitem(last=False)
         self._folded.move_to_end(name)
         return self._folded[name]
 
     def summary(self, name: str) -> Summary:
-        """What is left of the operations on an image, without reading shapes."""
+        """The result of the operations on an image, without reading shapes."""
         if name not in self._summaries:
             self._summaries[name] = self._summarise(name)
         return self._summaries[name]
 
-    def _left(self, name: str) -> Iterator[tuple[Entry, str]]:
-        """The operations on an image that are not taken back, in their order, and whose they are."""
+    def _effective(self, name: str) -> Iterator[tuple[Entry, str]]:
+        """The operations on an image without deleted shapes, in their order, each with its person."""
         ordered = sorted(self._images.get(name, {}).values(), key=lambda one: (one[0].n, one[0].id))
         return ((one, by) for one, by in ordered if one.id not in self._deleted or not _draws(one))
 
@@ -175,7 +175,7 @@ class Fold:
         """The last tags, the last state, the people, and the seconds."""
         tags: Retag | None = None
         state: State = "marked"
-        for one, _ in self._left(name):
+        for one, _ in self._effective(name):
             if isinstance(one, Operation) and isinstance(one.what, Retag):
                 tags = one.what
             elif isinstance(one, Operation) and isinstance(one.what, SetState):
@@ -185,13 +185,14 @@ class Fold:
 
     def _fold(self, name: str) -> Folded:
         tags, state, people, seconds = self._about(name)
-        marks = [Mark(one.id, shape, by, one.at) for one, by in self._left(name) if (shape := _shape(one)) is not None]
+        drawn = ((one, by, _shape(one)) for one, by in self._effective(name))
+        marks = [Mark(one.id, shape, by, one.at) for one, by, shape in drawn if shape is not None]
         return Folded(marks, tags, state, people, seconds)
 
     def _summarise(self, name: str) -> Summary:
         tags, state, people, seconds = self._about(name)
         marks: Counter[tuple[str, str, str]] = Counter()
-        for one, by in self._left(name):
+        for one, by in self._effective(name):
             if isinstance(one, Head):
                 marks[one.name, one.kind, by] += 1
             elif (shape := _shape(one)) is not None:
@@ -204,7 +205,7 @@ def _draws(one: Entry) -> bool:
 
 
 def _shape(one: Entry) -> Shape | None:
-    """The shape that an operation drew, or None for another one."""
+    """The shape that an operation adds, or None for another operation."""
     if isinstance(one, Head):
         return one.read()
     return one.what.hint if isinstance(one.what, Add) else None

@@ -1,4 +1,4 @@
-"""The append-only logs: reading all of them, and writing one."""
+"""Reads and writes the append-only logs of a paint project."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ MAX_BYTES = 4 << 30
 MAX_LINE = 16 << 20
 """The limit of one line in bytes, as in a hints file."""
 
-TORN = "last line of a log without its end, as a writer leaves it that was stopped while it wrote"
+INCOMPLETE = "incomplete last line of a log, whose writer was stopped while it wrote the line"
 
 WRITER = b'{"writer":'
-"""How the first line of a log begins that names its writer."""
+"""The start of a first line that names the writer of a log."""
 
 MAX_NAME = 60
 """The limit of the letters of a person's name."""
 
 NAME = re.compile(r"[a-z0-9_]{1,40}")
-"""What a person's name becomes in the name of a log."""
+"""The form of a person's name in the file name of a log."""
 
 
 HEAD = re.compile(
@@ -43,15 +43,15 @@ HEAD = re.compile(
     rb'"image": "([^"\\\x00-\x1f]+)", "op": "add", '
     rb'"hint": \{"kind": "(click|scribble|box|polygon|bitmap)", "class": "([^"\\\x00-\x1f]+)", [^\n]*\}\}\n' % MAX_ID
 )
-"""A line of a log that draws a shape, as `Operation.line` writes it. A line of another form is read completely."""
+"""A line of a log that adds a shape, as `Operation.line` writes it. A line of another form is read completely."""
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """An operation that drew a shape, of which only the beginning of its line was looked at; `read` reads the rest.
+    """An operation that adds a shape, of which only the beginning of the line was read; `read` reads the shape.
 
     Args:
-        id, n, at, image: As those of an `Operation`.
+        id, n, at, image: As in `Operation`.
         name: The class.
         kind: The kind of the shape.
         log: The log.
@@ -71,8 +71,8 @@ class Head:
         """The shape.
 
         Raises:
-            FormatError: the log is gone, or the line makes no sense.
-            HintError: a shape that makes no sense.
+            FormatError: The log no longer exists, or the line is invalid.
+            HintError: The shape is invalid.
         """
         for one, _ in read_log(self.log, Counter(), start=self.start):
             if one.id == self.id and isinstance(one.what, Add):
@@ -88,10 +88,10 @@ def logs(project: Path) -> list[Path]:
 
 
 def writer_of(log: Path) -> str:
-    """The person whose log this is: the name in its first line, or that of the file where there is no such line.
+    """The name of the writer of a log from its first line, or from the file name if there is no such line.
 
     Raises:
-        FormatError: the log cannot be read, or its first line holds something else than a name.
+        FormatError: The log cannot be read, or its first line is damaged.
     """
     for line, _, where in _lines(log, Counter(), 0):
         if line.startswith(WRITER):
@@ -106,18 +106,18 @@ def writer_of(log: Path) -> str:
 
 
 def read_log(path: Path, remarks: Counter[str], *, start: int = 0) -> Iterator[tuple[Operation, int]]:
-    """The operations of a log, each with the byte after its line.
+    """The operations of a log, each with the position of the byte after its line.
 
-    A last line without an end was not acknowledged to anybody. It is left out and counted.
+    An incomplete last line is left out and counted. Its writer was not told that it was saved.
 
     Args:
         path: The log.
-        remarks: A counter of what is left out; this function adds to it.
-        start: The byte to begin at, the end of an earlier read.
+        remarks: Counts what is left out; this function adds to it.
+        start: The byte at which to start, the end of an earlier call.
 
     Raises:
-        FormatError: a line that is no operation, with file and line number where ``start`` is 0.
-        HintError: a shape that makes no sense.
+        FormatError: A line is not an operation. The error names the file and, if ``start`` is 0, the line.
+        HintError: A shape is invalid.
     """
     for line, place, where in _operations(path, remarks, start):
         if line.strip():
@@ -125,16 +125,16 @@ def read_log(path: Path, remarks: Counter[str], *, start: int = 0) -> Iterator[t
 
 
 def read_heads(path: Path, remarks: Counter[str]) -> Iterator[Operation | Head]:
-    """The operations of a log, of drawn shapes only their heads: about forty times as fast as `read_log`.
+    """The operations of a log with only the heads of added shapes, about forty times as fast as `read_log`.
 
-    Whether the shape itself makes sense is seen when it is read.
+    The shapes themselves are checked when they are read.
 
     Args:
         path: The log.
-        remarks: As that of `read_log`.
+        remarks: As in `read_log`.
 
     Raises:
-        FormatError, HintError: as `read_log`.
+        FormatError, HintError: As `read_log`.
     """
     names: dict[bytes, str] = {}
     for line, place, where in _operations(path, remarks, 0):
@@ -150,12 +150,12 @@ def read_heads(path: Path, remarks: Counter[str]) -> Iterator[Operation | Head]:
 
 
 def _operations(path: Path, remarks: Counter[str], start: int) -> Iterator[tuple[bytes, int, str]]:
-    """The lines besides the first one where that names the writer."""
+    """The lines of a log without a first line that names the writer."""
     return (one for one in _lines(path, remarks, start) if one[1] > 0 or not one[0].startswith(WRITER))
 
 
 def _lines(path: Path, remarks: Counter[str], start: int) -> Iterator[tuple[bytes, int, str]]:
-    """The whole lines of a log, each with its first byte and with its place in words."""
+    """The complete lines of a log, each with the position of its first byte and its place for messages."""
     number, place = 0, start
     try:
         with open_regular(path, max_bytes=MAX_BYTES) as file:
@@ -166,7 +166,7 @@ def _lines(path: Path, remarks: Counter[str], start: int) -> Iterator[tuple[byte
                 if not line.endswith(b"\n"):
                     if len(line) > MAX_LINE:
                         raise FormatError("the line is too long", where=where, accepted=f"{MAX_LINE} bytes")
-                    remarks[f"{TORN} ({path.name})"] += 1
+                    remarks[f"{INCOMPLETE} ({path.name})"] += 1
                     return
                 yield line, place, where
                 place += len(line)
@@ -182,15 +182,15 @@ def _text(line: bytes, where: str) -> str:
 
 
 class UnsavedError(DataError):
-    """A disk refuses what was to be appended."""
+    """Operations could not be written to the disk."""
 
 
 class LogWriter:
-    """A new log of one person in one session. What `append` has returned from is on the disk.
+    """Writes a new log of one person in one session. When `append` returns, the operations are stored on the disk.
 
     Args:
-        project: The project's folder.
-        person: The name. It stands in the first line; in the file's name small letters and digits are left of it.
+        project: The folder of the project.
+        person: The name. It is written to the first line, and in small letters and digits to the file name.
     """
 
     def __init__(self, project: Path, person: str) -> None:
@@ -200,10 +200,10 @@ class LogWriter:
         self.path: Path | None = None
 
     def append(self, operations: Sequence[Operation]) -> None:
-        """Append operations and wait until they are on the disk. Either all of them are kept or none.
+        """Append operations and wait until they are stored on the disk. Either all of them are stored or none.
 
         Raises:
-            UnsavedError: the disk is full, or the folder cannot be written.
+            UnsavedError: The disk is full, or the folder cannot be written.
         """
         content = b"".join(one.line() for one in operations)
         try:
@@ -212,7 +212,7 @@ class LogWriter:
                 content = json.dumps({"writer": self._person}).encode() + b"\n" + content
             self._write(handle, content)
         except OSError as error:
-            self._take_back()
+            self._undo()
             raise UnsavedError(
                 f"nothing can be saved: {error.strerror or error}",
                 where=self._project / STROKES,
@@ -226,8 +226,8 @@ class LogWriter:
             left = left[os.write(handle, left) :]
         os.fsync(handle)
 
-    def _take_back(self) -> None:
-        """Cut off what was written of a batch that failed; where even this fails, a new log begins."""
+    def _undo(self) -> None:
+        """Remove the written part of operations that failed; if this fails too, the next call starts a new log."""
         if self._handle is None:
             return
         try:
@@ -247,7 +247,7 @@ class LogWriter:
         return self._handle
 
     def close(self) -> None:
-        """Close the log; a later `append` begins another."""
+        """Close the log. A later `append` starts a new one."""
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None

@@ -1,4 +1,4 @@
-"""The operations of a paint project, and how a line of a log states one."""
+"""The operations of a paint project, and their lines in a log."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class Add:
 
 @dataclass(frozen=True)
 class Delete:
-    """The shape of the operation ``target`` was taken away."""
+    """The shape of the operation ``target`` was deleted."""
 
     target: str
 
 
 @dataclass(frozen=True)
 class Retag:
-    """What is known of the image as a whole, in place of what was said before."""
+    """The tags of the image were set. They replace the earlier ones."""
 
     present: frozenset[str]
     absent: frozenset[str]
@@ -48,7 +48,7 @@ class Retag:
 
 @dataclass(frozen=True)
 class SetState:
-    """A person called the image done, or opened it again."""
+    """A person declared the image done, or opened it again."""
 
     state: State
 
@@ -58,14 +58,14 @@ What = Add | Delete | Retag | SetState
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One thing that a person did.
+    """One operation of a person.
 
     Args:
-        id: Unlike that of any other operation of the project.
-        n: A Lamport clock: larger than that of every operation that the writer knew of.
-        at: Seconds since 1970.
+        id: An identifier that no other operation of the project has.
+        n: A Lamport clock, larger than that of every operation that the writer knew.
+        at: The time in seconds since 1970.
         image: The name of the image.
-        what: What was done.
+        what: The change.
     """
 
     id: str
@@ -89,7 +89,7 @@ class Operation:
 
 
 def what_record(what: What) -> dict[str, Any]:
-    """The part of a line that says what was done."""
+    """The part of a line that states the change."""
     if isinstance(what, Add):
         return {"op": "add", "hint": shape_record(what.hint)}
     if isinstance(what, Delete):
@@ -103,8 +103,8 @@ def read_operation(fields: Fields) -> Operation:
     """The operation of a line.
 
     Raises:
-        FormatError: a field is missing, of another type or unknown.
-        HintError: a shape that makes no sense.
+        FormatError: A field is missing, of another type or unknown.
+        HintError: The shape is invalid.
     """
     n = fields.whole("n", low=0)
     if n > LAST:
@@ -115,7 +115,7 @@ def read_operation(fields: Fields) -> Operation:
 
 
 def _read_time(fields: Fields) -> float:
-    """Seconds since 1970, which are more than any coordinate may be."""
+    """The seconds since 1970, which have another limit than coordinates."""
     at = fields.value("at")
     if isinstance(at, bool) or not isinstance(at, int | float) or not 0 <= at <= LAST:
         fields.refuse("at", "seconds since 1970")
@@ -131,10 +131,10 @@ def read_id(fields: Fields, key: str) -> str:
 
 
 def read_what(fields: Fields) -> What:
-    """What an operation does, by its field ``op``.
+    """Read the change of an operation by its field ``op``.
 
     Raises:
-        FormatError, HintError: as `read_operation`.
+        FormatError, HintError: As `read_operation`.
     """
     word = fields.text("op")
     if word == "add":

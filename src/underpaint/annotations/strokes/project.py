@@ -21,7 +21,7 @@ KEYS = frozenset("1234567890")
 
 @dataclass(frozen=True)
 class PaintClass:
-    """A class of the project: its name, its colour as ``#rrggbb``, and the key that chooses it, if one does."""
+    """A class of the project: its name, its colour as ``#rrggbb``, and the key that selects it, or None."""
 
     name: str
     color: str
@@ -30,11 +30,11 @@ class PaintClass:
 
 @dataclass(frozen=True)
 class PaintProject:
-    """What ``project.json`` holds.
+    """The content of ``project.json``.
 
     Args:
-        id: Identifies the project to browsers, which keep unsent strokes under it.
-        classes: The classes in their order; empty while nobody has named any.
+        id: Identifies the project. Browsers store unsent strokes under this identifier.
+        classes: The classes in their order; empty as long as nobody has named one.
     """
 
     id: str
@@ -64,7 +64,7 @@ def read_project(path: Path) -> PaintProject:
     """Read ``project.json`` of a project folder.
 
     Raises:
-        FormatError: the file is missing, damaged, or of another version.
+        FormatError: The file is missing, damaged, or has another version.
     """
     file = path / PROJECT
     fields = Fields(read_json(file, max_bytes=1 << 20), str(file))
@@ -83,8 +83,8 @@ def checked_classes(fields: Fields) -> tuple[PaintClass, ...]:
     """The classes in the field ``classes``.
 
     Raises:
-        FormatError: an empty or repeated name, a colour that is no ``#rrggbb``, another key than a digit, or more than
-            255 classes.
+        FormatError: A name is empty or repeated, a colour is not ``#rrggbb``, a key is not a digit, or there are more
+            than 255 classes.
     """
     found = tuple(_class(item) for item in fields.items("classes"))
     for what, given in (

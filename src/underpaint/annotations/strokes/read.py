@@ -1,4 +1,4 @@
-"""Reads the hints of a paint project, also while its server runs."""
+"""Reads the hints of a paint project, also while its server is running."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ def read_strokes(path: Path, *, remarks: Counter[str] | None = None) -> dict[str
     """Read a paint project as hints by image name, in alphabetical order.
 
     Args:
-        path: The project's folder.
-        remarks: A counter of what is left out; this function adds to it.
+        path: The folder of the project.
+        remarks: Counts what is left out; this function adds to it.
 
     Raises:
         FormatError: ``project.json`` or a log is damaged. The error names file and line.
-        HintError: a shape that makes no sense.
+        HintError: A shape is invalid.
     """
     read_project(path)
-    found = Counter() if remarks is None else remarks
+    counts = Counter() if remarks is None else remarks
     fold = Fold()
     for log in logs(path):
-        fold.extend((operation for operation, _ in read_log(log, found)), writer_of(log))
+        fold.extend((operation for operation, _ in read_log(log, counts)), writer_of(log))
     folded = {name: fold.image(name).hints(name) for name in fold.images()}
-    return {name: hints for name, hints in folded.items() if hints.says()}
+    return {name: hints for name, hints in folded.items() if hints.states_anything()}

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from underpaint.annotations.parsing.table import (
-    BESIDE,
     LABELS,
+    OTHER_COLUMNS,
     STATES,
     SUFFIXES,
     heading_word,
@@ -29,7 +29,7 @@ _SEPARATORS = re.compile(r"[;,|]")
 
 
 def is_table(path: Path) -> bool:
-    """Whether a file is a table, judged by its ending: the text of a table looks like any other text."""
+    """Whether a file is a table. Only its ending is checked, because the text of a table can look like any other."""
     return path.is_file() and path.suffix.lower() in SUFFIXES
 
 
@@ -38,11 +38,12 @@ def read_tags(path: Path, classes: ClassTable, *, complete: bool = False) -> dic
 
     The first line is a heading, and the first column, or the one with such a heading, names the image.
 
-    In a table with one column for each class, a cell says present (1, yes, true), absent (0, no, false) or nothing (a
-    blank). A column headed ``tags`` lists the classes that are present, separated by ``;``, ``,`` or ``|``. A column
+    In a table with one column for each class, a cell means present (1, yes, true), absent (0, no, false) or unknown
+    (blank). A column headed ``tags`` lists the classes that are present, separated by ``;``, ``,`` or ``|``. A column
     headed ``label`` or ``class`` has one class in each row, and an image may have several rows. A class that is not
     listed is unknown, unless the caller knows that the lists are complete. Columns with headings such as ``split`` are
-    ignored (`table.BESIDE`). Names of classes and images are returned as they stand, in or out of the table.
+    ignored (`table.OTHER_COLUMNS`). Names of classes and images are returned unchanged, even if the class table does
+    not have them.
 
     Args:
         path: A UTF-8 text file; a byte order mark is ignored.
@@ -50,8 +51,8 @@ def read_tags(path: Path, classes: ClassTable, *, complete: bool = False) -> dic
         complete: Classes that a list does not name are absent, except for the background.
 
     Raises:
-        FormatError: there is no heading, two are equal, a row has another length, a cell is none of the three states,
-            or an image is given twice. The error names file and line.
+        FormatError: There is no heading, two are equal, a row has another length, a cell has another value, or an image
+            is given twice. The error names file and line.
     """
     table = rows(path)
     _, heading = next(table, (1, []))
@@ -99,16 +100,16 @@ def _columns(heading: Sequence[str], body: Sequence[Sequence[str]], classes: Cla
     image = image_column(heading)
     words = {place: heading_word(word) for place, word in enumerate(heading) if place != image}
     own = {place for place in words if heading[place] in classes.names}
-    beside = {place for place in words if words[place] in BESIDE and not _says_states(place, body)}
-    rest = [place for place in words if place in own or place not in beside]
+    others = {place for place in words if words[place] in OTHER_COLUMNS and not _has_states(place, body)}
+    rest = [place for place in words if place in own or place not in others]
     listed = rest[0] if len(rest) == 1 and rest[0] not in own else None
     if listed is not None and words[listed] in (*LIST_COLUMNS, *LABELS):
         return _Columns(image, listed, (), several=words[listed] in LABELS)
     return _Columns(image, None, tuple(rest), several=False)
 
 
-def _says_states(place: int, body: Sequence[Sequence[str]]) -> bool:
-    """Whether every cell of a column says present, absent or nothing."""
+def _has_states(place: int, body: Sequence[Sequence[str]]) -> bool:
+    """Whether every cell of a column means present, absent or unknown."""
     try:
         return all(state(row[place]) in (True, False, None) for row in body if place < len(row))
     except ValueError:
@@ -120,12 +121,12 @@ def _listed(cell: str) -> Tags:
 
 
 def _states(heading: Sequence[str], row: Sequence[str], columns: _Columns, where: str) -> Tags:
-    said: dict[str, bool | None] = {}
+    states: dict[str, bool | None] = {}
     for place in columns.classes:
         try:
-            said[heading[place]] = state(row[place])
+            states[heading[place]] = state(row[place])
         except ValueError:
             what = f"the cell of column {heading[place]!r} is {row[place][:40]!r}"
             raise FormatError(what, where=where, accepted=STATES) from None
-    present = frozenset(name for name, here in said.items() if here is True)
-    return Tags(present, frozenset(name for name, here in said.items() if here is False))
+    present = frozenset(name for name, here in states.items() if here is True)
+    return Tags(present, frozenset(name for name, here in states.items() if here is False))

@@ -1,4 +1,4 @@
-"""Reads the attributes of regions and files in VIA: which one holds the class, and what it says."""
+"""Reads the attributes of regions and files in VIA, and finds the one with the class."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def class_attribute(regions: Sequence[Named], path: Path) -> str | None:
 
 
 def _tells_kinds(values: Sequence[tuple[str, ...]]) -> bool:
-    """Whether values name kinds of objects: they are no numbers, and not different for every region."""
+    """Whether values can be classes: they are not numbers, and not different for every region."""
     every = [value for one in values for value in one]
     numbers = all(value.replace(".", "", 1).lstrip("-").isdigit() for value in every)
     return not numbers and (len(every) < 3 or len(set(every)) < len(every))

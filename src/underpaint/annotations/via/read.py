@@ -1,7 +1,7 @@
 """Reads VGG Image Annotator (VIA 1 and 2): a project, or its export as JSON or CSV (Dutta et al., ACM MM 2019).
 
-In VIA people choose freely what they name and how: regions have attributes with any headings and words. The attribute
-with the class is found by its usual heading, or else by what the regions say.
+In VIA the annotator chooses the attributes of regions, their headings and their values. The attribute with the class is
+found by its usual heading, or else by its values.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from underpaint.imagefiles.spelling import bare_names
 SOURCE = "VIA"
 
 FARTHEST = 1_000_000
-"""Ellipses are cut at this many pixels; no image has so many a side."""
+"""Ellipses are cut at this number of pixels, which is larger than the side of any image."""
 
 
 def is_via(path: Path) -> bool:
@@ -56,11 +56,11 @@ def read_via(path: Path, *, left_out: Counter[str] | None = None) -> dict[str, H
 
     Args:
         path: The JSON or CSV file.
-        left_out: A counter of what is left out, by reason; the reader adds to it.
+        left_out: Counts what is left out, by reason; the reader adds to it.
 
     Raises:
         FormatError: another structure, two images of one name, or several attributes that may be the class.
-        HintError: numbers that make no sense.
+        HintError: a number is invalid.
     """
     counts: Counter[str] = Counter() if left_out is None else left_out
     entries = list(_of_table(path) if path.suffix.lower() == ".csv" else _of_json(path))

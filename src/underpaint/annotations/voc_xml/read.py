@@ -27,8 +27,8 @@ SIDES = ("xmin", "ymin", "xmax", "ymax")
 def is_voc(path: Path) -> bool:
     """Whether a file or folder holds VOC's annotations.
 
-    The first XML file that has objects or ScribbleSup's lines decides, and must have objects. Without such a file the
-    first one must be an annotation. An object may have a polygon beside its box, as Roboflow and others write it.
+    The first XML file with objects or with lines of ScribbleSup must have objects. If there is no such file, the first
+    file must be an annotation. An object may have a polygon in addition to its box, as Roboflow and others write it.
     """
     files = files_of(path, SUFFIXES)
     for file in files:
@@ -49,14 +49,14 @@ def read_voc_boxes(
 ) -> dict[str, Hints]:
     """Read VOC box XML, a file or a folder of them.
 
-    The image is the one named like the XML file. The ``<filename>`` is ignored, because it is often wrong in copied
-    files. VOC annotates every object of its classes, so the classes of the table count as completely boxed (except for
-    the background; without a background class, only those classes that have a box somewhere in ``path``), and tags
-    follow from this. Class names are returned as they stand, in or out of the table.
+    The image is the one with the name of the XML file. The ``<filename>`` is ignored, because it is often wrong in
+    copied files. VOC annotates every object of its classes. Therefore all classes of the table except the background
+    are completely boxed, and tags follow from this. If the table has no background class, only classes with a box in
+    some file of ``path`` are completely boxed. Class names are returned unchanged.
 
     Coordinates are pixel numbers, both ends included. VOC itself counts pixels from 1, many tools from 0. With ``auto``
-    they count from 0 if any number in any of the files is below 1, else from 1. If a file counts from 0 and is read as
-    counting from 1, or the other way round, its boxes are one pixel off.
+    they are taken to count from 0 if any number in any of the files is below 1, else from 1. If this is wrong, the
+    boxes are shifted by one pixel.
 
     A file that `write_voc_boxes` made counts from 1, and states which classes are boxed and the tags.
 
@@ -64,8 +64,8 @@ def read_voc_boxes(
         path: A file, or a folder with files at any depth.
         classes: The class table, to know what is boxed.
         base: The number of the first pixel in files that underpaint did not write.
-        left_out: A counter of the outlines of objects, of which only the box is read.
-        remarks: A counter of files without an object, from which follows that the image shows no class.
+        left_out: Counts the outlines of objects, of which only the box is read.
+        remarks: Counts files without an object, which mean that the image shows no class.
 
     Raises:
         FormatError: unreadable XML, or an object without name or box. The error names the file.
@@ -79,7 +79,7 @@ def read_voc_boxes(
     if left_out is not None and outlines:
         left_out["outlines of objects (the box of each is kept)"] += outlines
     if remarks is not None and (empty := sum(not boxes for boxes in foreign.values())):
-        remarks["files without an object: taken as free of all classes"] += empty
+        remarks["files without an object: their images are taken to show no class"] += empty
     first = _first_pixel(foreign) if base == "auto" else base
     boxed = _boxed(foreign, classes)
     found: dict[str, Hints] = {}
@@ -97,13 +97,13 @@ def read_voc_boxes(
 
 
 def _inferred(boxes: Iterable[Box], boxed: frozenset[str]) -> Stated:
-    """What follows from VOC's rule that an image has a box for every object."""
+    """The tags that follow from VOC's rule that an image has a box for every object."""
     present = frozenset(box.name for box in boxes)
     return Stated(boxed, Tags(present, boxed - present))
 
 
 def _objects(root: Element, file: Path) -> list[Box]:
-    """The boxes with the numbers as they stand in the file."""
+    """The boxes with the numbers of the file."""
     boxes = []
     for i, item in enumerate(root.findall("object"), start=1):
         where = f"{file}, object {i}"
@@ -111,7 +111,7 @@ def _objects(root: Element, file: Path) -> list[Box]:
         if corners is None:
             raise FormatError("the object has no <bndbox>", where=where)
         box = Box(text_of(item, "name", where), *(number_of(corners, side, where) for side in SIDES))
-        # Both ends are included, so that a box is empty where it ends a pixel before it begins.
+        # Both ends are included, so a box is empty if it ends one pixel before its start.
         if box.x0 >= box.x1 + 1 or box.y0 >= box.y1 + 1:
             raise FormatError(f"the box is empty: {box}", where=where, accepted="xmin <= xmax and ymin <= ymax")
         boxes.append(box)

@@ -15,6 +15,6 @@ FORMAT = Format(
     sniff=is_clicks,
     read=lambda path, _: read_clicks(path),
     holds=frozenset({Part.CLICKS}),
-    beside=background_file,
+    second_file=background_file,
     writer=None,
 )

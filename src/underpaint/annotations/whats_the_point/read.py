@@ -17,7 +17,7 @@ BACKGROUND_ENDING = "_bg_from_scribbles"
 
 
 def background_file(path: Path) -> Path:
-    """The path where the background clicks that belong to a click file lie, if they exist."""
+    """The path of the background clicks that belong to a click file, which need not exist."""
     return path.parent / f"{path.stem}{BACKGROUND_ENDING}{path.suffix}"
 
 
@@ -30,8 +30,8 @@ def read_clicks(path: Path) -> dict[str, Hints]:
     """Read clicks ``{image: [{"x", "y", "cls", "rank"}, ...]}``; ``rank`` gives the order and may be missing.
 
     ``cls`` is VOC's number, 0 for background and 1 to 20. The clicks get VOC's class names. ``x`` and ``y`` are
-    continuous pixel coordinates. Images without clicks are left out, since they say nothing. Tags are not inferred: an
-    image may show classes that nobody clicked.
+    continuous pixel coordinates. Images without clicks are left out. Tags are not inferred, because an image may show
+    classes without a click.
 
     Raises:
         FormatError: not JSON of this structure. The error names the file, the image and the click.

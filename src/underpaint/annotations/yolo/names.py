@@ -1,4 +1,4 @@
-"""Reads the class names that lie beside YOLO's label files."""
+"""Reads the files with the class names of YOLO's label files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MAX_NAMES = 1 << 18
 
 
 def states_names(path: Path) -> bool:
-    """Whether class names lie in a folder of labels, or beside a folder called ``labels``."""
+    """Whether a folder of labels has a file with class names; for a folder called ``labels`` also its parent."""
     folders = [path, path.parent] if path.name == "labels" else [path]
     return any(
         (folder / NAMES).is_file() or any(holds(file, NAMED) for file in files_beside(folder, YAML))
@@ -41,7 +41,7 @@ def yolo_classes(path: Path) -> tuple[str, ...]:
     one of the two folders above it. The result is empty where none of these files exists.
 
     Raises:
-        FormatError: the file is not YAML, or the names are no names.
+        FormatError: The file is not YAML, or the names are invalid.
     """
     if path.is_file():
         return _yaml_names(path)
@@ -84,5 +84,5 @@ def _yaml_names(file: Path) -> tuple[str, ...]:
         numbers = [str(number) for number in range(len(names))]
         names = [names[number] for number in numbers] if set(names) == set(numbers) else None
     if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
-        raise FormatError("'names' are no class names", where=file, accepted="[cat, dog] or {0: cat, 1: dog}")
+        raise FormatError("'names' is not a list of class names", where=file, accepted="[cat, dog] or {0: cat, 1: dog}")
     return tuple(names)

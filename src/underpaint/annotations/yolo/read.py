@@ -34,24 +34,24 @@ BOX_COLUMNS = 5
 _ROW = re.compile(r"\d+(\s+[-+.eE\d]+){4,}\s*")
 
 _NUMBERS = re.compile(r"[-+.eE\d]+([,;\s]+[-+.eE\d]+){4,}[,;\s]*")
-"""Matches a line that can only be a damaged line of YOLO's, where class names lie beside the labels."""
+"""Matches a line of numbers, which must be a damaged YOLO label if there is a file with class names."""
 
-LOOKED_AT = 32
-"""How many label files are read to recognise the format."""
+EXAMINED = 32
+"""Number of label files that are read to recognise the format."""
 
 
 def is_yolo(path: Path) -> bool:
     """Whether a folder has label files. A ``data.yaml`` in such a folder is recognised as well.
 
-    One line in YOLO's form in any of the first files is enough. If class names are stated beside the files, files with
-    other numbers, and empty files in folders called ``labels``, count as label files too, so that the reader can say
-    what is wrong with them.
+    One line in YOLO's form in any of the first files is enough. If there is a file with class names, files with other
+    numbers, and empty files in folders called ``labels``, are recognised too, so that the reader can report the errors
+    in them.
     """
     if path.suffix.lower() in YAML and path.is_file():
         return holds(path, NAMED) and is_yolo(path.parent)
     if not path.is_dir():
         return False
-    files = list(_labels(path).values())[:LOOKED_AT]
+    files = list(_labels(path).values())[:EXAMINED]
     lines = [line for file in files for line in read_text(file, max_bytes=MAX_LABELS).splitlines() if line.strip()]
     if any(_ROW.fullmatch(line) for line in lines):
         return True
@@ -79,7 +79,7 @@ def read_yolo(
         path: The folder, or the ``data.yaml`` in it.
         classes: The class names by number.
         images: The image files by name, for their sizes.
-        left_out: A counter of what is left out, by reason; the reader adds to it.
+        left_out: Counts what is left out, by reason; the reader adds to it.
 
     Raises:
         FormatError: a line of another structure, or a number without a class, with file and line; or no line at all.
@@ -102,12 +102,12 @@ def read_yolo(
 
 
 def _image(name: str) -> str:
-    """Where YOLO looks for the image of a label file."""
+    """The path at which YOLO searches for the image of a label file."""
     return "/".join("images" if part == "labels" else part for part in PurePosixPath(name).parts)
 
 
 def _refuse_background(found: Mapping[str, Hints], classes: Sequence[str], path: Path) -> None:
-    """Refuse labels in which every object is background: it stands in the class list where an object should stand."""
+    """Refuse labels in which every object is background, because the class list is then probably in a wrong order."""
     drawn = {name for one in found.values() for name in one.drawn()}
     if drawn == {BACKGROUND} and len(classes) > 1:
         number = list(classes).index(BACKGROUND)
@@ -115,7 +115,7 @@ def _refuse_background(found: Mapping[str, Hints], classes: Sequence[str], path:
             f"every object has the number {number}, which the class list calls {BACKGROUND!r}",
             where=path,
             accepted=f"labels numbered in the order of the class list, from 0 on: {', '.join(classes)}",
-            fix=f"the line of {BACKGROUND!r} belongs at the end of the class list, or out of it",
+            fix=f"move the line {BACKGROUND!r} to the end of the class list, or remove it",
         )
 
 
@@ -149,7 +149,7 @@ def _shape(words: list[str], size: Size, classes: Sequence[str], where: str) -> 
     if len(words) < BOX_COLUMNS and any("," in word for word in words):
         columns = len([word for word in ",".join(words).split(",") if word])
         accepted = "blanks between the numbers, as in 'class x y width height'"
-        raise FormatError(f"{columns} columns in commas", where=where, accepted=accepted)
+        raise FormatError(f"{columns} columns separated by commas", where=where, accepted=accepted)
     if not (len(words) == BOX_COLUMNS or (len(words) > BOX_COLUMNS + 1 and len(words) % 2)):
         accepted = "'class x y width height', or 'class x1 y1 x2 y2 x3 y3 ...'"
         raise FormatError(f"the line has {len(words)} columns", where=where, accepted=accepted)
@@ -171,5 +171,5 @@ def _shape(words: list[str], size: Size, classes: Sequence[str], where: str) -> 
 def _number(word: str, where: str) -> float:
     number = from_text(word)
     if number is None:
-        raise FormatError(f"{word[:20]!r} is no number that can be read", where=where, accepted=NUMBER)
+        raise FormatError(f"{word[:20]!r} is not a number", where=where, accepted=NUMBER)
     return number
