@@ -6,12 +6,10 @@ Scenes are generated and marked with simulated scribbles, and a browser shows th
 from __future__ import annotations
 
 import io
-import json
 import shutil
 import sys
 import tempfile
 import time
-import urllib.request
 from contextlib import chdir
 from pathlib import Path
 from typing import Any
@@ -49,14 +47,6 @@ def main() -> None:
             served.stop()
 
 
-def post(served: Served, path: str, body: Any) -> Any:
-    """What the server answers."""
-    headers = {"Authorization": f"Bearer {served.token}", "Content-Type": "application/json"}
-    request = urllib.request.Request(f"{served.address}api/v1/{path}", json.dumps(body).encode(), headers)
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return json.load(answer)
-
-
 def mark(served: Served, hints: Path) -> None:
     """Draw the simulated scribbles on some of the scenes, as the page would."""
     known = read_hints(hints, served.data)
@@ -66,7 +56,7 @@ def mark(served: Served, hints: Path) -> None:
             {"id": f"{row['id']}-{number}", "image": row["id"], "op": "add", "hint": shape_record(shape)}
             for number, shape in enumerate(shapes)
         ]
-        post(served, "ops", {"ops": ops})
+        served.post("ops", {"ops": ops})
 
 
 def take(served: Served) -> None:
@@ -88,12 +78,12 @@ def take(served: Served) -> None:
         keep(page, "paint-check")
         show(page, "results")
         keep(page, "paint-results")
-        run = post(served, "train", {"method": "partial", "minutes": 2})["run"]
+        run = served.post("train", {"method": "partial", "minutes": 2})["run"]
         show(page, "train")
         wait(lambda: len(served.get(f"runs/{run}")["losses"]) > 1)
         page.locator(".curve .line").scroll_into_view_if_needed()
         keep(page, "paint-train")
-        post(served, f"runs/{run}/stop", {})
+        served.post(f"runs/{run}/stop", {})
         browser.close()
 
 

@@ -77,9 +77,15 @@ class Served:
 
     def get(self, path: str) -> Any:
         """What the server answers, asked beside the page."""
-        request = urllib.request.Request(
-            f"{self.address}api/v1/{path}", headers={"Authorization": f"Bearer {self.token}"}
-        )
+        return self._asked(path, None)
+
+    def post(self, path: str, body: object) -> Any:
+        """What the server answers to a request that changes something."""
+        return self._asked(path, json.dumps(body).encode())
+
+    def _asked(self, path: str, body: bytes | None) -> Any:
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.address}api/v1/{path}", body, headers)
         with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return json.load(answer)
 

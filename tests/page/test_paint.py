@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import signal
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -313,3 +315,62 @@ def test_a_wrong_link_is_asked_for_again(context: BrowserContext, served: Served
     page.get_by_label("Link or its last part").fill(served.link)
     page.get_by_role("button", name="Open").click()
     page.locator("#nav a").first.wait_for()
+
+
+def test_a_page_finds_a_killed_server_again_by_itself(context: BrowserContext, served: Served) -> None:
+    page = open_page(context, served)
+    number = at(page, served)
+    page.keyboard.press("1")
+    draw(page, (0.3, 0.2), (0.6, 0.2))
+    wait_saved(page)
+    served.stop(signal.SIGKILL)
+    expect(page.locator("#state-saved")).to_contain_text("The server does not answer", timeout=20_000)
+    draw(page, (0.3, 0.3), (0.6, 0.3))
+    draw(page, (0.3, 0.4), (0.6, 0.4))
+    expect(page.locator("#state-saved")).to_contain_text("2 changes wait", timeout=20_000)
+    served.start()
+    hint = {"kind": "click", "class": CLASSES[2], "x": 160.0, "y": 200.0}
+    served.post("ops", {"ops": [{"id": "away", "image": number, "op": "add", "hint": hint}]})
+    wait_saved(page)
+    expect(page.locator(".history li")).to_have_count(4, timeout=20_000)
+    assert [mark["kind"] for mark in served.marks(number)].count("scribble") == 3
+    served.post("ops", {"ops": [{"id": "gone", "image": number, "op": "delete", "target": "away"}]})
+
+
+def said(served: Served) -> Counter[tuple[str, str]]:
+    """Kinds and classes of all marks."""
+    rows = served.get("images")["items"]
+    return Counter((mark["kind"], mark["class"]) for row in rows for mark in served.marks(row["id"]))
+
+
+@pytest.mark.slow
+def test_a_suggested_place_is_answered_and_passed_by_keys(context: BrowserContext, served: Served) -> None:
+    page = open_page(context, served)
+    number = at(page, served)
+    page.keyboard.press("1")
+    draw(page, (0.3, 0.1), (0.6, 0.15))
+    page.keyboard.press("3")
+    draw(page, (0.3, 0.9), (0.6, 0.95))
+    wait_saved(page)
+    expect(page.locator("#state-model")).to_contain_text("Quick model", timeout=300_000)
+    expect(page.locator('[data-class="sky"] .share')).not_to_be_empty(timeout=300_000)
+    page.keyboard.press("n")
+    question = page.locator(".question .ask")
+    expect(question).to_be_visible()
+    asked = set((question.text_content() or "").removesuffix("?").split(" or "))
+    assert asked <= set(CLASSES)
+    page.keyboard.press("x")
+    expect(question).to_be_visible()
+    wait_saved(page)
+    assert len(served.marks(number)) == 2, "a place that is passed gets no mark"
+    for key, name in (("y", None), ("2", CLASSES[1])):
+        expect(question).to_be_visible()
+        before = said(served)
+        name = name or (page.locator(".question button.main").text_content() or "").removeprefix("Yes, ").removesuffix(
+            "Y"
+        )
+        page.keyboard.press(key)
+        page.wait_for_timeout(200)
+        wait_saved(page)
+        assert said(served) - before == Counter({("click", name): 1})
+        assert not before - said(served)

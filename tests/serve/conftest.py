@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from underpaint.serve.app import make_app
+from underpaint.serve.connections import PageServer
 from underpaint.serve.office import Office
 from underpaint.serve.people import People
 from underpaint.serve.site import Site
@@ -77,3 +81,18 @@ class opened:  # noqa: N801 - read as a word: with opened(folder) as page
 
     def __exit__(self, *error: Any) -> None:
         self._client.__exit__(*error)
+
+
+@contextmanager
+def serving(site: Site) -> Iterator[int]:
+    """The server in a thread, on a socket, without the process of the quick model; the port."""
+    people = People(site.folder)
+    people.admit("me", TOKEN)
+    office = Office(site, people, quick=False)
+    server = PageServer(make_app(office), office.news.close)
+    bound = socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
+    thread.start()
+    yield bound.getsockname()[1]
+    server.should_exit = True
+    thread.join()

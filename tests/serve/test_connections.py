@@ -5,20 +5,15 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-import uvicorn
-from tests.serve.conftest import CLASSES, TOKEN, photographs
+from tests.serve.conftest import CLASSES, TOKEN, photographs, serving
 
 from underpaint.serve import connections
-from underpaint.serve.app import make_app
-from underpaint.serve.office import Office
-from underpaint.serve.people import People
 from underpaint.serve.site import Site
 
 SECONDS = 20.0
@@ -32,20 +27,6 @@ def site(tmp_path: Path) -> Site:
     made = Site.open(photographs(tmp_path / "data"))
     made.set_classes({"classes": CLASSES})
     return made
-
-
-@contextmanager
-def serving(site: Site) -> Iterator[int]:
-    """The server in a thread, without its processes; the port."""
-    people = People(site.folder)
-    people.admit("me", TOKEN)
-    server = uvicorn.Server(connections.configured(make_app(Office(site, people, quick=False))))
-    bound = socket.create_server(("127.0.0.1", 0))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
-    thread.start()
-    yield bound.getsockname()[1]
-    server.should_exit = True
-    thread.join()
 
 
 @pytest.fixture

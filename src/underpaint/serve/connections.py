@@ -1,13 +1,15 @@
-"""Connections of the server: how many there may be, and how long a client may take."""
+"""The server's connections: how many there may be, how long a client may take, and how they end."""
 
 from __future__ import annotations
 
 import asyncio
+import socket
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import h11
 from starlette.types import ASGIApp
-from uvicorn import Config
+from uvicorn import Config, Server
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 CONNECTIONS = 32
@@ -86,18 +88,32 @@ def _answered(one: Any) -> bool:
     return one.cycle is not None and not one.cycle.response_complete
 
 
-def configured(app: ASGIApp) -> Config:
-    """How uvicorn serves the page: HTTP alone, without logs of requests, and forwarded headers are not believed."""
-    return Config(
-        app,
-        http=Connection,
-        ws="none",
-        log_level="error",
-        access_log=False,
-        timeout_keep_alive=30,
-        timeout_graceful_shutdown=3,
-        server_header=False,
-        date_header=False,
-        proxy_headers=False,
-        h11_max_incomplete_event_size=64 << 10,
-    )
+class PageServer(Server):
+    """Uvicorn as it serves the page: HTTP alone, without logs of requests, and forwarded headers are not believed.
+
+    Args:
+        app: The application.
+        last_words: Tells the pages that the server ends, and ends their streams of news, for which uvicorn would wait.
+    """
+
+    def __init__(self, app: ASGIApp, last_words: Callable[[], Awaitable[None]]) -> None:
+        config = Config(
+            app,
+            http=Connection,
+            ws="none",
+            log_level="error",
+            access_log=False,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=3,
+            server_header=False,
+            date_header=False,
+            proxy_headers=False,
+            h11_max_incomplete_event_size=64 << 10,
+        )
+        super().__init__(config)
+        self._last_words = last_words
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the streams of news, and then everything else."""
+        await self._last_words()
+        await super().shutdown(sockets)

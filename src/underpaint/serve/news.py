@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any
@@ -20,7 +21,7 @@ class News:
     """A stream of server-sent events (HTML standard, section 9.2) that any number of pages read."""
 
     def __init__(self) -> None:
-        self._last = 0
+        self._last = int(1000 * time.time())  # larger than any number of an earlier server
         self._kept: deque[tuple[int, bytes]] = deque(maxlen=KEPT)
         self._changed = asyncio.Condition()
         self._closed = False

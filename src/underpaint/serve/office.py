@@ -61,7 +61,6 @@ class Office:
 
     async def close(self) -> None:
         """End it. Trainings go on."""
-        await self.news.close()
         for one in self._background:
             one.cancel()
         await self.jobs.stop()

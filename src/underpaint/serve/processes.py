@@ -35,14 +35,17 @@ async def task(word: str, **arguments: Any) -> dict[str, Any]:
     """
     child = await asyncio.create_subprocess_exec(
         *module("underpaint.serve.tasks", word, json.dumps(arguments)),
+        stdin=asyncio.subprocess.PIPE,  # nothing is written: the task ends when it is closed
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         env=surroundings(1),
         limit=LINE,
         preexec_fn=_politely,
     )
+    assert child.stdout is not None
     try:
-        printed, _ = await child.communicate()
+        printed = await child.stdout.read()
+        await child.wait()
     except asyncio.CancelledError:
         child.kill()
         raise

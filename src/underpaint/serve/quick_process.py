@@ -17,13 +17,12 @@ from __future__ import annotations
 import json
 import queue
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
 import numpy as np
 
@@ -37,6 +36,7 @@ from underpaint.features.uncertainty import Spot, Uncertainty
 from underpaint.imagefiles.rule import read_image
 from underpaint.kernels.meanfield import KeptKernels
 from underpaint.serve.fits import Fits
+from underpaint.serve.lifeline import listen
 from underpaint.serve.pictures import index_png
 from underpaint.serve.site import number_of
 from underpaint.workflows.next import place_of, uncertainty_of
@@ -55,40 +55,27 @@ class Requests:
 
     revision: int = 0
     image: str | None = None
-    _lines: queue.Queue[dict[str, Any] | None] = field(default_factory=queue.Queue)
+    _lines: queue.Queue[str] = field(default_factory=queue.Queue)
 
     def listen(self) -> None:
         """Read the input in a thread of its own."""
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self) -> None:
-        for line in sys.stdin:
-            self._lines.put(json.loads(line))
-        self._lines.put(None)
+        listen(self._lines.put)
 
     def waiting(self) -> bool:
         """Whether there is a request that was not taken in yet."""
         return not self._lines.empty()
 
-    def take(self, *, wait: float | None) -> bool:
-        """Take in all requests, after at most so many seconds in which none came; False at the end of the input."""
+    def take(self, *, wait: float | None) -> None:
+        """Take in all requests, after at most so many seconds in which none came; None waits for one."""
         with suppress(queue.Empty):
-            if wait != 0:
-                self._lines_back(self._lines.get(timeout=wait))
-        while not self._lines.empty():
-            request = self._lines.get()
-            if request is None:
-                return False
-            self.revision = request.get("revision", self.revision)
-            self.image = request.get("image", self.image)
-        return True
+            self._read(self._lines.get(block=wait != 0, timeout=wait or None))
+            while True:
+                self._read(self._lines.get_nowait())
 
-    def _lines_back(self, request: dict[str, Any] | None) -> None:
-        rest = [request]
-        while not self._lines.empty():
-            rest.append(self._lines.get())
-        for one in rest:
-            self._lines.put(one)
+    def _read(self, line: str) -> None:
+        request = json.loads(line)
+        self.revision = request.get("revision", self.revision)
+        self.image = request.get("image", self.image)
 
 
 class QuickProcess:
@@ -109,15 +96,15 @@ class QuickProcess:
         self._kept = KeptKernels()
         self._numbers = np.arange(256, dtype=np.uint8)
 
-    def run(self) -> None:
-        """Work until the input ends."""
+    def run(self) -> Never:
+        """Work until the input ends, which ends the process."""
         self._requests.listen()
         wait: float | None = None
-        while self._requests.take(wait=wait):
+        while True:
+            self._requests.take(wait=wait)
             if self._requests.revision > self._fitted:
                 time.sleep(PAUSE)
-                if not self._requests.take(wait=0):
-                    return
+                self._requests.take(wait=0)
                 self._fit(self._requests.revision, exact=False)
             elif wait == REST and self._fits.model is not None:
                 self._fit(self._fitted, exact=True)

@@ -109,14 +109,13 @@ def paint(
 
 
 def _serve(site: Site, people: People, bound: socket.socket, hosts: Sequence[str], prefix: str) -> None:
-    import uvicorn
-
     from underpaint.serve.app import make_app  # the extra may be missing, which `paint` says first
-    from underpaint.serve.connections import configured
+    from underpaint.serve.connections import PageServer
     from underpaint.serve.office import Office
 
-    app = make_app(Office(site, people), hosts=hosts, prefix=prefix)
-    uvicorn.Server(configured(app)).run(sockets=[bound])
+    office = Office(site, people)
+    app = make_app(office, hosts=hosts, prefix=prefix)
+    PageServer(app, office.news.close).run(sockets=[bound])
 
 
 def _bound(host: str, ports: Sequence[int]) -> socket.socket:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from underpaint.core.errors import UnderpaintError
+from underpaint.serve.lifeline import listen
 
 
 def plan(data: str, project: str, method: str, minutes: float | None) -> dict[str, Any]:
@@ -38,8 +39,18 @@ def masks(data: str, project: str, out: str, run: str | None) -> dict[str, Any]:
             from underpaint.workflows.predict import predict
 
             made = predict(run, data, fresh)
-        shutil.move(fresh, out)
+        _put(fresh, Path(out))
     return {"written": made.written, "skipped": len(made.skipped)}
+
+
+def _put(made: Path, out: Path) -> None:
+    """Give a folder, perhaps of another disk, its name in one step; what an interrupted task left is removed."""
+    beside = out.with_name(f".{out.name}.part")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(made, beside)
+    shutil.rmtree(out, ignore_errors=True)
+    beside.rename(out)
 
 
 def network(run: str, out: str) -> dict[str, Any]:
@@ -66,7 +77,8 @@ WORDS: dict[str, Callable[..., dict[str, Any]]] = {"plan": plan, "masks": masks,
 
 
 def main(word: str, arguments: str) -> int:
-    """Do one task; the exit code."""
+    """Do one task; the exit code. The end of the input, which is that of the server, ends it."""
+    listen(str)
     try:
         said = WORDS[word](**json.loads(arguments))
     except UnderpaintError as error:

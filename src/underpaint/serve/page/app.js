@@ -16,6 +16,7 @@ import { text } from "./text.js";
  * @property {HTMLElement} element
  * @property {Partial<Record<import("./keys.js").Action, import("./keys.js").Handler>>} [keys]
  * @property {() => void} [close]
+ * @property {() => void} [again] what is shown may have changed while the server was away
  */
 /** @typedef {(app: App, argument: string) => Promise<Screen>} Opener */
 
@@ -24,6 +25,7 @@ export class App {
   /** @type {Screen | null} */
   #screen = null;
   #turn = 0;
+  #away = false;
 
   /** @param {import("./project.js").Project} project @param {Record<ScreenName, Opener>} screens */
   constructor(project, screens) {
@@ -37,6 +39,7 @@ export class App {
     byId("help-button", HTMLButtonElement).addEventListener("click", () => this.help());
     byId("notice-close", HTMLButtonElement).addEventListener("click", () => notice(""));
     byId("skip", HTMLButtonElement).addEventListener("click", () => byId("main", HTMLElement).focus());
+    project.news.addEventListener("connection", () => this.#connection());
     project.outbox.addEventListener("refused", (event) => {
       const { error } = /** @type {CustomEvent} */ (event).detail;
       notice(text.refused(error.what, error.fix), "fault");
@@ -47,6 +50,13 @@ export class App {
     const root = document.documentElement;
     root.dataset.theme = settings.theme;
     root.dataset.hand = settings.leftHanded ? "left" : "right";
+  }
+
+  /** News of the time in which there was no connection did not come. */
+  #connection() {
+    const { connected } = this.project.news;
+    if (connected && this.#away) this.#screen?.again?.();
+    this.#away = !connected;
   }
 
   /** @param {string} address */

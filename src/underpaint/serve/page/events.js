@@ -1,5 +1,7 @@
 /** News from the server: one stream, read with `fetch` since `EventSource` sends no header; closed while hidden. */
 
+import { ApiError } from "./api.js";
+
 /** @typedef {{id: string, kind: string, data: any}} News */
 
 export class NewsStream extends EventTarget {
@@ -13,6 +15,8 @@ export class NewsStream extends EventTarget {
     super();
     this.api = api;
     this.connected = false;
+    /** @type {ApiError | null} why there is no connection */
+    this.fault = null;
     document.addEventListener("visibilitychange", () => (document.hidden ? this.#stop() : this.start()));
     window.addEventListener("online", () => this.start());
   }
@@ -33,8 +37,8 @@ export class NewsStream extends EventTarget {
     while (!signal.aborted) {
       try {
         await this.#read(signal);
-      } catch {
-        // The loop tries again.
+      } catch (error) {
+        this.fault = error instanceof ApiError ? error : null;
       }
       if (signal.aborted) return;
       this.#connected(false);
@@ -47,6 +51,7 @@ export class NewsStream extends EventTarget {
   async #read(signal) {
     const response = await this.api.send(this.api.address("events", { after: this.#last }), { signal, cache: "no-store" });
     if (!response.body) return;
+    this.fault = null;
     this.#connected(true);
     this.#wait = 250;
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -79,9 +84,9 @@ export class NewsStream extends EventTarget {
     this.dispatchEvent(new CustomEvent("news", { detail }));
   }
 
-  /** @param {boolean} now */
+  /** Every attempt that fails is told, since its reason may be another one. @param {boolean} now */
   #connected(now) {
-    if (now === this.connected) return;
+    if (now && this.connected) return;
     this.connected = now;
     this.dispatchEvent(new Event("connection"));
   }

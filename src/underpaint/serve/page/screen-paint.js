@@ -206,11 +206,18 @@ class Paint {
       if (settings.uncertainty) void this.#uncertainty();
     }
     if (kind === "next") this.question.forget();
-    if (kind === "saved" && data.by !== this.project.info.me.name && (data.images ?? []).includes(image)) void this.#again();
+    if (kind === "saved" && data.by !== this.project.info.me.name && (data.images ?? []).includes(image)) void this.#marksAgain();
+  }
+
+  again() {
+    void this.#marksAgain();
+    void this.#mask();
+    if (settings.uncertainty) void this.#uncertainty();
+    this.question.forget();
   }
 
   /** Another person marked this photograph. */
-  async #again() {
+  async #marksAgain() {
     const id = this.marks.image?.id;
     const image = /** @type {ImageDetail} */ (await this.project.api.get(`images/${id}`));
     if (this.marks.image?.id === image.id) this.marks.open(image, this.project.info.me.name);

@@ -65,6 +65,10 @@ class Photographs {
     this.pictures.close();
   }
 
+  again() {
+    void this.#restart({});
+  }
+
   /** @param {{order?: string, filter?: string}} changes */
   async #restart(changes) {
     await this.app.list.restart(changes);

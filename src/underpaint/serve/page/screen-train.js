@@ -65,6 +65,10 @@ class Train {
     this.pictures.close();
   }
 
+  again() {
+    void this.#showDetailKeepingFocus();
+  }
+
   #wanted() {
     const minutes = Number(this.minutes.value);
     return { method: this.method.value, minutes: minutes || null };

@@ -35,7 +35,12 @@ export class StatusLine {
   }
 
   #showSaved() {
-    const { outbox, database } = this.project;
+    const { outbox, database, news } = this.project;
+    if (!outbox.size && news.fault) {
+      const wrong = [401, 403].includes(news.fault.status);
+      this.#put(this.saved, wrong ? text.newLink(0) : text.offline, wrong ? "fault" : "waiting");
+      return;
+    }
     if (!outbox.size) {
       if (this.saved.dataset.state === "waiting") say(`${text.back} ${text.saved}`);
       this.#since = 0;
@@ -101,6 +106,7 @@ export class StatusLine {
   #connection() {
     const { news, outbox } = this.project;
     if (news.connected) {
+      if (byId("notice-text", HTMLElement).textContent === text.ended) notice("");
       outbox.hurry();
       void this.project.refresh();
     }

@@ -1,0 +1,34 @@
+"""Children of the server end with it, also in the middle of their work."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from underpaint.serve.tasks import _put
+
+BUSY = """
+import sys, time
+from underpaint.serve.lifeline import listen
+listen(lambda line: print("heard", line, end="", flush=True))
+time.sleep(60)
+print("the work went on")
+"""
+
+
+def test_a_child_hears_lines_and_ends_with_its_input() -> None:
+    child = subprocess.Popen([sys.executable, "-c", BUSY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    said, _ = child.communicate("one\ntwo\n", timeout=20)
+    assert said == "heard one\nheard two\n"
+    assert child.returncode == 0
+
+
+def test_a_folder_takes_the_place_of_what_an_interrupted_task_left(tmp_path: Path) -> None:
+    made, out = tmp_path / "made", tmp_path / "masks" / "001"
+    for folder, name in ((made, "new"), (out, "old"), (out.with_name(".001.part"), "half")):
+        folder.mkdir(parents=True)
+        (folder / name).touch()
+    _put(made, out)
+    assert [path.name for path in out.parent.iterdir()] == ["001"]
+    assert [path.name for path in out.iterdir()] == ["new"]

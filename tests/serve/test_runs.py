@@ -1,0 +1,149 @@
+"""Trainings of the page, with a command in place of `underpaint train` that keeps its promises in milliseconds."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.serve.conftest import CLASSES, Page, opened, photographs
+
+from underpaint.serve import office as office_module
+from underpaint.serve import runs as runs_module
+
+SECONDS = 30.0
+STEPS = 400
+
+TRAINER = """
+import json, signal, sys, time
+from pathlib import Path
+from underpaint.core.lock import only_one
+
+words = sys.argv[1:]
+signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
+out = Path(words[words.index("-o") + 1])
+if "bad" in words:
+    print("error: the disk is on fire", flush=True)
+    sys.exit(1)
+with only_one(out):
+    (out / "config.yaml").write_text("method:\\n  name: partial\\n")
+    (out / "words.json").write_text(json.dumps(words))
+    log = out / "events.jsonl"
+    done = len(log.read_bytes().splitlines()) if log.is_file() else 0
+    for step in range(done + 1, 401):
+        with log.open("a") as file:
+            file.write(json.dumps({"event": "steps", "stage": "train", "step": step, "loss/sets": 1 / step}) + "\\n")
+        if "--resume" not in words:
+            time.sleep(0.02)
+    (out / "weights.safetensors").touch()
+    (out / "samples.png").touch()
+"""
+
+
+@pytest.fixture
+def masked() -> list[str]:
+    """The runs whose masks were asked for."""
+    return []
+
+
+@pytest.fixture
+def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, masked: list[str]) -> Iterator[Page]:
+    script = tmp_path / "trainer.py"
+    script.write_text(TRAINER)
+
+    async def plan(runs: runs_module.Runs, method: str, minutes: float | None) -> dict[str, Any]:
+        return {"lines": ["trains"], "settings": ["train.epochs=2.5"], "steps": STEPS}
+
+    async def task(word: str, **arguments: Any) -> dict[str, Any]:
+        masked.append(Path(arguments["run"]).name)
+        return {}
+
+    monkeypatch.setattr(runs_module, "module", lambda name, *words: [sys.executable, str(script), *words])
+    monkeypatch.setattr(runs_module.Runs, "plan", plan)
+    monkeypatch.setattr(runs_module, "SECONDS", 0.02)
+    monkeypatch.setattr(office_module, "task", task)
+    with opened(photographs(tmp_path / "data")) as page:
+        page.post("project", {"classes": CLASSES})
+        yield page
+
+
+def until(page: Page, run: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """What the page is told of a run as soon as something holds."""
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        told: dict[str, Any] = page.get(f"runs/{run}")
+        if holds(told):
+            return told
+        time.sleep(0.01)
+    raise AssertionError(f"waited too long: {told}")
+
+
+def test_a_training_is_followed_stopped_and_goes_on(page: Page, masked: list[str]) -> None:
+    run = page.post("train", {"method": "partial", "minutes": 3})["run"]
+    assert run == "001"
+    told = until(page, run, lambda told: told["step"] > 2)
+    assert (told["method"], told["state"], told["steps"], told["external"]) == ("partial", "running", STEPS, False)
+    assert told["losses"][1] == [2, 0.5]
+    assert page.get("project")["run"]["id"] == run
+    refused = page.client.post("/api/v1/train", json={"method": "auto", "minutes": None})
+    assert refused.status_code == 400
+    assert "the training 001 is running" in refused.json()["what"]
+    assert page.client.post(f"/api/v1/runs/{run}/resume", json={}).status_code == 400
+    page.post(f"runs/{run}/stop", {})
+    stopped = until(page, run, lambda told: told["state"] == "stopped")
+    assert stopped["resumable"]
+    assert page.get("project")["run"] is None
+    assert page.client.post(f"/api/v1/runs/{run}/stop", json={}).status_code == 400
+    page.post(f"runs/{run}/resume", {})
+    finished = until(page, run, lambda told: told["state"] == "finished")
+    assert finished["step"] == STEPS
+    assert not finished["resumable"]
+    words = (page.office.site.folder / "runs" / run / "words.json").read_text()
+    for word in ("--resume", "train.epochs=2.5", "--lenient", '"partial"', str(page.office.site.folder)):
+        assert word in words
+    until(page, run, lambda _: masked == [run])
+
+
+def test_strokes_after_the_start_are_counted(page: Page) -> None:
+    run = page.post("train", {"method": "partial", "minutes": 3})["run"]
+    until(page, run, lambda told: told["step"] > 0)
+    hint = {"kind": "click", "class": "cat", "x": 3.0, "y": 3.0}
+    page.post("ops", {"ops": [{"id": "late", "image": page.ids[0], "op": "add", "hint": hint}]})
+    assert page.get(f"runs/{run}")["behind"] == 1
+    page.post(f"runs/{run}/stop", {})
+    until(page, run, lambda told: told["state"] == "stopped")
+
+
+def test_a_training_that_fails_says_why(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    good = runs_module.module
+    monkeypatch.setattr(runs_module, "module", lambda name, *words: [*good(name, *words), "bad"])
+    run = page.post("train", {"method": "partial", "minutes": None})["run"]
+    told = until(page, run, lambda told: told["state"] == "failed")
+    assert told["fault"] == "error: the disk is on fire\n"
+    assert not told["resumable"]
+
+
+def test_a_training_of_the_command_appears_and_can_be_stopped(page: Page) -> None:
+    out = page.office.site.folder / "runs" / "mine"
+    child = subprocess.Popen([*runs_module.module("underpaint"), "train", "-o", str(out)])
+    end = time.monotonic() + SECONDS
+    while not any(one["step"] for one in page.get("runs")["items"]):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    told = page.get("runs/mine")
+    assert (told["method"], told["state"], told["external"], told["steps"]) == ("partial", "running", True, 0)
+    page.post("runs/mine/stop", {})
+    assert child.wait(SECONDS) == 130
+    assert not until(page, "mine", lambda told: told["state"] == "stopped")["resumable"], "its words are not known"
+
+
+def test_runs_that_are_not_there(page: Page) -> None:
+    answers = [page.client.get("/api/v1/runs/007")]
+    answers += [page.client.post(f"/api/v1/runs/007/{what}", json={}) for what in ("stop", "resume")]
+    for answer in answers:
+        assert answer.status_code == 400
+        assert "no training '007'" in answer.json()["what"]
