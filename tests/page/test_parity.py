@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 from playwright.sync_api import Page
+from scipy import ndimage
 
 from underpaint.hints.rasterise import bitmap_area, bitmap_of, region_area, stroke_pixels
 from underpaint.hints.types import Bitmap, Polygon
@@ -92,6 +93,28 @@ def test_areas_have_the_pixels_of_the_library(modules: Page) -> None:
             said = {key: answer["bitmap"][key] for key in ("x", "y", "width", "height")}
             assert said == {"x": bitmap.x, "y": bitmap.y, "width": bitmap.width, "height": bitmap.height}
             assert tuple(answer["bitmap"]["runs"]) == bitmap.runs
+
+
+def test_a_filled_region_is_what_hangs_together(modules: Page) -> None:
+    rng = np.random.default_rng(22)
+    for number in range(20):
+        coarse = rng.integers(0, 3, (9, 12)) if number else np.full((9, 12), 255)
+        mask = np.kron(coarse, np.ones((5, 4), int)).astype(np.uint8)
+        x, y = int(rng.integers(0, mask.shape[1])), int(rng.integers(0, mask.shape[0]))
+        runs = modules.evaluate(
+            """async ([width, height, values, x, y]) => {
+                const { regionAt } = await import("/region.js");
+                return regionAt({ width, height, values: Uint8Array.from(values) }, x, y);
+            }""",
+            [mask.shape[1], mask.shape[0], mask.ravel().tolist(), x, y],
+        )
+        found = np.zeros(mask.shape, bool)
+        for row, first, last in np.array(runs, int).reshape(-1, 3).tolist():
+            assert not found[row, first:last].any(), "no pixel comes twice"
+            found[row, first:last] = True
+        labels, _ = ndimage.label(mask == mask[y, x])
+        expected = (labels == labels[y, x]) & (mask != 255)
+        assert np.array_equal(found, expected)
 
 
 def test_an_erased_area_is_what_the_pen_leaves(modules: Page) -> None:

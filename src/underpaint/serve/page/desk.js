@@ -1,8 +1,10 @@
 /** The hand on the photograph: which tool is held, by pointer or by crosshair, and what becomes of its marks. */
 
 import { el } from "./dom.js";
-import { say } from "./live.js";
+import { notice, say } from "./live.js";
 import { Gestures } from "./pointer.js";
+import { Area } from "./raster.js";
+import { regionAt } from "./region.js";
 import { change, settings } from "./settings.js";
 import { text } from "./text.js";
 import { tool } from "./tools.js";
@@ -36,6 +38,7 @@ export class Desk extends EventTarget {
       add: (/** @type {import("./types.js").Hint} */ hint) => this.#add(hint),
       erase: (/** @type {Point[]} */ points, /** @type {number} */ width) => say(text.erased(project.marks.erase(points, width))),
       eraseArea: (/** @type {Point[]} */ ring) => say(text.erased(project.marks.eraseArea(ring))),
+      region: (/** @type {Point} */ at) => this.#region(at),
       show: (/** @type {import("./tools.js").Preview | null} */ preview) => stage.show(preview),
     };
     this.tool = tool("brush", this.board);
@@ -123,6 +126,17 @@ export class Desk extends EventTarget {
     this.stage.redraw();
   }
 
+  /** @param {Point} at */
+  #region([x, y]) {
+    const { numbers } = this.stage.scene.overlay;
+    const { imageWidth, imageHeight } = this.stage.view;
+    const fits = numbers !== null && numbers.width === imageWidth && numbers.height === imageHeight;
+    const runs = fits ? regionAt(numbers, Math.floor(x), Math.floor(y)) : [];
+    if (runs.length) return Area.of(runs);
+    notice(text.nothingToFill);
+    return null;
+  }
+
   /** @param {import("./types.js").Hint} hint */
   #add(hint) {
     this.project.marks.add(hint);
@@ -154,7 +168,7 @@ export class Desk extends EventTarget {
     this.showPlace(at);
   }
 
-  /** The pen at the crosshair goes down or up. A click, and the corners of polygons, need one press alone. */
+  /** The pen at the crosshair goes down or up. A click, a fill, and the corners of polygons need one press alone. */
   pen() {
     const { crosshair } = this.stage;
     if (!crosshair) {
@@ -174,7 +188,7 @@ export class Desk extends EventTarget {
       return;
     }
     this.tool.down({ at: crosshair, alt: false });
-    if (this.name === "click" || this.name === "polygon") this.tool.up();
+    if (["click", "fill", "polygon"].includes(this.name)) this.tool.up();
     else {
       this.#penDown = true;
       say(text.penDown);

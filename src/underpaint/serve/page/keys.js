@@ -4,7 +4,7 @@ import { settings } from "./settings.js";
 
 /** The key of each action that a person may change. Upper case letters are typed without Shift. */
 export const KEYS = /** @type {const} */ ({
-  brush: "B", click: "C", box: "R", polygon: "P", lasso: "L", eraser: "E", tags: "T",
+  brush: "B", click: "C", box: "R", polygon: "P", lasso: "L", fill: "S", eraser: "E", tags: "T",
   thinner: "[", thicker: "]", undo: "Z", redo: "Shift+Z",
   next: "N", yes: "Y", pass: "X",
   nextPhotograph: "D", previousPhotograph: "A", done: "Enter", photographs: "G",

@@ -38,7 +38,7 @@ export const text = {
   diskFull: "The disk is full: nothing can be saved. Free space, then go on.",
   refused: (/** @type {string} */ what, /** @type {string} */ fix) => `A mark was refused: ${what}. ${fix}`,
   newLink: (/** @type {number} */ n) =>
-    `The link of this page is not valid any more: open the one that the command printed. ${plural(n, "change waits", "changes wait")} in this browser.`,
+    `The link of this page is not valid any more: open the one that the command printed.${n ? ` ${plural(n, "change waits", "changes wait")} in this browser.` : ""}`,
   tooFast: "The server takes no more changes for a moment; they wait in this browser.",
   offline: "The server does not answer. The page tries again by itself.",
   back: "The server is back.",
@@ -64,12 +64,13 @@ export const text = {
     `${plural(came, "photograph", "photographs")} came, ${went} went; their strokes are kept.`,
 
   // Paint.
-  tools: { brush: "Brush", click: "Click", box: "Box", polygon: "Polygon", lasso: "Lasso", eraser: "Eraser" },
+  tools: { brush: "Brush", click: "Click", box: "Box", polygon: "Polygon", lasso: "Lasso", fill: "Fill", eraser: "Eraser" },
   toolHelp: {
     brush: "Draw a line on the class.", click: "Press on one place of the class.",
     box: "Drag around the object, or press its four outermost points.",
     polygon: "Press corner after corner; close with Enter or on the first corner.",
-    lasso: "Draw around an area of the class.", eraser: "Draw over what shall be unknown again.",
+    lasso: "Draw around an area of the class.",
+    fill: "Press on an area of the mask: all of it gets the class.", eraser: "Draw over what shall be unknown again.",
   },
   undo: "Undo", redo: "Redo",
   stage: (/** @type {string} */ name) => `Drawing surface, photograph ${name}`,
@@ -120,6 +121,7 @@ export const text = {
   added: (/** @type {string} */ kind, /** @type {string} */ name) => `${kind}, ${name}`,
   erased: (/** @type {number} */ n) => (n ? `${plural(n, "mark", "marks")} changed` : "Nothing was there"),
   undid: "Undone", redid: "Done again", nothingToUndo: "Nothing to undo here", nothingToRedo: "Nothing to do again",
+  nothingToFill: "There is no mask to fill here yet. Mark two classes first.",
   chooseClass: "Choose a class first.",
 
   // Photographs.
@@ -202,7 +204,7 @@ export const text = {
   find: "Find a class", findLabel: "Part of its name",
   actions: {
     class: "Class; Shift for the next ten", brush: "Brush", click: "Click", box: "Box", polygon: "Polygon", lasso: "Lasso",
-    eraser: "Eraser (or Alt held)", tags: "Tags", thinner: "Thinner pen", thicker: "Thicker pen", undo: "Undo", redo: "Redo",
+    fill: "Fill an area of the mask", eraser: "Eraser (or Alt held)", tags: "Tags", thinner: "Thinner pen", thicker: "Thicker pen", undo: "Undo", redo: "Redo",
     next: "Next suggested place", yes: "Yes", pass: "Pass", nextPhotograph: "Next photograph",
     previousPhotograph: "Previous photograph", done: "Done, and next (closes a polygon first)", photographs: "Photographs",
     zoomIn: "Larger", zoomOut: "Smaller", fit: "Fit", oneToOne: "1:1", masks: "Mask", outlines: "Outlines", ink: "Marks",

@@ -21,6 +21,7 @@ import { bounds, simplify, tenth } from "./cut.js";
  * @property {(hint: Hint) => void} add
  * @property {(points: Point[], width: number) => void} erase
  * @property {(ring: Point[]) => void} eraseArea
+ * @property {(at: Point) => import("./raster.js").Area | null} region the area of the mask at a place; null where there is none
  * @property {(preview: Preview | null) => void} show what is under way
  */
 
@@ -30,9 +31,9 @@ import { bounds, simplify, tenth } from "./cut.js";
  *   {corners: Point[], box: [number, number, number, number] | null}} Preview
  */
 
-/** @typedef {"brush" | "click" | "box" | "polygon" | "lasso" | "eraser"} ToolName */
+/** @typedef {"brush" | "click" | "box" | "polygon" | "lasso" | "fill" | "eraser"} ToolName */
 /** @type {ToolName[]} */
-export const TOOLS = ["brush", "click", "box", "polygon", "lasso", "eraser"];
+export const TOOLS = ["brush", "click", "box", "polygon", "lasso", "fill", "eraser"];
 /** A stroke longer than this is refused by the server. */
 export const MOST_POINTS = 20000;
 
@@ -251,6 +252,19 @@ class Lasso extends Tool {
   }
 }
 
+/** An area of the mask, all of it at once: what the model shows there is accepted, or gets another class. */
+class Fill extends Tool {
+  up() {
+    const name = this.desk.className();
+    const at = this.points.at(-1);
+    this.cancel();
+    const area = at && this.desk.region(at);
+    if (name === null || !area) return;
+    const { x, y, width, height } = area;
+    this.desk.add({ kind: "bitmap", class: name, x, y, width, height, runs: area.lengths() });
+  }
+}
+
 /** @param {Tool} tool */
 function addRing(tool) {
   const { desk, erasing } = tool;
@@ -262,7 +276,7 @@ function addRing(tool) {
 }
 
 /** @type {Record<ToolName, typeof Tool>} */
-const KINDS = { brush: Brush, click: Click, box: Box, polygon: PolygonTool, lasso: Lasso, eraser: Eraser };
+const KINDS = { brush: Brush, click: Click, box: Box, polygon: PolygonTool, lasso: Lasso, fill: Fill, eraser: Eraser };
 
 /** @param {ToolName} name @param {Desk} desk */
 export const tool = (name, desk) => new KINDS[name](desk);
