@@ -44,6 +44,11 @@ with only_one(out):
 """
 
 
+def command(folder: Path, *words: str) -> list[str]:
+    """The command in place of ``underpaint``."""
+    return [sys.executable, str(folder / "trainer.py"), *words]
+
+
 @pytest.fixture
 def masked() -> list[str]:
     """The runs whose masks were asked for."""
@@ -52,8 +57,7 @@ def masked() -> list[str]:
 
 @pytest.fixture
 def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, masked: list[str]) -> Iterator[Page]:
-    script = tmp_path / "trainer.py"
-    script.write_text(TRAINER)
+    (tmp_path / "trainer.py").write_text(TRAINER)
 
     async def plan(runs: runs_module.Runs, method: str, minutes: float | None) -> dict[str, Any]:
         return {"lines": ["trains"], "settings": ["train.epochs=2.5"], "steps": STEPS}
@@ -62,7 +66,7 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, masked: list[str]) -> 
         masked.append(Path(arguments["run"]).name)
         return {}
 
-    monkeypatch.setattr(runs_module, "module", lambda name, *words: [sys.executable, str(script), *words])
+    monkeypatch.setattr("underpaint.serve.runs.module", lambda name, *words: command(tmp_path, *words))
     monkeypatch.setattr(runs_module.Runs, "plan", plan)
     monkeypatch.setattr(runs_module, "SECONDS", 0.02)
     monkeypatch.setattr(office_module, "task", task)
@@ -118,18 +122,17 @@ def test_strokes_after_the_start_are_counted(page: Page) -> None:
     until(page, run, lambda told: told["state"] == "stopped")
 
 
-def test_a_training_that_fails_says_why(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
-    good = runs_module.module
-    monkeypatch.setattr(runs_module, "module", lambda name, *words: [*good(name, *words), "bad"])
+def test_a_training_that_fails_says_why(page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("underpaint.serve.runs.module", lambda name, *words: command(tmp_path, *words, "bad"))
     run = page.post("train", {"method": "partial", "minutes": None})["run"]
     told = until(page, run, lambda told: told["state"] == "failed")
     assert told["fault"] == "error: the disk is on fire\n"
     assert not told["resumable"]
 
 
-def test_a_training_of_the_command_appears_and_can_be_stopped(page: Page) -> None:
+def test_a_training_of_the_command_appears_and_can_be_stopped(page: Page, tmp_path: Path) -> None:
     out = page.office.site.folder / "runs" / "mine"
-    child = subprocess.Popen([*runs_module.module("underpaint"), "train", "-o", str(out)])
+    child = subprocess.Popen(command(tmp_path, "train", "-o", str(out)))
     end = time.monotonic() + SECONDS
     while not any(one["step"] for one in page.get("runs")["items"]):
         assert time.monotonic() < end

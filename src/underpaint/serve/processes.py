@@ -7,10 +7,14 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from underpaint.core.errors import RunError
+
+NICE = 10
+"""The niceness of trainings and tasks."""
 
 LINE = 16 << 20
 """The limit of a line that a child prints, in bytes."""
@@ -68,10 +72,21 @@ async def start_logged(command: Sequence[str], log: Path, threads: int | None) -
             stderr=file,
             env=surroundings(threads),
             start_new_session=True,
-            preexec_fn=_politely,
+            preexec_fn=_politely_apart,
         )
 
 
 def _politely() -> None:
     """Give way to the quick model and the server."""
-    os.nice(10)
+    os.nice(NICE)
+
+
+def _politely_apart() -> None:
+    """Give way to the quick model and the server, in a session of its own.
+
+    Where Linux shares its time between sessions (``sched_autogroup``, on in most distributions), the niceness of a
+    process counts within its session alone, and a further session gets a full share: it needs a niceness as well.
+    """
+    os.nice(NICE)
+    with suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(NICE))

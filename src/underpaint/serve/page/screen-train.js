@@ -145,7 +145,8 @@ class Train {
       el("div", { class: "columns" },
         el("figure", {}, el("h2", {}, text.curve), svg, el("figcaption", {}, words)),
         run.notes.length > 0 && el("div", {}, el("h2", {}, text.notes), el("ul", {}, ...run.notes.map((note) => el("li", {}, note))))),
-      run.samples.length > 0 && el("h2", {}, text.samples),
+      el("h2", {}, text.samples),
+      run.samples.length === 0 && el("p", { class: "quiet-text" }, run.state === "finished" ? text.samplesSoon : text.samplesLater),
       run.samples.length > 0 && el("div", { class: "samples" }, ...run.samples.map((sample) => this.#sample(run, sample))));
   }
 

@@ -155,7 +155,7 @@ export const text = {
   curveRose: (/** @type {number} */ first, /** @type {number} */ last, /** @type {number} */ steps) =>
     `The loss went from ${first.toPrecision(3)} to ${last.toPrecision(3)} in ${steps} steps.`,
   noCurve: "No step is finished yet.",
-  samples: "Samples", notes: "Notes",
+  samples: "Samples", samplesLater: "Masks are made when the training is finished.", samplesSoon: "The masks of all photographs are being made.", notes: "Notes",
   onRight: "left: photograph, right: mask",
 
   // Results.
