@@ -21,7 +21,7 @@ STEPS = 400
 TRAINER = """
 import json, signal, sys, time
 from pathlib import Path
-from underpaint.core.lock import only_one
+from underpaint.core.lock import exclusive
 
 words = sys.argv[1:]
 signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
@@ -29,7 +29,7 @@ out = Path(words[words.index("-o") + 1])
 if "bad" in words:
     print("error: the disk is on fire", flush=True)
     sys.exit(1)
-with only_one(out):
+with exclusive(out):
     (out / "config.yaml").write_text("method:\\n  name: partial\\n")
     (out / "words.json").write_text(json.dumps(words))
     log = out / "events.jsonl"
