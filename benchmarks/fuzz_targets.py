@@ -361,7 +361,7 @@ def _command(folder: Path) -> tuple[Seeds, Read]:
                     raise UnderpaintError(f"exit code {error.code}") from None
             except Exception as error:  # what is left, as the command itself answers it
                 said = explained(error)
-                raise (error if "has a fault" in said.what else said) from None
+                raise (error if "is a bug in underpaint" in said.what else said) from None
 
     return _written(folder, texts), read
 

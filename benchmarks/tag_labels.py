@@ -37,7 +37,7 @@ from underpaint.hints.candidates import ImageKnowledge, build_candidates
 from underpaint.hints.rasterise import UNKNOWN
 from underpaint.hints.types import Hints
 from underpaint.imagefiles.images import read_rgb
-from underpaint.methods.sc_cam.labels import PairConfig, _paired, _Seen
+from underpaint.methods.sc_cam.labels import PairConfig, _Job, _pair_labels
 from underpaint.methods.sc_cam.losses import affinity_loss
 from underpaint.methods.sc_cam.pixels import DENSITY, PENALTY
 from underpaint.methods.sc_cam.walk import WalkConfig, WalkedLabels, labelled
@@ -283,8 +283,8 @@ def main() -> None:
         for kind, level in BACKGROUNDS:
             made = scored(full, flags, background=classes.background, kind=kind, level=level)
             score.add(f"maps, competing, background {kind} {level:g}", made.labels(), truth, tags)
-        seen = _Seen(name, rgb, responses(features, held, usual, SCALES, size, rivals), flags, classes.background)
-        pairs[name] = torch.from_numpy(_paired(seen, config=PairConfig())[1])
+        seen = _Job(name, rgb, responses(features, held, usual, SCALES, size, rivals), flags, classes.background)
+        pairs[name] = torch.from_numpy(_pair_labels(seen, config=PairConfig())[1])
         cells[name] = [held["s16"], held["d1"]]
     score.say()
     embedding, walked = learned_embedding(cells, pairs, classes.background), Score(classes)

@@ -106,7 +106,7 @@ class Trial:
     def _judged(self, process: subprocess.Popen[bytes], text: str, codes: tuple[int, ...], says: str) -> str:
         if "Traceback (most recent call last)" in text:
             return "traceback"
-        if "has a fault" in text:
+        if "is a bug in underpaint" in text:
             return "a fault of underpaint, not a word for the user"
         if process.returncode not in codes:
             return f"exit {process.returncode}, not {' or '.join(map(str, codes))}"

@@ -48,16 +48,16 @@ def command(
         (OSError(errno.EMFILE, "Too many open files"), "Too many open files", "ulimit -n"),
         (OSError(errno.EFBIG, "File too large"), "File too large", "ulimit -f"),
         (BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"), "temporarily", "ulimit -u"),
-        (RuntimeError("can't start new thread"), "no further process or thread", "ulimit -u"),
+        (RuntimeError("can't start new thread"), "cannot start another process or thread", "ulimit -u"),
         (MemoryError(), "memory ran out", "batch"),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: tried 9"), "memory ran out", "batch"),
         (ImportError("libx.so: failed to map: Cannot allocate memory"), "Cannot allocate memory", "memory"),
         (ImportError("libx.so: failed to map segment from shared object"), "memory ran out", "free some memory"),
         (Exception("I/O error: No space left on device (os error 28)"), "No space left on device", "free some space"),
-        (RecursionError("maximum recursion depth exceeded"), "nested too deep", "check the files"),
+        (RecursionError("maximum recursion depth exceeded"), "nested too deeply", "check the given files"),
         (UnicodeEncodeError("latin-1", "\u043a\udcff", 0, 1, "no"), "not UTF-8", "LC_ALL"),
         (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "no"), "not UTF-8", "LC_ALL"),
-        (KeyError("x"), "underpaint has a fault: KeyError", "report"),
+        (KeyError("x"), "this is a bug in underpaint: KeyError", "report"),
     ],
 )
 def test_each_error_says_what_and_how_to_mend_it(error: Exception, what: str, fix: str) -> None:
@@ -79,7 +79,7 @@ def test_a_fault_is_a_message_and_the_variable_shows_its_place() -> None:
     done = command("broken", patch=patch)
     assert done.returncode == 1
     assert b"Traceback" not in done.stderr
-    assert b"underpaint has a fault: KeyError" in done.stderr
+    assert b"this is a bug in underpaint: KeyError" in done.stderr
     shown = command("broken", patch=patch, env={failures.DEBUG: "1"})
     assert b"Traceback" in shown.stderr
     assert shown.returncode == 1
@@ -117,5 +117,5 @@ def test_names_in_other_letters_can_be_printed_anywhere(scenes: Path, tmp_path: 
     done = command("doctor", data, env={"PYTHONIOENCODING": encoding, "LC_ALL": "C.UTF-8"})
     assert done.returncode in {0, 1}
     assert b"Traceback" not in done.stderr
-    assert b"has a fault" not in done.stderr
+    assert b"is a bug in underpaint" not in done.stderr
     assert b"photographs" in done.stdout

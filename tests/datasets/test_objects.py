@@ -120,7 +120,7 @@ def test_objects_need_masks_and_numbers_in_range(data: Path, tmp_path: Path) -> 
         underpaint.convert(tmp_path / "a.json", tmp_path / "b.json", to="coco", objects=True)
     with pytest.raises(ConfigError, match="least 0"):
         underpaint.convert(data, tmp_path / "b.json", to="coco", objects=True, least=0)
-    with pytest.raises(ConfigError, match="are of objects"):
+    with pytest.raises(ConfigError, match="need objects"):
         underpaint.convert(data, tmp_path / "b.json", to="coco", least=4)
 
 

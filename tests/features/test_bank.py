@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from underpaint.core.cache import cache_folder
 from underpaint.core.errors import ConfigError
-from underpaint.features import bank as bank_room
+from underpaint.features import bank as bank_module
 from underpaint.features.bank import FeatureBank
 from underpaint.features.store import FeatureStore, usual_store
 from underpaint.models.inference import FullSize
@@ -89,8 +89,8 @@ def test_tiles_give_what_the_whole_gives_but_near_the_limit_of_sight(
 ) -> None:
     rgb = picture(300, 420, 3)
     whole = FeatureBank(network, None).features(rgb)
-    monkeypatch.setattr(bank_room, "TILE", 256)
-    monkeypatch.setattr(bank_room, "OVERLAP", 64)
+    monkeypatch.setattr(bank_module, "TILE", 256)
+    monkeypatch.setattr(bank_module, "OVERLAP", 64)
     cut = FeatureBank(network, None).features(rgb)
     assert [level.shape for level in cut.levels] == [level.shape for level in whole.levels]
     torch.testing.assert_close(cut.levels[0], whole.levels[0])  # colour
@@ -98,13 +98,13 @@ def test_tiles_give_what_the_whole_gives_but_near_the_limit_of_sight(
     torch.testing.assert_close(cut.levels[1].float(), whole.levels[1].float(), atol=0.05, rtol=0.05)
 
 
-def test_what_is_kept_is_read_again_and_not_computed(
+def test_what_is_kept_is_read_again_and_not_compute(
     network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = FeatureStore(tmp_path)
     first = FeatureBank(network, store).features(picture(40, 50))
     again = FeatureBank(network, store)
-    monkeypatch.setattr(again, "_computed", None)  # calling it would fail
+    monkeypatch.setattr(again, "_compute", None)  # calling it would fail
     held = again.features(picture(40, 50))
     for one, other in zip(first.levels, held.levels, strict=True):
         assert torch.equal(one, other)
@@ -160,7 +160,7 @@ def test_features_of_another_version_are_never_taken(
 ) -> None:
     store = FeatureStore(tmp_path)
     FeatureBank(network, store).features(picture(40, 50))
-    monkeypatch.setattr(bank_room, "code_digest", lambda *_: "another version")
+    monkeypatch.setattr(bank_module, "code_digest", lambda *_: "another version")
     FeatureBank(network, store).features(picture(40, 50))
     assert len(list(tmp_path.rglob("*.safetensors"))) == 2
 
@@ -177,13 +177,13 @@ def test_tensors_that_cannot_be_features_are_computed_again(network: Network, tm
 def test_a_stream_goes_on_with_what_is_kept(network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pictures = [picture(40, 50, seed) for seed in range(5)]
     computed: list[int] = []
-    plain = FeatureBank._computed
+    plain = FeatureBank._compute
 
     def counted(self: FeatureBank, rgb: np.ndarray, padded: tuple[int, int]) -> list[torch.Tensor]:
         computed.append(1)
         return plain(self, rgb, padded)
 
-    monkeypatch.setattr(FeatureBank, "_computed", counted)
+    monkeypatch.setattr(FeatureBank, "_compute", counted)
     first = FeatureBank(network, FeatureStore(tmp_path)).stream(pictures, workers=1)
     next(first)
     next(first)
@@ -196,7 +196,7 @@ def test_a_stream_goes_on_with_what_is_kept(network: Network, tmp_path: Path, mo
 def test_several_processes_give_the_same_bytes(
     network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bank_room, "ALONE", 1)
+    monkeypatch.setattr(bank_module, "SERIAL_IMAGES", 1)
     pictures = [picture(40, 50, seed) for seed in range(6)]
     alone = list(FeatureBank(network, FeatureStore(tmp_path / "one")).stream(pictures, workers=1))
     together = list(FeatureBank(network, FeatureStore(tmp_path / "two")).stream(pictures, workers=2))

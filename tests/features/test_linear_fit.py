@@ -8,7 +8,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from underpaint.core.errors import DataError, LearningError, UnderpaintError
-from underpaint.features.linear import NEVER, _Problem, fit_linear
+from underpaint.features.linear import IMPOSSIBLE, _Problem, fit_linear
 
 Singles = npt.NDArray[np.bool_]
 
@@ -92,7 +92,7 @@ def test_a_warm_start_ends_at_the_same_optimum_sooner() -> None:
 def test_a_class_that_no_row_may_have_is_never_predicted() -> None:
     columns, labels = blobs(5, classes=2)
     model = fit_linear(columns, np.array([[True, False, False], [False, False, True]]), labels)
-    assert model.bias[1] == NEVER
+    assert model.bias[1] == IMPOSSIBLE
     assert set(model.scores(columns).argmax(axis=1)) == {0, 2}
 
 
@@ -107,8 +107,8 @@ def test_a_constant_feature_has_no_say() -> None:
 @pytest.mark.parametrize(
     ("sets", "chosen", "error", "words"),
     [
-        (np.eye(2, dtype=bool), np.empty(0, int), LearningError, "nothing to fit"),
-        (np.eye(2, dtype=bool), np.zeros(4, int), LearningError, "one class alone"),
+        (np.eye(2, dtype=bool), np.empty(0, int), LearningError, "no model can be fitted"),
+        (np.eye(2, dtype=bool), np.zeros(4, int), LearningError, "only one class"),
         (np.array([[True, False], [False, False]]), np.array([0, 1, 0, 1]), DataError, "no candidate"),
     ],
 )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from underpaint.features import rows as room
-from underpaint.features.rows import _Kept, _taken
+from underpaint.features import rows as rows_module
+from underpaint.features.rows import _RowSample, _taken
 
 
 def test_taken_rows_are_those_of_the_parts_stacked() -> None:
@@ -18,10 +18,10 @@ def test_taken_rows_are_those_of_the_parts_stacked() -> None:
 
 
 def test_at_most_so_many_rows_are_kept_in_order_and_each_is_as_likely(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "MOST", 50)
+    monkeypatch.setattr(rows_module, "MOST_ROWS", 50)
     seen = np.zeros(200)
     for seed in range(200):
-        kept = _Kept(2, np.random.default_rng(seed))
+        kept = _RowSample(2, np.random.default_rng(seed))
         for start in range(0, 200, 20):  # ten images of 20 rows, whose only feature is their number
             numbers = np.arange(start, start + 20, dtype=np.float16)[:, None]
             kept.add(numbers, np.tile([True, False], (20, 1)))
@@ -36,7 +36,7 @@ def test_at_most_so_many_rows_are_kept_in_order_and_each_is_as_likely(monkeypatc
 
 
 def test_fewer_rows_are_all_kept() -> None:
-    kept = _Kept(2, np.random.default_rng(0))
+    kept = _RowSample(2, np.random.default_rng(0))
     kept.add(np.ones((3, 4), np.float16), np.ones((3, 2), bool))
     kept.thin()
     assert kept.columns.shape == (3, 4)

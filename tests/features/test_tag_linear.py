@@ -55,7 +55,7 @@ def test_a_class_that_can_be_told_from_nothing_has_no_weights() -> None:
     found = fit_tags(features, present, known)
     assert (found[[0, 2]] == 0).all()
     assert np.abs(found[1]).max() > 0
-    with pytest.raises(DataError, match="tell no image from another"):
+    with pytest.raises(DataError, match="nothing can be learned from the tags"):
         fit_tags(features, np.ones_like(present), np.ones_like(known))
 
 

@@ -182,7 +182,7 @@ def test_the_doctor_and_a_training_see_a_large_image(
     (large,) = [finding for finding in report.findings if finding.key == "image-large"]
     assert "10000 x 12000" in large.cause
     assert not [finding for finding in report.findings if finding.level is Level.BLOCKS]
-    with pytest.raises(DataError, match="hints bound no masks of images of 10000 x 12000 pixels"):
+    with pytest.raises(DataError, match="hints cannot be used for images of 10000 x 12000 pixels"):
         underpaint.predict(run.root, data, tmp_path / "masks", hints=tmp_path / "hints.jsonl")
 
 

@@ -90,7 +90,7 @@ def test_other_things_than_paths_are_named(run: underpaint.Run, scenes: Path, tm
         underpaint.predict(run.root, scenes, tmp_path, draw="cam")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=r"scales: give one scale or more"):
         run.predict(scenes / "images" / "test-0000.png", scales=9)
-    with pytest.raises(ConfigError, match=r"no kind of hints: 'scribble'(.|\n)*scribbles"):
+    with pytest.raises(ConfigError, match=r"unknown kind of hints: 'scribble'(.|\n)*scribbles"):
         underpaint.simulate(scenes, kind="scribble")
     with pytest.raises(RunError, match="not a run folder"):
         underpaint.load_run(str(scenes))
@@ -171,12 +171,12 @@ def test_a_method_is_a_name_a_class_or_made_already(scenes: Path, scribbles: Pat
     ]
     assert len({repr(planned.config) for planned in plans}) == 1
     assert plans[2].method is made
-    with pytest.raises(ConfigError, match=r"beside a method that has its own: weight"):
+    with pytest.raises(ConfigError, match=r"cannot be combined with a method object: weight"):
         underpaint.plan(scenes, hints=scribbles, method=made, settings=settings)
     other = GatedCrf(GatedCrfConfig(), ClassTable.of(("a", "b")))
     with pytest.raises(ConfigError, match=r"for the classes a, b(.|\n)*open_dataset"):
         underpaint.plan(scenes, hints=scribbles, method=other)
-    with pytest.raises(ConfigError, match="is no method"):
+    with pytest.raises(ConfigError, match="is not a method"):
         underpaint.plan(scenes, hints=scribbles, method=Hints)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=r"unknown method 'gated'(.|\n)*'gated-crf'"):
         underpaint.plan(scenes, hints=scribbles, method="gated")

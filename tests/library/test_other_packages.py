@@ -54,7 +54,7 @@ def test_a_method_of_another_package_is_like_ours(
 BROKEN = {
     "does not import": ("broken", "import no_such_module_at_all", "ModuleNotFoundError: No module named 'no_such_mod"),
     "lacks the class": ("broken", "Yours = 1", "has no attribute 'Mine'"),
-    "is no method": ("broken", "class Mine: pass", "is no method"),
+    "is not a method": ("broken", "class Mine: pass", "is not a method"),
     "has another name": ("broken", METHOD.format(name="other"), "registers the method 'other' under the name 'broken'"),
     "has our name": ("partial", METHOD.format(name="partial"), "2 methods have the name 'partial'"),
 }
@@ -70,7 +70,7 @@ def test_one_that_cannot_be_used_is_named_when_it_is_asked_for(
     with pytest.raises(ConfigError) as refused:
         method_class(name)
     assert said in str(refused.value)
-    assert package in str(refused.value) or kind == "is no method"
+    assert package in str(refused.value) or kind == "is not a method"
     assert method_class("gated-crf").name == "gated-crf"
     problems: list[str] = []
     cards = underpaint.list_methods(on_problem=problems.append)

@@ -42,7 +42,7 @@ def test_tags_bound_one_mask_and_leave_the_others_as_they_are(
     free = underpaint.predict(run.root, scenes, tmp_path / "free")
     known = underpaint.predict(run.root, scenes, tmp_path / "known", hints=tags, probabilities=True)
     assert free.written == known.written == 12
-    assert "hints bound the masks of 1 of 12 photographs" in known.notes
+    assert "hints restrict the masks of 1 of 12 images" in known.notes
     for path in (tmp_path / "free").glob("*.png"):
         before, after = (
             read_index_mask(folder / path.name, run.classes) for folder in (path.parent, tmp_path / "known")
@@ -97,7 +97,7 @@ def test_what_is_refused_is_refused_before_the_first_mask(run: underpaint.Run, s
     for hints, words in strange:
         with pytest.raises(HintError, match=words):
             underpaint.predict(run.root, scenes, out, hints={"test-0000": hints})
-    with pytest.raises(ConfigError, match="without a CRF, hints"):
+    with pytest.raises(ConfigError, match="uses no CRF, hints"):
         underpaint.predict(run.root, scenes, out, hints={"test-0000": strange[0][0]}, draw="uncertainty")
     with pytest.raises(HintError, match="label file"):
         run.predict(np.zeros((8, 8, 3), np.uint8), hints=Hints("x", mask="x.png"))
@@ -119,8 +119,8 @@ def test_the_command_bounds_says_what_bounds_nothing_and_names_strangers(
     done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
     said = " ".join(done.stderr.split())
     assert done.returncode == 0, done.stderr
-    assert "hints bound the masks of 1 of 12 photographs" in said
-    assert "rule out no class: test-0002" in said
+    assert "hints restrict the masks of 1 of 12 images" in said
+    assert "exclude no class: test-0002" in said
     assert "1 hinted images are not in the data set: nobody" in said
     with (tmp_path / "masks" / "summary.csv").open(newline="") as file:
         rows = {row["image"]: row for row in csv.DictReader(file)}

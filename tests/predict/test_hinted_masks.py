@@ -8,7 +8,7 @@ import torch
 
 from underpaint.data.samples import TrainingImage
 from underpaint.features.bank import ImageFeatures
-from underpaint.features.linear import NEVER
+from underpaint.features.linear import IMPOSSIBLE
 from underpaint.hints.candidates import Candidates
 from underpaint.hints.rasterise import UNKNOWN
 from underpaint.hints.types import Box, Click, Hints
@@ -69,7 +69,7 @@ def test_only_named_classes_are_shown_and_marked_pixels_keep_theirs(crf: bool) -
     given = still(marks={(3, 4): 1, (20, 30): 3}, present=(1, 3))
     labelled = np.full(SIZE, UNKNOWN, np.uint8)
     labelled[3, 4], labelled[20, 30] = 1, 3
-    found = masks([9, 1, 8, 2, NEVER], crf=crf).hinted(FEATURES, given, labelled)
+    found = masks([9, 1, 8, 2, IMPOSSIBLE], crf=crf).hinted(FEATURES, given, labelled)
     assert found.shape == SIZE
     assert (found[3, 4], found[20, 30]) == (1, 3)
     assert set(np.unique(found)) == {1, 3}
@@ -82,7 +82,7 @@ def test_inside_a_box_its_class_or_the_background_and_outside_never_its_class() 
     given = still(
         present=(1,), sets=[[0, 1], [0, 2, 3]], index=index, hints=Hints("a", shapes=(Box("b", 6, 4, 20, 12),))
     )
-    found = masks([0, 5, 9, 9, NEVER], background=0).hinted(FEATURES, given, np.full(SIZE, UNKNOWN, np.uint8))
+    found = masks([0, 5, 9, 9, IMPOSSIBLE], background=0).hinted(FEATURES, given, np.full(SIZE, UNKNOWN, np.uint8))
     assert (found[4:12, 6:20] == 1).all()
     found[4:12, 6:20] = 0
     assert (found == 0).all()
@@ -92,10 +92,10 @@ def test_masks_have_the_photographs_own_size() -> None:
     given = still(marks={(3, 4): 1, (20, 30): 3}, present=(1, 3), hints=Hints("a", shapes=(Click("b", 1, 1),)))
     large = np.full((95, 143), UNKNOWN, np.uint8)
     large[9, 12] = 1
-    found = masks([0, 0, 0, 2, NEVER]).hinted(FEATURES, given, large)
+    found = masks([0, 0, 0, 2, IMPOSSIBLE]).hinted(FEATURES, given, large)
     assert found.shape == (95, 143)
     assert found[9, 12] == 1
-    assert masks([0, 0, 7, 2, NEVER]).plain(FEATURES, SIZE, (95, 143)).tolist() == np.full((95, 143), 2).tolist()
+    assert masks([0, 0, 7, 2, IMPOSSIBLE]).plain(FEATURES, SIZE, (95, 143)).tolist() == np.full((95, 143), 2).tolist()
 
 
 def test_enlarging_class_by_class_is_the_greatest_of_all_enlarged_together() -> None:

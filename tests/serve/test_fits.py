@@ -63,7 +63,7 @@ def weights(site: Site) -> dict[str, np.ndarray]:
 def test_fits_that_go_on_and_exact_fits(site: Site) -> None:
     marker, fits = Marker(site), Fits(site.data, site.folder)
     first = marker.stroke("a", "sky")
-    with pytest.raises(LearningError, match="one class alone"):
+    with pytest.raises(LearningError, match="only one class"):
         fits.fit(exact=False)
     marker.stroke("a", "grass")
     fits.fit(exact=False)

@@ -59,7 +59,7 @@ def test_a_mixture_is_planned_in_words(planned: Callable[..., Plan]) -> None:
     assert made.config.method.name == "local-global"
     assert made.config.method.settings["baseline"] == "box-uncertainty"
     first, *lines = made.words()
-    assert first.startswith("method local-global: a first network learns what the hints say")
+    assert first.startswith("method local-global: a first network learns the hints")
     for kind, count in main_kinds(made.hints.values()).items():
         assert any(line.startswith(f"{count} image(s) with {kind.value}: ") for line in lines)
     assert lines[-2] == f"8 images, {made.steps} steps in 2 stage(s): train (box-uncertainty), retrain-1 (local-global)"
@@ -70,7 +70,7 @@ def test_settings_win_over_what_auto_would_set(planned: Callable[..., Plan]) -> 
     held = planned("mixture", "method.settings.baseline=partial").config.method.settings
     assert held["baseline"] == "partial"
     asked = planned("mixture", method="partial")
-    assert asked.choice.why == "it was asked for"
+    assert asked.choice.why == "it was requested"
     assert "baseline" not in asked.config.method.settings
 
 

@@ -94,7 +94,7 @@ def test_budgets_are_points_of_quality_against_effort(scenes: Path, small: list[
 def test_a_row_that_nobody_asked_for_and_that_cannot_be_trained_is_left_out(
     scenes: Path, small: list[str], tmp_path: Path, jobs: int
 ) -> None:
-    """Marks of one class alone teach the quick model nothing. Where somebody asked for it, that is an error."""
+    """Marks of only one class teach the quick model nothing. Where somebody asked for it, that is an error."""
     data = tmp_path / "data"
     shutil.copytree(scenes, data)
     for path in (data / "masks").glob("train-*.png"):
@@ -105,11 +105,11 @@ def test_a_row_that_nobody_asked_for_and_that_cannot_be_trained_is_left_out(
     held = quick(data, tmp_path / "gap", small, methods=[], four=False, jobs=jobs)
     assert [row["method"] for row in held["rows"]] == ["partial", "supervised"]  # type: ignore[attr-defined]
     assert list(held["left_out"]) == ["quick, seed 0"]  # type: ignore[call-overload]
-    assert "one class alone" in held["left_out"]["quick, seed 0"]  # type: ignore[index]
-    assert "is left out: the marks show one class alone" in re.sub(
+    assert "only one class" in held["left_out"]["quick, seed 0"]  # type: ignore[index]
+    assert "is left out: the marks have only one class" in re.sub(
         "<.*?>", "", (tmp_path / "gap/report.html").read_text()
     )
-    with pytest.raises(UnderpaintError, match="one class alone"):
+    with pytest.raises(UnderpaintError, match="only one class"):
         quick(data, tmp_path / "gap", small, methods=["quick"], four=False, jobs=jobs)
 
 

@@ -218,4 +218,4 @@ def test_a_store_is_not_asked_for_what_other_data_taught(data: Path, small: list
 
 def test_what_a_run_rests_on_is_written_down(data: Path, small: list[str], tmp_path: Path) -> None:
     run = plan(data, split="train", settings=small).train(tmp_path / "run")
-    assert cells.RESTS_ON.keys() <= RunFolder(run.root).about.keys()
+    assert cells.SHARED_INPUTS.keys() <= RunFolder(run.root).about.keys()

@@ -44,16 +44,18 @@ def test_the_steps_and_all_else_take_the_minutes(planned: Callable[..., Plan], m
     assert made.config.model_copy(update={"train": usual.config.train}) == usual.config, "only the passes differ"
     assert made.source == {**usual.source, "minutes": minutes}
     said = made.words()
-    assert said[-2].startswith(f"{made.config.train.epochs:g} passes in {minutes:g} minute(s), since a step takes 2 s")
+    assert said[-2].startswith(
+        f"{made.config.train.epochs:g} passes in {minutes:g} minute(s), because a step takes 2 s"
+    )
     assert "factor" not in said[-1]
 
 
 def test_few_steps_are_named_and_many_have_a_limit(planned: Callable[..., Plan]) -> None:
     few, enough, many = planned(1.0), planned(5.0), planned(1000.0)
     assert "fewer than 80 give much worse masks" in few.timed
-    assert "steps" not in enough.timed.partition("since a step")[2].replace("takes", "")
+    assert "steps" not in enough.timed.partition("because a step")[2].replace("takes", "")
     assert many.steps == 4 * 80, "8 photographs: the usual number is 80 steps"
-    assert "more than 4 times the usual number are not taken" in many.timed
+    assert "this is the largest number, 4 times the usual one" in many.timed
 
 
 def test_what_cannot_be_is_refused(planned: Callable[..., Plan]) -> None:
@@ -68,7 +70,7 @@ def test_what_cannot_be_is_refused(planned: Callable[..., Plan]) -> None:
         with pytest.raises(ConfigError, match=r"(?s)minutes: .*a number above 0"):
             planned(minutes)
     for stated in ("train.epochs=3", "train.least_steps=3"):
-        with pytest.raises(ConfigError, match=f"{stated[:-2]} states them"):
+        with pytest.raises(ConfigError, match=f"{stated[:-2]} states it too"):
             planned(3.0, settings=(stated,))
 
 

@@ -92,7 +92,7 @@ def test_without_hints_places_are_drawn_and_it_is_said(unhinted: Path) -> None:
     assert {p.image for p in found.places} == {"train-0000", "train-0001", "train-0002"}
     assert all(p.random and p.question == "what is here?" for p in found.places)
     assert "no hints yet" in found.notes[0]
-    assert "5 places were asked for and 3 found" in found.notes[1]
+    assert "only 3 of 5 places were found" in found.notes[1]
     assert next_hints(unhinted, count=5).places == found.places
 
 
@@ -100,7 +100,7 @@ def test_hints_of_one_class_make_no_model(unhinted: Path, tmp_path: Path) -> Non
     table = tmp_path / "hints.jsonl"
     write_hints(table, [Hints("train-0000", shapes=(Click("pebble", 3, 4),))])
     found = next_hints(unhinted, hints=[table], count=2)
-    assert "one class alone (pebble)" in found.notes[0]
+    assert "only one class (pebble)" in found.notes[0]
 
 
 def test_a_count_below_one_is_refused(unhinted: Path) -> None:

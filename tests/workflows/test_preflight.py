@@ -84,7 +84,7 @@ def test_classes_without_a_label_are_named() -> None:
 
 
 def test_hints_that_name_nothing_are_refused() -> None:
-    with pytest.raises(DataError, match="nothing to learn"):
+    with pytest.raises(DataError, match="nothing can be learned"):
         preflight({"0": Hints("0", tags=Tags(absent=frozenset({"cat"})))}, WITH)
 
 

@@ -78,7 +78,7 @@ def test_hinted_photographs_and_all_others_get_masks(data: Path, tmp_path: Path)
     table = (tmp_path / "masks" / "summary.csv").read_text().splitlines()
     assert table[0] == "image,height,width,red,green,blue"
     assert [line.split(",")[0] for line in table[1:]] == ["a", "b", "c"]
-    assert any("no photograph has a mark" in note and "blue" in note for note in made.notes)
+    assert any("no image has a mark" in note and "blue" in note for note in made.notes)
 
 
 def test_the_weights_are_those_of_train(scenes: Path, scribbles: Path, tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_a_full_disk_for_features_costs_time_alone(data: Path, tmp_path: Path, m
     learnt = TrainingData(data, open_dataset(data), "all", {"a": BOTH}, (), ())
     made = quick_masks(learnt, {}, tmp_path / "masks", reporter=Watching())
     assert made.masks.written == 3
-    assert notes == ["features are not kept: no space left on device"]
+    assert notes == ["features are not stored: no space left on device"]
 
 
 def test_a_full_disk_for_masks_is_an_error_and_the_same_call_ends_it(

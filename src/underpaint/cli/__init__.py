@@ -1,4 +1,4 @@
-"""Floor 7: the command, one thin module a verb. Heavy imports wait until a verb runs, so that help is instant."""
+"""Layer 7: the command line, one small module per command. Slow imports wait until a command runs."""
 
 from __future__ import annotations
 
@@ -37,23 +37,24 @@ app = typer.Typer(
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version, and stop.")
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """From cheap hints on images to a segmentation network, masks, and the gap to full supervision."""
 
 
-for verb in (demo, doctor, simulate, paint, quick, next, train, predict, evaluate, gap, convert, methods):
-    verb.register(app)
+for command in (demo, doctor, simulate, paint, quick, next, train, predict, evaluate, gap, convert, methods):
+    command.register(app)
 
 
 def main() -> None:
-    """Run the command; whatever stops it is a message, not a traceback, unless ``UNDERPAINT_DEBUG`` is set.
+    """Run the command. Errors are shown as messages without a traceback unless ``UNDERPAINT_DEBUG`` is set.
 
-    Exit codes: 0 the work is done, 1 it is not (the message says why), 2 the call's words are off, 130
-    interrupted, 143 or 129 ended by SIGTERM or SIGHUP.
+    Exit codes: 0 success, 1 failure (the message gives the reason), 2 wrong arguments, 130 interrupted, 143 or 129
+    ended by SIGTERM or SIGHUP.
     """
-    # Threads that spin at barriers lose up to ten times their speed when anything else runs; read at import of torch.
+    # By default OpenMP threads wait actively, which makes them up to ten times slower beside other programs. Torch
+    # reads this variable when it is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     prepare_streams()
     console = Console(stderr=True)
@@ -74,7 +75,7 @@ def main() -> None:
     except Exception as error:
         if os.environ.get(DEBUG):
             raise
-        told = explained(error)
+        shown = explained(error)
         console.print("error: ", style="bold red", end="")
-        console.print(printable(str(told), lines=True), markup=False, highlight=False)
-        sys.exit(told.exit_code)
+        console.print(printable(str(shown), lines=True), markup=False, highlight=False)
+        sys.exit(shown.exit_code)

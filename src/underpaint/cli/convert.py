@@ -17,28 +17,28 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    """Add the verb."""
+    """Add the command."""
     app.command()(convert)
 
 
 def convert(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="Data set, or an annotation file or folder by itself.")],
-    out: Annotated[Path, typer.Argument(help="File or folder to make; it must not exist.")],
-    to: Annotated[str, typer.Option(help="Format to write; an unknown word lists them.")],
+    source: Annotated[Path, typer.Argument(metavar="IN", help="A data set, or only an annotation file or folder.")],
+    out: Annotated[Path, typer.Argument(help="File or folder to write; it must not exist.")],
+    to: Annotated[str, typer.Option(help="Format to write; a wrong name lists all formats.")],
     rest: Rest = None,
     instances: Annotated[
         str | None,
-        typer.Option(help="Class of the objects, where masks hold a number for each object and 0 behind them."),
+        typer.Option(help="Class of the objects, for masks that contain a number for each object and 0 elsewhere."),
     ] = None,
     objects: Annotated[
         bool, typer.Option("--objects", help="Make an object of each connected region of the masks.")
     ] = False,
-    least: Annotated[int, typer.Option(help="With --objects: regions of fewer pixels are left out.")] = 1,
-    fill: Annotated[int, typer.Option(help="With --objects: holes of at most so many pixels are filled.")] = 0,
-    simplify: Annotated[float, typer.Option(help="With --objects: pixels by which outlines may differ.")] = 0.0,
+    least: Annotated[int, typer.Option(help="With --objects: leave out regions with fewer pixels.")] = 1,
+    fill: Annotated[int, typer.Option(help="With --objects: fill holes up to this number of pixels.")] = 0,
+    simplify: Annotated[float, typer.Option(help="With --objects: largest deviation of outlines, in pixels.")] = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
 ) -> None:
-    """Turn annotations into another format: says first what it cannot hold, then writes whole or not at all."""
+    """Convert annotations to another format. What that format cannot contain is listed before anything is written."""
     done = underpaint.convert(
         source,
         out,
@@ -55,14 +55,14 @@ def convert(
         losses = done.losses
         counts = {"kept": losses.kept, "as_pixels": losses.as_pixels, "lost": losses.lost}
         about = {"images": len(done.hints), "from": done.source, "to": done.target.name, "out": str(out)}
-        held = {word: dict(parts) for word, parts in counts.items()}
-        typer.echo(json.dumps({**about, "not_read": done.left_out, "notes": done.notes, **held}, indent=1))
+        listed = {word: dict(parts) for word, parts in counts.items()}
+        typer.echo(json.dumps({**about, "not_read": done.left_out, "notes": done.notes, **listed}, indent=1))
     else:
         typer.echo(f"written: {out}")
 
 
 def _say_losses(planned: Conversion) -> None:
-    """What will be written and what the format cannot hold, before anything is written."""
+    """Print what will be written and what the format cannot contain."""
     typer.echo(f"{len(planned.hints)} images, {planned.source} -> {planned.target.title}")
     for line in (*(f"not read: {line}" for line in planned.left_out), *planned.notes, *planned.losses.lines()):
         typer.echo(printable(line))

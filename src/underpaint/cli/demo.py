@@ -11,16 +11,19 @@ import underpaint
 
 
 def register(app: typer.Typer) -> None:
-    """Add the verb."""
+    """Add the command."""
     app.command()(demo)
 
 
 def demo(
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder to make.")] = Path("underpaint-demo"),
-    paint: Annotated[bool, typer.Option("--paint", help="Open the page on scenes with some strokes instead.")] = False,
-    no_browser: Annotated[bool, typer.Option("--no-browser", help="With --paint: print the link alone.")] = False,
+    out: Annotated[Path, typer.Option("-o", "--out", help="New folder for the results.")] = Path("underpaint-demo"),
+    paint: Annotated[bool, typer.Option("--paint", help="Instead: open the page with generated scenes.")] = False,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="With --paint: only print the link.")] = False,
 ) -> None:
-    """Synthetic scenes, scribbles, three trainings, masks and a report: a few minutes on two cores, no network."""
+    """Run everything on generated scenes: scribbles, three trainings, masks and a report.
+
+    It takes a few minutes on two cores and needs no internet.
+    """
     if paint:
         from underpaint.serve.demo import paint_demo
 

@@ -13,24 +13,24 @@ from underpaint.cli.options import Hints
 
 
 def register(app: typer.Typer) -> None:
-    """Add the verb."""
+    """Add the command."""
     app.command()(doctor)
 
 
 def doctor(
-    data: Annotated[Path, typer.Argument(help="Data set, as `underpaint train` takes it.")],
+    data: Annotated[Path, typer.Argument(help="Data set, as for `underpaint train`.")],
     hints: Hints = None,
     rest: Annotated[
-        str | None, typer.Option(help="Class of what no annotation covers; without it that is unknown.")
+        str | None, typer.Option(help="Class of all pixels without an annotation; by default they are unknown.")
     ] = None,
     split: Annotated[
-        str | None, typer.Option(help="Split to learn from; join several with +. Default: train, or everything.")
+        str | None, typer.Option(help="Split for training; join several with +. Default: train, or all images.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
 ) -> None:
-    """Say what a data set holds and what is wrong with it, before any minute of training.
+    """Check a data set before training: list its contents and all problems.
 
-    Exit code 1 when something blocks.
+    The exit code is 1 if a problem prevents training.
     """
     from underpaint.cli.findings import show
     from underpaint.cli.progress import Bar

@@ -1,4 +1,4 @@
-"""What a person reads when a command stops: no error of a library or of the system comes out as a traceback."""
+"""Error messages of the command line. Errors of libraries and of the system are explained without a traceback."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from underpaint.core.errors import RunError, UnderpaintError
 
 DEBUG = "UNDERPAINT_DEBUG"
-"""Environment variable that shows where in the code an error was raised."""
+"""Environment variable that makes the command show tracebacks."""
 
 MEMORY = "take smaller images or crops, a smaller batch (train.batch) or fewer processes, or free some memory"
 
@@ -30,49 +30,51 @@ FIXES = {
     errno.ENOTDIR: "check the path: a part of it is a file",
     errno.ELOOP: "remove the link, which leads back to itself",
     errno.ENAMETOOLONG: "shorten the name",
-    errno.EPIPE: "keep the program that reads the output running",
+    errno.EPIPE: "do not close the program that reads the output before the command ends",
 }
-"""What to do, by the system's number of the error."""
+"""The fix for each error number of the system."""
 
 ALLOCATION = (
     "allocate memory", "out of memory", "failed to allocate", "std::bad_alloc", "cudaerrormemoryallocation",
     "failed to map segment",
 )  # fmt: skip
-"""Words for memory that ran out, of torch, of compilers' libraries and of the loader of libraries. They have no type of
-their own."""
+"""Words in messages about missing memory, from torch, compiler libraries and the loader of libraries. These errors have
+no type of their own."""
 
 THREADS = ("can't start new thread",)
 
 
 def explained(error: BaseException) -> UnderpaintError:
-    """The error as a person can mend it."""
+    """Convert any exception into an error with an explanation and a fix."""
     if isinstance(error, UnderpaintError):
         return error
     if isinstance(error, OSError):
         return _of_system(error)
     said = str(error).lower()
-    for number, fix in FIXES.items():  # libraries that are not Python's wrap the system's words in errors of their own
+    for number, fix in FIXES.items():  # some libraries put the system's message into errors of their own
         if os.strerror(number).lower() in said:
             return RunError(os.strerror(number), fix=fix)
     if isinstance(error, MemoryError) or any(words in said for words in ALLOCATION):
         return RunError("memory ran out", fix=MEMORY)
     if isinstance(error, RuntimeError) and any(words in said for words in THREADS):
-        return RunError("the system starts no further process or thread", fix=FIXES[errno.EAGAIN])
+        return RunError("the system cannot start another process or thread", fix=FIXES[errno.EAGAIN])
     if isinstance(error, RecursionError):
-        return RunError("a file is nested too deep to be read", fix="check the files given: real ones are flat")
+        return RunError(
+            "a file is nested too deeply to be read", fix="check the given files: valid ones are not nested deeply"
+        )
     if isinstance(error, UnicodeError):
         return _of_text(error)
     return RunError(
-        f"underpaint has a fault: {type(error).__name__}",
+        f"this is a bug in underpaint: {type(error).__name__}",
         where=_place(error),
-        fix=f"please report it, with what {DEBUG}=1 shows; what was finished is kept",
+        fix=f"please report it with the traceback that {DEBUG}=1 shows; finished work is kept",
     )
 
 
 def _of_system(error: OSError) -> UnderpaintError:
     names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
     fix = FIXES.get(error.errno or 0, "check the path, its permissions and the disk, then run the command again")
-    return RunError(error.strerror or "the system refuses", where=" -> ".join(names) or None, fix=fix)
+    return RunError(error.strerror or "the system reported an error", where=" -> ".join(names) or None, fix=fix)
 
 
 def _of_text(error: UnicodeError) -> UnderpaintError:

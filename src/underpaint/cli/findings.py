@@ -1,4 +1,4 @@
-"""The doctor's report on a terminal; names from files are shown as text, control characters as escapes."""
+"""The report of the doctor on the terminal. Control characters in names from files are shown as escapes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STYLES = {Level.BLOCKS: "bold red", Level.WARNS: "yellow", Level.NOTES: "cyan"}
 
 
 def show(report: Report) -> None:
-    """Print what is there, the findings from the gravest on, and what a training would need."""
+    """Print a summary of the data set, the findings (the most serious first), and the needs of a training."""
     console = Console()
     for line in _summary(report):
         console.print(Text(printable(line)))
@@ -23,15 +23,15 @@ def show(report: Report) -> None:
     for finding in report.findings:
         console.print(_paragraph(finding))
     counts = [sum(finding.level is level for finding in report.findings) for level in Level]
-    verdict = "a training would stop or go wrong" if report.blocks else "a training can start"
-    console.print(Text(f"{counts[0]} block, {counts[1]} warn, {counts[2]} note: {verdict}", style="bold"))
+    verdict = "a training would fail or give a useless result" if report.blocks else "a training can start"
+    console.print(Text(f"{counts[0]} errors, {counts[1]} warnings, {counts[2]} notes: {verdict}", style="bold"))
 
 
 def _summary(report: Report) -> list[str]:
     if not report.images:
         return [f"{report.data}: not opened"]
     splits = ", ".join(f"{name} {count}" for name, count in report.splits.items())
-    lines = [f"{report.data}: {report.images} photographs; splits: {splits}; {len(report.classes)} classes"]
+    lines = [f"{report.data}: {report.images} images; splits: {splits}; {len(report.classes)} classes"]
     lines += [f"{path}: {form}" for path, form in report.sources]
     mixtures = ", ".join(f"{count} with {kinds}" for kinds, count in report.mixtures.items()) or "none"
     lines.append(f"labels of split {report.split}: {mixtures}")
@@ -39,7 +39,7 @@ def _summary(report: Report) -> list[str]:
         e = report.estimate
         lines.append(
             f"a training with default settings: about {e.minutes:g} minutes on {e.cores} cores without a GPU, "
-            f"{e.megabytes} MB of memory ({e.steps} steps a stage, {e.batch} crops of {e.crop[0]} x {e.crop[1]} a step)"
+            f"{e.megabytes} MB of memory ({e.steps} steps per stage, {e.batch} crops of {e.crop[0]} x {e.crop[1]} each)"
         )
     return lines
 

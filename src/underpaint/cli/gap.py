@@ -10,81 +10,83 @@ from typing import Annotated
 import typer
 
 import underpaint
-from underpaint.cli.options import Lenient, Rest
+from underpaint.cli.options import Lenient, Rest, numbers
 
 
 def register(app: typer.Typer) -> None:
-    """Add the verb."""
+    """Add the command."""
     app.command()(gap)
 
 
 def gap(
     data: Annotated[Path, typer.Argument(help="Data set with masks for both splits.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder of runs, masks, scores and report.html.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for runs, masks, scores and report.html.")],
     hints: Annotated[
         list[str] | None,
-        typer.Option(help="A kind to simulate (scribbles, clicks, boxes, tags, mixture), or a file; may be repeated."),
+        typer.Option(help="Hints to simulate (scribbles, clicks, boxes, tags, mixture), or a file. May be repeated."),
     ] = None,
     methods: Annotated[
         str | None,
         typer.Option(
-            help="Methods joined with ',': how far each gets between floor and ceiling. By itself the one that "
-            "train's auto takes, and gated-crf for scribbles and clicks."
+            help="Methods to compare, joined with ','. Default: the method that `train` chooses, and gated-crf for "
+            "scribbles and clicks."
         ),
     ] = None,
     variant: Annotated[
         list[str] | None,
-        typer.Option(help="A method with settings: NAME=METHOD:setting=value,setting=value; may be repeated."),
+        typer.Option(help="A method with settings: NAME=METHOD:setting=value,setting=value. May be repeated."),
     ] = None,
     seeds: Annotated[str, typer.Option(help="Seeds of the trainings, joined with ','.")] = "0",
     split: Annotated[
         str | None,
-        typer.Option(help="Split to learn from; join several with +. By itself train."),
+        typer.Option(help="Split for training; join several with +. Default: train."),
     ] = None,
-    test: Annotated[str, typer.Option(help="Split to score on.")] = "test",
-    config: Annotated[list[Path] | None, typer.Option(help="Recipe that all rows share; may be repeated.")] = None,
+    test: Annotated[str, typer.Option(help="Split for scoring.")] = "test",
+    config: Annotated[list[Path] | None, typer.Option(help="Settings of all rows (YAML). May be repeated.")] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="A setting that all rows share, as group.name=value.")
+        list[str] | None, typer.Option("--set", help="A setting for all methods: group.name=value. May be repeated.")
     ] = None,
     lenient: Lenient = False,
     rest: Rest = None,
     budget: Annotated[
         str,
-        typer.Option(help="More simulated hints: multiples joined with ','; quality against effort."),
+        typer.Option(help="Multiples of the simulated hints, joined with ',': shows score against annotation time."),
     ] = "",
     artifacts: Annotated[
-        Path | None, typer.Option(help="Folder of trained stages that comparisons share; within OUT if left out.")
+        Path | None, typer.Option(help="Folder of trained stages that several comparisons share. Default: inside OUT.")
     ] = None,
     single_scale: Annotated[
         bool,
         typer.Option(
             "--single-scale",
             "--one-look",
-            help="Score only the prediction at one scale, not also those with scales, flips and a CRF.",
+            help="Score only the prediction at one scale, without test-time augmentation and without a CRF.",
         ),
     ] = False,
     no_quick: Annotated[
-        bool, typer.Option("--no-quick", help="Leave out the row of the quick model, which takes seconds.")
+        bool, typer.Option("--no-quick", help="Do not compare with the quick model, which takes seconds.")
     ] = False,
-    jobs: Annotated[int, typer.Option(min=1, help="Trainings at a time, each with its share of the cores.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Number of trainings at a time, which share the cores.")] = 1,
     seconds: Annotated[
         list[str] | None,
         typer.Option(
-            help="Seconds a hint takes, as box=35 (tag, click, next_click, scribble, box, mask); may be repeated."
+            help="Annotation time in seconds: box=35 (or tag, click, next_click, scribble, mask). May be repeated."
         ),
     ] = None,
     tuning: Annotated[
-        str, typer.Option(help="Which settings were chosen on which masks; stands in the report.")
+        str, typer.Option(help="A sentence for the report: which settings were chosen on which masks.")
     ] = "no setting was chosen on masks of this data set",
 ) -> None:
-    """Measure how far hints get between hint pixels alone and full masks. Interrupted, the same command goes on."""
-    from underpaint.cli.numbers import numbers
+    """Compare training on hints with training on full masks, and write a report.
+
+    If it is interrupted, the same command continues.
+    """
     from underpaint.cli.progress import Bar
     from underpaint.core.config import parse_overrides
     from underpaint.core.paths import existing
     from underpaint.simulate.effort import Effort
 
-    # What is wrong with the call is said before torch is imported, which takes seconds.
+    # Errors in the arguments are reported before torch is imported, which takes seconds.
     existing(data, "the data set's folder")
     every_seed = [int(seed) for seed in numbers(seeds, "--seeds", whole=True)]
     every_budget = numbers(budget, "--budget")

@@ -15,44 +15,44 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    """Add the verb."""
+    """Add the command."""
     app.command()(methods)
 
 
 def methods(as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False) -> None:
-    """List the methods, those of installed packages among them: what each accepts, and its paper."""
+    """List all methods with the hints that they accept and their papers. Methods of other packages are included."""
     problems: list[str] = []
-    cards = underpaint.list_methods(on_problem=problems.append)
+    abouts = underpaint.list_methods(on_problem=problems.append)
     if as_json:
-        typer.echo(json.dumps([_record(card) for card in cards], indent=1))
+        typer.echo(json.dumps([_record(about) for about in abouts], indent=1))
     else:
-        _print_table(cards)
+        _print_table(abouts)
     for problem in problems:
         typer.echo(f"left out: {problem}", err=True)
 
 
-def _record(card: About) -> dict[str, object]:
-    """A method with its settings, for which its class is imported."""
+def _record(about: About) -> dict[str, object]:
+    """A method with its settings. This imports the class of the method."""
     from underpaint.methods.registry import method_class
 
     return {
-        "name": card.name,
-        "accepts": sorted(card.accepts),
-        "summary": card.summary,
-        "paper": card.reference.link if card.reference else None,
-        "settings": method_class(card.name).Settings().model_dump(mode="json"),
+        "name": about.name,
+        "accepts": sorted(about.accepts),
+        "summary": about.summary,
+        "paper": about.reference.link if about.reference else None,
+        "settings": method_class(about.name).Settings().model_dump(mode="json"),
     }
 
 
-def _print_table(cards: Sequence[About]) -> None:
-    """What each method accepts and where it comes from."""
+def _print_table(abouts: Sequence[About]) -> None:
+    """Print the accepted hints, the summary and the paper of each method."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table("method", "hints", "what it does", "paper")
-    for card in cards:
-        paper = f"{card.reference.authors.split(',')[0]} et al. {card.reference.year}" if card.reference else ""
-        row = (card.name, ", ".join(sorted(card.accepts)), card.summary, paper)
+    for about in abouts:
+        paper = f"{about.reference.authors.split(',')[0]} et al. {about.reference.year}" if about.reference else ""
+        row = (about.name, ", ".join(sorted(about.accepts)), about.summary, paper)
         table.add_row(*(Text(cell) for cell in row))
     Console().print(table)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    """Add the verb."""
+    """Add the command."""
     app.command("next")(next_)
 
 
@@ -31,23 +31,23 @@ def next_(
     rest: Rest = None,
     split: Annotated[
         str | None,
-        typer.Option(help="Photographs that may be asked about; join several with +. By itself train, or all."),
+        typer.Option(help="Split whose images are searched; join several with +. Default: train, or all images."),
     ] = None,
-    count: Annotated[int, typer.Option(min=1, help="Places to find, at most one in each photograph.")] = 12,
-    seed: Annotated[int, typer.Option(min=0, help="Of the places that are drawn at random.")] = 0,
+    count: Annotated[int, typer.Option(min=1, help="Number of places, at most one in each image.")] = 12,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the places that are drawn at random.")] = 0,
     sheet: Annotated[
-        Path | None, typer.Option(help="A new PNG file with the photographs, a ring in each, and the questions.")
+        Path | None, typer.Option(help="New PNG file that shows the images, a ring at each place, and the questions.")
     ] = None,
     config: Recipes = None,
     set_: Settings = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
 ) -> None:
-    """Say where the model is most uncertain: in which photographs, and where in them, to give the next hints."""
+    """Find the images, and the places in them, where the model is most uncertain and the next hints help most."""
     from underpaint.cli.progress import Bar
     from underpaint.core.outputs import write_new
     from underpaint.core.paths import existing
 
-    # What is wrong with the call is said before torch is imported, which takes seconds.
+    # Errors in the arguments are reported before torch is imported, which takes seconds.
     existing(data, "the data set's folder")
 
     with Bar() as bar:

@@ -14,7 +14,7 @@ from underpaint.core.errors import ConfigError, printable
 
 
 def register(app: typer.Typer) -> None:
-    """Add the verb."""
+    """Add the command."""
     app.command()(predict)
 
 
@@ -23,67 +23,76 @@ def predict(
     images: Annotated[
         str,
         typer.Argument(
-            help="A photograph, a folder of them, or a data set; or for very many a manifest (.jsonl, .parquet), a "
+            help="An image, a folder of images, or a data set. For very many images: a manifest (.jsonl, .parquet), a "
             "pattern in quotes, archives (.tar), or an address such as s3://bucket/photos."
         ),
     ],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the masks.")],
-    scales: Annotated[str, typer.Option(help="Factors on the image's size to average over, as 0.5,1,1.5.")] = "1",
-    flip: Annotated[bool, typer.Option("--flip", help="Average with the mirrored image.")] = False,
+    scales: Annotated[str, typer.Option(help="Average over these factors on the image size, such as 0.5,1,1.5.")] = "1",
+    flip: Annotated[bool, typer.Option("--flip", help="Average with the prediction for the mirrored image.")] = False,
     crf: Annotated[bool, typer.Option("--crf", help="Sharpen borders with a dense CRF.")] = False,
     tile: Annotated[
         int | None,
         typer.Option(
-            help="Longest side in pixels that the network sees at once, from 256, a multiple of 32; larger photographs "
-            "are cut into tiles that are blended. By itself what it saw in training."
+            help="Longest side in pixels of the network's input: a multiple of 32, at least 256. Larger images are cut "
+            "into tiles, which are blended. Default: the size in training."
         ),
     ] = None,
     hints: Annotated[
         list[Path] | None,
         typer.Option(
-            help="What you know of these photographs (tags, strokes, boxes, areas), in any known format: no pixel gets "
-            "a class that it rules out there. May be repeated."
+            help="Hints on these images (tags, strokes, boxes, areas) in any known format. No pixel gets a class that "
+            "the hints exclude there. May be repeated."
         ),
     ] = None,
     lenient: Lenient = False,
-    probabilities: Annotated[bool, typer.Option("--probabilities", help="Also keep class probabilities.")] = False,
+    probabilities: Annotated[bool, typer.Option("--probabilities", help="Also write class probabilities.")] = False,
     overlay: Annotated[
-        bool, typer.Option("--overlay", help="Also pictures of the masks over the images, and a contact sheet.")
+        bool,
+        typer.Option("--overlay", help="Also write pictures of the masks over the images, and an overview of them."),
     ] = False,
     measures: Annotated[
-        bool, typer.Option("--measures", help="Also measures.csv: pixels, regions and areas in the image's own unit.")
+        bool,
+        typer.Option("--measures", help="Also write measures.csv: pixels, regions and areas in the unit of the image."),
     ] = False,
     polygons: Annotated[
         str | None,
         typer.Option(
-            help="Also the regions as polygons: geojson (a file an image), gpkg (one file), or an annotation format "
-            "such as coco, cvat, labelme, yolo."
+            help="Also write the regions as polygons: geojson (one file per image), gpkg (one file), or an annotation "
+            "format such as coco, cvat, labelme, yolo."
         ),
     ] = None,
-    least: Annotated[int, typer.Option(help="Regions of fewer pixels are left out of measures and polygons.")] = 1,
-    fill: Annotated[int, typer.Option(help="Holes of at most so many pixels are filled in polygons.")] = 0,
-    simplify: Annotated[float, typer.Option(help="Pixels by which polygons may differ from the mask.")] = 0.0,
+    least: Annotated[int, typer.Option(help="Leave regions with fewer pixels out of measures and polygons.")] = 1,
+    fill: Annotated[int, typer.Option(help="In polygons, fill holes up to this number of pixels.")] = 0,
+    simplify: Annotated[float, typer.Option(help="Largest deviation of polygons from the mask, in pixels.")] = 0.0,
     cam: Annotated[
-        bool, typer.Option("--cam", help="Instead of masks: what the classifier of tags looked at, class by class.")
+        bool, typer.Option("--cam", help="Instead of masks: draw the class activation map of each class.")
     ] = False,
     uncertainty: Annotated[
-        bool, typer.Option("--uncertainty", help="Instead of masks: where the network is unsure (box-uncertainty).")
+        bool,
+        typer.Option("--uncertainty", help="Instead of masks: draw the learned uncertainty (method box-uncertainty)."),
     ] = False,
     shard_size: Annotated[
-        int | None, typer.Option(help="Images of a shard; writes shards of masks for a folder too, not single files.")
+        int | None,
+        typer.Option(
+            help="Number of images per shard. With it, shards are written for a folder too, instead of single files."
+        ),
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Shards at a time, each by a process on one thread.")] = 1,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Number of shards at a time, each in a process with one thread.")
+    ] = 1,
     engine: Annotated[
-        Engine, typer.Option(help="What works on shards: processes of this machine, or a Ray cluster.")
+        Engine, typer.Option(help="Where shards are processed: in processes of this machine, or on a Ray cluster.")
     ] = Engine.PROCESSES,
     address: Annotated[
-        str | None, typer.Option(help="Of a running Ray cluster; by itself one is started on this machine.")
+        str | None,
+        typer.Option(help="Address of a running Ray cluster. Default: a cluster is started on this machine."),
     ] = None,
 ) -> None:
-    """Write a mask for every photograph, under its name and of its size, and summary.csv.
+    """Write a mask for every image, with the same name and size, and summary.csv.
 
-    For a manifest of very many images, or with --shard-size, write shards of masks with an index. The same command
-    continues what was interrupted; several at once, on any machines that share the folder, divide the work.
+    For a manifest of very many images, or with --shard-size, write shards of masks with an index. If it is interrupted,
+    the same command continues. Several such commands, on machines that share the folder, divide the work.
     """
     from underpaint.cli.progress import Bar
     from underpaint.shards.manifest import is_manifest
@@ -96,13 +105,13 @@ def predict(
             "--polygons": polygons, "--cam": cam, "--uncertainty": uncertainty,
         }  # fmt: skip
         if given := [name for name, value in others.items() if value]:
-            raise ConfigError(f"shards hold masks alone, without {', '.join(given)}", fix="leave these out")
+            raise ConfigError(f"shards contain only masks, without {', '.join(given)}", fix="remove these options")
         settings = {"scales": factors, "flip": flip, "crf": crf, "tile": tile}
         predict_many(run, images, out, shard_size, jobs, engine, address, settings)
         return
     if cam + uncertainty + (crf or probabilities or bool(hints)) > 1:
-        fix = "one at a time, without --crf, --hints and --probabilities"
-        raise ConfigError("--cam and --uncertainty draw maps", fix=fix)
+        fix = "give one of them, without --crf, --hints and --probabilities"
+        raise ConfigError("--cam and --uncertainty draw maps instead of masks", fix=fix)
     with Bar() as bar:
 
         def rows(done: int, total: int) -> None:

@@ -1,4 +1,4 @@
-"""A progress bar with rate, loss terms and time left; plain lines where there is no terminal."""
+"""A progress bar with rate, loss terms and remaining time. Without a terminal, it prints plain lines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from underpaint.core.errors import printable
 
 PLAIN_EVERY = 20.0
-"""Seconds between two lines where the output is not a terminal."""
+"""Seconds between two lines if the output is not a terminal."""
 
 
 class Bar:
@@ -25,20 +25,20 @@ class Bar:
         self._said = 0.0
         self._name, self._total, self._first, self._began = "", 0, 0, 0.0
         self.running = False
-        """Whether a task began and is not finished."""
+        """Whether a task has begun and is not finished."""
 
     def __enter__(self) -> Bar:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.finish()  # an error leaves no half bar, and no hidden cursor
+        self.finish()  # after an error, no unfinished bar and no hidden cursor remain
 
     def start(self, task: str, total: int, done: int) -> None:
-        """Begin a task of ``total`` steps, ``done`` of them in an earlier session."""
+        """Begin a task of ``total`` steps, of which ``done`` were done in an earlier session."""
         self.running = True
         self._name, self._total, self._first, self._began = task, total, done, time.perf_counter()
         if not self.console.is_terminal:
-            self.console.print(f"{task}: {total}" + (f", going on from {done}" if done else ""), markup=False)
+            self.console.print(f"{task}: {total}" + (f", continuing after {done}" if done else ""), markup=False)
             return
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -53,7 +53,7 @@ class Bar:
         self._task = self._progress.add_task(task, total=total, completed=done, rate="", values="")
 
     def advance(self, done: int, images_per_second: float, values: Mapping[str, float]) -> None:
-        """Show that ``done`` steps are done; no rate where it is 0, of steps that are no images."""
+        """Show that ``done`` steps are done. A rate of 0 is not shown; it stands for steps that are not images."""
         rate = f"{images_per_second:.1f} images/s" if images_per_second else ""
         shown = "  ".join(f"{name.removeprefix('loss/')} {value:.3f}" for name, value in values.items() if value)
         if self._progress is not None:
@@ -66,7 +66,7 @@ class Bar:
             self.console.print(f"{self._name} {done}/{self._total}  {rate}  {left:.0f} s left  {shown}", markup=False)
 
     def note(self, message: str) -> None:
-        """Say something above the bar."""
+        """Print a message above the bar."""
         self.console.print(f"note: {printable(message)}", markup=False, highlight=False)
 
     def finish(self) -> None:

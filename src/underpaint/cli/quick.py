@@ -14,7 +14,7 @@ from underpaint.core.errors import printable
 
 
 def register(app: typer.Typer) -> None:
-    """Add the verb."""
+    """Add the command."""
     app.command()(quick)
 
 
@@ -26,16 +26,16 @@ def quick(
     rest: Rest = None,
     split: Annotated[
         str | None,
-        typer.Option(help="Split whose hints are learned from; join several with +. By itself train, or all."),
+        typer.Option(help="Split whose hints are used; join several with +. Default: train, or all images."),
     ] = None,
     config: Recipes = None,
     set_: Settings = None,
     no_crf: Annotated[
-        bool, typer.Option("--no-crf", help="Do not sharpen the masks of hinted photographs with a dense CRF.")
+        bool, typer.Option("--no-crf", help="Do not sharpen the masks of hinted images with a dense CRF.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
 ) -> None:
-    """Masks from hints in seconds: of the hinted photographs within what is hinted there, then of all others."""
+    """Make masks of all images from hints in seconds. Masks of hinted images agree with their hints."""
     from underpaint.cli.progress import Bar
 
     with Bar() as bar:
@@ -65,7 +65,7 @@ def quick(
             )
         )
     else:
-        typer.echo(f"{summary.written} mask(s) in {out}, {len(made.hinted)} of them of hinted photographs")
+        typer.echo(f"{summary.written} mask(s) in {out}, {len(made.hinted)} of them of hinted images")
         for note in made.notes:
             typer.echo(printable(f"note: {note}", lines=True), err=True)
         for name, reason in summary.skipped.items():

@@ -22,23 +22,24 @@ class Simulated(StrEnum):
 
 
 def register(app: typer.Typer) -> None:
-    """Add the verb."""
+    """Add the command."""
     app.command()(simulate)
 
 
 def simulate(
     data: Annotated[Path, typer.Argument(help="Data set with masks.")],
-    kind: Annotated[Simulated, typer.Option(help="What to draw.")],
+    kind: Annotated[Simulated, typer.Option(help="Kind of the hints.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="JSON Lines file to write.")],
     split: Annotated[
-        str | None, typer.Option(help="Split; join several with +. By itself train, or all without split lists.")
+        str | None,
+        typer.Option(help="Split; join several with +. Default: train, or all images if there are no split lists."),
     ] = None,
     rest: Annotated[
-        str | None, typer.Option(help="Class of what no annotation covers, where annotated areas are the masks.")
+        str | None, typer.Option(help="Class of all pixels without an annotation, if annotated areas replace masks.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of every choice.")] = 0,
-    budget: Annotated[float, typer.Option(min=0, help="Multiplies the labelled pixels.")] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all random choices.")] = 0,
+    budget: Annotated[float, typer.Option(min=0, help="Factor on the number of labelled pixels.")] = 1.0,
 ) -> None:
-    """Draw the hints that a person might have given, from full masks."""
+    """Simulate the hints of a person from full masks."""
     hints = underpaint.simulate(data, out, kind=kind.value, split=split, seed=seed, budget=budget, rest=rest)
     typer.echo(f"{kind.value} of {len(hints)} images in {out}")

@@ -1,4 +1,4 @@
-"""Standard output and standard error that any name can be printed to, and that may be full."""
+"""Standard output and standard error that can print any name, and that tolerate a full disk."""
 
 from __future__ import annotations
 
@@ -10,45 +10,45 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 
-class _Patient:
-    """Standard error of a full disk: what cannot be said is left unsaid, and the work goes on."""
+class _Tolerant:
+    """Standard error that ignores a full disk: the message is lost, but the work continues."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write what can be written."""
+        """Write the text if the disk allows it."""
         with suppress(OSError):
             self._stream.write(text)
             self._stream.flush()
         return len(text)
 
     def flush(self) -> None:
-        """Nothing waits to be written."""
+        """Do nothing: `write` does not buffer."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
 
 def prepare_streams() -> None:
-    """Characters that a terminal's encoding lacks, and bytes of names that are no text, are printed as escapes."""
+    """Make both streams print escapes for characters outside their encoding and for names that are not text."""
     sys.stdout, sys.stderr = _open(sys.stdout), _open(sys.stderr)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    sys.stderr = cast(TextIO, _Patient(sys.stderr))
+    sys.stderr = cast(TextIO, _Tolerant(sys.stderr))
 
 
 def _open(stream: TextIO | None) -> TextIO:
-    """The stream, or nothing where the caller closed it."""
+    """The stream, or the null device if the caller closed it."""
     return stream if stream is not None else Path(os.devnull).open("w", encoding="utf-8")
 
 
 def flush_output() -> None:
-    """Write out what was printed; whatever cannot be written then is not tried again when Python ends.
+    """Flush standard output. If this fails, Python does not try again at its end.
 
     Raises:
-        OSError: the disk or the reader refuses.
+        OSError: The disk or the reader of the output refuses it.
     """
     try:
         sys.stdout.flush()

@@ -10,7 +10,7 @@ from underpaint.evaluation.compare import Evaluation
 
 
 def evaluation_table(result: Evaluation) -> None:
-    """Print pooled scores and one row a class; names of classes are shown as text."""
+    """Print the pooled scores and one row for each class."""
     console = Console()
     scores, boundary = result.scores, result.boundary
     table = Table("class", "IoU", "recall", "precision", "boundary IoU")
@@ -25,4 +25,4 @@ def evaluation_table(result: Evaluation) -> None:
     )
     if scores.absent:
         names = ", ".join(result.classes.names[i] for i in scores.absent)
-        console.print(f"not in the ground truth, so in no mean: {escape(names)}")
+        console.print(f"these classes are not in the ground truth and do not count in the means: {escape(names)}")

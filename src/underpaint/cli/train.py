@@ -13,44 +13,47 @@ from underpaint.cli.options import Data, Hints, Lenient, Recipes, Rest, Settings
 
 
 def register(app: typer.Typer) -> None:
-    """Add the verb."""
+    """Add the command."""
     app.command()(train)
 
 
 def train(
     data: Data,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Run folder to make.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="New run folder.")],
     hints: Hints = None,
     lenient: Lenient = False,
     rest: Rest = None,
     split: Annotated[
         str | None,
-        typer.Option(help="Split to learn from; join several with +. By itself train, or all without split lists."),
+        typer.Option(
+            help="Split for training; join several with +. Default: train, or all images if there are no split lists."
+        ),
     ] = None,
     method: Annotated[str, typer.Option(help="A name from `underpaint methods`, or auto.")] = "auto",
     config: Recipes = None,
     set_: Settings = None,
     minutes: Annotated[
         float | None,
-        typer.Option(help="Time for the training: some steps are timed, and as many passes are taken as fit."),
+        typer.Option(help="Time for the training. Some steps are timed, and the number of passes is chosen to fit."),
     ] = None,
     artifacts: Annotated[
-        Path | None, typer.Option(help="Folder of trained stages that runs share; within the run if left out.")
+        Path | None,
+        typer.Option(help="Folder of trained stages that several runs share. Default: inside the run folder."),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and stop.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and exit.")] = False,
 ) -> None:
-    """Train a network on hints. Ctrl-C leaves a run that --resume goes on with."""
+    """Train a network on hints. After Ctrl-C, --resume continues the run."""
     from underpaint.cli.progress import Bar
     from underpaint.training.beginning import require_place
-    from underpaint.workflows.train import going_on
+    from underpaint.workflows.train import resumed_settings
 
     bar = Bar()
     if not dry_run:
         require_place(out, resume=resume)
     settings: Mapping[str, Any] | Sequence[str] = set_ or []
     if resume and minutes is not None:
-        settings, minutes = going_on(out, settings, minutes)
+        settings, minutes = resumed_settings(out, settings, minutes)
     planned = underpaint.plan(
         data,
         hints=hints or [],

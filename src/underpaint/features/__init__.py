@@ -1,1 +1,1 @@
-"""Frozen features of images, computed once and kept, and the linear models that are fitted on them in seconds."""
+"""Features of images from a frozen encoder, stored on disk, and linear models that are fitted on them in seconds."""

@@ -1,4 +1,4 @@
-"""Frozen features of images: computed once an image and network, kept in half precision, read level by level."""
+"""Features of images from a frozen encoder. They are computed once for each image and stored in half precision."""
 
 from __future__ import annotations
 
@@ -27,16 +27,17 @@ Pixels = npt.NDArray[np.uint8]
 Half = npt.NDArray[np.float16]
 
 TILE = 1024
-"""Longest side in pixels of what the encoder sees at once; larger images are cut into tiles."""
+"""Longest side in pixels of the encoder's input; larger images are cut into tiles."""
 
 OVERLAP = 128
-"""Pixels around a tile that the encoder sees as well."""
+"""Width in pixels of the margin around a tile that is also given to the encoder."""
 
-ALONE = 24
-"""Images whose features are computed in this process before others are started, which takes them some seconds each."""
+SERIAL_IMAGES = 24
+"""Number of images that this process computes itself before it starts workers. Each worker needs some seconds to
+start."""
 
 CODE = ("features/bank.py", "models/linear.py", "models/network.py", "models/depthwise.py")
-"""Files whose content is part of the name of kept features, so that those of another version are never taken."""
+"""Files whose content is part of the name of stored features, so that features of another version are never used."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,9 @@ class ImageFeatures:
     """The features of one image.
 
     Args:
-        levels: Each (F, h, w) in half precision on a grid of its own that covers the padded image; the finest first.
-        padded: (H, W) of the padded image.
+        levels: Each is (F, h, w) in half precision. Each has its own grid, which covers the padded image. The finest
+            level comes first.
+        padded: Size (H, W) of the padded image.
     """
 
     levels: tuple[Tensor, ...]
@@ -53,14 +55,14 @@ class ImageFeatures:
 
     @property
     def width(self) -> int:
-        """Features of a pixel, over all levels."""
+        """Number of features of a pixel over all levels."""
         return sum(level.shape[0] for level in self.levels)
 
     def columns(self, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]) -> npt.NDArray[np.float16]:
-        """(P, F) features at pixels: what the pixel has after all levels are enlarged to the finest and then to pixels.
+        """(P, F) features at pixels. All levels are enlarged to the finest grid, and this grid to the pixels.
 
-        The linear head enlarges its scores in these two steps, so that ``model.scores(columns)`` are the scores that
-        the network gives there.
+        The linear head enlarges its scores in the same two steps, so that ``model.scores(columns)`` equals the scores
+        of the network at these pixels.
         """
         cells, shares = _corners(rows, columns, self.padded, self.levels[0].shape[1:])
         parts = [(_sampled(level, cells) * shares).sum(dim=2) for level in self.levels]
@@ -68,28 +70,28 @@ class ImageFeatures:
 
 
 class Bank(Protocol):
-    """What gives the features of images."""
+    """Anything that returns the features of images."""
 
     @property
     def penalties(self) -> npt.NDArray[np.float64]:
-        """(F,) what a weight of each feature is to cost in a fit, as a multiple of the usual penalty."""
+        """(F,) penalty on the weights of each feature in a fit, as a multiple of the usual penalty."""
 
     def features(self, rgb: Pixels) -> ImageFeatures:
-        """The features of an (H, W, 3) image."""
+        """Return the features of an (H, W, 3) image."""
 
     def stream(self, images: Iterable[Pixels]) -> Generator[ImageFeatures, None, None]:
-        """The features of many images, in their order."""
+        """Yield the features of many images in the order of the images."""
 
 
 class FeatureBank:
     """Features of images from one frozen encoder.
 
-    They are computed on one thread, so that they are the same to the bit for any number of processes.
+    Each image is computed on one thread, so that the features have the same bits for any number of processes.
 
     Args:
-        network: Gives the encoder and its normalisation; put into evaluation mode. Its features are named by the
-            content of its weights, so that a trained encoder has a bank of its own.
-        store: Where features are kept; None computes them every time.
+        network: Provides the encoder and its normalisation; it is put into evaluation mode. Stored features are named
+            by the content of its weights, so that features of different encoders are never mixed.
+        store: Stores the features; with None they are computed every time.
     """
 
     def __init__(self, network: Network, store: FeatureStore | None) -> None:
@@ -102,80 +104,81 @@ class FeatureBank:
 
     @classmethod
     def frozen(cls, config: ModelConfig, store: FeatureStore | None) -> FeatureBank:
-        """The bank of an encoder with its pre-trained weights.
+        """Make the bank of an encoder with its pre-trained weights.
 
         Raises:
-            ConfigError: as `Network`.
+            ConfigError: The same as in `Network`.
         """
         return cls(Network(config.model_copy(update={"architecture": "linear"}), 1), store)
 
     @property
     def penalties(self) -> npt.NDArray[np.float64]:
-        """(F,) as multiples of the usual penalty: more for the deepest features and their means."""
+        """(F,) multiples of the usual penalty. They are larger for the deepest features and their means."""
         return np.repeat(self._levels.penalties, self._levels.channels)
 
     def features(self, rgb: Pixels) -> ImageFeatures:
-        """The features of an (H, W, 3) image, from the store or computed and kept."""
-        return self._found(rgb)[0]
+        """Return the features of an (H, W, 3) image: read from the store, or computed and stored."""
+        return self._read_or_compute(rgb)[0]
 
     def stream(self, images: Iterable[Pixels], *, workers: int | None = None) -> Generator[ImageFeatures, None, None]:
-        """The features of many images, in their order, computed in several processes of one thread each.
+        """Yield the features of many images in order, computed in several processes of one thread each.
 
-        They are those of `features`, bit for bit. With a store, what was computed before an interruption is read again.
-        A few images ahead of the one that is given back are asked for; no more are held.
+        They have the same bits as those of `features`. With a store, features that were computed before an interruption
+        are read again. Only a few images are read in advance, so that memory stays bounded.
 
         Args:
-            images: Each (H, W, 3) uint8; taken as needed.
-            workers: Processes; None for as many as torch may use threads. An encoder on a GPU works in this one alone.
+            images: Each (H, W, 3) uint8. They are read when they are needed.
+            workers: Number of processes; None takes torch's number of threads. An encoder on a GPU works only in this
+                process.
 
         Raises:
-            RunError: as `underpaint.core.parallel.stream`.
+            RunError: The same as in `underpaint.core.parallel.stream`.
         """
         rest, computed = iter(images), 0
         for rgb in rest:
-            features, kept = self._found(rgb)
+            features, kept = self._read_or_compute(rgb)
             yield features
             computed += not kept
-            if computed >= ALONE:
+            if computed >= SERIAL_IMAGES:
                 break
-        alone = self._device.type != "cpu"
-        number = 1 if alone else workers or torch.get_num_threads()
-        with closing(stream(partial(_apart, self), rest, workers=number, threads=1, named=_shown)) as found:
-            for levels, padded, failure in found:
+        number = 1 if self._device.type != "cpu" else workers or torch.get_num_threads()
+        computing = stream(partial(_in_worker, self), rest, workers=number, threads=1, named=_described)
+        with closing(computing) as results:
+            for levels, padded, failure in results:
                 if self.store is not None:
                     self.store.failure = self.store.failure or failure
                 yield ImageFeatures(tuple(map(torch.from_numpy, levels)), padded)
 
     def __getstate__(self) -> dict[str, bytes]:
-        """For another process: plain bytes, where tensors would be lent through shared memory and open files."""
+        """State for another process, as plain bytes: tensors would be shared through shared memory and open files."""
         return {"pickled": pickle.dumps(self.__dict__)}
 
     def __setstate__(self, state: dict[str, bytes]) -> None:
         self.__dict__.update(pickle.loads(state["pickled"]))
 
-    def _found(self, rgb: Pixels) -> tuple[ImageFeatures, bool]:
-        """The features of an image, and whether they were kept."""
+    def _read_or_compute(self, rgb: Pixels) -> tuple[ImageFeatures, bool]:
+        """The features of an image, and whether they were read from the store."""
         padded = _padded_size(rgb.shape[:2], self._network.divisor)
         key = hashlib.blake2b(
             repr(rgb.shape).encode() + np.ascontiguousarray(rgb).tobytes(), digest_size=20
         ).hexdigest()
-        held = None if self.store is None else self.store.read(self._name, key)
-        if held is not None and self._fit(held):
-            return ImageFeatures(tuple(held), padded), True
-        made = self._computed(rgb, padded)
+        stored = None if self.store is None else self.store.read(self._name, key)
+        if stored is not None and self._can_be_features(stored):
+            return ImageFeatures(tuple(stored), padded), True
+        levels = self._compute(rgb, padded)
         if self.store is not None:
-            self.store.write(self._name, key, made)
-        return ImageFeatures(tuple(made), padded), False
+            self.store.write(self._name, key, levels)
+        return ImageFeatures(tuple(levels), padded), False
 
-    def _fit(self, held: Sequence[Tensor]) -> bool:
-        """Whether kept tensors can be features of this bank's encoder: anybody may write to the store."""
-        shapes = [tuple(level.shape[:-2]) for level in held]
+    def _can_be_features(self, stored: Sequence[Tensor]) -> bool:
+        """Whether stored tensors have the types and channels of this encoder: other programs can write to the store."""
+        shapes = [tuple(level.shape[:-2]) for level in stored]
         return shapes == [(width,) for width in self._levels.channels] and all(
-            level.dtype == torch.float16 and level.numel() > 0 for level in held
+            level.dtype == torch.float16 and level.numel() > 0 for level in stored
         )
 
     @torch.inference_mode()
-    def _computed(self, rgb: Pixels, padded: tuple[int, int]) -> list[Tensor]:
+    def _compute(self, rgb: Pixels, padded: tuple[int, int]) -> list[Tensor]:
         image = torch.from_numpy(np.ascontiguousarray(rgb)).to(self._device).permute(2, 0, 1)[None].float() / 255
         image = F.pad(image, (0, padded[1] - rgb.shape[1], 0, padded[0] - rgb.shape[0]), mode="replicate")
         with _one_thread():
@@ -185,7 +188,7 @@ class FeatureBank:
             return [level[0].half().cpu().contiguous() for level in self._levels(features)]
 
     def _tiled(self, scaled: Tensor) -> list[Tensor]:
-        """The encoder's features of a large image; every tile sees `OVERLAP` pixels beyond what is kept of it."""
+        """The encoder's features of a large image, computed in tiles whose margins of `OVERLAP` pixels are cut off."""
         height, width = scaled.shape[2:]
         step = TILE - 2 * OVERLAP
         whole: list[Tensor] = []
@@ -202,20 +205,20 @@ class FeatureBank:
         return whole
 
 
-def _apart(bank: FeatureBank, rgb: Pixels) -> tuple[list[Half], tuple[int, int], str | None]:
-    """Levels and padded size of an image, computed in a process of its own, and why they could not be kept."""
+def _in_worker(bank: FeatureBank, rgb: Pixels) -> tuple[list[Half], tuple[int, int], str | None]:
+    """Levels and padded size of an image, computed in a worker, and the reason if they could not be stored."""
     features = bank.features(rgb)
     levels = [level.numpy() for level in features.levels]
     return levels, features.padded, None if bank.store is None else bank.store.failure
 
 
-def _shown(rgb: Pixels) -> str:
-    return f"features of a photograph of {rgb.shape[1]} x {rgb.shape[0]} pixels"
+def _described(rgb: Pixels) -> str:
+    return f"features of an image of {rgb.shape[1]} x {rgb.shape[0]} pixels"
 
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Torch sums in another order on more threads."""
+    """Use one thread: with more threads torch sums in another order."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -225,13 +228,13 @@ def _one_thread() -> Iterator[None]:
 
 
 def _cells(scaled: Tensor, seen: Tensor, feature: Tensor) -> tuple[int, int]:
-    """Height and width of a feature map of the whole image, whose part ``seen`` has ``feature``."""
+    """Height and width of the feature map of the whole image; ``feature`` is that of its part ``seen``."""
     stride = seen.shape[2] // feature.shape[2]
     return scaled.shape[2] // stride, scaled.shape[3] // stride
 
 
 def _name(network: Network) -> str:
-    """Names the features by encoder, scale, the content of the weights, and the code that computes them."""
+    """Name of the features, made from encoder, scale, content of the weights, and the code that computes them."""
     digest = hashlib.blake2b(digest_size=10)
     digest.update(f"{network.config.encoder} {network.config.scale!r} {code_digest(*CODE)}".encode())
     for key, value in sorted(network.encoder.state_dict().items()):
@@ -248,7 +251,7 @@ def _padded_size(size: Sequence[int], divisor: int) -> tuple[int, int]:
 def _corners(
     rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp], padded: tuple[int, int], grid: Sequence[int]
 ) -> tuple[Tensor, Tensor]:
-    """The four cells of the finest grid around every pixel, (P, 4, 2) x y in -1..1, and their shares (P, 4)."""
+    """The four cells of the finest grid around every pixel, as (P, 4, 2) x and y in -1..1, and their weights (P, 4)."""
     y, x = (_taps(at, side, cells) for at, side, cells in ((rows, padded[0], grid[0]), (columns, padded[1], grid[1])))
     cells = [torch.stack([x[i][0], y[j][0]], dim=1) for j in (0, 1) for i in (0, 1)]
     shares = [x[i][1] * y[j][1] for j in (0, 1) for i in (0, 1)]
@@ -256,7 +259,7 @@ def _corners(
 
 
 def _taps(at: npt.NDArray[np.intp], side: int, cells: int) -> list[tuple[Tensor, Tensor]]:
-    """The cells before and after a pixel on one axis: centres in -1..1, and the shares of bilinear enlargement."""
+    """The cells before and after a pixel on one axis: their centres in -1..1, and their bilinear weights."""
     place = ((torch.from_numpy(at).float() + 0.5) * (cells / side) - 0.5).clamp(min=0)
     before = place.floor()
     share = place - before
@@ -265,5 +268,5 @@ def _taps(at: npt.NDArray[np.intp], side: int, cells: int) -> list[tuple[Tensor,
 
 
 def _sampled(level: Tensor, cells: Tensor) -> Tensor:
-    """(F, P, 4) values of a level at points (P, 4, 2), enlarged bilinearly."""
+    """(F, P, 4) values of a level at points (P, 4, 2), by bilinear interpolation."""
     return F.grid_sample(level[None].float(), cells[None], padding_mode="border", align_corners=False)[0]

@@ -1,7 +1,7 @@
 """A multinomial logistic regression on feature columns, fitted from sets of candidate classes.
 
-The problem is convex where every row has one candidate. It is solved by L-BFGS from a fixed start on one thread, so
-that the same rows give the same weights, bit for bit, whatever else the machine does.
+The problem is convex if every row has one candidate. It is solved by L-BFGS on one thread, from a fixed start, so that
+the same rows always give the same bits.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ Columns = npt.NDArray[np.floating]
 Penalty = float | npt.NDArray[np.float64]
 
 PENALTY = 1e-3
-"""Weight of the squared norm of the standardised weights. Chosen on MSRC-21 ``val`` and voc_animals ``dev`` from 1e-5
-to 1e-2 (docs/methods/quick.md)."""
+"""Weight of the squared norm of the standardised weights. It was chosen on MSRC-21 ``val`` and voc_animals ``dev`` from
+values between 1e-5 and 1e-2 (docs/methods/quick.md)."""
 
 STEPS = 40
-"""Most iterations of L-BFGS. From nothing the fit converges after some 60 to 90; on MSRC-21 ``val`` 30, 50 and 100
-iterations give 81.3 mIoU alike, and 100 take three times as long as 30."""
+"""Largest number of iterations of L-BFGS. From zeros the fit converges after about 60 to 90 iterations. On MSRC-21
+``val`` 30, 50 and 100 iterations give the same 81.3 mIoU, and 100 take three times as long as 30."""
 
-NEVER = -1e4
-"""Bias of a class that no row may have: its probability is 0 in single precision."""
+IMPOSSIBLE = -1e4
+"""Bias of a class that is no row's candidate. Its probability is then 0 in single precision."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class LinearModel:
 
     Args:
         weight: (C, F) float32.
-        bias: (C,) float32, `NEVER` for classes that no row could have.
+        bias: (C,) float32; `IMPOSSIBLE` for classes that are no row's candidate.
     """
 
     weight: npt.NDArray[np.float32]
@@ -61,21 +61,22 @@ def fit_linear(
 ) -> LinearModel:
     """Minimise ``sum_p w_p (-log sum_{c in S_p} softmax(z_p)_c) + sum_f penalty_f |V_f|^2``, with ``z = V x + b``.
 
-    x are the columns, each standardised by its mean and standard deviation over the rows; the weights that are returned
-    take columns as they are. The weights ``w_p`` sum to 1, and every class has the same share of them: a row with k
-    candidates counts as 1/k row of each.
+    Here x are the columns after standardisation: each is shifted and divided by its mean and standard deviation over
+    the rows. The returned model takes columns that are not standardised. The weights ``w_p`` sum to 1, and every class
+    has the same share of them. A row with k candidates counts as 1/k of a row for each.
 
     Args:
         columns: (P, F) features, half or single precision.
         sets: (S, C) bool, candidate sets.
         chosen: (P,) index into ``sets`` for every row.
-        penalty: On the squared weights, not on the biases: one for all features, or (F,) one for each.
-        start: Weights to start from; None for zeros.
-        steps: Most iterations.
+        penalty: Penalty on the squared weights, but not on the biases: one number for all features, or (F,) one for
+            each.
+        start: Model from which the fit starts; None starts from zeros.
+        steps: Largest number of iterations.
 
     Raises:
-        LearningError: no rows, or fewer than two classes in all rows together.
-        DataError: a row without a candidate.
+        LearningError: There is no row, or all rows together have fewer than two classes.
+        DataError: A row has no candidate.
     """
     _check(columns, sets, chosen)
     seen = np.asarray(sets[np.unique(chosen)].any(axis=0))
@@ -90,20 +91,20 @@ def fit_linear(
     inner, bias = problem.unpack(found)
     weight = np.zeros((sets.shape[1], columns.shape[1]))
     weight[seen] = inner.T / spread
-    biases = np.full(sets.shape[1], NEVER)
+    biases = np.full(sets.shape[1], IMPOSSIBLE)
     biases[seen] = bias - weight[seen] @ mean
     return LinearModel(weight.astype(np.float32), biases.astype(np.float32))
 
 
 def _check(columns: Columns, sets: npt.NDArray[np.bool_], chosen: npt.NDArray[np.intp]) -> None:
     if len(columns) == 0:
-        raise LearningError("no pixel is marked: there is nothing to fit", fix="mark pixels of two classes or more")
+        raise LearningError("no pixel is marked, so no model can be fitted", fix="mark pixels of two classes or more")
     held = sets[np.unique(chosen)]
     if not held.any(axis=1).all():
         raise DataError("a pixel has no candidate class", accepted="one candidate or more for every marked pixel")
     if held.any(axis=0).sum() < 2:
         raise LearningError(
-            "the marks show one class alone: a model has nothing to tell apart",
+            "the marks have only one class; a model needs at least two",
             fix="mark some pixels of a second class, for example of the background",
         )
 
@@ -120,12 +121,12 @@ def _standardised(
     model: LinearModel, seen: npt.NDArray[np.bool_], mean: npt.NDArray[np.float64], spread: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     weight = model.weight[seen].astype(np.float64)
-    bias = np.where(model.bias[seen] > NEVER / 2, model.bias[seen], 0.0) + weight @ mean
+    bias = np.where(model.bias[seen] > IMPOSSIBLE / 2, model.bias[seen], 0.0) + weight @ mean
     return (weight * spread).T, bias
 
 
 class _Problem:
-    """The objective and its gradient over (F + 1) x C numbers, the biases last."""
+    """The objective and its gradient as functions of (F + 1) x C numbers; the biases come last."""
 
     def __init__(
         self,
@@ -146,7 +147,7 @@ class _Problem:
         self.weights = (share.sum(axis=1) / sets.shape[1]).astype(np.float32)
 
     def start(self, given: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None) -> npt.NDArray[np.float64]:
-        """The numbers to start from."""
+        """The numbers from which the fit starts."""
         return np.zeros(self.shape).ravel() if given is None else np.concatenate([given[0], given[1][None]]).ravel()
 
     def unpack(self, numbers: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

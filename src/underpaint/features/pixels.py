@@ -1,4 +1,4 @@
-"""Which of an image's marked pixels a linear model is fitted on: a closed rule, the same for the same hints."""
+"""Selection of the marked pixels on which a linear model is fitted. The same hints always give the same pixels."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from underpaint.core.rng import generator
 from underpaint.hints.candidates import Candidates
 
 DENSITY = 2.0
-"""A connected mark of n pixels gives ``DENSITY * sqrt(n)`` of them: a click its one, a stroke of 300 pixels 35, a
-filled area of 20,000 pixels 283. Neighbours say nearly the same, so that more pixels cost time and add little."""
+"""From a connected mark of n pixels, ``DENSITY * sqrt(n)`` are selected: 1 from a click, 35 from a stroke of 300
+pixels, 283 from an area of 20,000 pixels. Neighbouring pixels have nearly the same features, so that more pixels take
+time and add little."""
 
 
 @dataclass(frozen=True)
 class Marks:
-    """Pixels of an image on which a person's hints say something.
+    """The selected pixels of an image and their candidate classes.
 
     Args:
-        rows, columns: (P,) of the pixels.
+        rows, columns: (P,) positions of the pixels.
         chosen: (P,) index into ``sets``.
-        sets: (S, C) bool, the image's candidate sets.
+        sets: (S, C) bool, the candidate sets of the image.
     """
 
     rows: npt.NDArray[np.intp]
@@ -35,15 +36,16 @@ class Marks:
 
 
 def marked_pixels(candidates: Candidates, image: str, *, seed: int = 0, density: float = DENSITY) -> Marks:
-    """Draw pixels from every connected mark of an image, by seed and name alone.
+    """Draw pixels at random from every connected mark of an image.
 
-    Pixels of which only the image's tags speak (set 0) are no marks.
+    The draw depends only on the seed and on the name of the image. Pixels about which only the tags of the image say
+    something (set 0) are not marks.
 
     Args:
-        candidates: Of the whole image at its own size.
-        image: Its name, from which the draw is derived.
-        seed: Of the draw.
-        density: See `DENSITY`.
+        candidates: The candidates of the whole image at its original size.
+        image: Name of the image.
+        seed: Seed of the draw.
+        density: As `DENSITY`.
     """
     rng = generator(seed, "marks", image)
     drawn = [np.empty(0, np.intp)]
@@ -56,7 +58,7 @@ def marked_pixels(candidates: Candidates, image: str, *, seed: int = 0, density:
 
 
 def _from_parts(mark: npt.NDArray[np.bool_], rng: np.random.Generator, density: float) -> list[npt.NDArray[np.intp]]:
-    """Indices into the flattened image, from every part that touches no other, also at corners."""
+    """Indices into the flattened image, drawn from every connected part (with 8 neighbours)."""
     parts, count = ndimage.label(mark, structure=np.ones((3, 3), int))
     inside = np.flatnonzero(mark)
     numbers = parts.ravel()[inside]

@@ -1,4 +1,4 @@
-"""Where features are kept: a folder of bounded size, one file an image, the least recently used ones removed first."""
+"""A folder of limited size for features, with one file for each image. The oldest files are removed first."""
 
 from __future__ import annotations
 
@@ -16,51 +16,51 @@ from underpaint.core.cache import cache_folder
 from underpaint.core.errors import UnderpaintError
 
 LIMIT = 4 * 2**30
-"""Bytes that a store holds: the features of some 10,000 photographs of 320 x 213 pixels."""
+"""Largest size of a store in bytes: the features of about 10,000 images of 320 x 213 pixels."""
 
-LOOK_AGAIN = 0.02
-"""Share of the limit that a process writes between two looks at what others wrote."""
+MEASURE_EVERY = 0.02
+"""A process measures the folder again after it has written this share of the limit, because others write to it too."""
 
-KEPT = 0.9
-"""Share of the limit that is left after a removal, so that not every write removes something."""
+SHARE_AFTER_REMOVAL = 0.9
+"""A removal continues down to this share of the limit, so that not every write has to remove files."""
 
 
 def usual_store() -> FeatureStore | None:
-    """The store in this user's cache folder; None where there can be none."""
+    """The store in the cache folder of this user, or None if no such folder can be used."""
     folder = cache_folder("features")
     return None if folder is None else FeatureStore(folder)
 
 
 class FeatureStore:
-    """Lists of tensors under two names: of the network, and of the image's content.
+    """Lists of tensors under two names: that of the network, and that of the content of the image.
 
-    A file that is damaged or was cut short is as good as missing: it is computed again and replaced. A disk that
-    refuses costs time, never the work: what cannot be kept is computed again, and `failure` says why.
+    A damaged or incomplete file is treated as missing: the features are computed again and replace it. If the disk
+    refuses to store features, they are computed every time, and `failure` states the reason.
 
     Args:
-        folder: The store; made where it is missing.
-        limit: Bytes; the least recently read files are removed above it.
+        folder: The folder; it is made if it does not exist.
+        limit: Largest size in bytes. Above it, the least recently read files are removed.
     """
 
     def __init__(self, folder: Path, *, limit: int = LIMIT) -> None:
         self.folder, self.limit = folder, limit
         self.failure: str | None = None
-        self._used, self._since = limit, limit  # a look at the folder before the first write
+        self._used, self._since = limit, limit  # so that the first write measures the folder
 
     def read(self, network: str, image: str) -> list[Tensor] | None:
-        """What is kept, or None."""
+        """The stored tensors, or None."""
         path = self._path(network, image)
         try:
-            held = load_file(path)
+            stored = load_file(path)
         except (OSError, SafetensorError):
             return None
         with suppress(OSError):
             os.utime(path)
-        names = [str(number) for number in range(len(held))]
-        return [held[name] for name in names] if sorted(held) == sorted(names) else None
+        names = [str(number) for number in range(len(stored))]
+        return [stored[name] for name in names] if sorted(stored) == sorted(names) else None
 
     def write(self, network: str, image: str, tensors: Sequence[Tensor]) -> None:
-        """Keep tensors, and remove what was not read for longest where the store is full."""
+        """Store tensors. If the store is full, remove the files that were not read for the longest time."""
         if self.failure is not None:
             return
         content = save({str(number): tensor for number, tensor in enumerate(tensors)})
@@ -72,10 +72,10 @@ class FeatureStore:
             self.failure = str(error)
             return
         self._used, self._since = self._used + len(content), self._since + len(content)
-        if self._since > LOOK_AGAIN * self.limit:
+        if self._since > MEASURE_EVERY * self.limit:
             self._used, self._since = self._measured(), 0
         if self._used > self.limit:
-            self._used = self._make_room()
+            self._used = self._remove_oldest()
 
     def _path(self, network: str, image: str) -> Path:
         return self.folder / network / image[:2] / f"{image}.safetensors"
@@ -83,19 +83,19 @@ class FeatureStore:
     def _measured(self) -> int:
         return sum(size for _, size, _ in self._files())
 
-    def _make_room(self) -> int:
-        """Remove the oldest files, and return the bytes that are left."""
+    def _remove_oldest(self) -> int:
+        """Remove the least recently used files and return the number of bytes that are left."""
         files = sorted(self._files())
         left = sum(size for _, size, _ in files)
         for _, size, path in files:
-            if left <= KEPT * self.limit:
+            if left <= SHARE_AFTER_REMOVAL * self.limit:
                 break
             path.unlink(missing_ok=True)
             left -= size
         return left
 
     def _files(self) -> list[tuple[float, int, Path]]:
-        """Time of the last use, size and path of every file; another process may remove some meanwhile."""
+        """Time of the last use, size and path of every file. Another process may remove files at the same time."""
         found = []
         for path in self.folder.glob("*/*/*.safetensors"):
             with suppress(OSError):

@@ -51,9 +51,9 @@ class CrfParameters:
 
 @dataclass
 class KeptKernels:
-    """The kernels of the image that came last, for a caller that infers on one image again and again, in one thread.
+    """The kernels of the last image, for a caller that runs the inference on one image many times, in one thread.
 
-    Building them takes about half of the time. They take about 200 bytes a pixel.
+    Building the kernels takes about half of the time of an inference. They need about 200 bytes per pixel.
     """
 
     image: NDArray[np.uint8] | None = None
@@ -79,7 +79,7 @@ def mean_field(
         probabilities: (C, H, W), floating.
         image: (H, W, 3) uint8 RGB, as read from the file (the mean is not subtracted).
         parameters: Kernels and iterations.
-        kept: Kernels of an earlier call, which are used if they are those of this image; else these are put there.
+        kept: Kernels of an earlier call. They are used if they belong to this image; otherwise new ones replace them.
 
     Returns:
         (C, H, W) float32 that sums to one over the classes; a view with the classes innermost in memory.
@@ -102,13 +102,13 @@ def mean_fields(
         distributions: Each (C, H, W), with the same C.
         image: (H, W, 3) uint8 RGB.
         parameters: Kernels and iterations.
-        kept: As that of `mean_field`.
+        kept: As in `mean_field`.
 
     Returns:
         One (C, H, W) for each distribution.
 
     Raises:
-        DataError: as `mean_field`, or distributions of different shapes.
+        DataError: The same as in `mean_field`, or the distributions have different shapes.
     """
     shapes = {given.shape for given in distributions}
     if len(shapes) != 1:

@@ -1,4 +1,4 @@
-"""The iterations of mean-field inference on the CPU: lattices of the image, and memory that is reused in every one."""
+"""The iterations of mean-field inference on the CPU. Every iteration uses the same lattices and the same memory."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def infer(
 
 
 class Kernels(NamedTuple):
-    """Both kernels of an image: lattices, pixels in them, memory for the sums, factors of the messages."""
+    """Both kernels of an image: the lattices, the pixels in them, memory for the sums, and factors of the messages."""
 
     lattices: tuple[Lattice, Lattice]
     embeddings: tuple[steps.Embedding, steps.Embedding]
@@ -53,10 +53,10 @@ class Kernels(NamedTuple):
 
 
 def _kernels_of(image: NDArray[np.uint8], parameters: CrfParameters, classes: int, kept: KeptKernels) -> Kernels:
-    """The kernels that are kept, if they are those of this image and of these settings, or new ones, kept from now."""
+    """Return the kept kernels if they belong to this image and these settings; otherwise build and keep new ones."""
     settings = (parameters, classes)
     if kept.kernels is None or kept.image is None or kept.settings != settings or not np.array_equal(kept.image, image):
-        kept.kernels = None  # the memory of both would be needed at once
+        kept.kernels = None  # otherwise the memory of both would be needed at once
         kept.kernels = _kernels(image, parameters, classes)
         kept.image, kept.settings = image.copy(), settings
     return kept.kernels

@@ -22,7 +22,7 @@ def quadratic_energy(probabilities: Tensor, slope: Slope, *, factor: float) -> T
     Args:
         probabilities: (N, C, H, W), floating, any layout; half precision is computed in float32.
         slope: Computes gradient and energy.
-        factor: What the gradient of ``slope`` still has to be multiplied with.
+        factor: The gradient of ``slope`` has to be multiplied by this.
 
     Returns:
         A scalar: float32, or float64 for float64 probabilities.

@@ -92,7 +92,7 @@ def windowed_sum(
         (N, C, H, W), float32, or float64 for float64 values.
 
     Raises:
-        DataError, ConfigError: as `windowed_energy`.
+        DataError, ConfigError: The same as in `windowed_energy`.
     """
     _check(values, rgb, gate, gate)
     working = values.to(torch.promote_types(values.dtype, torch.float32)).contiguous()

@@ -1,1 +1,1 @@
-"""Floor 3: losses as functions of tensors. Each docstring gives formula, source, and the value without targets."""
+"""Layer 3: losses as functions of tensors. Each docstring states formula, source, and the value without targets."""

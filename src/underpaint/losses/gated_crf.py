@@ -13,10 +13,12 @@ from underpaint.losses.grid import at_centres, shrink_image
 from underpaint.records import UNKNOWN
 
 SIGMA_XY = 6.0
-"""Standard deviation of the position in cells of the grid of the decoder. This and the next values: authors' code."""
+"""Standard deviation of the position in cells of the grid of the decoder. This value and the next two come from the
+authors' code."""
 
 SIGMA_RGB = 0.0226
-"""Standard deviation of the colour for RGB in [0, 1]: 0.1 after a division by ImageNet's deviation of about 0.226."""
+"""Standard deviation of the colour for RGB in [0, 1]. It is 0.1 after division by ImageNet's deviation of about
+0.226."""
 
 RADIUS = 5
 """Radius of the window in cells."""
@@ -58,7 +60,7 @@ def gated_crf_loss(
 
 
 ROUNDS = 10
-"""Rounds of proportional fitting of the shares of the classes."""
+"""Number of rounds of the proportional fitting of the class shares."""
 
 
 @torch.no_grad()
@@ -73,31 +75,31 @@ def crf_labels(
     strength: float,
     iterations: int,
 ) -> Tensor:
-    """Soft labels by mean-field inference under the gated CRF, which starts at the network's own output.
+    """Make soft labels by mean-field inference under the gated CRF, starting from the output of the network.
 
-    ``q_i <- softmax(z_i + strength * sum_j K_ij q_j / (1 + sum_j K_ij))``; a cell with a hint keeps its class. To
-    alternate between labels that the CRF is content with and a network that learns them, in the place of gradient
-    descent on the energy, is from Marin et al. ("Beyond Gradient Descent for Regularized Segmentation Losses",
-    CVPR 2019). Then the labels are fitted to the class shares of the network's own output over the batch (ours;
-    proportional fitting, as the distribution alignment of ReMixMatch, ICLR 2020): otherwise each step takes something
-    from the rare classes, and after some hundred steps they are gone.
+    ``q_i <- softmax(z_i + strength * sum_j K_ij q_j / (1 + sum_j K_ij))``; a cell with a hint keeps its class. The
+    method alternates between two steps: the CRF makes labels, and the network learns them. This replaces gradient
+    descent on the energy; the idea is from Marin et al. ("Beyond Gradient Descent for Regularized Segmentation Losses",
+    CVPR 2019). Afterwards the labels are fitted to the class shares of the network's output over the batch. This step
+    is ours; it is proportional fitting, like the distribution alignment of ReMixMatch, ICLR 2020. Without it, each step
+    takes pixels from the rare classes, and after some hundred steps these classes disappear.
 
     Args:
-        logits: (N, C, h, w) scores z.
+        logits: (N, C, h, w), the scores z.
         seeds: (N, H, W) uint8, class index, or 255 where the pixel is unknown or padding.
         rgb: (N, 3, H, W) in [0, 1]; averaged to (h, w).
         valid: (N, H, W) bool, False on padding.
         kernels: Terms of K, as in `gated_crf_loss`.
         radius: Radius of the square window in cells.
-        strength: Weight of the neighbours' mean against the network's own scores, above 0.
-        iterations: Of mean-field inference, at least 1.
+        strength: Weight of the mean of the neighbours relative to the scores of the network, above 0.
+        iterations: Number of iterations of mean-field inference, at least 1.
 
     Returns:
-        (N, C, h, w), float32, or float64 for float64 logits. It sums to 1 over C, and to 0 on cells that padding
-        touches, which send nothing and count nowhere.
+        (N, C, h, w), float32, or float64 for float64 logits. It sums to 1 over C. On cells that contain padding it is
+        0; these cells do not influence other cells.
 
     Raises:
-        DataError, ConfigError: as `windowed_sum`.
+        DataError, ConfigError: The same as in `windowed_sum`.
     """
     size, classes = (logits.shape[2], logits.shape[3]), logits.shape[1]
     small, gate = shrink_image(rgb, valid, size)

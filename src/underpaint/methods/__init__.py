@@ -1,1 +1,1 @@
-"""Floor 4: the methods. Each is an inert configuration and few hooks; see `underpaint.methods.base`."""
+"""Layer 4: the methods. Each consists of settings and a few hooks; see `underpaint.methods.base`."""

@@ -1,4 +1,4 @@
-"""What a method says of itself in a list of methods. Nothing here imports torch, so that the list starts at once."""
+"""The description of a method in the list of methods. Nothing here imports torch, so that the list appears at once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from underpaint.hints.types import Kind
 
 NAME = r"^[a-z0-9-]+$"
-"""Form of the names of methods and stages: they are parts of the names of files."""
+"""Form of the names of methods and stages, which become parts of file names."""
 
 
 @dataclass(frozen=True)
@@ -22,13 +22,13 @@ class Reference:
 
 @dataclass(frozen=True)
 class About:
-    """A method as the list of methods shows it.
+    """The description of a method in the list of methods.
 
     Args:
-        name: Registry name.
-        summary: What it does, in one line.
-        accepts: Kinds of hints that it learns from.
-        reference: Its paper, or None.
+        name: Name in the registry.
+        summary: One line that says what the method does.
+        accepts: Kinds of hints that the method can learn from.
+        reference: The paper of the method, or None.
     """
 
     name: str

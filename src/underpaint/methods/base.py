@@ -1,4 +1,4 @@
-"""The contract of a method: which hints it learns from, its stages, and its loss."""
+"""The contract of a method: the hints that it learns from, its stages, and its loss."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class CandidateConfig(Config):
 
     @property
     def images(self) -> Literal["all", "marked"]:
-        """Images that the terms can use; images with tags alone need ``absent_weight``."""
+        """The images that the loss can use. Images that have only tags are used if ``absent_weight`` is above 0."""
         return "all" if self.absent_weight else "marked"
 
 
@@ -41,10 +41,10 @@ CandidateConfigT = TypeVar("CandidateConfigT", bound=CandidateConfig, covariant=
 
 
 class Method(Learner[ConfigT], ABC):
-    """A way to learn from hints.
+    """A method that learns a network from hints.
 
-    A method touches no device, file, optimiser or log. The training loop adds the terms of `loss`, logs each as
-    ``loss/<name>``, and names the one that is not finite. `loss` trains every stage that names no other `Learner`.
+    A method uses no device, file, optimiser or log. The training loop adds the terms of `loss`, logs each as
+    ``loss/<name>``, and names the one that is not finite. `loss` trains every stage that has no `Learner` of its own.
 
     Args:
         config: Settings; the defaults are the paper's.
@@ -59,28 +59,28 @@ class Method(Learner[ConfigT], ABC):
     Settings: ClassVar[type[Config]]
 
     def __init_subclass__(cls, *, about: About | None = None, **others: Any) -> None:
-        """Take name, summary, kinds of hints and paper from a card, if the class has one."""
+        """Take name, summary, kinds of hints and paper from ``about``, if the class gives it."""
         super().__init_subclass__(**others)
         if about is not None:
             cls.name, cls.summary = about.name, about.summary
             cls.accepts, cls.reference = about.accepts, about.reference
 
     def stages(self) -> tuple[Stage, ...]:
-        """The trainings in their order; one unless the method says otherwise."""
+        """The stages in their order. By default there is one."""
         return (Stage(name="train"),)
 
     def network(self, model: ModelConfig, side: float) -> ModelConfig:
-        """The settings of the network that the method needs; the run's own unless the method says otherwise.
+        """The settings of the network that the method needs. By default they are those of the run.
 
         Args:
-            model: The run's.
+            model: Settings of the network in the run.
             side: Median longest side of the training images, in pixels.
         """
         return model
 
 
 class CandidateMethod(Method[CandidateConfigT], ABC):
-    """A method for hints on pixels: its loss is the candidate-set cross-entropy; a class may add terms."""
+    """A method for hints on pixels. Its loss is the candidate-set cross-entropy; a derived class may add terms."""
 
     def stages(self) -> tuple[Stage, ...]:
         """One training, on the images that the loss can use."""

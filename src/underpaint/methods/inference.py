@@ -1,4 +1,4 @@
-"""What the frame gives a method between two stages: the trained network, the training images and their features."""
+"""The data that a method receives between two stages: the trained network, the training images and their features."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Fitting:
-    """What a stage without gradient steps is fitted on. Given to `Learner.fit`.
+    """The data for `Learner.fit`, which fits a stage without gradient steps.
 
     Args:
-        images: Gives the training images, in the order of their names.
-        bank: Their features, from the stage's own encoder with its pre-trained weights.
+        images: Returns the training images in the order of their names.
+        bank: Computes their features with the pre-trained encoder of the stage.
         seed: Seed of all random numbers.
-        pooled: Gives the training images, each with the (K, F) means of what the tag head works on over K windows of
-            it.
+        pooled: Returns the training images, each with (K, F): the mean inputs of the tag head over K windows of the
+            image.
     """
 
     images: Callable[[], Iterator[TrainingImage]]
@@ -37,46 +37,47 @@ class Fitting:
 
 
 class Inference(Protocol):
-    """The trained network of the stage before, over the training images. Given to `LabelMaker.make`."""
+    """The trained network of the previous stage and the training images. `LabelMaker.make` receives it."""
 
     classes: ClassTable
     folder: Path
-    """Where the artifact is being written. It becomes visible when `make` returns, whole or not at all."""
+    """Folder into which the artifact is written. It is renamed to its final name only after `make` has returned."""
     earlier: Path | None
-    """What the label maker of the stage before wrote, or None where there was none."""
+    """Folder that the label maker of the previous stage wrote, or None if that stage has no label maker."""
 
     def images(self) -> Iterator[TrainingImage]:
-        """The training images, in order of their names."""
+        """Return the training images in the order of their names."""
 
     def probabilities(self, image: TrainingImage, *, scales: tuple[float, ...], flip: bool) -> npt.NDArray[np.float32]:
-        """(C, H, W) class probabilities at the size of ``image.rgb``, kept for later calls.
+        """(C, H, W) class probabilities at the size of ``image.rgb``, stored for later calls.
 
-        Averaged over scales and mirror images; an image above the working size is predicted once, at its own size.
+        They are averaged over the scales and, with ``flip``, over mirrored images. An image that is larger than the
+        working size is predicted once, at its original size.
         """
 
     def features(self, image: TrainingImage) -> npt.NDArray[np.float32]:
-        """(F, h, w): the input of the network's last layer, the classifier."""
+        """(F, h, w) input of the last layer of the network."""
 
     def responses(self, image: TrainingImage, *, scales: tuple[float, ...], flip: bool) -> npt.NDArray[np.float32]:
-        """(C, ceil(H/4), ceil(W/4)) `response_maps` of a network with a tag head, kept for later calls.
+        """(C, ceil(H/4), ceil(W/4)) `response_maps` of a network with a tag head, stored for later calls.
 
-        The classes that the image is tagged with compete for its cells.
+        The classes in the tags of the image compete for its cells.
         """
 
     def pooled(self, image: TrainingImage) -> npt.NDArray[np.float32]:
-        """(F,): the deepest features averaged over the image, at its own scale."""
+        """(F,) mean of the deepest features over the image at its original scale."""
 
     def embedding(self, image: TrainingImage) -> npt.NDArray[np.float32]:
-        """(E, h, w) of a network with an embedding head, at the decoder's stride."""
+        """(E, h, w) embedding of a network with an embedding head, at the stride of the decoder."""
 
     def each(self, work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
-        """``work(job)`` for every job, in their order, on all cores; ``work`` and jobs travel between processes."""
+        """Yield ``work(job)`` of every job in order, computed on all cores. ``work`` and the jobs must be picklable."""
 
     def write_labels(self, name: str, labels: npt.NDArray[np.uint8]) -> None:
-        """Keep hard labels (H, W), 255 where unknown, for the next stage to learn from."""
+        """Write hard labels (H, W) for the next stage, with 255 for unknown pixels."""
 
     def write_soft(self, name: str, probabilities: npt.NDArray[np.float32]) -> None:
-        """Keep soft labels (C, h, w) in 8 bits for the next stage: `Batch.soft`."""
+        """Write soft labels (C, h, w) in 8 bits for the next stage, which receives them as `Batch.soft`."""
 
     def write_subtags(self, name: str, subtags: npt.NDArray[np.int8]) -> None:
-        """Keep sub-categories (C, K) of an image's classes for the next stage: `Batch.subtags`."""
+        """Write the sub-categories (C, K) of an image for the next stage, which receives them as `Batch.subtags`."""

@@ -1,6 +1,6 @@
 """All methods by name: those of this package, and those that other packages register.
 
-A method is imported when it is first asked for. `about_methods` describes those of this package without torch.
+A method is imported when it is first used. `about_methods` describes the methods of this package without torch.
 """
 
 from __future__ import annotations
@@ -36,25 +36,25 @@ OURS: Mapping[str, str] = {
     "sc-cam": "underpaint.methods.sc_cam.method:ScCam",
     "box-uncertainty": "underpaint.methods.box_uncertainty.method:BoxUncertainty",
 }
-"""The class of each method of this package. The package around its module holds ``ABOUT``."""
+"""The class of each method of this package. The package that contains its module defines ``ABOUT``."""
 
 GROUP = "underpaint.methods"
-"""Entry points of this group are methods of other packages: ``name = "module:Class"``."""
+"""Group of the entry points with which other packages register methods: ``name = "module:Class"``."""
 
 PACKAGE = "underpaint"
 
 CLASS_ATTRIBUTES = ("name", "summary", "accepts", "reference", "Settings")
-"""What the class of a method must state; see `Method`."""
+"""Attributes that the class of a method must define; see `Method`."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Where the class of a method is found.
+    """The place of the class of a method.
 
     Args:
-        name: Registry name.
+        name: Name in the registry.
         target: ``module:Class``.
-        package: The package that it belongs to.
+        package: Name of the package that contains it.
     """
 
     name: str
@@ -62,15 +62,15 @@ class Entry:
     package: str
 
     def about(self) -> About:
-        """The method's card. Raises `ConfigError` as `load`, for a method of another package."""
+        """The description of the method. For a method of another package it raises the errors of `load`."""
         if self.package == PACKAGE:
-            card: About = importlib.import_module(self.target.rpartition(".")[0]).ABOUT
-            return card
+            about: About = importlib.import_module(self.target.rpartition(".")[0]).ABOUT
+            return about
         kind = self.load()
         return About(kind.name, kind.summary, kind.accepts, kind.reference)
 
     def load(self) -> type[Method[Config]]:
-        """The class. Raises `ConfigError` where it cannot be imported, or is no method of this name."""
+        """The class. Raises `ConfigError` if it cannot be imported or is not a method with this name."""
         module, _, name = self.target.partition(":")
         try:
             found: Any = importlib.import_module(module)
@@ -95,7 +95,7 @@ class Entry:
 
 @cache
 def entries() -> Mapping[str, tuple[Entry, ...]]:
-    """Where each name is found, the methods of this package first; more than one place is a clash of names."""
+    """All entries by name, those of this package first. A name with several entries is a conflict."""
     found = [Entry(name, target, PACKAGE) for name, target in OURS.items()]
     for point in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda point: (point.name, point.value)):
         found.append(Entry(point.name, point.value, point.dist.name if point.dist is not None else "of unknown name"))
@@ -103,17 +103,17 @@ def entries() -> Mapping[str, tuple[Entry, ...]]:
 
 
 def method_class(name: str) -> type[Method[Config]]:
-    """The class of a method, by its name.
+    """Return the class of a method.
 
     Raises:
-        ConfigError: an unknown name (the message names the nearest), a name that two packages claim, or a method that
+        ConfigError: The name is unknown (the message suggests the nearest one), several packages use it, or the method
             cannot be loaded.
     """
     return _entry(name).load()
 
 
 def require_known(name: str) -> None:
-    """Raise `ConfigError` for a name that no method has, or two; nothing is imported."""
+    """Raise `ConfigError` if no method or several methods have this name. No method is imported."""
     _entry(name)
 
 
@@ -130,27 +130,30 @@ def _entry(name: str) -> Entry:
 
 
 def about_method(name: str) -> About:
-    """The card of a method. Raises `ConfigError` as `method_class`."""
+    """Return the description of a method. It raises the errors of `method_class`."""
     return _entry(name).about()
 
 
 def about_methods() -> tuple[tuple[About, ...], tuple[str, ...]]:
-    """The cards of all methods, and a line for each that cannot be used. Imports methods of other packages alone."""
-    cards, problems = [], []
+    """Return the descriptions of all methods, and a message for each method that cannot be loaded.
+
+    Only methods of other packages are imported.
+    """
+    abouts, problems = [], []
     for name in entries():
         try:
-            cards.append(about_method(name))
+            abouts.append(about_method(name))
         except ConfigError as error:
             problems.append(str(error))
-    return tuple(cards), tuple(problems)
+    return tuple(abouts), tuple(problems)
 
 
 def checked_class(kind: object) -> type[Method[Config]]:
-    """The class itself, if it is a method that states what it must and has no name of ours. Raises `ConfigError`."""
+    """Return the class if it is a complete method and has no name of this package; otherwise raise `ConfigError`."""
     from underpaint.methods.base import Method  # imports torch
 
     if not (isinstance(kind, type) and issubclass(kind, Method)):
-        raise ConfigError(f"{kind!r} is no method", accepted="a class derived from underpaint.Method")
+        raise ConfigError(f"{kind!r} is not a method", accepted="a class derived from underpaint.Method")
     where = f"{kind.__module__}:{kind.__qualname__}"
     missing = [name for name in CLASS_ATTRIBUTES if not hasattr(kind, name)]
     if missing or inspect.isabstract(kind):
@@ -168,17 +171,17 @@ def checked_class(kind: object) -> type[Method[Config]]:
 
 
 def make_method(name: str, settings: Settings, classes: ClassTable) -> Method[Config]:
-    """A method with its settings checked. Raises `ConfigError` as `method_class`, or for the settings."""
+    """Make a method with checked settings. It raises the errors of `method_class` and of wrong settings."""
     return with_settings(method_class(name), settings, classes)
 
 
 def with_settings(kind: type[Method[Config]], settings: Settings, classes: ClassTable) -> Method[Config]:
-    """A method of a class with its settings checked. Raises `ConfigError`."""
+    """Make a method of a class with checked settings. It raises `ConfigError` if a setting is wrong."""
     return kind(kind.Settings.parse(settings, f"settings of method {kind.name}"), classes)
 
 
 def learner_of(method: Method[Config], stage: Stage) -> Learner[Config]:
-    """The loss that trains a stage."""
+    """Return the loss that trains a stage."""
     from underpaint.methods.stage import OtherMethod  # imports torch
 
     if isinstance(stage.learner, OtherMethod):
@@ -187,12 +190,12 @@ def learner_of(method: Method[Config], stage: Stage) -> Learner[Config]:
 
 
 def heads_of(method: Method[Config], stage: Stage) -> frozenset[Head]:
-    """The heads of the network in a stage, beside the logits."""
+    """Return the heads of the network in a stage, apart from the logits."""
     heads = stage.network.heads
     return learner_of(method, stage).needs if heads is None else frozenset(heads)
 
 
-def takers(kinds: Iterable[str]) -> list[str]:
-    """Names of the methods that learn from all these kinds of hints."""
+def methods_for(kinds: Iterable[str]) -> list[str]:
+    """Return the names of the methods that learn from all these kinds of hints."""
     wanted = set(kinds)
-    return [card.name for card in about_methods()[0] if wanted <= card.accepts]
+    return [about.name for about in about_methods()[0] if wanted <= about.accepts]

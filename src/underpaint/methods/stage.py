@@ -1,4 +1,4 @@
-"""A stage of a method: which network is trained, on which schedule, by which loss, and on which labels."""
+"""A stage of a method: the network that is trained, its schedule, its loss, and its labels."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ ConfigT = TypeVar("ConfigT", bound=Config, covariant=True)
 
 
 class Part(Generic[ConfigT]):
-    """A piece of a method that depends only on its settings and the class table.
+    """A part of a method that depends only on its settings and the class table.
 
     Args:
-        config: The settings. Its results are made again when one of them changes, so it must not take others.
+        config: The settings. If one of them changes, the results of the part are made again. So a part should have only
+            the settings that it needs.
         classes: The class table.
     """
 
@@ -40,60 +41,62 @@ class Part(Generic[ConfigT]):
 
 
 class Learner(Part[ConfigT], ABC):
-    """A loss with its settings, and what it needs of the network. Every `Method` is one."""
+    """A loss with its settings, and the heads of the network that it needs. Every `Method` is a learner."""
 
     name: ClassVar[str]
-    """Name of the loss in the artifacts of a run; unique."""
+    """Unique name of the loss in the artifacts of a run."""
 
     needs: ClassVar[frozenset[Head]] = frozenset()
     """Heads of the network beside the logits."""
 
     @abstractmethod
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
-        """Named, weighted scalars for a batch. The same names on every call; the batch stays as it is."""
+        """Return the weighted loss terms of a batch by name.
+
+        Every call has the same names. The batch is not changed.
+        """
 
     def response_scales(self, progress: Progress) -> tuple[float, ...]:
-        """Scales of the image at which the loss needs `NetOutput.responses` at this step; empty for no responses."""
+        """Scales of the image for `NetOutput.responses` at this step. If this is empty, there are no responses."""
         return ()
 
     def make_labels(self, out: NetOutput, batch: Batch, progress: Progress) -> Tensor | None:
-        """Labels that the network's own output gives at this step: (N, h, w) uint8, 255 where unknown, or soft ones.
+        """Make labels from the output of the network at this step, or return None.
 
-        Soft labels are (N, C, h, w) and sum to 1 over C, or to 0 where nothing is known.
-
-        The training loop calls this before `loss`, without gradient, and hands the result over as `NetOutput.labels`.
-        None where the loss learns from no such labels.
+        Hard labels are (N, h, w) uint8, with 255 for unknown pixels. Soft labels are (N, C, h, w) and sum to 1 over C,
+        or to 0 for unknown pixels. The training loop calls this before `loss`, without gradients, and passes the result
+        as `NetOutput.labels`.
         """
         return None
 
     def fit(self, stage: Stage, fitting: Fitting) -> LinearModel:
-        """The weights of a stage whose network is ``fitted``: of its linear decoder, or of its tag head.
+        """Compute the weights of a stage whose network is ``fitted``: those of its linear decoder or of its tag head.
 
         Args:
             stage: The stage.
             fitting: The training images and their features.
 
         Raises:
-            ConfigError: the loss does not define `fit`, and a stage needs it.
+            ConfigError: A stage needs `fit`, but the loss does not define it.
         """
-        raise ConfigError(f"{self.name!r} does not fit its stage {stage.name!r}", fix="give its class a `fit`")
+        raise ConfigError(f"{self.name!r} does not fit its stage {stage.name!r}", fix="define `fit` in its class")
 
 
 class LabelMaker(Part[ConfigT], ABC):
-    """Makes the labels of a stage, with the trained network of the stage before."""
+    """Makes the labels of a stage with the trained network of the previous stage."""
 
     @abstractmethod
     def make(self, infer: Inference) -> None:
-        """Write labels of the training images by the methods of `Inference`."""
+        """Write the labels of the training images with the methods of `Inference`."""
 
 
 @dataclass(frozen=True)
 class OtherMethod:
-    """Another method of the registry, whose loss trains a stage.
+    """Another method of the registry whose loss trains a stage.
 
     Args:
-        name: In the registry.
-        settings: Of that method.
+        name: Name of that method in the registry.
+        settings: Settings of that method.
     """
 
     name: str
@@ -104,14 +107,15 @@ class StageNetwork(Config):
     """The network that a stage trains.
 
     Attributes:
-        start: ``fresh`` starts from the encoder's pre-trained weights, ``previous`` from the stage before.
-        heads: Heads of the network; None for those that the stage's loss needs.
-        subclasses: K, the number of sub-categories of every class that the network predicts; 0 for none.
-        decodes: Whether the decoder runs. A classifier of images does not need it and trains in two thirds of the time
-            without it. An embedding is then linear in the encoder's features.
-        frozen: Whether the encoder stays as it was pre-trained.
-        fitted: Whether the stage takes no gradient steps: `Learner.fit` gives the weights of its linear decoder, or of
-            its tag head where the decoder does not run.
+        start: ``fresh`` starts from the pre-trained weights of the encoder, ``previous`` from the network of the
+            previous stage.
+        heads: Heads of the network. None means the heads that the loss of the stage needs.
+        subclasses: K, the number of sub-categories of every class that the network predicts; 0 means none.
+        decodes: Whether the decoder runs. An image classifier does not need it, and takes two thirds of the training
+            time without it. An embedding is then linear in the features of the encoder.
+        frozen: Whether the encoder keeps its pre-trained weights.
+        fitted: Whether the stage has no gradient steps. `Learner.fit` then computes the weights of its linear decoder,
+            or of its tag head if the decoder does not run.
     """
 
     start: Literal["fresh", "previous"] = "fresh"
@@ -122,15 +126,15 @@ class StageNetwork(Config):
     fitted: bool = False
 
     def model(self, usual: ModelConfig) -> ModelConfig:
-        """Settings of the network: the run's, with a linear decoder where the decoder is what is fitted."""
+        """Settings of the network: those of the run, but with a linear decoder if the decoder is fitted."""
         return usual.model_copy(update={"architecture": "linear"}) if self.fitted and self.decodes else usual
 
 
 class Schedule(Config):
-    """How long a stage trains, and how fast.
+    """Length and learning rate of a stage.
 
     Attributes:
-        epochs: Passes over the images, as a multiple of those of the run.
+        epochs: Number of passes over the images, as a multiple of that of the run.
         rate: Factor on the learning rate of the run.
     """
 
@@ -142,15 +146,17 @@ class Stage(Config):
     """One training of a network within a method.
 
     Attributes:
-        name: Unique within the method; letters, digits and '-'.
-        network: Which network is trained.
-        schedule: How long, and how fast.
-        learner: The loss: an object with its own settings, a method of the registry, or None for `Method.loss`. Stages
-            of two methods with the same name, network, schedule and loss are trained once for both, where the runs
-            share their artifacts.
-        labels: Makes the labels of the stage, with the network of the stage before; None if it learns from the hints.
-        images: Which images the stage can learn from: ``all``, or those ``marked`` by more than tags; all where no
-            image is. How often each of them is drawn is a setting of the run (`SamplingConfig`).
+        name: Name, unique within the method; it has letters, digits and '-'.
+        network: The network that is trained.
+        schedule: Length and learning rate.
+        learner: The loss: an object with its own settings, a method of the registry, or None for `Method.loss`. If runs
+            share their artifacts, stages of two methods that have the same name, network, schedule and loss are trained
+            only once.
+        labels: Makes the labels of the stage with the network of the previous stage. None means that the stage learns
+            from the hints.
+        images: The images that the stage can learn from: ``all``, or only those that are ``marked`` with more than
+            tags. If no image has more than tags, all are used. How often each image is drawn is a setting of the run
+            (`SamplingConfig`).
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from underpaint.data.samples import TrainingImage
 from underpaint.features.bank import ImageFeatures
-from underpaint.features.linear import NEVER
+from underpaint.features.linear import IMPOSSIBLE
 from underpaint.hints.rasterise import UNKNOWN, Mask
 from underpaint.hints.types import Kind
 from underpaint.kernels.meanfield import KeptKernels, mean_field
@@ -44,7 +44,7 @@ class LinearMasks:
         """(C,) bool, the classes that some hint shows."""
         bias = self.head.parts[0].bias
         assert isinstance(bias, Tensor)
-        return np.asarray(bias.detach().numpy() > NEVER / 2)
+        return np.asarray(bias.detach().numpy() > IMPOSSIBLE / 2)
 
     @torch.inference_mode()
     def scores(self, features: ImageFeatures) -> Tensor:

@@ -14,7 +14,7 @@ from underpaint.core.rng import derive
 from underpaint.data.hinted import HintedImages
 from underpaint.features.linear import LinearModel, fit_linear
 from underpaint.features.pixels import marked_pixels
-from underpaint.features.rows import MOST, Rows, fit_rows
+from underpaint.features.rows import MOST_ROWS, Rows, fit_rows
 from underpaint.hints.types import Hints
 from underpaint.methods.quick.method import QuickConfig
 from underpaint.models.linear import LinearHead
@@ -112,7 +112,7 @@ class Fits:
             features = before.bank.features(image.rgb)
             columns = features.columns(marks.rows, marks.columns)
             self._rows[name] = ImageRows(hints[name], columns, marks.sets[marks.chosen])
-            if sum(len(one.sets) for one in self._rows.values()) > MOST:
+            if sum(len(one.sets) for one in self._rows.values()) > MOST_ROWS:
                 return None
         held = [self._rows[name] for name in images.names if len(self._rows[name].sets)]
         if not held:
@@ -124,7 +124,7 @@ class Fits:
 
 
 NEVER_SEEN = -5e3
-"""A bias below this is that of a class that no mark shows (`underpaint.features.linear.NEVER`)."""
+"""A bias below this is that of a class that no mark shows (`underpaint.features.linear.IMPOSSIBLE`)."""
 
 
 def _alike(one: Plan, other: Plan) -> bool:

@@ -1,1 +1,1 @@
-"""Floor 6: the verbs, one module each. `underpaint` gives them all, each imported when it is first asked for."""
+"""Layer 6: the functions behind the commands, one module each. `underpaint` exports them and imports them lazily."""

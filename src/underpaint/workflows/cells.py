@@ -1,4 +1,4 @@
-"""Trains and scores the cells of a comparison, one for every row and seed, in one process or several."""
+"""Trains and scores the cells of a comparison in one or several processes. Each row and seed is a cell."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ from underpaint.workflows.train import plan_quietly
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the comparison.
+    """One row of the comparison.
 
     Args:
-        label: Its name, unique.
-        method: Registry name, or the class of a method.
+        label: Unique name of the row.
+        method: Name in the registry, or the class of a method.
         role: Floor, ceiling or method.
-        hints: Files of hints; none for the data set's masks.
-        overrides: ``name=value`` settings beyond those that all rows share.
+        hints: Files of hints; empty for the masks of the data set.
+        overrides: ``name=value`` settings in addition to those that all rows share.
         budget: Multiple of the usual amount of hints.
-        asked: Whether somebody asked for it; one that nobody asked for is left out where it cannot be trained.
+        asked: Whether the user named this row. Other rows are left out if they cannot be trained.
     """
 
     label: str
@@ -55,18 +55,18 @@ class Row:
 
 @dataclass(frozen=True)
 class Protocol:
-    """What all rows share.
+    """The inputs that all rows share.
 
     Args:
-        data: The data set's folder.
-        split: Split that is learned from.
-        test: Split that is scored.
+        data: Folder of the data set.
+        split: Split for training.
+        test: Split for scoring.
         config: YAML files of settings.
-        settings: Settings laid over them, in groups.
+        settings: Settings in groups; they replace those of the files.
         lenient: As in `plan`.
         rest: As in `plan`.
-        out: Folder of runs, masks and scores.
-        store: Folder of artifacts that the runs share.
+        out: Folder for runs, masks and scores.
+        store: Folder for artifacts that the runs share.
     """
 
     data: Path
@@ -84,13 +84,13 @@ class Protocol:
         return self.out / "runs" / f"{row.label}-{seed}"
 
     def masks(self, row: Row, seed: int) -> Path:
-        """The masks of a cell on the test split."""
+        """The folder for the masks of a cell on the test split."""
         return self.out / "masks" / f"{row.label}-{seed}"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A row with one seed; ``four`` asks for all ways of inference."""
+    """A row with one seed. With ``four``, it is scored under all four ways of inference."""
 
     row: Row
     seed: int
@@ -106,11 +106,11 @@ def run_cells(
     """Train and score every cell in order. Existing results are used again, and an interrupted cell is continued.
 
     Args:
-        protocol: What they share.
+        protocol: The inputs that they share.
         cells: The cells.
-        jobs: Processes, each with its share of the threads. Two trainings on one thread each are about a fifth faster
-            than one after the other on two.
-        reporter: Is told about progress; with several jobs only that a cell is done.
+        jobs: Number of processes, which share the threads. Two trainings at a time on one thread each are about a fifth
+            faster than one after the other on two threads.
+        reporter: Is told about progress; with several jobs, it is only told that a cell is done.
 
     Yields:
         Each cell with its scores, or with the reason why it is left out.
@@ -124,11 +124,11 @@ def run_cells(
             yield cell, _tried(protocol, cell, reporter)
         return
     threads = max(1, torch.get_num_threads() // jobs)
-    every = stream(partial(_apart, protocol), cells, workers=jobs, queued=1, threads=threads)
-    with closing(every):
-        for cell, refused in zip(cells, every, strict=True):
+    results = stream(partial(_in_worker, protocol), cells, workers=jobs, queued=1, threads=threads)
+    with closing(results):
+        for cell, refused in zip(cells, results, strict=True):
             reporter.note(f"{cell}: {'done' if refused is None else refused}")
-            # All of it is there: reads the scores.
+            # The worker has written all results, so that this only reads the scores.
             yield cell, _run(protocol, cell, Silent()) if refused is None else refused
 
 
@@ -143,7 +143,7 @@ def _tried(protocol: Protocol, cell: Cell, reporter: Reporter) -> Scored | str:
         return error.brief
 
 
-def _apart(protocol: Protocol, cell: Cell) -> str | None:
+def _in_worker(protocol: Protocol, cell: Cell) -> str | None:
     """Run a cell in its own process; returns the reason if it is left out."""
     try:
         done = _tried(protocol, cell, Silent())
@@ -167,17 +167,17 @@ def _run(protocol: Protocol, cell: Cell, reporter: Reporter) -> Scored:
         settings=merge(protocol.settings, parse_overrides([*row.overrides, f"seed={cell.seed}"])),
     )
     _remove_outdated(planned, folder, reporter)
-    held = planned.train(folder, resume=folder.is_dir(), store=protocol.store, reporter=reporter)
+    run = planned.train(folder, resume=folder.is_dir(), store=protocol.store, reporter=reporter)
     kept = protocol.out / "scores" / f"{row.label}-{cell.seed}.npz"
     masks = protocol.masks(row, cell.seed)
     truth = planned.data if planned.data.masks else open_with_truth(protocol.data, rest=protocol.rest)
-    return score_run(held, truth, protocol.test, masks, kept, four=cell.four)
+    return score_run(run, truth, protocol.test, masks, kept, four=cell.four)
 
 
-RESTS_ON = {
+SHARED_INPUTS = {
     "names": "other images",
     "content": "other hints or masks",
-    "photographs": "other photographs",
+    "photographs": "other image files",
     "classes": "another class table",
     "code": "another version of underpaint",
 }
@@ -192,7 +192,7 @@ def _remove_outdated(planned: Plan, folder: Path, reporter: Reporter) -> None:
     if not (folder / "about.json").is_file():
         return
     about = RunFolder(folder).about
-    reasons = [words for key, words in RESTS_ON.items() if about.get(key) != planned.source[key]]
+    reasons = [words for key, words in SHARED_INPUTS.items() if about.get(key) != planned.source[key]]
     if reasons:
-        reporter.note(f"{folder.name} was trained on {' and '.join(reasons)}: it is trained anew")
+        reporter.note(f"{folder.name} was trained on {' and '.join(reasons)}: it is trained again")
         shutil.rmtree(folder)

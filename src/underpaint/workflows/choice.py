@@ -12,8 +12,8 @@ LEARNT = {
     Kind.MASK: "every labelled pixel teaches its class",
     Kind.SCRIBBLE: "the pixels under the strokes teach their class",
     Kind.CLICK: "the pixels clicked on teach their class",
-    Kind.BOX: "a pixel in a box is of its class or what lies behind, a pixel outside all boxes is not of a boxed class",
-    Kind.TAG: "and nothing else: left out, since beside other hints they cost more than they give (tagged=true: used)",
+    Kind.BOX: "a pixel in a box has its class or the background, a pixel outside all boxes has no class of a box",
+    Kind.TAG: "and no other hints: left out, because beside other hints they lower the quality (tagged=true uses them)",
 }
 """What a network learns from each kind of hint in a mixture, for messages."""
 
@@ -23,9 +23,9 @@ class Choice:
     """The method that was chosen for the hints.
 
     Args:
-        method: Registry name of the method.
-        why: The reason, a sentence.
-        learnt: What the network learns from each kind of hint; empty for methods with one kind.
+        method: Name of the method in the registry.
+        why: The reason for the choice.
+        learnt: What the network learns from each kind of hint; empty for methods that learn from one kind.
         settings: Settings of the method that differ from its defaults for these hints.
     """
 
@@ -42,28 +42,30 @@ def main_kinds(hints: Iterable[Hints]) -> dict[Kind, int]:
 
 
 def choose(kinds: Mapping[Kind, int], *, background: bool) -> Choice:
-    """The method for these kinds of hints: the best one that `underpaint gap` measured for them (docs/results.md).
+    """Choose the method for these kinds of hints: the best one that `underpaint gap` measured (docs/results.md).
 
     Args:
         kinds: Number of images with each kind, as `main_kinds` counts them.
-        background: Whether the class table has a background class, which tags do not name.
+        background: Whether the class table has a background class. Tags do not name this class.
     """
     given = frozenset(kinds)
     if given == {Kind.MASK}:
         return Choice("supervised", "all images have masks")
     if given == {Kind.TAG}:
-        why = "there are image tags alone: a classifier finds where the classes are"
+        why = "the only hints are image tags: a classifier finds where the classes are"
         if not background:
-            return Choice("cam", f"{why}; without a background class its maps themselves were the best labels")
-        return Choice("sc-cam", f"{why}, and affinities part them from the background", settings={"rounds": 0})
+            return Choice("cam", f"{why}; without a background class, its activation maps were the best labels")
+        return Choice(
+            "sc-cam", f"{why}, and pixel affinities separate them from the background", settings={"rounds": 0}
+        )
     if given <= {Kind.BOX, Kind.MASK}:
-        why = "boxes leave open which of their pixels show the object"
+        why = "boxes do not show which of their pixels belong to the object"
         settings: Settings = {} if Kind.MASK in given else {"projection_weight": 0.1, "pairwise_weight": 0.1}
         return Choice("box-uncertainty", f"{why}; {_with_boxes(given)}", LEARNT, settings)
-    why = "a first network learns what the hints say, annotates all images within their hints, and a second learns that"
+    why = "a first network learns the hints and labels all images; a second network learns these labels"
     settings = shared_settings(kinds)
     if settings:
-        why = f"{why}; every image counts the same, but those with a few clicks are drawn less often"
+        why = f"{why}; every image has the same weight, but images with few clicks are drawn less often"
     if Kind.BOX in given:
         settings["baseline"] = "box-uncertainty"
         why = f"{why}; in boxes {_with_boxes(given)}"
@@ -81,11 +83,13 @@ def shared_settings(kinds: Iterable[Kind]) -> Settings:
 
 def _with_boxes(given: frozenset[Kind]) -> str:
     if given == {Kind.BOX}:
-        return "colours and the boxes' sides tell object from background"
-    return f"the network learns from the {'masks' if Kind.MASK in given else 'other hints'} how far to trust them"
+        return "colours and the sides of the boxes separate objects from background"
+    return (
+        f"the network learns from the {'masks' if Kind.MASK in given else 'other hints'} how reliable their labels are"
+    )
 
 
 def counted(kinds: Mapping[Kind, int], choice: Choice) -> list[str]:
-    """A line for every kind of hint: how many images have it, and what it teaches."""
+    """A line for every kind of hint: the number of images with it, and what the network learns from it."""
     said = {kind: f": {choice.learnt[kind]}" if kind in choice.learnt else "" for kind in kinds}
     return [f"{count} image(s) with {kind.value}{said[kind]}" for kind, count in kinds.items()]

@@ -1,4 +1,4 @@
-"""From one annotation format to another."""
+"""Converts annotations from one format to another."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ def convert(
     simplify: float = 0.0,
     before: Callable[[Conversion], None] | None = None,
 ) -> Conversion:
-    """Write annotations in another format, whole or not at all; the result says what was lost.
+    """Convert annotations to another format. The result says what that format cannot contain.
 
     Args:
-        source: A data set, or an annotation file or folder by itself.
-        out: The file or folder to make; it must not exist.
-        to: Name of the format, such as ``coco``; an unknown one is refused with the list of all.
-        rest: Class of what no annotation covers; None leaves it unknown.
-        instances: Class of the objects, where masks hold a number for each object and 0 behind them.
+        source: A data set, or only an annotation file or folder.
+        out: The file or folder to write; it must not exist. If the conversion fails, nothing is written.
+        to: Name of the format, such as ``coco``. The error for an unknown name lists all formats.
+        rest: Class of all pixels without an annotation; None leaves them unknown.
+        instances: Class of the objects, for masks that contain a number for each object and 0 elsewhere.
         objects: Make an object of each connected region of the masks, in formats with polygons or boxes.
-        least: With objects: regions of fewer pixels are left out.
-        fill: With objects: holes of at most so many pixels are filled.
-        simplify: With objects: pixels by which outlines may differ from the edges of the pixels.
-        before: Called with what will be written and lost, before anything is written.
+        least: With objects: leave out regions with fewer pixels.
+        fill: With objects: fill holes up to this number of pixels.
+        simplify: With objects: largest deviation of outlines from the edges of the pixels, in pixels.
+        before: Called with the planned conversion before anything is written.
 
     Returns:
-        What was written: ``.hints``, ``.losses`` (what the format cannot hold), ``.left_out`` and ``.notes``.
+        The conversion: ``.hints``, ``.losses`` (what the format cannot contain), ``.left_out`` and ``.notes``.
 
     Raises:
-        DataError: an unknown format, nothing that can be read, or something under the name ``out`` already.
-        FormatError: a file does not have the structure of its format.
-        ConfigError: numbers of objects out of range, or without objects.
-        HintError: annotations that contradict their class list or image.
+        DataError: The format is unknown, nothing can be read, or ``out`` exists.
+        FormatError: A file does not have the structure of its format.
+        ConfigError: A number for objects is out of range, or is given without ``objects``.
+        HintError: Annotations contradict their class list or image.
 
     Example:
         >>> print(underpaint.convert("photographs", "coco.json", to="coco").losses.lines())  # doctest: +SKIP
@@ -52,7 +52,7 @@ def convert(
     target = as_path(out, "out")
     rule = ObjectRule(least, fill, simplify)
     if not objects and rule != ObjectRule():
-        raise ConfigError("least, fill and simplify are of objects", fix="ask for objects as well (--objects)")
+        raise ConfigError("least, fill and simplify need objects", fix="add objects=True (--objects)")
     planned = plan_conversion(
         as_path(source, "source"), to=to, rest=rest, instances=instances, objects=rule if objects else None
     )

@@ -1,4 +1,4 @@
-"""The whole way in a few minutes: scenes, scribbles, three trainings, masks, and the gap between them."""
+"""The demo: generated scenes, scribbles, three trainings, masks and a report in a few minutes."""
 
 from __future__ import annotations
 
@@ -15,28 +15,29 @@ SETTINGS = (
     "train.epochs=20",
     "train.batch=8",
 )
-"""The scenes' own size, and so many passes that the three trainings take about three minutes on two cores."""
+"""Crops of the size of the scenes, and a number of passes with which the three trainings take three minutes on two
+cores."""
 
 
 def demo(
     out: AnyPath, *, train_scenes: int = 64, test_scenes: int = 24, command: str = "", reporter: Reporter | None = None
 ) -> Path:
-    """Make scenes, draw scribbles, train floor, method and ceiling, predict, score and report.
+    """Make scenes and scribbles, train floor, method and ceiling, predict, score and write a report.
 
-    A demo that was interrupted goes on; one that is complete only writes its report again.
+    If it was interrupted, the same call continues. If it is complete, only the report is written again.
 
     Args:
-        out: Folder to make, as in `gap`: ``scenes/``, and what `gap` makes.
-        train_scenes: Scenes to learn from.
-        test_scenes: Scenes to score on.
-        command: What made the report; stands in it.
-        reporter: Watches; None for nobody.
+        out: New folder, as in `gap`. It gets ``scenes/`` and the results of `gap`.
+        train_scenes: Number of scenes for training.
+        test_scenes: Number of scenes for scoring.
+        command: The command line, for the report.
+        reporter: Is told about progress.
 
     Returns:
         The path of the report.
 
     Raises:
-        UnderpaintError: as `underpaint.gap`.
+        UnderpaintError: The same as in `underpaint.gap`.
 
     Example:
         >>> underpaint.demo("underpaint-demo")  # doctest: +SKIP
@@ -46,13 +47,13 @@ def demo(
     open_comparison(out)
     scenes = out / "scenes"
     write_dataset(scenes, train=train_scenes, test=test_scenes, size=(128, 160), seed=0)
-    reporter.note(f"{train_scenes} scenes to learn from and {test_scenes} to score on, in {scenes}")
+    reporter.note(f"{train_scenes} scenes for training and {test_scenes} for scoring, in {scenes}")
     gap(
         scenes,
         out,
         methods=["gated-crf"],
         settings=SETTINGS,
-        tuning="nothing was chosen on masks",
+        tuning="no setting was chosen on masks",
         command=command,
         reporter=reporter,
     )

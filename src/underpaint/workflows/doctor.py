@@ -1,4 +1,4 @@
-"""What is wrong with a data set, before any minute of training."""
+"""Checks a data set before training."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ def doctor(
     workers: int = 1,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Report:
-    """Examine a data set and its hints; problems are findings in the report, not errors.
+    """Check a data set and its hints. Problems are findings in the report, not exceptions.
 
     Args:
-        data: Data-set folder, as `underpaint.train` takes it.
-        hints: Files or folders of hints; without them the data set's masks or annotations.
-        rest: Class of what no annotation covers, as in `underpaint.train`.
-        split: Split to learn from; several are joined with '+'. None for ``train``, or everything where there is none.
-        workers: Processes.
-        on_progress: Called with (done, total) while photographs are decoded.
+        data: Data-set folder, as in `underpaint.train`.
+        hints: Files or folders of hints; by default the masks or annotations of the data set.
+        rest: Class of all pixels without an annotation, as in `underpaint.train`.
+        split: Split for training; join several with '+'. None means ``train``, or all images if there is no such split.
+        workers: Number of processes.
+        on_progress: Called with (done, total) while images are decoded.
 
     Returns:
-        The report: ``.blocks`` says whether a training would stop or go wrong, ``.findings`` what to do.
+        The report. ``.blocks`` is True if a training would fail or be useless; ``.findings`` lists the problems and
+        fixes.
 
     Example:
         >>> for finding in underpaint.doctor("photographs").findings:  # doctest: +SKIP

@@ -1,4 +1,4 @@
-"""From masks and ground truth to scores."""
+"""Scores masks against ground truth."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ def evaluate(
     classes: Sequence[str] | None = None,
     workers: int = 1,
 ) -> Evaluation:
-    """Score masks, made by any tool, against ground truth.
+    """Score masks of any tool against ground truth.
 
     Args:
         masks: Folder with a mask file for every image of the split, or (H, W) arrays of class numbers by image name.
-        data: Data-set folder, whose annotated areas are the truth where it has no masks; or (H, W) arrays of class
-            numbers by image name, 255 for void, with ``masks`` as arrays too.
-        split: Name of the split; of arrays alone it plays no part.
-        rest: Class of what no annotation covers, where areas are the truth.
-        classes: Names of the classes in the order of their numbers, where ``data`` are arrays.
-        workers: Threads that read and count.
+        data: Data-set folder. If it has no masks, its annotated areas are the ground truth. Or, if ``masks`` are
+            arrays, (H, W) arrays of class numbers by image name, with 255 for void.
+        split: Name of the split; it is not used if ``data`` are arrays.
+        rest: Class of all pixels without an annotation, if annotated areas are the ground truth.
+        classes: Names of the classes in the order of their numbers, if ``data`` are arrays.
+        workers: Number of threads.
 
     Returns:
         Pooled scores: ``.scores.miou`` and others from 0 to 100, ``.boundary``, ``.matrix``, ``.images``.
 
     Raises:
-        DataError: a mask is missing, of another size or type, or holds a class outside the table.
-        ConfigError: arguments that do not go together.
+        DataError: A mask is missing, has another size or type, or contains an unknown class.
+        ConfigError: Arguments cannot be combined.
 
     Example:
         >>> import numpy, underpaint
@@ -51,7 +51,9 @@ def evaluate(
     if isinstance(data, Mapping):
         if not isinstance(masks, Mapping) or classes is None or rest is not None:
             accepted = "masks={name: array}, data={name: array}, classes=[...], without rest"
-            raise ConfigError("arrays of ground truth without all that belongs to them", accepted=accepted)
+            raise ConfigError(
+                "with arrays as ground truth, some arguments are missing or not allowed", accepted=accepted
+            )
         table = ClassTable.of(tuple(classes))
         return evaluate_arrays(masks, tuple(data), lambda name: as_mask(data[name], f"truth {name}"), table, "arrays")
     if classes is not None:

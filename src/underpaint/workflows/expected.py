@@ -20,7 +20,7 @@ SIZES = 64
 
 
 def some_sizes(data: DataFolder, hints: Mapping[str, Hints]) -> list[tuple[int, int]]:
-    """(H, W) of some of the photographs; an unreadable one is left out of the training, with a note."""
+    """(H, W) of some of the images. Unreadable images are not counted; the training reports them."""
     some = [data.images[name] for name in sorted(hints) if name in data.images][:: -(-len(hints) // SIZES) or 1]
     sizes = []
     for path in some:
@@ -30,12 +30,12 @@ def some_sizes(data: DataFolder, hints: Mapping[str, Hints]) -> list[tuple[int, 
 
 
 def median_side(sizes: Sequence[tuple[int, int]]) -> float:
-    """Median longest side; 1 where no photograph can be read, which the training says itself."""
+    """Median longest side, or 1 if no image can be read, which the training reports."""
     return statistics.median(max(size) for size in sizes) if sizes else 1.0
 
 
 def all_steps(stages: Sequence[Stage], train: TrainConfig, images: int) -> int:
-    """Optimiser steps of all stages; those that are fitted take none."""
+    """Number of optimiser steps of all stages. Fitted stages have none."""
     return sum(train.steps(images, stage.schedule.epochs) for stage in stages if not stage.network.fitted)
 
 
@@ -47,7 +47,7 @@ def expected_of(
     *,
     step_seconds: float | None = None,
 ) -> Estimate:
-    """Minutes and memory, from the sizes of some of the photographs, and from the time of a step if it was measured."""
+    """Minutes and memory, from the sizes of some of the images and, if it was measured, from the time of a step."""
     pixels = [math.prod(size) for size in sizes]
     return estimate(
         images,

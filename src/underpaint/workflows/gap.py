@@ -1,4 +1,4 @@
-"""How far hints get: floor, ceiling and methods on one network and schedule, and what the next hour buys."""
+"""Compares hints with full masks: floor, ceiling and methods with the same network and schedule, and a report."""
 
 from __future__ import annotations
 
@@ -46,17 +46,17 @@ from underpaint.workflows.training_data import read_settings
 FLOOR, CEILING = "partial", "supervised"
 
 QUICK = "quick"
-"""A method that is a row of every report if it accepts the hints: it compares training with a fit of seconds."""
+"""This method is a row of every report if it accepts the hints, to compare training with a fit of a few seconds."""
 
 TAGS_FLOOR = "cam"
 """The floor if the hints are only tags, which label no pixel that `partial` could learn from."""
 
 PICTURES = 6
-"""Number of test images in the report; they are those on which the methods differ most."""
+"""Number of test images in the report. They are the images on which the methods differ most."""
 
 Results = dict[Row, dict[int, Scored]]
 Efforts = Mapping[tuple[Path, ...], float | None]
-"""Minutes of a person's time by files of hints; no files are the masks."""
+"""Annotation time in minutes by files of hints. The empty tuple stands for the masks."""
 
 
 log = logging.getLogger(__name__)
@@ -66,8 +66,8 @@ log = logging.getLogger(__name__)
 class Variant:
     """A method with its own name and settings: ``NAME=METHOD:setting=value,group.setting=value``.
 
-    A setting without a dot is the method's own. With ``asked`` false, the user did not name the variant, and it is left
-    out if it cannot be trained.
+    A setting without a dot belongs to the method. If ``asked`` is False, the user did not name the variant; it is then
+    left out if it cannot be trained.
     """
 
     label: str
@@ -77,12 +77,12 @@ class Variant:
 
     @classmethod
     def of(cls, method: str | type[Method[Config]]) -> Variant:
-        """A method's class under the method's name, or a text as `parse` reads it. Raises `ConfigError`."""
+        """Make a variant from the class of a method, or from a text with `parse`. Raises `ConfigError`."""
         return cls.parse(method) if isinstance(method, str) else cls(checked_class(method).name, method)
 
     @classmethod
     def parse(cls, text: str) -> Variant:
-        """Read the form above; a bare method name stands for itself. Raises `ConfigError`."""
+        """Read the form above, or only the name of a method. Raises `ConfigError`."""
         label, _, rest = text.partition("=") if re.match(r"^[A-Za-z0-9.-]+=", text) else ("", "", text)
         method, _, settings = rest.partition(":")
         require_known(method)
@@ -128,37 +128,38 @@ def gap(
     that cannot be trained is left out with its reason.
 
     Args:
-        data: Data-set folder with masks for both splits (the ceiling learns from those of ``split``).
-        out: Folder to make; one that holds anything but what earlier calls made is refused.
+        data: Data-set folder with masks for both splits. The ceiling learns from the masks of ``split``.
+        out: New folder, or the folder of an earlier call. A folder with other files is refused.
         hints: A kind to simulate (scribbles, clicks, boxes, tags, mixture), or files of hints.
-        methods: Registry names, variants as `Variant` reads them, or classes of methods. None for the method that
-            ``auto`` takes, beside gated-crf where hints are strokes and clicks. One named like the floor (``partial``,
-            or ``cam`` for tags alone) gives the floor its settings.
-        seeds: Of the trainings; simulated hints are the same for all.
-        split: Split to learn from; several are joined with '+'. None for ``train``.
-        test: Split to score on.
-        config: YAML files of settings that all rows share.
-        settings: Settings that all rows share, as `underpaint.train` takes them.
+        methods: Names of methods, variants in the form of `Variant`, or classes of methods. None means the method that
+            ``auto`` chooses and, for strokes and clicks, gated-crf. A variant with the name of the floor (``partial``,
+            or ``cam`` if there are only tags) gives the settings of the floor.
+        seeds: Seeds of the trainings. The simulated hints are the same for all seeds.
+        split: Split for training; join several with '+'. None means ``train``.
+        test: Split for scoring.
+        config: YAML files with settings for all rows.
+        settings: Settings for all rows, as in `underpaint.train`.
         lenient: As in `underpaint.train`.
-        rest: Class of what no annotation covers, as in `underpaint.train`; where the data set has annotated areas and
-            no masks, the ceiling learns from these and the scores rest on them.
-        budgets: Multiples of the simulated hints, 1 is there already: each adds the floor and the methods, with the
-            first seed, as a point of quality against effort.
-        store: Folder of artifacts to share with other comparisons; within ``out`` if left out.
-        four: Whether the first seed is scored under all four ways of inference; about ten times the work of one.
-        quick: Whether the quick model is a row as well, where it accepts the hints.
-        jobs: Trainings at a time.
-        effort: Seconds of a person's time for each kind of hint, where the hints do not say.
-        tuning: Which settings were chosen on which masks; stands in the report.
-        command: What made the report; stands in it.
-        reporter: Watches; None for nobody.
+        rest: Class of all pixels without an annotation, as in `underpaint.train`. If the data set has annotated areas
+            instead of masks, these are used for the ceiling and for the scores.
+        budgets: Multiples of the simulated hints, apart from 1. For each, the floor and the methods are trained with
+            the first seed, to show the score against the annotation time.
+        store: Folder for artifacts that several comparisons share; by default it is inside ``out``.
+        four: Whether the first seed is scored under all four ways of inference, which takes about ten times as long.
+        quick: Whether the quick model is added as a row if it accepts the hints.
+        jobs: Number of trainings at a time.
+        effort: Annotation time in seconds for each kind of hint, used if the hints have no times.
+        tuning: A sentence for the report: which settings were chosen on which masks.
+        command: The command line, for the report.
+        reporter: Is told about progress.
 
     Returns:
-        What the report shows: ``.rows`` with the scores of every seed, ``.gap(row)`` with the share of the gap closed.
+        The content of the report: ``.rows`` has the scores of every seed, ``.gap(row)`` the share of the gap that is
+        closed.
 
     Raises:
-        UnderpaintError: as `underpaint.train` and `underpaint.evaluate`; what is done is kept. Also where another
-            command is using ``out``, or a process of a training was killed.
+        UnderpaintError: The same as in `underpaint.train` and `underpaint.evaluate`; or another command uses ``out``,
+            or the process of a training was killed. Finished results are kept.
 
     Example:
         >>> report = underpaint.gap("photographs", "gap", methods=["gated-crf"], seeds=[0, 1, 2])  # doctest: +SKIP
@@ -210,10 +211,10 @@ def gap(
 
 
 def open_comparison(out: Path) -> Output:
-    """The folder of a comparison: a new or empty one, or that of an earlier call.
+    """Open the folder of a comparison: a new or empty one, or that of an earlier call.
 
     Raises:
-        DataError: it holds anything else.
+        DataError: The folder contains other files.
     """
     parts = ("runs", "artifacts", "hints", "masks", "scores", "scenes")
     return Output.open(out, holds="a comparison", by="underpaint gap", apart=parts)
@@ -222,12 +223,12 @@ def open_comparison(out: Path) -> Output:
 def _hint_files(
     data: DataFolder, out: Path, hints: Sequence[str], split: str, *, budget: float = 1, rest: str | None
 ) -> tuple[Path, ...]:
-    """The files of hints as given, or the one of simulated hints, whose name holds the digest of what they rest on."""
+    """The given files of hints, or the file of simulated hints, whose name contains a digest of its inputs."""
     kinds = {kind.value for kind in Kind} - {Kind.MASK.value} | {"mixture"}
     simulated = [text for text in hints if text in kinds]
     if not simulated:
         if budget != 1:
-            raise ConfigError("a budget of hints that were not simulated", accepted="--hints scribbles or clicks")
+            raise ConfigError("a budget needs simulated hints", accepted="--hints scribbles or clicks")
         return tuple(_hint_file(text, kinds) for text in hints)
     if len(hints) > 1:
         raise ConfigError(f"hints are {', '.join(hints)}", accepted="one kind to simulate, or files")
@@ -238,7 +239,7 @@ def _hint_files(
 
 
 def _hint_file(text: str, kinds: Iterable[str]) -> Path:
-    """A file or folder of hints; where there is none of this name, a kind may have been meant."""
+    """A file or folder of hints. If it does not exist, the error suggests the nearest kind of hint."""
     if not Path(text).exists() and (meant := nearest(text, kinds)):
         raise ConfigError(f"neither a kind of hint nor a file: {text}", accepted=", ".join(sorted(kinds)), fix=meant)
     return existing(Path(text), "the hints")
@@ -254,7 +255,7 @@ def _simulated_from(data: DataFolder, split: str) -> str:
 def _kinds(
     data: DataFolder, names: Sequence[str], files: tuple[Path, ...], *, lenient: bool, rest: str | None
 ) -> dict[Kind, int]:
-    """Kinds of the hints; says what makes a training on them useless, for all rows together."""
+    """Kinds of the hints. A warning about useless hints is shown once for all rows."""
     read = read_any_hints(list(files), data, ignore_unknown=lenient, ignore_outside=lenient)[0]
     found = {name: read[name] for name in names if name in read}
     if rest is not None:
@@ -265,7 +266,7 @@ def _kinds(
 
 
 def usual_variants(kinds: Mapping[Kind, int], *, background: bool) -> list[Variant]:
-    """What is measured where nobody asked for anything: what ``auto`` takes, and beside it a cheaper or another way."""
+    """The methods that are compared by default: the choice of ``auto``, and a second method for some kinds of hints."""
     choice = choose(kinds, background=background)
     if choice.method == CEILING:
         return []
@@ -276,7 +277,7 @@ def usual_variants(kinds: Mapping[Kind, int], *, background: bool) -> list[Varia
 
 
 def with_quick(variants: Sequence[Variant], kinds: Mapping[Kind, int]) -> list[Variant]:
-    """The variants, the quick model before them, where it accepts the hints and none has its name."""
+    """The variants, with the quick model before them if it accepts the hints and no variant has its name."""
     accepted = about_method(QUICK).accepts
     fits = set(kinds) <= accepted | {Kind.TAG} and accepted & set(kinds)
     named = any(variant.label == QUICK for variant in variants)
@@ -284,7 +285,7 @@ def with_quick(variants: Sequence[Variant], kinds: Mapping[Kind, int]) -> list[V
 
 
 def _floor(variants: Sequence[Variant], method: str) -> tuple[Variant, list[Variant]]:
-    """The floor, with its settings where the caller gives some under its own name, and the other variants."""
+    """The floor, with the settings of a variant that has its name, and the other variants."""
     given = [variant for variant in variants if variant.label == variant.method == method]
     return (given or [Variant(method, method)])[0], [variant for variant in variants if variant not in given[:1]]
 
@@ -292,7 +293,9 @@ def _floor(variants: Sequence[Variant], method: str) -> tuple[Variant, list[Vari
 def _rows(floor: Variant, variants: Sequence[Variant], hints: tuple[Path, ...]) -> list[Row]:
     labels = [floor.label, CEILING, *(variant.label for variant in variants)]
     if len(set(labels)) < len(labels):
-        raise ConfigError(f"the rows are {', '.join(labels)}", accepted="each name once; floor and ceiling are there")
+        raise ConfigError(
+            f"the rows are {', '.join(labels)}", accepted="each name once; floor and ceiling are always added"
+        )
     lowest = Row(floor.label, floor.method, Role.FLOOR, hints, floor.overrides)
     ceiling = Row(CEILING, CEILING, Role.CEILING, ())
     return [lowest, ceiling, *_method_rows(variants, hints)]
@@ -341,22 +344,22 @@ def _report(
         budget=tuple(_budget(results, efforts)),
         left_out=dict(left_out),
         facts={
-            "learned from": f"{protocol.split}, {RunFolder(protocol.run(first, seeds[0])).about['images']} images",
+            "trained on": f"{protocol.split}, {RunFolder(protocol.run(first, seeds[0])).about['images']} images",
             "schedule": _schedule(config.train),
             "views": f"crops of {config.views.crop[0]} x {config.views.crop[1]}, scales {config.views.scales}",
             "arithmetic": config.train.precision,
-            "seconds of annotation": effort.words(),
+            "annotation time": effort.words(),
         },
     )
 
 
 def _schedule(train: TrainConfig) -> str:
     least = f" but at least {train.least_steps} steps" if train.least_steps else ""
-    return f"{train.epochs:g} passes a stage{least}, batch {train.batch}, rate {train.lr:g}"
+    return f"{train.epochs:g} passes per stage{least}, batch size {train.batch}, learning rate {train.lr:g}"
 
 
 def _inference(runs: Mapping[int, Scored]) -> dict[str, float]:
-    """The first seed's figures under every way of inference; nothing where only one was asked for."""
+    """The mIoU of the first seed under every way of inference; empty if only one was requested."""
     scored = runs[min(runs)]
     return {SINGLE: scored.evaluation.scores.miou, **scored.others} if scored.others else {}
 
@@ -364,7 +367,7 @@ def _inference(runs: Mapping[int, Scored]) -> dict[str, float]:
 def _minutes(
     data: DataFolder, names: Sequence[str], files: tuple[Path, ...], effort: Effort, *, budget: float, lenient: bool
 ) -> float | None:
-    """Minutes of a person's time for hints from files, or for the masks of the images; None where it is not known."""
+    """Annotation time in minutes of the hints in files, or of the masks of the images; None if it is unknown."""
     if not files:
         return sum(_mask_seconds(data, name, effort) for name in names) / 60
     found: Mapping[str, Hints] = read_any_hints(list(files), data, ignore_unknown=lenient, ignore_outside=lenient)[0]
@@ -374,7 +377,7 @@ def _minutes(
 
 
 def _seconds(hints: Hints, data: DataFolder, effort: Effort, budget: float) -> float | None:
-    """As timed, where a person was; simulated times are the default effort's, and hold for that alone."""
+    """The measured time, if the hints have one. Simulated times are only used with the default effort."""
     if hints.seconds is not None and (effort == USUAL or not hints.source.startswith("simulated")):
         return hints.seconds
     return effort.of(hints, data.classes, budget=budget)
@@ -387,7 +390,7 @@ def _mask_seconds(data: DataFolder, name: str, effort: Effort) -> float:
 
 
 def _budget(results: Results, efforts: Efforts) -> list[BudgetPoint]:
-    """The floor and the methods at every budget, with the first seed; empty where only one budget was measured."""
+    """The floor and the methods at every budget, with the first seed; empty if there is only one budget."""
     if all(row.budget == 1 for row in results):
         return []
     points = []
@@ -401,7 +404,7 @@ def _budget(results: Results, efforts: Efforts) -> list[BudgetPoint]:
 
 
 def _pictures(protocol: Protocol, data: DataFolder, results: Results) -> list[PictureRow]:
-    """The test photographs on which the rows' first seeds differ most, with the masks of all."""
+    """The test images on which the rows differ most (with the first seed), with the masks of all rows."""
     scores = np.array([[image.miou or 0.0 for image in runs[min(runs)].evaluation.images] for runs in results.values()])
     names = data.split(protocol.test)
     widest = np.argsort(scores.min(axis=0) - scores.max(axis=0), kind="stable")[:PICTURES]

@@ -1,4 +1,4 @@
-"""Hints of the images to be predicted: reads and checks them, and makes bounds for the masks from them."""
+"""Hints on the images to be predicted: reads and checks them, and makes bounds for the masks from them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from underpaint.predict.bounds import Bound, reordered
 from underpaint.predict.folder import find_photographs
 
 Known = SomePaths | Mapping[str, Hints]
-"""Files or folders of hints in any known format, or hints by the photographs' names."""
+"""Files or folders of hints in any known format, or hints by image name."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class KnownPhotographs:
         else:
             given = as_paths(hints, "hints")
             found, report = read_any_hints(given, data, ignore_unknown=lenient, ignore_outside=lenient)
-        known = cls(data, {name: one for name, one in found.items() if one.states_anything()}, numbers, ())
+        known = cls(data, {name: hint for name, hint in found.items() if hint.states_anything()}, numbers, ())
         return replace(known, notes=(*report.notes(), *report.losses(), *known._checked()))
 
     def bound(self, name: str, size: tuple[int, int]) -> Bound | None:
@@ -76,7 +76,7 @@ class KnownPhotographs:
             return None
         if size[0] * size[1] > MAX_PIXELS:
             raise DataError(
-                f"hints bound no masks of images of {size[1]} x {size[0]} pixels",
+                f"hints cannot be used for images of {size[1]} x {size[0]} pixels",
                 where=self.data.images[name],
                 accepted=f"at most {MAX_PIXELS:,} pixels",
                 fix="predict it without --hints",
@@ -96,10 +96,10 @@ class KnownPhotographs:
             rules = bool((~found.candidates.sets[np.unique(found.candidates.index)]).any())
             bounded += rules
             idle += [] if rules else [name]
-        said = [f"hints bound the masks of {bounded} of {len(self.data.images)} photographs"]
+        said = [f"hints restrict the masks of {bounded} of {len(self.data.images)} images"]
         if idle:
             said.append(
-                f"the hints of {len(idle)} photographs rule out no class: {listing(idle)}; tags rule out classes only "
+                f"the hints of {len(idle)} images exclude no class: {listing(idle)}; tags exclude classes only "
                 "if they state which classes are absent, as a table with a column of 1 and 0 for each class does"
             )
         return said
@@ -114,8 +114,8 @@ def bound_of(hints: object, classes: ClassTable, size: tuple[int, int]) -> Bound
         size: (H, W) of the image.
 
     Raises:
-        HintError: This is no `Hints`, names a label file (which cannot be found without a folder), or is wrong as in
-            `KnownPhotographs.read`.
+        HintError: ``hints`` is not a `Hints`, contains a label file (which cannot be found without a folder), or is
+            wrong as in `KnownPhotographs.read`.
         DataError: The hints were made for another size.
     """
     if not isinstance(hints, Hints):
@@ -123,9 +123,9 @@ def bound_of(hints: object, classes: ClassTable, size: tuple[int, int]) -> Bound
     where = f"hints of image {hints.image!r}"
     if hints.mask is not None:
         raise HintError(
-            "the hints name a label file, and the image is an array",
+            "the hints contain a label file, but the image is an array",
             where=where,
-            fix="give the image's path, or the labels as a Bitmap or Polygon",
+            fix="give the path of the image, or the labels as a Bitmap or Polygon",
         )
     check_hints(hints, classes, where)
     return Bound(known_pixels(hints, classes, size, None))

@@ -1,4 +1,4 @@
-"""The list of methods, of this package and of others."""
+"""The list of the methods of this package and of other packages."""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ from underpaint.methods.registry import about_methods
 
 
 def list_methods(*, on_problem: Callable[[str], None] | None = None) -> tuple[About, ...]:
-    """All methods that can be trained: those of this package, and those that installed packages register.
+    """List all methods that can be trained: those of this package and those that other packages register.
 
     Args:
-        on_problem: Called with a message for each registered method that cannot be used, as when its package does not
-            import or its name is taken.
+        on_problem: Called with a message for each registered method that cannot be used, for example because its
+            package cannot be imported or because its name is already used.
 
     Returns:
-        Name, summary, accepted kinds of hints and paper of each.
+        The name, summary, accepted kinds of hints and paper of each method.
 
     Example:
-        >>> [card.name for card in underpaint.list_methods()][:2]  # doctest: +SKIP
-        ['supervised', 'partial']
+        >>> [about.name for about in underpaint.list_methods()][:2]  # doctest: +SKIP ['supervised', 'partial']
     """
-    cards, problems = about_methods()
+    abouts, problems = about_methods()
     for problem in problems:
         if on_problem is not None:
             on_problem(problem)
-    return cards
+    return abouts

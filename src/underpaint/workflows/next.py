@@ -48,7 +48,7 @@ class Place:
         radius: Radius of the ring around the place in pixels.
         uncertainty: Smoothed entropy there, in bits; 0 without a model.
         guess: The most probable class; None without a model.
-        other: The second most probable class; None without one.
+        other: The second most probable class; None if there is none.
         random: Whether the place was drawn at random.
     """
 
@@ -118,7 +118,7 @@ def next_hints(
         reporter: Is told about progress.
 
     Returns:
-        The places, each with its photograph, its position in pixels and a question, and notes.
+        The places, each with its image, its position in pixels and a question, and notes.
 
     Raises:
         ConfigError: The count is below 1.
@@ -138,7 +138,7 @@ def next_hints(
     learnt = read_training_data(path, hints=hints, lenient=lenient, rest=rest, split=split)
     drawn = {name for hint in learnt.hints.values() for name in hint.drawn()}
     if len(drawn) < 2 and not any(hint.mask for hint in learnt.hints.values()):
-        said = f"the hints show one class alone ({', '.join(drawn)})" if drawn else "no pixel is marked yet"
+        said = f"the hints show only one class ({', '.join(drawn)})" if drawn else "no pixel is marked yet"
         return _without_model(opened, names, count, seed, said)
     return _by_entropy(
         learnt, read_settings(as_paths(config, "config"), settings), names, count, seed, reporter or Silent()
@@ -146,7 +146,7 @@ def next_hints(
 
 
 def _without_model(data: DataFolder, names: Sequence[str], count: int, seed: int, why: str) -> NextHints:
-    """Places drawn at random in photographs drawn at random."""
+    """Random places in random images."""
     rng = generator(seed, "next", "without a model")
     places, unreadable = [], []
     for number in rng.permutation(len(names)):
@@ -160,7 +160,7 @@ def _without_model(data: DataFolder, names: Sequence[str], count: int, seed: int
         places.append(place_of(name, Spot(float(x), float(y), 0.0), size, data, drawn=True))
         if len(places) == count:
             break
-    said = f"{why}, so that no place can be preferred: the places are drawn at random"
+    said = f"{why}, so there is no model yet and the places are drawn at random"
     return NextHints(tuple(places), (said, *_limits(len(places), count, unreadable)), data.images)
 
 
@@ -168,7 +168,7 @@ def _by_entropy(
     learnt: TrainingData, settings: Settings, names: Sequence[str], count: int, seed: int, reporter: Reporter
 ) -> NextHints:
     model = fit_quick(learnt, settings, reporter)
-    data, key = learnt.data, str(model.plan.source["content"])  # with other hints other places are drawn
+    data, key = learnt.data, str(model.plan.source["content"])  # other hints give other random places
     best: list[Place] = []
     drawn: dict[str, Place] = {}
     unreadable: list[str] = []
@@ -206,10 +206,10 @@ def choose_places(best: Sequence[Place], drawn: Sequence[Place], count: int) -> 
 def _uncertainties(
     model: QuickModel, names: Sequence[str], unreadable: list[str]
 ) -> Iterator[tuple[str, tuple[int, int], Uncertainty]]:
-    """Name, own size and map of entropy of every image that can be read; the others are added to ``unreadable``."""
+    """Name, original size and entropy map of every image that can be read; others are added to ``unreadable``."""
     data, config, masks = model.plan.data, model.plan.config.data, model.masks()
     rule = model.plan.config.images.rule
-    under_way: deque[tuple[str, npt.NDArray[np.uint8]]] = deque()
+    pending: deque[tuple[str, npt.NDArray[np.uint8]]] = deque()
 
     def small() -> Iterator[npt.NDArray[np.uint8]]:
         for name in names:
@@ -218,13 +218,13 @@ def _uncertainties(
             except DataError:
                 unreadable.append(name)
                 continue
-            under_way.append((name, rgb))
+            pending.append((name, rgb))
             yield at_working_size(rgb, config.working)
 
     known = frozenset(model.images.names)
-    with closing(model.bank.stream(small())) as every:
-        for features in every:
-            name, rgb = under_way.popleft()
+    with closing(model.bank.stream(small())) as stream:
+        for features in stream:
+            name, rgb = pending.popleft()
             image = model.images.training_image(name, rgb) if name in known else None
             yield name, (rgb.shape[0], rgb.shape[1]), uncertainty_of(model, masks, name, rgb, features, image)
 
@@ -237,14 +237,14 @@ def uncertainty_of(
     features: ImageFeatures,
     image: TrainingImage | None,
 ) -> Uncertainty:
-    """Where the quick model is uncertain in an image, away from marks and ignored areas.
+    """The uncertainty of the quick model in an image; it is 0 near marks and in ignored areas.
 
     Args:
         model: The model.
-        masks: What it predicts with (`QuickModel.masks`).
-        name: Of the image.
-        rgb: (H, W, 3) of its own size.
-        features: Of the image at the working size.
+        masks: Makes its predictions (`QuickModel.masks`).
+        name: Name of the image.
+        rgb: (H, W, 3) image at its original size.
+        features: Features of the image at the working size.
         image: The image with its hints; None for an image without hints.
     """
     seen = at_working_size(rgb, model.plan.config.data.working).shape
@@ -260,7 +260,7 @@ def uncertainty_of(
 def _with_ignored(
     hints: Hints | None, marked: npt.NDArray[np.bool_] | None, size: tuple[int, int], seen: tuple[int, int]
 ) -> npt.NDArray[np.bool_] | None:
-    """``marked`` and the ignored areas, at the size ``seen``: a person has said that nothing there can be named."""
+    """``marked`` together with the ignored areas at the size ``seen``, because no class can be named there."""
     if hints is None or not hints.ignored():
         return marked
     found = np.zeros(seen, bool) if marked is None else marked.copy()
@@ -276,7 +276,7 @@ def _asked_classes(allowed: npt.NDArray[np.bool_], learned: npt.NDArray[np.bool_
 
 
 def place_of(name: str, spot: Spot, size: tuple[int, int], data: DataFolder, *, drawn: bool) -> Place:
-    """A spot of a photograph of the size (height, width) as a place in its pixels."""
+    """Convert a spot of an image of size (height, width) to a place in pixels."""
     guess, other = (None if index is None else data.classes.names[index] for index in (spot.guess, spot.other))
     x, y = (min(share * side, side - 0.5) for share, side in ((spot.x, size[1]), (spot.y, size[0])))
     return Place(name, round(x, 1), round(y, 1), round(max(size) * SPREAD, 1), spot.uncertainty, guess, other, drawn)
@@ -285,6 +285,6 @@ def place_of(name: str, spot: Spot, size: tuple[int, int], data: DataFolder, *, 
 def _limits(found: int, count: int, unreadable: Sequence[str]) -> Iterator[str]:
     """Remarks on why the list is shorter than requested."""
     if unreadable:
-        yield f"{len(unreadable)} photograph(s) cannot be read and are left out: {listing(unreadable)}"
+        yield f"{len(unreadable)} image(s) cannot be read and are left out: {listing(unreadable)}"
     if found < count:
-        yield f"{count} places were asked for and {found} found: at most one in each photograph, none near marks"
+        yield f"only {found} of {count} places were found: there is at most one per image, and none near marks"

@@ -29,7 +29,7 @@ SHOWN = 4
 
 
 def draw_missing(run: Run, data: DataFolder, hints: Mapping[str, Hints]) -> None:
-    """Draw those of the run's `PICTURES` that are missing; they depend only on the training."""
+    """Draw the pictures of the run that are missing. They depend only on the training."""
     if not (run.root / CURVES).is_file():
         draw_curves(run)
     if not (run.root / SAMPLES).is_file():
@@ -58,7 +58,7 @@ def draw_curves(run: RunFolder) -> None:
 
 
 def draw_samples(run: Run, data: DataFolder, hints: Mapping[str, Hints]) -> None:
-    """Write ``samples.png``: a few training images with their hints (left) and the network's masks (right)."""
+    """Write ``samples.png``: a few training images with their hints (left) and with predicted masks (right)."""
     predictor = Predictor(run.network(), PredictConfig())
     rows = []
     for image in islice(_samples(run, data, hints), SHOWN):
@@ -68,14 +68,14 @@ def draw_samples(run: Run, data: DataFolder, hints: Mapping[str, Hints]) -> None
         ]
         rows.append(_fit(np.concatenate(pair, axis=1)))
     if not rows:
-        raise DataError("none of the training photographs can be read", where=data.root)
+        raise DataError("none of the training images can be read", where=data.root)
     buffer = io.BytesIO()
     Image.fromarray(np.concatenate(rows)).save(buffer, format="png")
     write_atomic(run.root / SAMPLES, buffer.getvalue(), root=run.root)
 
 
 def _samples(run: RunFolder, data: DataFolder, hints: Mapping[str, Hints]) -> Iterator[TrainingImage]:
-    """Training images that can be read: first some at equal distances in the order of names, then the others."""
+    """Training images that can be read: first some at equal distances in the order of their names, then the others."""
     config, names = run.config, sorted(hints)
     some = names[:: max(1, len(names) // SHOWN)][:SHOWN]
     for name in [*some, *(name for name in names if name not in some)]:

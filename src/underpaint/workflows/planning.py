@@ -1,4 +1,4 @@
-"""Plans a training before it starts, and trains exactly according to the plan."""
+"""Plans a training before it starts, and trains according to the plan."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from underpaint.imagefiles.decode import MAX_PIXELS
 from underpaint.imagefiles.masks import labels_digest
 from underpaint.imagefiles.survey import survey
 from underpaint.methods.base import Method
-from underpaint.methods.registry import checked_class, heads_of, learner_of, method_class, takers, with_settings
+from underpaint.methods.registry import checked_class, heads_of, learner_of, method_class, methods_for, with_settings
 from underpaint.models.network import Network
 from underpaint.models.weights import BUNDLED
 from underpaint.predict.large import is_large
@@ -33,32 +33,32 @@ from underpaint.workflows.choice import Choice, choose, counted, main_kinds, sha
 from underpaint.workflows.expected import all_steps, expected_of, median_side, some_sizes
 from underpaint.workflows.pictures import draw_missing
 from underpaint.workflows.preflight import preflight
-from underpaint.workflows.resume import go_on, make_folder
+from underpaint.workflows.resume import check_resume, make_folder
 from underpaint.workflows.run import Run
 from underpaint.workflows.training_data import TrainingData
 
 AnyMethod = str | type[Method[Config]] | Method[Config]
-"""A registry name (or ``auto``), the class of a method, or a method with its settings."""
+"""The name of a method (or ``auto``), the class of a method, or a method with its settings."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a training will do.
+    """The plan of a training.
 
     Args:
         data: The data set.
         hints: Hints by image name.
         config: All settings.
-        method: The method, with its settings.
-        kinds: Images with each kind of hint.
-        steps: Optimiser steps of all stages.
+        method: The method with its settings.
+        kinds: Number of images with each kind of hint.
+        steps: Number of optimiser steps of all stages.
         stages: Names of the stages, with the methods that train them.
-        choice: The method, and why it was taken.
-        expected: Minutes and memory.
-        timed: How the number of passes follows from the minutes that a person allows; empty without such a limit.
-        warning: What makes the result useless if nothing is done, with the ways on; empty where nothing does.
-        notes: What a person should know before it starts.
-        source: Where the hints came from, for the run folder.
+        choice: The name of the method and the reason for the choice.
+        expected: Expected minutes and memory.
+        timed: Explains how the number of passes follows from the given minutes; empty if no minutes are given.
+        warning: A problem that makes the result useless, with possible fixes; empty if there is none.
+        notes: Remarks for the user before the training starts.
+        source: Record of data and hints for the run folder.
     """
 
     data: DataFolder
@@ -76,13 +76,13 @@ class Plan:
     timed: str = ""
 
     def words(self) -> list[str]:
-        """Lines of text for the user: what will be done, why, and how much time and memory it needs."""
+        """Lines of text for the user: the plan, the reasons, and the expected time and memory."""
         expected, choice = self.expected, self.choice
         return [
             f"method {choice.method}: {choice.why}",
             *counted(main_kinds(self.hints.values()), choice),
             f"{len(self.hints)} images, {self.steps} steps in {len(self.stages)} stage(s): {', '.join(self.stages)}",
-            *self._lifted(),
+            *self._small_set(),
             *([self.timed] if self.timed else []),
             f"about {expected.minutes:g} minute(s) on {expected.cores} core(s)"
             + ("" if self.timed else " without a GPU, within a factor of two,")
@@ -95,16 +95,16 @@ class Plan:
         """Train the network according to this plan, and write it into the run folder ``out``.
 
         Args:
-            out: Run folder; new, or with ``resume`` the one of an interrupted run with the same plan. One that was
-                killed before its settings were written begins anew.
-            resume: Go on with an interrupted run; on a CPU the weights are those of an uninterrupted one, bit for bit.
-                Settings on which weights do not depend may differ (`FREE`). Pictures that are missing are drawn.
-            store: Folder of artifacts to share with other runs: a stage that one of them has trained is not trained
-                again. None for one within the run folder.
-            reporter: Watches; None for nobody.
+            out: New run folder or, with ``resume``, the folder of an interrupted run with the same plan. A run that was
+                killed before its settings were written starts again.
+            resume: Continue an interrupted run. On a CPU its weights have the same bits as those of an uninterrupted
+                run. Settings that do not affect the weights may differ (`FREE`). Missing pictures are drawn.
+            store: Folder for artifacts that several runs share: a stage that one run has trained is not trained again.
+                None means a folder inside the run folder.
+            reporter: Is told about progress.
 
         Raises:
-            UnderpaintError: there is nothing to resume, settings differ, another process trains in the folder, or the
+            UnderpaintError: There is nothing to resume, settings differ, another process trains in the folder, or the
                 training fails.
         """
         folder, reporter = as_path(out, "out"), reporter or Silent()
@@ -114,25 +114,25 @@ class Plan:
         with exclusive(folder):
             run = Run(folder)
             if resume and not run.unbegun:
-                go_on(run, self.config, self.method, self.source)
+                check_resume(run, self.config, self.method, self.source)
             else:
                 RunFolder.create(folder, self.config, self.data.classes, self.source)
             if run.complete:
-                reporter.note("the run is complete already")
+                reporter.note("the run is already complete")
             if not run.trained:
                 artifacts = None if store is None else as_path(store, "store")
                 StagedRun(run, self.config, self.method, self.data, self.hints, reporter, artifacts).train()
             draw_missing(run, self.data, self.hints)
         return run
 
-    def _lifted(self) -> list[str]:
-        """A remark if the set is so small that ``train.least_steps`` decides the number of steps."""
+    def _small_set(self) -> list[str]:
+        """A remark if the data set is so small that ``train.least_steps`` decides the number of steps."""
         train, images = self.config.train, len(self.hints)
         passes = train.model_copy(update={"least_steps": 0}).steps(images, 1)
         if passes >= train.least_steps:
             return []
         return [
-            f"a small set: {train.epochs:g} passes would be {passes} steps a stage, {train.least_steps} are taken "
+            f"small data set: {train.epochs:g} passes are only {passes} steps per stage; {train.least_steps} are used "
             "(train.least_steps)"
         ]
 
@@ -145,17 +145,17 @@ def plan_training(
     where: object = "settings",
     recorded: bool = True,
 ) -> Plan:
-    """Choose the method, resolve and check all settings, without training.
+    """Choose the method, and resolve and check all settings, without training.
 
     Args:
         learnt: Data set and hints.
-        settings: Of the recipes and of the call.
-        method: As `underpaint.plan` takes it.
-        where: Where the settings come from, for messages.
-        recorded: Whether `Plan.source` is filled, for which all photographs are read.
+        settings: Settings of the YAML files and of the call.
+        method: As in `underpaint.plan`.
+        where: Origin of the settings, for messages.
+        recorded: Whether `Plan.source` is filled; this reads all image files.
 
     Raises:
-        UnderpaintError: as `underpaint.plan`.
+        UnderpaintError: The same as in `underpaint.plan`.
     """
     data, hints, classes = learnt.data, learnt.hints, learnt.data.classes
     checked = preflight(hints, classes)
@@ -191,20 +191,20 @@ def plan_training(
             *seen,
             *_left_out(len(hints), len(data.split(learnt.split))),
             *checked.notes,
-            *_crowded(config.train.workers, usable_cores()),
+            *_many_workers(config.train.workers, usable_cores()),
         ),
         source=_source(learnt, kinds, trained) if recorded else {},
     )
 
 
 def check_network(planned: Plan) -> None:
-    """Build the network of the first stage, so that a wrong encoder or weights end the call before a folder is made.
+    """Build the network of the first stage, so that errors are reported before a folder is made.
 
-    That of a later stage with another decoder is built as well, without weights. Weights of timm's hub are left to the
-    training, which fetches them.
+    The networks of later stages with another decoder are built too, without weights. Weights from timm's hub are only
+    downloaded by the training.
 
     Raises:
-        ConfigError: as `Network`.
+        ConfigError: The same as in `Network`.
     """
     model, classes = planned.config.model, len(planned.data.classes)
     first, *others = planned.method.stages()
@@ -235,9 +235,9 @@ def _source(learnt: TrainingData, kinds: Mapping[Kind, int], method: Method[Conf
 
 
 def _digests(data: DataFolder, hints: Mapping[str, Hints], method: Method[Config]) -> Settings:
-    """Of what the network will learn from: what the hints say, their label pictures by content, the photographs, code.
+    """Digests of the inputs of the training: hints, content of label images, image files, classes and code.
 
-    The code is for comparisons, which want one for all their runs; a run may be resumed under a newer one.
+    Comparisons require the same code for all their runs. A single run may be resumed with newer code.
     """
     said = [hints[name] for name in sorted(hints)]
     pictures = [label for hint in said if (label := data.labels(hint)) is not None]
@@ -257,19 +257,23 @@ def _count(hints: Mapping[str, Hints]) -> dict[Kind, int]:
 
 
 def _choice(asked: AnyMethod, settings: Settings, kinds: Mapping[Kind, int], *, background: bool) -> Choice:
-    """The name of the method, and the reason for it."""
-    held = settings.get("method")
-    named = held.get("name") if isinstance(held, dict) else None
+    """The name of the method and the reason for the choice."""
+    stated = settings.get("method")
+    named = stated.get("name") if isinstance(stated, dict) else None
     if asked == "auto":
-        return choose(kinds, background=background) if named is None else Choice(str(named), "the recipe says so")
+        return (
+            choose(kinds, background=background)
+            if named is None
+            else Choice(str(named), "it is stated in the settings")
+        )
     name = asked if isinstance(asked, str) else checked_class(asked if isinstance(asked, type) else type(asked)).name
     if named is not None and named != name:
-        raise ConfigError(f"--method {name}, but the recipe is for {named!r}", fix="leave one of them out")
-    return Choice(name, "it was asked for")
+        raise ConfigError(f"the method is {name}, but the settings state {named!r}", fix="remove one of them")
+    return Choice(name, "it was requested")
 
 
 def _shared(asked: AnyMethod, name: str, kinds: Mapping[Kind, int]) -> Settings:
-    """The settings for mixtures that the method has; none of one that comes with its settings."""
+    """The settings for mixtures that the method has; empty if the method was given with its settings."""
     if isinstance(asked, Method):
         return {}
     known = (method_class(name) if isinstance(asked, str) else checked_class(asked)).Settings.model_fields
@@ -277,13 +281,15 @@ def _shared(asked: AnyMethod, name: str, kinds: Mapping[Kind, int]) -> Settings:
 
 
 def _made(asked: AnyMethod, config: MethodConfig, classes: ClassTable) -> Method[Config]:
-    """The method, made once for the whole training."""
+    """Make the method, once for the whole training."""
     if not isinstance(asked, Method):
         kind = method_class(config.name) if isinstance(asked, str) else asked
         return with_settings(kind, config.settings, classes)
     if config.settings:
-        fix = "give the settings to the method, or the class of the method in its place"
-        raise ConfigError(f"method.settings beside a method that has its own: {', '.join(config.settings)}", fix=fix)
+        fix = "give the settings to the method object, or give the class of the method instead"
+        raise ConfigError(
+            f"method.settings cannot be combined with a method object: {', '.join(config.settings)}", fix=fix
+        )
     if (asked.classes.names, asked.classes.background) != (classes.names, classes.background):
         raise ConfigError(
             f"the method was made for the classes {', '.join(asked.classes.names)}",
@@ -294,7 +300,7 @@ def _made(asked: AnyMethod, config: MethodConfig, classes: ClassTable) -> Method
 
 
 def _seen(data: DataFolder, hints: Mapping[str, Hints], asked: ImagesConfig) -> tuple[ImagesConfig, list[str]]:
-    """Bands by name and windows in numbers, and what a person should know of them."""
+    """The bands by name, the windows in numbers, and remarks for the user."""
     found = {name: data.images[name] for name in sorted(hints) if name in data.images}
     seen = survey(found, bands=asked.bands, window=asked.window)
     window = asked.window if seen.rule.windows is None else seen.rule.windows
@@ -310,7 +316,7 @@ def _check_kinds(method: Method[Config], kinds: Mapping[Kind, int]) -> None:
         raise ConfigError(
             f"method {method.name!r} does not learn from {', '.join(refused)}",
             accepted=", ".join(sorted(accepted)),
-            fix=f"choose one of: {', '.join(takers(refused))}",
+            fix=f"choose one of: {', '.join(methods_for(refused))}",
         )
     if not accepted & set(kinds):
         needed = " or ".join(sorted(accepted))
@@ -318,22 +324,22 @@ def _check_kinds(method: Method[Config], kinds: Mapping[Kind, int]) -> None:
 
 
 def _check_sizes(method: Method[Config], data: DataFolder, hints: Mapping[str, Hints]) -> None:
-    """Refuse images that are only read by regions, where a stage is fitted on whole images or labels them whole."""
+    """Refuse very large images, which are only read in regions, if a stage needs whole images."""
     if not any(stage.network.fitted or stage.labels is not None for stage in method.stages()):
         return
     large = [name for name in sorted(hints) if name in data.images and is_large(data.images[name])]
     if large:
         raise DataError(
-            f"{len(large)} image(s) have more than {MAX_PIXELS:,} pixels, and {method.name} works on whole images: "
+            f"{len(large)} image(s) have more than {MAX_PIXELS:,} pixels, and {method.name} needs whole images: "
             f"{listing(large)}",
             where=data.root,
-            accepted="methods that learn from crops alone: partial, gated-crf, dense-crf-loss, box-uncertainty",
-            fix="train with one of these (--method gated-crf), or cut the images into tiles",
+            accepted="methods that only need crops: partial, gated-crf, dense-crf-loss, box-uncertainty",
+            fix="choose one of these (--method gated-crf), or cut the images into tiles",
         )
 
 
-def _crowded(workers: int, cores: int) -> list[str]:
-    """A line where there are more loading processes than cores, so that they wait for each other."""
+def _many_workers(workers: int, cores: int) -> list[str]:
+    """A remark if there are more loading processes than cores, because they slow each other down."""
     if workers <= cores:
         return []
     return [f"{workers} loading processes share {cores} core(s), which may be slow: lower train.workers"]

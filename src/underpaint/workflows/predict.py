@@ -1,4 +1,4 @@
-"""Predicts masks, class activation maps or uncertainty maps of images with a run. It imports torch only when called."""
+"""Predicts masks, class activation maps or uncertainty maps of images with a run. Torch is imported only on a call."""
 
 from __future__ import annotations
 
@@ -40,58 +40,58 @@ def predict(
     on_progress: Callable[[int, int], None] | None = None,
     on_rows: Callable[[int, int], None] | None = None,
 ) -> Summary:
-    """Write a mask for every photograph, under its own name and of its own size.
+    """Write a mask for every image, with the same name and size.
 
     Args:
         run: Folder of a finished training.
-        images: A photograph, a folder of them at any depth, or a data set.
-        out: Folder of masks; ``summary.csv`` in it gives the share of every class in every image.
-        scales: Factors on the image's size, from 0.25 to 4; probabilities are averaged over them.
-        flip: Also average with the mirrored image.
+        images: An image, a folder of images at any depth, or a data set.
+        out: Folder for the masks. Its ``summary.csv`` has the share of every class in every image.
+        scales: Factors on the image size, from 0.25 to 4. Probabilities are averaged over them.
+        flip: Also average with the prediction for the mirrored image.
         crf: Sharpen borders with a dense CRF.
-        tile: Longest side in pixels that the network sees at once, from 256, a multiple of 32; larger photographs are
-            cut into tiles that are blended. None for what the network saw in training.
-        engine: What runs the network: ``torch``, ``onnx``, or ``auto`` for the faster one that is installed.
-        probabilities: Also keep class probabilities.
-        hints: What is known of photographs: files or folders in any known format, or `underpaint.Hints` by name. No
-            pixel gets a class that the hints of its photograph rule out there: one that the tags say is absent, in a
-            box another than the box's or the background, on a stroke or in an area any but its own.
+        tile: Longest side in pixels of the network's input: a multiple of 32, at least 256. Larger images are cut into
+            tiles, which are blended. None means the size in training.
+        engine: Library that runs the network: ``torch``, ``onnx``, or ``auto`` for the faster one that is installed.
+        probabilities: Also write class probabilities.
+        hints: Hints on the images: files or folders in any known format, or `underpaint.Hints` by image name. No pixel
+            gets a class that the hints exclude there: a class that the tags say is absent; in a box, any class but that
+            of the box and the background; on a stroke or in an area, any other class.
         lenient: As in `underpaint.train`, for these hints.
-        draw: ``masks``; or instead ``responses``, pictures of the class activation map of every class (scales and flip
-            have an effect), or ``uncertainty``, pictures of the learned label uncertainty.
-        overlay: Also write pictures of the masks over the images, and a contact sheet.
-        measures: Also write ``measures.csv``: pixels, connected regions and areas, in the image's own unit.
-        polygons: Also write the connected regions as polygons: ``geojson`` for each image or one ``gpkg``, in map
-            coordinates where the image has them; or an annotation format such as ``coco``, in pixels.
-        least: Regions of fewer pixels are left out of measures and polygons.
-        fill: Holes of at most so many pixels are filled in polygons.
-        simplify: Pixels by which polygons may differ from the mask.
-        on_progress: Called with (done, total).
-        on_rows: Called with (done, total) rows of tiles of each image that is too large to be read as a whole.
+        draw: ``masks``; or ``responses`` for pictures of the class activation map of every class (they use scales and
+            flip); or ``uncertainty`` for pictures of the learned label uncertainty.
+        overlay: Also write pictures of the masks over the images, and an overview of them.
+        measures: Also write ``measures.csv``: pixels, connected regions and areas in the unit of the image.
+        polygons: Also write the connected regions as polygons: ``geojson`` (one file per image) or ``gpkg`` (one file),
+            in map coordinates if the image has them; or an annotation format such as ``coco``, in pixels.
+        least: Leave regions with fewer pixels out of measures and polygons.
+        fill: In polygons, fill holes up to this number of pixels.
+        simplify: Largest deviation of polygons from the mask, in pixels.
+        on_progress: Called with (done, total) images.
+        on_rows: Called with (done, total) rows of tiles, for each image that is too large to be read as a whole.
 
     Returns:
-        How many files were written, and which photographs were left out, and why.
+        The number of files that were written, and the images that were left out with the reasons.
 
     Raises:
-        RunError: the run is not finished, or its method learned nothing that ``draw`` could show.
-        DataError: no photograph, or the output cannot be written; hints of no photograph here.
-        HintError, FormatError: as `underpaint.train`, for hints; before the first mask is written.
-        ConfigError: a setting out of range, or settings of masks beside pictures.
+        RunError: The run is not finished, or it cannot make what ``draw`` asks for.
+        DataError: There is no image, the output cannot be written, or no hint belongs to these images.
+        HintError, FormatError: The hints are wrong, as in `underpaint.train`. No mask is written then.
+        ConfigError: A setting is out of range, or settings of masks are given for pictures.
 
     Example:
         >>> underpaint.predict("run", "photographs", "masks", flip=True).written  # doctest: +SKIP
         12
     """
     root = existing(as_path(run, "run"), "the run folder")
-    source = existing(as_path(images, "images"), "the photograph, folder or data set to predict")
+    source = existing(as_path(images, "images"), "the image, folder or data set to predict")
     target = as_path(out, "out")
     if draw not in DRAWS:
         raise ConfigError(f"draw is {draw!r}", where="draw", accepted=", ".join(DRAWS))
     if draw != "masks" and (crf or probabilities or hints):
-        raise ConfigError(f"{draw} are drawn without a CRF, hints or probabilities", fix="leave these out")
+        raise ConfigError(f"draw={draw} uses no CRF, hints or probabilities", fix="remove these arguments")
 
     if draw != "masks" and (overlay or measures or polygons):
-        raise ConfigError(f"{draw} are no masks", fix="leave out overlay, measures and polygons")
+        raise ConfigError(f"draw={draw} makes no masks", fix="remove overlay, measures and polygons")
 
     from underpaint.datasets.objects import ObjectRule
     from underpaint.predict import UncertaintyPredictor, Wanted, draw_responses, draw_uncertainty, predict_folder

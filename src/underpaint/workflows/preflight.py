@@ -41,12 +41,12 @@ def preflight(hints: Mapping[str, Hints], classes: ClassTable) -> Preflight:
     for hint in hints.values():
         rest.add(hint)
     warning = printable("\n".join(map(str, rest.findings())), lines=True)
-    if any(hint.mask for hint in hints.values()):  # a label file shows its classes when it is decoded, not here
+    if any(hint.mask for hint in hints.values()):  # the classes of a label file are known only after decoding
         return Preflight(warning, ())
     for hint in hints.values():
         balance.add_hints(hint, None)
     if not balance.images.any():
-        raise DataError("the hints name no class as present: there is nothing to learn", where="hints")
+        raise DataError("the hints state of no class that it is present, so nothing can be learned", where="hints")
     where = any(hint.kinds() - {Kind.TAG} for hint in hints.values())
     findings = balance.findings(where=where, background=rest.shown)
     for finding in findings:

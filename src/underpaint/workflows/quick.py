@@ -1,4 +1,4 @@
-"""Makes masks from hints in one step with the quick model. Wrong calls are reported before torch is imported."""
+"""Makes masks from hints in one step with the quick model. Wrong arguments are reported before torch is imported."""
 
 from __future__ import annotations
 
@@ -27,31 +27,31 @@ def quick(
     crf: bool = True,
     reporter: Reporter | None = None,
 ) -> QuickSummary:
-    """Fit the quick model on hints and write masks of all photographs, the hinted ones first.
+    """Fit the quick model on hints and write masks of all images; hinted images come first.
 
-    ``OUT/NAME.png`` is a palette PNG of the photograph's own size, ``OUT/summary.csv`` the table of shares, as
-    `underpaint.predict` writes them. Masks of hinted photographs stay within what their hints say
-    (`LinearMasks.hinted`); those of the others may show every class that some hint shows. Features are kept, so that
-    the same call goes on where an earlier one was interrupted, and a call with more hints computes no feature twice.
+    ``OUT/NAME.png`` is a palette PNG of the size of the image, and ``OUT/summary.csv`` the table of class shares, as in
+    `underpaint.predict`. Masks of hinted images agree with their hints (`LinearMasks.hinted`). Masks of other images
+    may contain every class of the hints. Features are stored, so that the same call continues after an interruption,
+    and a call with more hints computes no features again.
 
     Args:
         data: Data-set folder.
-        out: The output folder; made where it is missing.
+        out: The output folder; it is made if it does not exist.
         hints: As in `underpaint.train`.
         settings: As in `underpaint.train`.
         config: As in `underpaint.train`.
-        split: As in `underpaint.train`: whose hints are learned from. Masks are made of all photographs.
+        split: Split whose hints are used, as in `underpaint.train`. Masks are made of all images.
         rest: As in `underpaint.train`.
         lenient: As in `underpaint.train`.
-        crf: Whether masks of hinted photographs are sharpened along the edges of the photograph.
-        reporter: Watches the features of the hinted photographs, then the masks.
+        crf: Whether masks of hinted images are sharpened along the edges of the image.
+        reporter: Is told about progress: first the features of the hinted images, then the masks.
 
     Returns:
-        How many masks were written, which photographs were left out and why, and what a person should know.
+        The number of masks, the images that were left out with the reasons, and notes.
 
     Raises:
-        UnderpaintError: as `underpaint.train` and `underpaint.predict`; also where the hints mark no pixel, or pixels
-            of one class alone.
+        UnderpaintError: The same as in `underpaint.train` and `underpaint.predict`; or the hints mark no pixel, or
+            pixels of only one class.
 
     Example:
         >>> underpaint.quick("photographs", "masks", hints="scribbles.jsonl").masks.written  # doctest: +SKIP

@@ -1,4 +1,4 @@
-"""The quick model, fitted on hints, and the masks that it makes of all photographs of a data set."""
+"""The quick model, which is fitted on hints, and its masks of all images of a data set."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ Pixels = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class QuickModel:
-    """A fitted quick model and what it was fitted on.
+    """A fitted quick model and its inputs.
 
     Args:
         plan: Settings, data set and hints.
-        images: The hinted photographs.
-        bank: Features of the model's encoder.
-        network: Encoder and fitted linear decoder.
+        images: The hinted images.
+        bank: Computes the features of the encoder.
+        network: The encoder and the fitted linear decoder.
     """
 
     plan: Plan
@@ -49,19 +49,19 @@ class QuickModel:
     network: Network
 
     def masks(self, *, crf: bool = True, kept: KeptKernels | None = None) -> LinearMasks:
-        """What makes masks from features; ``kept`` makes the next mask of the same photograph faster."""
+        """The object that makes masks from features. With ``kept``, the next mask of the same image is faster."""
         assert isinstance(self.network.head, LinearHead)
         return LinearMasks(self.network.head, self.plan.data.classes.background, crf, kept)
 
 
 @dataclass(frozen=True)
 class QuickSummary:
-    """What `quick` wrote.
+    """The result of `quick`.
 
     Args:
-        masks: Counts and reasons of all photographs.
-        hinted: Names of the photographs whose masks stay within what their hints say.
-        notes: What a person should know of data, hints and features.
+        masks: Number of masks, and reasons for images that were left out.
+        hinted: Names of the images whose masks agree with their hints.
+        notes: Remarks on data, hints and features for the user.
     """
 
     masks: Summary
@@ -70,15 +70,15 @@ class QuickSummary:
 
 
 def fit_quick(learnt: TrainingData, settings: Settings, reporter: Reporter | None = None) -> QuickModel:
-    """Fit the quick model; its weights are those of ``train --method quick``, bit for bit.
+    """Fit the quick model. Its weights have the same bits as those of ``train --method quick``.
 
     Args:
         learnt: Data set and hints.
-        settings: Of recipes and overrides.
-        reporter: Watches.
+        settings: Settings of YAML files and overrides.
+        reporter: Is told about progress.
 
     Raises:
-        UnderpaintError: as `plan_training`; the hints mark no pixel or pixels of one class alone.
+        UnderpaintError: The same as in `plan_training`; or the hints mark no pixel, or pixels of only one class.
     """
     planned = plan_training(learnt, settings, "quick")
     if planned.warning:
@@ -92,12 +92,12 @@ def fit_quick(learnt: TrainingData, settings: Settings, reporter: Reporter | Non
 
 
 def hinted_images(planned: Plan) -> HintedImages:
-    """The hinted photographs of a plan. Raises `UnderpaintError` as `HintedImages`."""
+    """The hinted images of a plan. It raises the errors of `HintedImages`."""
     config = planned.config
     return HintedImages(
         planned.data,
         planned.hints,
-        config.views.model_copy(update={"cache_mb": 0}),  # every photograph is read once
+        config.views.model_copy(update={"cache_mb": 0}),  # every image is read once
         seed=derive(config.seed, "views") % 2**32,
         rule=config.images.rule,
         working=config.data.working,
@@ -112,7 +112,7 @@ def quick_masks(
     crf: bool = True,
     reporter: Reporter | None = None,
 ) -> QuickSummary:
-    """`underpaint.quick` for data and settings that have been read already, with its arguments and errors."""
+    """`underpaint.quick` for data and settings that are already read, with the same arguments and errors."""
     reporter = reporter or Silent()
     data = learnt.data
     names = [*sorted(learnt.hints), *(name for name in data.images if name not in learnt.hints)]
@@ -123,16 +123,16 @@ def quick_masks(
     known = frozenset(images.names)
 
     def prepared(read: Iterator[tuple[str, Pixels]]) -> Iterator[tuple[str, tuple[Pixels, ImageFeatures]]]:
-        under_way: deque[tuple[str, Pixels]] = deque()
+        pending: deque[tuple[str, Pixels]] = deque()
 
         def small() -> Iterator[Pixels]:
             for name, rgb in read:
-                under_way.append((name, rgb))
+                pending.append((name, rgb))
                 yield at_working_size(rgb, working)
 
-        with closing(model.bank.stream(small())) as every:
-            for features in every:
-                name, rgb = under_way.popleft()
+        with closing(model.bank.stream(small())) as stream:
+            for features in stream:
+                name, rgb = pending.popleft()
                 yield name, (rgb, features)
 
     def index(name: str, item: tuple[Pixels, ImageFeatures]) -> Pixels:
@@ -143,10 +143,10 @@ def quick_masks(
         return masks.plain(features, (seen[0], seen[1]), (rgb.shape[0], rgb.shape[1]))
 
     rule = model.plan.config.images.rule
-    refused = _refused(model)
+    failure = _store_failure(model)
     shown = counting(reporter, "masks")
     written = write_masks(found, output, data.classes, index, shown, rule=rule, prepared=prepared)
-    if refused is None and (later := _refused(model)):
+    if failure is None and (later := _store_failure(model)):
         reporter.note(later)
     hinted = tuple(name for name in found if name in known and name not in written.skipped)
     return QuickSummary(written, hinted, (*_notes(model), *written.notes))
@@ -159,10 +159,10 @@ def _notes(model: QuickModel) -> Iterator[str]:
     yield from planned.notes
     shown = zip(planned.data.classes.names, model.masks().learned, strict=True)
     if unseen := [name for name, learned in shown if not learned]:
-        yield f"no photograph has a mark of {len(unseen)} of the classes, which no mask can show: {listing(unseen)}"
+        yield f"no image has a mark of {len(unseen)} of the classes, so no mask can contain them: {listing(unseen)}"
 
 
-def _refused(model: QuickModel) -> str | None:
-    """Why features are not kept, where they are not."""
+def _store_failure(model: QuickModel) -> str | None:
+    """The reason why features are not stored, or None."""
     store = model.bank.store
-    return None if store is None or store.failure is None else f"features are not kept: {store.failure}"
+    return None if store is None or store.failure is None else f"features are not stored: {store.failure}"

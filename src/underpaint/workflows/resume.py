@@ -1,4 +1,4 @@
-"""Beginning a run folder, and going on in one: the same settings, classes and hints, or the differences by name."""
+"""Makes a run folder, or resumes a run: settings, classes and hints must be the same, or the differences are listed."""
 
 from __future__ import annotations
 
@@ -14,18 +14,17 @@ from underpaint.training.run_folder import RunFolder
 
 
 def make_folder(out: Path, *, resume: bool) -> None:
-    """Make the run folder where it is missing, unless there is something to resume in it.
+    """Make the run folder if it does not exist, and check it.
 
     Raises:
-        RunError: there is nothing to resume, the folder holds other things, or it would stop the run at its start or
-            end.
+        RunError: There is nothing to resume, the folder contains other files, or it cannot be used for a run.
     """
     require_place(out, resume=resume)
     try:
         str(out.absolute()).encode()
     except UnicodeEncodeError:
         raise RunError(
-            "the path of the run folder is not UTF-8, in which weights cannot be kept",
+            "the path of the run folder is not UTF-8, so weights cannot be stored there",
             where=out,
             fix="choose a folder with another name",
         ) from None
@@ -35,32 +34,32 @@ def make_folder(out: Path, *, resume: bool) -> None:
         raise RunError(
             f"the run folder cannot be used: {error.strerror or error}", where=out, fix="choose another folder"
         ) from error
-    run = RunFolder(out)  # before the lock, which is a file: a folder that is no run stays as it is
+    run = RunFolder(out)  # before the lock file is written, so that a folder that is not a run does not change
     if resume and not run.unbegun:
         run.file("config.yaml")
 
 
-def go_on(run: RunFolder, config: RunConfig, method: Method[Config], source: Settings) -> None:
-    """Check that a run continues with the inputs with which it began, and store the settings that may change.
+def check_resume(run: RunFolder, config: RunConfig, method: Method[Config], source: Settings) -> None:
+    """Check that a run is resumed with the inputs with which it began, and store the settings that may change.
 
     Args:
         run: The run.
-        config: Settings that are asked for.
-        method: The method that they name, made for the class table of the data set.
-        source: What is learned from, as `RunFolder.create` was given it.
+        config: The requested settings.
+        method: The method of these settings, made for the class table of the data set.
+        source: The record of data and hints, as for `RunFolder.create`.
 
     Raises:
-        RunError: something on which weights depend is different.
+        RunError: An input that affects the weights is different.
     """
     changed = _other_classes(run.classes, method.classes)
     changed += _differences(_resolved(run.config, method), _resolved(config, method))
     about = run.about
-    # A stage that is not done begins anew with changed photographs; one that is done would stay what it was.
+    # An unfinished stage starts again if images have changed. A finished training would keep its weights.
     keys = ("names", "content", *(["photographs"] if run.trained and "photographs" in about else []))
     changed += [f"{key}: {about.get(key)} -> {source[key]}" for key in keys if about.get(key) != source[key]]
     if changed:
         raise RunError(
-            "a run resumes with its own settings, but these differ: " + "; ".join(changed),
+            "a run must be resumed with the same settings, but these differ: " + "; ".join(changed),
             where=run.root,
             fix="repeat the command of the first start with --resume added, or start a new run",
         )
@@ -68,13 +67,13 @@ def go_on(run: RunFolder, config: RunConfig, method: Method[Config], source: Set
         run.keep_config(config)
 
 
-def _other_classes(held: ClassTable, asked: ClassTable) -> list[str]:
-    """How the class table of a run differs from the data's: the network's outputs have the numbers of the run's."""
-    if (held.names, held.background) == (asked.names, asked.background):
+def _other_classes(own: ClassTable, asked: ClassTable) -> list[str]:
+    """The differences between the class tables of a run and of the data set, by which the outputs are numbered."""
+    if (own.names, own.background) == (asked.names, asked.background):
         return []
-    same = set(held.names) == set(asked.names)
+    same = set(own.names) == set(asked.names)
     what = "classes, whose numbers the network has learned" + (" (the same names in another order)" if same else "")
-    before, after = (f"{', '.join(table.names)} (background: {_background(table)})" for table in (held, asked))
+    before, after = (f"{', '.join(table.names)} (background: {_background(table)})" for table in (own, asked))
     return [f"{what}: {before} -> {after}"]
 
 
@@ -83,7 +82,7 @@ def _background(table: ClassTable) -> str:
 
 
 def _resolved(config: RunConfig, method: Method[Config]) -> Settings:
-    """The settings on which weights depend, with defaults of the method that older runs did not write."""
+    """The settings that affect the weights, with defaults of the method that older runs did not write."""
     found = config.decisive()
     if config.method.name == method.name:
         settings = method.Settings.parse(config.method.settings, f"settings of method {method.name}")

@@ -66,27 +66,28 @@ class Run(RunFolder):
         engine: Engine = "auto",
         hints: Hints | SomePaths = (),
     ) -> Prediction:
-        """Predict one image, at its own size.
+        """Predict one image at its original size.
 
         Args:
             image: An (H, W, 3) uint8 array, RGB from 0 to 255, or the path of an image file.
-            scales: Factors on the image's size, from 0.25 to 4; probabilities are averaged over them.
-            flip: Also average with the mirrored image.
+            scales: Factors on the image size, from 0.25 to 4. Probabilities are averaged over them.
+            flip: Also average with the prediction for the mirrored image.
             crf: Sharpen borders with a dense CRF.
-            tile: Longest side in pixels that the network sees at once; None for what it saw in training.
+            tile: Longest side in pixels of the network's input; None means the size in training.
             engine: ``torch``, ``onnx``, or ``auto`` for the faster one that is installed.
-            hints: What you know of the image (tags, strokes, boxes, areas): classes that it rules out at a pixel have
-                the probability 0 there. Files in any known format beside a path, which are matched by the image's name.
+            hints: Hints on the image (tags, strokes, boxes, areas). Classes that they exclude at a pixel get the
+                probability 0 there. If ``image`` is a path, files in any known format can be given; they are matched by
+                the name of the image.
 
         Returns:
-            Mask, probabilities and the names of the classes.
+            The mask, the probabilities and the names of the classes.
 
         Raises:
-            DataError: an array of another shape or type, an empty one, or a file that cannot be read; hints of other
-                images alone.
-            HintError: hints that contradict each other, lie outside the image or name another class.
-            ConfigError: a setting out of range.
-            RunError: the training is not finished.
+            DataError: The array has a wrong shape or type or is empty, the file cannot be read, or all hints belong to
+                other images.
+            HintError: The hints contradict each other, lie outside the image, or contain an unknown class.
+            ConfigError: A setting is out of range.
+            RunError: The training is not finished.
         """
         pixels = self._pixels(image)
         predictor = self.predictor(predict_config(scales=scales, flip=flip, crf=crf, tile=tile, engine=engine))
@@ -104,19 +105,20 @@ class Run(RunFolder):
         flip: bool = False,
         crf: bool = False,
     ) -> Evaluation:
-        """Predict the images of a split and score the masks, without writing any.
+        """Predict the images of a split and score the masks, without writing files.
 
         Args:
-            data: A data set with masks, or with annotated areas in their place.
+            data: A data set with masks or with annotated areas.
             split: Name of the split.
-            rest: Class of what no annotation covers, where areas are the truth.
+            rest: Class of all pixels without an annotation, if annotated areas are the ground truth.
             scales: As in `predict`.
             flip: As in `predict`.
             crf: As in `predict`.
 
         Raises:
-            DataError: no such split, an image without truth, or other classes than those of the run.
-            RunError: the training is not finished.
+            DataError: The split does not exist, an image has no ground truth, or the classes differ from those of the
+                run.
+            RunError: The training is not finished.
         """
         opened = open_with_truth(as_path(data, "data"), rest=rest)
         names, table = opened.split(split), opened.classes
@@ -135,7 +137,7 @@ class Run(RunFolder):
         return evaluation(table, split, counts)
 
     def predictor(self, config: PredictConfig) -> Predictor:
-        """A predictor with the final network and these settings. Raises `RunError` as `network` does."""
+        """Make a predictor with the final network and these settings. It raises the errors of `network`."""
         network = self._final
         forward = choose_forward(network, self.root / "export", self.classes, engine=config.engine)
         return Predictor(network, config, forward=forward)
@@ -148,34 +150,34 @@ class Run(RunFolder):
         """Read the final network from its file, in evaluation mode.
 
         Raises:
-            RunError: the training is not finished, or its files are damaged.
+            RunError: The training is not finished, or its files are damaged.
         """
         return self._network(WEIGHTS)
 
     def variance_network(self) -> Network:
-        """The final network, which must have a variance head, in evaluation mode.
+        """Read the final network, which must have a variance head, in evaluation mode.
 
         Raises:
-            RunError: the training is not finished, or has no such head at its end.
+            RunError: The training is not finished, or the final network has no such head.
         """
         network = self.network()
         if network.variance_head is None:
             raise RunError(
                 f"the final network of method {self.config.method.name!r} learned no uncertainty",
                 where=self.root,
-                fix="train with --method box-uncertainty, which does unless its setting uncertainty is false",
+                fix="train with --method box-uncertainty and its setting uncertainty=true (the default)",
             )
         return network
 
     def tag_network(self) -> Network:
-        """The last network with a tag head, in evaluation mode.
+        """Read the last network with a tag head, in evaluation mode.
 
         Raises:
-            RunError: the training is not finished, or its method trains no tag head.
+            RunError: The training is not finished, or its method trains no tag head.
         """
         if self.trained and not (self.root / TAG_WEIGHTS).is_file():
             raise RunError(
-                f"there are no response maps: method {self.config.method.name!r} left no {TAG_WEIGHTS}",
+                f"this run has no class activation maps: method {self.config.method.name!r} wrote no {TAG_WEIGHTS}",
                 where=self.root,
                 fix="train with cam, rrm or sc-cam, which learn from tags",
             )
@@ -209,17 +211,17 @@ class Run(RunFolder):
 
 
 def load_run(path: AnyPath) -> Run:
-    """Open a run folder to predict with it.
+    """Open the run folder of a finished training.
 
     Args:
-        path: The folder that `underpaint.train` or ``underpaint train`` was given.
+        path: The output folder of `underpaint.train` or ``underpaint train``.
 
     Returns:
         The run: ``.predict(image)``, ``.evaluate(data)``, ``.classes``, ``.config``, ``.about``.
 
     Raises:
-        RunError: the folder is no run, or the training in it is not finished.
-        DataError: nothing is there.
+        RunError: The folder is not a run folder, or its training is not finished.
+        DataError: The folder does not exist.
 
     Example:
         >>> run = underpaint.load_run("run")  # doctest: +SKIP
@@ -241,21 +243,21 @@ def predict_config(
     tile: int | None = None,
     engine: Engine = "auto",
 ) -> PredictConfig:
-    """The settings of a prediction, checked. Raises `ConfigError` for one out of range."""
+    """Check the settings of a prediction. It raises `ConfigError` if one is out of range."""
     several = (scales,) if isinstance(scales, int | float) else tuple(scales)
     stated = {"scales": several, "flip": flip, "crf": crf, "tile": tile, "engine": engine}
     return PredictConfig.parse(stated, "the prediction")
 
 
 def _checked(image: npt.NDArray[np.generic], bands: int) -> npt.NDArray[np.uint8]:
-    """An array of the shape and type that networks are given."""
+    """Check shape and type of an image array."""
     if image.ndim == 3 and image.shape[2] == bands and image.dtype == np.uint8 and image.size:
         return np.asarray(image, dtype=np.uint8)
     fixes = {
         "f": "scale values from 0 to 1 with (255 * image).round().astype(numpy.uint8)",
-        "u": "give the file's path, so that the run's window of values is applied",
+        "u": "give the path of the file, so that the window of values of the run is used",
         "i": "convert values from 0 to 255 with image.astype(numpy.uint8)",
-        "b": "give the photograph, not a mask",
+        "b": "give the image, not a mask",
     }
     fix = "transpose or repeat its channels to RGB in the last axis, without an alpha channel"
     raise DataError(

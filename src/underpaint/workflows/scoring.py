@@ -78,13 +78,13 @@ def score_run(run: Run, data: DataFolder, split: str, masks: Path, kept: Path, *
     data.require_masks(names)
     stamp = _stamp(run, data, names)
     ways = FOUR if four else FOUR[:1]
-    held = _read(kept, stamp, ways)
-    if held is None or not all((masks / f"{name}.png").is_file() for name in names):
+    counts = _read(kept, stamp, ways)
+    if counts is None or not all((masks / f"{name}.png").is_file() for name in names):
         with atomic_folder(masks) as folder:
-            held = _counted(run, data, names, folder, ways)
-            kept.unlink(missing_ok=True)  # older counts must not outlive the masks that they were made from
-        _write(kept, stamp, held)
-    single, *rest = (_evaluation(data, split, names, held[way]) for way in ways)
+            counts = _counted(run, data, names, folder, ways)
+            kept.unlink(missing_ok=True)  # older counts do not belong to the new masks
+        _write(kept, stamp, counts)
+    single, *rest = (_evaluation(data, split, names, counts[way]) for way in ways)
     return Scored(single, {way: result.scores.miou for way, result in zip(ways[1:], rest, strict=True)})
 
 

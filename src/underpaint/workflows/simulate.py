@@ -25,31 +25,30 @@ def simulate(
     budget: float = 1.0,
     rest: str | None = None,
 ) -> dict[str, Hints]:
-    """Draw hints on a split's images from their masks.
+    """Simulate hints on the images of a split from their masks.
 
     Args:
-        data: Data-set folder with masks, or with annotated areas in their place.
-        out: JSON Lines file to write; one that is there already with another content is never replaced. None writes
-            nothing.
+        data: Data-set folder with masks or with annotated areas.
+        out: JSON Lines file to write. An existing file with other content is never replaced. None writes no file.
         kind: scribbles, clicks, boxes, tags or mixture.
-        split: Split, or several joined with '+'; None for the one that a training takes by itself.
+        split: Split, or several joined with '+'. None means the default split of a training.
         seed: Seed of all random choices; the hints of an image depend only on it, the image's name and its mask.
         budget: Factor on the number of labelled pixels of each class, at least 1.
-        rest: Class of the pixels that no annotation covers, for annotated areas instead of masks.
+        rest: Class of all pixels without an annotation, if annotated areas replace masks.
 
     Returns:
-        Hints by image name, in pixel coordinates; `underpaint.train` takes them as they are.
+        Hints by image name, in pixel coordinates. They can be given to `underpaint.train`.
 
     Raises:
-        ConfigError: an unknown kind.
-        DataError: there is another file under this name, or masks are missing.
+        ConfigError: The kind is unknown.
+        DataError: ``out`` exists with other content, or masks are missing.
 
     Example:
         >>> hints = underpaint.simulate("scenes", kind="clicks")  # doctest: +SKIP
         >>> run = underpaint.train("scenes", "run", hints=hints)  # doctest: +SKIP
     """
     if kind not in KINDS:
-        raise ConfigError(f"no kind of hints: {kind!r}", where="kind", accepted=", ".join(KINDS))
+        raise ConfigError(f"unknown kind of hints: {kind!r}", where="kind", accepted=", ".join(KINDS))
     opened = open_with_truth(as_path(data, "data"), rest=rest)
     chosen: Kind | Literal["mixture"] = "mixture" if kind == "mixture" else Kind(kind)
     names = split or opened.learning_split()
@@ -58,4 +57,4 @@ def simulate(
     if out is not None:
         path = as_path(out, "out")
         write_new(path, hints_bytes(path, hints))
-    return {one.image: one for one in hints}
+    return {hint.image: hint for hint in hints}

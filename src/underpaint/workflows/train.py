@@ -1,4 +1,4 @@
-"""From a data set and hints to a trained network. What is wrong with a call or the data is said before torch starts."""
+"""Trains a network from a data set and hints. Errors in arguments and data are reported before torch is imported."""
 
 from __future__ import annotations
 
@@ -40,36 +40,34 @@ def train(
     store: AnyPath | None = None,
     reporter: Reporter | None = None,
 ) -> Run:
-    """Train a network on hints and leave it in a run folder.
+    """Train a network on hints and write it into a run folder.
 
     Args:
-        data: Data-set folder: ``images/`` and ``classes.txt``, a VOC devkit, or photographs with annotation files.
-        out: Run folder; new, or with ``resume`` the one of an interrupted run of the same call.
-        hints: Files or folders of hints in any known format, or hints by image name as `underpaint.read_hints` and
-            `underpaint.simulate` give them. None takes what the data set has itself: its masks as full supervision, or
-            else the annotations beside its photographs.
+        data: Data-set folder: ``images/`` and ``classes.txt``, a VOC devkit, or images with annotation files.
+        out: New run folder or, with ``resume``, the folder of an interrupted run of the same call.
+        hints: Files or folders of hints in any known format, or hints by image name as returned by
+            `underpaint.read_hints` and `underpaint.simulate`. Without hints, the masks of the data set are used as full
+            supervision, or the annotations beside its images.
         method: ``auto``, a name from ``underpaint methods``, the class of a method, or a method with its settings.
         settings: ``{"train.epochs": 5}``, the same in groups, ``{"train": {"epochs": 5}}``, or texts such as
-            ``["train.epochs=5"]``; laid over ``config``.
-        config: Recipes: YAML files of settings, a later one laid over an earlier.
-        split: Split to learn from; several are joined with '+'. None for ``train``, or for everything where the data
-            set has no split lists.
-        rest: Class of the pixels that no annotation covers, in images with drawn areas or boxes; None leaves them
-            unknown.
-        minutes: Time that the training may take on this machine: some steps are timed, and ``train.epochs`` becomes
-            what fits, at most four times the default. None for the settings' own passes. A resumed run keeps its
-            passes.
-        lenient: Leave out and count hints of classes that the data set lacks, or outside their image, and cut those
-            that cross its border, instead of stopping.
-        resume: Go on with an interrupted run. On a CPU it ends with the very weights of an uninterrupted one.
-        store: Folder of trained stages that runs share; None for one within the run folder.
-        reporter: Watches; None for nobody.
+            ``["train.epochs=5"]``. They replace those of ``config``.
+        config: YAML files with settings; a later file replaces settings of an earlier one.
+        split: Split for training; join several with '+'. None means ``train``, or all images if the data set has no
+            split lists.
+        rest: Class of all pixels without an annotation in images with drawn areas or boxes; None leaves them unknown.
+        minutes: Time for the training on this machine. Some steps are timed, and ``train.epochs`` is chosen to fit, up
+            to four times the default. None uses the number in the settings. A resumed run keeps its number.
+        lenient: Leave out and count hints of unknown classes and hints outside their image, and cut hints that cross
+            the image border, instead of raising an error.
+        resume: Continue an interrupted run. On a CPU its weights have the same bits as those of an uninterrupted run.
+        store: Folder of trained stages that several runs share; None means a folder inside the run folder.
+        reporter: Is told about progress.
 
     Returns:
-        The finished run, ready to predict.
+        The finished run, which can predict.
 
     Raises:
-        UnderpaintError: with what, where and the fix, for anything that keeps the training from its end.
+        UnderpaintError: The training cannot be finished. The message states the problem, its place and the fix.
 
     Example:
         >>> run = underpaint.train("photographs", "run", hints="scribbles.jsonl")  # doctest: +SKIP
@@ -78,7 +76,7 @@ def train(
     folder = as_path(out, "out")
     require_place(folder, resume=resume)
     if resume and minutes is not None:
-        settings, minutes = going_on(folder, settings, minutes)
+        settings, minutes = resumed_settings(folder, settings, minutes)
     planned = plan(
         data,
         hints=hints,
@@ -105,12 +103,12 @@ def plan(
     minutes: float | None = None,
     lenient: bool = False,
 ) -> Plan:
-    """Read what is there, choose a method, settle all settings, and check, without training.
+    """Plan a training: read the data, choose a method, and resolve and check all settings, without training.
 
     Arguments and errors are those of `train`.
 
     Returns:
-        What a training would do: `Plan.words` says it in lines of text, `Plan.train` does it.
+        The plan. `Plan.words` describes it in lines of text, and `Plan.train` executes it.
 
     Example:
         >>> planned = underpaint.plan("photographs", hints="scribbles.jsonl")  # doctest: +SKIP
@@ -145,7 +143,7 @@ def plan_quietly(
     minutes: float | None = None,
     lenient: bool,
 ) -> Plan:
-    """`plan`, with `Plan.warning` left to the caller to say: a comparison says it once for all its rows."""
+    """`plan` without logging `Plan.warning`: a comparison logs it only once for all its rows."""
     recipes = as_paths(config, "config")
     if isinstance(method, str) and method != "auto":
         require_known(method)
@@ -167,22 +165,23 @@ def plan_quietly(
     return planned if minutes is None else within_minutes(planned, minutes)
 
 
-def going_on(
+def resumed_settings(
     folder: Path, settings: Mapping[str, Any] | Sequence[str], minutes: float
 ) -> tuple[Mapping[str, Any] | Sequence[str], float | None]:
-    """Settings and minutes of a run that is resumed: it keeps the passes that it began with, and no step is timed.
+    """Settings and minutes of a resumed run: it keeps its number of passes, and no steps are timed.
 
     Args:
         folder: The run folder.
-        settings: Of the call.
-        minutes: Of the call.
+        settings: Settings of the call.
+        minutes: Minutes of the call.
 
     Returns:
-        The settings with these passes, and None for the minutes; what was given if the run has no settings yet.
+        The settings with this number of passes, and None for the minutes. If the run has no settings yet, the arguments
+        are returned unchanged.
 
     Raises:
-        ConfigError: as `require_minutes`.
-        RunError: the run was begun with other minutes, or without.
+        ConfigError: The same as in `require_minutes`.
+        RunError: The run began with other minutes or without minutes.
     """
     require_minutes(minutes, settings)
     from underpaint.training.run_folder import RunFolder
@@ -190,11 +189,11 @@ def going_on(
     run = RunFolder(folder)
     if run.unbegun:
         return settings, minutes
-    held = run.about.get("minutes")
-    if held != minutes:
-        before = "without a number of minutes" if held is None else f"with {held:g} minute(s)"
+    first = run.about.get("minutes")
+    if first != minutes:
+        before = "without a number of minutes" if first is None else f"with {first:g} minute(s)"
         raise RunError(
-            f"the run began {before}, and now {minutes:g} minute(s) are asked for",
+            f"the run began {before}, but now {minutes:g} minute(s) are requested",
             where=folder,
             fix="repeat the command of the first start with --resume added, or start a new run",
         )

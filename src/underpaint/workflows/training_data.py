@@ -1,4 +1,4 @@
-"""What a training learns from, and with which settings: read and checked before torch is imported."""
+"""Reads and checks the data, hints and settings of a training before torch is imported."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TrainingData:
-    """A data set with the hints of the images to learn from.
+    """A data set with the hints for a training.
 
     Args:
-        path: The data set's folder, as it was given.
+        path: The folder of the data set, as given by the caller.
         data: The data set.
-        split: The split to learn from.
-        hints: Hints by image name, of the images of the split that have some.
-        sources: Where the hints come from: files and folders, or a word; empty where they are the data set's masks.
-        remarks: What a person should know of how the hints were read.
+        split: The split for training.
+        hints: Hints by image name, for the images of the split that have hints.
+        sources: Origin of the hints: files and folders, or a description; empty for the masks of the data set.
+        remarks: Remarks for the user about the hints.
     """
 
     path: Path
@@ -73,25 +73,24 @@ def read_training_data(
 
 
 def read_hints(hints: SomePaths, data: AnyPath, *, rest: str | None = None, lenient: bool = False) -> dict[str, Hints]:
-    """Read hints from files or folders of any known format, and merge what several say of one image.
+    """Read hints from files or folders of any known format, and merge hints on the same image.
 
-    What is left out is counted and named in a warning of the logger ``underpaint``.
+    Hints that are left out are counted and named in a warning of the logger ``underpaint``.
 
     Args:
         hints: Files or folders: COCO, labelme, YOLO, CVAT, label images, tables of tags, and others.
-        data: The data set that they belong to; images are found by name.
-        rest: Class of the pixels that no annotation covers, in images with drawn areas or boxes; None leaves them
-            unknown.
-        lenient: Leave out and count hints of classes that the data set lacks, or outside their image, and cut those
-            that cross its border, instead of stopping.
+        data: The data set of the hints; images are found by name.
+        rest: Class of all pixels without an annotation in images with drawn areas or boxes; None leaves them unknown.
+        lenient: Leave out and count hints of unknown classes and hints outside their image, and cut hints that cross
+            the image border, instead of raising an error.
 
     Returns:
-        Hints by image name, in pixel coordinates; `underpaint.train` takes them as they are.
+        Hints by image name, in pixel coordinates. They can be given to `underpaint.train`.
 
     Raises:
-        DataError: a path of no known format, or hints of which no image is in the data set.
-        FormatError: a file does not have the structure of its format.
-        HintError: an unknown class, or a hint outside its image.
+        DataError: A path has no known format, or no image of the hints is in the data set.
+        FormatError: A file does not have the structure of its format.
+        HintError: A class is unknown, or a hint is outside its image.
 
     Example:
         >>> hints = underpaint.read_hints("coco.json", "photographs")  # doctest: +SKIP
@@ -111,14 +110,14 @@ def read_hints(hints: SomePaths, data: AnyPath, *, rest: str | None = None, leni
 
 
 def read_settings(recipes: Sequence[Path], stated: Mapping[str, Any] | Sequence[str]) -> Settings:
-    """Recipes, a later one laid over an earlier, and what a call states laid over them.
+    """Merge the settings of YAML files and of a call. Later ones replace earlier ones.
 
     Args:
-        recipes: YAML files.
-        stated: Settings by name, in groups or with dots, or texts as ``--set`` takes them.
+        recipes: YAML files, in order.
+        stated: Settings of the call by name, in groups or with dots, or texts as for ``--set``.
 
     Raises:
-        ConfigError: a recipe that cannot be read, or a text that is no ``name=value``.
+        ConfigError: A file cannot be read, or a text is not ``name=value``.
     """
     settings: Settings = {}
     last = grouped(stated) if isinstance(stated, Mapping) else parse_overrides(list(stated))
@@ -128,28 +127,30 @@ def read_settings(recipes: Sequence[Path], stated: Mapping[str, Any] | Sequence[
 
 
 def require_minutes(minutes: float, stated: Mapping[str, Any] | Sequence[str]) -> None:
-    """Check the minutes that a call allows a training. They replace the passes of a recipe, not those of the call.
+    """Check the minutes of a call. They replace the number of passes in YAML files, but not one in the call.
 
     Raises:
-        ConfigError: they are no number above 0, or ``stated`` has a number of passes or steps.
+        ConfigError: They are not a number above 0, or ``stated`` has a number of passes or steps.
     """
     if not (isinstance(minutes, int | float) and 0 < minutes <= MAX_NUMBER):
         raise ConfigError(f"minutes: {minutes!r}", accepted=f"a number above 0, up to {MAX_NUMBER:g}")
     train = read_settings((), stated).get("train")
     both = [f"train.{name}" for name in ("epochs", "least_steps") if isinstance(train, dict) and name in train]
     if both:
-        raise ConfigError(f"the minutes choose the passes, but {both[0]} states them", fix="leave one of the two out")
+        raise ConfigError(
+            f"minutes decide the number of passes, but {both[0]} states it too", fix="remove one of the two"
+        )
 
 
 def _masks(data: DataFolder, names: Sequence[str]) -> dict[str, Hints]:
-    """The data set's own masks as hints; where they are painted strokes, they count as scribbles."""
+    """The masks of the data set as hints. Masks that only contain strokes count as scribbles."""
     data.require_masks(names)
     strokes = hold_strokes({name: data.label_file(name) for name in names}, data.classes)
     return {name: replace(data.mask_hints(name), strokes=strokes) for name in sorted(names)}
 
 
 def _require_sizes(data: DataFolder, hints: Mapping[str, Hints]) -> None:
-    """Raise `DataError` where label images have another size than their image. What cannot be read is met later."""
+    """Raise `DataError` if label images have another size than their image. Unreadable files are reported later."""
     wrong: dict[str, tuple[LabelFile, tuple[int, int], tuple[int, int]]] = {}
     for name, hint in hints.items():
         label = data.labels(hint)
@@ -166,7 +167,7 @@ def _require_sizes(data: DataFolder, hints: Mapping[str, Hints]) -> None:
 def _hints(
     data: DataFolder, names: Sequence[str], source: Sequence[Path] | Mapping[str, Hints], *, lenient: bool
 ) -> tuple[dict[str, Hints], list[str]]:
-    """Hints of the named images, and what a person should know of how they were read."""
+    """Hints of the named images, and remarks for the user about them."""
     if isinstance(source, Mapping):
         read, report = given_hints(source, data, ignore_unknown=lenient, ignore_outside=lenient)
     else:
@@ -175,8 +176,8 @@ def _hints(
     found = {name: hint for name, hint in read.items() if name in wanted and hint.kinds()}
     if not found:
         raise HintError(
-            f"no image of the split has a hint; {len(read)} other image(s) have",
+            f"no image of the split has a hint, but {len(read)} other image(s) have hints",
             where="hints of the call" if isinstance(source, Mapping) else ", ".join(map(str, source)),
-            fix="give the split that the hints were made for with --split",
+            fix="choose the split of the hinted images with --split",
         )
     return found, report.lines()

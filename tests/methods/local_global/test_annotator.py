@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from underpaint.core.errors import DataError
-from underpaint.methods.local_global.combine import FLOOR, combine, regularise
+from underpaint.methods.local_global.combine import LEAST, combine, regularise
 from underpaint.methods.local_global.local_models import (
     LocalModel,
     annotate,
@@ -104,7 +104,7 @@ def test_the_average_is_that_of_the_formula(weight: float, average: str, seed: i
         if average == "arithmetic":
             mean = (1 - weight) * p + weight * q
         else:
-            mean = np.maximum(p, FLOOR) ** (1 - weight) * np.maximum(q, FLOOR) ** weight
+            mean = np.maximum(p, LEAST) ** (1 - weight) * np.maximum(q, LEAST) ** weight
         assert found[k, row, column] == pytest.approx(mean[k] / mean.sum(), abs=1e-5)
     assert found[:, 0, 0].tolist() == [1, 0, 0]
     assert found[:, 3, 4].tolist() == [0, 0, 1]

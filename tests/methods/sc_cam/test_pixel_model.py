@@ -18,7 +18,7 @@ from underpaint.hints.candidates import ImageKnowledge, build_candidates
 from underpaint.hints.rasterise import UNKNOWN
 from underpaint.hints.types import Hints
 from underpaint.methods.inference import Fitting, Inference
-from underpaint.methods.sc_cam.pixels import ModelLabels, PixelModel, SureConfig, SureLabels, kept_shares
+from underpaint.methods.sc_cam.pixels import ModelLabels, PixelModel, SureConfig, SureLabels, shares_path
 from underpaint.methods.sc_cam.walk import WalkConfig
 from underpaint.methods.stage import Stage
 from underpaint.methods.tags.learners import NoSettings
@@ -102,7 +102,7 @@ def test_labels_are_the_larger_product_of_model_and_walk_within_the_tags(
     infer = Fake(tmp_path, model)
     scores = Scores(np.array([0, 2]), shares, background=True)
     SureLabels(SureConfig(sure=0.6), CLASSES).write(cast("Inference", infer), "a", scores, (1, 4))
-    np.testing.assert_array_equal(infer.labels, [[0, 255, 255, 2]], "what the walk is sure of")
-    assert kept_shares(tmp_path, "a").is_file()
+    np.testing.assert_array_equal(infer.labels, [[0, 255, 255, 2]], "labels at which the walk is confident")
+    assert shares_path(tmp_path, "a").is_file()
     ModelLabels(WalkConfig(confidence=confidence), CLASSES).make(cast("Inference", infer))
     np.testing.assert_array_equal(infer.labels, [expected])

@@ -150,7 +150,7 @@ def test_methods_without_a_tag_head_have_no_responses(
     scenes: Path, scribbles: Path, small: list[str], tmp_path: Path
 ) -> None:
     run = plan(scenes, hints=[scribbles], method="partial", settings=small).train(tmp_path / "run")
-    with pytest.raises(RunError, match=r"no response maps: method 'partial'"):
+    with pytest.raises(RunError, match=r"no class activation maps: method 'partial'"):
         predict(run.root, scenes / "images", tmp_path / "maps", draw="responses")
 
 

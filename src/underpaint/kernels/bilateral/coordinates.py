@@ -60,7 +60,7 @@ def packing(lowest: Floats, highest: Floats) -> tuple[Longs, int]:
     """
     dims, low, high = len(lowest), lowest.astype(np.float64), highest.astype(np.float64)
     if not (np.isfinite(low).all() and np.isfinite(high).all()):
-        raise DataError("the colours of the image are not finite", fix="look for NaN or infinity in the image")
+        raise DataError("the colours of the image are not finite", fix="search the image for NaN or infinity")
     margin = 3 * (dims + 1)  # A simplex reaches d + 1 from its point, and a neighbour is d away from a vertex.
     stride, base, cells = np.zeros(dims + 1, np.int64), 0, 1
     for j in range(dims):

@@ -1,4 +1,4 @@
-"""Which simplex of the permutohedral lattice each point lies in, and with which weights its corners count.
+"""Find the simplex of the permutohedral lattice that contains each point, and the weights of its corners.
 
 Each tile of points finds its own vertices with a hash table that fits the cache of a core.
 """

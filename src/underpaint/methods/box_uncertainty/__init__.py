@@ -1,11 +1,11 @@
-"""The method box-uncertainty: here its card in the list of methods, without torch; `method.py` has its class."""
+"""Description of the method box-uncertainty, without torch; `method.py` contains the class."""
 
 from underpaint.hints.types import Kind
 from underpaint.methods.about import About, Reference
 
 ABOUT = About(
     name="box-uncertainty",
-    summary="boxes and a few masks: learns where a box's label is not to be trusted",
+    summary="boxes and a few masks: learns where the label of a box is unreliable",
     accepts=frozenset(Kind),
     reference=Reference(
         "Weakly-Supervised Semantic Segmentation by Learning Label Uncertainty",

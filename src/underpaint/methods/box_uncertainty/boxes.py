@@ -1,4 +1,4 @@
-"""Boxes on the grid of the decoder: which cells they cover, and a loss that uses that a box fits its object tightly."""
+"""Boxes on the grid of the decoder: the cells that they cover, and a loss that assumes tight boxes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class BoxGrid:
         label: (B,) int64 class of each box.
         rows: (B, h) bool, the rows of cells in the box.
         columns: (B, w) bool, the columns of cells in the box.
-        whole: (B, 2) bool, whether the crop shows the whole height of the box, and its whole width.
+        whole: (B, 2) bool, whether the crop contains the whole height and the whole width of the box.
     """
 
     image: Tensor
@@ -45,16 +45,16 @@ class BoxGrid:
             label=label,
             rows=_between(y0, y1, centre_pixels(size[0], height, boxes.device)),
             columns=_between(x0, x1, centre_pixels(size[1], width, boxes.device)),
-            whole=torch.stack([_shown(y0, y1, height), _shown(x0, x1, width)], dim=1),
+            whole=torch.stack([_within(y0, y1, height), _within(x0, x1, width)], dim=1),
         )
 
     @property
     def inside(self) -> Tensor:
-        """(B, h, w) bool."""
+        """(B, h, w) bool, the cells in each box."""
         return self.rows[:, :, None] & self.columns[:, None, :]
 
     def cover(self, images: int, classes: int) -> Tensor:
-        """(N, C, h, w) bool: which classes have a box that covers the cell."""
+        """(N, C, h, w) bool, True if a box of the class covers the cell."""
         counts = self.rows.new_zeros((images * classes, self.rows.shape[1], self.columns.shape[1]), dtype=torch.int32)
         counts.index_add_(0, self.image * classes + self.label, self.inside.int())
         return counts.view(images, classes, *counts.shape[1:]) > 0
@@ -87,7 +87,7 @@ ROUNDING = 1.0
 """Number of pixels by which a box may extend beyond its image (`Geometry.check_inside`)."""
 
 
-def _shown(start: Tensor, stop: Tensor, pixels: int) -> Tensor:
+def _within(start: Tensor, stop: Tensor, pixels: int) -> Tensor:
     return (start >= -ROUNDING) & (stop <= pixels + ROUNDING)
 
 
@@ -127,7 +127,7 @@ def projection_loss(probabilities: Tensor, grid: BoxGrid, valid: Tensor) -> Tens
     a row or column of it may show no part of the object; these are left out, and so are padded cells.
 
     paper: Tian et al., "BoxInst: High-Performance Instance Segmentation with Box Annotations", CVPR 2021, eq. 2.
-    Departure: cells outside the boxes do not enter here; their cross-entropy is another term.
+    Departure: cells outside the boxes do not count in this loss; their cross-entropy is another term.
 
     Args:
         probabilities: (N, C, h, w), summing to 1 over C.
@@ -135,22 +135,22 @@ def projection_loss(probabilities: Tensor, grid: BoxGrid, valid: Tensor) -> Tens
         valid: (N, H, W) bool, False on padding.
 
     Returns:
-        A scalar in [0, 1]; a zero on the graph if the crop shows no box with its whole width or height.
+        A scalar in [0, 1]; a zero on the graph if the crop contains no box with its whole width or height.
     """
     inside = grid.inside & at_centres(valid, (grid.rows.shape[1], grid.columns.shape[1]))[grid.image]  # (B, h, w)
     seen = torch.where(inside, probabilities[grid.image, grid.label], 0.0)
-    # Only if the crop shows the whole width of a box must each of its rows contain the object; columns: the height.
+    # Each row of a box must contain the object only if the crop contains the whole width; likewise for columns.
     rows = (seen.amax(dim=2), inside.any(dim=2) & grid.whole[:, 1:])
     columns = (seen.amax(dim=1), inside.any(dim=1) & grid.whole[:, :1])
     losses = [_dice(*side) for side in (rows, columns)]
-    use = torch.cat([held.any(dim=1) for _, held in (rows, columns)])
+    use = torch.cat([counted.any(dim=1) for _, counted in (rows, columns)])
     if not bool(use.any()):
         return nothing(probabilities)
     return torch.cat(losses)[use].mean()
 
 
-def _dice(peaks: Tensor, held: Tensor) -> Tensor:
-    """(B,) dice losses of (B, L) maxima against ones, over the places where ``held`` is True."""
-    peaks = peaks * held
-    total = (peaks * peaks).sum(dim=1) + held.sum(dim=1)
+def _dice(peaks: Tensor, counted: Tensor) -> Tensor:
+    """(B,) dice losses of (B, L) maxima against ones, over the places where ``counted`` is True."""
+    peaks = peaks * counted
+    total = (peaks * peaks).sum(dim=1) + counted.sum(dim=1)
     return 1 - 2 * peaks.sum(dim=1) / total.clamp(min=1)

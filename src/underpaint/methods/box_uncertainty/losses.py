@@ -43,12 +43,12 @@ def group_cross_entropy(logits: Tensor, label: Tensor, rest: Tensor, target: Ten
         (P,) losses >= 0.
     """
     total = logits.logsumexp(dim=1)
-    held = total - _mass(logits, label)
+    inside = total - _mass(logits, label)
     # An empty set has probability 0, and its infinite logarithm must not be multiplied with 0.
     some = rest.any(dim=1)
     other = total - _mass(logits, torch.where(some[:, None], rest, label))
     target = torch.where(some, target, 1.0)
-    return target * held + (1 - target) * other
+    return target * inside + (1 - target) * other
 
 
 def _mass(logits: Tensor, group: Tensor) -> Tensor:

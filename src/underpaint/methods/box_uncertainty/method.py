@@ -23,15 +23,16 @@ class BoxUncertaintyConfig(Config):
     """Settings of learned label uncertainty. The authors' code is not public; the defaults are ours.
 
     Attributes:
-        uncertainty: Learn a variance inside boxes. Off, a box is a mask: plain cross-entropy with its class.
-        box_weight: Weight of a pixel in a box, relative to a labelled pixel. With 0, boxes give information only on
-            the pixels outside them.
+        uncertainty: Learn a variance inside boxes. If it is off, a box is used like a mask: plain cross-entropy with
+            its class.
+        box_weight: Weight of a pixel in a box, relative to a labelled pixel. With 0, only the pixels outside the boxes
+            are used.
         bootstrap: ``hard`` relabels pixels as background that the network predicts as background with high variance, if
             it predicts the object in their row and column of the box; ``soft`` mixes label and prediction (Reed et al.
             2014); ``none`` never changes the label of a box.
         trusted: Share of the training, at its start, in which boxes are used like masks, without uncertainty and
-            bootstrapping. The network must first learn to separate objects from the ground; otherwise the labels of a
-            rare class that it does not predict yet would be ignored.
+            bootstrapping. The network must first learn to separate objects from the background; otherwise the labels of
+            a rare class that it does not predict yet would be ignored.
         label_share: Weight of the label in a soft target; Reed et al.: 0.8 for the hard form, 0.95 for the soft one.
         projection_weight: Weight of `projection_loss` (BoxInst).
         pairwise_weight: Weight of `same_label_loss` (BoxInst, where it is 1).
@@ -52,7 +53,9 @@ class BoxUncertaintyConfig(Config):
     @model_validator(mode="after")
     def _hard_needs_uncertainty(self) -> BoxUncertaintyConfig:
         if self.bootstrap == "hard" and not self.uncertainty:
-            raise ValueError("bootstrap hard needs the learned uncertainty: set uncertainty, or bootstrap soft or none")
+            raise ValueError(
+                "bootstrap hard needs the learned uncertainty: set uncertainty=true, or bootstrap=soft or none"
+            )
         return self
 
 
@@ -69,7 +72,7 @@ class BoxUncertainty(Method[BoxUncertaintyConfig], about=ABOUT):
         return (Stage(name="train", network=network, images=images),)
 
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
-        """The terms of `partial` outside boxes; ``boxes`` inside them; ``projection`` and ``pairwise``."""
+        """The terms of `partial` outside boxes, the term ``boxes`` inside them, ``projection`` and ``pairwise``."""
         config = self.config
         seeds = batch.seeds()
         grid = BoxGrid.of(batch, (out.logits.shape[2], out.logits.shape[3]))

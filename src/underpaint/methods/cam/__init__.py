@@ -1,11 +1,11 @@
-"""The method cam: here its card in the list of methods, without torch; `method.py` has its class."""
+"""Description of the method cam, without torch; `method.py` contains the class."""
 
 from underpaint.hints.types import Kind
 from underpaint.methods.about import About, Reference
 
 ABOUT = About(
     name="cam",
-    summary="the floor for tags: a classifier's response maps as labels",
+    summary="the floor for tags: class activation maps of a classifier as labels",
     accepts=frozenset({Kind.TAG, Kind.MASK, Kind.SCRIBBLE, Kind.CLICK}),
     reference=Reference(
         "Learning Deep Features for Discriminative Localization",

@@ -1,4 +1,4 @@
-"""The plainest way from tags to masks: a classifier's response maps, cut into labels, and a network trained on them."""
+"""The simplest method for tags: class activation maps of a classifier as labels for a network."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class CamConfig(ClassifierConfig):
     """Settings of cam.
 
     Attributes:
-        background: Score of the background against the normalised maps: ``constant``, or ``power`` of what the
-            strongest map leaves.
-        level: The constant (0.15: SC-CAM's and IRN's evaluation), or the power.
-        scales: Factors on the size of the training images for the classifier (PSA and its successors, which
-            also mirror each).
+        background: Score of the background, which competes with the normalised maps: ``constant``, or ``power``, which
+            is a power of 1 minus the largest map.
+        level: The constant (0.15 as in the evaluation of SC-CAM and IRN), or the exponent.
+        scales: Factors on the size of the training images for the classifier. PSA and its successors use the same, and
+            also mirror the images.
     """
 
     background: Background = "constant"
@@ -34,27 +34,27 @@ class CamConfig(ClassifierConfig):
 
 
 class Cam(Method[CamConfig], about=ABOUT):
-    """A classifier on tags, and a segmentation network on the argmax of its response maps."""
+    """A classifier learns the tags, and a segmentation network learns the argmax of its class activation maps."""
 
     Settings: ClassVar[type[Config]] = CamConfig
 
     def stages(self) -> tuple[Stage, ...]:
-        """A classifier, and a fresh network on the labels."""
+        """The classifier, and a new network that learns the labels."""
         return (
             classify(self.classes, self.config),
             Stage(name="retrain", labels=StrongestClass(self.config, self.classes)),
         )
 
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
-        """One term, ``seeds``: the loss of the network on the labels."""
+        """One term, ``seeds``: the cross-entropy on the labels."""
         return {"seeds": seed_cross_entropy(out, batch.seeds())}
 
 
 class StrongestClass(LabelMaker[CamConfig]):
-    """Labels every pixel with the class of the highest score."""
+    """Labels every pixel with the class that has the highest score."""
 
     def make(self, infer: Inference) -> None:
-        """One pass over the images with the classifier."""
+        """Make the labels in one pass over the images with the classifier."""
         config, background = self.config, self.classes.background
         for image in infer.images():
             responses = infer.responses(image, scales=config.scales, flip=False)

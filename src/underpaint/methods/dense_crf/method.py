@@ -18,11 +18,11 @@ class DenseCrfConfig(CandidateConfig):
     """Settings of the dense CRF loss.
 
     Attributes:
-        weight: Of the energy a pixel. The authors' 2e-9 weighs the energy of an image filtered at 256 x 256; that is
-            1.3e-4 a pixel.
-        sigma_xy: Reach in pixels of the image; the authors' 100.
-        sigma_rgb: Colour tolerance on RGB in [0, 1]; the authors' 15 grey levels of 255.
-        start: Share of the training after which the loss sets in. The authors train in two phases, cross-entropy first.
+        weight: Weight of the energy per pixel. The authors use 2e-9 for the energy of a whole image at 256 x 256, which
+            is 1.3e-4 per pixel.
+        sigma_xy: Standard deviation of the position, in pixels of the image; 100 as in the authors' code.
+        sigma_rgb: Standard deviation of the colour for RGB in [0, 1]; 15 grey levels of 255 as in the authors' code.
+        start: Share of the training before the loss is used. The authors also train first with cross-entropy only.
     """
 
     weight: float = Field(default=1.3e-4, ge=0)

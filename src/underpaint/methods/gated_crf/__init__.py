@@ -1,11 +1,11 @@
-"""The method gated-crf: here its card in the list of methods, without torch; `method.py` has its class."""
+"""Description of the method gated-crf, without torch; `method.py` contains the class."""
 
 from underpaint.hints.types import Kind
 from underpaint.methods.about import About, Reference
 
 ABOUT = About(
     name="gated-crf",
-    summary="near pixels of like colour should agree, within a window",
+    summary="close pixels of similar colour should agree, within a window",
     accepts=frozenset({Kind.SCRIBBLE, Kind.CLICK, Kind.BOX, Kind.MASK, Kind.TAG}),
     reference=Reference(
         "Gated CRF Loss for Weakly Supervised Semantic Image Segmentation",

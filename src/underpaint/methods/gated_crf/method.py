@@ -18,18 +18,19 @@ from underpaint.records import Batch, NetOutput, Progress, Terms
 
 
 class GatedCrfConfig(CandidateConfig):
-    """Settings of the Gated CRF loss. The recipe ``configs/authors/gated-crf.yaml`` has those of the authors.
+    """Settings of the Gated CRF loss. The recipe ``configs/authors/gated-crf.yaml`` has the settings of the authors.
 
     Attributes:
-        form: ``labels``: the CRF turns the network's output into soft labels at every step, and the network learns them
-            by cross-entropy. ``energy``: gradient descent on the energy, as in the paper.
-        weight: Of this loss beside the cross-entropy on the hints.
-        sigma_xy: Reach in cells of the decoder's grid (a quarter of the image's size with DeepLabV3+).
-        sigma_rgb: Colour tolerance on RGB in [0, 1].
-        radius: Of the window, in cells.
-        start: Share of the training after which the loss sets in.
-        strength: For ``labels``, weight of the neighbours against the network's own scores.
-        iterations: For ``labels``, iterations of mean-field inference.
+        form: With ``labels``, the CRF makes soft labels from the output of the network at every step, and the network
+            learns them by cross-entropy. ``energy`` is gradient descent on the energy, as in the paper.
+        weight: Weight of this loss relative to the cross-entropy on the hints.
+        sigma_xy: Standard deviation of the position, in cells of the decoder's grid (a quarter of the image size with
+            DeepLabV3+).
+        sigma_rgb: Standard deviation of the colour for RGB in [0, 1].
+        radius: Radius of the window in cells.
+        start: Share of the training before the loss is used.
+        strength: Only for ``labels``: weight of the neighbours relative to the scores of the network.
+        iterations: Only for ``labels``: number of iterations of mean-field inference.
     """
 
     form: Literal["labels", "energy"] = "labels"
@@ -43,7 +44,7 @@ class GatedCrfConfig(CandidateConfig):
 
 
 class GatedCrf(CandidateMethod[GatedCrfConfig], about=ABOUT):
-    """Partial cross-entropy, and a CRF over near cells of similar colour on the decoder's grid."""
+    """Partial cross-entropy, and a CRF over close cells of similar colour on the grid of the decoder."""
 
     Settings: ClassVar[type[Config]] = GatedCrfConfig
 
@@ -58,7 +59,7 @@ class GatedCrf(CandidateMethod[GatedCrfConfig], about=ABOUT):
         return {**self.candidate_terms(out, batch), "gated-crf": config.weight * crf}
 
     def make_labels(self, out: NetOutput, batch: Batch, progress: Progress) -> Tensor | None:
-        """(N, C, h, w) soft labels by mean-field inference under the CRF, in the form ``labels`` once it has set in."""
+        """(N, C, h, w) soft labels by mean-field inference, or None before ``start`` and in the form ``energy``."""
         config = self.config
         if config.form == "energy" or progress.fraction < config.start:
             return None

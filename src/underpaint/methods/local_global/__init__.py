@@ -1,11 +1,11 @@
-"""The method local-global: here its card in the list of methods, without torch; `method.py` has its class."""
+"""Description of the method local-global, without torch; `method.py` contains the class."""
 
 from underpaint.hints.types import Kind
 from underpaint.methods.about import About, Reference
 
 ABOUT = About(
     name="local-global",
-    summary="network and per-image model annotate the images together; a fresh network learns that",
+    summary="a network and a model of each image label the images together; a new network learns these labels",
     accepts=frozenset(Kind),
     reference=Reference(
         "Weakly Supervised Semantic Segmentation: combining local and global models",

@@ -19,26 +19,26 @@ Labels = npt.NDArray[np.intp]
 Predict = Callable[[Rows], Rows]
 
 HIDDEN = 32
-"""Units of the hidden layer. The paper says only that its local model is a network of one hidden layer. All constants
-here are our own and were not tuned."""
+"""Units of the hidden layer. The paper only says that its local model is a network with one hidden layer. All constants
+here are ours and were not tuned."""
 
 STEPS = 200
-"""Full-batch steps of Adam: a few tenths of a second on a core."""
+"""Number of full-batch steps of Adam. They take a few tenths of a second on one core."""
 
 RATE = 0.02
 """Learning rate of Adam on standardised features; it is high because there are few steps."""
 
 DECAY = 1e-3
-"""L2 penalty on the weights, not on the biases."""
+"""L2 penalty on the weights, but not on the biases."""
 
-MOST = 4000
+MOST_PIXELS = 4000
 """Largest number of pixels to fit on; if there are more, a random sample of them is used."""
 
 GAUSSIANS = 5
 """Largest number of Gaussians for each class (five as in GrabCut, Rother et al. 2004)."""
 
-EACH = 20
-"""Pixels needed for each Gaussian; classes with fewer hinted pixels get fewer Gaussians."""
+PIXELS_PER_GAUSSIAN = 20
+"""Number of hinted pixels needed for each Gaussian; classes with fewer hinted pixels get fewer Gaussians."""
 
 RIDGE = 0.02
 """Added to the variances of standardised features, so that a stroke of one colour does not have zero variance."""
@@ -51,8 +51,8 @@ def fit_classifier(rows: Rows, labels: Labels, *, seed: int) -> Predict:
         A function from (Q, D) features to (Q, K) probabilities.
     """
     count = int(labels.max()) + 1
-    if len(rows) > MOST:
-        drawn = np.random.default_rng(seed).choice(len(rows), MOST, replace=False)
+    if len(rows) > MOST_PIXELS:
+        drawn = np.random.default_rng(seed).choice(len(rows), MOST_PIXELS, replace=False)
         first = np.unique(labels, return_index=True)[1]  # so that no class is lost
         drawn = np.union1d(drawn, first)
         rows, labels = rows[drawn], labels[drawn]
@@ -95,7 +95,7 @@ def fit_mixtures(rows: Rows, labels: Labels, *, seed: int) -> Predict:
     mixtures = []
     for label in range(int(labels.max()) + 1):
         own = rows[labels == label].astype(np.float64)
-        components = int(np.clip(len(own) // EACH, 1, GAUSSIANS))
+        components = int(np.clip(len(own) // PIXELS_PER_GAUSSIAN, 1, GAUSSIANS))
         if len(own) == 1:  # a covariance needs two rows
             own = np.repeat(own, 2, axis=0)
         mixture = GaussianMixture(components, reg_covar=RIDGE, random_state=seed, max_iter=50, init_params="k-means++")

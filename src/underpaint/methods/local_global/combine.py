@@ -18,12 +18,12 @@ Ru et al., CVPR 2022)."""
 Probabilities = npt.NDArray[np.float32]
 
 AVERAGED_LABELS = CrfParameters(3, 3, 30, 8, 3, iterations=5)
-"""Dense CRF for the average of two annotations. The average follows the edges of the image already, and the wider
-kernels that are usual for pseudo-labels would remove thin objects. Ours: chosen on annotations of 52 training images of
-MSRC-21 (benchmarks/annotations.py)."""
+"""Dense CRF for the average of two annotations. The average already follows the edges of the image, and the wider
+kernels that are usual for pseudo-labels would remove thin objects. These values are ours; they were chosen on the
+annotations of 52 training images of MSRC-21 (benchmarks/annotations.py)."""
 
-FLOOR = 1e-4
-"""Least probability in a geometric mean, so that one annotator alone cannot rule a class out."""
+LEAST = 1e-4
+"""Smallest probability in a geometric mean, so that one of the two models alone cannot exclude a class."""
 
 
 def combine(
@@ -36,7 +36,7 @@ def combine(
         local: (K, H, W) probabilities; None with a weight of 0.
         weight: Weight of the local prediction, 0 to 1.
         average: Arithmetic ``(1 - w) p + w q`` or geometric ``p^(1 - w) q^w``, normalised.
-        seeds: (H, W) number 0..K-1 of the hinted pixels' class, 255 elsewhere.
+        seeds: (H, W) number 0..K-1 of the class of each hinted pixel, 255 elsewhere.
 
     Returns:
         (K, H, W), summing to 1 over the classes.
@@ -45,7 +45,7 @@ def combine(
     if average == "arithmetic":
         mean = sum(share * _normalised(part) for part, share in shares)
     else:
-        mean = np.exp(sum(share * np.log(np.maximum(_normalised(part), FLOOR)) for part, share in shares))
+        mean = np.exp(sum(share * np.log(np.maximum(_normalised(part), LEAST)) for part, share in shares))
     return clamp(_normalised(np.asarray(mean, dtype=np.float32)), seeds)
 
 
@@ -57,10 +57,10 @@ def _normalised(probabilities: Probabilities) -> Probabilities:
 
 def clamp(probabilities: Probabilities, seeds: Mask) -> Probabilities:
     """A copy in which hinted pixels have their class with probability 1; ``seeds`` as in `combine`."""
-    held = probabilities.copy()
+    clamped = probabilities.copy()
     known = seeds != UNKNOWN
-    held[:, known] = np.eye(len(held), dtype=np.float32)[:, seeds[known]]
-    return held
+    clamped[:, known] = np.eye(len(clamped), dtype=np.float32)[:, seeds[known]]
+    return clamped
 
 
 def regularise(

@@ -28,15 +28,16 @@ class AnnotationConfig(Config):
     """Settings of the combined annotation.
 
     Attributes:
-        local: Local model; see `underpaint.methods.local_global.local_models`.
-        weight: Weight of the local prediction in the average; 0 is plain self-training, 1 leaves the network out.
+        local: The local model; see `underpaint.methods.local_global.local_models`.
+        weight: Weight of the local prediction in the average. 0 is plain self-training; 1 does not use the network.
         average: Arithmetic or geometric mean.
-        regulariser: What sharpens the average along the image's edges.
+        regulariser: The method that sharpens the average along the edges of the image.
         targets: ``hard`` trains on the most probable class at full size, ``soft`` on the probabilities at stride 4.
-        other: Where the hinted classes of an image together have less probability than this, the pixel is an example
-            of an additional class "something else"; pixels predicted as this class stay unknown. On MSRC-21 a fifth of
-            the pixels show things without a hint, and would otherwise get a hinted class. 0: no such class (the paper).
-        confidence: Pixels whose label has a lower averaged probability than this stay unknown; 0 keeps all.
+        other: If the hinted classes of an image together have a lower probability than this at a pixel, the pixel is an
+            example of an additional class "something else". Pixels that are predicted as this class stay unknown. On
+            MSRC-21 a fifth of the pixels show things without a hint, which would otherwise get a hinted class. 0 means
+            that there is no such class, as in the paper.
+        confidence: Pixels whose label has a lower averaged probability than this stay unknown; 0 keeps all pixels.
         scales: Scales of the training images at which the network's probabilities are averaged.
     """
 
@@ -55,13 +56,13 @@ class Job:
     """One image and its hints.
 
     Args:
-        name: Of the image.
+        name: Name of the image.
         rgb: (H, W, 3) uint8.
         candidates: The classes that each pixel may have.
-        classes: (K,) indices of the classes that its hints name, in order.
-        present: (K,) bool, which of them the image certainly contains.
-        network: (K, H, W) the network's probabilities of these; None where the rule leaves the network out.
-        features: (F, h, w) of the network, for a local model that needs them.
+        classes: (K,) indices of the classes in the hints of the image, in order.
+        present: (K,) bool, True for classes that the image certainly contains.
+        network: (K, H, W) probabilities of these classes by the network; None if the network is not used.
+        features: (F, h, w) features of the network, for a local model that needs them.
     """
 
     name: str
@@ -74,15 +75,15 @@ class Job:
 
 
 def annotated(job: Job, *, rule: AnnotationConfig) -> Probabilities:
-    """(K, H, W) probabilities of the job's classes, all 0 where the pixel stays unknown.
+    """(K, H, W) probabilities of the classes of the job; at pixels that stay unknown, all are 0.
 
     The network's probabilities are set to 0 for classes that are not candidates of the pixel. The local model is used
     if every class has a hinted pixel, because it cannot be fitted to a class that is only tagged or boxed. Hinted
     pixels keep their class.
 
     If a class that the image contains is predicted nowhere, the predictions at all pixels that may have this class are
-    discarded, and only hinted pixels keep their label there. Otherwise a network that has hardly learned a rare class
-    would be taught to predict it nowhere, by every image that is tagged with it.
+    discarded, and only hinted pixels keep their label there. Otherwise every image with the tag of a rare class that
+    the network has hardly learned would teach it to predict this class nowhere.
     """
     given = job.candidates.seeds()
     known = given != UNKNOWN
@@ -96,7 +97,7 @@ def annotated(job: Job, *, rule: AnnotationConfig) -> Probabilities:
     if network is not None and rule.other > 0:
         network, shown = _with_other(network, seeds, rule.other)
     local = annotate(job.rgb, shown, model=rule.local, deep=job.features) if weight > 0 else None
-    if local is not None and network is not None and len(local) < len(network):  # "something else" has no pixel
+    if local is not None and network is not None and len(local) < len(network):  # no pixel is "something else"
         local = np.concatenate([local, np.zeros_like(local[:1])])
     average = combine(network, local, weight=weight, average=rule.average, seeds=seeds)
     refined = regularise(average, job.rgb, rule.regulariser, seeds=seeds)
@@ -110,14 +111,14 @@ def annotated(job: Job, *, rule: AnnotationConfig) -> Probabilities:
 
 
 def _with_other(network: Probabilities, seeds: Mask, least: float) -> tuple[Probabilities, Mask]:
-    """(K + 1, H, W) probabilities, the last of "something else", and the seeds, which are K at its examples."""
+    """(K + 1, H, W) probabilities, the last of "something else", and the seeds, with the value K at its examples."""
     mass = network.sum(axis=0)
     shown = np.where((mass < least) & (seeds == UNKNOWN), len(network), seeds).astype(np.uint8)
     return np.concatenate([network, np.maximum(1 - mass, 0)[None]]), shown
 
 
 def pooled(probabilities: Probabilities, stride: int) -> Probabilities:
-    """Means over cells of stride x stride pixels; cells beyond the border repeat the border's pixels."""
+    """Means over cells of stride x stride pixels. Cells that cross the border repeat the pixels of the border."""
     _, height, width = probabilities.shape
     padded = np.pad(probabilities, ((0, 0), (0, -height % stride), (0, -width % stride)), mode="edge")
     cells = padded.reshape(len(padded), padded.shape[1] // stride, stride, padded.shape[2] // stride, stride)
@@ -125,7 +126,7 @@ def pooled(probabilities: Probabilities, stride: int) -> Probabilities:
 
 
 def hard(classes: npt.NDArray[np.intp], probabilities: Probabilities) -> Mask:
-    """(H, W) uint8 most probable class, 255 where all probabilities are 0."""
+    """(H, W) uint8 most probable class; 255 if all probabilities are 0."""
     labels = classes.astype(np.uint8)[probabilities.argmax(axis=0)]
     return np.where(probabilities.any(axis=0), labels, UNKNOWN).astype(np.uint8)
 
@@ -134,7 +135,7 @@ class CombinedAnnotations(LabelMaker[AnnotationConfig]):
     """Labels every training image with the network and the local model."""
 
     def make(self, infer: Inference) -> None:
-        """One pass over the images with the network; the local models run on all cores."""
+        """Make the labels in one pass over the images with the network. The local models run on all cores."""
         for name, classes, probabilities in infer.each(partial(_annotated, rule=self.config), self._jobs(infer)):
             if self.config.targets == "soft":
                 coarse = pooled(probabilities, SOFT_STRIDE)
@@ -149,7 +150,7 @@ class CombinedAnnotations(LabelMaker[AnnotationConfig]):
         for image in infer.images():
             classes = self._named(image)
             whole = image.hints.mask is not None and not image.hints.strokes
-            if len(classes) == 0 or whole:  # it has no hints, or a whole mask
+            if len(classes) == 0 or whole:  # the image has no hints, or a complete mask
                 continue
             network = features = None
             if config.weight < 1 or not np.isin(classes, image.seeds).all():
@@ -159,7 +160,7 @@ class CombinedAnnotations(LabelMaker[AnnotationConfig]):
             yield Job(image.name, image.picture, image.candidates, classes, image.present[classes], network, features)
 
     def _named(self, image: TrainingImage) -> npt.NDArray[np.intp]:
-        """Classes that the hints of an image name; with tags or boxes, also the background."""
+        """The classes in the hints of an image. With tags or boxes, the background belongs to them."""
         named = np.isin(np.arange(len(self.classes)), image.seeds)
         if image.hints.tags is not None or image.hints.boxes:
             named |= image.present

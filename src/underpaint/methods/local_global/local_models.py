@@ -1,7 +1,7 @@
 """Local models: fitted on the hints of one image, they label every pixel of this image.
 
-Part of Mayer, Timofte and Paul 2018 (arXiv 1808.01625). Their local model is not public; the three
-here replace it. All are cheap to fit and follow the edges of the image.
+They are part of the method of Mayer, Timofte and Paul 2018 (arXiv 1808.01625). Their local model is not public; three
+models replace it here. All are fitted quickly and follow the edges of the image.
 """
 
 from __future__ import annotations
@@ -18,32 +18,33 @@ from underpaint.hints.rasterise import UNKNOWN, Mask
 from underpaint.methods.local_global.classifiers import fit_classifier, fit_mixtures
 
 LocalModel = Literal["colour", "deep", "mixture"]
-"""``colour``: a small network on colour, place and texture. ``deep``: the same on the principal components of the
-global network's features, colour and place. ``mixture``: a Gaussian mixture for each class on colour and place."""
+"""``colour`` is a small network on colour, position and texture. ``deep`` is the same on colour, position and the
+principal components of the features of the global network. ``mixture`` is a Gaussian mixture for each class on colour
+and position."""
 
 Probabilities = npt.NDArray[np.float32]
 Features = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
 
 COMPONENTS = 32
-"""Principal components of the network's features that are used; with a few thousand hinted pixels, more fit noise."""
+"""Number of principal components of the features. With a few thousand hinted pixels, more components fit noise."""
 
 
 def annotate(rgb: Pixels, seeds: Mask, *, model: LocalModel, deep: Features | None, seed: int = 0) -> Probabilities:
-    """Label an image from its own hints.
+    """Label an image with a model that is fitted on its own hints.
 
     Args:
         rgb: (H, W, 3) uint8.
         seeds: (H, W) class of the hinted pixels, 255 elsewhere.
-        model: Which local model.
-        deep: (F, h, w) features of the image from a network; only ``deep`` needs them.
-        seed: Seed of the model's initial weights.
+        model: The local model.
+        deep: (F, h, w) features of the image from a network; only the model ``deep`` needs them.
+        seed: Seed of the initial weights of the model.
 
     Returns:
         (K, H, W) probabilities of the K hinted classes in the order of their numbers, summing to 1 over them.
 
     Raises:
-        DataError: no hinted pixel, or ``deep`` without features.
+        DataError: There is no hinted pixel, or the model ``deep`` gets no features.
     """
     classes, labels = np.unique(seeds[seeds != UNKNOWN], return_inverse=True)
     if len(classes) == 0:
@@ -70,7 +71,7 @@ def _features(rgb: Pixels, model: LocalModel, deep: Features | None) -> Features
 
 
 def colour_and_place(rgb: Pixels) -> Features:
-    """(5, H, W): CIE Lab, and x and y in units of the longer side."""
+    """(5, H, W) CIE Lab, and x and y in units of the longer side."""
     height, width = rgb.shape[:2]
     lab = np.moveaxis(rgb2lab(rgb), -1, 0)
     y, x = np.mgrid[:height, :width] / max(height, width)
@@ -78,7 +79,7 @@ def colour_and_place(rgb: Pixels) -> Features:
 
 
 def texture(rgb: Pixels) -> Features:
-    """(6, H, W): mean and standard deviation of CIE Lab over 3 x 3 pixels."""
+    """(6, H, W) mean and standard deviation of CIE Lab over 3 x 3 pixels."""
     lab = np.moveaxis(rgb2lab(rgb), -1, 0)
     mean = uniform_filter(lab, size=(1, 3, 3), mode="nearest")
     square = uniform_filter(lab**2, size=(1, 3, 3), mode="nearest")
@@ -86,7 +87,7 @@ def texture(rgb: Pixels) -> Features:
 
 
 def principal(features: Features, size: tuple[int, int], *, components: int = COMPONENTS) -> Features:
-    """(K, H, W): the principal components of (F, h, w) features of one image, resized to the image (bilinear)."""
+    """(K, H, W) principal components of the (F, h, w) features of one image, resized to the image (bilinear)."""
     count, h, w = features.shape
     rows = features.reshape(count, -1).T.astype(np.float64)
     rows -= rows.mean(axis=0)

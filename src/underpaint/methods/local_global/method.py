@@ -18,17 +18,19 @@ from underpaint.records import Batch, NetOutput, Progress, Terms
 
 
 class LocalGlobalConfig(AnnotationConfig, CandidateConfig):
-    """Settings of local-global. The paper's own are not public; see the page of the method for what is measured.
+    """Settings of local-global. Those of the paper are not public; the page of the method shows what was measured.
 
     Attributes:
-        baseline: Method that trains the first network on the hints. With ``box-uncertainty``, its own weights are used
-            in this training instead of ``set_weight``.
+        baseline: The method that trains the first network on the hints. With ``box-uncertainty``, this training uses
+            the weights of that method instead of ``set_weight``.
         rounds: Number of rounds of averaging and training.
         hint_weight: Weight of a second cross-entropy in retraining, over the hinted pixels only. Strokes on small and
             large objects have similar lengths, so it balances the classes better than dense labels do.
-        tagged: Whether images with tags alone are also labelled and learned from if other images have more hints. Their
-            labels lack the classes that the network predicts badly, and would teach it to leave these out.
-        gated_weight: Weight of the Gated CRF loss in the training on the combined labels; 0 for none (the paper).
+        tagged: Whether images that have only tags are also labelled and used for training if other images have more
+            hints. By default they are not: classes that the network predicts badly are missing in their labels, so that
+            the next network would predict these classes even less.
+        gated_weight: Weight of the Gated CRF loss in the training on the combined labels; 0 means no such loss, as in
+            the paper.
     """
 
     baseline: Literal["partial", "gated-crf", "dense-crf-loss", "box-uncertainty"] = "partial"
@@ -39,12 +41,12 @@ class LocalGlobalConfig(AnnotationConfig, CandidateConfig):
 
 
 class LocalGlobal(CandidateMethod[LocalGlobalConfig], about=ABOUT):
-    """A network trained on all hints and a model fitted on each image's hints label the training images together."""
+    """A network trained on all hints, and a model fitted on the hints of each image, label the images together."""
 
     Settings: ClassVar[type[Config]] = LocalGlobalConfig
 
     def stages(self) -> tuple[Stage, ...]:
-        """The baseline, and a fresh network for every round."""
+        """The baseline, and a new network for every round."""
         config = self.config
         own: Settings = {"absent_weight": config.absent_weight, "balance": config.balance}
         if config.baseline != "box-uncertainty":
@@ -56,7 +58,7 @@ class LocalGlobal(CandidateMethod[LocalGlobalConfig], about=ABOUT):
         return (first, *(Stage(name=f"retrain-{n}", labels=annotations, images=used) for n in rounds))
 
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
-        """``seeds`` (hard labels) or ``annotation`` (soft ones), ``hints``, ``sets``, ``absent`` and ``gated-crf``."""
+        """``seeds`` (hard labels) or ``annotation`` (soft labels), ``hints``, ``sets``, ``absent``, ``gated-crf``."""
         config = self.config
         terms = self.candidate_terms(out, batch)
         seeds, soft = batch.seeds(), batch.soft if config.targets == "soft" else None

@@ -1,11 +1,11 @@
-"""The method partial: here its card in the list of methods, without torch; `method.py` has its class."""
+"""Description of the method partial, without torch; `method.py` contains the class."""
 
 from underpaint.hints.types import Kind
 from underpaint.methods.about import About, Reference
 
 ABOUT = About(
     name="partial",
-    summary="the floor: cross-entropy on the pixels that the hints speak of",
+    summary="the floor: cross-entropy on the pixels that have hints",
     accepts=frozenset(Kind),
     reference=Reference(
         "Normalized Cut Loss for Weakly-supervised CNN Segmentation (its baseline)",

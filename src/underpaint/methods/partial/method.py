@@ -1,4 +1,4 @@
-"""The floor: learn from what the hints say, pixel by pixel, and from nothing else."""
+"""The floor of every comparison: it learns only from the hints, pixel by pixel."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from underpaint.records import Batch, NetOutput, Progress, Terms
 
 
 class Partial(CandidateMethod[CandidateConfig], about=ABOUT):
-    """Candidate-set cross-entropy: the partial one where one candidate is left, its set form where several are."""
+    """Candidate-set cross-entropy: partial cross-entropy for pixels with one candidate, its set form for several."""
 
     Settings: ClassVar[type[Config]] = CandidateConfig
 

@@ -19,8 +19,8 @@ from underpaint.models.network import ModelConfig
 from underpaint.records import Batch, NetOutput, Progress, Terms
 
 SMALL, LARGE = 480, 1024
-"""Longest sides in pixels: photographs below the first are enlarged to it, at most `MOST_ENLARGED` times, and those
-above the second are made smaller. Chosen on MSRC-21 ``val`` (docs/methods/quick.md)."""
+"""Longest sides in pixels. Images below the first are enlarged to it, by at most `MOST_ENLARGED`; images above the
+second are reduced to it. Both were chosen on MSRC-21 ``val`` (docs/methods/quick.md)."""
 
 MOST_ENLARGED = 2.0
 
@@ -29,8 +29,8 @@ class QuickConfig(Config):
     """Settings of quick.
 
     Attributes:
-        penalty: On the squared weights; see `fit_linear`.
-        density: Pixels that a connected mark of n pixels gives, as a multiple of the square root of n.
+        penalty: Penalty on the squared weights; see `fit_linear`.
+        density: From a connected mark of n pixels, ``density * sqrt(n)`` pixels are used.
     """
 
     penalty: float = Field(default=PENALTY, gt=0)
@@ -38,25 +38,25 @@ class QuickConfig(Config):
 
 
 class Quick(Method[QuickConfig], about=ABOUT):
-    """Multinomial logistic regression on several levels of a frozen encoder's features."""
+    """Multinomial logistic regression on features of several levels of a frozen encoder."""
 
     Settings: ClassVar[type[Config]] = QuickConfig
 
     def stages(self) -> tuple[Stage, ...]:
-        """One stage, without a gradient step."""
+        """One stage without gradient steps."""
         return (Stage(name="fit", network=StageNetwork(fitted=True)),)
 
     def network(self, model: ModelConfig, side: float) -> ModelConfig:
-        """The run's encoder under a linear decoder, at a scale that suits the size of the images."""
+        """The encoder of the run with a linear decoder, at a scale that suits the size of the images."""
         scale = min(MOST_ENLARGED, SMALL / side) if side < SMALL else min(1.0, LARGE / side)
         return model.model_copy(update={"architecture": "linear", "scale": round(scale, 4)})
 
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
-        """No stage of this method takes gradient steps."""
+        """Raise `ConfigError`: no stage of this method has gradient steps."""
         raise ConfigError("the method quick has no loss", fix="its only stage is fitted, see `Learner.fit`")
 
     def fit(self, stage: Stage, fitting: Fitting) -> LinearModel:
-        """Fit on the marked pixels of all images."""
+        """Fit the linear model on the marked pixels of all images."""
         config = self.config
         rows = marked_rows(fitting.images(), fitting.bank, len(self.classes), seed=fitting.seed, density=config.density)
         return fit_rows(rows, self.classes.background, penalty=config.penalty * fitting.bank.penalties)

@@ -1,4 +1,4 @@
-"""RRM's label maker: it labels the few pixels of an image whose class is nearly certain from class activation maps."""
+"""The labels of RRM: class activation maps label the few pixels of an image whose class is nearly certain."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from underpaint.methods.tags.refine import Pixels, Refiner, refine
 
 @dataclass(frozen=True)
 class Reliability:
-    """What makes a pixel reliable. The defaults are those of the authors' code.
+    """The conditions for a reliable pixel. The defaults are those of the authors' code.
 
     Args:
         foreground_alpha: Exponent of the background score in the refinement that selects object pixels.
         background_alpha: The same in the refinement that selects background pixels.
-        confidence: Least probability after the refinements.
+        confidence: Smallest probability after the refinements.
         share: Share of the pixels of a class in the maps that are strong: those with the largest responses.
-        least: Pixels with a smaller response are not strong and not counted.
-        background: Least background score of a background pixel, with ``background_alpha``.
+        least: Pixels with a smaller response are not strong and do not count.
+        background: Smallest background score of a background pixel, with ``background_alpha``.
         refiner: Dense CRF or pixel-adaptive refinement.
         stride: Side of a label in pixels of the image; the reach of the CRF is divided by it.
     """
@@ -48,8 +48,8 @@ def reliable_labels(
 ) -> Mask:
     """Labels of the reliable pixels of one image, 255 for all others.
 
-    A pixel is labelled if the refined maps give it a class with confidence and its response in the maps is strong: the
-    two tests of section "reliable region" of the paper, in the form of the authors' code.
+    A pixel is labelled if the refined maps give it a class with confidence and if its response in the maps is strong.
+    These are the two tests of the section "reliable region" of the paper, in the form of the authors' code.
 
     paper: Zhang et al., "Reliability Does Matter", AAAI 2020. Departures: padding is cut off first; a class
     may have no reliable pixel (the authors' code fails then); without a background class there is one
@@ -61,7 +61,7 @@ def reliable_labels(
         rgb: (h, w, 3) uint8.
         valid: (h, w) bool, a rectangle.
         background: Index of the background class, or None.
-        rule: See `Reliability`.
+        rule: The conditions for a reliable pixel.
 
     Returns:
         (h, w) uint8.
@@ -112,7 +112,7 @@ def _strong(scores: Floats, refined: npt.NDArray[np.int64], rule: Reliability) -
     """(h, w): whether the response is among the strongest of a class that the refinement found in the image.
 
     Args:
-        scores: (1 + K, h, w), the background's first.
+        scores: (1 + K, h, w); the background comes first.
         refined: (h, w) in 0..K, the class after the refinement.
         rule: Thresholds.
     """

@@ -1,4 +1,4 @@
-"""Losses of RRM: cross-entropy on the few reliable pixels, and an energy that spreads their labels to all others."""
+"""Losses of RRM: cross-entropy on the few reliable pixels, and an energy that spreads their labels to other pixels."""
 
 from __future__ import annotations
 

@@ -34,30 +34,31 @@ MASK_CRF = CrfParameters(3, 3, 83, 5, 4)
 
 
 class RrmConfig(ClassifierConfig):
-    """Settings of RRM; the defaults are those of the authors' code unless said otherwise.
+    """Settings of RRM. The defaults are those of the authors' code if nothing else is stated.
 
     Attributes:
-        schedule: ``classified`` trains a classifier first and starts from it, as the authors advise; ``scratch`` is one
-            training whose first half learns only the tags.
-        steps: ``one``, or ``two``: then a new network is trained on the first network's predictions for the training
-            images.
+        schedule: ``classified`` trains a classifier first and starts from it, as the authors advise. ``scratch`` is one
+            training, whose first half learns only the tags.
+        steps: ``one`` or ``two``. With ``two``, a new network is trained on the predictions of the first network for
+            the training images.
         scales: Factors on the size of the crop; in every training step, class activation maps are summed over them. The
             authors use 0.5 to 2 with a network of stride 8; our network has stride 16, and its maps are as fine at
             twice the size.
-        refiner: ``crf``, or ``par``: pixel-adaptive refinement, several times faster, but not the paper's procedure.
+        refiner: ``crf``, or ``par`` for pixel-adaptive refinement, which is several times faster but is not the
+            procedure of the paper.
         label_stride: Side of a label in pixels of the crop. This is our own setting: the authors' labels have full
             size, and take longer to make than the rest of the step.
         foreground_alpha: Exponent of the background score in the refinement that selects reliable object pixels.
         background_alpha: The same in the refinement that selects reliable background pixels. The authors' 32 (with a
             level of 0.8) fits maps that are zero nearly everywhere; with our maps it keeps a quarter of the background.
-        confidence: Least probability of a reliable pixel after the refinements.
+        confidence: Smallest probability of a reliable pixel after the refinements.
         share: Share of a class's pixels that are reliable: those with the largest values in its map.
-        least: Least value in the map of a reliable pixel.
-        background_level: Least background score of a reliable background pixel.
+        least: Smallest value in the map of a reliable pixel.
+        background_level: Smallest background score of a reliable background pixel.
         energy_weight: Weight of `gated_dense_energy`. The authors' 1e-7 is the weight of the sum over a 160 x 160 grid
             with a reach of 50 cells: ``1e-7 * 160^2 * 50^2 = 6.4``.
-        sigma_xy: Reach of the energy in pixels of the crop.
-        sigma_rgb: Colour tolerance on RGB in [0, 1]; the authors' 15 grey levels of 255.
+        sigma_xy: Standard deviation of the position in the energy, in pixels of the crop.
+        sigma_rgb: Standard deviation of the colour for RGB in [0, 1]; 15 grey levels of 255 as in the authors' code.
         gradient: ``reference`` as in the authors' code, or the ``exact`` gradient of the gated energy.
     """
 
@@ -85,13 +86,14 @@ class Rrm(Method[RrmConfig], about=ABOUT):
     Settings: ClassVar[type[Config]] = RrmConfig
 
     def stages(self) -> tuple[Stage, ...]:
-        """The classifier, the training, and a fresh network trained on its predictions, as far as the settings ask."""
+        """The classifier (if set), the training, and (if set) a new network trained on its predictions."""
         config = self.config
         first = (classify(self.classes, config),) if config.schedule == "classified" else ()
         train = Stage(
             name="train",
             network=StageNetwork(start="previous" if first else "fresh"),
-            learner=Rrm(config.model_copy(update={"steps": "one"}), self.classes),  # runs of one and two steps share it
+            # Runs with one and with two steps share this stage.
+            learner=Rrm(config.model_copy(update={"steps": "one"}), self.classes),
         )
         retrain = Stage(
             name="retrain",
@@ -101,7 +103,7 @@ class Rrm(Method[RrmConfig], about=ABOUT):
         return (*first, train, *((retrain,) if config.steps == "two" else ()))
 
     def response_scales(self, progress: Progress) -> tuple[float, ...]:
-        """The scales, once labels are made."""
+        """The scales, as soon as labels are made."""
         return self.config.scales if self._labelling(progress) else ()
 
     def _labelling(self, progress: Progress) -> bool:
@@ -144,7 +146,7 @@ class Rrm(Method[RrmConfig], about=ABOUT):
         return torch.from_numpy(np.stack(labels)).to(out.logits.device)
 
     def rule(self) -> Reliability:
-        """Which pixels are reliable."""
+        """The conditions for a reliable pixel."""
         config = self.config
         return Reliability(
             foreground_alpha=config.foreground_alpha,
@@ -159,10 +161,10 @@ class Rrm(Method[RrmConfig], about=ABOUT):
 
 
 class SharpenedPredictions(LabelMaker[NoSettings]):
-    """Labels of the second step: the first network's predictions within the tags, after a dense CRF."""
+    """Labels of the second step: predictions of the first network for the classes in the tags, after a dense CRF."""
 
     def make(self, infer: Inference) -> None:
-        """One pass over the images; the CRF runs on all cores."""
+        """Make the labels in one pass over the images. The CRF runs on all cores."""
         for name, labels in infer.each(_sharpened, self._jobs(infer)):
             infer.write_labels(name, labels)
 

@@ -1,4 +1,4 @@
-"""What SC-CAM learns from: sub-categories of each class (k-means), and labels for pairs of pixels (PSA)."""
+"""The labels of SC-CAM: sub-categories of each class (k-means), and labels for pairs of pixels (PSA)."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ from underpaint.methods.tags.maps import Flags, Floats, resized, scored
 from underpaint.methods.tags.refine import refine
 
 HALF = 2
-"""Pixels a side of a pixel of the labels of affinities: cells of the walk are larger, and the CRF takes a quarter of
-the time."""
+"""Side, in pixels of the image, of a pixel of the labels for pairs. The cells of the walk are larger, and the CRF takes
+only a quarter of the time."""
 
 Subtags = npt.NDArray[np.int8]
 
 IMAGES_PER_CLUSTER = 5
-"""Fewest images a cluster of a class, on average: fewer are no kind of thing but a few photographs."""
+"""Smallest mean number of images per cluster of a class. Smaller clusters are no sub-category, but only a few
+images."""
 
 
 def capped(k: int, images: int) -> int:
-    """Clusters of a class with so many images: at most k, and at most one for every five images."""
+    """Number of clusters of a class with this many images: at most k, and at most one for every five images."""
     return max(1, min(k, images // IMAGES_PER_CLUSTER))
 
 
@@ -37,11 +38,12 @@ def cluster(features: Floats, *, k: int, normalise: bool) -> npt.NDArray[np.int6
     """Cluster index (n,) of every row of (n, F) by k-means, the same on every call.
 
     Args:
-        features: One image a row, 1 or more.
-        k: Clusters, capped as `capped` says.
-        normalise: Divide every row by its length first: else large features decide (the published code does not).
+        features: (n, F) with one row per image and at least one row.
+        k: Largest number of clusters; see `capped`.
+        normalise: Whether every row is first divided by its length. Otherwise large features have more influence, as in
+            the published code.
     """
-    from sklearn.cluster import KMeans  # starts slowly
+    from sklearn.cluster import KMeans  # slow to import
 
     count = capped(k, len(features))
     if count == 1:
@@ -62,19 +64,20 @@ def subcategories(
     k: int,
     normalise: bool,
 ) -> dict[str, Subtags]:
-    """Sub-tags (C, K) of every image: 1 for the cluster of each class that it shows, 0 for what it does not show.
+    """Sub-tags (C, K) of every image: 1 for the cluster of each class in the image, 0 for all others.
 
-    An image with several classes has the same vector in the clustering of each. -1, nothing known, stands for the
-    background, for clusters that a class has not got, and for classes of which the image's tags say nothing.
+    An image with several classes takes part in the clustering of each, with the same features. -1 means unknown: it is
+    used for the background, for clusters that a class does not have, and for classes about which the tags of the image
+    say nothing.
 
     paper: Chang et al., CVPR 2020 (K = 10, features not normalised). Departure: K is capped on small data.
 
     Args:
-        features: (F,) by image name.
-        present: (C,) classes known to be in the image.
-        allowed: (C,) classes that may be in the image.
+        features: (F,) features by image name.
+        present: (C,) bool by image name, True for classes that are known to be in the image.
+        allowed: (C,) bool by image name, True for classes that may be in the image.
         background: Index of the background class, or None.
-        k: K.
+        k: Number of sub-categories K.
         normalise: As in `cluster`.
     """
     names = sorted(features)
@@ -95,14 +98,15 @@ def subcategories(
 
 
 def affinity_labels(objects: Floats, ground: Floats | None, classes: list[int], background: int | None) -> Mask:
-    """Labels from which pairs are drawn: objects where few are trusted, background where it is trusted, else 255.
+    """Labels from which pairs are drawn: reliable object pixels, reliable background pixels, and 255 for all others.
 
-    paper: Ahn and Kwak, CVPR 2018 (PSA): classes of the CRF with a strong background, background of the one with a weak
-    one.
+    paper: Ahn and Kwak, CVPR 2018 (PSA): objects are taken from the CRF with a strong background score, and the
+    background from the CRF with a weak background score.
 
     Args:
-        objects: (K, h, w) refined scores with a strong background score, the background's first where there is one.
-        ground: The same with a weak one; None without a background class.
+        objects: (K, h, w) refined scores with a strong background score. If there is a background class, it comes
+            first.
+        ground: The same with a weak background score; None without a background class.
         classes: The K class indices.
         background: Index of the background class, or None.
     """
@@ -117,8 +121,10 @@ class ClusterConfig(Config):
     """Settings of the clustering.
 
     Attributes:
-        subclasses: K, sub-categories of every class; fewer where a class has under 5 K images (ours).
-        normalise: Cluster features of length 1 (ours; the authors' have any length).
+        subclasses: Number K of sub-categories of every class. A class with fewer than 5 K images gets fewer; this limit
+            is ours.
+        normalise: Whether features are divided by their length before the clustering. This is ours; the authors do not
+            divide.
     """
 
     subclasses: int = Field(default=10, ge=1, le=1000)
@@ -126,10 +132,10 @@ class ClusterConfig(Config):
 
 
 class Clusters(LabelMaker[ClusterConfig]):
-    """Sub-categories of each class, from the pooled features of the images that show it."""
+    """Finds sub-categories of each class from the pooled features of the images that contain it."""
 
     def make(self, infer: Inference) -> None:
-        """One pass over the images with the last classifier."""
+        """Make the sub-categories in one pass over the images with the last classifier."""
         features, present, allowed = {}, {}, {}
         for image in infer.images():
             features[image.name] = infer.pooled(image)
@@ -146,10 +152,10 @@ class PairConfig(Config):
     """Settings of the labels from which pairs are drawn.
 
     Attributes:
-        scales: Scales of the training images at which the last classifier's maps are averaged. The papers also mirror
-            each, which doubles the time.
-        foreground_alpha: Power of the background score where objects are trusted.
-        background_alpha: The same where background is trusted.
+        scales: Scales of the training images over which the maps of the last classifier are averaged. The papers also
+            mirror the images, which doubles the time.
+        foreground_alpha: Exponent of the background score for the selection of object pixels.
+        background_alpha: Exponent of the background score for the selection of background pixels.
     """
 
     scales: tuple[float, ...] = Field(default=(0.5, 1.0, 1.5, 2.0), min_length=1)
@@ -158,26 +164,26 @@ class PairConfig(Config):
 
 
 class PairLabels(LabelMaker[PairConfig]):
-    """Labels of pixels whose class is certain. The training of affinities draws its pairs from them."""
+    """Labels the pixels whose class is reliable. The training of affinities draws its pairs from them."""
 
     def make(self, infer: Inference) -> None:
-        """One pass over the images with the last classifier; the CRF runs on all cores."""
-        for name, labels in infer.each(partial(_paired, config=self.config), self._seen(infer)):
+        """Make the labels in one pass over the images with the last classifier. The CRF runs on all cores."""
+        for name, labels in infer.each(partial(_pair_labels, config=self.config), self._jobs(infer)):
             infer.write_labels(name, labels)
 
-    def _seen(self, infer: Inference) -> Iterator[_Seen]:
-        """Images with the classifier's response maps, which are kept: the network of affinities has none."""
+    def _jobs(self, infer: Inference) -> Iterator[_Job]:
+        """The images with their response maps, which are stored, because the next network computes none."""
         for image in infer.images():
             responses = infer.responses(image, scales=self.config.scales, flip=False)
-            path = kept_responses(infer.folder, image.name)
+            path = responses_path(infer.folder, image.name)
             path.parent.mkdir(parents=True, exist_ok=True)
             np.save(path, responses.astype(np.float16), allow_pickle=False)
-            yield _Seen(image.name, image.picture, responses, image.present, self.classes.background)
+            yield _Job(image.name, image.picture, responses, image.present, self.classes.background)
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """One training image, and what the last classifier sees in it."""
+class _Job:
+    """One training image and its response maps from the last classifier."""
 
     name: str
     rgb: npt.NDArray[np.uint8]
@@ -186,23 +192,23 @@ class _Seen:
     background: int | None
 
 
-def kept_responses(folder: Path, name: str) -> Path:
-    """Where `PairLabels` keeps the response maps of an image, in 16 bits."""
+def responses_path(folder: Path, name: str) -> Path:
+    """The file in which `PairLabels` stores the response maps of an image, in 16 bits."""
     return folder / "responses" / f"{name}.npy"
 
 
-def _paired(seen: _Seen, *, config: PairConfig) -> tuple[str, Mask]:
+def _pair_labels(job: _Job, *, config: PairConfig) -> tuple[str, Mask]:
     """Labels from which the affinity training draws its pairs, at half the size of the image."""
-    size = (-(-seen.rgb.shape[0] // HALF), -(-seen.rgb.shape[1] // HALF))
-    full = resized(seen.responses, size)
+    size = (-(-job.rgb.shape[0] // HALF), -(-job.rgb.shape[1] // HALF))
+    full = resized(job.responses, size)
     alphas = (config.foreground_alpha, config.background_alpha)
-    given = [scored(full, seen.present, background=seen.background, kind="power", level=alpha) for alpha in alphas]
+    given = [scored(full, job.present, background=job.background, kind="power", level=alpha) for alpha in alphas]
     classes = given[0].classes.tolist()
     if not classes:
-        return seen.name, np.full(size, UNKNOWN, np.uint8)
-    if len(classes) == 1:  # no background, one class: nothing to tell it from
-        return seen.name, np.full(size, classes[0], np.uint8)
-    planes = resized(np.ascontiguousarray(seen.rgb.transpose(2, 0, 1), dtype=np.float32), size)
+        return job.name, np.full(size, UNKNOWN, np.uint8)
+    if len(classes) == 1:  # without a background, one class labels everything
+        return job.name, np.full(size, classes[0], np.uint8)
+    planes = resized(np.ascontiguousarray(job.rgb.transpose(2, 0, 1), dtype=np.float32), size)
     small = np.ascontiguousarray(planes.transpose(1, 2, 0).round().astype(np.uint8))
     objects, ground = refine([each.values for each in given], small, refiner="crf", stride=HALF)
-    return seen.name, affinity_labels(objects, ground, classes, seen.background)
+    return job.name, affinity_labels(objects, ground, classes, job.background)

@@ -1,4 +1,4 @@
-"""Losses of SC-CAM: on sub-categories of classes, and on affinities between neighbouring cells (PSA, IRN)."""
+"""Losses of SC-CAM on sub-categories of classes and on affinities between neighbouring cells (PSA, IRN)."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ from underpaint.methods.stage import Learner
 from underpaint.records import Batch, Head, NetOutput, Progress, Terms
 
 Form = Literal["feature", "boundary"]
-"""``feature``: likeness of two cells' embeddings (PSA). ``boundary``: no boundary between them (IRN)."""
+"""``feature``: similarity of the embeddings of two cells (PSA). ``boundary``: absence of a boundary between them
+(IRN)."""
 
 EPS = 1e-5
 """Added to an affinity before its logarithm (PSA)."""
 
 
 def affinities(embedding: Tensor, *, form: Form, radius: int) -> Tensor:
-    """(O, h, w) affinities of an embedding (E, h, w) for the offsets of `half_disc`, differentiable.
+    """(O, h, w) affinities of an embedding (E, h, w) for the offsets of `half_disc`; they are differentiable.
 
-    For ``boundary`` the first channel is the logit of a boundary at the cell.
+    In the form ``boundary``, the first channel is the logit of a boundary at the cell.
     """
     if form == "feature":
         return feature_affinities(embedding, radius=radius)
@@ -35,27 +36,25 @@ def affinities(embedding: Tensor, *, form: Form, radius: int) -> Tensor:
 
 
 def affinity_loss(embedding: Tensor, labels: Tensor, *, background: int | None, form: Form, radius: int) -> Tensor:
-    """Cross-entropy of pairs: like ones should be alike, unlike ones not.
+    """Cross-entropy of pairs: cells of the same class should have a high affinity, other pairs a low one.
 
-    ``bg/4 + fg/4 + neg/2``, each the mean over its pairs within the radius of ``-log(a + 1e-5)`` (both background; both
-    of one other class) or ``-log(1 + 1e-5 - a)`` (different classes). Without a background class ``fg/2 + neg/2``.
+    The loss is ``bg/4 + fg/4 + neg/2``. Each term is a mean over its pairs within the radius: bg is ``-log(a + 1e-5)``
+    of pairs of background cells, fg the same of pairs of one other class, and neg ``-log(1 + 1e-5 - a)`` of pairs of
+    different classes. Without a background class it is ``fg/2 + neg/2``.
 
-    paper: Ahn and Kwak, CVPR 2018; with the boundary form Ahn, Cho and Kwak, CVPR 2019, without their displacements.
+    paper: Ahn and Kwak, CVPR 2018; the boundary form: Ahn, Cho and Kwak, CVPR 2019, without their displacements.
 
     Args:
         embedding: (N, E, h, w).
-        labels: (N, h, w) uint8, 255 where unknown or padded.
+        labels: (N, h, w) uint8, 255 for unknown or padded cells.
         background: Index of the background class, or None.
-        form: Of the affinity.
-        radius: Reach of the pairs in cells.
+        form: Form of the affinity.
+        radius: Largest distance of a pair in cells.
 
     Returns:
-        Scalar; a zero on the graph where no pair has two labels.
+        A scalar; a zero on the graph if no pair has two labels.
     """
-    alike: list[Tensor] = []
-    for each in embedding:
-        alike.append(affinities(each.float(), form=form, radius=radius))
-    a = torch.stack(alike)  # (N, O, h, w)
+    a = torch.stack([affinities(each.float(), form=form, radius=radius) for each in embedding])  # (N, O, h, w)
     same, other, ground = pair_kinds(labels, background=background, radius=radius)
     share = 0.5 if background is None else 0.25
     positive, negative = -torch.log(a + EPS), -torch.log(1 + EPS - a)
@@ -69,15 +68,15 @@ def _mean(values: Tensor, where: Tensor) -> Tensor:
 
 
 def pair_kinds(labels: Tensor, *, background: int | None, radius: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Which pairs have labels of the same class, of different classes, and a background at the first of the two.
+    """The pairs with the same class, the pairs with different classes, and the pairs whose first cell is background.
 
     Args:
-        labels: (N, h, w) uint8, 255 where unknown.
+        labels: (N, h, w) uint8, 255 for unknown cells.
         background: Index of the background class, or None.
-        radius: Reach of the pairs in cells.
+        radius: Largest distance of a pair in cells.
 
     Returns:
-        Three (N, O, h, w) bool, for the offsets of `half_disc`; False where the second cell lies outside.
+        Three (N, O, h, w) bool for the offsets of `half_disc`; False if the second cell is outside the image.
     """
     height, width = labels.shape[-2:]
     partners = []
@@ -94,13 +93,13 @@ def pair_kinds(labels: Tensor, *, background: int | None, radius: int) -> tuple[
 
 
 def subtag_loss(scores: Tensor, subtags: Tensor | None) -> Tensor:
-    """`tag_loss` over sub-categories.
+    """The `tag_loss` of sub-categories.
 
     paper: Chang et al., "Weakly-Supervised Semantic Segmentation via Sub-category Exploration", CVPR 2020.
 
     Args:
         scores: (N, C, K).
-        subtags: (N, C, K) int8 as in `Batch`, or None where no image has any.
+        subtags: (N, C, K) int8 as in `Batch`, or None if no image has any.
     """
     if subtags is None:
         return nothing(scores)
@@ -111,20 +110,20 @@ class SubcategoryConfig(Config):
     """Settings of the training of sub-categories.
 
     Attributes:
-        sub_weight: Of the sub-categories' loss.
+        sub_weight: Weight of the loss of the sub-categories.
     """
 
     sub_weight: float = Field(default=5.0, ge=0)
 
 
 class SubcategoryClassifier(Learner[SubcategoryConfig]):
-    """Learns which classes an image shows, and which sub-category of each."""
+    """Learns the classes of an image, and the sub-category of each."""
 
     name: ClassVar[str] = "sc-cam-subcategories"
     needs: ClassVar[frozenset[Head]] = frozenset({Head.TAGS})
 
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
-        """``tags`` and ``subtags``."""
+        """The terms ``tags`` and ``subtags``."""
         assert out.tag_logits is not None
         assert out.sub_logits is not None
         background = self.classes.background
@@ -137,8 +136,8 @@ class AffinityConfig(Config):
 
     Attributes:
         affinity: ``feature`` as in PSA, or ``boundary`` as in IRN (Ahn, Cho and Kwak, CVPR 2019).
-        radius: Reach of the pairs in cells.
-        walk_stride: Pixels a side of a cell of the walk: 16 suits the features of a frozen encoder, 8 (PSA) a trained
+        radius: Largest distance of a pair in cells.
+        walk_stride: Side of a cell of the walk in pixels. 16 suits the features of a frozen encoder, 8 (PSA) a trained
             network.
     """
 
@@ -148,7 +147,7 @@ class AffinityConfig(Config):
 
 
 class AffinityLearner(Learner[AffinityConfig]):
-    """Learns which neighbouring cells belong to one class."""
+    """Learns which neighbouring cells belong to the same class."""
 
     name: ClassVar[str] = "sc-cam-affinity"
     needs: ClassVar[frozenset[Head]] = frozenset({Head.EMBEDDING})

@@ -1,4 +1,4 @@
-"""SC-CAM: classifiers of sub-categories, whose response maps cover more; then affinities, a walk, and a network."""
+"""SC-CAM: classifiers of sub-categories, whose maps cover more of the objects, affinities, a walk, and a network."""
 
 from __future__ import annotations
 
@@ -19,21 +19,20 @@ from underpaint.methods.tags.learners import ClassifierConfig, NoSettings, class
 from underpaint.records import Batch, NetOutput, Progress, Terms
 
 LIGHT_RATE = 10.0
-"""Factor on the learning rate where one linear layer is all that learns."""
+"""Factor on the learning rate if only one linear layer is trained."""
 
 
 class ScCamConfig(ClassifierConfig, ClusterConfig, SubcategoryConfig, PairConfig, SureConfig):
-    """Settings of SC-CAM; those of affinity and walk are PSA's (Ahn and Kwak, CVPR 2018) where nothing else is said.
+    """Settings of SC-CAM. Affinity and walk have those of PSA (Ahn and Kwak, CVPR 2018) if nothing else is stated.
 
     Attributes:
-        rounds: Times that features are clustered and a classifier is trained on the clusters; 0 for none, which leaves
-            the method of PSA.
-        affinity_encoder: ``frozen``: the affinities are learned on the features of the pre-trained encoder, by a linear
-            layer in a few seconds. ``trained``: encoder and decoder are trained for them, as in PSA.
-        affinity_epochs: Length of the affinity training, as a multiple of the recipe's; PSA's is half of its
-            classifier's.
-        pixels: Whether a linear model of pixels, fitted on what the walk is sure of in all images together, corrects
-            the labels (ours). Without it the labels are those of the walk, as in PSA.
+        rounds: How often features are clustered and a classifier is trained on the clusters. 0 gives the method of PSA.
+        affinity_encoder: With ``frozen``, a linear layer on the features of the pre-trained encoder learns the
+            affinities in a few seconds. With ``trained``, encoder and decoder are trained for them, as in PSA.
+        affinity_epochs: Length of the affinity training, as a multiple of that of the run. In PSA it is half of that of
+            the classifier.
+        pixels: Whether a linear model of pixels corrects the labels of the walk. It is fitted on the confident labels
+            of all images together. This is ours; without it the labels are those of the walk, as in PSA.
         retrain_rate: Factor on the learning rate of the last training. The authors use "a slightly lower learning rate
             to account for noisy labels"; the value is not public.
     """
@@ -46,12 +45,15 @@ class ScCamConfig(ClassifierConfig, ClusterConfig, SubcategoryConfig, PairConfig
 
 
 class ScCam(Method[ScCamConfig], about=ABOUT):
-    """Clusters of a class's images as sub-categories, and what a classifier of both sees of each class."""
+    """Clusters the images of each class into sub-categories; classifiers of both give the response maps."""
 
     Settings: ClassVar[type[Config]] = ScCamConfig
 
     def stages(self) -> tuple[Stage, ...]:
-        """A classifier; one of sub-categories a round; affinities; the network. Each from pre-trained weights."""
+        """A classifier, one of sub-categories per round, affinities, the network.
+
+        Each starts from pre-trained weights.
+        """
         config, classes = self.config, self.classes
         clusters = Clusters(config.part(ClusterConfig), classes)
         learner = SubcategoryClassifier(config.part(SubcategoryConfig), classes)
@@ -83,7 +85,7 @@ class ScCam(Method[ScCamConfig], about=ABOUT):
         return (classify(classes, config), *rounds, affinity, *((model,) if config.pixels else ()), last)
 
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
-        """``seeds`` and ``soft``: the loss of the last network, on hard labels and on soft ones."""
+        """The terms ``seeds`` and ``soft``: the loss of the last network on hard labels and on soft labels."""
         terms = {"seeds": seed_cross_entropy(out, batch.seeds()), "soft": nothing(out.logits)}
         if batch.soft is not None:
             terms["soft"] = soft_cross_entropy(out, batch.soft, batch.valid)

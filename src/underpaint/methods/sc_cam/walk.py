@@ -1,4 +1,4 @@
-"""Response maps spread by a random walk over the learned affinities: the labels of SC-CAM's last network (PSA)."""
+"""The labels of the last network of SC-CAM: a random walk spreads response maps along learned affinities (PSA)."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ from pydantic import Field
 from underpaint.hints.rasterise import UNKNOWN, Mask
 from underpaint.kernels.randomwalk import random_walk
 from underpaint.methods.inference import Inference
-from underpaint.methods.sc_cam.labels import kept_responses
+from underpaint.methods.sc_cam.labels import responses_path
 from underpaint.methods.sc_cam.losses import AffinityConfig, affinities
 from underpaint.methods.stage import LabelMaker
 from underpaint.methods.tags.maps import Scores, resized, scored
 
 
 class WalkConfig(AffinityConfig):
-    """Settings of the walk; those of PSA (Ahn and Kwak, CVPR 2018) where nothing else is said.
+    """Settings of the walk. They are those of PSA (Ahn and Kwak, CVPR 2018) if nothing else is stated.
 
     Attributes:
-        walk_alpha: Power of the background score that the walk starts from (PSA: 16).
-        walk_exponent: Sharpens the affinities.
-        walk_steps: Length of the walk. PSA's is 256; affinities learned from some hundred photographs leak, and over so
-            long a walk classes flow into what lies around them.
-        targets: ``hard`` labels, or ``soft`` ones: shares of the scores after the walk.
-        confidence: Share of the scores below which a pixel stays unknown (hard targets); ours: 0 labels all.
+        walk_alpha: Exponent of the background score at the start of the walk (16 in PSA).
+        walk_exponent: Exponent of the affinities, which makes them sharper.
+        walk_steps: Length of the walk (256 in PSA). Affinities that are learned from a few hundred images also connect
+            different objects, so that classes spread into their surroundings during a long walk.
+        targets: ``hard`` labels, or ``soft`` labels, which are the shares of the scores after the walk.
+        confidence: With hard targets, a pixel whose largest share is below this stays unknown. This is ours; 0 labels
+            all pixels.
     """
 
     walk_alpha: float = Field(default=8.0, gt=0)
@@ -38,18 +39,18 @@ class WalkConfig(AffinityConfig):
 
 
 class WalkedLabels(LabelMaker[WalkConfig]):
-    """Labels after the walk, from the response maps that `PairLabels` kept."""
+    """Makes the labels after the walk from the response maps that `PairLabels` stored."""
 
     def make(self, infer: Inference) -> None:
-        """One pass over the images with the network of affinities."""
-        assert infer.earlier is not None, "the affinity stage keeps the responses"
+        """Make the labels in one pass over the images with the network of affinities."""
+        assert infer.earlier is not None, "the affinity stage stores the responses"
         for image in infer.images():
-            responses = np.load(kept_responses(infer.earlier, image.name), allow_pickle=False).astype(np.float32)
+            responses = np.load(responses_path(infer.earlier, image.name), allow_pickle=False).astype(np.float32)
             size = image.rgb.shape[:2]
             self.write(infer, image.name, self.walked(responses, image.present, infer.embedding(image), size), size)
 
     def write(self, infer: Inference, name: str, scores: Scores, size: tuple[int, int]) -> None:
-        """Keep hard or soft labels of an image of a size (H, W)."""
+        """Write hard or soft labels of an image of size (H, W)."""
         if self.config.targets == "hard":
             infer.write_labels(name, labelled(scores, size, self.config.confidence))
         elif len(scores.classes):
@@ -64,23 +65,23 @@ class WalkedLabels(LabelMaker[WalkConfig]):
         embedding: npt.NDArray[np.float32],
         size: tuple[int, int],
     ) -> Scores:
-        """Scores on the walk's grid after it, summing to 1 over the classes.
+        """The scores after the walk on its grid; they sum to 1 over the classes.
 
         Args:
             responses: (C, h, w) response maps.
-            present: (C,) the image's tags.
-            embedding: (E, h, w) of the network of affinities.
-            size: (H, W) of the image.
+            present: (C,) bool, the tags of the image.
+            embedding: (E, h, w) embedding of the network of affinities.
+            size: Size (H, W) of the image.
         """
         config = self.config
         cells = (-(-size[0] // config.walk_stride), -(-size[1] // config.walk_stride))
         start = scored(responses, present, background=self.classes.background, kind="power", level=config.walk_alpha)
         if len(start.classes) == 0:
             return Scores(start.classes, np.zeros((0, *cells), np.float32), background=False)
-        likeness = affinities(torch.from_numpy(resized(embedding, cells)), form=config.affinity, radius=config.radius)
+        similarity = affinities(torch.from_numpy(resized(embedding, cells)), form=config.affinity, radius=config.radius)
         walked = random_walk(
             torch.from_numpy(resized(start.values, cells)),
-            likeness.clamp(0, 1),
+            similarity.clamp(0, 1),
             radius=config.radius,
             exponent=config.walk_exponent,
             steps=config.walk_steps,
@@ -90,12 +91,12 @@ class WalkedLabels(LabelMaker[WalkConfig]):
 
 
 def labelled(scores: Scores, size: tuple[int, int], confidence: float) -> Mask:
-    """(H, W) labels: the class with the largest share of every pixel, 255 where the share is below the confidence.
+    """(H, W) labels: the class with the largest share at every pixel, or 255 if this share is below the confidence.
 
     Args:
         scores: Shares of the classes, at any size.
-        size: (H, W) of the image.
-        confidence: In 0..1.
+        size: Size (H, W) of the image.
+        confidence: Smallest share of a labelled pixel, 0 to 1.
     """
     full = Scores(scores.classes, resized(scores.values, size), background=scores.background)
     labels = full.labels()

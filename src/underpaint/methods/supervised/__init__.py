@@ -1,4 +1,4 @@
-"""The method supervised: here its card in the list of methods, without torch; `method.py` has its class."""
+"""Description of the method supervised, without torch; `method.py` contains the class."""
 
 from underpaint.hints.types import Kind
 from underpaint.methods.about import About

@@ -1,4 +1,4 @@
-"""The ceiling: cross-entropy on full masks."""
+"""The ceiling of every comparison: cross-entropy on full masks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from underpaint.records import Batch, NetOutput, Progress, Terms
 
 
 class SupervisedConfig(Config):
-    """No settings: plain cross-entropy on every labelled pixel."""
+    """The method has no settings: it is plain cross-entropy on every labelled pixel."""
 
 
 class Supervised(Method[SupervisedConfig], about=ABOUT):

@@ -1,1 +1,1 @@
-"""What the methods for tags share (cam, rrm, sc-cam): scores from response maps, and their refinement. Not a method."""
+"""Shared parts of the methods for tags (cam, rrm, sc-cam): classifiers, scores from response maps, and refinement."""

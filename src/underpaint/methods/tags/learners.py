@@ -1,4 +1,4 @@
-"""Losses of stages that several methods for tags have: the classifier at first, the network on labels last."""
+"""Losses of stages that several methods for tags share: the classifier, and the network that learns the labels."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from underpaint.records import Batch, Head, NetOutput, Progress, Terms
 
 
 class NoSettings(Config):
-    """For losses without a setting."""
+    """The settings of losses that have none."""
 
 
 class TagClassifier(Learner[NoSettings]):
-    """Learns which classes an image shows."""
+    """Learns which classes are in an image."""
 
     name: ClassVar[str] = "tag-classifier"
     needs: ClassVar[frozenset[Head]] = frozenset({Head.TAGS})
@@ -34,21 +34,21 @@ class TagClassifier(Learner[NoSettings]):
         return {"tags": class_tag_loss(out.tag_logits, batch.tags, batch.tags_known, background=background)}
 
     def fit(self, stage: Stage, fitting: Fitting) -> LinearModel:
-        """The tag head on the encoder as it is: a convex problem, solved to convergence."""
+        """Fit the tag head on the frozen encoder. This is a convex problem, which is solved until convergence."""
         rows, present, known = [], [], []
         for image, windows in fitting.pooled():
             rows.append(windows)
             present += [image.present] * len(windows)
             known += [image.present | ~image.allowed] * len(windows)
-        told = np.stack(known)
+        stated = np.stack(known)
         if self.classes.background is not None:
-            told[:, self.classes.background] = False  # behind everything: no image lacks it
-        weight = fit_tags(np.concatenate(rows), np.stack(present), told)
+            stated[:, self.classes.background] = False  # every image has background, so it cannot be learned
+        weight = fit_tags(np.concatenate(rows), np.stack(present), stated)
         return LinearModel(weight, np.zeros(len(weight), np.float32))
 
 
 class LabelledPixels(Learner[NoSettings]):
-    """Learns the labels that the stage before gave to pixels, and the hints."""
+    """Learns the pixel labels of the previous stage, and the hints."""
 
     name: ClassVar[str] = "labelled-pixels"
 
@@ -58,17 +58,17 @@ class LabelledPixels(Learner[NoSettings]):
 
 
 class ClassifierConfig(Config):
-    """Settings of the classifier that methods for tags begin with.
+    """Settings of the classifier, which is the first stage of the methods for tags.
 
     Attributes:
-        classifier: ``linear``: a linear model on the encoder as it was pre-trained, fitted to convergence in seconds.
-            ``trained``: encoder and head trained together, as in the papers.
+        classifier: ``linear`` is a linear model on the frozen pre-trained encoder, which is fitted in seconds. With
+            ``trained``, encoder and head are trained together, as in the papers.
     """
 
     classifier: Literal["linear", "trained"] = "linear"
 
 
 def classify(classes: ClassTable, config: ClassifierConfig) -> Stage:
-    """The stage that makes the classifier. It is the same in all methods, so that runs can share it."""
+    """The stage that trains the classifier. It is the same in all methods, so that runs can share it."""
     network = StageNetwork(decodes=False, fitted=config.classifier == "linear")
     return Stage(name="classify", network=network, learner=TagClassifier(NoSettings(), classes))

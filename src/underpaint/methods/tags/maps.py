@@ -1,4 +1,4 @@
-"""Response maps of one image as scores between classes: normalised, masked by the tags, with or without background."""
+"""Scores of the classes of an image from its response maps: normalised, restricted to its tags, with a background."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ EPS = 1e-5
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores of the classes that an image may be made of.
+    """Scores of the classes that an image may contain.
 
     Args:
-        classes: (K,) int64 indices into the class table; the background first where there is one.
-        values: (K, h, w) from 0 to 1.
-        background: Whether the first is the background.
+        classes: (K,) int64 indices into the class table. If there is a background, it comes first.
+        values: (K, h, w) scores from 0 to 1.
+        background: Whether the first class is the background.
     """
 
     classes: npt.NDArray[np.int64]
@@ -35,26 +35,26 @@ class Scores:
     background: bool
 
     def labels(self) -> Mask:
-        """(h, w) uint8: the class with the highest score, the first of equal ones; 255 where there is no class."""
+        """(h, w) uint8 class with the highest score (the first of equal ones); 255 if there is no class."""
         if len(self.classes) == 0:
             return np.full(self.values.shape[1:], UNKNOWN, np.uint8)
         return np.asarray(self.classes[self.values.argmax(axis=0)], dtype=np.uint8)
 
 
 def tagged(present: Flags, background: int | None) -> npt.NDArray[np.int64]:
-    """Indices of the classes that an image is tagged with, without the background."""
+    """Indices of the classes in the tags of an image, without the background."""
     found = np.flatnonzero(present)
     return found[found != background] if background is not None else found
 
 
 def normalised(responses: Floats) -> Floats:
-    """Maps (K, h, w), each divided by its own maximum: ``cam / (max + 1e-5)``; a map of zeros stays so."""
+    """Maps (K, h, w), each divided by its maximum: ``cam / (max + 1e-5)``. A map of zeros does not change."""
     peak = responses.reshape(len(responses), -1).max(axis=1) if responses.size else np.zeros(len(responses))
     return np.asarray(responses / (peak[:, None, None] + EPS), dtype=np.float32)
 
 
 def background_score(maps: Floats, *, kind: Background, level: float) -> Floats:
-    """(h, w): a ``constant`` level, or ``(1 - max_c cam_c)^level`` for ``power``, from normalised maps (K, h, w)."""
+    """(h, w) background score from normalised maps (K, h, w): ``level``, or ``(1 - max_c cam_c)^level``."""
     if kind == "constant":
         return np.full(maps.shape[1:], level, np.float32)
     strongest = maps.max(axis=0) if len(maps) else np.zeros(maps.shape[1:], np.float32)
@@ -62,17 +62,17 @@ def background_score(maps: Floats, *, kind: Background, level: float) -> Floats:
 
 
 def scored(responses: Floats, present: Flags, *, background: int | None, kind: Background, level: float) -> Scores:
-    """Scores of an image's tagged classes, and of the background where the table has one.
+    """Scores of the classes in the tags of an image, and of the background if the table has one.
 
-    Without a background class there is no background score, and the tagged classes share all pixels. An image that is
-    tagged with no class has no score at all, not even a background's: nothing was said of its pixels.
+    Without a background class, the tagged classes share all pixels. An image whose tags contain no class has no score
+    at all, not even of the background, because nothing is known about its pixels.
 
     Args:
         responses: (C, h, w) >= 0.
-        present: (C,) classes known to be in the image.
+        present: (C,) bool, True for classes that are known to be in the image.
         background: Index of the background class, or None.
-        kind: Of the background's score.
-        level: See `background_score`.
+        kind: Kind of the background score.
+        level: As in `background_score`.
     """
     classes = tagged(present, background)
     maps = normalised(responses[classes])
@@ -83,7 +83,7 @@ def scored(responses: Floats, present: Flags, *, background: int | None, kind: B
 
 
 def resized(maps: Floats, size: tuple[int, int]) -> Floats:
-    """Maps (K, h, w) at another size: bilinear when larger, means over cells when smaller."""
+    """Resize maps (K, h, w): bilinearly to a larger size, by means over cells to a smaller size."""
     if maps.shape[1:] == size or len(maps) == 0:
         return np.ascontiguousarray(maps) if len(maps) else np.zeros((0, *size), np.float32)
     given = torch.from_numpy(np.ascontiguousarray(maps))[None]

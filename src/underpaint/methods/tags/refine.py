@@ -1,4 +1,4 @@
-"""Refinement of score maps along the edges of the photograph: mean field of a dense CRF, or pixel-adaptive averages."""
+"""Refinement of score maps along the edges of the image: mean field of a dense CRF, or pixel-adaptive averages."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ are in pixels of the full-size image."""
 
 
 def refine(scores: list[Floats], rgb: Pixels, *, refiner: Refiner, stride: int) -> list[Floats]:
-    """Several score maps (K, h, w) of one photograph (h, w, 3) after refinement, each summing to 1 over K.
+    """Refine several score maps (K, h, w) of one image (h, w, 3); each result sums to 1 over K.
 
-    The CRF takes scores as probabilities that need not sum to one, as the authors' code does; both runs share one
-    lattice. Its reach is that of full size divided by the stride.
+    The CRF takes the scores as probabilities that need not sum to one, as in the authors' code. All maps share one
+    lattice. The standard deviations of the positions are divided by the stride.
     """
     if refiner == "crf":
         return [np.ascontiguousarray(q) for q in mean_fields(scores, rgb, _scaled(PSEUDO_LABELS, stride))]
