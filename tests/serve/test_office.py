@@ -104,6 +104,18 @@ def test_places_come_by_uncertainty_and_every_fourth_by_chance(tmp_path: Path) -
     assert len({one["image"] for one in found}) == 3
 
 
+def test_places_begin_again_where_all_photographs_had_their_turn(tmp_path: Path) -> None:
+    model = QuickModelProcess(site(tmp_path), quiet)
+    assert model.places(20, None) == []
+    for name in model._site.by_name:
+        place = {"x": 1.0, "y": 2.0, "radius": 3.0, "bits": 1.0, "guess": "cat", "other": "dog"}
+        model.state.masks[name] = {"place": place, "random": place, "rev": 1}
+    first = {one["image"] for one in model.places(2, None)}
+    second = {one["image"] for one in model.places(2, None)}
+    assert len(first | second) == 3
+    assert len(model.places(20, None)) == 3, "a page that is opened again gets places too"
+
+
 def test_a_full_disk_says_so_and_the_page_may_ask_again(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     hint = {"kind": "click", "class": "cat", "x": 3.0, "y": 3.0}
     body = {"ops": [{"id": "full", "image": page.ids[0], "op": "add", "hint": hint}]}

@@ -163,10 +163,19 @@ class QuickModelProcess:
     def places(self, count: int, first: str | None) -> list[dict[str, Any]]:
         """The places where marks help most: at most one an image, every fourth drawn at random.
 
+        No photograph comes twice until the model is another one, or until all of them had their turn.
+
         Args:
             count: Most places.
             first: The photograph on screen, whose place comes first.
         """
+        found = self._fresh_places(count, first)
+        if not found:
+            self._given.clear()
+            found = self._fresh_places(count, first)
+        return found
+
+    def _fresh_places(self, count: int, first: str | None) -> list[dict[str, Any]]:
         known = [(name, said) for name, said in sorted(self.state.masks.items()) if name not in self._given]
         best = sorted(
             ((name, said["place"]) for name, said in known if said["place"]),

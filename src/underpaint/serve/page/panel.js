@@ -90,10 +90,12 @@ export class Panel {
       const state = this.tagOf(name);
       tag.textContent = text.tagStates[state];
       tag.setAttribute("data-tag", state);
+      tag.setAttribute("title", text.inPhotograph(name));
       tag.setAttribute("aria-label", `${text.inPhotograph(name)} ${state === "unknown" ? text.tagWords.unknown : text.tagStates[state]}`);
       const hidden = this.project.hidden.has(name);
       eye.setAttribute("aria-pressed", String(!hidden));
       eye.setAttribute("aria-label", text.show(name));
+      eye.setAttribute("title", text.show(name));
       if (eye.getAttribute("data-hidden") !== String(hidden)) {
         eye.setAttribute("data-hidden", String(hidden));
         eye.replaceChildren(icon(hidden ? drawings.hidden : drawings.eye, 16));

@@ -11,8 +11,8 @@ import { patterns } from "./palette.js";
 /** @typedef {import("./types.js").ClassInfo} ClassInfo */
 
 export class Project extends EventTarget {
-  /** Names of classes whose mask is not shown. @type {Set<string>} */
-  hidden = new Set();
+  /** Names of classes whose mask is not shown: at first the one of all the rest, which would veil the photograph. @type {Set<string>} */
+  hidden = new Set(["background"]);
   /** @type {number} of the class that marks get */
   chosen = 0;
   /** @type {number[]} */

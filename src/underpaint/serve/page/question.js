@@ -1,7 +1,7 @@
 /** The place where a mark helps most: a ring, a question, and what an answer does. */
 
 import { cap, el, fill } from "./dom.js";
-import { keyOf } from "./keys.js";
+import { classKey, keyOf } from "./keys.js";
 import { say } from "./live.js";
 import { text } from "./text.js";
 
@@ -76,13 +76,20 @@ export class Question {
     void this.next().catch(() => undefined);
   }
 
+  /** The key of a class. @param {string} name */
+  #cap(name) {
+    const { classes } = this.project;
+    const index = classes.findIndex((one) => one.name === name);
+    return index >= 0 && cap(classKey(index, classes));
+  }
+
   /** @param {Place} place */
   #show(place) {
     const { guess, other } = place;
     const ask = guess && other ? text.question(guess, other) : guess ? text.isIt(guess) : text.what;
     const why = place.random ? text.why.random : text.why.uncertainty;
     const yes = guess && el("button", { type: "button", class: "main", onclick: () => this.answer(null) }, text.yes(guess), cap(keyOf("yes")));
-    const no = other && el("button", { type: "button", onclick: () => this.answer(other) }, other);
+    const no = other && el("button", { type: "button", onclick: () => this.answer(other) }, other, this.#cap(other));
     fill(this.element, el("p", { class: "ask" }, ask), el("p", { class: "quiet-text" }, why),
       el("div", { class: "row" }, yes, no,
         el("button", { type: "button", onclick: () => this.paint.draw() }, text.tools.brush, cap(keyOf("brush"))),

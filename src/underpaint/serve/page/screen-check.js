@@ -48,9 +48,12 @@ function differences(all, me) {
 function finding(one) {
   const level = text.levels[/** @type {keyof typeof text.levels} */ (one.level)] ?? one.level;
   return el("article", { class: "finding", "data-level": one.level },
-    el("p", { class: "level" }, level), el("p", {}, one.what), one.fix ? el("p", { class: "quiet-text" }, one.fix) : null,
+    el("p", { class: "level" }, level), el("p", {}, sentence(one.what)), one.fix ? el("p", { class: "quiet-text" }, sentence(one.fix)) : null,
     one.images.length ? el("ul", { class: "row" }, ...one.images.map(({ id, name }) => el("li", {}, el("a", { href: `#/paint/${id}` }, name)))) : null);
 }
+
+/** The words of the terminal as a sentence. @param {string} words */
+const sentence = (words) => `${words.slice(0, 1).toUpperCase()}${words.slice(1)}${/[.!?]$/.test(words) ? "" : "."}`;
 
 /** @param {Contradiction} one */
 function contradiction(one) {

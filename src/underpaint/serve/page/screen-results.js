@@ -44,7 +44,7 @@ class Results {
       el("div", { class: "row" }, el("button", { type: "button", onclick: () => void this.#job("export", this.format.value) }, text.exportHints), this.format),
       el("div", { "aria-live": "polite" }, this.exports));
     this.element = el("div", { class: "screen" },
-      el("header", {}, el("h1", {}, text.screens.results), el("label", { class: "row", htmlFor: "source" }, text.source), this.source),
+      el("header", {}, el("h1", {}, text.screens.results), el("div", { class: "row" }, el("label", { htmlFor: "source" }, text.source), this.source)),
       el("p", { class: "lead" }, text.resultsLead),
       el("div", { class: "columns" },
         el("section", { class: "card" }, el("h2", {}, text.accuracy), this.accuracy, el("h2", {}, text.shares), this.shares), this.exportCard),
@@ -56,7 +56,7 @@ class Results {
   }
 
   async start() {
-    setLook(this.project.classes, this.project.hidden);
+    setLook(this.project.classes, new Set());
     this.project.news.addEventListener("news", this.news);
     const { items } = /** @type {{items: import("./types.js").RunInfo[]}} */ (await this.api.get("runs"));
     const networks = items.filter((run) => run.state === "finished");

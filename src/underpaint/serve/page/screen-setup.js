@@ -18,7 +18,7 @@ const DIGITS = [..."1234567890"];
 export async function setup(app) {
   const element = el("div", { class: "screen" },
     el("header", {}, el("h1", {}, text.screens.setup)), el("p", { class: "lead" }, text.setupLead),
-    el("div", { class: "columns" }, new Classes(app).element, el("div", { class: "columns" }, browser(), people(app)), keyCard()));
+    el("div", { class: "columns" }, new Classes(app).element, el("div", { class: "columns" }, browser(), people(app))), keyCard());
   return { element };
 }
 

@@ -54,7 +54,7 @@ class Train {
   }
 
   async start() {
-    setLook(this.project.classes, this.project.hidden);
+    setLook(this.project.classes, new Set());
     this.project.news.addEventListener("news", this.news);
     await this.#showRuns();
     void this.#plan();

@@ -104,8 +104,8 @@ export const text = {
   remove: (/** @type {string} */ what) => `Delete ${what}`,
   byMe: "you",
   queue: "Where a mark helps most",
-  askNext: "Next place",
-  noPlaces: "No place is asked for: mark two classes first, or everything near is marked.",
+  askNext: "Suggest a place",
+  noPlaces: "There is no place to suggest: mark two classes first.",
   why: { uncertainty: "The model is uncertain here.", random: "Drawn at random, to measure the model honestly." },
   what: "What is here?",
   question: (/** @type {string} */ guess, /** @type {string} */ other) => `${guess} or ${other}?`,
@@ -176,7 +176,7 @@ export const text = {
   noNetwork: "A network needs a training first.",
 
   // Check.
-  checkLead: "What is unusual in photographs and marks, found before a training stumbles over it.",
+  checkLead: "What is unusual in photographs and marks and may spoil a training.",
   checkAgain: "Check again", checking: "Photographs and marks are being read.", nothingFound: "Nothing unusual was found.",
   levels: { error: "Fault", warning: "Unusual", note: "Note", info: "Note" },
   contradictions: "Places where people differ", noContradictions: "Nobody contradicts anybody.",
@@ -193,7 +193,7 @@ export const text = {
   singleKeys: "Single keys work everywhere. If off, they work only while the drawing surface has the focus.",
   leftHanded: "Left-handed: classes at the left, tools at the right",
   penOnly: "A finger moves the photograph; only a pen or a mouse draws",
-  people: "People", inviteLabel: "Name", invite: "Make a link", inviteHelp: "A link is a person. Whoever has it can mark here.",
+  people: "People", inviteLabel: "Name", invite: "Make a link", inviteHelp: "Each link belongs to one person: whoever opens it marks under that name.",
   linkOf: (/** @type {string} */ name) => `Link of ${name}. It is shown only now:`,
   copy: "Copy", copied: "Copied",
   changeKeys: "Keys", changeKeysHelp: "Press a field, then the new key. Backspace turns the key off.", resetKeys: "All as at first",
