@@ -124,7 +124,7 @@ def test_strokes_wait_in_the_browser_while_the_server_is_away(context: BrowserCo
     expect(page.locator("#state-saved")).to_contain_text("3 changes wait: the server does not answer", timeout=20_000)
     expect(page.locator(".history li")).to_have_count(3)
     served.start()
-    expect(page.locator("#state-saved")).to_contain_text("open the one that the command printed", timeout=30_000)
+    expect(page.locator("#state-saved")).to_contain_text("Open the link that the command printed", timeout=30_000)
     page = open_page(context, served, f"paint/{number}")
     wait_saved(page)
     assert len(served.marks(number)) == 3
@@ -312,7 +312,7 @@ def test_a_wrong_link_is_asked_for_again(context: BrowserContext, served: Served
     page = context.new_page()
     page.goto(served.address + "#" + "x" * 43)
     expect(page.get_by_role("heading", name="The link is needed")).to_be_visible()
-    page.get_by_label("Link or its last part").fill(served.link)
+    page.get_by_label("Link, or its part after #").fill(served.link)
     page.get_by_role("button", name="Open").click()
     page.locator("#nav a").first.wait_for()
 

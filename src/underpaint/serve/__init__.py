@@ -1,1 +1,1 @@
-"""Floor 6 and a half: the local server of the page. Neither it nor what it imports needs torch."""
+"""Between layers 6 and 7: the local server of the painting page. Neither it nor its imports need torch."""

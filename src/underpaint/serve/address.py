@@ -1,4 +1,4 @@
-"""Where the server of a project is, and the token of its link, for a second command and for a server that goes on."""
+"""The address of the running server of a project and the token of its link, for later commands and servers."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ ADDRESS = "server.json"
 
 @dataclass(frozen=True)
 class Address:
-    """The page's URL, which ends with ``/``, and the token of the person who started the server."""
+    """The URL of the page, which ends with ``/``, and the token of the person who started the server."""
 
     url: str
     token: str
 
     @property
     def link(self) -> str:
-        """What a person opens."""
+        """The link for the person who started the server."""
         return f"{self.url}#{self.token}"
 
     @property
     def port(self) -> int:
-        """The server's port."""
+        """The port of the server."""
         return urlsplit(self.url).port or 80
 
     def invite(self, name: str) -> str:
         """Ask the server for a token of another person.
 
         Raises:
-            RunError: it does not answer, or refuses the name.
+            RunError: The server does not answer, or refuses the name.
         """
         parts = urlsplit(self.url)
         connection = http.client.HTTPConnection(parts.hostname or "", self.port, timeout=10)
@@ -55,18 +55,18 @@ class Address:
 
 
 def read_address(folder: Path) -> Address | None:
-    """The address in the project's folder; None where there is none that makes sense."""
+    """Read the address in the folder of a project. None if there is none or if it is not valid."""
     try:
-        held = read_json(folder / ADDRESS, max_bytes=1 << 16)
-        url, token = held["address"], held["token"]
-        urlsplit(url).port  # noqa: B018 - raises where it is none
+        stored = read_json(folder / ADDRESS, max_bytes=1 << 16)
+        url, token = stored["address"], stored["token"]
+        urlsplit(url).port  # noqa: B018 - raises if the port is not valid
     except (UnderpaintError, KeyError, TypeError, ValueError, AttributeError):
         return None
     return Address(url, token) if isinstance(token, str) and len(token) >= 43 and token.isascii() else None
 
 
 def write_address(folder: Path, address: Address) -> None:
-    """Write the address for this account's eyes alone, from the first byte on."""
+    """Write the address into a file that from the start only this user can read."""
     path, fresh = folder / ADDRESS, folder / f".{ADDRESS}.tmp"
     fresh.unlink(missing_ok=True)
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

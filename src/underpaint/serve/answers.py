@@ -1,4 +1,4 @@
-"""How often the quick model was right at random places, before a person's answer counted."""
+"""How often the quick model predicted the right class at random places before it saw the answer of the person."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Z = 1.96
 
 @dataclass
 class Answers:
-    """The answers at random places, kept in ``answers.txt``: a line ``1`` where the model was right, else ``0``.
+    """The answers at random places, stored in ``answers.txt``: a line ``1`` if the model was right, otherwise ``0``.
 
     Args:
-        folder: The project's folder.
+        folder: Folder of the project.
     """
 
     folder: Path
@@ -32,13 +32,13 @@ class Answers:
         return []
 
     def add(self, right: bool) -> None:
-        """Count an answer. A disk that refuses costs the count, no mark."""
+        """Count an answer. If the disk is full, the count may be lost, but no mark is."""
         self._right.append(right)
         with suppress(OSError), (self.folder / FILE).open("a") as file:
             file.write("1\n" if right else "0\n")
 
     def summary(self) -> dict[str, float]:
-        """Asked, right, and the ends of Wilson's interval of 95 % (Wilson 1927), 0 to 1."""
+        """The number of questions and of right predictions, and Wilson's 95 % interval from 0 to 1 (Wilson 1927)."""
         asked, right = len(self._right), sum(self._right)
         if not asked:
             return {"asked": 0, "right": 0, "low": 0.0, "high": 1.0}
@@ -47,7 +47,7 @@ class Answers:
 
 
 def wilson(right: int, asked: int) -> tuple[float, float]:
-    """Wilson's score interval of 95 % for a share of ``right`` in ``asked``."""
+    """Wilson's 95 % score interval for a share of ``right`` in ``asked``."""
     share, spread = right / asked, Z**2 / asked
     middle = (share + spread / 2) / (1 + spread)
     half = Z * math.sqrt(share * (1 - share) / asked + spread / (4 * asked)) / (1 + spread)

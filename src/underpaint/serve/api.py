@@ -1,4 +1,4 @@
-"""What the page asks, and the answers (docs/paint-api.md)."""
+"""The requests of the page and their answers (docs/paint-api.md)."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ Handler = Callable[[Request], Awaitable[Response]]
 WHOLE = re.compile(r"-?[0-9]{1,17}", re.ASCII)
 
 FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
-"""For pictures whose address changes with their content."""
+"""Header of pictures whose address changes with their content."""
 
 
 def routes(office: Office) -> list[Route]:
-    """All addresses under ``/api/v1``."""
+    """All routes under ``/api/v1``."""
     api = Api(office)
     gets: dict[str, Handler] = {
         "project": api.project,
@@ -79,7 +79,7 @@ def explained(handler: Handler) -> Handler:
         except TooLargeError:
             return failure(413, "the request is too large", f"send at most {BODY} bytes")
         except LookupError:
-            return failure(404, "there is no such thing")
+            return failure(404, "this does not exist")
         except UnsavedError as error:
             return failure(507, error.what, error.fix)
         except DataError as error:
@@ -91,7 +91,7 @@ def explained(handler: Handler) -> Handler:
 
 
 def failure(status: int, what: str, fix: str | None = None) -> Response:
-    """An error as the page reads it."""
+    """The error answer that the page expects."""
     return _json({"what": what, "where": "", "fix": fix or ""}, status)
 
 
@@ -108,10 +108,10 @@ async def _body(request: Request) -> Fields:
 
 
 class Api:
-    """The handlers.
+    """The handlers of all requests.
 
     Args:
-        office: Everything that the server keeps.
+        office: The parts of the server.
     """
 
     def __init__(self, office: Office) -> None:
@@ -121,7 +121,7 @@ class Api:
         return self.site.photograph(request.path_params["id"])
 
     async def project(self, request: Request) -> Response:
-        """The project as a whole."""
+        """Describe the whole project."""
         site, office = self.site, self.office
         running = [office.runs.info(run) for run in office.runs.known.values()]
         active = [run for run in running if run["state"] in ("running", "starting")]
@@ -140,14 +140,14 @@ class Api:
         )
 
     async def set_project(self, request: Request) -> Response:
-        """New classes."""
+        """Replace the list of classes."""
         self.site.set_classes(parse_json((await request.body()).decode("utf-8", "replace"), "the request"))
         await self.office.model.changed()
         await self.office.news.say("data", {"came": 0, "went": 0})
         return await self.project(request)
 
     async def images(self, request: Request) -> Response:
-        """A page of the list of photographs."""
+        """Return a part of the list of photographs."""
         query = request.query_params
         limit = min(max(_whole(query.get("limit"), LIMIT), 1), LIMIT)
         after = max(_whole(query.get("after"), 0), 0)
@@ -157,7 +157,7 @@ class Api:
         return _json({"items": [row_of(self.office, one) for one in part], "next": more})
 
     async def image(self, request: Request) -> Response:
-        """One photograph with its marks."""
+        """Return one photograph with its marks."""
         one = self._photograph(request)
         row = row_of(self.office, one)
         if request.query_params.get("brief"):
@@ -171,7 +171,7 @@ class Api:
         return _json({**row, "hints": marks, "levels": levels(one.size), "tile": TILE, "depth": depth, "window": shown})
 
     async def tile(self, request: Request) -> Response:
-        """A part of a photograph."""
+        """Return a tile of a photograph."""
         one, place = self._photograph(request), request.path_params
         low, high = (request.query_params.get(key) for key in ("lo", "hi"))
         window = None
@@ -185,12 +185,12 @@ class Api:
         return Response(content, headers=FOREVER, media_type=kind)
 
     async def thumb(self, request: Request) -> Response:
-        """A small picture of a photograph."""
+        """Return a thumbnail of a photograph."""
         content = await asyncio.to_thread(self.office.pictures.thumb, self._photograph(request))
         return Response(content, headers=FOREVER, media_type="image/webp")
 
     async def mask(self, request: Request) -> Response:
-        """The mask of a photograph: of the quick model, or of a training."""
+        """Return the mask of a photograph from the quick model or from a training."""
         one, source = self._photograph(request), request.query_params.get("source", "")
         if source in ("", "quick"):
             return self._kept("masks", one)
@@ -200,7 +200,7 @@ class Api:
         return Response(index_png(index), headers={"cache-control": "no-store"}, media_type="image/png")
 
     async def uncertainty(self, request: Request) -> Response:
-        """Where the quick model is unsure."""
+        """Return the uncertainty map of the quick model."""
         return self._kept("uncertainty", self._photograph(request))
 
     def _kept(self, kind: str, one: Photograph) -> Response:
@@ -210,7 +210,7 @@ class Api:
         return Response(content, headers={"cache-control": "no-store"}, media_type="image/png")
 
     async def ops(self, request: Request) -> Response:
-        """Keep operations."""
+        """Store operations."""
         fields = await _body(request)
         records = fields.value("ops")
         if not isinstance(records, list):
@@ -220,19 +220,19 @@ class Api:
         return _json({"revision": self.site.revision, "known": known, "images": images})
 
     async def next(self, request: Request) -> Response:
-        """Places where a mark helps most."""
+        """Return the places where a mark helps most."""
         image, count = request.query_params.get("image"), _whole(request.query_params.get("count"), 20)
         number = _whole(image, -1)
         first = self.site.photographs[number].name if number in self.site.photographs else None
         return _json({"items": self.office.model.places(min(max(count, 1), 20), first)})
 
     async def runs(self, request: Request) -> Response:
-        """All trainings, the newest first."""
+        """Return all trainings, the newest first."""
         runs = self.office.runs
         return _json({"items": [runs.info(run) for _, run in sorted(runs.known.items(), reverse=True)]})
 
     async def run(self, request: Request) -> Response:
-        """One training."""
+        """Return the details of one training."""
         return _json(self.office.runs.detail(request.path_params["run"]))
 
     async def _wanted(self, request: Request) -> tuple[str, float | None]:
@@ -248,7 +248,7 @@ class Api:
         return method, minutes
 
     async def plan(self, request: Request) -> Response:
-        """What a training would do."""
+        """Return the plan of a training."""
         planned = await self.office.runs.plan(*await self._wanted(request))
         return _json({"lines": planned["lines"]})
 
@@ -257,21 +257,21 @@ class Api:
         return _json({"run": await self.office.runs.begin(*await self._wanted(request))})
 
     async def stop(self, request: Request) -> Response:
-        """Stop a training, which keeps its work."""
+        """Stop a training. It writes a checkpoint first."""
         self.office.runs.stop(request.path_params["run"])
         return _json({"run": request.path_params["run"]})
 
     async def resume(self, request: Request) -> Response:
-        """Go on with a training."""
+        """Continue a training."""
         await self.office.runs.resume(request.path_params["run"])
         return _json({"run": request.path_params["run"]})
 
     async def results(self, request: Request) -> Response:
-        """Shares of the classes, accuracy, and photographs with masks."""
+        """Return the class shares, the accuracy, and photographs with masks."""
         return _json(await self.office.results(request.query_params.get("source", "quick")))
 
     async def check(self, request: Request) -> Response:
-        """What the doctor finds, and where people contradict each other."""
+        """Return the findings of the doctor, and the marks of people that contradict each other."""
         site = self.site
         try:
             report = await asyncio.to_thread(examine, site.data, hints=[site.folder])
@@ -298,7 +298,7 @@ class Api:
         return [{"id": known[name].id, "name": name} for name in names if name in known]
 
     async def begin_job(self, request: Request) -> Response:
-        """Start to make a file."""
+        """Start to make a file for download."""
         fields = await _body(request)
         kind = fields.text("kind")
         source = fields.text("source") if "source" in fields else "quick"
@@ -307,11 +307,11 @@ class Api:
         return _json({"job": self.office.jobs.begin(kind, source, form)})
 
     async def job(self, request: Request) -> Response:
-        """How far a file is."""
+        """Return the progress of a file."""
         return _json(self.office.jobs.known[request.path_params["job"]].record())
 
     async def job_file(self, request: Request) -> Response:
-        """The file itself, to be kept and not to be shown."""
+        """Return the file as a download, which the browser does not display."""
         path = self.office.jobs.file(request.path_params["job"])
         content = await asyncio.to_thread(path.read_bytes)
         headers = {
@@ -321,14 +321,14 @@ class Api:
         return Response(content, headers=headers, media_type="application/octet-stream")
 
     async def invite(self, request: Request) -> Response:
-        """A link for another person."""
+        """Make a token for the link of another person."""
         fields = await _body(request)
         name = fields.text("name")
         fields.refuse_rest()
         return _json({"token": self.office.people.invite(name)})
 
     async def events(self, request: Request) -> Response:
-        """The news."""
+        """Stream the events."""
         after = request.query_params.get("after")
         stream = self.office.news_for(request.state.person, None if not after else _whole(after, 0))
         return StreamingResponse(
@@ -340,5 +340,5 @@ def _whole(text: str | None, otherwise: int) -> int:
     if text is None or text == "":
         return otherwise
     if not WHOLE.fullmatch(text):
-        raise FormatError(f"{text[:40]!r} is no whole number", where="the address")
+        raise FormatError(f"{text[:40]!r} is not a whole number", where="the address")
     return int(text)

@@ -1,4 +1,4 @@
-"""The application: the page's files, the API, and the guard before both."""
+"""The application: the files of the page, the API, and the guard that checks every request."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ TYPES = {
     "svg": "image/svg+xml",
     "json": "application/json",
 }
-"""The endings of the page's files; no other file is served."""
+"""The file endings of the page; no other file is served."""
 
 
 def page_files() -> dict[str, bytes]:
-    """The files of the page by name, read once: nothing is served from the disk."""
+    """The files of the page by name. They are read once, so that nothing is served from the disk."""
     folder = files("underpaint.serve") / "page"
     found = {one.name: one.read_bytes() for one in folder.iterdir() if one.name.rpartition(".")[2] in TYPES}
     return {name: content for name, content in found.items() if name != "tsconfig.json"}
 
 
 def make_app(office: Office, *, hosts: Iterable[str] = (), prefix: str = "") -> ASGIApp:
-    """The application.
+    """Make the application.
 
     Args:
-        office: What it serves.
-        hosts: Host names that are served besides those of this machine.
-        prefix: The path before all others behind a proxy.
+        office: The parts of the server.
+        hosts: Allowed host names in addition to those of this machine.
+        prefix: Path prefix behind a proxy.
     """
     page = page_files()
 

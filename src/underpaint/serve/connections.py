@@ -1,4 +1,4 @@
-"""The server's connections: how many there may be, how long a client may take, and how they end."""
+"""Connections of the server: limits of their number and of the time of a client, and their end."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from uvicorn import Config, Server
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 CONNECTIONS = 32
-"""The limit of open connections. A browser opens at most six to a server; a page holds one of them for its news."""
+"""Largest number of open connections. A browser opens at most six to a server; a page uses one of them for its
+events."""
 
 PATIENCE = 60.0
-"""Seconds in which a request must have come completely, and in which a client must take what it is sent."""
+"""Largest time in seconds for the complete arrival of a request, and for a client to read an answer."""
 
 REFUSAL = (
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n"
@@ -25,11 +26,12 @@ REFUSAL = (
 
 
 class Connection(H11Protocol):
-    """A connection as uvicorn has it, with a limit of their number and limits of time.
+    """A connection of uvicorn with further limits of number and time.
 
-    The limits of uvicorn leave gaps: its `limit_concurrency` refuses requests and still holds the connections, and a
-    client that sends its request byte by byte, or reads no answer, is waited for without end. Beyond `CONNECTIONS` the
-    one that has been silent for the longest time gives way; where all are being answered, the new one is refused.
+    The limits of uvicorn are not sufficient: its `limit_concurrency` refuses requests but keeps the connections, and a
+    client that sends its request byte by byte, or does not read the answer, is never disconnected. If there are more
+    than `CONNECTIONS`, the one that was silent for the longest time is closed. If all of them are being answered, the
+    new one is refused.
     """
 
     _silent_since = 0.0
@@ -37,15 +39,15 @@ class Connection(H11Protocol):
     _sending: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take the connection, or refuse it."""
+        """Accept the connection, or refuse it."""
         super().connection_made(transport)
         self._silent_since = self.loop.time()
         self._receiving = self.loop.call_later(PATIENCE, transport.abort)
-        if len(self.connections) > CONNECTIONS and not self._somebody_gives_way():
+        if len(self.connections) > CONNECTIONS and not self._close_a_silent_one():
             transport.write(REFUSAL)
             transport.close()
 
-    def _somebody_gives_way(self) -> bool:
+    def _close_a_silent_one(self) -> bool:
         others: list[Any] = [one for one in self.connections if one is not self and not _answered(one)]
         if not others:
             return False
@@ -53,7 +55,7 @@ class Connection(H11Protocol):
         return True
 
     def data_received(self, data: bytes) -> None:
-        """Take a part of a request; the time runs from its first byte to its last."""
+        """Receive a part of a request. The time is measured from its first byte to its last."""
         self._silent_since = self.loop.time()
         super().data_received(data)
         whole = self.conn.their_state not in (h11.IDLE, h11.SEND_BODY)
@@ -64,19 +66,19 @@ class Connection(H11Protocol):
             self._receiving = self.loop.call_later(PATIENCE, self.transport.abort)
 
     def pause_writing(self) -> None:
-        """More waits to be sent than the client takes."""
+        """Start the timer: the client does not read fast enough."""
         super().pause_writing()
         self._sending = self._sending or self.loop.call_later(PATIENCE, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """The client takes what it is sent."""
+        """Stop the timer: the client reads again."""
         super().resume_writing()
         if self._sending is not None:
             self._sending.cancel()
             self._sending = None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
+        """Stop the timers of a closed connection."""
         for timer in (self._receiving, self._sending):
             if timer is not None:
                 timer.cancel()
@@ -89,14 +91,14 @@ def _answered(one: Any) -> bool:
 
 
 class PageServer(Server):
-    """Uvicorn as it serves the page: HTTP alone, without logs of requests, and forwarded headers are not believed.
+    """Uvicorn with the settings for the page: only HTTP, no logs of requests, and forwarded headers are ignored.
 
     Args:
         app: The application.
-        last_words: Tells the pages that the server ends, and ends their streams of news, for which uvicorn would wait.
+        before_end: Tells the pages that the server ends, and closes their event streams, for which uvicorn would wait.
     """
 
-    def __init__(self, app: ASGIApp, last_words: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, app: ASGIApp, before_end: Callable[[], Awaitable[None]]) -> None:
         config = Config(
             app,
             http=Connection,
@@ -111,9 +113,9 @@ class PageServer(Server):
             h11_max_incomplete_event_size=64 << 10,
         )
         super().__init__(config)
-        self._last_words = last_words
+        self._before_end = before_end
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End the streams of news, and then everything else."""
-        await self._last_words()
+        """Close the event streams, and then everything else."""
+        await self._before_end()
         await super().shutdown(sockets)

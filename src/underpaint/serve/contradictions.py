@@ -1,4 +1,4 @@
-"""Where marks of two people contradict each other."""
+"""Finds marks of two people that contradict each other."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from underpaint.serve.site import UNREADABLE, Site
 
 
 def contradictions(site: Site) -> Iterator[tuple[str, tuple[str, str], tuple[str, str]]]:
-    """Photograph, the two people, and their two classes, once for each such pair.
+    """Yield the photograph, the two people, and their two classes, once for each such combination.
 
-    Marks contradict each other where a pixel has a stroke, click or area of one class from one person, and of another
-    class from another. Boxes contradict nothing: other things may lie in them.
+    Two marks (strokes, clicks or areas) contradict each other if they are of different people, have different classes,
+    and share a pixel. Boxes contradict nothing, because they may contain other objects.
     """
     for name in site.fold.images():
         one = site.by_name.get(name)

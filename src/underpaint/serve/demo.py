@@ -1,4 +1,4 @@
-"""The page on the demo's scenes, with strokes on some of them."""
+"""The painting page with generated scenes, some of which have strokes."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from underpaint.workflows.training_data import read_hints
 
 SCENES = 24
 MARKED = 3
-"""Scenes with strokes. Together they show every class."""
+"""Number of scenes with strokes. Together they contain every class."""
 
 BEGUN = 1_767_225_600.0
-"""The time of the first stroke, the first of January 2026: the strokes of a demo are the same every time."""
+"""Time of the first stroke (the first of January 2026), so that every demo has the same strokes."""
 
 
 def paint_demo(
@@ -33,13 +33,13 @@ def paint_demo(
     """Make scenes with some strokes, and serve the page on them until the process is stopped.
 
     Args:
-        out: Folder to make, or one that an earlier call made, which goes on with what was painted.
+        out: New folder, or the folder of an earlier call, which keeps its marks.
         port: As in `underpaint.paint`.
         browser: As in `underpaint.paint`.
         say: As in `underpaint.paint`.
 
     Raises:
-        UnderpaintError: as `underpaint.paint`; the folder holds something else.
+        UnderpaintError: The same as in `underpaint.paint`; or the folder contains other files.
     """
     photographs = as_path(out, "out") / "photographs"
     if not is_project(photographs / PAINT):
@@ -49,7 +49,7 @@ def paint_demo(
 
 def _make(out: Path, photographs: Path) -> None:
     if photographs.exists():
-        raise DataError("the folder is there already", where=photographs, fix="choose another folder with -o")
+        raise DataError("the folder already exists", where=photographs, fix="choose another folder with -o")
     scenes = out / ".scenes"
     shutil.rmtree(scenes, ignore_errors=True)
     write_dataset(scenes, train=SCENES, test=1, size=(128, 160), seed=0)

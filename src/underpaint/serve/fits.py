@@ -1,4 +1,4 @@
-"""The quick model as marks come: only what changed is looked at again, and the fit goes on from the last weights."""
+"""Fits the quick model again after new marks: only changed images are read, and a fit starts from the last weights."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from underpaint.workflows.quick_model import QuickModel, fit_quick, hinted_image
 from underpaint.workflows.training_data import TrainingData, read_training_data
 
 STEPS = 8
-"""Iterations of a fit that goes on from the last weights."""
+"""Number of iterations of a fit that starts from the last weights."""
 
 
 @dataclass(frozen=True)
 class ImageRows:
-    """What a fit takes of one image: the hints, (P, F) features and (P, C) candidate sets of its marked pixels."""
+    """The data of one image for a fit: hints, and (P, F) features and (P, C) candidate sets of marked pixels."""
 
     hints: Hints
     columns: npt.NDArray[np.float16]
@@ -36,14 +36,14 @@ class ImageRows:
 
 
 class Fits:
-    """Fits the quick model of a project again and again.
+    """Fits the quick model of a project repeatedly.
 
-    A fit is exact, with the weights of `underpaint.quick` to the bit, or it goes on for `STEPS` iterations from the
-    last weights, which is several times as fast. With more marked pixels than a fit takes every fit is exact.
+    An exact fit has the same bits as `underpaint.quick`. Other fits run `STEPS` iterations from the last weights, which
+    is several times faster. If there are more marked pixels than a fit can use, every fit is exact.
 
     Args:
-        data: The folder of photographs.
-        project: The project's folder.
+        data: Folder of photographs.
+        project: Folder of the project.
     """
 
     def __init__(self, data: Path, project: Path) -> None:
@@ -54,24 +54,24 @@ class Fits:
         self._last: LinearModel | None = None
 
     def fit(self, *, exact: bool) -> QuickModel:
-        """Fit on the marks that are on the disk.
+        """Fit on the marks on the disk.
 
         Args:
-            exact: Whether the fit starts from nothing. The first one does, and one whose classes or settings differ
-                from the last.
+            exact: Whether the fit is exact. The first fit always is, and every fit after a change of classes or
+                settings.
 
         Raises:
-            UnderpaintError: as `underpaint.quick`; there is no model then.
+            UnderpaintError: The same as in `underpaint.quick`. Then there is no model.
         """
         before, self.model = self.model, None
         learnt = read_training_data(self._data, hints=[self._project], lenient=True)
         planned = plan_training(learnt, {}, "quick", recorded=False)
-        if before is None or self._last is None or not _alike(before.plan, planned):
-            return self._anew(learnt)
+        if before is None or self._last is None or not _same_setup(before.plan, planned):
+            return self._exact_fit(learnt)
         images = hinted_images(planned)
-        rows = self._looked_at(before, images, planned.hints)
+        rows = self._current_rows(before, images, planned.hints)
         if rows is None:
-            return self._anew(learnt)
+            return self._exact_fit(learnt)
         seen = rows.sets.any(axis=0)
         background, config = planned.data.classes.background, planned.method.config
         assert isinstance(config, QuickConfig)
@@ -81,25 +81,25 @@ class Fits:
             found = fit_rows(rows, background, penalty=penalty)
         else:
             sets = rows.sets.copy()
-            if background is not None:  # a box alone says its class, as in the first fit of `fit_rows`
+            if background is not None:  # pixels in a box get its class, as in the first fit of `fit_rows`
                 sets[sets.sum(axis=1) > 1, background] = False
             found = fit_linear(rows.columns, sets, rows.chosen, penalty=penalty, start=self._last, steps=STEPS)
-        return self._kept(QuickModel(planned, images, before.bank, before.network), found)
+        return self._use(QuickModel(planned, images, before.bank, before.network), found)
 
-    def _anew(self, learnt: TrainingData) -> QuickModel:
+    def _exact_fit(self, learnt: TrainingData) -> QuickModel:
         self._rows = {}
         self.model, self.exact = fit_quick(learnt, {}), True
         self._last = _weights(self.model)
         return self.model
 
-    def _kept(self, model: QuickModel, found: LinearModel) -> QuickModel:
+    def _use(self, model: QuickModel, found: LinearModel) -> QuickModel:
         assert isinstance(model.network.head, LinearHead)
         model.network.head.set_weights(torch.from_numpy(found.weight), torch.from_numpy(found.bias))
         self.model, self._last = model, found
         return model
 
-    def _looked_at(self, before: QuickModel, images: HintedImages, hints: Mapping[str, Hints]) -> Rows | None:
-        """The rows of all images, those of changed ones made anew; None for more than a fit takes."""
+    def _current_rows(self, before: QuickModel, images: HintedImages, hints: Mapping[str, Hints]) -> Rows | None:
+        """The rows of all images; those of changed images are made again. None if there are too many or no rows."""
         config, seed = before.plan.method.config, derive(before.plan.config.seed, "fit")
         assert isinstance(config, QuickConfig)
         for name in [name for name in self._rows if name not in images.geometry]:
@@ -118,16 +118,16 @@ class Fits:
         if not held:
             return None
         sets, chosen = np.unique(np.concatenate([one.sets for one in held]), axis=0, return_inverse=True)
-        # Taken by index as in `marked_rows`: the order in memory decides in which order sums are rounded.
+        # Copied by index as in `marked_rows`: the memory layout decides the order of sums and so their rounding.
         columns = np.concatenate([one.columns[np.arange(len(one.columns))] for one in held])
         return Rows(columns, sets, np.asarray(chosen, np.intp).ravel())
 
 
 NEVER_SEEN = -5e3
-"""A bias below this is that of a class that no mark shows (`underpaint.features.linear.IMPOSSIBLE`)."""
+"""A bias below this belongs to a class without a mark (`underpaint.features.linear.IMPOSSIBLE`)."""
 
 
-def _alike(one: Plan, other: Plan) -> bool:
+def _same_setup(one: Plan, other: Plan) -> bool:
     return one.config == other.config and one.data.classes == other.data.classes
 
 

@@ -1,4 +1,4 @@
-"""What every request must satisfy before anything else looks at it."""
+"""Checks every request before any other code handles it."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from underpaint.serve.people import People
 from underpaint.serve.site import json_bytes
 
 LOCAL = frozenset({"127.0.0.1", "localhost", "[::1]"})
-"""Names of this machine, which need no permission."""
+"""Names of this machine, which are always allowed."""
 
 BODY = 4 << 20
-"""The limit of a request's body in bytes."""
+"""Largest size of the body of a request in bytes."""
 
 WRITES = 50
-"""The limit of a person's requests that change something, in a second."""
+"""Largest number of changing requests of a person per second."""
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; worker-src 'self'; connect-src 'self'; "
     "img-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; "
     "require-trusted-types-for 'script'; trusted-types underpaint"
 )
-"""The content policy of the page: nothing from elsewhere, no inline code."""
+"""The content security policy of the page: nothing from other servers, and no inline code."""
 
 HEADERS = {
     "content-security-policy": POLICY,
@@ -44,10 +44,10 @@ class Guard:
     """Checks host, origin, size, token and rate, and sets the headers of every answer.
 
     Args:
-        app: What answers.
-        people: Who may come in.
-        hosts: Further host names that are served, besides those of this machine.
-        prefix: The path before all others behind a proxy, such as ``/paint``, or an empty text.
+        app: The application behind the guard.
+        people: The people who have access.
+        hosts: Allowed host names in addition to those of this machine.
+        prefix: Path prefix behind a proxy, such as ``/paint``, or an empty text.
     """
 
     def __init__(self, app: ASGIApp, people: People, hosts: Iterable[str] = (), prefix: str = "") -> None:
@@ -56,7 +56,7 @@ class Guard:
         self._writes: dict[str, tuple[int, int]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or pass it on."""
+        """Refuse a request, or pass it on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -92,7 +92,7 @@ class Guard:
         scheme, _, token = headers.get("authorization", "").partition(" ")
         person = self._people.name_of(token) if scheme.lower() == "bearer" and token else None
         if person is None:
-            if self._people.pausing():  # a right token is let in nonetheless: a forgotten tab must lock nobody out
+            if self._people.pausing():  # only for wrong tokens, so that a forgotten tab does not lock others out
                 return 429, "too many wrong tokens", "wait a minute, and open the link that the command printed"
             if token:
                 self._people.failed()
@@ -101,7 +101,7 @@ class Guard:
         if scope["method"] in ("GET", "HEAD"):
             return None
         if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-            return 415, "the request is no JSON", "send content-type: application/json"
+            return 415, "the request is not JSON", "send content-type: application/json"
         length = headers.get("content-length", "0")
         if not (length.isascii() and length.isdigit()) or int(length[:20]) > BODY:
             return 413, "the request is too large", f"send at most {BODY} bytes"
@@ -116,7 +116,7 @@ class Guard:
 
 
 def _place(origin: str) -> str | None:
-    """Host and port of an origin; None for one that makes no sense."""
+    """Host and port of an origin, or None if it is not valid."""
     try:
         return urlsplit(origin).netloc.lower()
     except ValueError:
@@ -132,11 +132,11 @@ def _name(host: str) -> str:
 
 
 class TooLargeError(Exception):
-    """A body is larger than `BODY`, whatever it stated."""
+    """The body of a request is larger than `BODY`, even if its header states less."""
 
 
 class _Body:
-    """Counts a body that states no length, or a wrong one."""
+    """Counts the bytes of a body, because its stated length may be missing or wrong."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive, self._bytes = receive, 0

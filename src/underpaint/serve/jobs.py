@@ -1,4 +1,4 @@
-"""Files that a person takes away: masks, marks in another format, the network, a report."""
+"""Files for download: masks, marks in another format, the network, a report."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from underpaint.serve.site import Site
 Say = Callable[[str, dict[str, Any]], Awaitable[None]]
 
 FORMATS = tuple(form.name for form in WRITABLE if form.name != "masks")
-"""The formats in which marks can be taken away."""
+"""The formats in which marks can be downloaded."""
 
 ENDINGS = {form.name: form.layout.split()[1] if form.one_file else "" for form in WRITABLE}
-"""The ending of a format that is one file; the others are folders, which are packed."""
+"""The file ending of each format that is one file. The other formats are folders, which are packed."""
 
 
 @dataclass
 class Job:
-    """A file in the making; ``where`` is its path below the project's folder when it is done."""
+    """A file that is being made. When it is done, ``where`` is its path in the folder of the project."""
 
     id: str
     kind: str
@@ -43,18 +43,18 @@ class Job:
     download: str = ""
 
     def record(self) -> dict[str, Any]:
-        """As the API says it."""
+        """The record for the API."""
         return asdict(self)
 
 
 class Jobs:
-    """The jobs of this server, each a task in a process of its own.
+    """The jobs of this server. Each runs in a separate process.
 
     Args:
         site: The project.
         runs: Its trainings.
-        say: Sends news to the pages.
-        facts: What the report says: pairs of a heading and lines.
+        say: Sends events to the pages.
+        facts: Returns the content of the report: pairs of a heading and lines.
     """
 
     def __init__(self, site: Site, runs: Runs, say: Say, facts: Callable[[], list[tuple[str, list[str]]]]) -> None:
@@ -63,19 +63,21 @@ class Jobs:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def begin(self, kind: str, source: str, form: str) -> str:
-        """Start a job; its identifier.
+        """Start a job and return its identifier.
 
         Raises:
-            RunError: an unknown kind, source or format.
+            RunError: The kind, source or format is unknown.
         """
         choices = ("masks", "onnx", *FORMATS)
         if kind not in ("export", "report") or (kind == "export" and form not in choices):
-            raise RunError(f"no export {form[:40]!r}", fix=f"choose one of: {', '.join(choices)}")
+            raise RunError(f"unknown export {form[:40]!r}", fix=f"choose one of: {', '.join(choices)}")
         run = None if source == "quick" else self._runs.known.get(source)
         if source != "quick" and (run is None or not run.finished):
             raise RunError(f"no finished training {source[:40]!r}", fix="choose quick, or a training that has ended")
         if form == "onnx" and run is None:
-            raise RunError("the quick model is not a network of a training", fix="train first, and choose the training")
+            raise RunError(
+                "the quick model cannot be exported as ONNX", fix="train a network first, and choose this training"
+            )
         job = Job(secrets.token_hex(6), kind, form if kind == "export" else "")
         self.known[job.id] = job
         working = asyncio.create_task(self._work(job, run.folder if run is not None else None))
@@ -89,7 +91,7 @@ class Jobs:
             one.cancel()
 
     def file(self, name: str) -> Path:
-        """The file of a job that is done. Raises `LookupError`."""
+        """The file of a finished job. Raises `LookupError`."""
         job = self.known[name]
         if not job.where:
             raise LookupError("not done")
@@ -126,14 +128,14 @@ class Jobs:
 
 
 def _packed(folder: Path) -> Path:
-    """A folder as one ZIP file, which takes its place."""
+    """Replace a folder by a ZIP file with its content."""
     packed = Path(shutil.make_archive(str(folder), "zip", folder))
     shutil.rmtree(folder)
     return packed
 
 
 def report(name: str, facts: list[tuple[str, list[str]]]) -> bytes:
-    """A page without scripts that says what was marked and learned."""
+    """An HTML page without scripts that summarises the marks and the trainings."""
     parts = [f"<h2>{html.escape(head)}</h2><ul>{''.join(f'<li>{html.escape(line)}</li>' for line in lines)}</ul>"
              for head, lines in facts if lines]  # fmt: skip
     style = "body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem}"

@@ -1,4 +1,4 @@
-"""The input of a child of the server: what the server says, and an end together with it."""
+"""The input of a child process of the server. It carries requests, and the child ends when it is closed."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 
 def listen(take: Callable[[str], object]) -> None:
-    """Give every line of the input to a function, in a thread, and end this process when the input ends.
+    """Pass every line of the input to a function, in a thread, and end this process when the input ends.
 
-    The input is a pipe that the system closes when the server ends or is killed. The process ends at once, in the
-    middle of whatever it computes: its files are written whole or not at all, and nobody waits for its answers.
+    The input is a pipe that the system closes when the server ends or is killed. Then this process ends at once, even
+    during a computation: its files are written completely or not at all, and its answers are no longer needed.
     """
 
     def read() -> None:

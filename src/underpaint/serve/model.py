@@ -1,4 +1,4 @@
-"""The server's side of the quick model: one process, which is started again when it dies."""
+"""Controls the process of the quick model, which is started again if it ends."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from underpaint.core.rng import generator
-from underpaint.serve.processes import LINE, module, surroundings
+from underpaint.serve.processes import LINE, environment, module
 from underpaint.serve.site import Site
 
 Say = Callable[[str, dict[str, Any]], Awaitable[None]]
 
 FAST = 5.0
-"""Seconds: a process that dies earlier than this after its start waits before the next one starts."""
+"""If the process ends within this number of seconds, the next one starts only after the same time."""
 
 EVERY = 4
-"""Of so many suggested places, one is drawn at random."""
+"""One of this number of suggested places is drawn at random."""
 
 
 @dataclass
 class ModelState:
-    """What is known of the quick model and of its masks.
+    """The state of the quick model and of its masks.
 
     Args:
-        knows: Classes that it has learned.
-        revision: Operations that it knows.
-        at: When it was fitted, in seconds since 1970.
-        fault: Why there is no model; empty where there is one, or where nothing is marked yet.
-        masks: What the process said of each mask, by image name.
+        knows: Number of classes that it has learned.
+        revision: Number of operations that it was fitted on.
+        at: Time of the fit in seconds since 1970.
+        fault: The reason why there is no model; empty if there is one, or if nothing is marked yet.
+        masks: The last record of each mask by image name.
     """
 
     knows: int = 0
@@ -42,11 +42,11 @@ class ModelState:
 
 
 class QuickModelProcess:
-    """Keeps the process of the quick model running, and its answers.
+    """Keeps the process of the quick model running, and stores its answers.
 
     Args:
         site: The project.
-        say: Sends news to the pages.
+        say: Sends events to the pages.
     """
 
     def __init__(self, site: Site, say: Say) -> None:
@@ -59,7 +59,7 @@ class QuickModelProcess:
         self._runner: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Start the process; it is started again whenever it ends, until `stop`."""
+        """Start the process. Until `stop`, it is started again whenever it ends."""
         for kind in ("masks", "uncertainty"):
             (self._site.folder / "cache" / kind).mkdir(parents=True, exist_ok=True)
         self._runner = asyncio.create_task(self._run())
@@ -74,7 +74,7 @@ class QuickModelProcess:
 
     @property
     def pid(self) -> int | None:
-        """The number of the process, where it runs."""
+        """The process id, or None if no process runs."""
         return None if self._child is None or self._child.returncode is not None else self._child.pid
 
     async def changed(self) -> None:
@@ -82,7 +82,7 @@ class QuickModelProcess:
         await self._ask()
 
     async def attend(self, image: str) -> None:
-        """Tell the process which photograph is on screen."""
+        """Tell the process which photograph is on the screen."""
         self._attending = image
         await self._ask()
 
@@ -97,7 +97,7 @@ class QuickModelProcess:
             child.stdin.write(json.dumps(request).encode() + b"\n")
             await child.stdin.drain()
         except (BrokenPipeError, ConnectionResetError):
-            return  # it died; the next one is asked when it starts
+            return  # the process ended; the next one gets the request when it starts
 
     async def _run(self) -> None:
         while True:
@@ -107,14 +107,14 @@ class QuickModelProcess:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
-                env=surroundings(),
+                env=environment(),
                 limit=LINE,
             )
             await self._ask()
             await self._listen(self._child)
             code = await self._child.wait()
             self.restarts += 1
-            self.state.fault = f"the quick model stopped (code {code}) and starts again; strokes are safe"
+            self.state.fault = f"the quick model stopped (code {code}) and is started again; your marks are safe"
             await self._say("model", {})
             if time.monotonic() - began < FAST:
                 await asyncio.sleep(FAST)
@@ -147,27 +147,27 @@ class QuickModelProcess:
         await self._say("mask", {"image": self._site.by_name[name].id, "rev": before + 1})
 
     def mask_revision(self, name: str) -> int:
-        """How often the mask of an image was made; 0 for never."""
+        """How often the mask of an image was made."""
         return int(self.state.masks.get(name, {}).get("rev", 0))
 
     def uncertainty(self, name: str) -> float:
-        """The greatest uncertainty in an image, in bits; 0 where it is not known."""
+        """The greatest uncertainty in an image in bits; 0 if it is unknown."""
         place = self.state.masks.get(name, {}).get("place")
         return float(place["bits"]) if place else 0.0
 
     def _chance(self, count: int) -> list[int]:
-        """The numbers below ``count`` in an order that the operations alone decide."""
+        """The numbers below ``count`` in a random order that depends only on the operations."""
         order: list[int] = generator(0, "paint", "places", str(self.state.revision)).permutation(count).tolist()
         return order
 
     def places(self, count: int, first: str | None) -> list[dict[str, Any]]:
-        """The places where marks help most: at most one an image, every fourth drawn at random.
+        """The places where marks help most: at most one per image, and every fourth drawn at random.
 
         No photograph comes twice until the model is another one, or until all of them had their turn.
 
         Args:
-            count: Most places.
-            first: The photograph on screen, whose place comes first.
+            count: Largest number of places.
+            first: Name of the photograph on the screen, whose place comes first.
         """
         found = self._fresh_places(count, first)
         if not found:

@@ -1,4 +1,4 @@
-"""News for the pages: one numbered stream, of which the last pieces are kept for pages that come back."""
+"""Events for the pages: one numbered stream. The last events are kept for pages that connect again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from underpaint.serve.site import json_bytes
 
 KEPT = 1000
-"""How many pieces of news are kept."""
+"""Number of events that are kept."""
 
 SILENCE = 15.0
 """Seconds after which a comment is sent, so that proxies keep the connection open."""
@@ -21,13 +21,13 @@ class News:
     """A stream of server-sent events (HTML standard, section 9.2) that any number of pages read."""
 
     def __init__(self) -> None:
-        self._last = int(1000 * time.time())  # larger than any number of an earlier server
+        self._last = int(1000 * time.time())  # larger than every number of an earlier server
         self._kept: deque[tuple[int, bytes]] = deque(maxlen=KEPT)
         self._changed = asyncio.Condition()
         self._closed = False
 
     async def say(self, kind: str, record: dict[str, Any]) -> None:
-        """Send a piece of news to every page."""
+        """Send an event to every page."""
         self._last += 1
         head = f"id: {self._last}\nevent: {kind}\ndata: ".encode()
         self._kept.append((self._last, head + json_bytes(record) + b"\n\n"))
@@ -40,7 +40,10 @@ class News:
         await self.say("bye", {})
 
     async def stream(self, after: int | None) -> AsyncIterator[bytes]:
-        """The news after a number; None for those from now on. A number of an earlier server gives all that is kept."""
+        """The events after a number, or from now on if it is None.
+
+        A number of an earlier server gives all kept events.
+        """
         place = self._last if after is None else after if after <= self._last else 0
         yield b": hello\n\n"
         while True:
@@ -54,7 +57,7 @@ class News:
                 yield b": nothing new\n\n"
 
     async def _anything_after(self, place: int) -> bool:
-        """Wait for news after a number, at most `SILENCE` seconds."""
+        """Wait for events after a number, for at most `SILENCE` seconds."""
         try:
             async with asyncio.timeout(SILENCE), self._changed:
                 await self._changed.wait_for(lambda: self._last > place)

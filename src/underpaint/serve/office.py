@@ -1,4 +1,4 @@
-"""Everything that the server keeps, and what happens when marks or trainings change."""
+"""The parts of the server together, and the reactions to changes of marks and trainings."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from underpaint.serve.runs import FollowedRun, Runs
 from underpaint.serve.site import Site
 
 SHOWN = 24
-"""Photographs that the results show."""
+"""Number of photographs on the screen Results."""
 
-LOOK_AGAIN = 10.0
-"""Seconds between two looks for photographs that came or went; longer where a look takes long."""
+SEARCH_EVERY = 10.0
+"""Seconds between two searches for added or removed photographs; more if a search takes long."""
 
 
 class Office:
-    """The parts of the server, put together.
+    """The parts of the server together.
 
     Args:
         site: The project.
-        people: Who may come in.
+        people: The people who have access.
         quick: Whether the process of the quick model is started.
     """
 
@@ -53,14 +53,14 @@ class Office:
         self._background: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
-        """Start what works in the background."""
+        """Start the background work."""
         if self._quick:
             await self.model.start()
         await self.runs.start_watching()
-        self._in_background(self._look_again())
+        self._in_background(self._search_for_changes())
 
     async def close(self) -> None:
-        """End it. Trainings go on."""
+        """End the background work. Trainings continue."""
         for one in self._background:
             one.cancel()
         await self.jobs.stop()
@@ -73,28 +73,28 @@ class Office:
         self._background.add(one)
         one.add_done_callback(self._background.discard)
 
-    async def _look_again(self) -> None:
+    async def _search_for_changes(self) -> None:
         took = 0.0
         while True:
-            await asyncio.sleep(max(LOOK_AGAIN, 20 * took))
+            await asyncio.sleep(max(SEARCH_EVERY, 20 * took))
             began = time.monotonic()
-            came, went = await asyncio.to_thread(self.site.look_again)
+            came, went = await asyncio.to_thread(self.site.find_changes)
             took = time.monotonic() - began
             if came or went:
                 await self.news.say("data", {"came": len(came), "went": len(went)})
 
     async def keep(self, records: Sequence[Any], person: str) -> tuple[list[str], list[int]]:
-        """Keep operations, and tell everybody.
+        """Store operations, and send an event to all pages.
 
-        Operations are read and taken in here, where nothing else looks at them meanwhile, and written in a thread; one
-        request after the other, so that their order is that of the log.
+        Operations are checked and added to the state here, and written in a thread. Requests are handled one after the
+        other, so that the order of the operations is that of the log.
 
         Returns:
-            The identifiers, those known before among them, and the numbers of the images.
+            The identifiers of the operations, also of those that were already known, and the numbers of the images.
 
         Raises:
-            FormatError, HintError: an operation that makes no sense. Then none is kept.
-            DataError: the disk is full or the folder cannot be written.
+            FormatError, HintError: An operation is not valid. Then none is stored.
+            DataError: The disk is full or the folder cannot be written.
         """
         async with self._writing:
             every = self.site.read(records)
@@ -109,12 +109,12 @@ class Office:
         return known, images
 
     def mark_records(self, name: str) -> list[dict[str, Any]]:
-        """The marks of a photograph as the page reads them."""
+        """The records of the marks of a photograph for the page."""
         marks = self.site.marks(name).marks
         return [{"id": one.id, "hint": shape_record(one.shape), "by": one.by, "at": one.at} for one in marks]
 
     def model_info(self) -> dict[str, Any]:
-        """What the page says of the model."""
+        """The record of the model for the page."""
         state, site = self.model.state, self.site
         marked = site.marked_classes()
         trained = [run for run in self.runs.known.values() if run.finished]
@@ -130,7 +130,7 @@ class Office:
         }
 
     async def _trained(self, run: FollowedRun) -> None:
-        """Make the masks of a training that has ended."""
+        """Make the masks of a finished training."""
         self._in_background(self._masks_of(run))
 
     async def _masks_of(self, run: FollowedRun) -> None:
@@ -146,15 +146,15 @@ class Office:
 
     @property
     def table(self) -> ClassTable:
-        """The class table by whose numbers masks are shown: that of the page."""
+        """The class table of the page, which numbers the classes in masks."""
         names = [one.name for one in self.site.project.classes]
         return ClassTable.of(names, BACKGROUND) if names else ClassTable.of([BACKGROUND])
 
     def run_mask(self, run: str, name: str) -> np.ndarray:
-        """(H, W) the mask that a training gives a photograph, by the numbers of the page's classes.
+        """(H, W) mask of a photograph from a training, with the class numbers of the page.
 
         Raises:
-            LookupError: there is none.
+            LookupError: There is no such mask.
         """
         folder = self.site.folder / "masks" / run
         path = folder / f"{name}.png"
@@ -163,10 +163,10 @@ class Office:
         return LabelFile(path, numbering=numbering_beside(folder, self.table, outside=False)).read(self.table)
 
     async def results(self, source: str) -> dict[str, Any]:
-        """Shares of the classes, accuracy at random places, and photographs with masks.
+        """The shares of the classes, the accuracy at random places, and photographs with masks.
 
         Raises:
-            LookupError: no such training.
+            LookupError: The training does not exist.
         """
         if source == "quick":
             counts, names = self._quick_counts()
@@ -197,7 +197,7 @@ class Office:
         return counts, names
 
     async def news_for(self, person: str, after: int | None) -> AsyncIterator[bytes]:
-        """The news for one person, who is here as long as the stream is read."""
+        """The events for one person, who counts as present while the stream is read."""
         self._here[person] += 1
         await self.news.say("peer", {"name": person, "here": True})
         try:
@@ -209,7 +209,7 @@ class Office:
                 self._in_background(self.news.say("peer", {"name": person, "here": False}))
 
     def _facts(self) -> list[tuple[str, list[str]]]:
-        """What the report says."""
+        """The content of the report: pairs of a heading and lines."""
         site = self.site
         folded = [site.summary(name) for name in site.fold.images()]
         seconds = sum(one.seconds for one in folded)
@@ -226,10 +226,10 @@ class Office:
         return [
             ("Photographs", [f"{len(site.photographs)} photographs, {len(folded)} of them with marks"]),
             ("Marks", [f"{count} of the kind {kind}" for kind, count in sorted(kinds.items())]),
-            ("Time", [f"{seconds / 60:.1f} minutes with a hand on the photographs"]),
+            ("Time", [f"{seconds / 60:.1f} minutes of drawing"]),
             ("People", [f"{name}: {count} marks" for name, count in sorted(people.items())]),
             ("Classes", [one.name for one in site.project.classes]),
-            ("Quality", [accuracy] if random["asked"] else ["no question at a random place was answered yet"]),
+            ("Quality", [accuracy] if random["asked"] else ["no question at a random place has been answered yet"]),
             ("Trainings", runs),
-            ("Made", [time.strftime("%Y-%m-%d %H:%M:%S")]),
+            ("Date", [time.strftime("%Y-%m-%d %H:%M:%S")]),
         ]

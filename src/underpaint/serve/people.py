@@ -1,4 +1,4 @@
-"""Who may come in: tokens of 256 bits, of which only digests are kept."""
+"""Access for people by tokens of 256 bits. Only the digests of the tokens are stored."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from underpaint.core.json_text import read_json
 PEOPLE = "people.json"
 
 FAILURES = 10
-"""Wrong tokens a minute, after which no token is looked at for a minute."""
+"""Number of wrong tokens per minute after which further wrong tokens get another error for a minute."""
 
 
 class People:
-    """The tokens of a project. The digests lie in ``people.json``, so that links stay valid after a restart.
+    """The tokens of a project. The digests are stored in ``people.json``, so that links stay valid after a restart.
 
     Args:
-        folder: The project's folder.
+        folder: Folder of the project.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -33,22 +33,22 @@ class People:
         self._kept: dict[str, str] = {}
         self._owner: dict[str, str] = {}
         if self._file.is_file():
-            held = read_json(self._file, max_bytes=1 << 20)
-            if not isinstance(held, dict) or not all(isinstance(name, str) for name in held.values()):
+            stored = read_json(self._file, max_bytes=1 << 20)
+            if not isinstance(stored, dict) or not all(isinstance(name, str) for name in stored.values()):
                 raise FormatError(
-                    "not a list of people", where=self._file, fix="remove the file; everybody needs a new link then"
+                    "not a list of people", where=self._file, fix="remove the file; everybody then needs a new link"
                 )
-            self._kept = held
+            self._kept = stored
 
     def invite(self, name: str) -> str:
-        """A new token of a person, which stays valid after a restart of the server.
+        """Make a new token for a person. It stays valid after a restart of the server.
 
         Args:
-            name: Of the person.
+            name: Name of the person.
 
         Raises:
-            FormatError: an empty name or one that is too long.
-            DataError: the folder cannot be written.
+            FormatError: The name is empty or too long.
+            DataError: The folder cannot be written.
         """
         name = _checked(name)
         token = secrets.token_urlsafe(32)
@@ -58,14 +58,14 @@ class People:
         return token
 
     def admit(self, name: str, token: str) -> None:
-        """Let the person in who holds this token, until the server stops. Raises `FormatError` as `invite`."""
+        """Accept this token for a person until the server stops. It raises the `FormatError` of `invite`."""
         self._owner = {_digest(token): _checked(name)}
 
     def name_of(self, token: str) -> str | None:
-        """The person with this token, or None. Compares with every digest in constant time."""
+        """The name of the person with this token, or None. The comparison takes constant time."""
         digest, found = _digest(token), None
-        for held, name in (self._kept | self._owner).items():
-            if hmac.compare_digest(held, digest):
+        for stored, name in (self._kept | self._owner).items():
+            if hmac.compare_digest(stored, digest):
                 found = name
         return found
 
@@ -76,7 +76,7 @@ class People:
         return len(self._failures) >= FAILURES
 
     def failed(self) -> None:
-        """Note a wrong token."""
+        """Count a wrong token."""
         self._failures.append(time.monotonic())
 
 

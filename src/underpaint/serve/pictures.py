@@ -1,4 +1,4 @@
-"""Pictures for the page: every photograph is decoded and encoded anew, none is served as it lies."""
+"""Pictures for the page. Every photograph is decoded and encoded again; original files are never served."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ TILE = 512
 THUMB = 320
 """Longest side of a thumbnail in pixels."""
 
-HELD = 120 << 20
-"""Bytes of decoded photographs that are held at most, beside the one that is in use."""
+CACHE_BYTES = 120 << 20
+"""Largest size of the decoded photographs in memory, apart from the last one."""
 
 
 class Pictures:
-    """Decoded photographs and their reduced levels, the most recently used ones; safe in several threads."""
+    """A cache of decoded photographs and their reduced levels. Several threads can use it."""
 
     def __init__(self) -> None:
         self._held: OrderedDict[tuple[int, int, Window | None, int], Pixels] = OrderedDict()
         self._lock = threading.Lock()
 
     def tile(self, one: Photograph, level: int, x: int, y: int, window: Window | None) -> tuple[bytes, str]:
-        """A tile and its type: JPEG where the level is reduced, PNG at the photograph's own size.
+        """A tile and its type: JPEG on reduced levels, PNG on the level of full size.
 
         Raises:
-            LookupError: no such tile.
-            DataError: the photograph cannot be read.
+            LookupError: The tile does not exist.
+            DataError: The photograph cannot be read.
         """
         top = levels(one.size)
         if not 0 <= level < top:
@@ -68,18 +68,18 @@ class Pictures:
         pixels = np.asarray(Image.fromarray(whole).reduce(2**halvings)) if halvings else whole
         with self._lock:
             self._held[key] = pixels
-            while len(self._held) > 1 and sum(each.nbytes for each in self._held.values()) > HELD:
+            while len(self._held) > 1 and sum(each.nbytes for each in self._held.values()) > CACHE_BYTES:
                 self._held.popitem(last=False)
         return pixels
 
 
 def levels(size: tuple[int, int]) -> int:
-    """How many levels a photograph of (height, width) has: halved until it is one pixel, and the photograph itself."""
+    """Number of levels of a photograph of (height, width): the full size, then halved until one pixel is left."""
     return 1 + (max(*size, 1) - 1).bit_length()
 
 
 def depth_and_window(one: Photograph) -> tuple[int, Window | None]:
-    """Bits of a channel, and the window of values of a photograph of 16 bits. Raises `DataError`."""
+    """Bits per channel, and the window of values if the photograph has 16 bits. Raises `DataError`."""
     deep = read_deep(one.path)
     return (8, None) if deep is None else (16, window_of([deep]))
 

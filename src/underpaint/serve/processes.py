@@ -1,4 +1,4 @@
-"""Child processes of the server, which end with it."""
+"""Child processes of the server, which end together with it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NICE = 10
 """The niceness of trainings and tasks."""
 
 LINE = 16 << 20
-"""The limit of a line that a child prints, in bytes."""
+"""Largest length of a line that a child prints, in bytes."""
 
 
 def module(name: str, *arguments: str) -> list[str]:
@@ -25,26 +25,26 @@ def module(name: str, *arguments: str) -> list[str]:
     return [sys.executable, "-m", name, *arguments]
 
 
-def surroundings(threads: int | None = None) -> dict[str, str]:
-    """The environment of a child: that of this process, with a limit of threads."""
+def environment(threads: int | None = None) -> dict[str, str]:
+    """The environment variables of a child: those of this process, with a limit of threads."""
     limit = {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
     return {**os.environ, "OMP_WAIT_POLICY": "passive", "PYTHONUNBUFFERED": "1", **limit}
 
 
 async def task(word: str, **arguments: Any) -> dict[str, Any]:
-    """Run a task of `underpaint.serve.tasks`, and return what it says.
+    """Run a task of `underpaint.serve.tasks`, and return its result.
 
     Raises:
-        RunError: the task refuses, with its reason and its fix, or its process died.
+        RunError: The task failed (with its reason and its fix), or its process ended unexpectedly.
     """
     child = await asyncio.create_subprocess_exec(
         *module("underpaint.serve.tasks", word, json.dumps(arguments)),
         stdin=asyncio.subprocess.PIPE,  # nothing is written: the task ends when it is closed
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
-        env=surroundings(1),
+        env=environment(1),
         limit=LINE,
-        preexec_fn=_politely,
+        preexec_fn=_low_priority,
     )
     assert child.stdout is not None
     try:
@@ -63,29 +63,29 @@ async def task(word: str, **arguments: Any) -> dict[str, Any]:
 
 
 async def start_logged(command: Sequence[str], log: Path, threads: int | None) -> asyncio.subprocess.Process:
-    """Start a command in a process group of its own, so that Ctrl-C does not reach it, with its output in a file."""
+    """Start a command in a new process group, so that Ctrl-C does not reach it, and write its output to a file."""
     with log.open("ab") as file:
         return await asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=file,
             stderr=file,
-            env=surroundings(threads),
+            env=environment(threads),
             start_new_session=True,
-            preexec_fn=_politely_apart,
+            preexec_fn=_low_priority_in_session,
         )
 
 
-def _politely() -> None:
-    """Give way to the quick model and the server."""
+def _low_priority() -> None:
+    """Let the quick model and the server have more CPU time."""
     os.nice(NICE)
 
 
-def _politely_apart() -> None:
-    """Give way to the quick model and the server, in a session of its own.
+def _low_priority_in_session() -> None:
+    """Let the quick model and the server have more CPU time than this process in its new session.
 
-    Where Linux shares its time between sessions (``sched_autogroup``, on in most distributions), the niceness of a
-    process counts within its session alone, and a further session gets a full share: it needs a niceness as well.
+    If Linux divides the CPU time between sessions (``sched_autogroup``, the default of most distributions), the
+    niceness of a process only counts inside its session. So the session needs a niceness too.
     """
     os.nice(NICE)
     with suppress(OSError):

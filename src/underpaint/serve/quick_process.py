@@ -1,15 +1,15 @@
 """The process of the quick model: ``python -m underpaint.serve.quick_process DATA PROJECT``.
 
-It reads requests from its input, a JSON object a line, and writes answers to its output. A request
-``{"revision": 7, "image": "a"}`` says that there are new marks, or which photograph is on screen. The answers are::
+It reads requests from its input, one JSON object per line, and writes answers to its output. A request ``{"revision":
+7, "image": "a"}`` states that there are new marks, or which photograph is on the screen. The answers are::
 
     {"model": {"knows": 2, "revision": 7, "seconds": 0.4, "fault": ""}}
     {"mask": {"image": "a", "revision": 7, "counts": [310, 90], "place": {...} or null, "random": {...} or null}}
 
 The mask of an image is the file ``cache/masks/NUMBER.png`` of the project, and the uncertainty of the model is
-``cache/uncertainty/NUMBER.png``. After a stroke the fit goes on from the last weights and the photograph on screen gets
-a new mask. When no stroke has come for a second, the fit is exact, and all masks are made again, the marked photographs
-first: they are those of `underpaint.quick`, to the byte.
+``cache/uncertainty/NUMBER.png``. After a stroke, a fit starts from the last weights, and the photograph on the screen
+gets a new mask. After a second without a stroke, the fit is exact, and all masks are made again, the marked photographs
+first. These masks have the same bytes as those of `underpaint.quick`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from underpaint.workflows.next import place_of, uncertainty_of
 from underpaint.workflows.quick_model import QuickModel
 
 PAUSE = 0.08
-"""Seconds after a stroke in which another one may still come."""
+"""Seconds to wait after a stroke, because another one may follow."""
 
 REST = 1.0
 """Seconds without a stroke after which the model is fitted exactly, and all masks are made again."""
@@ -51,7 +51,7 @@ REST = 1.0
 
 @dataclass
 class Requests:
-    """What the server asked for last; later requests take the place of earlier ones."""
+    """The last request of the server. Later requests replace earlier ones."""
 
     revision: int = 0
     image: str | None = None
@@ -62,7 +62,7 @@ class Requests:
         listen(self._lines.put)
 
     def waiting(self) -> bool:
-        """Whether there is a request that was not taken in yet."""
+        """Whether there is a request that was not read yet."""
         return not self._lines.empty()
 
     def take(self, *, wait: float | None) -> None:
@@ -79,11 +79,11 @@ class Requests:
 
 
 class QuickProcess:
-    """Fits the quick model when marks change, and makes masks until the next request comes.
+    """Fits the quick model when marks change, and makes masks until the next request arrives.
 
     Args:
-        data: The folder of photographs.
-        project: The project's folder.
+        data: Folder of photographs.
+        project: Folder of the project.
     """
 
     def __init__(self, data: Path, project: Path) -> None:
@@ -129,9 +129,9 @@ class QuickProcess:
         _answer({"model": {"knows": knows, "revision": revision, "seconds": seconds, "fault": fault}})
 
     def _masks(self) -> bool:
-        """Make masks until a request comes; True when all are made.
+        """Make masks until a request arrives. True if all masks are made.
 
-        While strokes come, between two exact fits, only the photograph on screen gets new masks.
+        Between two exact fits, while strokes arrive, only the photograph on the screen gets new masks.
         """
         model = self._fits.model
         if model is None:
@@ -190,7 +190,7 @@ class QuickProcess:
 
 
 def page_numbers(learned: Sequence[str], page: Sequence[str]) -> np.ndarray:
-    """(256,) the number on the page of every class of the model, 255 for one that the page does not list."""
+    """(256,) number on the page of every class of the model; 255 for classes that are not on the page."""
     numbers = np.full(256, VOID, np.uint8)
     for place, name in enumerate(learned):
         if name in page:
@@ -199,7 +199,7 @@ def page_numbers(learned: Sequence[str], page: Sequence[str]) -> np.ndarray:
 
 
 def _grey(uncertainty: Uncertainty, classes: int) -> np.ndarray:
-    """The entropy as 0..255, 255 where all classes are equally probable."""
+    """The entropy as 0..255; 255 means that all classes are equally probable."""
     most = np.log2(max(classes, 2))
     return np.asarray(np.rint(np.clip(uncertainty.bits / most, 0, 1) * 255), np.uint8)
 

@@ -1,4 +1,4 @@
-"""The list of photographs as the page shows it."""
+"""The rows of the list of photographs on the page."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ if TYPE_CHECKING:
     from underpaint.serve.office import Office
 
 LIMIT = 200
-"""Photographs of one answer at most."""
+"""Largest number of photographs in one answer."""
 
 ORDERS = ("name", "uncertainty")
 FILTERS = ("", "new", "marked", "done", "unreadable")
 
 
 def row_of(office: Office, one: Photograph) -> dict[str, Any]:
-    """What the list shows of a photograph."""
-    said_of = office.site.summary(one.name)
-    tags = said_of.tags
-    said = {key: sorted(getattr(tags, key)) if tags is not None else [] for key in ("present", "absent", "boxed")}
+    """The row of a photograph."""
+    summary = office.site.summary(one.name)
+    tags = summary.tags
+    stated = {key: sorted(getattr(tags, key)) if tags is not None else [] for key in ("present", "absent", "boxed")}
     height, width = one.size
     return {
         "id": one.id,
         "name": one.name,
         "width": width,
         "height": height,
-        "marks": said_of.marks.total(),
-        "tags": said,
+        "marks": summary.marks.total(),
+        "tags": stated,
         "state": state_of(office, one),
         "uncertainty": round(office.model.uncertainty(one.name), 3),
         "rev": one.changed,
@@ -38,7 +38,7 @@ def row_of(office: Office, one: Photograph) -> dict[str, Any]:
 
 
 def state_of(office: Office, one: Photograph) -> str:
-    """``new``, ``marked``, ``done`` or ``unreadable``."""
+    """The state of a photograph: ``new``, ``marked``, ``done`` or ``unreadable``."""
     if one.size == UNREADABLE:
         return "unreadable"
     folded = office.site.summary(one.name)
@@ -48,10 +48,10 @@ def state_of(office: Office, one: Photograph) -> str:
 
 
 def ordered(office: Office, order: str, state: str) -> list[Photograph]:
-    """The photographs of a state in an order.
+    """The photographs with a state, in an order.
 
     Raises:
-        FormatError: an unknown order or state.
+        FormatError: The order or the state is unknown.
     """
     if order not in ORDERS or state not in FILTERS:
         raise FormatError(

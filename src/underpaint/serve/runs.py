@@ -1,4 +1,4 @@
-"""Trainings of the project: the command itself, in the background, followed by the files that it writes."""
+"""Trainings of the project. Each is the command in the background; the server reads the files that it writes."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from underpaint.serve.site import Site
 Say = Callable[[str, dict[str, Any]], Awaitable[None]]
 
 SECONDS = 1.0
-"""Seconds between two looks at the runs."""
+"""Seconds between two checks of the runs."""
 
 CURVE = 400
-"""Points of a curve that the page gets at most."""
+"""Largest number of points of a curve on the page."""
 
 TAIL = 4000
-"""Bytes at the end of a log that are shown when a training fails."""
+"""Number of bytes at the end of the log that are shown if a training fails."""
 
 
 @dataclass
 class FollowedRun:
-    """A run folder, and what its files say."""
+    """A run folder and the content of its files."""
 
     id: str
     folder: Path
@@ -50,8 +50,8 @@ class FollowedRun:
     _before: int = 0
     _at: float | None = None
 
-    def look(self) -> bool:
-        """Read the new lines of the events; True where there are some."""
+    def update(self) -> bool:
+        """Read the new lines of the event log. True if there are any."""
         if not self.method:
             self._about()
         new = False
@@ -73,7 +73,7 @@ class FollowedRun:
             self.method = names[0] if names else ""
 
     def _time(self, step: int) -> None:
-        """Take the number of the step, and the steps a second since the last one; a log read at once tells no time."""
+        """Set the step and compute the steps per second. Steps that are read at the same time give no rate."""
         now = time.monotonic()
         if self._at is not None and now - self._at > 0.2 and step > self.step:
             self.rate = (step - self.step) / (now - self._at)
@@ -83,7 +83,7 @@ class FollowedRun:
         if event.get("stage") and event["stage"] not in self.stages:
             self.stages.append(str(event["stage"]))
         if event["event"] == "steps":
-            if event["stage"] != self._stage:  # each stage counts from the beginning
+            if event["stage"] != self._stage:  # each stage counts its steps from 0
                 self._stage, self._before = str(event["stage"]), self.step
             self._time(self._before + int(event["step"]))
             terms = [float(value) for key, value in event.items() if key.startswith("loss/")]
@@ -103,7 +103,7 @@ class FollowedRun:
 
     @property
     def state(self) -> str:
-        """In a word."""
+        """``running``, ``finished``, ``stopped`` or ``failed``."""
         if self.alive:
             return "running"
         if self.finished:
@@ -116,8 +116,8 @@ class Runs:
 
     Args:
         site: The project.
-        say: Sends news to the pages.
-        done: Called with a run that has ended well, once; also with one that ended before this server started.
+        say: Sends events to the pages.
+        done: Called once with each finished run, also with those that finished before this server started.
     """
 
     def __init__(self, site: Site, say: Say, done: Callable[[FollowedRun], Awaitable[None]]) -> None:
@@ -131,25 +131,25 @@ class Runs:
         self._watcher: asyncio.Task[None] | None = None
 
     async def start_watching(self) -> None:
-        """Look at the runs every second."""
+        """Check the runs every second."""
         self.folder.mkdir(exist_ok=True)
-        await self._look(first=True)
+        await self._check_all(first=True)
         self._watcher = asyncio.create_task(self._watch())
 
     async def stop_watching(self) -> None:
-        """Stop looking. Trainings go on: they are commands of their own."""
+        """Stop checking. Trainings continue, because they are separate commands."""
         if self._watcher is not None:
             self._watcher.cancel()
 
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(SECONDS)
-            await self._look()
+            await self._check_all()
 
-    async def _look(self, *, first: bool = False) -> None:
+    async def _check_all(self, *, first: bool = False) -> None:
         for folder in self._folders():
             run = self.known.setdefault(folder.name, FollowedRun(folder.name, folder))
-            new = run.look()
+            new = run.update()
             state = self.state(run)
             before = self._states.get(run.id)
             self._states[run.id] = state
@@ -159,13 +159,13 @@ class Runs:
                 await self._done(run)
 
     def _folders(self) -> list[Path]:
-        """The run folders in the order of their names; none while somebody has taken the folder away."""
+        """The run folders in the order of their names; empty if the folder was removed."""
         with suppress(OSError):
             return sorted(path for path in self.folder.iterdir() if path.is_dir() and not path.name.startswith("."))
         return []
 
     def state(self, run: FollowedRun) -> str:
-        """The state of a run; one that is just starting has no files yet."""
+        """The state of a run, or ``starting`` while it has no files yet."""
         child = self._children.get(run.id)
         if child is not None and child.returncode is None:
             return "running" if run.step else "starting"
@@ -174,15 +174,15 @@ class Runs:
         return run.state
 
     async def plan(self, method: str, minutes: float | None) -> dict[str, Any]:
-        """What a training would do. Raises `RunError`."""
+        """Plan a training. Raises `RunError`."""
         site = self._site
         return await task("plan", data=str(site.data), project=str(site.folder), method=method, minutes=minutes)
 
     async def begin(self, method: str, minutes: float | None) -> str:
-        """Start a training; the name of the run.
+        """Start a training and return the name of the run.
 
         Raises:
-            RunError: one is running already, or the marks do not allow it.
+            RunError: A training is already running, or the marks do not allow one.
         """
         async with self._beginning:  # planning takes seconds, in which a second request may come
             for run in self.known.values():
@@ -196,10 +196,10 @@ class Runs:
             return name
 
     async def resume(self, name: str) -> None:
-        """Go on with a run that was stopped. Raises `RunError`."""
+        """Continue a run that was stopped. Raises `RunError`."""
         run = self._run(name)
         if self.state(run) not in ("stopped", "failed"):
-            raise RunError(f"the training {name} is {self.state(run)}", fix="only a stopped training can go on")
+            raise RunError(f"the training {name} is {self.state(run)}", fix="only a stopped training can be continued")
         stated = json.loads((self.folder / f"{name}.json").read_text())
         await self._launch(name, [*stated, "--resume"])
 
@@ -214,22 +214,22 @@ class Runs:
         await self._say("run", {"run": name})
 
     def stop(self, name: str) -> None:
-        """Ask a training to stop and to keep its work. Raises `RunError`."""
+        """Ask a training to stop with a checkpoint. Raises `RunError`."""
         run, child = self._run(name), self._children.get(name)
         if child is not None and child.returncode is None:
             os.kill(child.pid, signal.SIGINT)
         elif run.alive:
             os.kill(int((run.folder / LOCK).read_text().strip()), signal.SIGINT)
         else:
-            raise RunError(f"the training {name} does not run")
+            raise RunError(f"the training {name} is not running")
 
     def _run(self, name: str) -> FollowedRun:
         if name not in self.known:
-            raise RunError(f"no training {name[:40]!r}", fix=", ".join(self.known) or "start one")
+            raise RunError(f"unknown training {name[:40]!r}", fix=", ".join(self.known) or "start one")
         return self.known[name]
 
     def info(self, run: FollowedRun) -> dict[str, Any]:
-        """What the page shows of a run in a list."""
+        """The record of a run for the list on the page."""
         known = self._revisions.get(run.id, self._site.revision)
         left = (run.steps - run.step) / run.rate if run.rate and run.steps else None
         return {
@@ -244,7 +244,7 @@ class Runs:
         }
 
     def detail(self, name: str) -> dict[str, Any]:
-        """What the page shows of one run. Raises `RunError`."""
+        """The detailed record of a run. Raises `RunError`."""
         run = self._run(name)
         state = self.state(run)
         every = max(1, len(run.losses) // CURVE)

@@ -1,4 +1,4 @@
-"""Runs the server, and says where the page is."""
+"""Runs the server and prints the link to the page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from underpaint.serve.people import People
 from underpaint.serve.site import Site
 
 PORTS = range(8765, 8785)
-"""The ports that are tried one after the other; any free one follows."""
+"""The ports that are tried one after the other. If none is free, any free port is used."""
 
 WAITING = 64
 HOME = "127.0.0.1"
@@ -40,25 +40,25 @@ def paint(
 
     Args:
         data: Folder of photographs, or a data set.
-        project: Folder for the marks; None for ``DATA/paint``.
-        host: The address to listen on. Any but this machine's own needs ``allow_hosts``.
-        port: The port; None for the first free one from 8765 on.
-        allow_hosts: Host names under which browsers reach the server from other machines.
-        base_url: Path before all others behind a proxy, such as ``/paint``.
-        person: Name under which the first link's marks are kept.
-        invite: Names of further people, for each of whom a link is printed that stays valid. Where the project is
-            served already, that server is asked for the links.
+        project: Folder for the marks; None means ``DATA/paint``.
+        host: The address on which the server listens. An address of another machine needs ``allow_hosts``.
+        port: The port; None means the first free one from 8765 on.
+        allow_hosts: Host names with which browsers on other machines open the page.
+        base_url: Path prefix behind a proxy, such as ``/paint``.
+        person: Name under which the marks of the first link are stored.
+        invite: Names of further people. For each, a permanent link is printed. If a server of the project is already
+            running, it makes the links.
         browser: Whether to open the page in the browser.
-        say: Gets the lines that a person should read, the link among them.
+        say: Called with the lines for the user, for example the link.
 
     Returns:
-        Nothing, when the process is stopped; marks are in the project's folder.
+        Nothing, after the process is stopped. The marks are in the folder of the project.
 
     Raises:
-        DataError: no photographs, or a folder that cannot be written.
-        FormatError: the project is damaged.
-        ConfigError: a host without permission, a port that is taken, or a path that is none.
-        RunError: the project is served already; the message has a link to it.
+        DataError: There are no photographs, or the folder cannot be written.
+        FormatError: The project is damaged.
+        ConfigError: A host needs permission, a port is already used, or a path is not valid.
+        RunError: A server of the project is already running; the message contains its link.
 
     Example:
         >>> underpaint.paint("photographs")  # doctest: +SKIP
@@ -67,9 +67,9 @@ def paint(
         raise ConfigError("the page needs starlette and uvicorn", fix="pip install 'underpaint[paint]'")
     if host not in HOMES and not allow_hosts:
         raise ConfigError(
-            f"the page would be reached from other machines at {host!r}",
+            f"the page could be opened from other machines at {host!r}",
             where="host",
-            fix="name the host by which browsers reach it with --allow-host NAME, and put it behind https",
+            fix="give the host name that browsers use with --allow-host NAME, and use a proxy with https",
         )
     if base_url and (not base_url.startswith("/") or base_url.endswith("/") or "//" in base_url):
         raise ConfigError(f"the path {base_url!r}", where="base_url", accepted="a path such as /paint")
@@ -78,7 +78,7 @@ def paint(
     people = People(site.folder)
     try:
         with exclusive(site.folder):
-            before = read_address(site.folder)  # of a server that was killed: its pages find this one
+            before = read_address(site.folder)  # of a server that was killed, so that its pages find this one
             token = before.token if before is not None else secrets.token_urlsafe(32)
             people.admit(person, token)
             bound = _bound(host, [port] if port is not None else [*([before.port] if before else []), *PORTS, 0])
@@ -89,7 +89,7 @@ def paint(
             for name in invite:
                 say(f"link for {name}: {now.url}#{people.invite(name)}")
             if host not in HOMES:
-                say("warning: other machines can reach this server; let a proxy with https stand before it")
+                say("warning: other machines can reach this server; put a proxy with https in front of it")
             if browser:
                 webbrowser.open(now.link)
             try:
@@ -104,12 +104,12 @@ def paint(
             say(f"link for {name}: {running.url}#{running.invite(name)}")
         if not invite:
             raise RunError(
-                f"this project is served already: {running.link}", where=site.folder, fix="open that link"
+                f"a server of this project is already running: {running.link}", where=site.folder, fix="open that link"
             ) from error
 
 
 def _serve(site: Site, people: People, bound: socket.socket, hosts: Sequence[str], prefix: str) -> None:
-    from underpaint.serve.app import make_app  # the extra may be missing, which `paint` says first
+    from underpaint.serve.app import make_app  # the extra may be missing, which `paint` reports first
     from underpaint.serve.connections import PageServer
     from underpaint.serve.office import Office
 
@@ -132,7 +132,7 @@ def _bound(host: str, ports: Sequence[int]) -> socket.socket:
             refused = error
             continue
         return one
-    raise ConfigError(f"the port cannot be taken: {refused}", where="port", fix="choose another --port")
+    raise ConfigError(f"the port cannot be used: {refused}", where="port", fix="choose another --port")
 
 
 def _shown(host: str) -> str:

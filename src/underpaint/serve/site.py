@@ -1,4 +1,4 @@
-"""The project that a server serves: photographs, marks, classes, and who may write."""
+"""The project of a server: photographs, marks and classes."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ from underpaint.imagefiles.images import image_size
 from underpaint.serve.answers import Answers
 
 OKABE_ITO = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
-"""Colours that people with any colour vision can tell apart (Okabe and Ito, 2008)."""
+"""Colours that people with any colour vision can distinguish (Okabe and Ito, 2008)."""
 
 MAX_OPS = 200
-"""The limit of the operations of one request."""
+"""Largest number of operations in one request."""
 
 MAX_POINTS = 20_000
-"""The limit of the points of one stroke from the page."""
+"""Largest number of points of one stroke from the page."""
 
 UNREADABLE = (0, 0)
 """The size of a photograph that cannot be read."""
@@ -50,7 +50,7 @@ UNREADABLE = (0, 0)
 
 @dataclass
 class Photograph:
-    """A photograph of the project. Its size is read when it is first asked for."""
+    """A photograph of the project. Its size is read when it is first needed."""
 
     id: int
     name: str
@@ -61,7 +61,7 @@ class Photograph:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width), or `UNREADABLE`; `fault` then says why."""
+        """(height, width), or `UNREADABLE`; then `fault` states the reason."""
         if self._size is None:
             try:
                 self._size = image_size(self.path)
@@ -72,7 +72,7 @@ class Photograph:
 
 @dataclass(frozen=True)
 class Request:
-    """An operation that the page sends, and what the model guessed where it answers a question at a random place."""
+    """An operation of the page, and the prediction of the model if it answers a question at a random place."""
 
     operation: Operation
     guess: str | None
@@ -83,13 +83,13 @@ class Site:
     """Photographs and marks in memory, and the logs on the disk.
 
     Args:
-        data: The folder of photographs.
-        folder: The project's folder.
-        project: What ``project.json`` holds.
+        data: Folder of photographs.
+        folder: Folder of the project.
+        project: Content of ``project.json``.
         fixed: Whether the class names are those of the data set, so that the page cannot change them.
-        photographs: By number. A number is made from the name, and stays when photographs come or go.
+        photographs: Photographs by number. A number depends only on the name, so that it never changes.
         fold: The operations.
-        remarks: What was left out of the logs.
+        remarks: Counts of what was left out of the logs.
     """
 
     data: Path
@@ -109,15 +109,15 @@ class Site:
 
     @classmethod
     def open(cls, data: Path, folder: Path | None = None) -> Site:
-        """Open the project of a folder of photographs, or begin one.
+        """Open the project of a folder of photographs, or make a new one.
 
         Args:
-            data: The folder of photographs, or a data set in any layout.
-            folder: The project's folder; None for ``DATA/paint``.
+            data: Folder of photographs, or a data set in any layout.
+            folder: Folder of the project; None means ``DATA/paint``.
 
         Raises:
-            DataError: there are no photographs, the folder holds something else, or it cannot be written.
-            FormatError: the project is damaged.
+            DataError: There are no photographs, the folder contains other files, or it cannot be written.
+            FormatError: The project is damaged.
         """
         folder = folder or data / PAINT
         photographs, classes = _photographs(data)
@@ -125,14 +125,14 @@ class Site:
             project = read_project(folder)
         elif folder.is_dir() and any(folder.iterdir()):
             raise DataError(
-                "the folder holds something else than a paint project",
+                "the folder contains other files than those of a paint project",
                 where=folder,
                 fix="give another folder for the marks with --project FOLDER",
             )
         else:
             project = PaintProject(secrets.token_hex(8), (PaintClass(BACKGROUND, "#999999", "0"),))
         if classes and tuple(one.name for one in project.classes) != classes:
-            project = PaintProject(project.id, _with_looks(classes, project.classes))
+            project = PaintProject(project.id, _with_colours(classes, project.classes))
         site = cls(data, folder, project, bool(classes), photographs)
         site.keep()
         (folder / STROKES).mkdir(exist_ok=True)
@@ -144,7 +144,7 @@ class Site:
 
     @property
     def revision(self) -> int:
-        """How many operations there are."""
+        """Number of operations."""
         return len(self.fold)
 
     def photograph(self, number: int) -> Photograph:
@@ -152,22 +152,22 @@ class Site:
         return self.photographs[number]
 
     def marks(self, name: str) -> Folded:
-        """What is said of a photograph."""
+        """The marks and tags of a photograph."""
         return self.fold.image(name)
 
     def summary(self, name: str) -> Summary:
-        """What is said of a photograph, without its shapes."""
+        """A summary of the marks and tags of a photograph, without shapes."""
         return self.fold.summary(name)
 
     def marked_classes(self) -> set[str]:
-        """The classes that any mark shows."""
+        """The classes of all marks."""
         return {name for image in self.fold.images() for name in self.summary(image).classes}
 
     def set_classes(self, record: Mapping[str, Any]) -> None:
-        """Take the classes that a person named on the page.
+        """Replace the classes by those from the page.
 
         Raises:
-            FormatError: a name or colour that is none, or a class fewer than before.
+            FormatError: A name or colour is not valid, or a class with marks is missing.
         """
         fields = Fields(record, "the request")
         classes = checked_classes(fields)
@@ -178,11 +178,11 @@ class Site:
                 "the class names are those of the data set",
                 where=self.data,
                 accepted=", ".join(before),
-                fix="change the data set's class list, and start again",
+                fix="change the class list of the data set, and start the command again",
             )
         if lost := sorted((set(before) & self.marked_classes()) - set(after)):
             raise FormatError(
-                f"marks show the class {lost[0]!r}, which the list leaves out",
+                f"the class {lost[0]!r} has marks, but is missing in the list",
                 where="classes",
                 fix="keep the class, or delete its marks first",
             )
@@ -190,14 +190,14 @@ class Site:
         self.keep()
 
     def read(self, records: Sequence[Any]) -> list[Request]:
-        """Operations of the page, not kept yet.
+        """Read operations of the page without storing them.
 
         Args:
-            records: JSON objects: ``id``, ``image`` (a number), ``op`` and what belongs to it.
+            records: JSON objects with ``id``, ``image`` (a number), ``op`` and the fields of the operation.
 
         Raises:
-            FormatError: an operation that makes no sense.
-            HintError: a shape that makes no sense, or a class that the project lacks.
+            FormatError: An operation is not valid.
+            HintError: A shape is not valid, or a class is unknown.
         """
         if len(records) > MAX_OPS:
             raise FormatError(f"{len(records)} operations at once", where="ops", accepted=f"up to {MAX_OPS}")
@@ -208,15 +208,15 @@ class Site:
         ]
 
     def write(self, operations: Sequence[Operation], person: str) -> None:
-        """Append operations to the log of a person; when this returns, they are on the disk.
+        """Append operations to the log of a person. They are on the disk when this returns.
 
         Raises:
-            DataError: the disk is full or the folder cannot be written. Then none is kept.
+            DataError: The disk is full or the folder cannot be written. Then no operation is stored.
         """
         self._writers.setdefault(person, LogWriter(self.folder, person)).append(operations)
 
     def learn(self, requests: Sequence[Request], person: str) -> list[int]:
-        """Take in what is on the disk; the numbers of the images."""
+        """Add operations that are on the disk to the state in memory, and return the numbers of their images."""
         self.fold.extend((one.operation for one in requests), person)
         for one in requests:
             if one.guess is not None and isinstance(one.operation.what, Add):
@@ -239,7 +239,7 @@ class Site:
         known = {one.name for one in self.project.classes}
         if strange := sorted(operation.names() - known):
             raise FormatError(
-                f"the class {strange[0]!r} is none of the project",
+                f"the class {strange[0]!r} is not in the project",
                 where=fields.where,
                 accepted=", ".join(sorted(known)),
             )
@@ -251,8 +251,8 @@ class Site:
         if isinstance(points, list) and len(points) > MAX_POINTS:
             raise FormatError(f"a stroke of {len(points)} points", where=fields.where, accepted=f"up to {MAX_POINTS}")
 
-    def look_again(self) -> tuple[list[str], list[str]]:
-        """Find photographs that came or went since; the names of both."""
+    def find_changes(self) -> tuple[list[str], list[str]]:
+        """Find photographs that were added or removed, and return the names of both."""
         fresh, _ = _photographs(self.data)
         came = [one.name for number, one in fresh.items() if number not in self.photographs]
         went = [one.name for number, one in self.photographs.items() if number not in fresh]
@@ -272,7 +272,7 @@ class Site:
 
 
 def _answered(fields: Fields) -> str | None:
-    """What the model guessed where a person answers a question at a random place; None for any other operation."""
+    """The prediction of the model if the operation answers a question at a random place; otherwise None."""
     place = fields.inner("place") if "place" in fields and fields.value("place") is not None else None
     if place is None:
         return None
@@ -282,12 +282,12 @@ def _answered(fields: Fields) -> str | None:
 
 
 def number_of(name: str) -> int:
-    """The number of a photograph: 52 bits of a digest of its name, which a browser keeps exactly."""
+    """The number of a photograph: 52 bits of a digest of its name, which JavaScript represents exactly."""
     return int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()[:8], "big") >> 12
 
 
 def _photographs(data: Path) -> tuple[dict[int, Photograph], tuple[str, ...]]:
-    """The photographs by number, and the class names where the data set has a list of its own."""
+    """The photographs by number, and the class names if the data set has a class list."""
     if not data.is_dir():
         raise DataError("the folder of photographs is missing", where=data)
     listed = any((data / name).is_file() for name in ("classes.txt", "classes.json"))
@@ -299,7 +299,7 @@ def _photographs(data: Path) -> tuple[dict[int, Photograph], tuple[str, ...]]:
         own = data / "classes.txt"
         classes = own_classes(own).names if own.is_file() else ()
     found = {}
-    inside = set(those_in(images.values(), data))  # a link that leads out of the folder is not followed
+    inside = set(those_in(images.values(), data))  # links to files outside the folder are not followed
     for name, path in images.items():
         if path not in inside:
             continue
@@ -307,18 +307,18 @@ def _photographs(data: Path) -> tuple[dict[int, Photograph], tuple[str, ...]]:
     return found, classes
 
 
-def _with_looks(names: Sequence[str], before: Sequence[PaintClass]) -> tuple[PaintClass, ...]:
-    """Classes with the colours and keys that they had, or else the next ones."""
-    looks = {one.name: one for one in before}
+def _with_colours(names: Sequence[str], before: Sequence[PaintClass]) -> tuple[PaintClass, ...]:
+    """Classes with their earlier colours and keys, or with the next free ones."""
+    earlier = {one.name: one for one in before}
     keys = iter("1234567890")
     free = (key for key in keys if all(one.key != key for one in before))
     made = []
     for place, name in enumerate(names):
         color = OKABE_ITO[place % len(OKABE_ITO)]
-        made.append(looks.get(name) or PaintClass(name, color, next(free, None)))
+        made.append(earlier.get(name) or PaintClass(name, color, next(free, None)))
     return tuple(made)
 
 
 def json_bytes(record: Any) -> bytes:
-    """A record as JSON; lone surrogates in file names become escapes."""
+    """A record as JSON. Lone surrogates in file names become escapes."""
     return json.dumps(record, ensure_ascii=False, allow_nan=False).encode("utf-8", "backslashreplace")

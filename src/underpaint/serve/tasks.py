@@ -1,7 +1,7 @@
-"""Work that needs torch or takes long, as processes of their own: ``python -m underpaint.serve.tasks WORD JSON``.
+"""Tasks that need torch or take long, in separate processes: ``python -m underpaint.serve.tasks WORD JSON``.
 
-Each word is a function below. What it prints is JSON, and an error of underpaint ends it with code 1 and
-``{"what", "fix"}``.
+Each word is a function below. Its result is printed as JSON. After an error of underpaint, the exit code is 1 and the
+output ``{"what", "fix"}``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from underpaint.serve.lifeline import listen
 
 
 def plan(data: str, project: str, method: str, minutes: float | None) -> dict[str, Any]:
-    """What a training would do, its settings for the time that a person allows, and its steps of all stages."""
+    """The plan of a training, its settings for the given time, and its number of steps in all stages."""
     from underpaint.workflows.train import plan as planned
 
     made = planned(data, hints=[project], method=method, lenient=True, minutes=minutes)
@@ -28,8 +28,10 @@ def plan(data: str, project: str, method: str, minutes: float | None) -> dict[st
 
 
 def masks(data: str, project: str, out: str, run: str | None) -> dict[str, Any]:
-    """Masks of all photographs, of the quick model or of a run."""
-    with tempfile.TemporaryDirectory() as folder:  # masks are refused among the photographs, where the project lies
+    """Make masks of all photographs with the quick model or with a run."""
+    with (
+        tempfile.TemporaryDirectory() as folder
+    ):  # masks must not be written among the photographs, where the project is
         fresh = Path(folder) / "masks"
         if run is None:
             from underpaint.workflows.quick import quick
@@ -54,7 +56,7 @@ def _put(made: Path, out: Path) -> None:
 
 
 def network(run: str, out: str) -> dict[str, Any]:
-    """A trained network as ONNX."""
+    """Write a trained network as ONNX."""
     from underpaint.export import export_onnx
     from underpaint.workflows.run import load_run
 
@@ -64,7 +66,7 @@ def network(run: str, out: str) -> dict[str, Any]:
 
 
 def hints(data: str, project: str, out: str, to: str) -> dict[str, Any]:
-    """The marks in another format; with the photographs' names and sizes where the data set takes these marks."""
+    """Write the marks in another format, with names and sizes of the photographs if the data set uses the marks."""
     from underpaint.datasets.open import open_dataset
     from underpaint.workflows.convert import convert
 
@@ -77,7 +79,7 @@ WORDS: dict[str, Callable[..., dict[str, Any]]] = {"plan": plan, "masks": masks,
 
 
 def main(word: str, arguments: str) -> int:
-    """Do one task; the exit code. The end of the input, which is that of the server, ends it."""
+    """Run one task and return the exit code. The end of the input, which is that of the server, ends it."""
     listen(str)
     try:
         said = WORDS[word](**json.loads(arguments))

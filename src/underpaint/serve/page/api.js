@@ -2,7 +2,7 @@
 
 const PLACE = "underpaint-token";
 
-/** What the server said of a request that it refused, or that it could not be reached (`status` 0). */
+/** The error of a request that the server refused, or of a server that cannot be reached (`status` 0). */
 export class ApiError extends Error {
   /** @param {number} status @param {string} what @param {string} [fix] */
   constructor(status, what, fix = "") {
@@ -19,8 +19,8 @@ export class ApiError extends Error {
 }
 
 /**
- * The token from the link's fragment, which no server sees. It moves to the tab's own storage, and the address is
- * cleared, so that it stays neither in the history nor in a copied address.
+ * The token from the fragment of the link, which browsers do not send to servers. It is moved to the storage of the tab
+ * and removed from the address, so that it is neither in the history nor in a copied address.
  */
 export function takeToken() {
   const match = /^#(?:token=)?([A-Za-z0-9_-]{32,})$/.exec(location.hash);

@@ -33,8 +33,8 @@ export class App {
     this.screens = screens;
     this.list = new ImageList(project.api);
     this.status = new StatusLine(project);
-    this.#look();
-    settingsChanged.addEventListener("change", () => this.#look());
+    this.#applySettings();
+    settingsChanged.addEventListener("change", () => this.#applySettings());
     window.addEventListener("hashchange", () => void this.show());
     byId("help-button", HTMLButtonElement).addEventListener("click", () => this.help());
     byId("notice-close", HTMLButtonElement).addEventListener("click", () => notice(""));
@@ -46,7 +46,7 @@ export class App {
     });
   }
 
-  #look() {
+  #applySettings() {
     const root = document.documentElement;
     root.dataset.theme = settings.theme;
     root.dataset.hand = settings.leftHanded ? "left" : "right";
@@ -70,7 +70,7 @@ export class App {
     history.replaceState(null, "", address);
   }
 
-  /** Shows the screen that the address names. */
+  /** Shows the screen of the address. */
   async show() {
     const turn = ++this.#turn;
     const [, asked, argument = ""] = location.hash.split("/");

@@ -1,6 +1,6 @@
 /**
- * What the eraser, or a stroke of another class, leaves of older marks. What is taken away becomes unknown, never
- * background.
+ * Computes the parts of older marks that remain after the eraser or a stroke of another class. Removed parts become
+ * unknown, never background.
  */
 
 import { Area, bitmapRuns, polygonRuns, strokeRuns } from "./raster.js";
@@ -53,7 +53,7 @@ function apart(a, b, distance) {
 }
 
 /**
- * The parts of a line that stay, or null where nothing is taken away.
+ * The parts of a line that remain, or null if nothing is removed.
  * @param {Point[]} points @param {number} width @param {Pen} pen
  * @returns {Point[][] | null}
  */
@@ -102,7 +102,7 @@ export function cutLine(points, width, pen) {
 const between = (a, b, t) => [fine(a[0] + t * (b[0] - a[0])), fine(a[1] + t * (b[1] - a[1]))];
 
 /**
- * Where the line crosses the border, on the side that stays.
+ * The point where the line crosses the border, on the side that remains.
  * @param {Point} a @param {Point} b @param {number} from @param {number} to @param {(p: Point) => boolean} stays
  */
 function border(a, b, from, to, stays) {
@@ -116,7 +116,7 @@ function border(a, b, from, to, stays) {
 }
 
 /**
- * What stays of a mark: null where the pen did not touch it, else the marks that replace it, perhaps none.
+ * The remains of a mark: null if the pen did not touch it, otherwise the marks (perhaps none) that replace it.
  * @param {Hint} hint @param {Pen} pen @param {number} width @param {number} height of the image
  * @returns {Hint[] | null}
  */

@@ -1,6 +1,6 @@
 /**
- * What this browser keeps for a project: operations that the server has not confirmed, and the history for undo. Where
- * the browser forbids IndexedDB, both are kept in memory, and the page says so.
+ * The data of a project in this browser: operations that the server has not confirmed, and the history for undo. If the
+ * browser forbids IndexedDB, both are kept in memory, and the page states this.
  */
 
 const STORES = /** @type {const} */ (["unsent", "history"]);
@@ -13,7 +13,7 @@ export class Database {
   /** @type {Map<Store, Map<IDBValidKey, unknown>>} */
   #memory = new Map(STORES.map((name) => [name, new Map()]));
 
-  /** Whether what is kept survives a reload. */
+  /** Whether the data survives a reload. */
   get lasting() {
     return this.#db !== null;
   }

@@ -1,4 +1,4 @@
-/** The hand on the photograph: which tool is held, by pointer or by crosshair, and what becomes of its marks. */
+/** Connects pointer and crosshair with the active tool, and adds the marks of the tool to the photograph. */
 
 import { el } from "./dom.js";
 import { notice, say } from "./live.js";
@@ -21,7 +21,7 @@ export class Desk extends EventTarget {
   name = "brush";
   #penDown = false;
   #moving = false;
-  /** Whether the eraser is held for one gesture. */
+  /** Whether the eraser is active for one gesture. */
   #instead = false;
 
   /** @param {import("./project.js").Project} project @param {import("./stage.js").Stage} stage */
@@ -168,7 +168,7 @@ export class Desk extends EventTarget {
     this.showPlace(at);
   }
 
-  /** The pen at the crosshair goes down or up. A click, a fill, and the corners of polygons need one press alone. */
+  /** The pen at the crosshair goes down or up. A click, a fill, and the corners of polygons need only one press. */
   pen() {
     const { crosshair } = this.stage;
     if (!crosshair) {

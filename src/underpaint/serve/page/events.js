@@ -1,4 +1,4 @@
-/** News from the server: one stream, read with `fetch` since `EventSource` sends no header; closed while hidden. */
+/** Events from the server: one stream, read with `fetch` since `EventSource` sends no header; closed while hidden. */
 
 import { ApiError } from "./api.js";
 

@@ -1,6 +1,6 @@
 /**
- * Undo and redo without end, over reloads. Undoing writes new operations; nothing is taken out of the log. An operation
- * that adds again has a new number, so entries that name the old one are told.
+ * Undo and redo without a limit, also after a reload. Undoing writes new operations; the log never loses one. An
+ * operation that adds a mark again has a new number, which replaces the old one in the entries.
  */
 
 /** @typedef {import("./types.js").Hint} Hint */
@@ -43,7 +43,7 @@ export class History {
   }
 
   /**
-   * Takes up a mark that this browser has no history of, at its place in time, so that it can be undone like others.
+   * Adds a mark without a history in this browser, at its place in time, so that it can be undone like other marks.
    * @param {number} image @param {import("./types.js").Mark} mark
    */
   adopt(image, mark) {
@@ -66,7 +66,7 @@ export class History {
   }
 
   /**
-   * Turns an entry round.
+   * Reverses an entry.
    * @param {Entry} entry @param {() => string} newId
    * @returns {Step[]} what is to be done now
    */

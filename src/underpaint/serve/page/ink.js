@@ -1,6 +1,6 @@
 /**
- * Draws marks. Below 1:1 they are lines and areas; from 1:1 on each is shown as the pixels that it labels, so that what
- * is seen is what is learned.
+ * Draws marks. Below 1:1 they are lines and areas. From 1:1 on, each is shown as the pixels that it labels, which are
+ * the pixels that the model learns.
  */
 
 import { areaRuns } from "./cut.js";

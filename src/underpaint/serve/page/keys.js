@@ -1,4 +1,4 @@
-/** Keys: which does what, and where they work. Every action is also a button or a field of the page. */
+/** The keys, their actions, and where they work. Every action is also a button or a field of the page. */
 
 import { settings } from "./settings.js";
 
@@ -30,7 +30,7 @@ export function typed(event) {
 }
 
 /**
- * The digit of a key, whatever Shift makes of it, or null.
+ * The digit of a key, also with Shift, or null.
  * @param {KeyboardEvent} event @returns {string | null}
  */
 function digit(event) {
@@ -68,7 +68,7 @@ export function action(event) {
   return digit(event) === null ? null : "class";
 }
 
-/** Keys that a control with the focus needs for itself. */
+/** Keys that the control with the focus uses itself. */
 const OF_CONTROLS = new Set(["Enter", " ", "ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home"]);
 
 export class Keys {

@@ -1,4 +1,4 @@
-/** The list of photographs, in the order and of the kind that was chosen, loaded as far as somebody looks. */
+/** The list of photographs in the chosen order and with the chosen filter. Parts are loaded when they are needed. */
 
 /** @typedef {import("./types.js").ImageRow} ImageRow */
 

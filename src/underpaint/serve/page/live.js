@@ -1,4 +1,4 @@
-/** Says things to those who hear the page: one polite region, the newest message only. */
+/** Announces messages to screen readers in one polite region, which contains only the newest message. */
 
 import { byId } from "./dom.js";
 
@@ -14,12 +14,12 @@ export function say(message) {
   }, 40);
 }
 
-/** A note goes after so many milliseconds; a fault stays until it is closed. */
+/** A note disappears after this number of milliseconds; an error stays until it is closed. */
 const NOTE = 12_000;
 let going = 0;
 
 /**
- * A message over the page, which moves nothing below it and stops nobody.
+ * A message above the page. It does not move other elements and does not block the page.
  * @param {string} message nothing closes it @param {"note" | "fault"} [kind]
  */
 export function notice(message, kind = "note") {

@@ -1,4 +1,4 @@
-/** What was said of the photograph on screen: what the server knows, and what this page added since. */
+/** The marks of the photograph on the screen: those of the server, and those that this page has added since. */
 
 import { bounds, cut, takeAway } from "./cut.js";
 import { newId } from "./outbox.js";
@@ -148,7 +148,7 @@ export class Marks extends EventTarget {
     return entry ? this.#steps(this.history.turn(entry, newId)) : null;
   }
 
-  /** The newest mark of this person, where this browser has no history of it. */
+  /** The newest mark of this person that has no history in this browser. */
   #mine() {
     return this.all.findLast((mark) => mark.by === this.me);
   }

@@ -1,6 +1,6 @@
 /**
- * Operations on their way to the server. Each is kept in this browser first and goes when the server confirms it; since
- * sending one twice changes nothing, whatever fails is simply sent again.
+ * Operations on the way to the server. Each is first stored in this browser and removed when the server has confirmed
+ * it. Sending an operation twice has no effect, so after a failure it is sent again.
  */
 
 import { ApiError } from "./api.js";
@@ -40,7 +40,7 @@ export class Outbox extends EventTarget {
     return [...this.#waiting.values()].map((one) => one.op);
   }
 
-  /** Takes up what an earlier visit left. */
+  /** Reads the operations of an earlier visit that were not sent. */
   async open() {
     for (const one of /** @type {Waiting[]} */ (await this.database.all("unsent"))) this.#waiting.set(one.op.id, one);
     this.hurry();
@@ -56,7 +56,7 @@ export class Outbox extends EventTarget {
     await kept;
   }
 
-  /** Sends now what waits. */
+  /** Sends the waiting operations now. */
   hurry() {
     window.clearTimeout(this.#timer);
     this.#pause = 250;

@@ -1,6 +1,6 @@
 /**
- * Colours masks off the page's own thread. It keeps the numbers, so that other colours and hidden classes need no
- * request.
+ * Colours masks in a worker thread. It keeps the class numbers, so that a change of colours or of hidden classes needs
+ * no request.
  */
 
 import { hatched } from "./palette.js";
@@ -25,7 +25,7 @@ import { readPng } from "./png.js";
  */
 
 const VOID = 255;
-/** Outlines are drawn on so many pixels across, so that those of a small mask are not thick. */
+/** Outlines are drawn on a canvas of this width, so that the outlines of a small mask are not thick. */
 const FINE = 1536;
 /** Uncertainty is shown in one colour, the more opaque the greater it is. */
 const UNCERTAINTY = /** @type {Rgb} */ ([255, 0, 170]);
@@ -100,7 +100,8 @@ function coloured({ width, height, values }) {
 }
 
 /**
- * A dark line on one side of each border and a light one on the other, finer than the pixels of a small mask.
+ * Draws a dark line on one side of each border and a light line on the other side, thinner than the pixels of a small
+ * mask.
  * @param {import("./png.js").Numbers} numbers
  */
 function bordered({ width, height, values }) {

@@ -1,4 +1,4 @@
-/** The mask and the uncertainty over a photograph: numbers come from the server, colours from a worker. */
+/** The mask and the uncertainty over a photograph. The server sends numbers, and a worker colours them. */
 
 import { patterns, rgb } from "./palette.js";
 
@@ -6,7 +6,7 @@ import { patterns, rgb } from "./palette.js";
 /** @typedef {import("./png.js").Numbers} Numbers */
 
 /**
- * The policy that the page's content policy names: the one script that may run as a worker.
+ * The Trusted Types policy of the page. It allows one script as a worker.
  * @returns {string | URL}
  */
 function workerAddress() {

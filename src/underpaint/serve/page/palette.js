@@ -1,6 +1,6 @@
 /**
- * Colours of classes. Okabe and Ito's colours can be told apart by colour-blind people; where more classes share a
- * colour, a hatching tells them apart, and a class always shows its name and its key.
+ * Colours of classes. Colour-blind people can distinguish the colours of Okabe and Ito. If several classes share a
+ * colour, they have different hatchings, and a class always shows its name and its key.
  */
 
 /** @typedef {import("./types.js").ClassInfo} ClassInfo */

@@ -59,7 +59,7 @@ export class Panel {
     }
   }
 
-  /** Makes the rows anew; `showState` changes what they say. */
+  /** Makes the rows again; `showState` updates their content. */
   showClasses() {
     const { classes } = this.project;
     if (!classes.length) {
@@ -78,7 +78,7 @@ export class Panel {
     this.showState();
   }
 
-  /** What the rows say of the photograph on screen. */
+  /** Updates the content of the rows for the photograph on the screen. */
   showState() {
     [...this.classList.querySelectorAll("[data-class]")].forEach((row, index) => {
       const name = row.getAttribute("data-class") ?? "";
@@ -167,7 +167,7 @@ export class Panel {
   }
 
   /**
-   * Sliders for photographs of 16 bits; what the model sees does not change.
+   * Sliders for photographs of 16 bits; they do not change the input of the model.
    * @param {{lo: number, hi: number, most: number} | null} window @param {(lo: number, hi: number) => void} changed
    */
   showContrast(window, changed) {

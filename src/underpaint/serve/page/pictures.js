@@ -1,4 +1,4 @@
-/** Small pictures of photographs, with their masks over them: fetched when they come into sight, let go when they leave. */
+/** Thumbnails of photographs with their masks. They are loaded when they become visible, and released afterwards. */
 
 import { el } from "./dom.js";
 import { coloured } from "./overlay.js";
@@ -89,7 +89,7 @@ export class Pictures {
       const element = this.#queue.shift();
       if (!element || !this.#near.has(element)) continue;
       this.#running++;
-      // A picture that does not come leaves its place empty; its name and state say the rest.
+      // If a picture cannot be loaded, its place stays empty; name and state are shown anyway.
       void this.#ways.get(element)?.show().catch(() => undefined).finally(() => {
         this.#running--;
         this.#work();

@@ -1,6 +1,6 @@
 /**
- * Reads the numbers in a PNG of one channel. A browser's own decoder would give colours, and classes may share one.
- * Bit depths 1, 2, 4 and 8, grey or palette, not interlaced: PNG specification, sections 7 to 12.
+ * Reads the numbers in a PNG of one channel. The decoder of the browser would give colours, which several classes may
+ * share. Bit depths 1, 2, 4 and 8, grey or palette, not interlaced: PNG specification, sections 7 to 12.
  */
 
 /** @typedef {{width: number, height: number, values: Uint8Array}} Numbers */

@@ -5,7 +5,7 @@ import { settings } from "./settings.js";
 /** @typedef {import("./tools.js").Sample} Sample */
 
 /**
- * What gestures do.
+ * The actions of gestures.
  * @typedef {object} Hands
  * @property {(x: number, y: number, event: PointerEvent) => Sample} sample from the window's CSS pixels
  * @property {(sample: Sample, eraser: boolean) => void} down
@@ -62,7 +62,7 @@ export class Gestures {
     try {
       this.element.setPointerCapture(event.pointerId);
     } catch {
-      // The pointer has gone already.
+      // The pointer no longer exists.
     }
     if (event.pointerType === "pen") this.#penSeen = true;
     if (event.pointerType === "touch") {

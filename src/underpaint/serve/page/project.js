@@ -1,4 +1,4 @@
-/** What the page knows of the project, and who listens to it. */
+/** The state of the project on the page, and its listeners. */
 
 import { Database } from "./database.js";
 import { NewsStream } from "./events.js";
@@ -47,7 +47,7 @@ export class Project extends EventTarget {
     return this.info.classes;
   }
 
-  /** The class that marks get, or null where there is none. */
+  /** The class for new marks, or null if there is none. */
   get className() {
     return this.classes[this.chosen]?.name ?? null;
   }
@@ -78,7 +78,7 @@ export class Project extends EventTarget {
     this.dispatchEvent(new Event("info"));
   }
 
-  /** Asks for the project anew; many calls at once are one request. */
+  /** Requests the project again; many calls at once make one request. */
   async refresh() {
     if (this.#asking) return;
     this.#asking = true;
@@ -87,7 +87,7 @@ export class Project extends EventTarget {
     try {
       this.take(await this.api.get("project"));
     } catch {
-      // The line at the bottom says that the server does not answer.
+      // The line at the bottom states that the server does not answer.
     }
   }
 }

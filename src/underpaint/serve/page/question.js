@@ -1,4 +1,4 @@
-/** The place where a mark helps most: a ring, a question, and what an answer does. */
+/** The place where a mark helps most: a ring, a question, and the effect of an answer. */
 
 import { cap, el, fill } from "./dom.js";
 import { classKey, keyOf } from "./keys.js";

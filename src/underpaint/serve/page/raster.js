@@ -15,7 +15,7 @@
 const whole = (value, limit) => Math.trunc(Math.min(Math.max(value, 0), limit));
 
 /**
- * The length of a vector, corrected as in the C library, since `Math.hypot` may differ in the last bit.
+ * The length of a vector, corrected as in the C library, because `Math.hypot` may differ in the last bit.
  * @param {number} a @param {number} b
  */
 export function hypot(a, b) {
@@ -161,7 +161,7 @@ export function bitmapRuns(bitmap) {
   return runs;
 }
 
-/** The pixels of an area as one byte each in the rectangle that holds them. */
+/** The pixels of an area, as one byte each in the smallest rectangle around them. */
 export class Area {
   /** @param {number} x @param {number} y @param {number} width @param {number} height */
   constructor(x, y, width, height) {

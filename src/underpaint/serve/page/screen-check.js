@@ -1,4 +1,4 @@
-/** The screen Check: what the doctor finds, and where people contradict each other. */
+/** The screen Check: the findings of the doctor, and marks of people that contradict each other. */
 
 import { ApiError } from "./api.js";
 import { el, fill } from "./dom.js";

@@ -1,4 +1,4 @@
-/** The screen Paint: one photograph with its mask, everything with the pen or the keys. */
+/** The screen Paint: one photograph with its mask. Everything works with the pen or with the keys. */
 
 import { ApiError } from "./api.js";
 import { Desk } from "./desk.js";
@@ -18,7 +18,7 @@ import { TOOLS } from "./tools.js";
 /** @typedef {import("./app.js").App} App */
 /** @typedef {import("./types.js").ImageDetail} ImageDetail */
 
-/** After so many corrections in one photograph a mark elsewhere may teach more. */
+/** After this number of corrections in one photograph, marks in another one may help more. */
 const CORRECTIONS = 5;
 const FASTER = 1.25;
 

@@ -1,4 +1,4 @@
-/** The screen Results: masks, how good they are, and files to take away. */
+/** The screen Results: masks, their accuracy, and files for download. */
 
 import { ApiError } from "./api.js";
 import { el, fill } from "./dom.js";

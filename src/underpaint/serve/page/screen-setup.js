@@ -1,4 +1,4 @@
-/** The screen Set up: classes, people, the model's working size, and how the page behaves in this browser. */
+/** The screen Set up: classes, people, and settings of this browser. */
 
 import { ApiError } from "./api.js";
 import { el, fill, icon } from "./dom.js";

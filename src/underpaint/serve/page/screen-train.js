@@ -1,4 +1,4 @@
-/** The screen Train: start, watch, stop and go on with trainings, also with those that the command started. */
+/** The screen Train: starts, shows, stops and continues trainings, also those that the command started. */
 
 import { ApiError } from "./api.js";
 import { curve } from "./curve.js";
@@ -74,7 +74,7 @@ class Train {
     return { method: this.method.value, minutes: minutes || null };
   }
 
-  /** What `underpaint train --dry-run` says. */
+  /** Shows the plan, as `underpaint train --dry-run` does. */
   async #plan() {
     fill(this.planText, text.planWaits);
     try {

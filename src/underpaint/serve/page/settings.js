@@ -1,4 +1,4 @@
-/** What a person sets for this browser alone: pen, opacity, keys, layout. */
+/** Settings of this browser: pen, opacity, keys, layout. */
 
 const PLACE = "underpaint";
 
@@ -47,7 +47,7 @@ export function change(changes) {
   try {
     localStorage.setItem(PLACE, JSON.stringify(settings));
   } catch {
-    // A browser that keeps nothing still draws.
+    // Without storage, the settings last until the page is closed.
   }
   settingsChanged.dispatchEvent(new Event("change"));
 }

@@ -1,4 +1,4 @@
-/** The photograph with its layers: tiles, mask, marks, and what is under way. Each is a canvas as large as the window. */
+/** The photograph with its layers: tiles, mask, marks, and the mark that is being drawn. Each is a canvas as large as the window. */
 
 import { el } from "./dom.js";
 import { drawBox, drawHint, drawRings, fillRuns } from "./ink.js";
@@ -18,7 +18,7 @@ const LAYERS = ["photo", "mask", "marks", "live"];
 const ERASER = "#ffffff";
 
 /**
- * What the stage shows; the owner changes it and calls `redraw`.
+ * The content of the stage. The owner changes it and calls `redraw`.
  * @typedef {object} Scene
  * @property {import("./tiles.js").Tiles} tiles
  * @property {import("./overlay.js").Overlay} overlay
@@ -34,7 +34,7 @@ export class Stage {
   #waiting = false;
   /** @type {Preview | null} */
   #preview = null;
-  /** How many points of the line under way are drawn already. */
+  /** Number of points of the current line that are already drawn. */
   #drawn = 0;
 
   /** @param {Scene} scene @param {string} label */

@@ -1,4 +1,4 @@
-/** The line at the bottom: what is saved, what the model knows, how far the training is. Always text, never a block. */
+/** The line at the bottom: the state of saving, of the model and of the training. It is only text and never blocks the page. */
 
 import { byId } from "./dom.js";
 import { notice, say } from "./live.js";
@@ -6,7 +6,7 @@ import { duration, text } from "./text.js";
 
 /** @typedef {import("./project.js").Project} Project */
 
-/** A short delay is no news. */
+/** Shorter delays are not reported. */
 const SLOW = 1500;
 
 export class StatusLine {
@@ -81,7 +81,7 @@ export class StatusLine {
     return text.training(run.step, run.steps, run.left ? duration(run.left) : "");
   }
 
-  /** Says once how a training ended. */
+  /** Reports the end of a training once. */
   async #tellEnd() {
     const now = this.project.info.run?.id ?? null;
     const before = this.#running;

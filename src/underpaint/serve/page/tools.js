@@ -1,4 +1,4 @@
-/** The tools: each turns a gesture, of the pen or of the crosshair, into marks. */
+/** The tools. Each makes marks from gestures of the pen or of the crosshair. */
 
 import { bounds, simplify, tenth } from "./cut.js";
 
@@ -13,7 +13,7 @@ import { bounds, simplify, tenth } from "./cut.js";
  */
 
 /**
- * What a tool may ask and do.
+ * The functions that a tool can use.
  * @typedef {object} Desk
  * @property {() => string | null} className the class that marks get; null where none is chosen
  * @property {() => number} pen width in pixels of the photograph
@@ -26,7 +26,7 @@ import { bounds, simplify, tenth } from "./cut.js";
  */
 
 /**
- * A mark that is under way.
+ * A mark that is being drawn.
  * @typedef {{line: Point[], width: number, erasing?: boolean} | {ring: Point[], closed?: boolean, erasing?: boolean} |
  *   {corners: Point[], box: [number, number, number, number] | null}} Preview
  */
@@ -40,7 +40,7 @@ export const MOST_POINTS = 20000;
 /** @param {Point} p @returns {Point} */
 const rounded = (p) => [tenth(p[0]), tenth(p[1])];
 
-/** A gesture from pressing to lifting, or by single presses. */
+/** A tool with a gesture from pressing to releasing, or with single presses. */
 export class Tool {
   /** @type {Point[]} */
   points = [];
@@ -51,7 +51,7 @@ export class Tool {
     this.desk = desk;
   }
 
-  /** Whether a mark is under way. */
+  /** Whether a mark is being drawn. */
   get busy() {
     return this.points.length > 0;
   }
@@ -97,7 +97,7 @@ export class Tool {
   }
 }
 
-/** A line as wide as the pen; a press alone is a dot. */
+/** A line with the width of the pen; a single press makes a dot. */
 class Brush extends Tool {
   preview() {
     this.desk.show({ line: this.points, width: this.desk.pen(), erasing: this.erasing });
@@ -130,7 +130,7 @@ class Click extends Tool {
   }
 }
 
-/** Dragged from corner to corner, or four presses on the extreme points of the object. */
+/** A box, by dragging from corner to corner, or by four presses on the extreme points of the object. */
 class Box extends Tool {
   /** @type {Point[]} */
   #extremes = [];
@@ -187,7 +187,7 @@ class Box extends Tool {
   }
 }
 
-/** Corner after corner; a press on the first corner, a double press or Enter closes it. */
+/** A polygon, corner after corner. A press on the first corner, a double press or Enter closes it. */
 class PolygonTool extends Tool {
   /** @type {Point | null} */
   #under = null;
@@ -240,7 +240,7 @@ class PolygonTool extends Tool {
   }
 }
 
-/** An area drawn in one go. */
+/** An area that is drawn in one gesture. */
 class Lasso extends Tool {
   preview() {
     this.desk.show({ ring: this.points, closed: true, erasing: this.erasing });

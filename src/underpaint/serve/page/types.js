@@ -1,5 +1,5 @@
 /**
- * What travels between page and server (docs/paint-api.md), as types for the checker. There is no code here.
+ * Types of the messages between page and server (docs/paint-api.md), for the type checker. There is no code here.
  *
  * @typedef {[number, number]} Point x to the right and y down, in pixels of the photograph
  * @typedef {{kind: "scribble", class: string, points: Point[], width: number}} ScribbleHint

@@ -1,6 +1,6 @@
 /**
- * Where the photograph lies in the window. All lengths in the window are device pixels, so that at a scale of 1 one
- * pixel of the photograph is one pixel of the screen.
+ * The position and scale of the photograph in the window. All lengths in the window are device pixels, so that at a
+ * scale of 1 one pixel of the photograph is one pixel of the screen.
  */
 
 /** @typedef {import("./types.js").Point} Point */
@@ -18,7 +18,7 @@ export class View {
     this.imageWidth = 1;
     this.imageHeight = 1;
     this.scale = 1;
-    /** The window's top-left corner in pixels of the photograph. */
+    /** The top-left corner of the window in pixels of the photograph. */
     this.x = 0;
     this.y = 0;
   }
@@ -83,7 +83,7 @@ export class View {
     this.#keep();
   }
 
-  /** One pixel of the photograph becomes one of the screen. */
+  /** Sets the scale at which one pixel of the photograph is one pixel of the screen. */
   oneToOne() {
     this.zoom(1 / this.scale);
   }
@@ -96,7 +96,7 @@ export class View {
     return !inside;
   }
 
-  /** The part of the photograph that is seen, in whole pixels. */
+  /** The visible part of the photograph in whole pixels. */
   seen() {
     return {
       x0: Math.max(Math.floor(this.x), 0),
@@ -106,7 +106,7 @@ export class View {
     };
   }
 
-  /** The photograph never leaves the window altogether. */
+  /** Keeps at least a part of the photograph inside the window. */
   #keep() {
     const [wide, high] = [this.width / this.scale, this.height / this.scale];
     const [marginX, marginY] = [Math.min(wide, this.imageWidth) / 4, Math.min(high, this.imageHeight) / 4];
