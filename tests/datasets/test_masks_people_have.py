@@ -287,7 +287,7 @@ CELL[4:12, 6:20] = 1
 @pytest.mark.parametrize(
     ("file", "said"),
     [
-        ("masks/p_mask.png", "p_mask.png looks like the mask of p"),
+        ("masks/p_old.png", "p_old.png looks like the mask of p"),
         ("masks/mask-p.png", "mask-p.png looks like the mask of p"),
         ("masks/p.gif", "masks/p.gif has no format of label images"),
         ("masks/p.npy", "masks/p.npy has no format of label images"),

@@ -13,6 +13,7 @@ from underpaint.annotations.cityscapes import CLASSES
 from underpaint.annotations.cvat import write_cvat
 from underpaint.annotations.geojson import write_geojson
 from underpaint.annotations.label_studio import write_label_studio
+from underpaint.core.errors import FormatError
 from underpaint.datasets.hints import read_any_hints
 from underpaint.datasets.open import open_dataset
 from underpaint.hints.types import Hints, Polygon
@@ -89,3 +90,48 @@ def test_names_that_are_none_resolve_to_no_image(name: str) -> None:
     names = Names({"a": Path("a.jpg"), "b/a": Path("b/a.jpg")})
     assert names.match([(Path("x.json"), [name])])[0].images == {}
     assert names.lines([name]) == {}
+
+
+def roboflow(root: Path, split: str) -> str:
+    """The name of a photograph in a split of an export of Roboflow, which also holds texts about the export."""
+    name = f"{split}_jpg.rf.0123456789abcdef"
+    photograph(root / split / f"{name}.jpg")
+    (root / "README.dataset.txt").write_text("# cats > v1\nhttps://universe.roboflow.com\n")
+    (root / "README.roboflow.txt").write_text("0 1 2 3 4 images were exported\n")
+    return name
+
+
+def test_a_table_of_tags_in_each_split_of_roboflow(tmp_path: Path) -> None:
+    for split in ("train", "valid"):
+        name = roboflow(tmp_path, split)
+        (tmp_path / split / "_classes.csv").write_text(f"filename, cat, dog\n{name}.jpg, 1, 0\n")
+    data = open_dataset(tmp_path)
+    assert data.classes.names == ("background", "cat", "dog")
+    assert sorted(data.splits) == ["train", "val"]
+    hints, report = read_any_hints(data.annotations, data)
+    assert not report.losses()
+    assert [(one.tags.present, one.tags.absent) for one in hints.values() if one.tags is not None] == [
+        (frozenset({"cat"}), frozenset({"dog"}))
+    ] * 2
+
+
+def test_darknet_labels_of_roboflow_with_their_names_in_each_split(tmp_path: Path) -> None:
+    for split in ("train", "valid"):
+        name = roboflow(tmp_path, split)
+        (tmp_path / split / f"{name}.txt").write_text("1 0.5 0.5 0.5 0.5\n")
+        (tmp_path / split / "_darknet.labels").write_text("cat\ndog\n")
+    data = open_dataset(tmp_path)
+    hints, report = read_any_hints(data.annotations, data)
+    assert [box.name for one in hints.values() for box in one.boxes] == ["dog", "dog"]
+    assert not report.missing
+    (tmp_path / "valid/_darknet.labels").write_text("dog\ncat\n")
+    with pytest.raises(FormatError, match="number their classes differently"):
+        open_dataset(tmp_path)
+
+
+def test_other_tables_called_classes_are_no_tags(tmp_path: Path) -> None:
+    name = roboflow(tmp_path, "train")
+    (tmp_path / "train/_classes.csv").write_text("cat,0\n")
+    (tmp_path / "train/_annotations.csv").write_text(f"filename,xmin,ymin,xmax,ymax,class\n{name}.jpg,1,1,5,4,cat\n")
+    data = open_dataset(tmp_path)
+    assert data.annotations == (tmp_path / "train/_annotations.csv",)

@@ -14,22 +14,15 @@ from underpaint.core.classes import BACKGROUND, ClassTable
 from underpaint.core.errors import DataError
 from underpaint.core.regular import open_regular
 from underpaint.datasets.folder import ALL, DataFolder, own_classes
+from underpaint.datasets.pictures import photographs
 from underpaint.hints.words import class_words
-from underpaint.imagefiles.images import SUFFIXES, find_images
+from underpaint.imagefiles.images import SUFFIXES
 from underpaint.imagefiles.naming import Names
 from underpaint.imagefiles.spelling import split_word
 from underpaint.imagefiles.walk import listing
 
-PHOTOGRAPHS = ("leftImg8bit", "images", "JPEGImages", "imgs", "img", "photos")
-"""Names of folders that hold only images. A data set without one of them is searched completely."""
-
 ANNOTATIONS = ("annotations", "Annotations", "labels", "gtFine", "gtCoarse", "ann", "json")
 """Names of folders in which annotation files lie."""
-
-PICTURES = frozenset(
-    {"masks", "gtFine", "gtCoarse", "SegmentationClass", "SegmentationObject", "annotations", "labels"}
-)
-"""Names of folders whose pictures are no images of the data set."""
 
 PAINT = "paint"
 """The name of the folder in which `underpaint paint` keeps its marks."""
@@ -134,7 +127,7 @@ def open_annotated(root: Path, rest: str | None = None, hints: Sequence[Path] = 
     naming = found or [hit for hit in ((path, recognise(path)) for path in hints) if _names_classes(*hit)]
     if not naming:
         return None
-    images = images_of(root)
+    images = photographs(root)
     own = root / "classes.txt"
     classes = own_classes(own) if own.is_file() else classes_of(root, naming, images, rest)
     return DataFolder(root, classes, images, {}, _splits(naming, images), tuple(path for path, _ in found))
@@ -169,17 +162,6 @@ def with_annotations(data: DataFolder, hints: Sequence[Path] = ()) -> DataFolder
 
 def _splits(found: Found, images: Mapping[str, Path]) -> dict[str, tuple[str, ...]]:
     return split_by_folders(images) or _split_by_files(found, images) or {"train": tuple(images)}
-
-
-def images_of(root: Path) -> dict[str, Path]:
-    """The images of a folder without class list, by name. Raises `DataError` where there are none."""
-    folder = next((root / name for name in PHOTOGRAPHS if (root / name).is_dir()), root)
-    images = {
-        name: path for name, path in find_images(folder).items() if folder != root or name.split("/")[0] not in PICTURES
-    }
-    if not images:
-        raise DataError("no images found", where=folder, fix="put the images into images/")
-    return images
 
 
 def classes_of(root: Path, found: Found, images: Mapping[str, Path], rest: str | None = None) -> ClassTable:

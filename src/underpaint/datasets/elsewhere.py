@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from underpaint.core.errors import listing
+from underpaint.imagefiles.mask_names import shared
 from underpaint.imagefiles.masks import FORMATS, SUFFIXES
 from underpaint.imagefiles.own import own_folder
 
@@ -29,7 +31,9 @@ def masks_elsewhere(
 
 
 def _renamed(missing: Collection[str], strays: Mapping[str, Path]) -> str:
-    """The first stray, if its name is that of an image with something before or behind it, as in x_mask.png."""
+    """The first stray, if its name is that of an image with something before or behind it, as in mask_x.png."""
+    for image, names in sorted(shared(strays, missing).items())[:1]:
+        return f"{listing(sorted(names))} all look like the mask of {image}: join them into one label image"
     for stray in sorted(strays)[:1]:
         near = [name for name in missing if stray.startswith(name) or stray.endswith(name)]
         if near:

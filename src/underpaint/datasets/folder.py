@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from underpaint.core.classes import BACKGROUND, ClassTable, Numbering, read_classes
@@ -17,7 +17,8 @@ from underpaint.hints.rasterise import numbered, paint_regions
 from underpaint.hints.types import Hints
 from underpaint.imagefiles import masks as mask_files
 from underpaint.imagefiles.decode import Pixels
-from underpaint.imagefiles.images import SUFFIXES, find_files, find_images, image_size
+from underpaint.imagefiles.images import SUFFIXES, find_files, find_images, image_size, images_and_masks
+from underpaint.imagefiles.mask_names import unmarked
 from underpaint.imagefiles.masks import LabelFile
 from underpaint.imagefiles.naming import Names
 from underpaint.imagefiles.numbering import numbering_beside
@@ -184,32 +185,56 @@ def own_classes(path: Path, *, numbers_masks: bool = False) -> ClassTable:
 def assemble(root: Path, classes: ClassTable, images: Path, masks: Iterable[Path], splits: Path) -> DataFolder:
     """A `DataFolder` made from the folders of any layout.
 
-    If an image has masks in several folders, the first folder counts.
+    If an image has masks in several folders, the first folder counts. Label images beside the images come last.
     """
-    found = find_images(images)
+    found, beside = images_and_masks(images)
     if not found:
         raise DataError("no images found", where=images, accepted=", ".join(sorted(SUFFIXES)))
-    files: dict[str, Path] = {}
-    listed: dict[Path, Numbering] = {}
-    for folder in masks:
-        fresh = {name: path for name, path in _find_masks(folder).items() if name not in files}
-        own = numbering_beside(folder, classes, outside=False) if fresh else None
-        listed |= dict.fromkeys(fresh.values(), own) if own is not None else {}
-        files |= fresh
     lists = sorted(splits.glob("*.txt")) if splits.is_dir() else []
     by_split = read_splits(lists, found) or {ALL: tuple(found)}
-    files = dict(sorted(respelled(files, found).items()))
+    sources = [_in_folder(folder, classes) for folder in masks]
+    return with_masks(DataFolder(root, classes, found, {}, by_split), [*sources, (beside, numbers_of(beside, classes))])
+
+
+Labelled = tuple[Mapping[str, Path], Mapping[Path, Numbering]]
+"""Label images by their names, and what the numbers in some of them stand for."""
+
+
+def _in_folder(folder: Path, classes: ClassTable) -> Labelled:
+    files = _find_masks(folder)
+    own = numbering_beside(folder, classes, outside=False) if files else None
+    return files, {} if own is None else dict.fromkeys(files.values(), own)
+
+
+def numbers_of(files: Mapping[str, Path], classes: ClassTable) -> dict[Path, Numbering]:
+    """What the numbers in label images stand for, by the class lists in their own folders."""
+    own = {folder: numbering_beside(folder, classes, outside=False) for folder in {f.parent for f in files.values()}}
+    return {file: listed for file in files.values() if (listed := own[file.parent]) is not None}
+
+
+def with_masks(data: DataFolder, sources: Iterable[Labelled]) -> DataFolder:
+    """A data set with the label images of several sources. Of two for one image, that of the first source counts."""
+    files: dict[str, Path] = {}
+    listed: dict[Path, Numbering] = {}
+    for found, numbers in sources:
+        fresh = {name: file for name, file in respelled(found, data.images).items() if name not in files}
+        files |= fresh
+        listed |= {file: numbers[file] for file in fresh.values() if file in numbers}
     numberings = {name: listed[file] for name, file in files.items() if file in listed}
-    return DataFolder(root, classes, found, files, by_split, numberings=numberings)
+    return replace(data, masks=dict(sorted(files.items())), numberings=numberings)
 
 
 def respelled(files: Mapping[str, Path], images: Mapping[str, Path]) -> dict[str, Path]:
-    """Files by the names of their images, where names differ only in the form of their characters.
+    """Label images by the names of their images.
 
-    macOS stores letters with accents as two characters. Such a name looks the same and is a different text.
+    Names may differ in the form of their characters: macOS stores letters with accents as two characters. Such a name
+    looks the same and is a different text. They may also have a mark behind (``x_mask``, see `unmarked`). Two files
+    that mean one image in these ways keep their own names, and so does one for an image that another file names.
     """
     names, exact = Names(images), {name: file for name, file in files.items() if name in images}
-    other = {name: names.respelled(name) or name for name in files if name not in images}
+    other = {
+        name: names.respelled(name) or names.respelled(unmarked(name)) or name for name in files if name not in images
+    }
     used = Counter(other.values())
     free = {name: new for name, new in other.items() if used[new] == 1 and new not in exact}
     return exact | {free.get(name, name): files[name] for name in other}

@@ -11,6 +11,7 @@ from underpaint.annotations.registry import accepted
 from underpaint.core.errors import DataError, listing
 from underpaint.core.paths import AnyPath, as_path, nearest_path
 from underpaint.datasets.annotated import open_annotated, with_annotations
+from underpaint.datasets.beside import open_beside, refuse_unexplained
 from underpaint.datasets.folder import DataFolder, assemble, open_folder
 from underpaint.imagefiles.images import find_images
 from underpaint.imagefiles.numbering import CLASS_LISTS, VOC, class_list, table_of
@@ -60,11 +61,15 @@ def _opened(path: Path, rest: str | None, hints: Sequence[Path]) -> DataFolder:
         names = ", ".join(folder.name for folder in devkits)
         raise DataError(f"{len(devkits)} VOC devkits in one folder: {names}", where=path, fix="name one of them")
     masks = (path / "images").is_dir() and (path / "masks").is_dir()  # whose numbers only a class list explains
+    beside = None if masks else open_beside(path)
+    if beside is not None:
+        return beside
     annotated = open_annotated(path, rest, () if masks else hints)
     if annotated is not None:
         return annotated
     if (path / "images").is_dir():
         return open_folder(path)
+    refuse_unexplained(path)
     here = ", ".join(sorted(entry.name for entry in path.iterdir())[:8]) or "nothing"
     raise DataError(
         f"no data set recognised; the folder holds {here}",

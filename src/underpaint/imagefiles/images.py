@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from underpaint.core.errors import DataError
+from underpaint.core.errors import DataError, listing
 from underpaint.core.paths import nearest_path
 from underpaint.imagefiles.decode import MAX_PIXELS, Pixels
+from underpaint.imagefiles.mask_names import lies_beside, masks_beside
 from underpaint.imagefiles.masks import read_index_mask, write_index_mask
 from underpaint.imagefiles.opening import ENDINGS, about_of, kind_of, slices_in
-from underpaint.imagefiles.own import MASKS
+from underpaint.imagefiles.own import MASKS, say_beside
 from underpaint.imagefiles.photograph import photograph_rgb, photograph_size
 from underpaint.imagefiles.rule import ReadingRule, picture, read_image
 from underpaint.imagefiles.series import in_series_order
@@ -18,7 +19,15 @@ from underpaint.imagefiles.slices import STACKS, file_and_slice, slice_path
 from underpaint.imagefiles.walk import files_below
 from underpaint.imagefiles.window import Window
 
-__all__ = ["find_files", "find_images", "image_size", "read_index_mask", "read_rgb", "write_index_mask"]
+__all__ = [
+    "find_files",
+    "find_images",
+    "image_size",
+    "images_and_masks",
+    "read_index_mask",
+    "read_rgb",
+    "write_index_mask",
+]
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", *ENDINGS})
 """The file endings by which image files are found. How a file is decoded depends on its content."""
@@ -74,12 +83,24 @@ def find_images(folder: Path) -> dict[str, Path]:
     made are skipped with a message. Linked folders are followed. Of files that may hold several images (stacks of
     pages, volumes) the header is read; each of their images has the name of the file and a number, ``stack/0000``.
     Images come in the order of their names, and slices of a DICOM series in the order of the volume (`series_in`).
+    Label images that lie beside their images (``x_mask.png`` beside ``x.png``) are skipped with a message
+    (`masks_beside`).
 
     Raises:
         DataError: the folder is missing, or two files differ in the suffix alone.
     """
+    images, masks = images_and_masks(folder)
+    if masks:
+        say_beside(folder, listing(sorted(path.name for path in masks.values())))
+    return images
+
+
+def images_and_masks(folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:
+    """The images below a folder as `find_images` finds them, and the label images beside them, both by their names."""
     files = find_files(folder, SUFFIXES, into=frozenset()).items()
-    return in_series_order({name: one for file in files for name, one in _images_in(*file)})
+    every = in_series_order({name: one for file in files for name, one in _images_in(*file)})
+    masks = masks_beside(every)
+    return {name: path for name, path in every.items() if name not in masks}, masks
 
 
 def stream_images(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -88,7 +109,10 @@ def stream_images(folder: Path) -> Iterator[tuple[str, Path]]:
     Names may occur twice, and slices of a DICOM series come in the order of their names.
     """
     for name, path in files_below(folder, SUFFIXES, into=frozenset()):
-        yield from _images_in(name, path)
+        if lies_beside(path, SUFFIXES):
+            say_beside(path.parent, path.name)
+        else:
+            yield from _images_in(name, path)
 
 
 def _images_in(name: str, path: Path) -> Iterator[tuple[str, Path]]:
@@ -121,6 +145,7 @@ def find_files(
         raise DataError(
             f"{len(doubles)} name(s) belong to two files: {', '.join(sorted(doubles)[:3])}",
             where=folder,
-            fix="keep one file a name: hints and masks are matched by the name without suffix",
+            fix="keep one file a name: hints and masks are matched by the name without suffix. Label images that lie "
+            "beside their images belong into masks/",
         )
     return dict(sorted(found.items()))

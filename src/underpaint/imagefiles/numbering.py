@@ -11,6 +11,7 @@ from underpaint.core.errors import DataError, FormatError
 from underpaint.core.paths import real
 from underpaint.core.regular import LIST_BYTES, open_regular
 from underpaint.imagefiles.mask_numbers import voc_palette
+from underpaint.imagefiles.pixel_table import PIXEL_TABLE, pixel_numbering
 
 VOC_NAMES = (
     "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
@@ -24,7 +25,7 @@ VOC = ClassTable(VOC_NAMES, voc_palette(len(VOC_NAMES)), background=0)
 CLASS_LISTS = ("classes.txt", "class_names.txt", "labelmap.txt")
 """The file names of class lists: ours, which other tools write as well, labelme's, and CVAT's with colours."""
 
-LISTS_BESIDE = (*CLASS_LISTS, "labels.txt", "obj.names")
+LISTS_BESIDE = (*CLASS_LISTS, "labels.txt", "obj.names", PIXEL_TABLE)
 """As `CLASS_LISTS`, with names that other folders use for something else: among label images they are class lists."""
 
 SUMMARY, SUMMARY_COLUMNS = "summary.csv", ("image", "height", "width")
@@ -60,10 +61,12 @@ def numbering_beside(folder: Path, classes: ClassTable, *, outside: bool = True)
 
 def class_list(folder: Path, names: Sequence[str] = CLASS_LISTS) -> Numbering | None:
     """The classes that a list in this folder names, or None. Raises `DataError` as `numbering_beside`."""
-    for name in names:
-        if (folder / name).is_file():
-            return read_numbering(folder / name)
-    return None
+    files = (folder / name for name in names if (folder / name).is_file())
+    return next((found for file in files if (found := _read_list(file)) is not None), None)
+
+
+def _read_list(path: Path) -> Numbering | None:
+    return pixel_numbering(path) if path.name == PIXEL_TABLE else read_numbering(path)
 
 
 def listed_names(folder: Path) -> tuple[str, ...]:

@@ -53,6 +53,16 @@ def _say(folder: Path, holds: str) -> None:
     log.warning("passed over: %s, %s that underpaint made", folder, holds)
 
 
+def say_beside(folder: Path, files: str) -> None:
+    """Log once that label images beside their images are no images, with the names of some of them."""
+    _say_beside(real(folder), files)
+
+
+@cache
+def _say_beside(folder: Path, files: str) -> None:
+    log.warning("passed over in %s: label images beside their images: %s", folder, files)
+
+
 def _head(file: Path) -> str:
     """The beginning of a file; empty where it cannot be read."""
     try:

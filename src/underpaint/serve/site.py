@@ -29,9 +29,10 @@ from underpaint.core.atomic import write_atomic
 from underpaint.core.classes import BACKGROUND
 from underpaint.core.errors import DataError, FormatError
 from underpaint.core.paths import those_in
-from underpaint.datasets.annotated import PAINT, images_of
+from underpaint.datasets.annotated import PAINT
 from underpaint.datasets.folder import own_classes
 from underpaint.datasets.open import open_dataset
+from underpaint.datasets.pictures import photographs
 from underpaint.imagefiles.images import image_size
 from underpaint.serve.answers import Answers
 
@@ -295,7 +296,7 @@ def _photographs(data: Path) -> tuple[dict[int, Photograph], tuple[str, ...]]:
         opened = open_dataset(data)
         images, classes = opened.images, opened.classes.names if listed or opened.masks else ()
     except DataError:
-        images = images_of(data)
+        images = photographs(data)
         own = data / "classes.txt"
         classes = own_classes(own).names if own.is_file() else ()
     found = {}

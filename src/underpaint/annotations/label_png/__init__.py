@@ -16,7 +16,7 @@ FORMAT = Format(
     layout="a .png file an image",
     sniff=is_label_folder,
     read=lambda path, reading: read_label_images(
-        path, reading.classes, reading.root, lenient=reading.lenient, left_out=reading.left_out
+        path, reading.classes, reading.root, reading.images, lenient=reading.lenient, left_out=reading.left_out
     ),
     ordered=True,
     as_pixels=frozenset(

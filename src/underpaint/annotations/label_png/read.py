@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from underpaint.hints.types import Hints
 from underpaint.imagefiles.decode import MAX_PIXELS, opened
 from underpaint.imagefiles.images import find_files
 from underpaint.imagefiles.label_shares import LOOKED_AT, hold_strokes
+from underpaint.imagefiles.mask_names import by_image
 from underpaint.imagefiles.masks import FORMATS, SUFFIXES, LabelFile
 from underpaint.imagefiles.numbering import numbering_beside
 
@@ -29,7 +30,13 @@ def is_label_folder(path: Path) -> bool:
 
 
 def read_label_images(
-    folder: Path, classes: ClassTable, root: Path, *, lenient: bool = False, left_out: Counter[str] | None = None
+    folder: Path,
+    classes: ClassTable,
+    root: Path,
+    images: Collection[str] = (),
+    *,
+    lenient: bool = False,
+    left_out: Counter[str] | None = None,
 ) -> dict[str, Hints]:
     """Refer to every label image of a folder by its path, relative to ``root`` where it lies below, else absolute.
 
@@ -40,6 +47,7 @@ def read_label_images(
         folder: A folder of PNG, BMP or TIFF files as `read_index_mask` reads them, named like the images.
         classes: The class table.
         root: The data set's folder.
+        images: The names of its images, to which names with a mark behind belong (``x_mask``).
         lenient: Leave the pixels of classes that the table does not have unknown, instead of raising.
         left_out: Counts what is left out, by reason; the reader adds to it.
 
@@ -50,6 +58,7 @@ def read_label_images(
     found = find_files(folder, SUFFIXES)
     if not found:
         raise DataError("no label images found", where=folder, accepted=", ".join(sorted(SUFFIXES)))
+    found = by_image(found, images)
     numbering = numbering_beside(folder, classes)
     strange = set(numbering.names()) - set(classes.names) if numbering is not None and lenient else set()
     if numbering is not None and strange:

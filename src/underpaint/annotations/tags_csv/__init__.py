@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from underpaint.annotations.format import Format
-from underpaint.annotations.tags_csv.read import LIST_COLUMNS, is_table, read_tags
+from underpaint.annotations.tags_csv.read import LIST_COLUMNS, ROBOFLOW, is_table, read_tags
 from underpaint.annotations.tags_csv.write import write_tags
 from underpaint.hints.parts import Part
 
-__all__ = ["FORMAT", "LIST_COLUMNS", "is_table", "read_tags", "write_tags"]
+__all__ = ["FORMAT", "LIST_COLUMNS", "ROBOFLOW", "is_table", "read_tags", "write_tags"]
 
 FORMAT = Format(
     name="tags",
@@ -18,5 +18,5 @@ FORMAT = Format(
     holds=frozenset({Part.TAGS, Part.ABSENT}),
     writer=lambda path, hints, writing: write_tags(path, hints, writing.classes, writing.files),
     general=True,
-    stems=LIST_COLUMNS,
+    stems=LIST_COLUMNS | {ROBOFLOW},
 )

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from underpaint.annotations.parsing.table import (
+    IMAGES,
     LABELS,
     OTHER_COLUMNS,
     STATES,
     SUFFIXES,
     heading_word,
+    headings,
     image_column,
     refuse_repeats,
     rows,
@@ -25,11 +27,19 @@ from underpaint.hints.types import Hints, Tags
 LIST_COLUMNS = frozenset({"tags", "labels", "classes"})
 """Headings of a column with a list of tags. Under `table.LABELS` a column has one tag in each row."""
 
+ROBOFLOW = "_classes"
+"""The name of the table of tags in exports of Roboflow. Other exports have another table with this name."""
+
 _SEPARATORS = re.compile(r"[;,|]")
 
 
 def is_table(path: Path) -> bool:
-    """Whether a file is a table. Only its ending is checked, because the text of a table can look like any other."""
+    """Whether a file is a table, judged by its ending: the text of a table looks like any other text.
+
+    A table that is called `ROBOFLOW` must have a column with the names of images.
+    """
+    if path.stem == ROBOFLOW and not {heading_word(word) for word in headings(path)} & IMAGES:
+        return False
     return path.is_file() and path.suffix.lower() in SUFFIXES
 
 

@@ -21,6 +21,9 @@ NAMED = r"(?m)^names\s*:"
 NAMES = "obj.names"
 """The file with class names, one a line, in the first form of YOLO's data sets, which CVAT writes as "YOLO 1.1"."""
 
+DARKNET = "_darknet.labels"
+"""The file with class names, one a line, that Roboflow writes beside the labels of each split ("YOLO Darknet")."""
+
 MAX_NAMES = 1 << 18
 """The limit in bytes of a file of class names. The longest known one, of LVIS with 1,203 classes, has 30 kB."""
 
@@ -38,10 +41,11 @@ def yolo_classes(path: Path) -> tuple[str, ...]:
     """The class names that belong to label files.
 
     They are the ``names`` of a YAML file, or else the lines of ``classes.txt`` or ``obj.names``, in the folder or in
-    one of the two folders above it. The result is empty where none of these files exists.
+    one of the two folders above it, or else those of `DARKNET` in the folder or in those below it. The result is empty
+    where none of these files exists.
 
     Raises:
-        FormatError: The file is not YAML, or the names are invalid.
+        FormatError: The file is not YAML, the names are invalid, or two of `DARKNET` differ.
     """
     if path.is_file():
         return _yaml_names(path)
@@ -53,7 +57,15 @@ def yolo_classes(path: Path) -> tuple[str, ...]:
             if file.is_file():
                 listed, _ = read_names(file)
                 return tuple(name for name in listed if name)
-    return ()
+    return _darknet(path)
+
+
+def _darknet(path: Path) -> tuple[str, ...]:
+    files = [file for file in (path / DARKNET, *sorted(path.glob(f"*/{DARKNET}"))) if file.is_file()]
+    lists = {tuple(name for name in read_names(file)[0] if name): file for file in files}
+    if len(lists) > 1:
+        raise FormatError("the splits number their classes differently", where=", ".join(map(str, lists.values())))
+    return next(iter(lists), ())
 
 
 def yaml_classes(path: Path) -> tuple[str, ...]:

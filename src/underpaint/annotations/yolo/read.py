@@ -22,8 +22,8 @@ Size = tuple[int, int]
 
 SUFFIXES = frozenset({".txt"})
 
-LISTS = frozenset({"classes", "train", "val", "test", "README", "readme", "requirements"})
-"""The names of text files that hold no labels."""
+LISTS = frozenset({"classes", "train", "val", "test", "requirements"})
+"""The names of text files that hold no labels. Nor do those whose name begins with "readme"."""
 
 MAX_LABELS = 16 << 20
 """The limit in bytes of the label file of one image: a polygon with a million points."""
@@ -62,9 +62,14 @@ def is_yolo(path: Path) -> bool:
 
 def _labels(path: Path) -> dict[str, Path]:
     """The label files below a folder: those in folders called ``labels``, or else all text files."""
-    found = {name: file for name, file in find_files(path, SUFFIXES).items() if PurePosixPath(name).name not in LISTS}
+    texts = find_files(path, SUFFIXES).items()
+    found = {name: file for name, file in texts if not _is_list(PurePosixPath(name).name)}
     within_labels = {name: file for name, file in found.items() if "labels" in PurePosixPath(name).parent.parts}
     return within_labels or found
+
+
+def _is_list(name: str) -> bool:
+    return name in LISTS or name.lower().startswith("readme")
 
 
 def read_yolo(

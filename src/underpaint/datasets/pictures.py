@@ -1,0 +1,74 @@
+"""Tells photographs from label images in a data set without a fixed layout, where both may lie in one tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from underpaint.core.errors import DataError, listing
+from underpaint.imagefiles.images import images_and_masks
+from underpaint.imagefiles.mask_names import unmarked
+from underpaint.imagefiles.masks import SUFFIXES
+from underpaint.imagefiles.own import say_beside
+
+PHOTOGRAPHS = ("leftImg8bit", "images", "JPEGImages", "imgs", "img", "photos")
+"""Names of folders that hold only images. A data set without one of them is searched completely."""
+
+PICTURES = frozenset(
+    {"masks", "gtFine", "gtCoarse", "SegmentationClass", "SegmentationObject", "annotations", "labels"}
+)
+"""Names of folders whose pictures are no images of the data set."""
+
+LABELS = frozenset({"mask", "masks", "label", "labels", "gt", "groundtruth", "ground_truth", "seg", "segmentation"})
+"""Names, in small letters, of folders whose pictures are label images if they have the names of images."""
+
+Files = Mapping[str, Path]
+
+
+def photographs_and_masks(root: Path) -> tuple[dict[str, Path], dict[str, Path]]:
+    """The images of a data set by name, and its label images by the names of their images, perhaps with marks.
+
+    Label images lie beside their images, or in folders of `LABELS` among them, or in such a folder beside ``images/``.
+    """
+    every, beside = images_and_masks(_folder(root))
+    images = {name: path for name, path in every.items() if PICTURES.isdisjoint(name.split("/")[:-1])}
+    found = dict(_in_folders(every, images))
+    kept = {name: path for name, path in images.items() if path not in found}
+    return kept, beside | {name: path for path, name in found.items()}
+
+
+def photographs(root: Path) -> dict[str, Path]:
+    """The images of a data set whose label images are not used, which is said.
+
+    Raises:
+        DataError: there are no images.
+    """
+    images, masks = photographs_and_masks(root)
+    if not images:
+        raise DataError("no images found", where=_folder(root), fix="put the images into images/")
+    if masks:
+        say_beside(root, listing(sorted(path.name for path in masks.values())))
+    return images
+
+
+def _folder(root: Path) -> Path:
+    return next((root / name for name in PHOTOGRAPHS if (root / name).is_dir()), root)
+
+
+def _in_folders(every: Files, images: Files) -> Iterator[tuple[Path, str]]:
+    """Pictures in folders of label images whose names there are those of images, with the names of these images."""
+    for name, path in every.items():
+        if path.suffix.lower() in SUFFIXES:
+            moved = next((one for one in _moved(name) if unmarked(one) in images or one in images), None)
+            if moved is not None:
+                yield path, moved
+
+
+def _moved(name: str) -> Iterator[str]:
+    """The names that a picture would have outside a folder of label images: in ``images/`` instead, or above it."""
+    *folders, last = name.split("/")
+    place = next((i for i in reversed(range(len(folders))) if folders[i].lower() in LABELS), None)
+    if place is not None:
+        before, behind = folders[:place], folders[place + 1 :]
+        yield "/".join([*before, "images", *behind, last])
+        yield "/".join([*before, *behind, last])
