@@ -76,6 +76,8 @@ def main() -> None:
         if os.environ.get(DEBUG):
             raise
         shown = explained(error)
+        if shown.told:
+            sys.exit(shown.exit_code)
         console.print("error: ", style="bold red", end="")
         console.print(printable(str(shown), lines=True), markup=False, highlight=False)
         sys.exit(shown.exit_code)

@@ -46,10 +46,13 @@ def train(
     """Train a network on hints. After Ctrl-C, --resume continues the run."""
     from underpaint.cli.progress import Bar
     from underpaint.training.beginning import require_place
-    from underpaint.workflows.train import resumed_settings
+    from underpaint.training.launched import be_silent
+    from underpaint.workflows.train import follows, resumed_settings
 
     bar = Bar()
-    if not dry_run:
+    if silent := follows(set_ or [], config or []):
+        be_silent()
+    if not dry_run and not silent:
         require_place(out, resume=resume)
     settings: Mapping[str, Any] | Sequence[str] = set_ or []
     if resume and minutes is not None:
@@ -65,6 +68,10 @@ def train(
         minutes=minutes,
         lenient=lenient,
     )
+    if silent:
+        if not dry_run:
+            planned.train(out, resume=resume, store=artifacts)
+        return
     for line in planned.words():
         bar.console.print(line, markup=False)
     if dry_run:

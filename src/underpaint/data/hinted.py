@@ -320,13 +320,16 @@ class HintedImages(Dataset[Sample]):
 
     def training_images(self) -> Iterator[TrainingImage]:
         """All images that can be read, in the order of their names; the others are added to `unreadable`."""
-        for name in self.names:
-            try:
-                full = self._image(name)
-            except DataError as error:
-                self.unreadable[name] = str(error)
-                continue
-            yield self.training_image(name, full)
+        return (image for name in self.names if (image := self.readable_image(name)) is not None)
+
+    def readable_image(self, name: str) -> TrainingImage | None:
+        """A `training_image`; None if it cannot be read, which is added to `unreadable`."""
+        try:
+            full = self._image(name)
+        except DataError as error:
+            self.unreadable[name] = str(error)
+            return None
+        return self.training_image(name, full)
 
 
 def at_working_size(rgb: Pixels, longest: int | None) -> Pixels:

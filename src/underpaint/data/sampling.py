@@ -152,6 +152,25 @@ class BatchSampler(Sampler[list[Key]]):
         return (first, images - first)[: len(self.parts)]
 
 
+class OwnBatches(Sampler[list[Key]]):
+    """Some of the batches of a sampler, in its order: of every ``turn`` batches those with the numbers ``own``.
+
+    Args:
+        every: The sampler.
+        turn: Number of batches after which the numbers begin again at 0.
+        own: Numbers of the batches that are given.
+    """
+
+    def __init__(self, every: BatchSampler, turn: int, own: range) -> None:
+        self.every, self.turn, self.own = every, turn, own
+
+    def __len__(self) -> int:
+        return len(self.every) // self.turn * len(self.own)
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        return (keys for number, keys in enumerate(self.every) if number % self.turn in self.own)
+
+
 @dataclass
 class WeightedShuffle:
     """Images in shuffled passes without end, some in every pass and others in a share of the passes.

@@ -30,8 +30,13 @@ class TrainConfig(Config):
         epochs: Passes over the images in a stage of length 1.
         least_steps: Least number of optimiser steps of a stage of length 1. It matters for small data sets, for which
             the passes would be fewer steps. It is 0 if ``epochs`` is given: a given number of passes is used as it is.
-        batch: Number of images in an optimiser step, over all accumulated parts.
-        accumulate: Number of parts into which a batch is split to save memory; they are computed one after the other.
+        batch: Number of images in an optimiser step, over all parts and all devices.
+        accumulate: Number of parts into which a batch is split. A loss and a batch normalisation see one part at a
+            time. One device computes the parts one after the other, which saves memory; several devices share them.
+        devices: Number of devices of this machine, or of each machine, that train together: GPUs, or cores where there
+            is no GPU. The weights depend on ``accumulate``, which must be a multiple of ``devices`` times ``nodes``,
+            and not on how many devices share the parts.
+        nodes: Number of machines that train together. More than one needs a launcher: torchrun or srun.
         lr: Peak learning rate of decoder and heads (AdamW).
         encoder_lr: Factor on ``lr`` for the pre-trained encoder.
         weight_decay: Decoupled weight decay of the convolution weights; normalisation layers and biases have none.
@@ -42,7 +47,7 @@ class TrainConfig(Config):
         precision: ``auto`` is 32 bit on a CPU, and bfloat16 mixed precision on a GPU that supports it. ``bf16-mixed``
             saves a quarter of the time of a step on a CPU with AVX-512 BF16, and is slower on other CPUs. float16 is
             not offered: it overflows, and it would need a loss scale as a part of every checkpoint.
-        workers: Number of processes that load samples; with 0, samples are loaded between the steps.
+        workers: Number of processes that load samples for each device; with 0, samples are loaded between the steps.
         checkpoint_every: Number of steps between two checkpoints.
         gradient_clip: Largest norm of the gradient; 0 for no limit.
     """
@@ -51,6 +56,8 @@ class TrainConfig(Config):
     least_steps: int = Field(default=80, ge=0)
     batch: int = Field(default=8, ge=1, le=4096)
     accumulate: int = Field(default=1, ge=1)
+    devices: Annotated[int, FREE] = Field(default=1, ge=1, le=4096)
+    nodes: Annotated[int, FREE] = Field(default=1, ge=1, le=4096)
     lr: float = Field(default=1e-3, gt=0)
     encoder_lr: float = Field(default=0.3, ge=0)
     weight_decay: float = Field(default=1e-2, ge=0)
@@ -67,6 +74,24 @@ class TrainConfig(Config):
     def _stated_epochs_hold(cls, settings: Any) -> Any:
         stated = isinstance(settings, dict) and "epochs" in settings
         return {"least_steps": 0, **settings} if stated else settings
+
+    @model_validator(mode="after")
+    def _ranks_share_the_parts(self) -> TrainConfig:
+        if self.accumulate % self.ranks:
+            raise ValueError(
+                f"{self.ranks} devices (train.devices times train.nodes) cannot share {self.accumulate} part(s) of a "
+                f"batch equally; set train.accumulate to a multiple of {self.ranks}, such as {self._shared()}"
+            )
+        return self
+
+    def _shared(self) -> int:
+        """The next number of parts that the ranks can share."""
+        return -(-self.accumulate // self.ranks) * self.ranks
+
+    @property
+    def ranks(self) -> int:
+        """Number of processes that train together, one for each device."""
+        return self.devices * self.nodes
 
     def steps(self, images: int, length: float) -> int:
         """Number of optimiser steps of a stage with ``images`` images and ``length`` times the configured passes."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,7 @@ from underpaint.core.errors import InterruptionError, LearningError
 from underpaint.core.rng import derive
 from underpaint.core.stop import stop_requests
 from underpaint.data.hinted import HintedImages
-from underpaint.data.sampling import BatchSampler, Sampling, SamplingConfig
+from underpaint.data.sampling import BatchSampler, OwnBatches, Sampling, SamplingConfig
 from underpaint.methods.stage import Learner
 from underpaint.models.network import Network
 from underpaint.models.responses import response_maps
@@ -38,8 +41,10 @@ from underpaint.training.checkpoint import (
 from underpaint.training.config import TrainConfig
 from underpaint.training.loading import explained, load_batches
 from underpaint.training.optimise import WeightAverage, learning_rate, make_optimiser, set_rate
+from underpaint.training.ranks import Ranks
 from underpaint.training.reporter import Reporter
 from underpaint.training.run_folder import EventLog
+from underpaint.training.summing import RunningStatistics, sum_gradients
 
 LOG_EVERY = 10
 """Number of steps between two lines of the event log. A line has the means over these steps."""
@@ -149,6 +154,8 @@ class Loop:
         folder: Folder of the stage; checkpoints are written to ``folder/checkpoints``.
         reporter: Is told about progress.
         sampling: Settings that decide how often each image is drawn.
+        ranks: The processes that train together; None for this one alone. All of them run the same loop: each computes
+            its parts of every batch, and the leader alone writes.
     """
 
     def __init__(
@@ -165,12 +172,14 @@ class Loop:
         folder: Path,
         reporter: Reporter,
         sampling: SamplingConfig,
+        ranks: Ranks | None = None,
     ) -> None:
+        self.ranks = ranks or Ranks(make_fabric(config))
         self.sampling = Sampling.of(images, sampling)
         self.network, self.images, self.config = network, images, config
         self.stage, self.inputs, self.steps, self.seed = stage, inputs, steps, seed
         self.folder, self.reporter = folder, reporter
-        self.fabric = make_fabric(config)
+        self.fabric = self.ranks.fabric
         self.network.to(memory_format=torch.channels_last)
         self.optimiser = make_optimiser(network, config)
         self.average = WeightAverage(network, config.ema) if config.ema else None
@@ -179,7 +188,7 @@ class Loop:
 
     def _restore(self) -> tuple[int, Logged]:
         """The number of steps done before, and the state of the event log after them."""
-        held = load_checkpoint(self.folder / "checkpoints", self.inputs)
+        held = self.ranks.led("reading the checkpoint", self._begun)
         if held is None:
             return 0, Logged(0, {})
         load_into(self.network, held.weights, self.folder / "checkpoints")
@@ -188,11 +197,20 @@ class Loop:
             self.average.state = held.average
         return held.step, held.logged
 
+    def _begun(self) -> Checkpoint | None:
+        """The last checkpoint. For several ranks without one, the initial state, so that all begin with the same."""
+        held = load_checkpoint(self.folder / "checkpoints", self.inputs)
+        if held is not None or self.ranks.count == 1:
+            return held
+        weights = self.network.state_dict()
+        average = None if self.average is None else self.average.state
+        return Checkpoint(0, weights, optimiser_tensors(self.optimiser), average, Logged(0, {}))
+
     def run(self, events: EventLog) -> Tensors:
         """Train to the end of the stage.
 
         Args:
-            events: Event log of the run.
+            events: Event log of the run; `Unlogged` on a rank that does not lead.
 
         Returns:
             The state of the trained network: the weight average if there is one, otherwise the last weights.
@@ -224,9 +242,10 @@ class Loop:
                 meter.add(terms)
                 if done % LOG_EVERY == 0 or done == self.steps:
                     meter.report(done, self.optimiser.param_groups[-1]["lr"])
-                stop = asked.number if done < self.steps else None
+                number = max(self.ranks.gather("the end of a step", asked.number or 0))  # of a signal to any rank
+                stop = number if done < self.steps else 0
                 if stop or done % self.config.checkpoint_every == 0 or done == self.steps:
-                    self._save(done, meter.logged())
+                    self.ranks.led("writing a checkpoint", partial(self._save, done, meter.logged()))
                 if stop:
                     raise InterruptionError(
                         f"interrupted after step {done} of {self.steps}",
@@ -256,11 +275,12 @@ class Loop:
         return (time.perf_counter() - began) / TIMED
 
     def _batches(self, steps: int) -> Generator[list[Batch], None, None]:
-        """The batches of each step from `first` on up to ``steps``, each in ``accumulate`` parts."""
+        """This rank's parts of the batch of each step from `first` on up to ``steps``."""
         config = self.config
         parts = config.accumulate
+        own = self.ranks.own(parts)
         sampling = self.sampling
-        stream = BatchSampler(
+        every = BatchSampler(
             len(self.images),
             config.batch // parts,
             (self.first * parts, steps * parts),
@@ -269,13 +289,14 @@ class Loop:
             share=sampling.share,
             weights=sampling.weights,
         )
+        stream = every if len(own) == parts else OwnBatches(every, parts, own)
         network = self.network
         loaded = load_batches(self.images, stream, workers=config.workers, mean=network.mean, std=network.std)
         held: list[Batch] = []
         with closing(loaded):
             for batch in loaded:
                 held.append(batch)
-                if len(held) == parts:
+                if len(held) == len(own):
                     yield held
                     held = []
 
@@ -283,17 +304,21 @@ class Loop:
         """One optimiser step, which is skipped if a loss term is not finite."""
         set_rate(self.optimiser, learning_rate(progress, self.config))
         self.optimiser.zero_grad(set_to_none=True)
-        # Dropout uses the global generator. Because it is seeded from the step, a checkpoint need not save its state.
-        torch.manual_seed(derive(self.seed, self.stage, progress.step) % 2**63)
+        statistics = RunningStatistics(self.network, self.ranks)
+        own: list[dict[str, float]] = []
+        for number, batch in zip(self.ranks.own(self.config.accumulate), parts, strict=True):
+            own.append(self._part(number, batch, progress))
+            if not _finite(own[-1]):
+                break
         totals: dict[str, float] = defaultdict(float)
-        for batch in parts:
-            terms: dict[str, Tensor] = self.module(BatchAtStep(batch.to(self.fabric.device), progress))
-            values = {name: float(value.detach()) for name, value in terms.items()}
+        for values in chain.from_iterable(self.ranks.gather("the loss of a step", own)):
             for name, value in values.items():
-                totals[name] += value / len(parts)
-            if not all(torch.isfinite(torch.tensor(list(values.values())))):
+                totals[name] += value / self.config.accumulate
+            if not _finite(values):
+                statistics.restore()
                 return totals, False
-            self.fabric.backward(torch.stack(list(terms.values())).sum() / len(parts))
+        statistics.merge()
+        sum_gradients(self.network, self.ranks)
         if self.config.gradient_clip:
             norm = self.fabric.clip_gradients(
                 self.module, self.wrapped, max_norm=self.config.gradient_clip, error_if_nonfinite=False
@@ -302,6 +327,18 @@ class Loop:
                 return {**totals, "gradient": float(norm)}, False
         self.wrapped.step()
         return totals, True
+
+    def _part(self, number: int, batch: Batch, progress: Progress) -> dict[str, float]:
+        """The loss terms of a part of a batch, whose gradients are added to those of this rank's parts before it."""
+        # Dropout uses the global generator. Because it is seeded from the step and the part, a checkpoint need not save
+        # its state, and it does not matter which rank computes the part.
+        part = (number,) if number else ()
+        torch.manual_seed(derive(self.seed, self.stage, progress.step, *part) % 2**63)
+        terms: dict[str, Tensor] = self.module(BatchAtStep(batch.to(self.fabric.device), progress))
+        values = {name: float(value.detach()) for name, value in terms.items()}
+        if _finite(values):
+            self.fabric.backward(torch.stack(list(terms.values())).sum() / self.config.accumulate)
+        return values
 
     def _bad_step(self, bad: int, progress: Progress, terms: Mapping[str, float], events: EventLog) -> int:
         names = [name for name, value in terms.items() if not torch.isfinite(torch.tensor(value))]
@@ -329,14 +366,20 @@ class Loop:
         )
 
     def _note_skipped(self, events: EventLog) -> None:
-        skipped = self.images.unreadable
+        skipped: dict[str, str] = {}
+        for unreadable in self.ranks.gather("the end of a stage", self.images.unreadable):
+            skipped |= unreadable
         if skipped:
             events.write("unreadable", self.steps, images=sorted(skipped))
             self.reporter.note(f"{len(skipped)} unreadable image(s) were left out: {', '.join(sorted(skipped)[:5])}")
 
 
+def _finite(values: Mapping[str, float]) -> bool:
+    return all(math.isfinite(value) for value in values.values())
+
+
 def make_fabric(config: TrainConfig) -> Fabric:
-    """The device and the precision that the settings ask for."""
+    """One device, with the precision that the settings ask for."""
     precision: Any = precision_of(config)
     return Fabric(accelerator="auto", devices=1, precision=precision)
 

@@ -177,6 +177,19 @@ class EventLog:
         self._file.close()
 
 
+class Unlogged(EventLog):
+    """The event log of a process that does not lead: it writes nothing."""
+
+    def __init__(self) -> None:
+        """No file is opened."""
+
+    def write(self, kind: str, step: int, **values: object) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
 def read_events(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
     """Events with their lines. A line that is not an event is skipped, such as an incomplete last line.
 

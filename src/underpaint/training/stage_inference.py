@@ -6,7 +6,10 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +19,6 @@ from torch.nn import functional as F
 
 from underpaint.core.config import Settings
 from underpaint.core.errors import ConfigError
-from underpaint.core.parallel import stream
 from underpaint.data.hinted import HintedImages
 from underpaint.data.pseudo import PseudoLabels
 from underpaint.data.samples import TrainingImage
@@ -29,10 +31,32 @@ from underpaint.predict import PredictConfig, Predictor
 from underpaint.predict.predictor import STRIDE
 from underpaint.predict.responses import CamPredictor
 from underpaint.training.artifacts import make_artifact
+from underpaint.training.ranks import Ranks
 from underpaint.training.reporter import Reporter, Silent
+from underpaint.training.spread import Spread, Work
 
-Make = Callable[[Path, tuple[float, ...], bool], None]
-"""Computes something for every image with these scales, with or without mirroring, and writes it into a folder."""
+Counted = TypeVar("Counted")
+
+Found = npt.NDArray[np.generic]
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A pass of the network over all images, which all ranks share.
+
+    Args:
+        name: ``predictions`` or ``responses``: the first part of the artifact's name.
+        scales: Factors on the size of the images.
+        flip: Whether mirror images are averaged in.
+    """
+
+    name: Literal["predictions", "responses"]
+    scales: tuple[float, ...]
+    flip: bool
+
+
+SAID = {"predictions": "predicting the images", "responses": "computing class activation maps"}
+"""What a progress report calls a pass."""
 
 
 class StageInference:
@@ -48,6 +72,7 @@ class StageInference:
         earlier: Folder of the labels that were made before the previous stage, or None.
         autocast: Returns the context in which the network runs, with the precision of the training.
         reporter: Is told about the passes over the images; None for no reports.
+        ranks: The processes that share the work; None for this one alone.
     """
 
     def __init__(
@@ -61,19 +86,26 @@ class StageInference:
         earlier: Path | None = None,
         autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
         reporter: Reporter | None = None,
+        ranks: Ranks | None = None,
     ) -> None:
+        self._spread = Spread(ranks, self._work)
         self._count = Count(reporter or Silent(), len(images))
         self.classes = images.data.classes
         self.folder, self.earlier = folder, earlier
         self._autocast = autocast
         self._network, self._images, self._store, self._given = network, images, store, given
         self._pseudo = PseudoLabels(folder, self.classes)
-        self._held: dict[tuple[str, tuple[float, ...], bool], Path] = {}
+        self._held: dict[Pass, Path] = {}
         self._seen: dict[str, tuple[Flags, Flags]] = {}
 
     def close(self) -> None:
-        """End the progress report: all labels are written."""
+        """End the progress report, and the work of the other ranks: all labels are written."""
         self._count.close()
+        self._spread.end()
+
+    def follow(self) -> None:
+        """On a rank that does not lead: compute what the leader hands out, until it has written all labels."""
+        self._spread.follow()
 
     def images(self) -> Iterator[TrainingImage]:
         """The training images that can be read."""
@@ -85,7 +117,7 @@ class StageInference:
         An image above the working size is predicted once, at its own size: test-time augmentation of so many pixels
         takes minutes, and the stored probabilities are coarser than it would be.
         """
-        predictions = self._made("predictions", scales, flip, self._predict)
+        predictions = self._made(Pass("predictions", scales, flip))
         coarse = torch.from_numpy(np.load(predictions / f"{image.name}.npy", allow_pickle=False)).float()
         size = (image.rgb.shape[0], image.rgb.shape[1])
         if image.rgb.shape != image.full.shape:
@@ -94,24 +126,53 @@ class StageInference:
         full = F.interpolate(coarse[None], scale_factor=STRIDE, mode="bilinear", align_corners=False)[0]
         return np.asarray(full[:, : size[0], : size[1]].numpy())
 
-    def _made(self, name: str, scales: tuple[float, ...], flip: bool, make: Make) -> Path:
+    def _made(self, over: Pass) -> Path:
         """The artifact of all images. Its path is computed once, because the name depends on all images."""
-        key = (name, scales, flip)
-        if key not in self._held:
-            inputs = {**self._given, "scales": scales, "flip": flip}
-            self._held[key] = make_artifact(self._store, name, inputs, lambda folder: make(folder, scales, flip))
-        return self._held[key]
+        if over not in self._held:
+            inputs = {**self._given, "scales": over.scales, "flip": over.flip}
+            self._held[over] = make_artifact(self._store, over.name, inputs, partial(self._write_pass, over))
+        return self._held[over]
 
-    def _predict(self, folder: Path, scales: tuple[float, ...], flip: bool) -> None:
-        predictor = Predictor(self._network, PredictConfig(scales=scales, flip=flip))
-        once = Predictor(self._network, PredictConfig())
-        for image in self._count.each("predicting the images", self.images()):
-            path = folder / f"{image.name}.npy"
+    def _write_pass(self, over: Pass, folder: Path) -> None:
+        names = self._images.names
+        found = zip(names, self._spread.shared(over, names), strict=True)
+        every = ((name, values) for name, values in found if values is not None)
+        for name, values in self._count.each(SAID[over.name], every):
+            path = folder / f"{name}.npy"
             path.parent.mkdir(parents=True, exist_ok=True)
+            np.save(path, values, allow_pickle=False)
+
+    def _work(self, task: Pass | Work) -> Work:
+        """What a rank does for a task: a pass over the images that it is given, or work that a method stated."""
+        if isinstance(task, Work):
+            return task
+        return Work(self._predicted(task) if task.name == "predictions" else self._responded(task))
+
+    def _predicted(self, over: Pass) -> Callable[[str], Found | None]:
+        predictor = Predictor(self._network, PredictConfig(scales=over.scales, flip=over.flip))
+        once = Predictor(self._network, PredictConfig())
+
+        def predict(image: TrainingImage) -> Found:
+            chosen = predictor if image.rgb.shape == image.full.shape else once
+            return chosen.index_and_coarse(image.full)[1]
+
+        return self._of_images(predict)
+
+    def _responded(self, over: Pass) -> Callable[[str], Found | None]:
+        cam = CamPredictor(self._network, scales=over.scales, flip=over.flip)
+        return self._of_images(lambda image: cam.coarse(image.rgb, self._objects(image)).astype(np.float16))
+
+    def _of_images(self, compute: Callable[[TrainingImage], Found]) -> Callable[[str], Found | None]:
+        """A function of the name of an image, in the arithmetic of the training; None if the image cannot be read."""
+
+        def of_image(name: str) -> Found | None:
+            image = self._images.readable_image(name)
+            if image is None:
+                return None
             with self._autocast():
-                chosen = predictor if image.rgb.shape == image.full.shape else once
-                coarse = chosen.index_and_coarse(image.full)[1]
-            np.save(path, coarse, allow_pickle=False)
+                return compute(image)
+
+        return of_image
 
     def features(self, image: TrainingImage) -> npt.NDArray[np.float32]:
         """(F, h, w) float32 inputs of the network's last layer for an image."""
@@ -150,7 +211,7 @@ class StageInference:
 
     def responses(self, image: TrainingImage, *, scales: tuple[float, ...], flip: bool) -> npt.NDArray[np.float32]:
         """(C, ceil(H/4), ceil(W/4)) class activation maps. The first call computes those of all images."""
-        made = self._made("responses", scales, flip, self._respond)
+        made = self._made(Pass("responses", scales, flip))
         held: npt.NDArray[np.float16] = np.load(made / f"{image.name}.npy", allow_pickle=False)
         self._seen[image.name] = image.present, held.reshape(len(held), -1).max(axis=1) > 0
         return held.astype(np.float32)
@@ -176,15 +237,6 @@ class StageInference:
             "trained classifier also more train.epochs"
         )
 
-    def _respond(self, folder: Path, scales: tuple[float, ...], flip: bool) -> None:
-        cam = CamPredictor(self._network, scales=scales, flip=flip)
-        for image in self._count.each("computing class activation maps", self.images()):
-            path = folder / f"{image.name}.npy"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with self._autocast():
-                coarse = cam.coarse(image.rgb, self._objects(image))
-            np.save(path, coarse.astype(np.float16), allow_pickle=False)
-
     def _objects(self, image: TrainingImage) -> Flags:
         """(C,) the classes of an image that the tag head predicts: all but the background."""
         behind = self.classes.background
@@ -201,8 +253,8 @@ class StageInference:
         return np.asarray(pooled[0].float().cpu().numpy())
 
     def each(self, work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
-        """``work(job)`` for every job, in the order of the jobs, with as many processes as torch may use threads."""
-        return stream(work, jobs, workers=torch.get_num_threads(), threads=1, named=lambda _: "labels between stages")
+        """``work(job)`` for every job, in their order; each rank has as many processes as torch may use threads."""
+        return self._spread.shared(Work(work, torch.get_num_threads()), jobs)
 
     def write_labels(self, name: str, labels: npt.NDArray[np.uint8]) -> None:
         """Store hard labels, (H, W) uint8, for the next stage."""
@@ -232,8 +284,8 @@ class Count:
         self._reporter, self._images = reporter, images
         self._task, self._done, self._began = "", 0, time.perf_counter()
 
-    def each(self, task: str, images: Iterable[TrainingImage]) -> Iterator[TrainingImage]:
-        """The images; each is counted as done when the next one is requested."""
+    def each(self, task: str, images: Iterable[Counted]) -> Iterator[Counted]:
+        """The images, or what belongs to each of them; each is counted as done when the next one is requested."""
         self._began = time.perf_counter()
         self._start(task)
         for image in images:

@@ -34,8 +34,9 @@ from underpaint.training.config import RunConfig
 from underpaint.training.cost import Cost
 from underpaint.training.fitting import fit_decoder, fit_tag_head
 from underpaint.training.loop import Loop, make_fabric, precision_of
+from underpaint.training.ranks import Ranks
 from underpaint.training.reporter import Reporter
-from underpaint.training.run_folder import EventLog, RunFolder
+from underpaint.training.run_folder import EventLog, RunFolder, Unlogged
 from underpaint.training.stage_inference import StageInference
 
 WEIGHTS = "weights.safetensors"
@@ -58,6 +59,8 @@ class StagedRun:
         hints: Hints of the training images, by name.
         reporter: Is told about progress.
         store: Folder of artifacts that several runs share; None for a folder within the run folder.
+        ranks: The processes that train together; None for this one alone. All of them call `train`; the leader alone
+            reads and writes the run folder and the store, except that all read finished artifacts.
     """
 
     run: RunFolder
@@ -67,6 +70,7 @@ class StagedRun:
     hints: Mapping[str, Hints]
     reporter: Reporter
     store: Path | None = None
+    ranks: Ranks | None = None
 
     def train(self) -> None:
         """Train the stages that are not trained yet, and write the final weights.
@@ -74,11 +78,7 @@ class StagedRun:
         Raises:
             UnderpaintError: As in `Loop.run` and `fit_decoder`, and for artifacts or weights that cannot be used.
         """
-        for folder in (self.run.root, *self.run.root.glob("**/")):
-            remove_leftovers(folder)
-        if self.store is None:
-            self.store = within(self.run.root, "artifacts")
-        self.store.mkdir(parents=True, exist_ok=True)
+        self.store = self._together.led("beginning the run", self._begun)
         method = self.method
         weights: Path | None = None
         before: Stage | None = None
@@ -95,8 +95,21 @@ class StagedRun:
             raise RunError(f"method {method.name} has no stages")
         self._keep(weights, WEIGHTS)
 
+    @cached_property
+    def _together(self) -> Ranks:
+        return self.ranks or Ranks(make_fabric(self.config.train))
+
+    def _begun(self) -> Path:
+        """The folder of artifacts, in a run folder without the remains of sessions that were killed."""
+        for folder in (self.run.root, *self.run.root.glob("**/")):
+            remove_leftovers(folder)
+        store = within(self.run.root, "artifacts") if self.store is None else self.store
+        store.mkdir(parents=True, exist_ok=True)
+        return store
+
     def _keep(self, weights: Path, name: str) -> None:
-        write_atomic(self.run.root / name, weights.read_bytes(), root=self.run.root)
+        root = self.run.root
+        self._together.led(f"writing {name}", lambda: write_atomic(root / name, weights.read_bytes(), root=root))
 
     def _images(self, pseudo: PseudoLabels | None, stage: Stage) -> HintedImages:
         config = self.config
@@ -133,19 +146,24 @@ class StagedRun:
         self, method: Method[Config], stage: Stage, number: int, before: Path | None, pseudo: PseudoLabels | None
     ) -> Path:
         assert self.store is not None
+        store, name, ranks = self.store, f"trained-{stage.name}", self._together
         learner = learner_of(method, stage)
-        inputs = self._stage_inputs(learner, stage, before, pseudo)
-        target = artifact_path(self.store, f"trained-{stage.name}", inputs)
-        if is_whole(target):
+        inputs = ranks.led("naming a stage", lambda: self._stage_inputs(learner, stage, before, pseudo))
+        target = artifact_path(store, name, inputs)
+        if ranks.led("looking for a stage", lambda: is_whole(target)):
             self.reporter.note(f"stage {stage.name} is already trained: {target}")
             return target / WEIGHTS
-        trained = self._trained(method, stage, number, before, pseudo, fingerprint(inputs))
-        folder = make_artifact(
-            self.store,
-            f"trained-{stage.name}",
-            inputs,
-            lambda folder: write_atomic(folder / WEIGHTS, tensor_bytes(trained)),
-        )
+
+        def write(trained: Tensors) -> Path:
+            return make_artifact(
+                store, name, inputs, lambda folder: write_atomic(folder / WEIGHTS, tensor_bytes(trained))
+            )
+
+        if stage.network.fitted:  # by the leader: a linear problem, which takes seconds
+            folder = ranks.led("fitting a stage", lambda: write(self._fitted(method, stage, before, pseudo)))
+        else:
+            trained = self._trained(method, stage, number, before, pseudo, fingerprint(inputs))
+            folder = ranks.led("writing a stage", lambda: write(trained))
         return folder / WEIGHTS
 
     def _stage_inputs(
@@ -200,12 +218,7 @@ class StagedRun:
         inputs: str,
     ) -> Tensors:
         images = self._images(pseudo, stage)
-        torch.manual_seed(derive(self.config.seed, "weights", stage.name) % 2**63)
-        network = self._network(method, stage, pretrained=True)
-        if stage.network.start == "previous" and before is not None:
-            load_into(network, read_tensors(before), before)
-        if stage.network.fitted:
-            return self._fitted(method, stage, network, images)
+        network = self._beginning(method, stage, before)
         loop = self._loop(network, stage, number, images, inputs)
         events, cost = self._events(stage, loop.first), Cost()
         try:
@@ -214,6 +227,14 @@ class StagedRun:
         finally:
             events.close()
         return trained
+
+    def _beginning(self, method: Method[Config], stage: Stage, before: Path | None) -> Network:
+        """The network of a stage with its initial weights."""
+        torch.manual_seed(derive(self.config.seed, "weights", stage.name) % 2**63)
+        network = self._network(method, stage, pretrained=True)
+        if stage.network.start == "previous" and before is not None:
+            load_into(network, read_tensors(before), before)
+        return network
 
     def _loop(self, network: Network, stage: Stage, number: int, images: HintedImages, inputs: str) -> Loop:
         config = self.config
@@ -229,6 +250,7 @@ class StagedRun:
             folder=within(self.run.root, f"stages/{number}-{stage.name}/checkpoints").parent,
             reporter=self.reporter,
             sampling=config.sampling,
+            ranks=self._together,
         )
 
     def step_seconds(self) -> float:
@@ -249,8 +271,12 @@ class StagedRun:
             fix="leave the minutes out",
         )
 
-    def _fitted(self, method: Method[Config], stage: Stage, network: Network, images: HintedImages) -> Tensors:
+    def _fitted(
+        self, method: Method[Config], stage: Stage, before: Path | None, pseudo: PseudoLabels | None
+    ) -> Tensors:
         """The weights after `Learner.fit` has fitted the linear decoder or the tag head, without gradient steps."""
+        images = self._images(pseudo, stage)
+        network = self._beginning(method, stage, before)
         events, cost = self._events(stage, 0), Cost()
         fit = fit_decoder if stage.network.decodes else fit_tag_head
         fit(network, learner_of(method, stage), stage, images, seed=self.config.seed, reporter=self.reporter)
@@ -259,6 +285,8 @@ class StagedRun:
         return network.state_dict()
 
     def _events(self, stage: Stage, first: int) -> EventLog:
+        if not self._together.leads:
+            return Unlogged()
         return EventLog(self.run.root / "events.jsonl", stage.name, first)
 
     def _labels(
@@ -271,40 +299,31 @@ class StagedRun:
         earlier: PseudoLabels | None,
     ) -> PseudoLabels:
         assert self.store is not None
-        fabric = make_fabric(self.config.train)
-        store, images = self.store, self._images(None, stage)
-        given = {
-            "weights": file_digest(weights),
-            "images": images.names,
-            "model": self.config.model.decisive(),
-            "arithmetic": precision_of(self.config.train),
-            **self._material,
-        }
-        inputs = {
-            "maker": f"{type(maker).__module__}.{type(maker).__qualname__}",
-            "settings": maker.config.decisive(),
-            "earlier": None if earlier is None else _content(earlier),
-            "own code": source_digest(type(maker)),
-            **given,
-        }
+        store, images, ranks = self.store, self._images(None, stage), self._together
+        given, inputs = ranks.led("naming labels", lambda: self._label_inputs(maker, weights, images, earlier))
+        target = artifact_path(store, f"labels-{stage.name}", inputs)
+        if ranks.led("looking for labels", lambda: is_whole(target)):
+            return PseudoLabels(target, self.data.classes)
         network = self._network(method, before, pretrained=False)
         load_into(network, read_tensors(weights), weights)
-        network.to(fabric.device)
+        network.to(ranks.fabric.device)
 
-        def make(folder: Path) -> None:
-            self.reporter.note(f"making the labels that stage {stage.name} learns from, for {len(images)} images")
-            root = None if earlier is None else earlier.root
-            infer = StageInference(
+        def inference(folder: Path) -> StageInference:
+            return StageInference(
                 network.eval(),
                 images,
                 folder,
                 store=store,
                 given=given,
-                earlier=root,
-                autocast=fabric.autocast,
+                earlier=None if earlier is None else earlier.root,
+                autocast=ranks.fabric.autocast,
                 reporter=self.reporter,
+                ranks=ranks,
             )
-            cost = Cost()
+
+        def make(folder: Path) -> None:
+            self.reporter.note(f"making the labels that stage {stage.name} learns from, for {len(images)} images")
+            infer, cost = inference(folder), Cost()
             maker.make(infer)
             infer.close()
             if (unseen := infer.unseen()) is not None:
@@ -313,7 +332,29 @@ class StagedRun:
             events.write("labels", 0, **cost.figures(), images=len(images))
             events.close()
 
-        return PseudoLabels(make_artifact(store, f"labels-{stage.name}", inputs, make), self.data.classes)
+        if not ranks.leads:
+            inference(target).follow()
+        ranks.led("writing labels", lambda: make_artifact(store, f"labels-{stage.name}", inputs, make))
+        return PseudoLabels(target, self.data.classes)
+
+    def _label_inputs(
+        self, maker: LabelMaker[Config], weights: Path, images: HintedImages, earlier: PseudoLabels | None
+    ) -> tuple[Settings, Settings]:
+        """Everything that predictions between two stages depend on, and everything that the labels depend on."""
+        given: Settings = {
+            "weights": file_digest(weights),
+            "images": images.names,
+            "model": self.config.model.decisive(),
+            "arithmetic": precision_of(self.config.train),
+            **self._material,
+        }
+        return given, {
+            "maker": f"{type(maker).__module__}.{type(maker).__qualname__}",
+            "settings": maker.config.decisive(),
+            "earlier": None if earlier is None else _content(earlier),
+            "own code": source_digest(type(maker)),
+            **given,
+        }
 
 
 def _defined(stage: Stage) -> Settings:

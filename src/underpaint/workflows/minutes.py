@@ -35,9 +35,15 @@ def within_minutes(planned: Plan, minutes: float) -> Plan:
         minutes: Time on this machine for the timing and the whole training, above 0.
 
     Raises:
-        ConfigError: The time is too short for one step of every stage, or the method has no steps.
+        ConfigError: The time is too short for one step of every stage, the method has no steps, or several devices
+            train: steps are timed on one device.
         RunError: The loading processes ended.
     """
+    if planned.config.train.ranks > 1:
+        raise ConfigError(
+            f"steps are timed on one device, and {planned.config.train.ranks} are asked for",
+            fix="give train.epochs in place of the minutes",
+        )
     seconds = _step_seconds(planned)
     images, train = len(planned.hints), planned.config.train
     most = MOST_PASSES * max(EPOCHS, LEAST_STEPS * train.batch / images)

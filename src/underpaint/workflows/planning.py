@@ -10,7 +10,6 @@ from underpaint.core.classes import ClassTable
 from underpaint.core.config import Config, Settings, merge
 from underpaint.core.digest import code_digest, files_digest, fingerprint
 from underpaint.core.errors import ConfigError, DataError, listing
-from underpaint.core.lock import exclusive
 from underpaint.core.paths import AnyPath, as_path
 from underpaint.datasets.folder import DataFolder
 from underpaint.doctor.estimate import Estimate, usable_cores
@@ -27,14 +26,11 @@ from underpaint.training.artifacts import TRAINING_CODE
 from underpaint.training.code import source_digest
 from underpaint.training.config import ImagesConfig, MethodConfig, RunConfig
 from underpaint.training.reporter import Reporter, Silent
-from underpaint.training.run_folder import RunFolder
-from underpaint.training.stages import StagedRun
 from underpaint.workflows.choice import Choice, choose, counted, main_kinds, shared_settings
 from underpaint.workflows.expected import all_steps, expected_of, median_side, some_sizes
-from underpaint.workflows.pictures import draw_missing
 from underpaint.workflows.preflight import preflight
-from underpaint.workflows.resume import check_resume, make_folder
 from underpaint.workflows.run import Run
+from underpaint.workflows.training import Training
 from underpaint.workflows.training_data import TrainingData
 
 AnyMethod = str | type[Method[Config]] | Method[Config]
@@ -104,26 +100,11 @@ class Plan:
             reporter: Is told about progress.
 
         Raises:
-            UnderpaintError: There is nothing to resume, settings differ, another process trains in the folder, or the
-                training fails.
+            UnderpaintError: There is nothing to resume, settings differ, another process trains in the folder, the
+                machine has fewer devices than the settings ask for, or the training fails.
         """
-        folder, reporter = as_path(out, "out"), reporter or Silent()
-        for note in self.notes:
-            reporter.note(note)
-        make_folder(folder, resume=resume)
-        with exclusive(folder):
-            run = Run(folder)
-            if resume and not run.unbegun:
-                check_resume(run, self.config, self.method, self.source)
-            else:
-                RunFolder.create(folder, self.config, self.data.classes, self.source)
-            if run.complete:
-                reporter.note("the run is already complete")
-            if not run.trained:
-                artifacts = None if store is None else as_path(store, "store")
-                StagedRun(run, self.config, self.method, self.data, self.hints, reporter, artifacts).train()
-            draw_missing(run, self.data, self.hints)
-        return run
+        folder, artifacts = as_path(out, "out"), None if store is None else as_path(store, "store")
+        return Training(self, folder, resume, artifacts).run(reporter or Silent())
 
     def _small_set(self) -> list[str]:
         """A remark if the data set is so small that ``train.least_steps`` decides the number of steps."""
@@ -191,7 +172,7 @@ def plan_training(
             *seen,
             *_left_out(len(hints), len(data.split(learnt.split))),
             *checked.notes,
-            *_many_workers(config.train.workers, usable_cores()),
+            *_many_workers(config.train.workers * config.train.devices, usable_cores()),
         ),
         source=_source(learnt, kinds, trained) if recorded else {},
     )

@@ -13,6 +13,7 @@ from underpaint.core.paths import AnyPath, SomePaths, as_path, as_paths
 from underpaint.hints.types import Hints
 from underpaint.methods.registry import require_known
 from underpaint.training.beginning import require_place
+from underpaint.training.launched import launched
 from underpaint.training.reporter import Reporter
 from underpaint.workflows.training_data import read_settings, read_training_data, require_minutes
 
@@ -74,7 +75,8 @@ def train(
         >>> mask, probabilities = run.predict("photograph.jpg")  # doctest: +SKIP
     """
     folder = as_path(out, "out")
-    require_place(folder, resume=resume)
+    if not follows(settings, config):
+        require_place(folder, resume=resume)
     if resume and minutes is not None:
         settings, minutes = resumed_settings(folder, settings, minutes)
     planned = plan(
@@ -89,6 +91,21 @@ def train(
         lenient=lenient,
     )
     return planned.train(out, resume=resume, store=store, reporter=reporter)
+
+
+def follows(settings: Mapping[str, Any] | Sequence[str], config: SomePaths) -> bool:
+    """Whether a launcher started this process as a rank of a training that another rank leads: it is to be silent.
+
+    Args:
+        settings: Of the call.
+        config: Of the call.
+    """
+    launch = launched()
+    if launch is None or launch.rank == 0:
+        return False
+    stated = read_settings(as_paths(config, "config"), settings).get("train")
+    several = isinstance(stated, dict) and (stated.get("devices", 1), stated.get("nodes", 1)) != (1, 1)
+    return several or launch.by == "torchrun"
 
 
 def plan(

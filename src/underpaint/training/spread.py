@@ -1,0 +1,165 @@
+"""Work between two stages that the leader gives out to all ranks: results in order, whatever rank computed them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import Any, TypeVar
+
+from underpaint.core.parallel import stream
+from underpaint.training.ranks import Ranks
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+PLACE, RESULTS = "making labels", "handing over what labels are made from"
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a rank does with each of its jobs.
+
+    Args:
+        function: Applied to a job. With more than one process, a function of a module.
+        processes: Number of processes of each rank; 1 works in the rank itself.
+    """
+
+    function: Callable[[Any], Any]
+    processes: int = 1
+
+    def results(self, jobs: Iterable[Any]) -> Iterator[Any]:
+        """The results of jobs, in order."""
+        return stream(self.function, jobs, workers=self.processes, threads=1, named=lambda _: "labels between stages")
+
+
+Understand = Callable[[Any], Work]
+"""The work that a task stands for. A task travels between the ranks; the network that the work needs does not."""
+
+
+class Spread:
+    """Work that the leader begins (`shared`) and the other ranks take part in (`follow`) until the leader ends it.
+
+    Args:
+        ranks: The ranks; None for this process alone.
+        understand: Gives the work for a task.
+    """
+
+    def __init__(self, ranks: Ranks | None, understand: Understand) -> None:
+        self.ranks = ranks if ranks is not None and ranks.count > 1 else None
+        self.understand = understand
+
+    def shared(self, task: Any, jobs: Iterable[Job]) -> Iterator[Any]:
+        """On the leader: the result of every job, in order. Jobs are taken as needed; they may begin other tasks."""
+        if self.ranks is None:
+            yield from self.understand(task).results(jobs)
+            return
+        self.ranks.led(PLACE, lambda: Begin(task))
+        yield from _Lead(self.ranks, self.understand(task), iter(jobs)).results()
+
+    def end(self) -> None:
+        """On the leader: there is no further work, `follow` returns on the other ranks."""
+        if self.ranks is not None:
+            self.ranks.led(PLACE, _nothing)
+
+    def follow(self) -> None:
+        """On the other ranks: take part until the leader ends it."""
+        while self.ranks is not None and self._heard(self.ranks) is not None:
+            pass
+
+    def _heard(self, ranks: Ranks) -> list[list[Any]] | None:
+        """The next jobs of all ranks; None at the end. Tasks that come before are done before."""
+        while True:
+            said: Begin | list[list[Any]] | None = ranks.led(PLACE, _nothing)
+            if not isinstance(said, Begin):
+                return said
+            self._take_part(ranks, self.understand(said.task))
+
+    def _take_part(self, ranks: Ranks, work: Work) -> None:
+        done: list[Any] = []
+
+        def incoming() -> Iterator[Any]:
+            while (jobs := self._heard(ranks)) is not None:
+                ranks.gather(RESULTS, _taken(done))
+                yield from jobs[ranks.rank]
+
+        for result in work.results(incoming()):
+            done.append(result)
+        ranks.gather(RESULTS, _taken(done))
+
+
+@dataclass(frozen=True)
+class Begin:
+    """The message with which the leader begins a task."""
+
+    task: Any
+
+
+class _Lead:
+    """The leader's side of one task.
+
+    Args:
+        ranks: All ranks.
+        work: What this rank does with its jobs.
+        jobs: The jobs.
+    """
+
+    def __init__(self, ranks: Ranks, work: Work, jobs: Iterator[Any]) -> None:
+        self.ranks, self.work, self.jobs = ranks, work, jobs
+        self.given: list[deque[int]] = [deque() for _ in range(self.ranks.count)]
+        """Numbers of the jobs that each rank has, in its order."""
+        self.done: list[Any] = []
+        """Results of this rank that are not gathered yet."""
+        self.held: dict[int, Any] = {}
+        """Gathered results, by the number of the job."""
+        self.taken = self.returned = 0
+        self.ended = False
+
+    def results(self) -> Iterator[Any]:
+        """Of all jobs, in order."""
+        for result in self.work.results(self._incoming()):
+            self.done.append(result)
+            if not self.ended:  # the others gather once more, and nothing else may come in between
+                yield from self._ready()
+        self._gather()
+        yield from self._ready()
+
+    def _incoming(self) -> Iterator[Any]:
+        """The jobs of this rank. Before each few of them, all ranks get theirs, and give the results that they have."""
+        while any(chunks := [self._chunk(rank) for rank in range(self.ranks.count)]):
+            self.ranks.led(PLACE, partial(list, chunks))
+            self._gather()
+            yield from chunks[0]
+        self.ended = True
+        self.ranks.led(PLACE, _nothing)
+
+    def _chunk(self, rank: int) -> list[Any]:
+        """The next jobs of a rank: one for each of its processes."""
+        jobs = list(islice(self.jobs, self.work.processes))
+        self.given[rank].extend(range(self.taken, self.taken + len(jobs)))
+        self.taken += len(jobs)
+        return jobs
+
+    def _gather(self) -> None:
+        for numbers, results in zip(self.given, self.ranks.gather(RESULTS, _taken(self.done)), strict=True):
+            for result in results:
+                self.held[numbers.popleft()] = result
+
+    def _ready(self) -> Iterator[Any]:
+        while self.returned in self.held:
+            yield self.held.pop(self.returned)
+            self.returned += 1
+
+
+def _nothing() -> Any:
+    """What the leader says at the end, and what the other ranks, which listen, say at any time."""
+    return None
+
+
+def _taken(done: list[Any]) -> list[Any]:
+    """What is in a list, which is empty afterwards."""
+    taken = list(done)
+    done.clear()
+    return taken

@@ -1,0 +1,96 @@
+"""A planned training in its run folder, by one process or by several ranks."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from underpaint.core.errors import ConfigError
+from underpaint.core.lock import exclusive
+from underpaint.training.launched import be_silent
+from underpaint.training.processes import Seat
+from underpaint.training.ranks import Ranks
+from underpaint.training.reporter import Reporter, Silent
+from underpaint.training.run_folder import RunFolder
+from underpaint.training.stages import StagedRun
+from underpaint.training.together import seated, together
+from underpaint.workflows.pictures import draw_missing
+from underpaint.workflows.resume import check_resume, make_folder
+from underpaint.workflows.run import Run
+
+if TYPE_CHECKING:
+    from underpaint.workflows.planning import Plan
+
+
+@dataclass(frozen=True)
+class Training:
+    """A plan, and where it is carried out. It travels to processes that are started for further devices.
+
+    Args:
+        plan: The plan.
+        out: The run folder.
+        resume: As in `Plan.train`.
+        store: As in `Plan.train`.
+    """
+
+    plan: Plan
+    out: Path
+    resume: bool
+    store: Path | None
+
+    def run(self, reporter: Reporter) -> Run:
+        """Train, with as many processes as the settings ask for; this one, or the launcher's first, leads.
+
+        Raises:
+            UnderpaintError: As `Plan.train`.
+        """
+        config = self.plan.config.train
+        if config.ranks > 1:
+            self._require_portable()
+        with together(config, partial(take_part, self)) as ranks:
+            self.carry_out(ranks, reporter if ranks.leads else Silent())
+        return Run(self.out)
+
+    def carry_out(self, ranks: Ranks, reporter: Reporter) -> None:
+        """Train as one of the ranks. The leader holds the folder meanwhile, and draws the pictures."""
+        plan, run = self.plan, Run(self.out)
+        if not ranks.leads:
+            be_silent()
+        with ExitStack() as held:
+            trained = ranks.led("beginning", lambda: self._begun(run, held, reporter))
+            if not trained:
+                StagedRun(run, plan.config, plan.method, plan.data, plan.hints, reporter, self.store, ranks).train()
+            ranks.led("drawing pictures", lambda: draw_missing(run, plan.data, plan.hints))
+
+    def _begun(self, run: Run, held: ExitStack, reporter: Reporter) -> bool:
+        """Whether the run is trained already. Its folder is held from now on, and has its settings."""
+        for note in self.plan.notes:
+            reporter.note(note)
+        make_folder(self.out, resume=self.resume)
+        held.enter_context(exclusive(self.out))
+        if self.resume and not run.unbegun:
+            check_resume(run, self.plan.config, self.plan.method, self.plan.source)
+        else:
+            RunFolder.create(self.out, self.plan.config, self.plan.data.classes, self.plan.source)
+        if run.complete:
+            reporter.note("the run is already complete")
+        return run.trained
+
+    def _require_portable(self) -> None:
+        """Raise `ConfigError` where another process could not import the method."""
+        kind = type(self.plan.method)
+        if kind.__module__ == "__main__" or "<locals>" in kind.__qualname__:
+            raise ConfigError(
+                f"the class of method {self.plan.method.name!r} is in the script itself or in a function, where the "
+                "processes of other devices cannot import it",
+                fix="move the class into a module of its own, or set train.devices=1",
+            )
+
+
+def take_part(training: Training, seat: Seat) -> None:
+    """Train as one of the processes that were started for further devices."""
+    with seated(training.plan.config.train, seat) as ranks:
+        training.carry_out(ranks, Silent())
