@@ -16,8 +16,8 @@ from starlette.testclient import TestClient
 
 from underpaint.serve.app import make_app
 from underpaint.serve.connections import PageServer
-from underpaint.serve.office import Office
 from underpaint.serve.people import People
+from underpaint.serve.services import Services
 from underpaint.serve.site import Site
 
 TOKEN = "t" * 43
@@ -40,8 +40,8 @@ def photographs(folder: Path) -> Path:
 class Page:
     """What a page does: every request has the token, and bodies are JSON."""
 
-    def __init__(self, client: TestClient, office: Office) -> None:
-        self.client, self.office = client, office
+    def __init__(self, client: TestClient, services: Services) -> None:
+        self.client, self.services = client, services
         client.headers["authorization"] = f"Bearer {TOKEN}"
 
     def get(self, path: str) -> Any:
@@ -73,11 +73,11 @@ class opened:  # noqa: N801 - read as a word: with opened(folder) as page
         site = Site.open(data, project)
         people = People(site.folder)
         people.admit("me", TOKEN)
-        self._office = Office(site, people, quick=False)
-        self._client = TestClient(make_app(self._office, **options), base_url=HOST, raise_server_exceptions=True)
+        self._services = Services(site, people, quick=False)
+        self._client = TestClient(make_app(self._services, **options), base_url=HOST, raise_server_exceptions=True)
 
     def __enter__(self) -> Page:
-        return Page(self._client.__enter__(), self._office)
+        return Page(self._client.__enter__(), self._services)
 
     def __exit__(self, *error: Any) -> None:
         self._client.__exit__(*error)
@@ -88,8 +88,8 @@ def serving(site: Site) -> Iterator[int]:
     """The server in a thread, on a socket, without the process of the quick model; the port."""
     people = People(site.folder)
     people.admit("me", TOKEN)
-    office = Office(site, people, quick=False)
-    server = PageServer(make_app(office), office.news.close)
+    services = Services(site, people, quick=False)
+    server = PageServer(make_app(services), services.news.close)
     bound = socket.create_server(("127.0.0.1", 0))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
     thread.start()

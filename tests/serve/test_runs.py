@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from tests.serve.conftest import CLASSES, Page, opened, photographs
 
-from underpaint.serve import office as office_module
 from underpaint.serve import runs as runs_module
+from underpaint.serve import services as services_module
 
 SECONDS = 30.0
 STEPS = 400
@@ -69,7 +69,7 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, masked: list[str]) -> 
     monkeypatch.setattr("underpaint.serve.runs.module", lambda name, *words: command(tmp_path, *words))
     monkeypatch.setattr(runs_module.Runs, "plan", plan)
     monkeypatch.setattr(runs_module, "SECONDS", 0.02)
-    monkeypatch.setattr(office_module, "task", task)
+    monkeypatch.setattr(services_module, "task", task)
     with opened(photographs(tmp_path / "data")) as page:
         page.post("project", {"classes": CLASSES})
         yield page
@@ -106,8 +106,8 @@ def test_a_training_is_followed_stopped_and_goes_on(page: Page, masked: list[str
     finished = until(page, run, lambda told: told["state"] == "finished")
     assert finished["step"] == STEPS
     assert not finished["resumable"]
-    words = (page.office.site.folder / "runs" / run / "words.json").read_text()
-    for word in ("--resume", "train.epochs=2.5", "--lenient", '"partial"', str(page.office.site.folder)):
+    words = (page.services.site.folder / "runs" / run / "words.json").read_text()
+    for word in ("--resume", "train.epochs=2.5", "--lenient", '"partial"', str(page.services.site.folder)):
         assert word in words
     until(page, run, lambda _: masked == [run])
 
@@ -131,7 +131,7 @@ def test_a_training_that_fails_says_why(page: Page, tmp_path: Path, monkeypatch:
 
 
 def test_a_training_of_the_command_appears_and_can_be_stopped(page: Page, tmp_path: Path) -> None:
-    out = page.office.site.folder / "runs" / "mine"
+    out = page.services.site.folder / "runs" / "mine"
     child = subprocess.Popen(command(tmp_path, "train", "-o", str(out)))
     end = time.monotonic() + SECONDS
     while not any(one["step"] for one in page.get("runs")["items"]):

@@ -119,13 +119,13 @@ def test_no_cookie_is_ever_set(page: Page) -> None:
 def test_people_are_kept_as_digests_alone(page: Page) -> None:
     token = page.post("people", {"name": "Ben"})["token"]
     assert len(token) >= 43, "256 bits"
-    held = "".join(path.read_text() for path in page.office.site.folder.glob("*.json"))
+    held = "".join(path.read_text() for path in page.services.site.folder.glob("*.json"))
     assert "Ben" in held
     assert token not in held
     assert (
         page.client.get("/api/v1/project", headers={"authorization": f"Bearer {token}"}).json()["me"]["name"] == "Ben"
     )
-    with opened(page.office.site.data) as later:
+    with opened(page.services.site.data) as later:
         assert later.client.get("/api/v1/project", headers={"authorization": f"Bearer {token}"}).status_code == 200
 
 
@@ -138,7 +138,7 @@ def test_names_of_people_are_plain(page: Page, name: str) -> None:
 def test_a_form_is_no_request(page: Page, kind: str) -> None:
     body = json.dumps({"ops": [add("x", page.ids[0])]})
     assert page.client.post("/api/v1/ops", content=body, headers={"content-type": kind}).status_code == 415
-    assert page.office.site.revision == 0
+    assert page.services.site.revision == 0
 
 
 def test_behind_a_proxy_with_a_prefix(tmp_path: Path) -> None:
@@ -281,8 +281,8 @@ def test_an_operation_that_makes_no_sense_keeps_none_of_its_request(page: Page, 
     one = page.ids[0]
     answer = page.client.post("/api/v1/ops", json={"ops": [add("good", one), {**add("x", one), **change}]})
     assert answer.status_code == 400, answer.text
-    assert page.office.site.revision == 0
-    assert not list((page.office.site.folder / "strokes").iterdir())
+    assert page.services.site.revision == 0
+    assert not list((page.services.site.folder / "strokes").iterdir())
 
 
 def test_sizes_and_rates(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The part of ``underpaint predict`` that writes shards."""
+"""The part of the command ``underpaint predict`` that writes shards."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from underpaint.core.errors import SHOWN, printable
 
 
 class Engine(StrEnum):
-    """What works on shards."""
+    """The executor that processes shards."""
 
     PROCESSES = "processes"
     RAY = "ray"
@@ -33,7 +33,10 @@ def predict_many(
     address: str | None,
     settings: Mapping[str, Any],
 ) -> None:
-    """Predict into shards with a bar, and say what was left out; exit code 1 where that is anything."""
+    """Predict into shards with a progress bar.
+
+    If images were left out or failed, they are named and the exit code is 1.
+    """
     asked = dict(settings) if size is None else {"size": size, **settings}
     with Bar() as bar:
         done = underpaint.predict_shards(
@@ -58,7 +61,7 @@ def predict_many(
 
 
 def _shown(bar: Bar) -> Callable[[int, int, int], None]:
-    """Draws images done, images a second and failures."""
+    """Return a callback that shows the finished images, the images per second and the failures."""
     began: list[tuple[float, int]] = []
 
     def advance(done: int, total: int, failed: int) -> None:

@@ -134,4 +134,4 @@ def _check(probabilities: Floats, image: NDArray[np.uint8]) -> None:
             fix="give the RGB image as read from its file, resized together with the probabilities",
         )
     if not np.isfinite(probabilities).all():
-        raise DataError("the probabilities are not all finite", fix="look for NaN in the output of the network")
+        raise DataError("the probabilities are not all finite", fix="search the output of the network for NaN")

@@ -20,9 +20,9 @@ from underpaint.methods.registry import entries
 from underpaint.serve.contradictions import contradictions
 from underpaint.serve.guard import BODY, TooLargeError
 from underpaint.serve.jobs import FORMATS
-from underpaint.serve.office import Office
 from underpaint.serve.pictures import TILE, depth_and_window, index_png, levels
 from underpaint.serve.rows import LIMIT, ordered, row_of
+from underpaint.serve.services import Services
 from underpaint.serve.site import UNREADABLE, Photograph, json_bytes
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -33,9 +33,9 @@ FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
 """Header of pictures whose address changes with their content."""
 
 
-def routes(office: Office) -> list[Route]:
+def routes(services: Services) -> list[Route]:
     """All routes under ``/api/v1``."""
-    api = Api(office)
+    api = Api(services)
     gets: dict[str, Handler] = {
         "project": api.project,
         "images": api.images,
@@ -111,19 +111,19 @@ class Api:
     """The handlers of all requests.
 
     Args:
-        office: The parts of the server.
+        services: The parts of the server.
     """
 
-    def __init__(self, office: Office) -> None:
-        self.office, self.site = office, office.site
+    def __init__(self, services: Services) -> None:
+        self.services, self.site = services, services.site
 
     def _photograph(self, request: Request) -> Photograph:
         return self.site.photograph(request.path_params["id"])
 
     async def project(self, request: Request) -> Response:
         """Describe the whole project."""
-        site, office = self.site, self.office
-        running = [office.runs.info(run) for run in office.runs.known.values()]
+        site, services = self.site, self.services
+        running = [services.runs.info(run) for run in services.runs.known.values()]
         active = [run for run in running if run["state"] in ("running", "starting")]
         return _json(
             {
@@ -132,7 +132,7 @@ class Api:
                 "revision": site.revision,
                 "classes": [{"name": one.name, "color": one.color, "key": one.key} for one in site.project.classes],
                 "images": len(site.photographs),
-                "model": office.model_info(),
+                "model": services.model_info(),
                 "run": active[-1] if active else None,
                 "me": {"name": request.state.person},
                 "limits": {"methods": ["auto", *sorted(entries())], "formats": list(FORMATS)},
@@ -142,8 +142,8 @@ class Api:
     async def set_project(self, request: Request) -> Response:
         """Replace the list of classes."""
         self.site.set_classes(parse_json((await request.body()).decode("utf-8", "replace"), "the request"))
-        await self.office.model.changed()
-        await self.office.news.say("data", {"came": 0, "went": 0})
+        await self.services.model.changed()
+        await self.services.news.say("data", {"came": 0, "went": 0})
         return await self.project(request)
 
     async def images(self, request: Request) -> Response:
@@ -151,23 +151,23 @@ class Api:
         query = request.query_params
         limit = min(max(_whole(query.get("limit"), LIMIT), 1), LIMIT)
         after = max(_whole(query.get("after"), 0), 0)
-        rows = ordered(self.office, query.get("order", "name"), query.get("filter", ""))
+        rows = ordered(self.services, query.get("order", "name"), query.get("filter", ""))
         part = rows[after : after + limit]
         more = after + limit if after + limit < len(rows) else None
-        return _json({"items": [row_of(self.office, one) for one in part], "next": more})
+        return _json({"items": [row_of(self.services, one) for one in part], "next": more})
 
     async def image(self, request: Request) -> Response:
         """Return one photograph with its marks."""
         one = self._photograph(request)
-        row = row_of(self.office, one)
+        row = row_of(self.services, one)
         if request.query_params.get("brief"):
             return _json(row)
-        await self.office.model.attend(one.name)
+        await self.services.model.attend(one.name)
         depth, window = 8, None
         if one.size != UNREADABLE:
             depth, window = await asyncio.to_thread(depth_and_window, one)
         shown = None if window is None else {"lo": window[0], "hi": window[1]}
-        marks = self.office.mark_records(one.name)
+        marks = self.services.mark_records(one.name)
         return _json({**row, "hints": marks, "levels": levels(one.size), "tile": TILE, "depth": depth, "window": shown})
 
     async def tile(self, request: Request) -> Response:
@@ -180,13 +180,13 @@ class Api:
             if not 0 <= window[0] < window[1] < 2**16:
                 raise FormatError(f"the window {window}", where="lo, hi", accepted="0 <= lo < hi < 65536")
         content, kind = await asyncio.to_thread(
-            self.office.pictures.tile, one, place["level"], place["x"], place["y"], window
+            self.services.pictures.tile, one, place["level"], place["x"], place["y"], window
         )
         return Response(content, headers=FOREVER, media_type=kind)
 
     async def thumb(self, request: Request) -> Response:
         """Return a thumbnail of a photograph."""
-        content = await asyncio.to_thread(self.office.pictures.thumb, self._photograph(request))
+        content = await asyncio.to_thread(self.services.pictures.thumb, self._photograph(request))
         return Response(content, headers=FOREVER, media_type="image/webp")
 
     async def mask(self, request: Request) -> Response:
@@ -194,9 +194,9 @@ class Api:
         one, source = self._photograph(request), request.query_params.get("source", "")
         if source in ("", "quick"):
             return self._kept("masks", one)
-        if source not in self.office.runs.known:
+        if source not in self.services.runs.known:
             raise LookupError(source)
-        index = await asyncio.to_thread(self.office.run_mask, source, one.name)
+        index = await asyncio.to_thread(self.services.run_mask, source, one.name)
         return Response(index_png(index), headers={"cache-control": "no-store"}, media_type="image/png")
 
     async def uncertainty(self, request: Request) -> Response:
@@ -204,7 +204,7 @@ class Api:
         return self._kept("uncertainty", self._photograph(request))
 
     def _kept(self, kind: str, one: Photograph) -> Response:
-        if not self.office.model.mask_revision(one.name):
+        if not self.services.model.mask_revision(one.name):
             raise LookupError(one.name)
         content = (self.site.folder / "cache" / kind / f"{one.id}.png").read_bytes()
         return Response(content, headers={"cache-control": "no-store"}, media_type="image/png")
@@ -216,7 +216,7 @@ class Api:
         if not isinstance(records, list):
             fields.refuse("ops", "a list of operations")
         fields.refuse_rest()
-        known, images = await self.office.keep(records, request.state.person)
+        known, images = await self.services.keep(records, request.state.person)
         return _json({"revision": self.site.revision, "known": known, "images": images})
 
     async def next(self, request: Request) -> Response:
@@ -224,16 +224,16 @@ class Api:
         image, count = request.query_params.get("image"), _whole(request.query_params.get("count"), 20)
         number = _whole(image, -1)
         first = self.site.photographs[number].name if number in self.site.photographs else None
-        return _json({"items": self.office.model.places(min(max(count, 1), 20), first)})
+        return _json({"items": self.services.model.places(min(max(count, 1), 20), first)})
 
     async def runs(self, request: Request) -> Response:
         """Return all trainings, the newest first."""
-        runs = self.office.runs
+        runs = self.services.runs
         return _json({"items": [runs.info(run) for _, run in sorted(runs.known.items(), reverse=True)]})
 
     async def run(self, request: Request) -> Response:
         """Return the details of one training."""
-        return _json(self.office.runs.detail(request.path_params["run"]))
+        return _json(self.services.runs.detail(request.path_params["run"]))
 
     async def _wanted(self, request: Request) -> tuple[str, float | None]:
         fields = await _body(request)
@@ -249,26 +249,26 @@ class Api:
 
     async def plan(self, request: Request) -> Response:
         """Return the plan of a training."""
-        planned = await self.office.runs.plan(*await self._wanted(request))
+        planned = await self.services.runs.plan(*await self._wanted(request))
         return _json({"lines": planned["lines"]})
 
     async def train(self, request: Request) -> Response:
         """Start a training."""
-        return _json({"run": await self.office.runs.begin(*await self._wanted(request))})
+        return _json({"run": await self.services.runs.begin(*await self._wanted(request))})
 
     async def stop(self, request: Request) -> Response:
         """Stop a training. It writes a checkpoint first."""
-        self.office.runs.stop(request.path_params["run"])
+        self.services.runs.stop(request.path_params["run"])
         return _json({"run": request.path_params["run"]})
 
     async def resume(self, request: Request) -> Response:
         """Continue a training."""
-        await self.office.runs.resume(request.path_params["run"])
+        await self.services.runs.resume(request.path_params["run"])
         return _json({"run": request.path_params["run"]})
 
     async def results(self, request: Request) -> Response:
         """Return the class shares, the accuracy, and photographs with masks."""
-        return _json(await self.office.results(request.query_params.get("source", "quick")))
+        return _json(await self.services.results(request.query_params.get("source", "quick")))
 
     async def check(self, request: Request) -> Response:
         """Return the findings of the doctor, and the marks of people that contradict each other."""
@@ -304,15 +304,15 @@ class Api:
         source = fields.text("source") if "source" in fields else "quick"
         form = fields.text("format", empty=True) if "format" in fields else ""
         fields.refuse_rest()
-        return _json({"job": self.office.jobs.begin(kind, source, form)})
+        return _json({"job": self.services.jobs.begin(kind, source, form)})
 
     async def job(self, request: Request) -> Response:
         """Return the progress of a file."""
-        return _json(self.office.jobs.known[request.path_params["job"]].record())
+        return _json(self.services.jobs.known[request.path_params["job"]].record())
 
     async def job_file(self, request: Request) -> Response:
         """Return the file as a download, which the browser does not display."""
-        path = self.office.jobs.file(request.path_params["job"])
+        path = self.services.jobs.file(request.path_params["job"])
         content = await asyncio.to_thread(path.read_bytes)
         headers = {
             "content-disposition": f'attachment; filename="{path.name}"',
@@ -325,12 +325,12 @@ class Api:
         fields = await _body(request)
         name = fields.text("name")
         fields.refuse_rest()
-        return _json({"token": self.office.people.invite(name)})
+        return _json({"token": self.services.people.invite(name)})
 
     async def events(self, request: Request) -> Response:
         """Stream the events."""
         after = request.query_params.get("after")
-        stream = self.office.news_for(request.state.person, None if not after else _whole(after, 0))
+        stream = self.services.news_for(request.state.person, None if not after else _whole(after, 0))
         return StreamingResponse(
             stream, headers={"cache-control": "no-store", "x-accel-buffering": "no"}, media_type="text/event-stream"
         )

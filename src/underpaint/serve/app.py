@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 
 from underpaint.serve.api import failure, routes
 from underpaint.serve.guard import Guard
-from underpaint.serve.office import Office
+from underpaint.serve.services import Services
 
 TYPES = {
     "html": "text/html; charset=utf-8",
@@ -33,11 +33,11 @@ def page_files() -> dict[str, bytes]:
     return {name: content for name, content in found.items() if name != "tsconfig.json"}
 
 
-def make_app(office: Office, *, hosts: Iterable[str] = (), prefix: str = "") -> ASGIApp:
+def make_app(services: Services, *, hosts: Iterable[str] = (), prefix: str = "") -> ASGIApp:
     """Make the application.
 
     Args:
-        office: The parts of the server.
+        services: The parts of the server.
         hosts: Allowed host names in addition to those of this machine.
         prefix: Path prefix behind a proxy.
     """
@@ -52,11 +52,11 @@ def make_app(office: Office, *, hosts: Iterable[str] = (), prefix: str = "") -> 
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        await office.open()
+        await services.open()
         try:
             yield
         finally:
-            await office.close()
+            await services.close()
 
-    every = [*routes(office), Route("/", static), Route("/{name}", static)]
-    return Guard(Starlette(routes=every, lifespan=lifespan), office.people, hosts, prefix)
+    every = [*routes(services), Route("/", static), Route("/{name}", static)]
+    return Guard(Starlette(routes=every, lifespan=lifespan), services.people, hosts, prefix)

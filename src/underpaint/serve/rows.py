@@ -8,7 +8,7 @@ from underpaint.core.errors import FormatError
 from underpaint.serve.site import UNREADABLE, Photograph
 
 if TYPE_CHECKING:
-    from underpaint.serve.office import Office
+    from underpaint.serve.services import Services
 
 LIMIT = 200
 """Largest number of photographs in one answer."""
@@ -17,9 +17,9 @@ ORDERS = ("name", "uncertainty")
 FILTERS = ("", "new", "marked", "done", "unreadable")
 
 
-def row_of(office: Office, one: Photograph) -> dict[str, Any]:
+def row_of(services: Services, one: Photograph) -> dict[str, Any]:
     """The row of a photograph."""
-    summary = office.site.summary(one.name)
+    summary = services.site.summary(one.name)
     tags = summary.tags
     stated = {key: sorted(getattr(tags, key)) if tags is not None else [] for key in ("present", "absent", "boxed")}
     height, width = one.size
@@ -30,24 +30,24 @@ def row_of(office: Office, one: Photograph) -> dict[str, Any]:
         "height": height,
         "marks": summary.marks.total(),
         "tags": stated,
-        "state": state_of(office, one),
-        "uncertainty": round(office.model.uncertainty(one.name), 3),
+        "state": state_of(services, one),
+        "uncertainty": round(services.model.uncertainty(one.name), 3),
         "rev": one.changed,
-        "mask": office.model.mask_revision(one.name),
+        "mask": services.model.mask_revision(one.name),
     }
 
 
-def state_of(office: Office, one: Photograph) -> str:
+def state_of(services: Services, one: Photograph) -> str:
     """The state of a photograph: ``new``, ``marked``, ``done`` or ``unreadable``."""
     if one.size == UNREADABLE:
         return "unreadable"
-    folded = office.site.summary(one.name)
+    folded = services.site.summary(one.name)
     if folded.state == "done":
         return "done"
     return "marked" if folded.marks or folded.tags is not None else "new"
 
 
-def ordered(office: Office, order: str, state: str) -> list[Photograph]:
+def ordered(services: Services, order: str, state: str) -> list[Photograph]:
     """The photographs with a state, in an order.
 
     Raises:
@@ -57,7 +57,7 @@ def ordered(office: Office, order: str, state: str) -> list[Photograph]:
         raise FormatError(
             f"the order {order!r} or the state {state!r}", where="order, filter", accepted=f"{ORDERS}, {FILTERS}"
         )
-    every = sorted(office.site.photographs.values(), key=lambda one: one.name)
+    every = sorted(services.site.photographs.values(), key=lambda one: one.name)
     if state:
-        every = [one for one in every if state_of(office, one) == state]
-    return every if order == "name" else sorted(every, key=lambda one: -office.model.uncertainty(one.name))
+        every = [one for one in every if state_of(services, one) == state]
+    return every if order == "name" else sorted(every, key=lambda one: -services.model.uncertainty(one.name))

@@ -111,11 +111,11 @@ def paint(
 def _serve(site: Site, people: People, bound: socket.socket, hosts: Sequence[str], prefix: str) -> None:
     from underpaint.serve.app import make_app  # the extra may be missing, which `paint` reports first
     from underpaint.serve.connections import PageServer
-    from underpaint.serve.office import Office
+    from underpaint.serve.services import Services
 
-    office = Office(site, people)
-    app = make_app(office, hosts=hosts, prefix=prefix)
-    PageServer(app, office.news.close).run(sockets=[bound])
+    services = Services(site, people)
+    app = make_app(services, hosts=hosts, prefix=prefix)
+    PageServer(app, services.news.close).run(sockets=[bound])
 
 
 def _bound(host: str, ports: Sequence[int]) -> socket.socket:

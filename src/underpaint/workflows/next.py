@@ -129,7 +129,7 @@ def next_hints(
         ...     print(place.image, place.x, place.y, place.question)
     """
     if count < 1:
-        raise ConfigError(f"{count} places were asked for", where="count", accepted="1 or more")
+        raise ConfigError(f"count is {count}", where="count", accepted="1 or more")
     path, files = as_path(data, "data"), () if isinstance(hints, Mapping) else as_paths(hints, "hints")
     opened = open_dataset(path, rest=rest, hints=files)
     names = opened.split(split or opened.learning_split())

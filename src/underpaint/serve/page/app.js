@@ -138,8 +138,8 @@ export class App {
       choose(index);
     };
     const show = () => fill(list, ...found().slice(0, 30).map(({ name, index }) => {
-      const look = this.project.look(name);
-      return el("li", {}, el("button", { type: "button", class: "choose", onclick: () => take(index) }, swatch(look.colour, look.pattern), el("span", { class: "name" }, name)));
+      const style = this.project.style(name);
+      return el("li", {}, el("button", { type: "button", class: "choose", onclick: () => take(index) }, swatch(style.colour, style.pattern), el("span", { class: "name" }, name)));
     }));
     const form = el("form", { class: "columns", onsubmit: (/** @type {Event} */ event) => {
       event.preventDefault();

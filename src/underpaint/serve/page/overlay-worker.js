@@ -8,12 +8,12 @@ import { readPng } from "./png.js";
 
 /** @typedef {import("./palette.js").Rgb} Rgb */
 /**
- * @typedef {object} Look
+ * @typedef {object} ClassStyle
  * @property {Rgb[]} colours of each class
  * @property {number[]} patterns of each class
  * @property {number[]} hidden numbers of classes that are not shown
  */
-/** @typedef {{kind: "mask" | "uncertainty" | "once", id: number, file: ArrayBuffer | null} | {kind: "look", look: Look}} Order */
+/** @typedef {{kind: "mask" | "uncertainty" | "once", id: number, file: ArrayBuffer | null} | {kind: "style", style: ClassStyle}} Order */
 /**
  * @typedef {object} Answer
  * @property {"mask" | "uncertainty" | "once"} kind
@@ -30,14 +30,14 @@ const FINE = 1536;
 /** Uncertainty is shown in one colour, the more opaque the greater it is. */
 const UNCERTAINTY = /** @type {Rgb} */ ([255, 0, 170]);
 
-/** @type {Look} */
-let look = { colours: [], patterns: [], hidden: [] };
+/** @type {ClassStyle} */
+let style = { colours: [], patterns: [], hidden: [] };
 /** @type {{id: number, numbers: import("./png.js").Numbers} | null} */
 let mask = null;
 
 self.onmessage = async (/** @type {MessageEvent<Order>} */ { data }) => {
-  if (data.kind === "look") {
-    look = data.look;
+  if (data.kind === "style") {
+    style = data.style;
     if (mask) await answerMask(mask.id);
     return;
   }
@@ -83,13 +83,13 @@ const picture = ({ width, height }, pixels) => createImageBitmap(new ImageData(p
 /** @param {import("./png.js").Numbers} numbers */
 function coloured({ width, height, values }) {
   const pixels = new Uint8ClampedArray(4 * width * height);
-  const hidden = new Set([...look.hidden, VOID]);
+  const hidden = new Set([...style.hidden, VOID]);
   const thick = Math.max(Math.round(width / 512), 1);
   for (let i = 0; i < values.length; i++) {
     const value = values[i];
-    const colour = look.colours[value];
+    const colour = style.colours[value];
     if (!colour || hidden.has(value)) continue;
-    const line = look.patterns[value] && hatched(look.patterns[value], i % width, Math.floor(i / width), thick);
+    const line = style.patterns[value] && hatched(style.patterns[value], i % width, Math.floor(i / width), thick);
     const at = 4 * i;
     pixels[at] = line ? colour[0] >> 2 : colour[0];
     pixels[at + 1] = line ? colour[1] >> 2 : colour[1];
@@ -108,7 +108,7 @@ function bordered({ width, height, values }) {
   const fine = Math.max(Math.round(FINE / width), 1);
   const wide = width * fine;
   const pixels = new Uint32Array(wide * height * fine);
-  const hidden = new Set([...look.hidden, VOID]);
+  const hidden = new Set([...style.hidden, VOID]);
   /** @param {number} i */
   const at = (i) => (hidden.has(values[i]) ? VOID : values[i]);
   for (let y = 0; y < height; y++) {
@@ -142,7 +142,7 @@ function uncertaintyOf({ width, height, values }) {
 
 /** @param {import("./png.js").Numbers} numbers */
 function shares({ values }) {
-  const counts = new Array(look.colours.length).fill(0);
+  const counts = new Array(style.colours.length).fill(0);
   for (const value of values) if (value < counts.length) counts[value]++;
   return counts.map((count) => count / values.length);
 }

@@ -51,12 +51,12 @@ export async function coloured(file) {
 
 /** @param {import("./types.js").ClassInfo[]} classes @param {Set<string>} hidden names of classes that are not shown */
 export function setLook(classes, hidden) {
-  const look = {
+  const style = {
     colours: classes.map(({ color }) => rgb(color)),
     patterns: patterns(classes),
     hidden: classes.flatMap(({ name }, i) => (hidden.has(name) ? [i] : [])),
   };
-  theWorker().postMessage({ kind: "look", look });
+  theWorker().postMessage({ kind: "style", style });
 }
 
 export class Overlay extends EventTarget {

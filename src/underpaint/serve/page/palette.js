@@ -42,7 +42,7 @@ export function hatched(pattern, x, y, thick) {
 }
 
 /** Black or white, whichever is easier to read on a colour. @param {string} colour */
-export function ink(colour) {
+export function contrastColour(colour) {
   const [r, g, b] = rgb(colour).map((part) => {
     const share = part / 255;
     return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
@@ -64,7 +64,7 @@ export function swatch(colour, pattern, size = 16) {
   if (context) {
     const image = context.createImageData(pixels, pixels);
     const plain = rgb(colour);
-    const lines = rgb(ink(colour) === "#000" ? "#000000" : "#ffffff");
+    const lines = rgb(contrastColour(colour) === "#000" ? "#000000" : "#ffffff");
     for (let y = 0; y < pixels; y++) {
       for (let x = 0; x < pixels; x++) {
         const shown = hatched(pattern, x, y, 3) ? lines : plain;

@@ -67,10 +67,10 @@ export class Panel {
       return;
     }
     fill(this.classList, ...classes.map((one, index) => {
-      const look = this.project.look(one.name);
+      const style = this.project.style(one.name);
       return el("li", { "data-class": one.name },
         el("button", { type: "button", class: "choose", onclick: () => this.choose(index) },
-          swatch(look.colour, look.pattern), el("span", { class: "name", title: one.name }, one.name),
+          swatch(style.colour, style.pattern), el("span", { class: "name", title: one.name }, one.name),
           el("span", { class: "share number" }), cap(classKey(index, classes))),
         el("button", { type: "button", class: "tag", onclick: () => this.#tag(one.name) }),
         el("button", { type: "button", class: "eye", onclick: () => this.#hide(one.name) }));
@@ -158,9 +158,9 @@ export class Panel {
   /** @param {Mark} mark */
   #mark(mark) {
     const { hint, by, id } = mark;
-    const look = this.project.look(hint.class);
+    const style = this.project.style(hint.class);
     const what = text.kinds[hint.kind];
-    return el("li", {}, swatch(look.colour, look.pattern), el("span", { class: "name" }, `${hint.class}, ${what}`),
+    return el("li", {}, swatch(style.colour, style.pattern), el("span", { class: "name" }, `${hint.class}, ${what}`),
       el("span", { class: "by" }, by === this.project.info.me.name ? text.byMe : by),
       el("button", { type: "button", class: "quiet eye", "data-mark": id, "aria-label": text.remove(`${what}, ${hint.class}`), onclick: () => this.project.marks.remove(id) },
         icon(drawings.remove, 14)));

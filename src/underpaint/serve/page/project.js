@@ -52,8 +52,8 @@ export class Project extends EventTarget {
     return this.classes[this.chosen]?.name ?? null;
   }
 
-  /** @param {string} name @returns {import("./ink.js").Look} */
-  look(name) {
+  /** @param {string} name @returns {import("./draw-hints.js").ClassStyle} */
+  style(name) {
     const index = this.classes.findIndex((one) => one.name === name);
     return index < 0 ? { colour: "#888888", pattern: 0 } : { colour: this.classes[index].color, pattern: this.#patterns[index] };
   }

@@ -12,11 +12,11 @@ import { text } from "./text.js";
 export async function check(app) {
   const found = el("div", { class: "screen-part columns", "aria-live": "polite" });
   const places = el("section", { class: "card" });
-  const button = el("button", { type: "button", onclick: () => void look() }, text.checkAgain);
+  const button = el("button", { type: "button", onclick: () => void check() }, text.checkAgain);
   const element = el("div", { class: "screen" }, el("header", {}, el("h1", {}, text.screens.check), button),
     el("p", { class: "lead" }, text.checkLead), found, places);
 
-  const look = async () => {
+  const check = async () => {
     button.disabled = true;
     fill(found, el("p", { class: "quiet-text" }, text.checking));
     try {
@@ -29,7 +29,7 @@ export async function check(app) {
     }
     button.disabled = false;
   };
-  void look();
+  void check();
   return { element };
 }
 

@@ -1,7 +1,7 @@
 /** The screen Paint: one photograph with its mask. Everything works with the pen or with the keys. */
 
 import { ApiError } from "./api.js";
-import { Desk } from "./desk.js";
+import { Editor } from "./editor.js";
 import { cap, el, icon } from "./dom.js";
 import { drawings } from "./drawings.js";
 import { classOf, keyOf } from "./keys.js";
@@ -46,11 +46,11 @@ class Paint {
       tiles: this.tiles,
       overlay: this.overlay,
       marks: () => this.marks.hints,
-      look: (name) => this.project.look(name),
-      chosen: () => this.project.look(this.project.className ?? ""),
+      style: (name) => this.project.style(name),
+      chosen: () => this.project.style(this.project.className ?? ""),
       ring: () => this.question?.place ?? null,
     }, text.noPhotograph);
-    this.desk = new Desk(this.project, this.stage);
+    this.editor = new Editor(this.project, this.stage);
     this.panel = new Panel(this.project, this.overlay, (index) => this.#choose(index));
     this.question = new Question(this.project, {
       open: (image) => this.open(image),
@@ -78,8 +78,8 @@ class Paint {
     const stageHelp = el("p", { id: "stage-help", class: "unseen" }, text.stageHelp);
     this.stage.element.setAttribute("aria-describedby", "stage-help");
     const zoom = el("div", { class: "zoom", role: "group", "aria-label": text.zoomIn },
-      el("button", { type: "button", "aria-label": text.zoomOut, onclick: () => this.desk.zoom(1 / FASTER) }, "−"), this.zoomText,
-      el("button", { type: "button", "aria-label": text.zoomIn, onclick: () => this.desk.zoom(FASTER) }, "+"),
+      el("button", { type: "button", "aria-label": text.zoomOut, onclick: () => this.editor.zoom(1 / FASTER) }, "−"), this.zoomText,
+      el("button", { type: "button", "aria-label": text.zoomIn, onclick: () => this.editor.zoom(FASTER) }, "+"),
       el("button", { type: "button", onclick: () => this.#fit() }, text.fit),
       el("button", { type: "button", onclick: () => this.#oneToOne() }, text.oneToOne));
     const head = el("div", { class: "head" },
@@ -92,7 +92,7 @@ class Paint {
 
   #tools() {
     const buttons = TOOLS.map((name) => el("button", {
-      type: "button", "data-tool": name, title: text.toolHelp[name], "aria-pressed": String(name === this.desk.name), onclick: () => this.#take(name),
+      type: "button", "data-tool": name, title: text.toolHelp[name], "aria-pressed": String(name === this.editor.name), onclick: () => this.#take(name),
     }, icon(drawings[name]), el("span", { class: "name" }, text.tools[name], el("b", {}, keyOf(name)))));
     this.undoButton = el("button", { type: "button", onclick: () => this.#undo() }, icon(drawings.undo), el("span", { class: "name" }, text.undo, el("b", {}, keyOf("undo"))));
     this.redoButton = el("button", { type: "button", onclick: () => this.#redo() }, icon(drawings.redo), el("span", { class: "name" }, text.redo));
@@ -120,8 +120,8 @@ class Paint {
       this.stage.redraw("mask", "marks", "live");
       if (settings.uncertainty) void this.#uncertainty();
     });
-    this.#listen(this.desk, "tool", () => this.#toolChanged());
-    this.#listen(this.desk, "added", () => this.#corrected());
+    this.#listen(this.editor, "tool", () => this.#toolChanged());
+    this.#listen(this.editor, "added", () => this.#corrected());
     this.#listen(this.project.news, "news", (event) => this.#news(/** @type {CustomEvent} */ (event).detail));
     setLook(this.project.classes, this.project.hidden);
     const first = image ?? this.marks.image?.id ?? (await this.app.list.first());
@@ -146,7 +146,7 @@ class Paint {
   /** @param {number} id */
   async open(id) {
     const turn = ++this.#opening;
-    this.desk.cancel();
+    this.editor.cancel();
     const image = /** @type {ImageDetail} */ (await this.project.api.get(`images/${id}`));
     if (turn !== this.#opening) return;
     this.question.drop();
@@ -240,7 +240,7 @@ class Paint {
 
   #toolChanged() {
     for (const button of this.toolBar?.querySelectorAll("[data-tool]") ?? []) {
-      button.setAttribute("aria-pressed", String(button.getAttribute("data-tool") === this.desk.name));
+      button.setAttribute("aria-pressed", String(button.getAttribute("data-tool") === this.editor.name));
     }
     this.stage.redraw("live");
   }
@@ -253,7 +253,7 @@ class Paint {
   /** @param {import("./tools.js").ToolName} name */
   #take(name) {
     this.question.stop();
-    this.desk.take(name);
+    this.editor.take(name);
     say(text.toolChosen(text.tools[name]));
   }
 
@@ -289,7 +289,7 @@ class Paint {
   }
 
   async #done() {
-    if (this.desk.tool.finish()) return;
+    if (this.editor.tool.finish()) return;
     if (this.marks.state === "done") {
       this.marks.setState("marked");
       return;
@@ -325,23 +325,23 @@ class Paint {
       ...tools,
       class: { down: (event) => this.#choose(classOf(event, this.project.classes)) },
       tags: press(() => this.panel.element.querySelector("button.tag") instanceof HTMLElement && /** @type {HTMLElement} */ (this.panel.element.querySelector("button.tag")).focus()),
-      thinner: press(() => this.desk.widen(1 / FASTER)), thicker: press(() => this.desk.widen(FASTER)),
+      thinner: press(() => this.editor.widen(1 / FASTER)), thicker: press(() => this.editor.widen(FASTER)),
       undo: press(() => this.#undo()), redo: press(() => this.#redo()),
       next: press(() => void this.#ask()), pass: press(() => void this.#ask()), yes: press(() => this.question.answer(null)),
       nextPhotograph: press(() => void this.#beside(1)), previousPhotograph: press(() => void this.#beside(-1)),
       done: press(() => void this.#done()), photographs: press(() => this.app.go("#/photographs")),
-      zoomIn: press(() => this.desk.zoom(FASTER)), zoomOut: press(() => this.desk.zoom(1 / FASTER)),
+      zoomIn: press(() => this.editor.zoom(FASTER)), zoomOut: press(() => this.editor.zoom(1 / FASTER)),
       fit: press(() => this.#fit()), oneToOne: press(() => this.#oneToOne()),
       masks: toggle("masks"), outlines: toggle("outlines"), ink: toggle("ink"), uncertainty: toggle("uncertainty"),
       alone: { down: () => this.#alone(true), up: () => this.#alone(false) },
-      pan: { down: () => this.desk.hold(true), up: () => this.desk.hold(false) },
+      pan: { down: () => this.editor.hold(true), up: () => this.editor.hold(false) },
       fainter: press(() => change({ opacity: Math.max(settings.opacity - 0.1, 0) })),
       stronger: press(() => change({ opacity: Math.min(settings.opacity + 0.1, 1) })),
       find: press(() => this.app.findClass((index) => this.#choose(index))),
-      pen: press(() => this.desk.pen()),
-      move: { down: (event) => this.desk.step(event) },
-      backspace: press(() => this.desk.tool.back()),
-      cancel: press(() => this.desk.cancel() || this.question.drop()),
+      pen: press(() => this.editor.pen()),
+      move: { down: (event) => this.editor.step(event) },
+      backspace: press(() => this.editor.tool.back()),
+      cancel: press(() => this.editor.cancel() || this.question.drop()),
       train: press(() => this.app.go("#/train")), help: press(() => this.app.help()),
     };
   }

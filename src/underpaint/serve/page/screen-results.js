@@ -86,11 +86,11 @@ class Results {
 
   /** @param {string} name @param {number} share */
   #bar(name, share) {
-    const look = this.project.look(name);
+    const style = this.project.style(name);
     const bar = el("span");
     bar.style.width = `${share * 100}%`;
-    bar.style.background = look.colour;
-    return el("li", {}, swatch(look.colour, look.pattern), el("span", { class: "name", title: name }, name), el("span", { class: "track" }, bar), el("span", { class: "number" }, percent(share)));
+    bar.style.background = style.colour;
+    return el("li", {}, swatch(style.colour, style.pattern), el("span", { class: "name", title: name }, name), el("span", { class: "track" }, bar), el("span", { class: "number" }, percent(share)));
   }
 
   /** @param {"export" | "report"} kind @param {string} format */

@@ -47,8 +47,8 @@ class Classes {
   }
 
   #show() {
-    const looks = patterns(this.rows);
-    fill(this.list, ...this.rows.map((one, index) => this.#row(one, index, looks[index])));
+    const hatchings = patterns(this.rows);
+    fill(this.list, ...this.rows.map((one, index) => this.#row(one, index, hatchings[index])));
   }
 
   /** @param {ClassInfo} one @param {number} index @param {number} pattern */

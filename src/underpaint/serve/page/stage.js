@@ -1,8 +1,8 @@
 /** The photograph with its layers: tiles, mask, marks, and the mark that is being drawn. Each is a canvas as large as the window. */
 
 import { el } from "./dom.js";
-import { drawBox, drawHint, drawRings, fillRuns } from "./ink.js";
-import { ink } from "./palette.js";
+import { drawBox, drawHint, drawRings, fillRuns } from "./draw-hints.js";
+import { contrastColour } from "./palette.js";
 import { strokeRuns } from "./raster.js";
 import { settings } from "./settings.js";
 import { GRID_FROM, PIXELS_FROM, View } from "./view.js";
@@ -10,7 +10,7 @@ import { GRID_FROM, PIXELS_FROM, View } from "./view.js";
 /** @typedef {import("./types.js").Hint} Hint */
 /** @typedef {import("./types.js").Point} Point */
 /** @typedef {import("./tools.js").Preview} Preview */
-/** @typedef {import("./ink.js").Look} Look */
+/** @typedef {import("./draw-hints.js").ClassStyle} ClassStyle */
 /** @typedef {"photo" | "mask" | "marks" | "live"} Layer */
 
 /** @type {Layer[]} */
@@ -23,8 +23,8 @@ const ERASER = "#ffffff";
  * @property {import("./tiles.js").Tiles} tiles
  * @property {import("./overlay.js").Overlay} overlay
  * @property {() => Iterable<Hint>} marks
- * @property {(name: string) => Look} look of a class
- * @property {() => Look} chosen look of the class that marks get
+ * @property {(name: string) => ClassStyle} style of a class
+ * @property {() => ClassStyle} chosen style of the class that marks get
  * @property {() => {x: number, y: number, radius: number} | null} ring
  */
 
@@ -145,7 +145,7 @@ export class Stage {
   #marks(context) {
     if (this.alone || !settings.ink) return;
     this.#clipped(context);
-    for (const hint of this.scene.marks()) drawHint(context, this.view, hint, this.scene.look(hint.class), this.ratio);
+    for (const hint of this.scene.marks()) drawHint(context, this.view, hint, this.scene.style(hint.class), this.ratio);
   }
 
   /** What lies beyond the photograph labels nothing and is not shown. @param {CanvasRenderingContext2D} context */
@@ -174,15 +174,15 @@ export class Stage {
 
   /** @param {CanvasRenderingContext2D} context @param {Preview} preview */
   #drawPreview(context, preview) {
-    const look = this.scene.chosen();
-    const colour = preview && "erasing" in preview && preview.erasing ? ERASER : look.colour;
+    const style = this.scene.chosen();
+    const colour = preview && "erasing" in preview && preview.erasing ? ERASER : style.colour;
     if ("line" in preview) this.#drawLine(context, preview.line, preview.width, colour);
     else if ("ring" in preview) {
-      drawRings(context, this.view, [preview.ring], { ...look, colour }, this.ratio, preview.closed);
+      drawRings(context, this.view, [preview.ring], { ...style, colour }, this.ratio, preview.closed);
       if (!preview.closed) this.#corners(context, preview.ring, colour);
     } else {
-      if (preview.box) drawBox(context, this.view, preview.box, look, this.ratio);
-      this.#corners(context, preview.corners, look.colour);
+      if (preview.box) drawBox(context, this.view, preview.box, style, this.ratio);
+      this.#corners(context, preview.corners, style.colour);
     }
   }
 
@@ -211,7 +211,7 @@ export class Stage {
     for (const [x, y] of points) {
       const [left, top] = this.view.toWindow(x, y);
       const side = 4 * this.ratio;
-      context.fillStyle = ink(colour);
+      context.fillStyle = contrastColour(colour);
       context.fillRect(left - side, top - side, 2 * side, 2 * side);
       context.fillStyle = colour;
       context.fillRect(left - side + this.ratio, top - side + this.ratio, 2 * (side - this.ratio), 2 * (side - this.ratio));

@@ -14,7 +14,7 @@ import { bounds, simplify, tenth } from "./cut.js";
 
 /**
  * The functions that a tool can use.
- * @typedef {object} Desk
+ * @typedef {object} Editor
  * @property {() => string | null} className the class that marks get; null where none is chosen
  * @property {() => number} pen width in pixels of the photograph
  * @property {() => number} reach pixels of the photograph in which a hand means the same place
@@ -46,9 +46,9 @@ export class Tool {
   points = [];
   erasing = false;
 
-  /** @param {Desk} desk */
-  constructor(desk) {
-    this.desk = desk;
+  /** @param {Editor} editor */
+  constructor(editor) {
+    this.editor = editor;
   }
 
   /** Whether a mark is being drawn. */
@@ -84,7 +84,7 @@ export class Tool {
 
   cancel() {
     this.points = [];
-    this.desk.show(null);
+    this.editor.show(null);
   }
 
   preview() {}
@@ -100,16 +100,16 @@ export class Tool {
 /** A line with the width of the pen; a single press makes a dot. */
 class Brush extends Tool {
   preview() {
-    this.desk.show({ line: this.points, width: this.desk.pen(), erasing: this.erasing });
+    this.editor.show({ line: this.points, width: this.editor.pen(), erasing: this.erasing });
   }
 
   up() {
     if (!this.busy) return;
-    const width = this.desk.pen();
+    const width = this.editor.pen();
     const points = this.taken(0.25);
-    const name = this.desk.className();
-    if (this.erasing) this.desk.erase(points, width);
-    else if (name !== null) this.desk.add({ kind: "scribble", class: name, points, width });
+    const name = this.editor.className();
+    if (this.erasing) this.editor.erase(points, width);
+    else if (name !== null) this.editor.add({ kind: "scribble", class: name, points, width });
   }
 }
 
@@ -123,10 +123,10 @@ class Eraser extends Brush {
 /** One labelled pixel. */
 class Click extends Tool {
   up() {
-    const name = this.desk.className();
+    const name = this.editor.className();
     const at = this.points.at(-1);
     this.cancel();
-    if (name !== null && at) this.desk.add({ kind: "click", class: name, x: tenth(at[0]), y: tenth(at[1]) });
+    if (name !== null && at) this.editor.add({ kind: "click", class: name, x: tenth(at[0]), y: tenth(at[1]) });
   }
 }
 
@@ -141,7 +141,7 @@ class Box extends Tool {
 
   preview() {
     const all = [...this.#extremes, ...this.points];
-    this.desk.show(all.length ? { corners: all, box: all.length > 1 ? bounds(all) : null } : null);
+    this.editor.show(all.length ? { corners: all, box: all.length > 1 ? bounds(all) : null } : null);
   }
 
   /** @param {Sample[]} samples */
@@ -155,7 +155,7 @@ class Box extends Tool {
   up() {
     const [first, last] = this.points;
     if (!first) return;
-    const dragged = last && Math.hypot(last[0] - first[0], last[1] - first[1]) > this.desk.reach();
+    const dragged = last && Math.hypot(last[0] - first[0], last[1] - first[1]) > this.editor.reach();
     const whole = dragged && this.#extremes.length === 0;
     if (!whole) {
       this.points.length = 0;
@@ -170,8 +170,8 @@ class Box extends Tool {
     if (all.length < 2) return false;
     const [x0, y0, x1, y1] = bounds(all).map(tenth);
     this.cancel();
-    const name = this.desk.className();
-    if (name !== null && x1 > x0 && y1 > y0) this.desk.add({ kind: "box", class: name, x0, y0, x1, y1 });
+    const name = this.editor.className();
+    if (name !== null && x1 > x0 && y1 > y0) this.editor.add({ kind: "box", class: name, x0, y0, x1, y1 });
     return true;
   }
 
@@ -196,7 +196,7 @@ class PolygonTool extends Tool {
   down(sample) {
     const first = this.points[0];
     const last = this.points.at(-1);
-    const reach = this.desk.reach();
+    const reach = this.editor.reach();
     /** @param {Point | undefined} p */
     const here = (p) => p !== undefined && Math.hypot(p[0] - sample.at[0], p[1] - sample.at[1]) <= reach;
     if (this.points.length >= 3 && (here(first) || here(last))) {
@@ -218,7 +218,7 @@ class PolygonTool extends Tool {
 
   preview() {
     const ring = this.#under ? [...this.points, this.#under] : this.points;
-    this.desk.show({ ring, erasing: this.erasing });
+    this.editor.show({ ring, erasing: this.erasing });
   }
 
   finish() {
@@ -243,7 +243,7 @@ class PolygonTool extends Tool {
 /** An area that is drawn in one gesture. */
 class Lasso extends Tool {
   preview() {
-    this.desk.show({ ring: this.points, closed: true, erasing: this.erasing });
+    this.editor.show({ ring: this.points, closed: true, erasing: this.erasing });
   }
 
   up() {
@@ -255,28 +255,28 @@ class Lasso extends Tool {
 /** An area of the mask, all of it at once: what the model shows there is accepted, or gets another class. */
 class Fill extends Tool {
   up() {
-    const name = this.desk.className();
+    const name = this.editor.className();
     const at = this.points.at(-1);
     this.cancel();
-    const area = at && this.desk.region(at);
+    const area = at && this.editor.region(at);
     if (name === null || !area) return;
     const { x, y, width, height } = area;
-    this.desk.add({ kind: "bitmap", class: name, x, y, width, height, runs: area.lengths() });
+    this.editor.add({ kind: "bitmap", class: name, x, y, width, height, runs: area.lengths() });
   }
 }
 
 /** @param {Tool} tool */
 function addRing(tool) {
-  const { desk, erasing } = tool;
+  const { editor, erasing } = tool;
   const ring = tool.taken(0.5);
-  const name = desk.className();
+  const name = editor.className();
   if (ring.length < 3) return;
-  if (erasing) desk.eraseArea(ring);
-  else if (name !== null) desk.add({ kind: "polygon", class: name, points: ring });
+  if (erasing) editor.eraseArea(ring);
+  else if (name !== null) editor.add({ kind: "polygon", class: name, points: ring });
 }
 
 /** @type {Record<ToolName, typeof Tool>} */
 const KINDS = { brush: Brush, click: Click, box: Box, polygon: PolygonTool, lasso: Lasso, fill: Fill, eraser: Eraser };
 
-/** @param {ToolName} name @param {Desk} desk */
-export const tool = (name, desk) => new KINDS[name](desk);
+/** @param {ToolName} name @param {Editor} editor */
+export const tool = (name, editor) => new KINDS[name](editor);

@@ -33,7 +33,7 @@ SEARCH_EVERY = 10.0
 """Seconds between two searches for added or removed photographs; more if a search takes long."""
 
 
-class Office:
+class Services:
     """The parts of the server together.
 
     Args:

@@ -16,7 +16,7 @@ import { tool } from "./tools.js";
 const REACH = 8;
 const WIDEST = 400;
 
-export class Desk extends EventTarget {
+export class Editor extends EventTarget {
   /** @type {ToolName} */
   name = "brush";
   #penDown = false;

@@ -12,7 +12,7 @@ import pytest
 from tests.serve.conftest import CLASSES, TOKEN, Page, opened, photographs
 
 from underpaint.core.errors import RunError
-from underpaint.serve import office as office_module
+from underpaint.serve import services as services_module
 from underpaint.serve.model import QuickModelProcess
 from underpaint.serve.runs import FollowedRun, Runs
 from underpaint.serve.site import Site
@@ -43,7 +43,7 @@ def test_a_training_that_ended_without_a_server_gets_its_masks_once(
         asked.append({"word": word, **arguments})
         raise RunError("the masks are refused", fix="look at them")
 
-    monkeypatch.setattr(office_module, "task", task)
+    monkeypatch.setattr(services_module, "task", task)
     data = photographs(tmp_path / "data")
     finished(data / "paint" / "runs" / "001")
     finished(data / "paint" / "runs" / "002")
@@ -144,5 +144,5 @@ def test_a_name_keeps_its_capitals_over_a_restart(page: Page) -> None:
         assert sent.status_code == 200
     before = page.get(f"images/{image}")["hints"]
     assert [mark["by"] for mark in before] == ["Ben", "me"]
-    with opened(page.office.site.data) as later:
+    with opened(page.services.site.data) as later:
         assert later.get(f"images/{image}")["hints"] == before
