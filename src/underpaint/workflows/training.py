@@ -1,4 +1,4 @@
-"""A planned training in its run folder, by one process or by several ranks."""
+"""Executes a planned training in its run folder, in one process or in several ranks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Training:
-    """A plan, and where it is carried out. It travels to processes that are started for further devices.
+    """A plan and its run folder. The object is sent to the processes that are started for further devices.
 
     Args:
         plan: The plan.
@@ -42,10 +42,12 @@ class Training:
     store: Path | None
 
     def run(self, reporter: Reporter) -> Run:
-        """Train, with as many processes as the settings ask for; this one, or the launcher's first, leads.
+        """Train with the number of processes in the settings.
+
+        This process, or the first one of the launcher, is the leader.
 
         Raises:
-            UnderpaintError: As `Plan.train`.
+            UnderpaintError: The same as in `Plan.train`.
         """
         config = self.plan.config.train
         if config.ranks > 1:
@@ -55,22 +57,22 @@ class Training:
         return Run(self.out)
 
     def carry_out(self, ranks: Ranks, reporter: Reporter) -> None:
-        """Train as one of the ranks. The leader holds the folder meanwhile, and draws the pictures."""
+        """Train as one of the ranks. The leader locks the folder and draws the pictures."""
         plan, run = self.plan, Run(self.out)
         if not ranks.leads:
             be_silent()
-        with ExitStack() as held:
-            trained = ranks.led("beginning", lambda: self._begun(run, held, reporter))
+        with ExitStack() as locks:
+            trained = ranks.led("beginning", lambda: self._begun(run, locks, reporter))
             if not trained:
                 StagedRun(run, plan.config, plan.method, plan.data, plan.hints, reporter, self.store, ranks).train()
             ranks.led("drawing pictures", lambda: draw_missing(run, plan.data, plan.hints))
 
-    def _begun(self, run: Run, held: ExitStack, reporter: Reporter) -> bool:
-        """Whether the run is trained already. Its folder is held from now on, and has its settings."""
+    def _begun(self, run: Run, locks: ExitStack, reporter: Reporter) -> bool:
+        """Lock the folder, write the settings, and return whether the run is already trained."""
         for note in self.plan.notes:
             reporter.note(note)
         make_folder(self.out, resume=self.resume)
-        held.enter_context(exclusive(self.out))
+        locks.enter_context(exclusive(self.out))
         if self.resume and not run.unbegun:
             check_resume(run, self.plan.config, self.plan.method, self.plan.source)
         else:
@@ -80,13 +82,13 @@ class Training:
         return run.trained
 
     def _require_portable(self) -> None:
-        """Raise `ConfigError` where another process could not import the method."""
+        """Raise `ConfigError` if other processes cannot import the method."""
         kind = type(self.plan.method)
         if kind.__module__ == "__main__" or "<locals>" in kind.__qualname__:
             raise ConfigError(
-                f"the class of method {self.plan.method.name!r} is in the script itself or in a function, where the "
+                f"the class of method {self.plan.method.name!r} is in the script itself or in a function, so that the "
                 "processes of other devices cannot import it",
-                fix="move the class into a module of its own, or set train.devices=1",
+                fix="move the class into a separate module, or set train.devices=1",
             )
 
 
