@@ -25,7 +25,7 @@ from underpaint.data.synthetic import write_dataset
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 SCENES = 12
 MARKED = 6
-PATIENCE = 600.0
+PATIENCE = 1800.0
 
 
 def main() -> None:
