@@ -96,7 +96,7 @@ def test_damaged_archives_cost_what_lies_behind_the_damage(tmp_path: Path) -> No
         tar.add(paths[0], "0.png")
     (left, why), (other, _) = refused(str(tmp_path / "*.tar"))
     assert left.endswith("a.tar")
-    assert "behind its first 2 images" in why
+    assert "after its first 2 images" in why
     assert other.endswith("b.tar")
 
 

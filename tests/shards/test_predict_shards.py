@@ -148,7 +148,7 @@ def test_arguments_out_of_range(run: Path, album: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="among the images"):
         underpaint.predict_shards(run, album, album / "out")
     (tmp_path / "l.jsonl").write_text("nothing\n")
-    with pytest.raises(DataError, match="names no image; 1 left out, the first: line 1"):
+    with pytest.raises(DataError, match="contains no image; 1 left out, the first: line 1"):
         underpaint.predict_shards(run, tmp_path / "l.jsonl", tmp_path / "out")
 
 
@@ -165,5 +165,5 @@ def test_damage_is_named(run: Path, album: Path, tmp_path: Path) -> None:
     (out / "plan" / "plan.json").unlink()
     with pytest.raises(RunError, match="the plan of the shards"):
         underpaint.predict_shards(run, album, out)
-    with pytest.raises(DataError, match="holds no shards"):
+    with pytest.raises(DataError, match="contains no shards"):
         list(underpaint.read_shards(album))

@@ -1,4 +1,4 @@
-"""Predicts one shard of many images and writes it whole. Every executor runs this function, and nothing beside it."""
+"""Predicts the images of one shard and writes the shard. All executors only run this function."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ from underpaint.shards.plan import Plan
 from underpaint.shards.store import Done, ShardWriter, Store
 
 DIGEST = 16
-"""Bytes of the digest of an image in the index."""
+"""Length in bytes of the digest of an image in the index."""
 
 
 @dataclass(frozen=True)
 class Seeing:
-    """What a process needs to predict.
+    """The objects that a process needs to predict.
 
     Args:
         predictor: Network and settings.
-        classes: The network's classes.
-        rule: How it sees images.
+        classes: Classes of the network.
+        rule: Rule for reading images.
     """
 
     predictor: Predictor
@@ -49,21 +49,21 @@ class Seeing:
 
 
 def predict_shard(root: Path, seeing: Callable[[], Seeing], number: int) -> Done | None:
-    """Predict the images of a shard on one thread, and write the shard whole.
+    """Predict the images of a shard on one thread, and write the complete shard.
 
-    An image that cannot be read costs nothing but its own mask, and is in the index with the reason. The bytes of a
-    shard depend on its images, the network and the settings alone, so that it does not matter who writes it.
+    An image that cannot be read has no mask, and the index contains the reason. The bytes of a shard depend only on its
+    images, the network and the settings, so that any process can write it.
 
     Args:
-        root: The folder of results, with its plan.
-        seeing: Returns what is needed to predict; it is not called for a shard that is there already.
-        number: The shard.
+        root: Folder of the results, with its plan.
+        seeing: Returns the objects that are needed to predict; it is not called if the shard already exists.
+        number: Number of the shard.
 
     Returns:
-        What the shard says of itself; None where another process is at it.
+        The record of the shard; None if another process works on it.
 
     Raises:
-        DataError: the shard cannot be written.
+        DataError: The shard cannot be written.
     """
     store = Store(root)
     if (done := store.done(number)) is not None:
@@ -82,7 +82,7 @@ def predict_shard(root: Path, seeing: Callable[[], Seeing], number: int) -> Done
 
 
 def _add(writer: ShardWriter, item: Item, see: Seeing) -> None:
-    """Predict one image into the shard, or say there why not."""
+    """Predict one image and add its mask, or the reason why there is none."""
     try:
         with _local(item) as path:
             digest = _digest(path)
@@ -98,17 +98,17 @@ def _add(writer: ShardWriter, item: Item, see: Seeing) -> None:
 
 
 def _settled(path: Path, rule: ReadingRule) -> ReadingRule:
-    """The rule, which must have a window for an image of more than 8 bits: no shard knows the other images."""
+    """The rule. For an image of more than 8 bits it must have a window, because a shard cannot use the other images."""
     if rule.windows is None and not rule.each and about_of(path).dtype not in (np.uint8, np.bool_):
         raise DataError(
-            "the image has more than 8 bits, and the training saw none of such depth",
-            fix="predict it in a folder, where the window is taken from all its images",
+            "the image has more than 8 bits, but no training image had more",
+            fix="predict it in a folder, so that the window is computed from all its images",
         )
     return rule
 
 
 def _mask(name: str, path: Path, labels: Pixels, classes: ClassTable) -> tuple[str, bytes]:
-    """File name and bytes of a mask: a PNG; of an image with a place on a map, a GeoTIFF."""
+    """File name and bytes of a mask: a PNG, or a GeoTIFF if the image has a place on a map."""
     if not is_geo(path):
         return f"{name}.png", index_mask_png(path, labels, classes)
     with tempfile.TemporaryDirectory() as folder:
@@ -119,7 +119,7 @@ def _mask(name: str, path: Path, labels: Pixels, classes: ClassTable) -> tuple[s
 
 @contextmanager
 def _local(item: Item) -> Iterator[Path]:
-    """The image as a file of this machine: its own, or a temporary copy of an address or of an archive's member."""
+    """The image as a local file: the file itself, or a temporary copy of a remote file or of a member of an archive."""
     if item.start is None and not is_remote(item.at):
         yield Path(item.at)
         return
@@ -142,14 +142,16 @@ def _fetched(item: Item) -> bytes:
     except Exception as error:  # the back ends of fsspec raise errors of their own libraries
         raise DataError(f"it cannot be read: {type(error).__name__}: {error}"[:300], where=item.at) from error
     if item.start is not None and len(content) < item.length:
-        raise DataError(f"the archive ends within it, or it has more than {MAX_BYTES:,} bytes", where=item.at)
+        raise DataError(
+            f"the archive ends inside this image, or the image has more than {MAX_BYTES:,} bytes", where=item.at
+        )
     if len(content) > MAX_BYTES:
-        raise DataError(f"it has more than {MAX_BYTES:,} bytes", where=item.at, fix="predict it by itself")
+        raise DataError(f"it has more than {MAX_BYTES:,} bytes", where=item.at, fix="predict this image separately")
     return content
 
 
 def _digest(path: Path) -> str:
-    """Of the bytes of an image's file; of a folder, as a Zarr array, there is none."""
+    """Digest of the bytes of an image file; empty for a folder such as a Zarr array."""
     file, _ = file_and_slice(path)
     try:
         with open_regular(file, max_bytes=ANY_BYTES) as stream:
@@ -160,7 +162,7 @@ def _digest(path: Path) -> str:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """On more threads torch may add in another order; several processes are faster than several threads, too."""
+    """Use one thread: with more threads torch may add in another order, and several processes are faster anyway."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

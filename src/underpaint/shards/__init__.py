@@ -1,1 +1,1 @@
-"""Many images as shards of results: manifests, the plan of the shards, their files, and reading them. Without torch."""
+"""Shards of results for many images: manifests, the plan, the files of shards, and reading them. Imports no torch."""

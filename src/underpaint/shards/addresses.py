@@ -1,4 +1,4 @@
-"""Files at paths and at addresses such as ``s3://bucket/name``, by fsspec, whose back ends are other packages."""
+"""Files at paths and at addresses such as ``s3://bucket/name``. Addresses are read by fsspec and packages for it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ MAGIC = re.compile(r"[*?\[]")
 
 
 def is_remote(address: str) -> bool:
-    """Whether a text is an address with a protocol, and no path."""
+    """Whether a text is an address with a protocol, not a path."""
     return re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", address) is not None
 
 
 def stated_name(address: str) -> str:
-    """The name of an image by its path or address alone: without protocol, first slash and ending."""
+    """The name of an image from its path or address, without protocol, first slash and ending."""
     path = address.partition("://")[2] if is_remote(address) else address
     path = path.lstrip("/")
     folder, _, file = path.rpartition("/")
@@ -34,7 +34,7 @@ def file_system(address: str) -> tuple[Any, str]:
     """The file system of fsspec for an address, and the path on it.
 
     Raises:
-        DataError: the protocol is unknown, or its package is not installed or cannot start.
+        DataError: The protocol is unknown, or its package is not installed or does not work.
     """
     import fsspec
     from fsspec.registry import known_implementations
@@ -55,10 +55,10 @@ def file_system(address: str) -> tuple[Any, str]:
 
 @contextmanager
 def opened(address: str) -> Iterator[IO[bytes]]:
-    """Open a file for reading bytes, at any place in it.
+    """Open a file for reading bytes at any position.
 
     Raises:
-        DataError: it is not there, cannot be read, or as `file_system`.
+        DataError: The file does not exist or cannot be read; or the same as in `file_system`.
     """
     try:
         if is_remote(address):
@@ -73,13 +73,13 @@ def opened(address: str) -> Iterator[IO[bytes]]:
 
 
 def files_at(address: str) -> Iterator[str]:
-    """Every file below a folder, or that a pattern with ``*``, ``?``, ``[...]`` and ``**`` means, in a fixed order.
+    """Yield every file in a folder at any depth, or every file that matches a pattern, in a fixed order.
 
-    One folder at a time is held in memory. Names that start with a dot are passed over, and links to folders are not
-    followed.
+    A pattern can have ``*``, ``?``, ``[...]`` and ``**``. Only one folder at a time is in memory. Names that start with
+    a dot are ignored, and links to folders are not followed.
 
     Raises:
-        DataError: there is no such folder, or as `file_system`.
+        DataError: The folder does not exist; or the same as in `file_system`.
     """
     base = _base(address)
     pattern = _compiled(address) if base != address else None
@@ -88,7 +88,7 @@ def files_at(address: str) -> Iterator[str]:
 
 
 def _base(address: str) -> str:
-    """The folder above the first part of an address that is a pattern; the address itself where no part is."""
+    """The folder above the first part of an address that is a pattern; otherwise the address itself."""
     found = MAGIC.search(address)
     if found is None:
         return address
@@ -96,7 +96,7 @@ def _base(address: str) -> str:
 
 
 def _compiled(address: str) -> re.Pattern[str]:
-    """The expression of a pattern, as shells read it."""
+    """The regular expression of a shell pattern."""
     parts = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     tokens = re.split(r"(\*\*/|\*\*|\*|\?|\[[^\]]+\])", address)
     kept = [parts.get(t) or (t.replace("[!", "[^") if re.fullmatch(r"\[[^\]]+\]", t) else re.escape(t)) for t in tokens]

@@ -1,4 +1,4 @@
-"""Images in tar archives, as WebDataset has them: read where they lie, without unpacking."""
+"""Images in tar archives, as in WebDataset. They are read inside the archive, without unpacking it."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from underpaint.shards.items import Entries, Item, LeftOut, checked
 
 
 def members(archive: str) -> Entries:
-    """The images of an archive that is not compressed, by its headers alone; files of other kinds are passed over.
+    """The images of an archive without compression. Only its headers are read, and other files are ignored.
 
-    A damaged archive gives the images before the damage, and one entry of what was left out.
+    A damaged archive gives the images before the damage, and one entry for the rest.
     """
     at = archive if is_remote(archive) else os.path.abspath(archive)  # noqa: PTH100
     before = 0
     try:
         with opened(archive) as file, tarfile.open(fileobj=file, mode="r:") as tar:
             while (member := tar.next()) is not None:
-                tar.members.clear()  # type: ignore[attr-defined]  # else memory grows with the archive
+                tar.members.clear()  # type: ignore[attr-defined]  # otherwise memory grows with the archive
                 ending = ending_of(member.name)
                 if member.isreg() and ending in SUFFIXES:
                     before += 1
@@ -34,7 +34,7 @@ def members(archive: str) -> Entries:
         said = error.what if isinstance(error, DataError) else str(error)
         yield LeftOut(
             archive,
-            f"the archive cannot be read behind its first {before} images: {said}; "
+            f"the archive cannot be read after its first {before} images: {said}; "
             "it must be a tar file without compression",
         )
 

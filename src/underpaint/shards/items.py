@@ -1,4 +1,4 @@
-"""The images of a manifest, one by one, whatever the manifest is; memory does not grow with their number."""
+"""The images of a manifest, one by one, so that memory does not grow with their number."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class Item:
     """One image to predict.
 
     Args:
-        name: Its name in the results, a relative path without ending; unique in a plan.
-        at: The path or address of its file.
-        start: Offset in bytes within that file, of a member of an archive; None for a file of its own.
-        length: Bytes of that member.
-        ending: Its ending, as ``.png``.
+        name: Name in the results: a relative path without ending, unique in a plan.
+        at: Path or address of the file.
+        start: Offset of a member of an archive within the file, in bytes; None if the file is the image.
+        length: Size of that member in bytes.
+        ending: File ending of that member, such as ``.png``.
     """
 
     name: str
@@ -29,30 +29,30 @@ class Item:
     ending: str = ""
 
     def line(self) -> str:
-        """As a line of the plan."""
+        """The line of this image in the plan."""
         within = [] if self.start is None else [self.start, self.length, self.ending]
         return json.dumps([self.name, self.at, *within]) + "\n"
 
     @classmethod
     def of_line(cls, line: str) -> Self:
-        """As the plan has it."""
+        """Read a line of the plan."""
         return cls(*json.loads(line))
 
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Something of a manifest that is no image to predict.
+    """A part of a manifest that is not an image to predict.
 
     Args:
         where: The line, the file or the name.
-        reason: Why, in words.
+        reason: The reason in words.
     """
 
     where: str
     reason: str
 
     def line(self) -> str:
-        """As a line of the list of what was left out."""
+        """The line of this part in the list of left-out parts."""
         return json.dumps({"where": self.where, "reason": self.reason}) + "\n"
 
 
@@ -61,11 +61,11 @@ Entries = Iterator[Entry]
 
 
 def checked(item: Item, where: str) -> Entry:
-    """The item, or why its name cannot be one of a result."""
+    """The item, or the reason if its name cannot be used for a result."""
     if leads_out(item.name):
         return LeftOut(
             where,
-            f"the name {item.name[:80]!r} leads out of the folder of results or is no file name; "
+            f"the name {item.name[:80]!r} leads out of the folder of results or is not a file name; "
             'give a name such as "farm/0001" beside the image',
         )
     return item

@@ -1,4 +1,4 @@
-"""What a manifest may be, and the images that it names."""
+"""Reads manifests of all kinds and yields their images."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from underpaint.shards.tables import parquet_rows
 LINES, PARQUET, TAR = (".jsonl", ".ndjson"), (".parquet",), (".tar",)
 
 LONGEST = 1 << 16
-"""Bytes of a line of a manifest above which it is no line of one."""
+"""Largest length of a line of a manifest in bytes."""
 
 ACCEPTED = (
     "a manifest (.jsonl, .parquet), a folder, a pattern such as 'photos/**/*.jpg', archives (.tar), "
@@ -29,21 +29,21 @@ ACCEPTED = (
 
 
 def is_manifest(source: str) -> bool:
-    """Whether a text means many images and no plain folder or photograph."""
+    """Whether a text stands for a manifest, and not for a folder or a single image."""
     if is_remote(source) or ending_of(source) in (*LINES, *PARQUET, *TAR):
         return True
     return MAGIC.search(source) is not None and not Path(source).exists()
 
 
 def entries(source: str) -> Entries:
-    """The images of a manifest, and what of it is none, in a fixed order.
+    """Yield the images of a manifest, and its parts that are not images, in a fixed order.
 
-    A line of a JSON Lines file, and a row of a Parquet file, has ``image``, a path or an address, and may have
-    ``name``. Paths are relative to the folder of the manifest. Without ``name`` the name is the path without its
-    ending; in a folder or a pattern it is relative to that folder; in an archive it is ``ARCHIVE/MEMBER``.
+    A line of a JSON Lines file or a row of a Parquet file has ``image``, a path or an address, and can have ``name``.
+    Paths are relative to the folder of the manifest. Without ``name``, the name is the path without its ending. In a
+    folder or a pattern it is relative to that folder; in an archive it is ``ARCHIVE/MEMBER``.
 
     Raises:
-        DataError: the manifest as a whole is missing or cannot be read; or as `file_system`.
+        DataError: The whole manifest is missing or cannot be read; or the same as in `file_system`.
     """
     ending = ending_of(source)
     if MAGIC.search(source) and (is_remote(source) or not Path(source).exists()):
@@ -67,7 +67,7 @@ def _folder(folder: Path) -> Entries:
 
 
 def _files(pattern: str) -> Entries:
-    """Images and archives that an address or a pattern means."""
+    """The images, and the images in archives, at an address or matching a pattern."""
     found = MAGIC.search(pattern)
     base = pattern if found is None else pattern[: found.start()].rpartition("/")[0]
     for at in files_at(pattern):
@@ -107,7 +107,7 @@ def _of_line(line: bytes, source: str, where: str) -> Entry:
 
 
 def _entry(row: Any, source: str, where: str) -> Entry:
-    """The image of a row that somebody wrote."""
+    """The image of a row of a manifest."""
     image = row.get("image") if isinstance(row, Mapping) else None
     name = row.get("name") if isinstance(row, Mapping) else None
     if not isinstance(image, str) or not image or "\0" in image:
@@ -118,7 +118,7 @@ def _entry(row: Any, source: str, where: str) -> Entry:
 
 
 def _beside(image: str, source: str) -> str:
-    """The path or address of an image that a manifest names."""
+    """The path or address of an image in a manifest."""
     if is_remote(image):
         return image
     folder = source.rpartition("/")[0]

@@ -1,7 +1,7 @@
-"""The plan of a prediction of many images: which image is in which shard, fixed once for a folder of results.
+"""The plan of a prediction of many images: the images of each shard. It never changes for a folder of results.
 
-The plan is a folder with ``items.jsonl`` (a line for each image), ``left_out.jsonl`` and ``plan.json``. To find
-names that occur twice, memory holds 8 bytes for each image while the plan is made; later 8 bytes for each shard.
+The plan is a folder with ``items.jsonl`` (a line for each image), ``left_out.jsonl`` and ``plan.json``. While it is
+made, it needs 8 bytes of memory for each image, to find names that occur twice; later 8 bytes for each shard.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from underpaint.shards.manifest import ACCEPTED
 ITEMS, LEFT, ABOUT = "items.jsonl", "left_out.jsonl", "plan.json"
 
 Stamp = dict[str, Any]
-"""What the results depend on beside the images: by words for a message, values of JSON."""
+"""Everything except the images that affects the results: JSON values by names for messages."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A plan that has been made.
+    """A finished plan.
 
     Args:
-        folder: Where it lies.
-        stamp: What the results depend on beside the images.
+        folder: Folder of the plan.
+        stamp: Everything except the images that affects the results.
         images: Number of images.
-        left_out: Number of lines, files and names that are no image.
-        size: Images of a shard; the last one may have fewer.
-        digest: Of all images, by name and address.
-        starts: The place in ``items.jsonl`` at which each shard begins, in bytes.
+        left_out: Number of lines, files and names that are not images.
+        size: Number of images per shard; the last shard may have fewer.
+        digest: Digest of the names and addresses of all images.
+        starts: Position in ``items.jsonl`` at which each shard begins, in bytes.
     """
 
     folder: Path
@@ -52,7 +52,7 @@ class Plan:
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Read a plan. Raises `RunError` where it is damaged."""
+        """Read a plan. Raises `RunError` if it is damaged."""
         try:
             said = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
             return cls(folder, **{**said, "starts": tuple(said["starts"])})
@@ -68,26 +68,25 @@ class Plan:
             return [Item.of_line(line.decode()) for line in islice(file, self.size)]
 
     def reasons(self) -> Iterator[LeftOut]:
-        """What was left out of the manifest, one by one."""
+        """Yield the parts of the manifest that were left out."""
         with (self.folder / LEFT).open(encoding="utf-8") as file:
             yield from (LeftOut(**json.loads(line)) for line in file)
 
 
 def make_plan(folder: Path, entries: Iterable[Entry], *, size: int, stamp: Stamp, source: str) -> Plan:
-    """Make the plan in a folder, or check that the plan that is there already is the same.
+    """Make the plan in a folder, or check that an existing plan is the same.
 
-    Of images with the same name, the first one is planned and the others are left out.
+    Of several images with the same name, the first one is planned and the others are left out.
 
     Args:
-        folder: Where the plan is, or is put in one step.
-        entries: What the manifest says.
-        size: Images of a shard.
-        stamp: What the results depend on beside the images.
+        folder: Folder of the plan. A new plan is moved there in one step.
+        entries: The images and other parts of the manifest.
+        size: Number of images per shard.
+        stamp: Everything except the images that affects the results.
         source: The manifest, for messages.
 
     Raises:
-        DataError: the manifest has no image; or the plan that is there has other images, another size or another
-            stamp.
+        DataError: The manifest has no image; or the existing plan has other images, another size or another stamp.
     """
     if folder.is_dir():
         _check_stamp(Plan.read(folder), stamp, size)
@@ -99,10 +98,10 @@ def make_plan(folder: Path, entries: Iterable[Entry], *, size: int, stamp: Stamp
     _check_stamp(plan, stamp, size)
     if plan.digest != made.digest:
         raise DataError(
-            f"the manifest has {made.images:,} images, and is not the one of {plan.images:,} images that the shards "
-            "in the output folder were planned for",
+            f"the manifest with {made.images:,} images differs from the one with {plan.images:,} images for which the "
+            "shards in the output folder were planned",
             where=source,
-            fix="choose another folder with -o; for images that were added, make a manifest of these alone",
+            fix="choose another folder with -o; for added images, make a manifest with only these",
         )
     return plan
 
@@ -110,7 +109,7 @@ def make_plan(folder: Path, entries: Iterable[Entry], *, size: int, stamp: Stamp
 def _nothing(made: Plan) -> str:
     first = next(made.reasons(), None)
     more = "" if first is None else f"; {made.left_out} left out, the first: {first.where}: {first.reason}"
-    return f"the manifest names no image{more}"
+    return f"the manifest contains no image{more}"
 
 
 def _check_stamp(plan: Plan, stamp: Stamp, size: int) -> None:
@@ -153,14 +152,14 @@ def _hash(name: str) -> int:
 
 
 def _repeated(hashes: array[int]) -> set[int]:
-    """The hashes that occur more than once; the array is sorted in place."""
+    """The hashes that occur more than once. The array is sorted in place."""
     every = np.frombuffer(hashes, np.uint64) if hashes else np.empty(0, np.uint64)
     every.sort()
     return set(every[1:][every[1:] == every[:-1]].tolist())
 
 
 def _without_doubles(folder: Path, repeated: set[int], others: Any) -> int:
-    """Write the items without those whose name an earlier one has; returns how many these are."""
+    """Write the items without those whose name an earlier item has, and return the number of the latter."""
     every, kept = folder / "every.jsonl", folder / ITEMS
     if not repeated:
         kept.hardlink_to(every)
@@ -172,7 +171,7 @@ def _without_doubles(folder: Path, repeated: set[int], others: Any) -> int:
             item = Item.of_line(line.decode())
             if _hash(item.name) in repeated and item.name in seen:
                 left += 1
-                others.write(LeftOut(item.at, f"another image has the name {item.name!r} already").line().encode())
+                others.write(LeftOut(item.at, f"an earlier image has the name {item.name!r}").line().encode())
                 continue
             if _hash(item.name) in repeated:
                 seen.add(item.name)
@@ -181,7 +180,7 @@ def _without_doubles(folder: Path, repeated: set[int], others: Any) -> int:
 
 
 def _starts(items: Path, size: int) -> tuple[int, tuple[int, ...], str]:
-    """The number of items, where each shard begins, and the digest of all."""
+    """The number of items, the position at which each shard begins, and the digest of all items."""
     digest = hashlib.blake2b(digest_size=16)
     count, place = 0, 0
     starts = []

@@ -20,18 +20,18 @@ FORMATS = ("PNG", "TIFF")
 
 
 def read_shards(out: AnyPath) -> Iterator[tuple[str, npt.NDArray[np.uint8]]]:
-    """The masks that `underpaint.predict_shards` wrote, one by one, in the order of the manifest.
+    """Yield the masks of `underpaint.predict_shards` in the order of the manifest.
 
-    Shards that are not finished yet are passed over. Images without a mask are in the index alone (`read_index`).
+    Unfinished shards are ignored. Images without a mask are only in the index (`read_index`).
 
     Args:
-        out: The folder of shards.
+        out: Folder of the shards.
 
     Returns:
-        The name of each image, and its mask: (H, W) uint8, the index of the class of every pixel.
+        The name of each image and its mask: (H, W) uint8, the index of the class of every pixel.
 
     Raises:
-        DataError: the folder is missing or holds no shards, or a shard is damaged.
+        DataError: The folder does not exist or contains no shards, or a shard is damaged.
 
     Example:
         >>> for name, mask in underpaint.read_shards("out"):  # doctest: +SKIP
@@ -42,7 +42,7 @@ def read_shards(out: AnyPath) -> Iterator[tuple[str, npt.NDArray[np.uint8]]]:
         try:
             with tarfile.open(folder / MASKS, "r:") as masks:
                 while (member := masks.next()) is not None:
-                    masks.members.clear()  # type: ignore[attr-defined]  # else memory grows with the shard
+                    masks.members.clear()  # type: ignore[attr-defined]  # otherwise memory grows with the shard
                     file = masks.extractfile(member)
                     assert file is not None  # only regular files are written
                     yield rows.pop(member.name), _decoded(folder / MASKS / member.name, file.read())
@@ -53,16 +53,16 @@ def read_shards(out: AnyPath) -> Iterator[tuple[str, npt.NDArray[np.uint8]]]:
 
 
 def read_index(out: AnyPath) -> Iterator[dict[str, Any]]:
-    """The lines of the index of all finished shards, one by one, in the order of the manifest.
+    """Yield the lines of the index of all finished shards in the order of the manifest.
 
-    A line has ``image``, the name; ``mask``, the file within ``masks.tar``; ``height``, ``width``; ``pixels``, those of
-    each class; and ``digest`` of the image's bytes. An image that could not be read has ``reason`` instead.
+    A line has ``image`` (the name), ``mask`` (the file in ``masks.tar``), ``height``, ``width``, ``pixels`` (the number
+    for each class), and ``digest`` (of the bytes of the image). An image that could not be read has ``reason`` instead.
 
     Args:
-        out: The folder of shards.
+        out: Folder of the shards.
 
     Raises:
-        DataError: as `read_shards`.
+        DataError: The same as in `read_shards`.
     """
     for folder in _finished(out):
         yield from _rows(folder)
@@ -71,7 +71,7 @@ def read_index(out: AnyPath) -> Iterator[dict[str, Any]]:
 def _finished(out: AnyPath) -> Iterator[Path]:
     store = Store(existing(as_path(out, "out"), "the folder of shards"))
     if not store.plan.is_dir():
-        raise DataError("the folder holds no shards", where=store.root, accepted="a folder that predict_shards made")
+        raise DataError("the folder contains no shards", where=store.root, accepted="a folder that predict_shards made")
     if store.shards.is_dir():
         yield from sorted(path for path in store.shards.iterdir() if path.name.isdecimal())
 

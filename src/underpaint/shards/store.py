@@ -1,7 +1,8 @@
-"""The files of shards. A shard is one folder that a single rename puts in its place: whole, or not there.
+"""The files of shards. A shard is one folder, which a single rename moves to its place when it is complete.
 
-``OUT/shards/000123/masks.tar`` has a mask for each image, ``index.jsonl`` a line for each image, and ``done.json`` says
-how many there are, with the digests of both files. ``OUT/plan`` is the plan, and ``OUT/claims`` says who works on what.
+``OUT/shards/000123/masks.tar`` has a mask for each image, ``index.jsonl`` a line for each image, and ``done.json`` the
+number of images and the digests of both files. ``OUT/plan`` is the plan, and ``OUT/claims`` records which process works
+on which shard.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ class Done:
     """A finished shard.
 
     Args:
-        shard: Its number.
-        images: Images of the shard.
-        failed: Those of them without a mask; the index has the reasons.
-        digests: Of ``masks.tar`` and ``index.jsonl``.
+        shard: Number of the shard.
+        images: Number of its images.
+        failed: Number of its images without a mask; the index has the reasons.
+        digests: Digests of ``masks.tar`` and ``index.jsonl``.
     """
 
     shard: int
@@ -62,14 +63,14 @@ class Store:
         return self.shards / f"{number:06d}"
 
     def claim(self, number: int) -> Path:
-        """The claim of whoever works on a shard."""
+        """The claim file of the process that works on a shard."""
         return self.root / "claims" / f"{number:06d}"
 
     def done(self, number: int) -> Done | None:
-        """What a finished shard says of itself; None where it is not there.
+        """Read the record of a finished shard. None if the shard does not exist.
 
         Raises:
-            DataError: it is damaged.
+            DataError: The shard is damaged.
         """
         path = self.shard(number) / DONE
         try:
@@ -83,7 +84,10 @@ class Store:
 
     @contextmanager
     def writing(self, number: int) -> Iterator[ShardWriter]:
-        """Write a shard, which is there as soon as the block ends, and not before; the first of two writers wins."""
+        """Write a shard.
+
+        It appears only at the end of the block. If two processes write it, the first result is kept.
+        """
         with first_folder(self.shard(number), root=self.root) as folder:
             with (
                 (folder / INDEX).open("w", encoding="utf-8") as index,
@@ -97,23 +101,23 @@ class Store:
 
 
 class ShardWriter:
-    """Takes the results of a shard one by one; none is kept in memory."""
+    """Writes the results of a shard one by one, without keeping them in memory."""
 
     def __init__(self, number: int, masks: tarfile.TarFile, index: IO[str]) -> None:
         self.number, self.images, self.failed = number, 0, 0
         self._masks, self._index = masks, index
 
     def add(self, name: str, file: str, content: bytes, said: dict[str, Any]) -> None:
-        """A mask: the name of the image, the name and bytes of the file, and what the index says of it."""
+        """Add a mask: the name of the image, the name and bytes of the file, and further fields for the index."""
         self.images += 1
         member = tarfile.TarInfo(file)
         member.size, member.mode = len(content), 0o644
         self._masks.addfile(member, io.BytesIO(content))
-        self._masks.members.clear()  # type: ignore[attr-defined]  # else memory grows with the shard
+        self._masks.members.clear()  # type: ignore[attr-defined]  # otherwise memory grows with the shard
         self._line({"image": name, "mask": file, **said})
 
     def fail(self, name: str, reason: str) -> None:
-        """An image that has no mask, and why."""
+        """Add an image without a mask, with the reason."""
         self.images += 1
         self.failed += 1
         self._line({"image": name, "reason": reason})

@@ -10,14 +10,14 @@ from underpaint.imagefiles.readers.base import library
 from underpaint.shards.addresses import opened
 
 ROWS = 4096
-"""Rows that are held at a time."""
+"""Number of rows in memory at a time."""
 
 
 def parquet_rows(source: str) -> Iterator[dict[str, Any]]:
-    """The columns ``image`` and, where there is one, ``name`` of every row.
+    """Yield the columns ``image`` and, if it exists, ``name`` of every row.
 
     Raises:
-        DataError: pyarrow is not installed, the file is damaged, or has no column ``image``.
+        DataError: Pyarrow is not installed, the file is damaged, or there is no column ``image``.
     """
     library("pyarrow", "parquet", source, "a Parquet file")
     import pyarrow
@@ -31,7 +31,7 @@ def parquet_rows(source: str) -> Iterator[dict[str, Any]]:
                 raise DataError(
                     f"the columns are {', '.join(table.schema_arrow.names)}",
                     where=source,
-                    accepted="a column image with paths or addresses, and perhaps a column name",
+                    accepted="a column image with paths or addresses, and optionally a column name",
                 )
             for batch in table.iter_batches(ROWS, columns=columns):
                 yield from batch.to_pylist()

@@ -1,4 +1,4 @@
-"""Work on a Ray cluster: one task for each item, a bounded number of them at a time."""
+"""Runs work on a Ray cluster: one task for each item, and a limited number of tasks at a time."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 RETRIES = 3
-"""How often Ray begins a task again whose process or machine died."""
+"""How often Ray repeats a task whose process or machine failed."""
 
 AHEAD = 2
-"""Tasks that are handed over for each core of the cluster, so that none waits for the next."""
+"""Number of submitted tasks for each core of the cluster, so that no core waits for the next task."""
 
 STORE = 80 << 20
-"""Bytes of the object store of a local cluster, the least that Ray takes: tasks and their results are small."""
+"""Size of the object store of a local cluster in bytes. It is the smallest that Ray accepts, because tasks and results
+are small."""
 
 
 def on_cluster(
@@ -30,21 +31,21 @@ def on_cluster(
     address: str | None,
     lost: Callable[[Item], Result],
 ) -> Iterator[Result]:
-    """``work(item)`` of every item on the cores of a Ray cluster, in the order in which they end.
+    """Yield ``work(item)`` of every item, computed on a Ray cluster, in the order in which they are finished.
 
-    A cluster that this function started ends with it; one that was there goes on.
+    A cluster that this function starts is stopped at its end; an existing cluster keeps running.
 
     Args:
-        work: What to do; it and its results must pickle, and its module must be installed on every machine.
-        items: Taken as needed, never all at once.
-        jobs: Cores of the cluster that is started where ``address`` is None.
-        address: Of a running cluster, or ``auto``.
-        lost: The result of an item whose process died again and again.
+        work: The function. It and its results must be picklable, and its module must be installed on every machine.
+        items: The items. They are read when they are needed.
+        jobs: Number of cores of the cluster that is started if ``address`` is None.
+        address: Address of a running cluster, or ``auto``.
+        lost: Makes the result of an item whose process failed in every attempt.
 
     Raises:
         ConfigError: Ray is not installed.
-        RunError: there is no cluster under this address.
-        Exception: what ``work`` raises.
+        RunError: There is no cluster at this address.
+        Exception: Any error of ``work``.
     """
     ray = _ray()
     joined = ray.is_initialized()
@@ -58,7 +59,7 @@ def on_cluster(
 
 
 def _ray() -> Any:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no report to anybody
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no usage report
     try:
         import ray
     except ImportError:
