@@ -115,9 +115,9 @@ def with_rasterio(path: Path, _: Path) -> None:
 
 def by_regions(path: Path, out: Path) -> None:
     """Read every region once, as a prediction does, and nothing else."""
-    from underpaint.imagefiles.rule import open_seen
+    from underpaint.imagefiles.rule import open_input
 
-    with open_seen(path) as image:
+    with open_input(path) as image:
         height, width = image.size
         for top in range(0, height, TILE):
             for left in range(0, width, TILE):
@@ -128,7 +128,7 @@ def predicted(path: Path, out: Path) -> None:
     """Predict the mask, row of tiles by row of tiles, at a quarter of the size as the recipe of slides does."""
     import torch
 
-    from underpaint.imagefiles.rule import open_seen
+    from underpaint.imagefiles.rule import open_input
     from underpaint.models.network import ModelConfig, Network
     from underpaint.predict import PredictConfig, Predictor
     from underpaint.predict.large import Spool, predict_rows
@@ -136,7 +136,7 @@ def predicted(path: Path, out: Path) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     predictor = Predictor(Network(ModelConfig(weights="none", scale=0.25), 3), PredictConfig(tile=SEEN))
-    with open_seen(path) as image:
+    with open_input(path) as image:
         predict_rows(predictor, image, Spool(out / "rows", image.size), stamp="benchmark")
 
 

@@ -62,14 +62,14 @@ def test_several_splits_are_joined_each_name_once(root: Path) -> None:
     write_split(root, "val", "b c\na\n")
     data = open_folder(root)
     assert data.split("train+val") == ("deep/d", "a", "b c")
-    with pytest.raises(DataError, match="no split 'vall'"):
+    with pytest.raises(DataError, match="there is no split 'vall'"):
         data.split("train+vall")
 
 
 def test_what_is_learned_from_is_never_guessed(root: Path) -> None:
     assert open_folder(root).learning_split() == "all"
     write_split(root, "test", "a\n")
-    with pytest.raises(DataError, match="no split 'train'"):
+    with pytest.raises(DataError, match="there is no split 'train'"):
         open_folder(root).learning_split()
     write_split(root, "train", "b c\n")
     assert open_folder(root).learning_split() == "train"
@@ -173,7 +173,7 @@ def test_a_devkit_may_have_its_own_classes(tmp_path: Path) -> None:
 def test_two_devkits_must_be_told_apart(tmp_path: Path) -> None:
     devkit(tmp_path / "VOC2007")
     devkit(tmp_path / "VOC2012")
-    with pytest.raises(DataError, match="2 VOC devkits in one folder: VOC2007, VOC2012"):
+    with pytest.raises(DataError, match="the folder has 2 VOC devkits: VOC2007, VOC2012"):
         open_dataset(tmp_path)
 
 

@@ -110,13 +110,13 @@ def test_regions_of_large_images_never_become_pixels(
 
 @pytest.mark.parametrize("name", sorted({form.name for form in WRITABLE} - {*OBJECT_FORMATS}))
 def test_other_formats_are_refused_and_those_with_objects_are_named(name: str, data: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"hold no objects.*\n(.*\n)*.*coco, .*cvat"):
+    with pytest.raises(DataError, match=r"cannot store objects.*\n(.*\n)*.*coco, .*cvat"):
         underpaint.convert(data, tmp_path / "out", to=name, objects=True)
 
 
 def test_objects_need_masks_and_numbers_in_range(data: Path, tmp_path: Path) -> None:
     underpaint.convert(data, tmp_path / "a.json", to="coco", objects=True)
-    with pytest.raises(DataError, match="objects are made of masks"):
+    with pytest.raises(DataError, match="objects need masks"):
         underpaint.convert(tmp_path / "a.json", tmp_path / "b.json", to="coco", objects=True)
     with pytest.raises(ConfigError, match="least 0"):
         underpaint.convert(data, tmp_path / "b.json", to="coco", objects=True, least=0)

@@ -30,9 +30,9 @@ def test_bands_windows_and_pixel_sizes_are_said(tmp_path: Path) -> None:
     assert kinds.level is Level.NOTES
     assert kinds.count == 2
     assert "2 OME-TIFF, 2 band(s) of uint16, 0.3 x 0.3 um a pixel" in kinds.what
-    assert "the network sees 2 band(s): DAPI, GFP" in kinds.cause
+    assert "the input of the network has 2 band(s): DAPI, GFP" in kinds.cause
     assert "(DAPI)" in kinds.cause
-    assert "lie outside" in kinds.cause
+    assert "are outside" in kinds.cause
 
 
 def test_different_bands_block(tmp_path: Path) -> None:
@@ -59,17 +59,21 @@ def phone(path: Path) -> None:
 
 
 SEEN: dict[str, tuple[object, str, str]] = {
-    "bands.tif": (None, "1 TIFF, 4 band(s) of uint16", "the network sees 4 band(s): 1, 2, 3, 4 (images.bands)"),
-    "floats.tif": (None, "1 TIFF, 1 band(s) of float32", "seen through the window -9"),
-    "ome.ome.tif": (None, "3 OME-TIFF, 2 band(s) of uint16, 0.3 x 0.4 um a pixel", "sees 2 band(s): DAPI, GFP"),
-    "imagej.tif": (None, "3 ImageJ TIFF, 2 band(s) of uint16", "sees 2 band(s): 1, 2"),
-    "pages.tif": (None, "3 TIFF, 1 band(s) of uint16", "3 image(s) of more than 8 bits are seen through the window"),
-    "map.tif": (None, "GeoTIFF, 4 band(s) of uint16, 0.5 x 0.5 metre a pixel", "sees 4 band(s): red, green, blue, nir"),
+    "bands.tif": (
+        None,
+        "1 TIFF, 4 band(s) of uint16",
+        "the input of the network has 4 band(s): 1, 2, 3, 4 (images.bands)",
+    ),
+    "floats.tif": (None, "1 TIFF, 1 band(s) of float32", "read with the window -9"),
+    "ome.ome.tif": (None, "3 OME-TIFF, 2 band(s) of uint16, 0.3 x 0.4 um a pixel", "has 2 band(s): DAPI, GFP"),
+    "imagej.tif": (None, "3 ImageJ TIFF, 2 band(s) of uint16", "has 2 band(s): 1, 2"),
+    "pages.tif": (None, "3 TIFF, 1 band(s) of uint16", "3 image(s) of more than 8 bits are read with the window"),
+    "map.tif": (None, "GeoTIFF, 4 band(s) of uint16, 0.5 x 0.5 metre a pixel", "has 4 band(s): red, green, blue, nir"),
     "slide.svs": (None, "1 slide of 2 levels, 3 band(s) of uint8", "without a window"),
-    "ct.nii.gz": (None, "4 NIfTI, 1 band(s) of int16, 0.6 x 0.7 mm a pixel", "seen through the window -"),
-    "ct.dcm": (None, "1 DICOM, 1 band(s) of float64, 0.6 x 0.7 mm a pixel", "seen through the window -"),
-    "array.zarr": (None, "3 Zarr, 2 band(s) of uint16", "sees 2 band(s): 1, 2"),
-    "deep.png": (deep_photograph, "1 16 bits a channel", "1 image(s) of more than 8 bits are seen through the window"),
+    "ct.nii.gz": (None, "4 NIfTI, 1 band(s) of int16, 0.6 x 0.7 mm a pixel", "read with the window -"),
+    "ct.dcm": (None, "1 DICOM, 1 band(s) of float64, 0.6 x 0.7 mm a pixel", "read with the window -"),
+    "array.zarr": (None, "3 Zarr, 2 band(s) of uint16", "has 2 band(s): 1, 2"),
+    "deep.png": (deep_photograph, "1 16 bits per channel", "1 image(s) of more than 8 bits are read with the window"),
     "phone.heic": (phone, "1 HEIC, 3 band(s) of uint8", "without a window"),
 }
 """Of each kind of file what the doctor says that it holds, and what a training will do with it."""

@@ -26,7 +26,7 @@ from rasterio.transform import from_origin
 from underpaint.core.errors import DataError
 from underpaint.imagefiles.images import find_images, image_size, read_rgb
 from underpaint.imagefiles.opening import about_of, open_image
-from underpaint.imagefiles.rule import COLOUR, ReadingRule, open_seen, read_image
+from underpaint.imagefiles.rule import COLOUR, ReadingRule, open_input, read_image
 from underpaint.imagefiles.slices import slice_path
 
 Values = NDArray[Any]
@@ -153,7 +153,7 @@ def test_a_stack_is_as_many_images_as_it_has_slices(tmp_path: Path, name: str, c
     path = next(iter(find_images(tmp_path).values()))
     with pytest.raises(DataError, match=f"has {count} |holds {count} |stack of {count} "):
         about_of(path.parent)
-    with pytest.raises(DataError, match="numbers below that"):
+    with pytest.raises(DataError, match=r"0 to \d+"):
         about_of(slice_path(path.parent, count))
 
 
@@ -201,7 +201,7 @@ def test_empty_and_nameless_values_are_black_and_in_no_percentile(tmp_path: Path
     values = np.linspace(10, 20, 2400, dtype=np.float32).reshape(1, 40, 60)
     values[0, :, :5], values[0, :, 5:8] = -9999, np.nan
     geotiff(tmp_path / "a.tif", values, nodata=-9999)
-    with open_seen(tmp_path / "a.tif", ReadingRule(("red",))) as image:
+    with open_input(tmp_path / "a.tif", ReadingRule(("red",))) as image:
         (low, high) = image.windows[0]
         seen = image.read((0, 40, 0, 60))[..., 0]
     assert 10 <= low < 10.5 < 19.5 < high <= 20

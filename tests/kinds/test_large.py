@@ -35,7 +35,7 @@ from underpaint.imagefiles import opening
 from underpaint.imagefiles.images import read_rgb
 from underpaint.imagefiles.mask_tiff import write_mask_tiff
 from underpaint.imagefiles.masks import read_index_mask
-from underpaint.imagefiles.rule import open_seen
+from underpaint.imagefiles.rule import open_input
 from underpaint.models.network import ModelConfig, Network
 from underpaint.predict import PredictConfig, Predictor, Wanted, predict_folder
 from underpaint.predict import large as large_module
@@ -77,7 +77,7 @@ def test_rows_of_tiles_give_the_mask_of_the_whole_also_after_an_interruption(
         if rows == 2:
             raise KeyboardInterrupt
 
-    with open_seen(path) as image:
+    with open_input(path) as image:
         with pytest.raises(KeyboardInterrupt):
             predict_rows(made, image, spool, stamp="a", on_rows=stop)
         with spool.path.open("ab") as file:
@@ -190,7 +190,7 @@ def test_a_full_disk_is_said_before_the_first_tile(
     slide: tuple[Path, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1))
-    with open_seen(slide[0]) as image, pytest.raises(DataError, match="GB are needed on the way to the mask"):
+    with open_input(slide[0]) as image, pytest.raises(DataError, match="GB are needed on the way to the mask"):
         predict_rows(predictor(), image, Spool(tmp_path / ".rows", (560, 700)), stamp="a")
 
 

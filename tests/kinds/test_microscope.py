@@ -63,8 +63,8 @@ def test_both_channels_are_learned_and_every_slice_is_predicted(
         assert 70 < low < 140 < 900 < high < 1200
     found = underpaint.predict(run.root, data, tmp_path / "masks")
     assert found.written == 6
-    assert "6 image(s) of more than 8 bits are seen through the windows" in found.notes[0]
-    assert "lie outside and become black or white" in found.notes[0]
+    assert "6 image(s) of more than 8 bits are read with the windows" in found.notes[0]
+    assert "are outside and become black or white" in found.notes[0]
     _, inside = nuclei(0)
     mask = read_index_mask(tmp_path / "masks" / "a.ome" / "0002.png", run.classes)
     agreement = ((mask == 1) == inside[2]).mean()

@@ -26,7 +26,7 @@ from underpaint.hints.types import Hints
 from underpaint.hints.windows import hints_within
 from underpaint.imagefiles.decode import MAX_PIXELS, Pixels
 from underpaint.imagefiles.images import image_size
-from underpaint.imagefiles.rule import COLOUR, ReadingRule, open_seen, read_image
+from underpaint.imagefiles.rule import COLOUR, ReadingRule, open_input, read_image
 from underpaint.imagefiles.slices import file_and_slice
 
 log = logging.getLogger(__name__)
@@ -176,7 +176,7 @@ class HintedImages(Dataset[Sample]):
         """Pixels and hints of the part of a large image that a view sees: geometry, areas, and ignored areas."""
         size = (view.height, view.width)
         hints = hints_within(self.hints[name], view.top, view.left, size)
-        with open_seen(self.data.images[name], self.rule) as image:
+        with open_input(self.data.images[name], self.rule) as image:
             rgb = image.read((view.top, view.top + view.height, view.left, view.left + view.width))
         part = replace(Geometry.of(hints, self.data.classes), knowledge=self.geometry[name].knowledge)
         return rgb, part, drawn_labels(hints, self.data.classes, size, None), ignored_pixels(hints, part, size)

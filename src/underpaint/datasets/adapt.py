@@ -1,4 +1,4 @@
-"""Adapts hints to what one format can hold, and counts what is lost."""
+"""Reduces hints to the parts that a format can store, and counts what is lost."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ AREAS = frozenset({Part.POLYGONS, Part.BITMAPS})
 
 @dataclass
 class Losses:
-    """How many parts a format keeps unchanged, keeps as the pixels that they cover, and cannot hold."""
+    """The number of parts that a format stores unchanged, stores as pixels, and cannot store."""
 
     kept: Counter[Part] = field(default_factory=Counter)
     as_pixels: Counter[Part] = field(default_factory=Counter)
@@ -41,26 +41,26 @@ class Losses:
         return self.as_pixels if pixels else self.lost
 
     def lines(self) -> list[str]:
-        """What is lost, what becomes pixels and what is kept, as lines of text."""
+        """The numbers of lost parts, of parts stored as pixels and of unchanged parts, as lines of text."""
         every = (("lost", self.lost), ("kept as the pixels that they cover", self.as_pixels), ("kept", self.kept))
         return [f"{what}: {', '.join(f'{n} {part}' for part, n in counts.items())}" for what, counts in every if counts]
 
 
 PIXELS = frozenset({Part.LABELS, Part.HOLES, *AREAS})
-"""The parts that every format with any form of area can hold as the pixels that they cover."""
+"""The parts that every format with polygons or bitmaps can store as the pixels that they cover."""
 
 
 def adapt(hints: Hints, form: Format, data: DataFolder | None) -> Hints:
-    """The hints of one image in the parts that a format holds. What it cannot hold is left out.
+    """Return the hints of one image with only the parts that a format can store.
 
-    Where the format has areas but no label files, a label file becomes one bitmap for each of its classes, below the
-    other areas. Where the format has only one form of area, bitmaps become outlines, or polygons and their holes become
-    bitmaps. Where it has no ignored areas, these are cut out of what lies below them: their pixels are then in no area,
-    and so unknown.
+    If the format has areas but no label files, a label file becomes one bitmap for each of its classes, below the other
+    areas. If the format has only one form of area, bitmaps become outlines, or polygons and their holes become bitmaps.
+    If it has no ignored areas, they are cut out of the areas below them: their pixels are then in no area, and thus
+    unknown.
 
     Raises:
-        HintError: a form of area needs the size of the image, which is not known.
-        DataError: a label file cannot be read.
+        HintError: A form of area needs the size of the image, which is not known.
+        DataError: A label file cannot be read.
     """
     can = form.holds | form.as_pixels
     regions: tuple[Region, ...] = ()
@@ -69,7 +69,7 @@ def adapt(hints: Hints, form: Format, data: DataFolder | None) -> Hints:
         every = (*below, *hints.regions)
         stated = every if Part.IGNORED in can else _cut_away(every, hints)
         regions = tuple(made for region in stated for made in _formed(region, hints, can))
-        # Where the order of areas is not stated, a reader would put above what is hidden here.
+        # If the format has no order of areas, a reader would move hidden areas above the others.
         regions = regions if form.ordered else visible(regions, hints.size)
     tags = hints.tags if Part.TAGS in can else None
     if tags is not None and Part.ABSENT not in can:
@@ -93,27 +93,27 @@ def adapt(hints: Hints, form: Format, data: DataFolder | None) -> Hints:
 
 
 def _cut_away(regions: Sequence[Region], hints: Hints) -> list[Region]:
-    """The regions without the ignored ones and without the pixels that these take away from those below them."""
+    """The regions without the ignored ones and without the pixels that these remove from the regions below them."""
     if not hints.ignored():
         return list(regions)
     if hints.size is None:
         fix = "give the data set with its images"
         raise HintError("an area is cut out in an image of unknown size", where=f"image {hints.image!r}", fix=fix)
-    gone = np.zeros(hints.size, bool)
+    removed = np.zeros(hints.size, bool)
     kept: list[Region] = []
     for region in reversed(regions):
         window, area = region_area(region, hints.size)
         if region.name == IGNORED:
-            gone[window] |= area
-        elif not (area & gone[window]).any():
+            removed[window] |= area
+        elif not (area & removed[window]).any():
             kept.append(region)
-        elif made := bitmap_of(region.name, area & ~gone[window], x=window[1].start, y=window[0].start):
-            kept.append(made)
+        elif remaining := bitmap_of(region.name, area & ~removed[window], x=window[1].start, y=window[0].start):
+            kept.append(remaining)
     return kept[::-1]
 
 
 def _label_regions(hints: Hints, data: DataFolder | None) -> Iterator[Region]:
-    """One bitmap for each class of the image's label file. Void pixels are in none."""
+    """One bitmap for each class of the label file of the image, without void pixels."""
     file = None if data is None else data.labels(hints)
     if data is None or file is None:
         return

@@ -1,4 +1,4 @@
-"""Opens data sets as annotation tools leave them: images and annotation files, without lists of classes and splits."""
+"""Opens data sets that consist of images and annotation files, without lists of classes and splits."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ from underpaint.imagefiles.spelling import split_word
 from underpaint.imagefiles.walk import listing
 
 ANNOTATIONS = ("annotations", "Annotations", "labels", "gtFine", "gtCoarse", "ann", "json")
-"""Names of folders in which annotation files lie."""
+"""Names of folders with annotation files."""
 
 PAINT = "paint"
-"""The name of the folder in which `underpaint paint` keeps its marks."""
+"""The name of the folder with the annotations of `underpaint paint`."""
 
 ENDINGS = (".json", ".jsonl", ".geojson", ".xml", ".csv")
-"""Endings of files that may hold the annotations of many images."""
+"""Endings of files that may have the annotations of many images."""
 
 Found = list[tuple[Path, Format]]
 
 
 def find_annotations(root: Path) -> Found:
-    """The annotation files of a data set with their formats; for formats with a file for each image, the folders.
+    """Find the annotation files of a data set with their formats; for formats with a file for each image, the folders.
 
-    Files in the folder itself, in the folders of `ANNOTATIONS`, and beside images one level down are considered. If
-    COCO files are called ``instances...``, those with other names (key points of the same objects) are left out.
-
-    Marks of `underpaint paint` (``paint/``) come before all others.
+    Files in the folder itself, in the folders of `ANNOTATIONS`, and in all folders one level below are examined. If
+    COCO files are called ``instances...``, those with other names (key points of the same objects) are left out. If
+    there are annotations of `underpaint paint` (``paint/``), only these are used.
 
     Raises:
-        DataError: files of several formats, or a pipe, a device or a link to nothing with the ending of such a file.
-        FormatError: a file that cannot be read.
+        DataError: There are files of several formats, or a pipe, a device or a broken link has the ending of such a
+            file.
+        FormatError: A file cannot be read.
     """
     if is_project(root / PAINT):
         return [(root / PAINT, format_named("paint"))]
@@ -56,7 +56,7 @@ def find_annotations(root: Path) -> Found:
     if len(known) > 1:
         titles, places = zip(*sorted(known.items()), strict=True)
         what = f"{', '.join(titles)} ({', '.join(place.relative_to(root).as_posix() for place in places)})"
-        fix = "say which to use with --hints; give it several times for several"
+        fix = "name the ones to use with --hints, which may be given several times"
         raise DataError(f"annotations of several formats: {what}", where=root, fix=fix)
     found = files or next((hits for hits in each if hits[0][0] in folders), [])
     instances = [hit for hit in found if hit[0].name.startswith("instances")]
@@ -64,10 +64,10 @@ def find_annotations(root: Path) -> Found:
 
 
 def _candidates(folder: Path) -> list[Path]:
-    """Files of a folder that may hold the annotations of many images.
+    """The files of a folder that may have the annotations of many images.
 
-    Files with the ending of an image are skipped, because each would be opened once for every format. Where each image
-    has its own annotation file, only files are considered that have another name than the images beside them.
+    Files with the ending of an image are skipped, because each would be opened once for every format. If each image has
+    its own annotation file, files with the name of an image in the folder are skipped too.
     """
     by_ending = listing(folder).files
     names = sorted(name for ending, names in by_ending.items() if ending not in SUFFIXES for name in names)
@@ -80,13 +80,13 @@ def _candidates(folder: Path) -> list[Path]:
 
 
 def _require_regular(path: Path) -> None:
-    """Refuse what has the name of annotations and can hold none: without them the data set would seem to have none."""
+    """Refuse a path with the name of an annotation file that is not a file, so that it is not overlooked."""
     if path.is_file():
         return
     try:
         open_regular(path, max_bytes=0).close()
     except OSError as error:
-        fix = "put the file in its place, or remove it; --hints says which annotations to use"
+        fix = "replace it by the file, or remove it; --hints names the annotations to use"
         raise DataError(f"the annotations cannot be read: {error.strerror or error}", where=path, fix=fix) from None
 
 
@@ -95,10 +95,7 @@ def _per_image(form: Format) -> bool:
 
 
 def _holding(file: Path) -> list[Format]:
-    """The formats of a file with annotations of many images.
-
-    Tables count only if they have one of the format's file names.
-    """
+    """The formats of a file with annotations of many images. Tables must have one of the format's file names."""
     named = [form for form in FORMATS if form.one_file and (not form.stems or file.stem in form.stems)]
     return formats_of(file, named)
 
@@ -108,20 +105,20 @@ def _folder(folder: Path) -> Found:
 
 
 def open_annotated(root: Path, rest: str | None = None, hints: Sequence[Path] = ()) -> DataFolder | None:
-    """Open a folder of images with annotations of any format; None where it has none and no hints are given.
+    """Open a folder of images with annotations of any format; None if it has none and no hints are given.
 
-    The classes are those of ``classes.txt``, or else those that the annotations name, with a background class before
-    them unless they have one. The splits are those of the folders (``train2017/``, ``images/val/``) or of the
-    annotation files (``instances_val.json``). Without them every image is in the split ``train``.
+    The classes are those of ``classes.txt``, or else those in the annotations, with a background class before them
+    unless they have one. The splits are those of the folders (``train2017/``, ``images/val/``) or of the annotation
+    files (``instances_val.json``). Without them every image is in the split ``train``.
 
     Args:
-        root: The data set's folder.
-        rest: The class of what no annotation covers. It takes the place of the background class.
-        hints: Files or folders of hints. They name the classes where the folder has no annotations of its own.
+        root: The folder of the data set.
+        rest: The class of pixels without an annotation. It replaces the background class.
+        hints: Files or folders of hints. They name the classes if the folder has no annotations of its own.
 
     Raises:
-        DataError: there are no images, or annotations of several formats and no hints that say which are meant.
-        FormatError: annotations cannot be read.
+        DataError: There are no images, or there are annotations of several formats and ``hints`` is empty.
+        FormatError: Annotations cannot be read.
     """
     found = _own(root, hints)
     naming = found or [hit for hit in ((path, recognise(path)) for path in hints) if _names_classes(*hit)]
@@ -134,12 +131,12 @@ def open_annotated(root: Path, rest: str | None = None, hints: Sequence[Path] = 
 
 
 def _names_classes(path: Path, form: Format) -> bool:
-    """Whether hints say which classes there are. All do, except for label images without a class list."""
+    """Whether hints name their classes. All formats do, except label images without a class list."""
     return not form.numbers or (form.classes is not None and bool(form.classes(path)))
 
 
 def _own(root: Path, hints: Sequence[Path]) -> Found:
-    """The annotations of a data set; an empty list for several formats, where hints say which are meant."""
+    """The annotations of a data set; an empty list if there are several formats and hints are given instead."""
     try:
         return find_annotations(root)
     except DataError:
@@ -149,10 +146,7 @@ def _own(root: Path, hints: Sequence[Path]) -> Found:
 
 
 def with_annotations(data: DataFolder, hints: Sequence[Path] = ()) -> DataFolder:
-    """A data set without masks together with its annotation files.
-
-    Where the data set has no split lists of its own, the splits of the annotations are taken.
-    """
+    """Add the annotation files to a data set without masks, and their splits if it has no split lists of its own."""
     found = [] if data.masks else _own(data.root, hints)
     if not found:
         return data
@@ -168,7 +162,7 @@ def classes_of(root: Path, found: Found, images: Mapping[str, Path], rest: str |
     """The classes that annotation files name, with a background class before them unless they have one.
 
     Raises:
-        DataError: they name no class.
+        DataError: They do not name a class.
     """
     left_out: Counter[str] = Counter()
     names = dict.fromkeys(named_classes(root, found, images, left_out))
@@ -188,10 +182,10 @@ def named_classes(
     """The classes that annotation files declare, in the order of their numbers, or else the classes of their shapes.
 
     Args:
-        root: The data set's folder.
+        root: The folder of the data set.
         found: The files with their formats.
         images: The image files by name.
-        left_out: A counter of the shapes that name no class because they are left out; this function adds to it.
+        left_out: Counts the shapes that are left out and thus name no class; this function adds to it.
     """
     names: dict[str, None] = {}
     for path, form in found:
@@ -217,7 +211,7 @@ def _no_class(found: Found, left_out: Counter[str]) -> DataError:
 
 
 def split_by_folders(images: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """The splits that the folders of the images name, if any does. Images in no such folder are in ``train``."""
+    """The splits after which folders of the images are named, if there are any. Other images are in ``train``."""
     words = {name: [split_word(part) for part in name.split("/")[:-1]] for name in images}
     if not any(word for every in words.values() for word in every):
         return {}
@@ -228,13 +222,13 @@ def split_by_folders(images: Iterable[str]) -> dict[str, tuple[str, ...]]:
 
 
 def _split_by_files(found: Sequence[tuple[Path, Format]], images: Mapping[str, Path]) -> dict[str, tuple[str, ...]]:
-    """The splits that the names of several annotation files state, with the images that each file lists."""
+    """The splits after which several annotation files are named, with the images that each file lists."""
     words = [split_word(path.stem) for path, _ in found]
     listed = [(path, form.images(path)) for path, form in found if form.images is not None]
     if len(found) < 2 or len(listed) < len(found) or not all(words):
         return {}
     splits: dict[str, tuple[str, ...]] = {}
     for word, matched in zip(words, Names(images).match(listed), strict=True):
-        assert word is not None  # every file has a word, as checked above
+        assert word is not None  # checked above
         splits[word] = (*splits.get(word, ()), *dict.fromkeys(matched.images.values()))
     return splits

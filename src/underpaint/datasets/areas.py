@@ -1,4 +1,4 @@
-"""Uses annotated areas as masks: the ground truth of a data set whose images have no mask files."""
+"""Uses annotated areas as masks, for data sets without mask files."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from underpaint.hints.rest import fill_rest
 from underpaint.hints.types import Hints, Kind
 from underpaint.imagefiles.masks import labels_digest
 
-OPEN = 0.25
-"""Areas serve as masks up to this share of unknown pixels. With more, scores would be misleading: a prediction could
-paint an object wherever the truth is unknown, and lose nothing."""
+MAX_UNKNOWN = 0.25
+"""Largest fraction of unknown pixels with which areas are used as masks. With more unknown pixels scores would be
+misleading, because wrong predictions on them are not counted."""
 
 
 def open_with_truth(path: Path, *, rest: str | None = None) -> DataFolder:
-    """A data set with masks, or, where it has no mask files, with annotated areas in their place.
+    """Open a data set with masks. If it has no mask files, annotated areas are used as masks.
 
     Args:
-        path: The data set's folder, as `open_dataset` takes it.
-        rest: The class of what no annotation covers; see `fill_rest`.
+        path: The folder of the data set, as in `open_dataset`.
+        rest: The class of pixels without an annotation; see `fill_rest`.
 
     Raises:
-        DataError, FormatError, HintError: as the readers.
+        DataError, FormatError, HintError: As the readers.
     """
     data = open_dataset(path, rest=rest)
     if rest is not None:
@@ -49,30 +49,30 @@ def require_truth(data: DataFolder, names: Sequence[str]) -> None:
     """Refuse images without a mask, and areas that leave too much of the images unknown.
 
     Raises:
-        DataError: an image has no mask, or areas leave more than `OPEN` of all pixels unknown.
+        DataError: An image has no mask, or areas leave more than `MAX_UNKNOWN` of all pixels unknown.
     """
     data.require_masks(names)
     drawn = {name: data.areas[name] for name in names if name not in data.masks}
     share = _unknown(data, drawn) if drawn else 0.0
-    if share > OPEN:
+    if share > MAX_UNKNOWN:
         raise DataError(
-            f"the annotated areas leave {share:.0%} of the pixels unknown, where no prediction could be wrong",
+            f"the annotated areas leave {share:.0%} of the pixels unknown, which no score can count",
             where=data.root,
-            accepted=f"areas that leave at most {OPEN:.0%} unknown",
-            fix="if everything is annotated, say what the rest is: --rest background. Or make masks of the areas "
-            "alone, which are scored as they are: underpaint convert DATA OUT --to masks",
+            accepted=f"areas that leave at most {MAX_UNKNOWN:.0%} unknown",
+            fix="if everything is annotated, name the class of the other pixels: --rest background. Or convert only "
+            "the areas into masks, which are scored without a limit: underpaint convert DATA OUT --to masks",
         )
 
 
 def truth_digest(data: DataFolder, names: Sequence[str]) -> str:
-    """A fingerprint of the masks of these images with what their numbers stand for, or of the areas in their place."""
+    """A fingerprint of the masks of these images and the meaning of their numbers, or of the areas used as masks."""
     files = [data.label_file(name) for name in names if name in data.masks]
     drawn = [hint_record(data.areas[name]) for name in names if name not in data.masks and name in data.areas]
     return fingerprint(labels_digest(files, data.classes), drawn)
 
 
 def _unknown(data: DataFolder, drawn: Mapping[str, Hints]) -> float:
-    """The share of the pixels of these images that no area covers."""
+    """The fraction of the pixels of these images that no area covers."""
     pixels = unknown = 0
     for name in drawn:
         mask = data.mask(name).read(data.classes)

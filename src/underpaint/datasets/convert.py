@@ -1,4 +1,4 @@
-"""Converts one annotation format into another: says what is lost, then writes completely or not at all."""
+"""Converts one annotation format into another. It first states what would be lost, and then writes all or nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from underpaint.datasets.annotated import Found
 from underpaint.datasets.folder import DataFolder
 from underpaint.datasets.objects import ObjectRule, hints_of_masks, object_format
 from underpaint.datasets.open import open_dataset
-from underpaint.datasets.source import Source, alone, by_itself, of_data
+from underpaint.datasets.source import Source, by_itself, of_data, without_data
 from underpaint.hints.layers import HIDDEN, hidden
 from underpaint.hints.rest import fill_all
 from underpaint.hints.types import Hints
@@ -24,19 +24,18 @@ from underpaint.hints.words import class_words
 
 @dataclass(frozen=True)
 class Conversion:
-    """What a conversion will write.
+    """A planned conversion.
 
     Args:
         source: The titles of the formats that were read.
         target: The format to write.
         classes: The class table.
         hints: The hints by image, as they were read.
-        losses: What the target format keeps and loses of them.
-        data: The data set. Annotation files by themselves have no images.
-        ids: The number of each class in the files that were read, where the target has such numbers as well.
-        left_out: What was not read at all, as lines of text: shapes that the readers left out, and hints without an
-            image.
-        notes: How some of it was read, and what became of the rest, as lines of text.
+        losses: The numbers of parts that the target format stores and loses.
+        data: The data set. It has no images if only annotation files were given.
+        ids: The number of each class in the files that were read, if the target has such numbers as well.
+        left_out: Shapes that the readers left out, and hints without an image, as lines of text.
+        notes: Remarks of the readers, and the effect of ``rest``, as lines of text.
     """
 
     source: str
@@ -54,16 +53,16 @@ class Conversion:
 
         Raises:
             DataError: ``out`` exists, has another ending than the format's files, or cannot be written.
-            HintError: an area needs the size of its image, which is not known.
+            HintError: An area needs the size of its image, which is not known.
         """
         check_target(out, self.target)
         adapted = [adapt(one, self.target, self.data) for one in self.hints.values()]
         files = {name: f"{name}{path.suffix}" for name, path in self.data.images.items()}
-        said = [one for one in adapted if one.kinds()]
-        if not said:
-            fix = "choose another format, or see docs/formats.md for what each holds"
-            raise DataError(f"{self.target.title} can hold nothing of these hints", where=out, fix=fix)
-        self.target.write(out, said, Writing(self.classes, files, self.data.labels, self.ids))
+        stored = [one for one in adapted if one.kinds()]
+        if not stored:
+            fix = "choose another format, or see docs/formats.md for what each can store"
+            raise DataError(f"{self.target.title} cannot store any of these hints", where=out, fix=fix)
+        self.target.write(out, stored, Writing(self.classes, files, self.data.labels, self.ids))
 
 
 def plan_conversion(
@@ -74,24 +73,24 @@ def plan_conversion(
     instances: str | None = None,
     objects: ObjectRule | None = None,
 ) -> Conversion:
-    """Read annotations and count what a format can hold of them. Nothing is written.
+    """Read annotations and count the parts that a format can store. Nothing is written.
 
     The classes are those that the annotations name, with their numbers. A class of the data set that no annotation
-    names is included only where a person's class list has it, or where ``rest`` asks for it.
+    names is included only if ``classes.txt`` lists it, or if it is ``rest``.
 
     Args:
-        source: A data set (its annotations, or else its masks), or an annotation file or folder by itself.
+        source: A data set (its annotations, or else its masks), or an annotation file or folder without a data set.
         to: The name of the target format.
-        rest: The class of what no annotation covers; see `fill_rest`.
-        instances: The class of the objects, where label images hold a number for each object and 0 behind them.
+        rest: The class of pixels without an annotation; see `fill_rest`.
+        instances: The class of the objects, for label images with a number for each object and 0 for other pixels.
         objects: Make an object of each connected region of the masks; see `hints_of_masks`.
 
     Raises:
-        DataError: an unknown format or one that is not written or holds no objects, or nothing that can be read.
-        FormatError, HintError: as the readers.
+        DataError: The format is unknown, cannot be written or has no objects, or there is nothing to read.
+        FormatError, HintError: As the readers.
     """
     target = writable(to) if objects is None else object_format(to)
-    read = alone(source, instances) if by_itself(source) else of_data(open_dataset(source, rest=rest), instances)
+    read = without_data(source, instances) if by_itself(source) else of_data(open_dataset(source, rest=rest), instances)
     hints = read.hints
     if instances is not None and not read.masks:
         raise DataError(
@@ -99,9 +98,9 @@ def plan_conversion(
         )
     if objects is not None:
         if not read.masks:
-            raise DataError("objects are made of masks, and these are none", where=source, fix="leave out objects")
+            raise DataError("objects need masks, and there are none", where=source, fix="leave out objects")
         if rest is not None:
-            raise DataError("objects have no rest between them", where="--rest", fix="leave it out")
+            raise DataError("--rest cannot be used together with objects", where="--rest", fix="leave it out")
         hints = hints_of_masks(hints.values(), read.data, target, objects)
     classes = read.data.classes if read.masks else _classes(read, rest)
     notes = list(read.notes)
@@ -137,7 +136,7 @@ def _classes(read: Source, rest: str | None) -> ClassTable:
 
 
 def _ids(found: Found) -> dict[str, int]:
-    """The numbers of the classes in the files that were read. The first file that numbers a class decides."""
+    """The numbers of the classes in the files that were read. The first file with a number for a class is used."""
     ids: dict[str, int] = {}
     for path, form in found:
         ids = {**(form.ids(path) if form.ids is not None else {}), **ids}
@@ -145,13 +144,13 @@ def _ids(found: Found) -> dict[str, int]:
 
 
 def check_target(out: Path, form: Format) -> None:
-    """Refuse to overwrite something, and to use a file name by which the file would not be recognised again.
+    """Refuse to overwrite a file or folder, and refuse a file name with the wrong ending.
 
     Raises:
         DataError: ``out`` exists, or a single file has another ending than the format's.
     """
     if out.exists():
-        raise DataError("there is something under this name already", where=out, fix="choose a new name, or remove it")
+        raise DataError("a file or folder with this name exists", where=out, fix="choose a new name, or remove it")
     endings = [word for word in form.layout.split() if word.startswith(".")]
     if form.one_file and out.suffix.lower() not in endings:
         raise DataError(f"{form.title} is one file", where=out, accepted=f"a name that ends in {' or '.join(endings)}")

@@ -27,22 +27,22 @@ ALL = "all"
 """The only split of a data set that has no split lists."""
 
 TRAIN = "train"
-"""The split to learn from, where there are lists."""
+"""The split that is used for training if there are split lists."""
 
 
 @dataclass(frozen=True)
 class DataFolder:
-    """A data set on disk: where its files are. Nothing is decoded before it is needed.
+    """The paths of the files of a data set. Images and masks are decoded only when they are needed.
 
     Args:
-        root: The data set's folder; `Hints.mask` is relative to it.
+        root: The folder of the data set; `Hints.mask` is relative to it.
         classes: The class table.
         images: The image files by name (the path below the image folder, without suffix).
-        masks: The mask files by name. May be empty, because hints are enough to train.
-        splits: The names of each split, in the order of its list, without repeats.
-        annotations: Files or folders of annotations that were found beside the images.
-        numberings: What the numbers in a mask stand for, by image name, for masks with their own class list.
-        areas: Hints whose areas are the masks of images without a mask file; see `open_with_truth`.
+        masks: The mask files by name. They may be missing, because training needs only hints.
+        splits: The names of each split, in the order of its list, without repetitions.
+        annotations: Files or folders of annotations that were found in the data set.
+        numberings: The meanings of the numbers in masks by image name, for masks with their own class list.
+        areas: Hints whose areas are used as masks of images without a mask file; see `open_with_truth`.
     """
 
     root: Path
@@ -55,13 +55,13 @@ class DataFolder:
     areas: Mapping[str, Hints] = field(default_factory=dict)
 
     def mask(self, name: str) -> LabelFile | DrawnMask:
-        """The mask of an image with what one must know to read it: its file, or the areas that are drawn on it."""
+        """The mask of an image: its file with the meanings of its numbers, or the areas that are drawn on the image."""
         if name not in self.masks and name in self.areas:
             return DrawnMask(self.areas[name], self.images[name])
         return self.label_file(name)
 
     def label_file(self, name: str) -> LabelFile:
-        """The mask file of an image with what one must know to read it."""
+        """The mask file of an image with the meanings of its numbers."""
         return LabelFile(self.masks[name], numbering=self.numberings.get(name))
 
     def mask_hints(self, name: str) -> Hints:
@@ -72,9 +72,9 @@ class DataFolder:
         return Hints(name, mask=file, numbering=self.numberings.get(name), source="masks")
 
     def labels(self, hints: Hints) -> LabelFile | None:
-        """The label file to which hints refer, with what one must know to read it; None where they refer to none.
+        """The label file to which hints refer, with the meanings of its numbers; None if they do not refer to a file.
 
-        In hints 255 is always unknown. In the data set's own masks, 0 and 255 alone may mean that 255 is the object.
+        In hints 255 is always unknown. In a mask of the data set with only the values 0 and 255, 255 may be the object.
         """
         if hints.mask is None:
             return None
@@ -84,10 +84,10 @@ class DataFolder:
         return LabelFile(path, stated=True, numbering=hints.numbering)
 
     def learning_split(self) -> str:
-        """The split to learn from where nobody named one: ``train``, or ``all`` where there are no split lists.
+        """The split that is used for training by default: ``train``, or ``all`` if there are no split lists.
 
         Raises:
-            DataError: there are split lists without ``train``, so underpaint cannot know which one may be learned from.
+            DataError: There are split lists, but none is called ``train``.
         """
         if set(self.splits) == {ALL}:
             return ALL
@@ -98,13 +98,15 @@ class DataFolder:
         """The image names of a split, or of several splits joined with '+', each name once.
 
         Raises:
-            DataError: no such split, an empty one, or names without an image.
+            DataError: There is no such split, it is empty, or a name has no image.
         """
         if "+" in name and name not in self.splits:
             return tuple(dict.fromkeys(image for part in name.split("+") for image in self.split(part)))
         if name not in self.splits:
-            fix = nearest(name, self.splits) or "write the names, one a line, to splits/NAME.txt"
-            raise DataError(f"no split {name!r}", where=self.root, accepted=", ".join(sorted(self.splits)), fix=fix)
+            fix = nearest(name, self.splits) or "write the names, one per line, to splits/NAME.txt"
+            raise DataError(
+                f"there is no split {name!r}", where=self.root, accepted=", ".join(sorted(self.splits)), fix=fix
+            )
         names = self.splits[name]
         if not names:
             raise DataError(f"the split {name!r} is empty", where=self.root, fix="write at least one name to its list")
@@ -118,12 +120,12 @@ class DataFolder:
         return names
 
     def elsewhere(self, missing: Collection[str]) -> str:
-        """Where the masks of these images may be, in words; empty if nothing looks like it."""
-        strays = {name: self.masks[name] for name in self.masks.keys() - self.images.keys()}
-        return masks_elsewhere(self.root, missing, strays, self.images)
+        """Describe files that may be the masks of these images; an empty text if there are none."""
+        unmatched = {name: self.masks[name] for name in self.masks.keys() - self.images.keys()}
+        return masks_elsewhere(self.root, missing, unmatched, self.images)
 
     def require_masks(self, names: Iterable[str]) -> None:
-        """Raise `DataError` where an image of ``names`` has no mask."""
+        """Raise `DataError` if an image of ``names`` has no mask."""
         wanted = list(names)
         missing = [name for name in wanted if name not in self.masks and name not in self.areas]
         if missing:
@@ -131,25 +133,25 @@ class DataFolder:
                 f"{len(missing)} of {len(wanted)} images have no mask: {listing(missing)}",
                 where=self.root,
                 fix=self.elsewhere(missing)
-                or "put the masks into masks/ under the names of the images (PNG, BMP or TIFF), or choose another "
-                "split; annotated areas become masks with: underpaint convert DATA OUT --to masks --rest background",
+                or "put the masks into masks/ with the names of the images (PNG, BMP or TIFF), or choose another "
+                "split; to make masks of annotated areas: underpaint convert DATA OUT --to masks --rest background",
             )
 
 
 @dataclass(frozen=True)
 class DrawnMask:
-    """A mask that is drawn as areas; it takes the place of a `LabelFile`.
+    """A mask that is drawn as areas; it is used like a `LabelFile`.
 
     Args:
-        hints: The hints of the image. Only their areas are painted.
-        path: The image file, which gives the size, and the place for messages.
+        hints: The hints of the image, of which only the areas are used.
+        path: The image file, for the size and for messages.
     """
 
     hints: Hints
     path: Path
 
     def read(self, classes: ClassTable, *, size: tuple[int, int] | None = None) -> Pixels:
-        """(H, W) class indices of the table; 255 where no area lies and where an area is ignored."""
+        """(H, W) class indices of the table; 255 outside the areas and in ignored areas."""
         regions = numbered(self.hints.regions, classes, f"areas of image {self.hints.image!r}")
         return paint_regions(regions, size or image_size(self.path))
 
@@ -158,7 +160,7 @@ def open_folder(root: Path) -> DataFolder:
     """Open a folder data set. Without ``splits/`` all images are in the split ``all``; ``masks/`` may be missing.
 
     Raises:
-        DataError: the folder, the class list or the images are missing, two files have one name, or masks are in a
+        DataError: The folder, the class list or the images are missing, two files have the same name, or masks are in a
             lossy format.
     """
     if not root.is_dir():
@@ -168,13 +170,13 @@ def open_folder(root: Path) -> DataFolder:
 
 
 def own_classes(path: Path, *, numbers_masks: bool = False) -> ClassTable:
-    """A data set's own class list. A background class is added behind a single class.
+    """Read the class list of a data set. If it has a single class, a background class is added after it.
 
-    The list may number annotations from its first line on, so no number may change. Where the list numbers masks, in
-    which 0 usually is the background, a person has to complete it.
+    Annotations may use the numbers of the lines, so the number of the class must not change. If masks use the numbers,
+    0 usually is the background, so the user has to complete the list.
 
     Raises:
-        DataError: as `read_classes`, or a single class that numbers masks.
+        DataError: As `read_classes`, or the list has a single class and numbers masks.
     """
     table = read_classes(path)
     if len(table) > 1 or numbers_masks or table.names == (BACKGROUND,):
@@ -183,9 +185,9 @@ def own_classes(path: Path, *, numbers_masks: bool = False) -> ClassTable:
 
 
 def assemble(root: Path, classes: ClassTable, images: Path, masks: Iterable[Path], splits: Path) -> DataFolder:
-    """A `DataFolder` made from the folders of any layout.
+    """Make a `DataFolder` from the folders of a layout.
 
-    If an image has masks in several folders, the first folder counts. Label images beside the images come last.
+    If an image has several masks, the first folder is used. Label images in the image folder come last.
     """
     found, beside = images_and_masks(images)
     if not found:
@@ -225,11 +227,11 @@ def with_masks(data: DataFolder, sources: Iterable[Labelled]) -> DataFolder:
 
 
 def respelled(files: Mapping[str, Path], images: Mapping[str, Path]) -> dict[str, Path]:
-    """Label images by the names of their images.
+    """Return label images by the names of their images.
 
-    Names may differ in the form of their characters: macOS stores letters with accents as two characters. Such a name
-    looks the same and is a different text. They may also have a mark behind (``x_mask``, see `unmarked`). Two files
-    that mean one image in these ways keep their own names, and so does one for an image that another file names.
+    Names may differ in the encoding of their characters: macOS stores letters with accents as two characters. Such a
+    name looks the same, but is a different text. They may also end in a mark (``x_mask``, see `unmarked`). Two files
+    for one image keep their own names, and so does a file for an image that another file names exactly.
     """
     names, exact = Names(images), {name: file for name, file in files.items() if name in images}
     other = {

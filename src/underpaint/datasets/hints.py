@@ -1,4 +1,4 @@
-"""Reads the hints of a data set in any format, checks them and puts them together."""
+"""Reads the hints of a data set in any format, checks them and combines them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def read_any_hints(
     complete_tags: bool = False,
     voc_base: Base = "auto",
 ) -> tuple[ByImage, HintsReport]:
-    """Read hints from files or folders of any known format, and merge what several say of one image.
+    """Read hints from files or folders of any known format, and merge the hints of several files for one image.
 
     A second file that belongs to a file (such as the background clicks of What's the Point) is read with it. Shapes up
     to one pixel outside their image are moved inside.
@@ -38,19 +38,19 @@ def read_any_hints(
     Args:
         paths: One or more files or folders.
         data: The data set. Images are found by name, with or without suffix and folders.
-        ignore_unknown: Leave out and count hints of classes that the table lacks, instead of raising. What they cover
-            becomes ignored areas.
-        ignore_outside: Cut hints at the border of their image, leave out those that lie outside, and count both,
-            instead of raising. The real VOC clicks have a few of them.
-        complete_tags: A table that lists tags names all classes that are present; see `read_tags`.
+        ignore_unknown: Leave out and count hints of classes that are not in the table, instead of raising an error.
+            Their pixels become ignored areas.
+        ignore_outside: Cut hints at the border of their image, leave out those outside, and count both, instead of
+            raising an error. The VOC clicks have a few of them.
+        complete_tags: Whether a table with lists of tags names all classes that are present; see `read_tags`.
         voc_base: The number of the first pixel in VOC XML; see `read_voc_boxes`.
 
     Returns:
         The hints by image name, in the order of the data set, and the report.
 
     Raises:
-        DataError: a path has no known format, or none of the hinted images is in the data set.
-        FormatError, HintError: as the readers, `fit_hints` and `merge_hints`.
+        DataError: The format of a path is unknown, or none of the hinted images is in the data set.
+        FormatError, HintError: As the readers, `fit_hints` and `merge_hints`.
     """
     report = HintsReport()
     reading = Reading(
@@ -82,7 +82,7 @@ def read_any_hints(
         if not matched.images:
             report.idle[path] = len(hints)
     if report.missing and not found:
-        raise _strangers(report, data, given)
+        raise _no_images(report, data, given)
     fitted = _fit(found, data, report, drop=ignore_outside)
     report.images = len(fitted)
     return fitted, report
@@ -91,17 +91,17 @@ def read_any_hints(
 def given_hints(
     hints: Mapping[str, Hints], data: DataFolder, *, ignore_unknown: bool = False, ignore_outside: bool = False
 ) -> tuple[ByImage, HintsReport]:
-    """Hints that a program made or changed, checked and fitted as those of files are.
+    """Check hints that a program made or changed, and fit them to the images, like the hints of files.
 
     Args:
-        hints: By image name, as the data set has it.
+        hints: The hints by the name of the image in the data set.
         data: The data set.
         ignore_unknown: As in `read_any_hints`.
         ignore_outside: As in `read_any_hints`.
 
     Raises:
-        HintError: something that is no `Hints`, hints under the name of another image, an image that the data set
-            lacks, an unknown class, or a hint outside its image.
+        HintError: A value is not `Hints`, hints have the name of another image, an image is not in the data set, a
+            class is unknown, or a hint is outside its image.
     """
     report = HintsReport()
     for name, one in hints.items():
@@ -119,14 +119,14 @@ def given_hints(
 
 
 def _known(hints: Hints, classes: ClassTable, where: Path, left_out: Counter[str], *, ignore: bool) -> Hints:
-    """The hints, if the table has all their classes. With ``ignore``, the hints of the classes that it has."""
-    strange = set(hints.names()) - set(classes.names)
+    """Check that the table has all classes of the hints. With ``ignore``, leave out hints of other classes."""
+    unknown = set(hints.names()) - set(classes.names)
     if ignore:
         hints = of_table(hints, classes.names, left_out)
     try:
         check_hints(hints, classes, f"{where}, image {hints.image!r}")
     except HintError as error:
-        if strange and not ignore:
+        if unknown and not ignore:
             raise HintError(
                 f"{error}\n  or: leave out hints of unknown classes, and count them, with --lenient"
             ) from None
@@ -134,17 +134,17 @@ def _known(hints: Hints, classes: ClassTable, where: Path, left_out: Counter[str
     return hints
 
 
-def _strangers(report: HintsReport, data: DataFolder, paths: list[Path]) -> DataError:
+def _no_images(report: HintsReport, data: DataFolder, paths: list[Path]) -> DataError:
     return DataError(
         f"none of the {len(report.missing)} hinted images is in the data set: {listing(report.missing)}",
         where=", ".join(map(str, paths)),
         accepted=f"names such as {listing(data.images)}",
-        fix=f"{rivalry(report.rivals)}; name the images as they are" if report.rivals else None,
+        fix=f"{rivalry(report.rivals)}; use the names of the images" if report.rivals else None,
     )
 
 
 def _fit(found: ByImage, data: DataFolder, report: HintsReport, *, drop: bool) -> ByImage:
-    """The hints of the data set's images, each cut to its image."""
+    """Fit the hints to the images of the data set."""
     fitted: ByImage = {}
     for name in data.images:
         if name not in found:
@@ -157,6 +157,6 @@ def _fit(found: ByImage, data: DataFolder, report: HintsReport, *, drop: bool) -
         fit = fit_hints(found[name], size, drop=drop, where=found[name].source)
         report.outside += fit.dropped
         report.cut += fit.cut
-        if fit.hints.kinds():  # else all that was said is left out
+        if fit.hints.kinds():  # otherwise all hints of the image were left out
             fitted[name] = fit.hints
     return fitted

@@ -1,4 +1,4 @@
-"""Objects from masks: each connected region of a class as a shape of its own, in what an annotation format holds."""
+"""Objects from masks: each connected region of a class becomes a shape that an annotation format can store."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from underpaint.imagefiles.decode import MAX_PIXELS
 
 @dataclass(frozen=True)
 class ObjectRule:
-    """Which regions of a mask become objects.
+    """The rule by which regions of a mask become objects.
 
     Args:
         least: Regions of fewer pixels are left out.
-        fill: Holes of at most so many pixels are filled.
-        simplify: Pixels by which outlines may differ from the edges of the pixels; 0 follows them.
+        fill: Holes of at most this number of pixels are filled.
+        simplify: Largest distance in pixels of simplified outlines from the exact ones; 0 gives the exact ones.
 
     Raises:
-        ConfigError: a number out of range.
+        ConfigError: A number is out of range.
     """
 
     least: int = 1
@@ -48,20 +48,20 @@ class ObjectRule:
 
 
 def holds_objects(form: Format) -> bool:
-    """Whether a format can be written and has areas or boxes of its own for each object."""
+    """Whether a format can be written and can store an area or a box for each object."""
     return form.writer is not None and bool((AREAS | {Part.BOXES}) & form.holds)
 
 
 OBJECT_FORMATS = tuple(form.name for form in WRITABLE if holds_objects(form))
-"""The names of the formats that objects can be written in."""
+"""The names of the formats in which objects can be written."""
 
 
 def object_format(name: str) -> Format:
-    """The format with this name. Raises `DataError` with the names of those that hold objects for any other."""
+    """The format with this name. Raises `DataError`, with the names of all such formats, if it cannot store objects."""
     form = writable(name)
     if not holds_objects(form):
         raise DataError(
-            f"{form.title} hold no objects, only classes of pixels or of images",
+            f"{form.title} cannot store objects, only classes of pixels or of images",
             where=f"format {name!r}",
             accepted=", ".join(OBJECT_FORMATS),
             fix="choose one of these formats",
@@ -72,10 +72,10 @@ def object_format(name: str) -> Format:
 def hints_of_regions(
     image: str, size: tuple[int, int], found: Iterable[Region], classes: ClassTable, form: Format
 ) -> Hints:
-    """The regions of an image as the shapes that a format holds: polygons with their holes, or boxes.
+    """The regions of an image as shapes that a format can store: polygons with their holes, or boxes.
 
-    A region whose parts touch only at corners stays one object: its pixels, or in images of more than `MAX_PIXELS` one
-    ring with bridges of no width. Large objects come first, so that those in filled holes lie above them.
+    A region whose parts touch only at corners becomes one object: a bitmap, or in images of more than `MAX_PIXELS` one
+    ring with connecting lines of width 0. Large objects come first, so that objects in filled holes are above them.
 
     Args:
         image: The name of the image.
@@ -105,7 +105,7 @@ def hints_of_regions(
 def _pixels(
     box: tuple[int, int, int, int], parts: Iterable[Polygon], name: str, size: tuple[int, int]
 ) -> Bitmap | None:
-    """The pixels of the parts of a region, which lie in its rectangle ``box``."""
+    """The pixels of the parts of a region, which are inside the rectangle ``box``."""
     left, top, right, bottom = box
     area = np.zeros((bottom - top, right - left), bool)
     for part in parts:
@@ -115,10 +115,10 @@ def _pixels(
 
 
 def hints_of_masks(hints: Iterable[Hints], data: DataFolder, form: Format, rule: ObjectRule) -> dict[str, Hints]:
-    """The objects of the label files of a data set, by image. The background has none.
+    """The objects in the label files of a data set, by image. The background is not an object.
 
     Raises:
-        DataError: a label file cannot be read.
+        DataError: A label file cannot be read.
     """
     made = {}
     for one in hints:

@@ -28,16 +28,16 @@ def open_dataset(path: AnyPath, *, rest: str | None = None, hints: Sequence[AnyP
     name the classes (see `open_annotated`).
 
     Args:
-        path: The data set's folder.
-        rest: The class of what no annotation covers, where the annotations name the classes.
-        hints: Files or folders of hints that belong to the images. They name the classes where nothing else does, and
-            say which annotations are meant where there are several formats.
+        path: The folder of the data set.
+        rest: The class of pixels without an annotation, if the annotations name the classes.
+        hints: Files or folders of hints for the images. They name the classes if nothing else does. If the folder has
+            annotations of several formats, they are used instead of these.
 
     Returns:
         The data set: ``.classes``, ``.images`` and ``.masks`` (paths by image name), ``.split(name)``.
 
     Raises:
-        DataError: no known layout. The message lists what was looked for.
+        DataError: The folder has no known layout. The message lists the known ones.
 
     Example:
         >>> data = underpaint.open_dataset("photographs")  # doctest: +SKIP
@@ -59,8 +59,8 @@ def _opened(path: Path, rest: str | None, hints: Sequence[Path]) -> DataFolder:
         return with_annotations(open_voc(devkits[0]), hints)
     if devkits:
         names = ", ".join(folder.name for folder in devkits)
-        raise DataError(f"{len(devkits)} VOC devkits in one folder: {names}", where=path, fix="name one of them")
-    masks = (path / "images").is_dir() and (path / "masks").is_dir()  # whose numbers only a class list explains
+        raise DataError(f"the folder has {len(devkits)} VOC devkits: {names}", where=path, fix="name one of them")
+    masks = (path / "images").is_dir() and (path / "masks").is_dir()  # only a class list explains their numbers
     beside = None if masks else open_beside(path)
     if beside is not None:
         return beside
@@ -74,10 +74,10 @@ def _opened(path: Path, rest: str | None, hints: Sequence[Path]) -> DataFolder:
     raise DataError(
         f"no data set recognised; the folder holds {here}",
         where=path,
-        accepted="images/ with classes.txt (masks/ and splits/ as well, where there are some); "
+        accepted="images/ with classes.txt (and masks/ and splits/ if there are any); "
         "or a VOC devkit: JPEGImages/ with ImageSets/ or SegmentationClass/; "
         f"or images with annotation files: {accepted()}",
-        fix="put the images into images/ and write the class names, one a line, to classes.txt",
+        fix="put the images into images/ and write the class names, one per line, to classes.txt",
     )
 
 
@@ -95,12 +95,12 @@ def _is_devkit(path: Path) -> bool:
 def open_voc(root: Path) -> DataFolder:
     """Open one year of a VOC devkit, such as ``VOCdevkit/VOC2012``.
 
-    Masks are those of ``SegmentationClass``. An image without a mask there takes the one of ``SegmentationClassAug``
-    (the 10,582 training images of the literature). The classes are those of a list beside ``JPEGImages``
-    (`CLASS_LISTS`). Without a list they are VOC's, if the images have names as VOC's have.
+    Masks are those of ``SegmentationClass``, or else of ``SegmentationClassAug`` (the 10,582 training images of the
+    literature). The classes are those of a list in the same folder as ``JPEGImages`` (`CLASS_LISTS`). Without a list
+    they are VOC's, if the images have names like those of VOC.
 
     Raises:
-        DataError: as `open_folder`, or images that are not VOC's, without a class list.
+        DataError: As `open_folder`, or there is no class list and the images are not VOC's.
     """
     listed = class_list(root)
     if listed is None:
@@ -133,12 +133,12 @@ _VOC_NAME = re.compile(r"(?:\d{4}_)?\d{6}")
 
 
 def _refuse_others(root: Path) -> None:
-    """Refuse images that are not VOC's: many tools write VOC's folders, and their masks number other classes."""
+    """Refuse images that are not VOC's. Many tools use the folders of VOC with other classes in the masks."""
     others = [name for name in find_images(root / "JPEGImages") if _VOC_NAME.fullmatch(name) is None]
     if others:
         raise DataError(
             f"the folders are those of PASCAL VOC, but {len(others)} images are not VOC's: {listing(others)}",
             where=root,
             accepted=f"a class list beside JPEGImages/: {', '.join(CLASS_LISTS)}",
-            fix="write classes.txt there, one name a line in the order of the numbers in the masks, from 0 on",
+            fix="write classes.txt there, one name per line in the order of the numbers in the masks, from 0 on",
         )

@@ -1,4 +1,4 @@
-"""Reports what became of the hints that were read: how many there are, what was left out, and why."""
+"""The report on hints that were read: how many there are, what was left out, and why."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from underpaint.core.errors import listing
 
 @dataclass
 class HintsReport:
-    """What was read, and what was left out.
+    """Counts of the hints that were read and left out.
 
     Args:
-        sources: Each file or folder with the format that was recognised.
+        sources: Each file or folder with its format.
         images: The number of images of the data set with hints.
         missing: The names in the hints for which the data set has no image.
-        rivals: Those of them that match an image which another name has, or matches equally well, with that image.
-        idle: The files of which no image is in the data set, with the number of their images.
+        rivals: The names among ``missing`` that match an image which another name matches equally or better, with that
+            image.
+        idle: The files none of whose images is in the data set, with the number of their images.
         unreadable: The images that cannot be opened, with the reason. Their hints are left out.
-        unknown: The number of hints left out, by the class that the table lacks.
-        outside: The number of shapes left out because they lie outside their image.
-        cut: The number of shapes cut at the border of their image.
-        left_out: What the readers left out, by reason.
-        remarks: What the readers took in a way that a person may not have meant, by what it is.
+        unknown: The number of hints that were left out because their class is not in the table, by class.
+        outside: The number of shapes that were left out because they are outside their image.
+        cut: The number of shapes that were cut at the border of their image.
+        left_out: The numbers of hints that the readers left out, by reason.
+        remarks: The numbers of hints that readers interpreted in a way that the annotator perhaps did not mean.
     """
 
     sources: list[tuple[Path, str]] = field(default_factory=list)
@@ -41,7 +42,7 @@ class HintsReport:
     remarks: Counter[str] = field(default_factory=Counter)
 
     def lines(self) -> list[str]:
-        """The report as lines of text. What did not happen is not mentioned."""
+        """The report as lines of text, without counts that are 0."""
         return [
             *(f"{path}: {form}" for path, form in self.sources),
             f"{self.images} images with hints",
@@ -50,11 +51,11 @@ class HintsReport:
         ]
 
     def notes(self) -> list[str]:
-        """How some of the hints were read, as lines of text."""
+        """The remarks of the readers as lines of text."""
         return [f"{count} {remark}" for remark, count in self.remarks.most_common()]
 
     def losses(self) -> list[str]:
-        """What was not read, as lines of text; an empty list where everything was."""
+        """The hints that were left out, as lines of text; an empty list if there are none."""
         lines = []
         lines += [f"{path}: none of its {count} images is in the data set" for path, count in self.idle.items()]
         if self.missing:

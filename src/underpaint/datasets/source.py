@@ -1,4 +1,4 @@
-"""Reads what a conversion starts from: a data set, or annotations by themselves, as hints with their classes."""
+"""Reads the input of a conversion, a data set or annotations without a data set, as hints with their classes."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from underpaint.imagefiles.numbering import table_alone
 
 @dataclass(frozen=True)
 class Source:
-    """What was read.
+    """The input of a conversion.
 
     Args:
         hints: The hints by image.
         found: The annotation files with their formats.
         data: The data set.
         masks: Whether masks were read, whose numbers the class table explains.
-        left_out: What was not read, as lines of text.
-        notes: How some of it was read, as lines of text.
+        left_out: The hints that were left out, as lines of text.
+        notes: The remarks of the readers, as lines of text.
     """
 
     hints: dict[str, Hints]
@@ -45,7 +45,7 @@ class Source:
 
 
 def by_itself(source: Path) -> bool:
-    """Whether a file or folder holds annotations by themselves, and is no data set."""
+    """Whether a file or folder has annotations but is not a data set."""
     if not source.is_dir():
         return True
     try:
@@ -56,14 +56,14 @@ def by_itself(source: Path) -> bool:
 
 
 def of_data(data: DataFolder, instances: str | None) -> Source:
-    """What the annotations of a data set say, or else its masks.
+    """The annotations of a data set, or else its masks.
 
     Args:
         data: The data set.
-        instances: Class of the objects, where masks hold a number for each object.
+        instances: The class of the objects, for masks with a number for each object.
 
     Raises:
-        DataError: there are neither annotations nor masks.
+        DataError: There are neither annotations nor masks.
     """
     if data.annotations and instances is None:
         hints, report = read_any_hints(data.annotations, data)
@@ -74,29 +74,29 @@ def of_data(data: DataFolder, instances: str | None) -> Source:
     made = {}
     for name in sorted(data.masks.keys() & data.images.keys()):
         one = replace(data.mask_hints(name), size=image_size(data.images[name]))
-        made[name] = one if instances is None else replace(one, numbering=_one_an_object(data.classes, instances))
-    strays = sorted(data.masks.keys() - data.images.keys())
-    left_out = [f"{len(strays)} masks have no image: {listing(strays)}"] if strays else []
+        made[name] = one if instances is None else replace(one, numbering=_object_numbers(data.classes, instances))
+    unmatched = sorted(data.masks.keys() - data.images.keys())
+    left_out = [f"{len(unmatched)} masks have no image: {listing(unmatched)}"] if unmatched else []
     return Source(made, [], data, masks=True, left_out=left_out)
 
 
-def _one_an_object(classes: ClassTable, thing: str) -> Numbering:
-    """The numbering of masks that hold a number for each object of the class ``thing``, and 0 behind the objects."""
+def _object_numbers(classes: ClassTable, thing: str) -> Numbering:
+    """The numbering of masks with a number for each object of the class ``thing``, and 0 for all other pixels."""
     classes.indices([thing], "--instances")
-    behind = None if classes.background is None else classes.names[classes.background]
-    return Numbering((Meaning(0, behind),), others=thing)
+    others = None if classes.background is None else classes.names[classes.background]
+    return Numbering((Meaning(0, others),), others=thing)
 
 
-def alone(source: Path, instances: str | None) -> Source:
-    """Annotations without their images. Names, classes and sizes are those that the file states.
+def without_data(source: Path, instances: str | None) -> Source:
+    """Annotations without their images. Names, classes and sizes are those in the file.
 
     Args:
         source: The annotation file or folder.
-        instances: The class of the objects, where label images hold a number for each object.
+        instances: The class of the objects, for label images with a number for each object.
 
     Raises:
-        DataError: the annotations say nothing without their images.
-        FormatError, HintError: as the readers.
+        DataError: The annotations cannot be read without their images.
+        FormatError, HintError: As the readers.
     """
     form = recognise(source)
     root = source if source.is_dir() else source.parent
@@ -117,15 +117,15 @@ def alone(source: Path, instances: str | None) -> Source:
             hints[name] = merge_hints(hints[name], one) if name in hints else one
     if not any(one.kinds() for one in hints.values()):
         fix = "give the data set's folder: some formats need the images"
-        raise DataError("the annotations by themselves say nothing", where=source, fix=fix)
-    alone = DataFolder(root, classes, {}, {}, {})
+        raise DataError("the annotations cannot be read without the images", where=source, fix=fix)
+    data = DataFolder(root, classes, {}, {}, {})
     return Source(
-        {one.image: one for one in hints.values()}, found, alone, left_out=report.losses(), notes=report.notes()
+        {one.image: one for one in hints.values()}, found, data, left_out=report.losses(), notes=report.notes()
     )
 
 
 def _label_images(folder: Path, form: Format) -> Source:
-    """A folder of label images with the class list beside them, as `predict` and `convert` write them."""
+    """A folder of label images with a class list, as `predict` and `convert` write it."""
     classes = table_alone(folder)
     data = DataFolder(folder, classes, {}, {}, {})
     hints = {}
@@ -137,7 +137,7 @@ def _label_images(folder: Path, form: Format) -> Source:
 def _object_images(folder: Path, form: Format, thing: str) -> Source:
     """A folder of label images with a number for each object, which needs no class list."""
     data = DataFolder(folder, ClassTable.of([BACKGROUND, thing]), {}, {}, {})
-    numbering = _one_an_object(data.classes, thing)
+    numbering = _object_numbers(data.classes, thing)
     hints = {
         name: Hints(name, size=mask_size(file), mask=file.relative_to(folder).as_posix(), numbering=numbering)
         for name, file in find_files(folder, SUFFIXES).items()

@@ -1,4 +1,4 @@
-"""Reads split lists, which name one image a line."""
+"""Reads split lists, which name one image per line."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ def read_splits(paths: Iterable[Path], images: Mapping[str, Path]) -> dict[str, 
     """Read split lists. Each line names one image; empty lines are skipped, and repeated names are kept once.
 
     A line is a name, or a path that ends with one (`Names.lines`). If a line has several files (DeepLab's lists have an
-    image and a mask), the first one counts. A name without an image stays in the list, so that `DataFolder.split`
-    reports it.
+    image and a mask), the first one is used. A name without an image is kept, so that `DataFolder.split` reports it.
 
     Raises:
-        DataError: a list is no regular file, too large, or not UTF-8 text.
+        DataError: A list is not a regular file, too large, or not UTF-8 text.
     """
     lists = {path.stem: _lines(path) for path in paths}
     names = Names(images)
@@ -43,6 +42,6 @@ def _lines(path: Path) -> list[str]:
 
 
 def _first(line: str) -> str | None:
-    """The first of several files in a line; None where the line is one name, perhaps with blanks (``cat 2.png``)."""
+    """The first of several files in a line; None if the line is one name, perhaps with spaces (``cat 2.png``)."""
     files = re.split(r"[\s,;]+", line) if len(line) <= 2 * LONGEST_NAME else []
     return files[0] if len(files) > 1 and all(without_ending(file)[1] for file in files) else None

@@ -36,7 +36,7 @@ class Kinds:
 
     def add(self, seen: Seen) -> None:
         """Take an image in."""
-        holds = seen.holds or ("16 bits a channel" if seen.stored == DEEP else "")
+        holds = seen.holds or ("16 bits per channel" if seen.stored == DEEP else "")
         if seen.fault is not None or not holds:
             return
         self.words[holds] += 1
@@ -64,7 +64,7 @@ class Kinds:
         kinds = "; ".join(f"{count} {words}" for words, count in self.words.most_common())
         sides = list(dict.fromkeys(f"{width} x {height}" for _, width, height in self.sizes))
         kinds += f"; {' to '.join(sides)} pixels" if sides else ""
-        plan = seen.notes() or ["they are read as pictures in colours, 8 bits a channel, without a window"]
+        plan = seen.notes() or ["they are read as pictures in colours, 8 bits per channel, without a window"]
         return [
             *_of_series(images),
             *self.every.finding(

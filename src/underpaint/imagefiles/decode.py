@@ -20,19 +20,19 @@ from underpaint.imagefiles.refusals import unread
 Pixels = NDArray[np.uint8]
 
 MAX_PIXELS = 100_000_000
-"""The default limit of width times height. As RGB this is 300 MB, which is above every common camera. Pillow's own
-limit of 179 million pixels still holds above it."""
+"""The default limit of width times height, above every common camera. As RGB this is 300 MB. Pillow's own limit is
+179 million pixels."""
 
 MAX_SIDE = 1 << 18
-"""The limit of one side, four times that of JPEG. Rows are decoded one by one, and 100 million rows of one pixel take
-minutes."""
+"""The limit of one side, four times that of JPEG. Rows are decoded one by one, and 100 million rows of one pixel would
+take minutes."""
 
 MAX_BYTES = 2 << 30
 """The limit of a file's size. `MAX_PIXELS` pixels with four channels of 32 bits need fewer bytes, even without
 compression."""
 
 ORIENTATION = 0x0112
-"""The number of the EXIF tag that says how the camera was held."""
+"""The number of the EXIF tag with the orientation of the camera."""
 
 
 @contextmanager
@@ -47,7 +47,7 @@ def opened(
     """
     try:
         with warnings.catch_warnings():
-            # The limit below takes the place of Pillow's warning; other warnings speak of metadata that is not used.
+            # The limit below replaces Pillow's warning; other warnings concern metadata that is not used.
             warnings.simplefilter("ignore")
             with _stream(path, content) as stream, _image(stream, path, formats) as image:
                 width, height = image.size
@@ -68,10 +68,10 @@ def opened(
     except _NotOpenedError as error:
         raise DataError(str(error), where=path, fix="replace or remove the file") from None
     except Image.DecompressionBombError as error:
-        what = "the image says that it has more pixels than any decoder may be asked for"
+        what = "the header states more pixels than any decoder accepts"
         raise DataError(what, where=path, accepted=f"at most {max_pixels:,} pixels", fix="cut it into tiles") from error
     except Exception as error:
-        # Decoders meet hostile bytes with OSError, SyntaxError, struct.error, ZeroDivisionError and more.
+        # For damaged files decoders raise OSError, SyntaxError, struct.error, ZeroDivisionError and more.
         cause = f"{type(error).__name__}: {error}"
         raise DataError(
             f"the image cannot be decoded ({cause})", where=path, fix="replace or remove the file"
@@ -86,7 +86,7 @@ def _image(stream: BinaryIO, path: Path, formats: tuple[str, ...]) -> Image.Imag
 
 
 class _NotOpenedError(Exception):
-    """The file could not be opened at all, while other files can be opened and then not be decoded."""
+    """The file could not be opened, in contrast to a file that was opened but cannot be decoded."""
 
 
 def _stream(path: Path, content: bytes | None) -> BinaryIO:
@@ -101,9 +101,9 @@ def _stream(path: Path, content: bytes | None) -> BinaryIO:
 
 
 def orientation_of(image: Image.Image) -> int:
-    """The EXIF orientation 1..8 from the header; 1 where the tag is missing or damaged."""
+    """The EXIF orientation 1..8 from the header; 1 if the tag is missing or damaged."""
     try:
-        # Not image.getexif(): a PNG without EXIF would be decoded whole to look behind the pixels.
+        # Not image.getexif(): for a PNG without EXIF it would decode all pixels to search after them.
         value = Image.Image.getexif(image).get(ORIENTATION, 1)
     except Exception:  # damaged metadata must not make the image unreadable
         return 1

@@ -1,8 +1,8 @@
-"""Images with 16 bits a channel are read with all their bits.
+"""Reads images with 16 bits per channel without losing bits.
 
-Pillow has no mode for images with several channels of 16 bits: it keeps only the upper byte of each number. When Pillow
-is told that the bytes are in the other order, it keeps the lower byte. So the file is decoded twice, and the two
-results give all 16 bits.
+Pillow has no mode for images with several channels of 16 bits: it keeps only the upper byte of each number. If the byte
+order is swapped before the decoding, it keeps the lower byte. Therefore the file is decoded twice, and both results
+together have all 16 bits.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ Deep = NDArray[np.uint16]
 Open = Callable[[], AbstractContextManager[Image.Image]]
 
 COLOURS = ("RGB", "RGBA", "RGBX")
-"""Channel orders for which Pillow can be asked for the other byte as well."""
+"""Channel orders for which Pillow can decode either byte."""
 
 DEEP = re.compile(r"(RGBA?|RGBX|RGBa|LA|CMYK);16[LBN]")
-"""Pillow's names of pixel layouts with 16 bits a channel. ("BGR;16" of BMP files means 16 bits for all three channels
+"""Pillow's names of pixel layouts with 16 bits per channel. ("BGR;16" of BMP files means 16 bits for all three channels
 together.)"""
 
 SWAPPED = {"L": "B", "B": "L", "N": "B" if sys.byteorder == "little" else "L"}
@@ -37,7 +37,7 @@ LEVELS = 1 << 16
 
 
 def is_deep(image: Image.Image) -> bool:
-    """Whether an opened image stores more than 8 bits a channel. Nothing is decoded."""
+    """Whether an opened image stores more than 8 bits per channel. Nothing is decoded."""
     return image.mode.startswith("I") or DEEP.fullmatch(_stored(image)) is not None
 
 
@@ -57,15 +57,15 @@ def deep_values(image: Image.Image, again: Open, path: Path) -> Deep:
     stored = _stored(image)
     if stored.partition(";")[0] not in COLOURS:
         raise DataError(
-            f"16 bits a channel, stored as {stored.partition(';')[0]}",
+            f"16 bits per channel, stored as {stored.partition(';')[0]}",
             where=path,
-            accepted="grey or RGB with 16 bits, with or without transparency beside it",
-            fix="save it as RGB with 8 or 16 bits a channel",
+            accepted="grey or RGB with 16 bits, with or without transparency",
+            fix="save it as RGB with 8 or 16 bits per channel",
         )
     upper = np.asarray(image)[..., :3].astype(np.uint16)
     with again() as second:
-        assert isinstance(second, ImageFile)  # what a file is opened as
-        second.tile = [tile._replace(args=_turned(tile.args)) for tile in second.tile]
+        assert isinstance(second, ImageFile)  # true for every opened file
+        second.tile = [tile._replace(args=_swapped(tile.args)) for tile in second.tile]
         lower = np.asarray(second)[..., :3]
     return np.asarray(upper << 8 | lower, dtype=np.uint16)
 
@@ -89,9 +89,9 @@ def _stored(image: Image.Image) -> str:
     return first if isinstance(first, str) else ""
 
 
-def _turned(args: tuple[object, ...] | str | None) -> tuple[object, ...] | str:
-    """The decoder's arguments with the other byte order."""
+def _swapped(args: tuple[object, ...] | str | None) -> tuple[object, ...] | str:
+    """The arguments of the decoder with the other byte order."""
     if isinstance(args, tuple):
-        return (_turned(str(args[0])), *args[1:])
+        return (_swapped(str(args[0])), *args[1:])
     text = str(args)
     return text[:-1] + SWAPPED[text[-1]]

@@ -1,4 +1,4 @@
-"""Reads images by one rule for format, size limit, orientation and colour, and finds image files."""
+"""Reads images as RGB by one rule for format, size, orientation and colour, and finds image files."""
 
 from __future__ import annotations
 
@@ -34,25 +34,24 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp",
 
 
 def read_rgb(path: Path, *, window: Window | None = None, max_pixels: int = MAX_PIXELS) -> Pixels:
-    """Read an image as RGB to look at, turned upright.
+    """Read an image as upright RGB for display.
 
-    EXIF orientation is applied here and nowhere else. Grey, palette and CMYK images are converted. An alpha channel is
-    dropped, so the stored colour counts. Of an animation the first frame is read. Images of more than 8 bits are
-    reduced to 8 bits through a window of values (`through`). Of images with other bands than colours, the first three
-    are shown (`picture`).
+    EXIF orientation is applied only here. Grey, palette and CMYK images are converted. An alpha channel is ignored. The
+    first frame of an animation is read. Images of more than 8 bits are reduced to 8 bits with a window of values
+    (`through`). If the bands of an image are not colours, the first three are shown (`picture`).
 
     Args:
         path: An image file, or a slice of one (`underpaint.imagefiles.slices`).
-        window: The window for images of more than 8 bits, the same for all images of a data set. With None it goes from
-            one percentile of this image to another. Images of 8 bits are not changed by it.
-        max_pixels: The limit of width times height. The header is compared with it before anything is decoded.
+        window: The window for images of more than 8 bits, the same for all images of a data set. With None it extends
+            between two percentiles of this image. Images of 8 bits are not changed.
+        max_pixels: The limit of width times height, which is checked before anything is decoded.
 
     Returns:
-        (H, W, 3), 0..255.
+        (H, W, 3) uint8, 0..255.
 
     Raises:
-        DataError: the file is missing, no image, of another format, truncated, too large, or of a kind whose library is
-            not installed.
+        DataError: The file is missing, not an image, truncated, too large, or its format is not supported or needs a
+            library that is not installed.
     """
     file, number = file_and_slice(path)
     if number is None and not kind_of(file):
@@ -63,10 +62,10 @@ def read_rgb(path: Path, *, window: Window | None = None, max_pixels: int = MAX_
 
 
 def image_size(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
-    """The size (H, W) of an image as `read_rgb` returns it, read from the header alone.
+    """The size (H, W) of the result of `read_rgb`, from the header of the file.
 
     Raises:
-        DataError: as `read_rgb`, as far as the header shows it.
+        DataError: As `read_rgb`, except for errors that only decoding finds.
     """
     file, number = file_and_slice(path)
     if number is None and not kind_of(file):
@@ -80,14 +79,13 @@ def find_images(folder: Path) -> dict[str, Path]:
     A name is the path below the folder without suffix, with '/' between folders.
 
     Files and folders whose name starts with a dot (thumbnails, resource forks) are skipped. Folders that underpaint
-    made are skipped with a message. Linked folders are followed. Of files that may hold several images (stacks of
-    pages, volumes) the header is read; each of their images has the name of the file and a number, ``stack/0000``.
-    Images come in the order of their names, and slices of a DICOM series in the order of the volume (`series_in`).
-    Label images that lie beside their images (``x_mask.png`` beside ``x.png``) are skipped with a message
-    (`masks_beside`).
+    made are skipped with a message. Linked folders are followed. Each image of a file with several images (stacks of
+    pages, volumes) has the name of the file and a number, ``stack/0000``. Images are in the order of their names, and
+    slices of a DICOM series in the order of the volume (`series_in`). Label images in the folders of their images
+    (``x_mask.png`` and ``x.png``) are skipped with a message (`masks_beside`).
 
     Raises:
-        DataError: the folder is missing, or two files differ in the suffix alone.
+        DataError: The folder is missing, or two files differ only in the suffix.
     """
     images, masks = images_and_masks(folder)
     if masks:
@@ -145,7 +143,7 @@ def find_files(
         raise DataError(
             f"{len(doubles)} name(s) belong to two files: {', '.join(sorted(doubles)[:3])}",
             where=folder,
-            fix="keep one file a name: hints and masks are matched by the name without suffix. Label images that lie "
-            "beside their images belong into masks/",
+            fix="keep one file for each name: hints and masks are matched by the name without suffix. Move label images "
+            "from the folders of their images to masks/",
         )
     return dict(sorted(found.items()))

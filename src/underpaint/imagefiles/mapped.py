@@ -1,4 +1,4 @@
-"""Arrays in files that no memory holds."""
+"""Arrays in files that are larger than the memory."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy.typing as npt
 
 
 class Mapped:
-    """An array in a file, of which memory holds only the part that was asked for.
+    """An array in a file, of which only the requested part is in memory.
 
-    A mapping that stays open would keep every page that was read, until the system needs the memory.
+    The file is mapped anew for every part, because an open mapping would keep all pages that were read in memory.
 
     Args:
-        path: The file, which holds the numbers alone.
-        dtype: Of the numbers.
-        shape: Of the array in the file.
-        axes: The order in which the axes of the file are shown, as for `numpy.transpose`.
+        path: The file, which contains only the numbers.
+        dtype: The type of the numbers.
+        shape: The shape of the array in the file.
+        axes: The order of the axes, as for `numpy.transpose`.
     """
 
     def __init__(
@@ -29,17 +29,17 @@ class Mapped:
         self.shape = tuple(shape[axis] for axis in self._axes)
 
     def planes(self) -> Mapped:
-        """The same with a first axis of length 1."""
+        """The same array with an additional first axis of length 1."""
         return Mapped(self._path, self.dtype, (1, *self._shape), (0, *(axis + 1 for axis in self._axes)))
 
     @property
     def size(self) -> int:
-        """How many numbers there are."""
+        """The number of values."""
         return int(np.prod(self.shape))
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def __getitem__(self, part: Any) -> npt.NDArray[Any]:
-        """A copy of a part, by slices and numbers as of an array."""
+        """A copy of a part, which is selected like a part of an array."""
         return np.array(np.memmap(self._path, self.dtype, "r", shape=self._shape).transpose(self._axes)[part])

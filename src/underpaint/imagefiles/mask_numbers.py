@@ -1,4 +1,4 @@
-"""What the numbers in a mask file stand for, and numbers turned into class indices."""
+"""The meanings of the numbers in a mask file, and their conversion into class indices."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ VOC_VOID = (224, 224, 192)
 """The colour of void in PASCAL VOC's palette, and in colour images that are made from it."""
 
 MANY_OBJECTS = 3
-"""A mask with at least so many numbers outside the class table looks as if every object had its own number."""
+"""A mask with at least this number of unknown values probably has a number for each object."""
 
 
 @dataclass(frozen=True)
 class Key:
-    """What the values of a mask file stand for.
+    """The meanings of the values of a mask file.
 
     Args:
         classes: The class table of the result.
-        numbers: The index of the class for each number in the file, `VOID` where the pixel stays unknown.
-        colours: The index of the class for each colour.
-        strange: The numbers that stand for classes which the table lacks, with the names of these classes.
-        others: The index of the class for all further numbers, or None.
-        palette: Whether the colours of a palette image may decide which classes it shows.
-        source: The file that says what the numbers stand for; empty where it is the table itself.
+        numbers: The class index of each number in the file; `VOID` for unknown pixels.
+        colours: The class index of each colour.
+        missing: The numbers of classes that the table does not have, with the names of these classes.
+        others: The class index of all other numbers, or None.
+        palette: Whether the colours of a palette image may determine its classes.
+        source: The file that states the meanings; empty if they are those of the table.
     """
 
     classes: ClassTable
     numbers: Mapping[int, int]
     colours: Mapping[Colour, int]
-    strange: Mapping[int, str]
+    missing: Mapping[int, str]
     others: int | None
     palette: bool
     source: str
@@ -52,9 +52,9 @@ class Key:
         index = {name: i for i, name in enumerate(classes.names)}
         known = {one.number: VOID if one.name is None else index.get(one.name, -1) for one in numbering.meanings}
         colours = {one.colour: known[one.number] for one in numbering.meanings if one.colour is not None}
-        strange = {one.number: one.name for one in numbering.meanings if one.name and known[one.number] == -1}
+        missing = {one.number: one.name for one in numbering.meanings if one.name and known[one.number] == -1}
         others = None if numbering.others is None else classes.index(numbering.others, numbering.source)
-        return cls(classes, known, colours or own, strange, others, False, numbering.source)
+        return cls(classes, known, colours or own, missing, others, False, numbering.source)
 
     def accepted(self) -> str:
         """The numbers that are accepted, as text for a message."""
@@ -65,7 +65,7 @@ class Key:
 
 
 def by_number(mask: NDArray[np.integer], path: Path, key: Key) -> Pixels:
-    """Turn the numbers of a file into class indices. The error counts the numbers that stand for no class."""
+    """Convert the numbers of a file into class indices. The error counts the numbers without a class."""
     values, counts = _counted(mask)
     if key.others is None:
         outside = [i for i, value in enumerate(values) if value not in key.numbers and value != VOID]
@@ -89,7 +89,7 @@ def by_number(mask: NDArray[np.integer], path: Path, key: Key) -> Pixels:
 
 
 def _counted(mask: NDArray[np.integer]) -> tuple[list[int], list[int]]:
-    """The values that occur, in ascending order, and how often each occurs."""
+    """The values in ascending order, and the number of pixels of each."""
     if mask.dtype == np.uint8:
         counts = np.bincount(mask.ravel(), minlength=256)
         values = np.flatnonzero(counts)
@@ -99,26 +99,26 @@ def _counted(mask: NDArray[np.integer]) -> tuple[list[int], list[int]]:
 
 
 def known_labels(found: Mapping[int, int], path: Path, key: Key) -> list[int]:
-    """The class indices. Raises `DataError` where a value stands for a class that the table lacks."""
+    """The class indices. Raises `DataError` if a value belongs to a class that is not in the table."""
     missing = [value for value, label in found.items() if label == -1]
     if missing:
-        words = ", ".join(f"{value} ({key.strange.get(value, 'by its colour')})" for value in missing[:8])
+        words = ", ".join(f"{value} ({key.missing.get(value, 'by its colour')})" for value in missing[:8])
         raise DataError(
-            f"the label image holds {len(missing)} number(s) of classes that the data set lacks: {words}",
+            f"the label image has {len(missing)} number(s) of classes that are not in the data set: {words}",
             where=path,
-            accepted=f"{', '.join(key.classes.names)}; what the numbers stand for says {key.source}",
-            fix="add these classes to the data set's classes.txt; or, of hints, leave them unknown with --lenient",
+            accepted=f"{', '.join(key.classes.names)}; the meanings of the numbers are in {key.source}",
+            fix="add these classes to the data set's classes.txt; or, for hints, use --lenient to leave them unknown",
         )
     return list(found.values())
 
 
 def _smoothed(values: list[int], counts: list[int], outside: list[int]) -> bool:
-    """Whether numbers look like the greys of borders between black and white: fewer pixels than black or white has."""
+    """Whether numbers look like the grey values of smooth borders between black and white, which have few pixels."""
     by_value = dict(zip(values, counts, strict=True))
     between = sum(counts[i] for i in outside)
     return (
         len(outside) > 1
-        and values[outside[-1]] > VOID // 2  # strokes are white elsewhere too, and their numbers are small
+        and values[outside[-1]] > VOID // 2  # class numbers in label images with strokes are small
         and between < min(by_value.get(0, 0), by_value.get(VOID, 0))
     )
 
@@ -151,8 +151,8 @@ def _usual_cause(values: list[int], classes: ClassTable) -> str:
     if len(values) >= MANY_OBJECTS and len(values) > len(classes):
         thing = classes.names[classes.foreground[0] if classes.foreground else 0]
         return (
-            "instance numbers? If every object has a number of its own and 0 is what lies behind them, make masks of "
-            f"classes: underpaint convert DATA OUT --to masks --instances {thing!r}, and put OUT in place of masks/"
+            "if every object has its own number and 0 is the background, convert them into masks of classes: "
+            f"underpaint convert DATA OUT --to masks --instances {thing!r}, and replace masks/ by OUT"
         )
     return "add the missing classes to classes.txt in the order of their numbers, or remap the mask"
 
@@ -163,10 +163,7 @@ def _luminance(colour: Colour) -> int:
 
 
 def voc_palette(count: int) -> tuple[Colour, ...]:
-    """PASCAL VOC's colours of the classes 0 to ``count`` - 1.
-
-    The bits of the class number are dealt to red, green and blue in turn.
-    """
+    """PASCAL VOC's colours of the classes 0 to ``count`` - 1: the bits of the number go to R, G and B in turn."""
     return tuple((_channel(index, 0), _channel(index, 1), _channel(index, 2)) for index in range(count))
 
 

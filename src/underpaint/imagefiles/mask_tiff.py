@@ -1,4 +1,4 @@
-"""Masks as tiled TIFF: with the place on the map of a GeoTIFF, or for images that no memory holds as a whole."""
+"""Writes masks as tiled TIFF, for GeoTIFF images and for images that are larger than the memory."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from underpaint.imagefiles.mapped import Mapped
 from underpaint.imagefiles.readers.base import About, Place, Values, library
 
 TILE = 512
-"""Pixels of a side of a tile of a mask."""
+"""Side of a tile of a mask in pixels."""
 
 CHUNK = 1024
-"""Cells of a side of a chunk of probabilities."""
+"""Side of a chunk of probabilities in cells."""
 
 LARGE = 1 << 31
-"""Bytes of a mask above which the file is a BigTIFF, however well it is compressed."""
+"""Uncompressed size in bytes above which the file is a BigTIFF."""
 
 
 def write_mask_tiff(path: Path, labels: Pixels | Mapped, classes: ClassTable, place: Place | None) -> None:
     """Write a mask as a tiled, compressed TIFF with the colours of the classes, tile by tile.
 
     Args:
-        path: The file, which a caller gives a temporary name.
+        path: The file, to which the caller gives a temporary name.
         labels: (H, W) uint8 class indices, 255 for void.
         classes: The class table.
-        place: Where the image lies on a map, which makes it a GeoTIFF; None for other images.
+        place: The position of the image on a map, for a GeoTIFF; None for other images.
 
     Raises:
-        DataError: the extra ``geo``, or ``tiff`` without a place, is not installed.
+        DataError: The extra ``geo`` is not installed, or ``tiff`` for an image without a place.
     """
     if place is not None:
         planes = labels[None] if isinstance(labels, np.ndarray) else labels.planes()
@@ -66,11 +66,11 @@ def write_planes_zarr(path: Path, planes: Values | Mapped, names: tuple[str, ...
         path: The folder.
         planes: The numbers.
         names: The name of each plane.
-        about: What the image says of itself.
-        cell: Pixels of the image along a side of a cell of the planes.
+        about: The metadata of the image.
+        cell: Side of a cell of the planes in pixels of the image.
 
     Raises:
-        DataError: the extra ``zarr`` is not installed.
+        DataError: The extra ``zarr`` is not installed.
     """
     zarr = library("zarr", "zarr", path, "a file of probabilities of a large image")
     unit = {"um": "micrometer", "mm": "millimeter"}.get(about.unit)

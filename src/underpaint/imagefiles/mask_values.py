@@ -1,4 +1,4 @@
-"""Turns the values of a mask file into class indices: by number, or by colour where the class list states colours."""
+"""Converts the values of a mask file into class indices: by number, or by colour if the class list states colours."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from underpaint.imagefiles.decode import Pixels
 from underpaint.imagefiles.mask_numbers import VOC_VOID, Key, by_number, known_labels
 
 VOID_16 = 65535
-"""Void in a mask of 16 bits. There 255 is void as well, since no class can have that number."""
+"""Void in a mask of 16 bits. There 255 is void as well, because no class can have this number."""
 
 WHITE = (255, 255, 255)
 
@@ -39,14 +39,14 @@ def indices(image: Image.Image, path: Path, key: Key, *, void_stated: bool) -> P
 
 
 def _whole(values: NDArray[Any], path: Path) -> NDArray[np.integer]:
-    """Numbers that a file may store as fractions, as ImageJ's label images of 32 bits do."""
+    """Convert numbers that are stored as floating point, as in ImageJ's label images of 32 bits, into integers."""
     if np.issubdtype(values.dtype, np.integer):
         return values
     whole = np.isfinite(values) & (np.abs(values) <= VOID_16) & (values == np.round(values))
     if not whole.all():
         broken = values[~whole]
         raise DataError(
-            f"the mask holds {len(broken)} values that are no whole numbers, such as {broken[0]:g}",
+            f"the mask has {len(broken)} values that are not whole numbers, such as {broken[0]:g}",
             where=path,
             accepted="a class number in each pixel",
             fix="export class numbers: these may be probabilities, or distances",
@@ -56,7 +56,7 @@ def _whole(values: NDArray[Any], path: Path) -> NDArray[np.integer]:
 
 def _from_palette(image: Image.Image, path: Path, key: Key) -> Pixels:
     numbers = np.array(image, dtype=np.uint8)
-    by_colour = _palette_says(image, numbers, path, key) if key.palette else None
+    by_colour = _palette_classes(image, numbers, path, key) if key.palette else None
     if by_colour is not None:
         table = np.full(256, VOID, np.uint8)
         table[list(by_colour)] = list(by_colour.values())
@@ -64,14 +64,12 @@ def _from_palette(image: Image.Image, path: Path, key: Key) -> Pixels:
     return by_number(numbers, path, key)
 
 
-def _palette_says(image: Image.Image, numbers: Pixels, path: Path, key: Key) -> dict[int, int] | None:
-    """The classes by the palette's colours, where the palette has the table's colours in another order.
-
-    None where the palette does not decide anything.
+def _palette_classes(image: Image.Image, numbers: Pixels, path: Path, key: Key) -> dict[int, int] | None:
+    """The classes by the colours of the palette, if it has the colours of the table in another order; else None.
 
     Raises:
-        DataError: the order differs, and the table's colours are default colours that nobody chose, so they cannot
-            decide.
+        DataError: The order differs, but the colours of the table are default colours, so that it is not clear whether
+            the numbers or the colours are right.
     """
     used = [int(n) for n in np.flatnonzero(np.bincount(numbers.ravel(), minlength=256)) if n != VOID]
     clear = _clear(image)
@@ -88,36 +86,36 @@ def _palette_says(image: Image.Image, numbers: Pixels, path: Path, key: Key) -> 
         raise DataError(
             f"numbers and colours disagree: number {number} has the colour of {names[label]!r}, which is {label} here",
             where=path,
-            fix="put the class list that the label images were made with beside them, as classes.txt: "
-            "one name a line in the order of the numbers",
+            fix="put the class list of the label images into their folder, as classes.txt: "
+            "one name per line in the order of the numbers",
         )
     return found
 
 
 def _clear(image: Image.Image) -> set[int]:
     """The numbers that a palette image shows as fully transparent."""
-    held = image.info.get("transparency")
-    if isinstance(held, bytes):
-        return {number for number, alpha in enumerate(held) if alpha == 0}
-    return {held} if isinstance(held, int) else set()
+    transparency = image.info.get("transparency")
+    if isinstance(transparency, bytes):
+        return {number for number, alpha in enumerate(transparency) if alpha == 0}
+    return {transparency} if isinstance(transparency, int) else set()
 
 
 def _from_grey(image: Image.Image, path: Path, key: Key, *, void_stated: bool) -> Pixels:
     few = image.mode == "1" or _packed(image)
     grey = np.array(image.convert("L"), dtype=np.uint8)
-    by_shade = _grey_says(grey, path, key)
+    by_shade = _grey_classes(grey, path, key)
     if by_shade is not None:
         return by_shade
     if few and key.others is None:
         raise DataError(
-            "the mask has fewer than 8 bits a pixel, in grey: white may mean a class number or 255",
+            "the mask is grey with fewer than 8 bits per pixel: white may mean a class number or 255",
             where=path,
-            accepted="8-bit palette or grey images that hold class numbers",
+            accepted="8-bit palette or grey images with class numbers",
             fix=_black_and_white(key.classes),
         )
     if not void_stated and key.others is None and np.array_equal(np.unique(grey), [0, VOID]):
         raise DataError(
-            f"the mask holds the grey values 0 and {VOID} alone: {VOID} may mean the object, or void",
+            f"the mask has only the grey values 0 and {VOID}: {VOID} may mean the object, or void",
             where=path,
             fix=f"{_black_and_white(key.classes)}; if {VOID} is void, save the mask as a palette PNG",
         )
@@ -126,30 +124,30 @@ def _from_grey(image: Image.Image, path: Path, key: Key, *, void_stated: bool) -
 
 def _black_and_white(classes: ClassTable) -> str:
     """The lines of classes.txt with which a mask of two grey values is read by colour."""
-    behind = 0 if classes.background is None else classes.background
-    thing = next((i for i in range(len(classes)) if i != behind), behind)
+    background = 0 if classes.background is None else classes.background
+    thing = next((i for i in range(len(classes)) if i != background), background)
     names = classes.names
     return (
-        f"if black is {names[behind]!r} and white {names[thing]!r}, say so in classes.txt, and the colours are read: "
-        f"'{names[behind]} 0 0 0' and '{names[thing]} 255 255 255'"
+        f"if black is {names[background]!r} and white {names[thing]!r}, state these colours in classes.txt: "
+        f"'{names[background]} 0 0 0' and '{names[thing]} 255 255 255'"
     )
 
 
-def _grey_says(grey: Pixels, path: Path, key: Key) -> Pixels | None:
-    """The classes by grey value, where the class list has the colour white (no default colour is white); else None."""
+def _grey_classes(grey: Pixels, path: Path, key: Key) -> Pixels | None:
+    """The classes by grey value if the class list has the colour white (no default colour is white); else None."""
     if WHITE not in key.colours:
         return None
-    seen = [int(value) for value in np.flatnonzero(np.bincount(grey.ravel(), minlength=256))]
-    shades = {value: key.colours[(value, value, value)] for value in seen if (value, value, value) in key.colours}
-    numbers = {value: key.numbers[value] for value in seen if value in key.numbers}
-    if len(shades) < len(seen) or all(shades.get(value) == numbers.get(value) for value in seen):
+    values = [int(value) for value in np.flatnonzero(np.bincount(grey.ravel(), minlength=256))]
+    shades = {value: key.colours[(value, value, value)] for value in values if (value, value, value) in key.colours}
+    numbers = {value: key.numbers[value] for value in values if value in key.numbers}
+    if len(shades) < len(values) or all(shades.get(value) == numbers.get(value) for value in values):
         return None
-    if len(numbers) == len(seen):
+    if len(numbers) == len(values):
         raise DataError(
-            f"the mask holds {', '.join(map(str, seen))} alone, which may be class numbers or grey values of "
-            "classes.txt, and the two differ",
+            f"the mask has only the values {', '.join(map(str, values))}, which may be class numbers or grey values of "
+            "classes.txt, with different classes",
             where=path,
-            fix="give the classes in classes.txt in an order in which both agree: black first",
+            fix="order the classes in classes.txt so that numbers and grey values agree: black first",
         )
     table = np.full(256, VOID, np.uint8)
     table[list(shades)] = known_labels(shades, path, key)
@@ -157,12 +155,12 @@ def _grey_says(grey: Pixels, path: Path, key: Key) -> Pixels | None:
 
 
 def _packed(image: Image.Image) -> bool:
-    """Whether a grey PNG stores 2 or 4 bits a pixel. Pillow stretches these to 0..255, which changes the numbers."""
+    """Whether a grey PNG stores 2 or 4 bits per pixel. Pillow scales them to 0..255, which changes the numbers."""
     return isinstance(image, ImageFile) and any(str(tile[3]).startswith(("L;2", "L;4")) for tile in image.tile)
 
 
 def _from_layer(image: Image.Image, path: Path, key: Key) -> Pixels:
-    """The classes by colour. Transparent pixels are unknown, because strokes are painted on their own layer."""
+    """The classes by colour. Transparent pixels are unknown, because programs draw strokes on a transparent layer."""
     if image.mode == "RGB":
         return _from_colours(np.array(image), path, key)
     layer = np.array(image.convert("RGBA"))
@@ -177,19 +175,20 @@ def _from_colours(rgb: Pixels, path: Path, key: Key) -> Pixels:
     if len(key.colours) < len(key.numbers) and not key.source:
         raise DataError("two classes have the same colour, so a colour mask cannot be read", where=path)
     code = rgb.astype(np.uint32) @ np.array([65536, 256, 1], dtype=np.uint32)
-    seen, place, counts = np.unique(code, return_inverse=True, return_counts=True)
+    codes, place, counts = np.unique(code, return_inverse=True, return_counts=True)
     known = {(r << 16) + (g << 8) + b: i for (r, g, b), i in key.colours.items()}
     known.setdefault((VOC_VOID[0] << 16) + (VOC_VOID[1] << 8) + VOC_VOID[2], VOID)
-    strange = [i for i in np.argsort(-counts, kind="stable") if int(seen[i]) not in known]
-    if strange:
-        listed = ", ".join(f"{_rgb(int(seen[i]))} ({counts[i]} pixels)" for i in strange[:5])
+    unknown = [i for i in np.argsort(-counts, kind="stable") if int(codes[i]) not in known]
+    if unknown:
+        listed = ", ".join(f"{_rgb(int(codes[i]))} ({counts[i]} pixels)" for i in unknown[:5])
         raise DataError(
-            f"the colour mask holds {len(strange)} colour(s) outside the class table: {listed}",
+            f"the colour mask has {len(unknown)} colour(s) outside the class table: {listed}",
             where=path,
             accepted="; ".join(_named_colours(key.colours, key)),
-            fix="give each class its colour in classes.txt ('cat 64 0 0'); blended borders mean that it was smoothed",
+            fix="state the colour of each class in classes.txt ('cat 64 0 0'); mixed colours at borders mean that the "
+            "mask was smoothed",
         )
-    labels = known_labels({int(value): known[int(value)] for value in seen}, path, key)
+    labels = known_labels({int(value): known[int(value)] for value in codes}, path, key)
     return np.array(labels, dtype=np.uint8)[place].reshape(code.shape)
 
 

@@ -1,4 +1,4 @@
-"""Mask files: one class index a pixel, 255 for void. Numbers count, and colours only where a class list states them."""
+"""Mask files with one class index per pixel, 255 for void. Colours are used only if a class list states them."""
 
 from __future__ import annotations
 
@@ -47,36 +47,36 @@ def read_index_mask(
     palette: bool = False,
     max_pixels: int = MAX_PIXELS,
 ) -> Pixels:
-    """Read a mask as class indices. A mask is never resized and never turned.
+    """Read a mask as class indices. A mask is never resized and never rotated.
 
     Accepted are palette images (by index), grey index images of 8 bits and of 16 bits (65535 is void), grey images
     whose values are colours of a class table that has white, and RGB images whose colours are all in the class table.
     Transparent pixels of a colour image are unknown. EXIF orientation is not applied, unlike in `read_rgb`: programs
-    draw masks on the upright image, and if a program copied the image's EXIF tag into the mask, applying it would turn
-    the mask twice.
+    draw masks on the upright image, and if a program copied the image's EXIF tag into the mask, applying it would
+    rotate the mask twice.
 
     Args:
         path: A PNG, BMP or TIFF file.
         classes: The class table of the result.
-        numbering: What the numbers in the file stand for; classes are matched to the table by name. With None a class
-            list in the file's own folder decides, and the table's own numbers where there is no list.
-        size: (H, W) of the upright image, where the mask must have this size.
-        void_stated: The caller knows that 255 is void, so a grey mask of 0 and 255 is not ambiguous.
-        palette: Where no list says what the numbers stand for, refuse a palette that has default colours of the table
-            in another order. This is meant for label images that are not the data set's own masks. A palette that has
-            colours which the class list states, in another order, decides in all masks.
+        numbering: The meanings of the numbers in the file; classes are matched to the table by name. With None a class
+            list in the folder of the file is used, or the numbers of the table if there is no list.
+        size: (H, W) of the upright image, if the mask must have this size.
+        void_stated: Whether 255 is known to be void, so that a grey mask of 0 and 255 is not ambiguous.
+        palette: Refuse a palette that has the default colours of the table in another order, if no list states the
+            meanings of the numbers. This is meant for label images that are not masks of the data set. If a class list
+            states colours, a palette with these colours in another order always determines the classes.
         max_pixels: The limit of width times height.
 
     Returns:
         (H, W) class indices, 255 for void.
 
     Raises:
-        DataError: the file cannot be read, holds numbers or colours outside the table, is ambiguous between 0 and 255,
-            or has another size.
+        DataError: The file cannot be read, has numbers or colours outside the table, is ambiguous between 0 and 255, or
+            has another size.
     """
     with opened(path, FORMATS, max_pixels=max_pixels) as image:
         if image.format == "TIFF" and orientation_of(image) != 1:
-            # Pillow would obey the tag, unlike in other formats.
+            # Pillow applies this tag, unlike those of other formats.
             raise DataError("the TIFF mask has an orientation tag", where=path, fix="save it upright, without the tag")
         if size is not None and (image.height, image.width) != size:
             raise size_error(path, (image.height, image.width), size)
@@ -86,12 +86,12 @@ def read_index_mask(
 
 @dataclass(frozen=True)
 class LabelFile:
-    """A label file together with what one must know to read it.
+    """A label file and how to read it.
 
     Args:
         path: The file.
         stated: Whether 255 is known to be void, as in label images that are hints; see `read_index_mask`.
-        numbering: What the numbers stand for; None where they are those of the class table.
+        numbering: The meanings of the numbers; None if they are those of the class table.
     """
 
     path: Path
@@ -111,13 +111,13 @@ class LabelFile:
 
 
 def labels_digest(files: Iterable[LabelFile], classes: ClassTable) -> str:
-    """A fingerprint of label files: of their contents and of what their numbers stand for."""
+    """A fingerprint of the contents of label files and of the meanings of their numbers."""
     every = list(files)
     lists = {
         parent: numbering_beside(parent, classes, outside=False) for parent in {file.path.parent for file in every}
     }
-    said = [file.numbering or lists[file.path.parent] for file in every]
-    meanings = [None if one is None else str((one.meanings, one.others)) for one in said]
+    numberings = [file.numbering or lists[file.path.parent] for file in every]
+    meanings = [None if one is None else str((one.meanings, one.others)) for one in numberings]
     return fingerprint(
         files_digest(file.path for file in every), meanings, classes.names, classes.colours, classes.background
     )
@@ -129,12 +129,12 @@ def mask_size(path: Path) -> tuple[int, int]:
         return image.height, image.width
 
 
-def size_error(path: Path, seen: tuple[int, int], size: tuple[int, int], *, also: int = 0) -> DataError:
-    """The error of a mask of the size ``seen`` whose image has ``size``; ``also`` counts further such masks."""
+def size_error(path: Path, found: tuple[int, int], size: tuple[int, int], *, also: int = 0) -> DataError:
+    """The error for a mask of the size ``found`` whose image has ``size``; ``also`` counts other such masks."""
     fix = "masks are never resized: export the mask again at the size of its image"
-    if seen == (size[1], size[0]):
+    if found == (size[1], size[0]):
         fix = "the sides are swapped, as if the mask was drawn before the image's EXIF rotation: rotate the mask"
-    what = f"the mask has {seen[0]} rows and {seen[1]} columns, its image {size[0]} and {size[1]}"
+    what = f"the mask has {found[0]} rows and {found[1]} columns, its image {size[0]} and {size[1]}"
     return DataError(f"{what}; {also} more masks differ from their images" if also else what, where=path, fix=fix)
 
 
@@ -156,7 +156,7 @@ def index_mask_png(path: Path, index: Pixels, classes: ClassTable) -> bytes:
     """A mask as the bytes of a palette PNG with the table's colours. The arguments are those of `write_index_mask`.
 
     Raises:
-        DataError: not an (H, W) array of bytes, or an index outside the table. The error names ``path``.
+        DataError: The mask is not (H, W) uint8, or has an index outside the table. The error names ``path``.
     """
     if index.ndim != 2 or index.dtype != np.uint8 or index.size == 0:
         what = f"the mask is an array of {index.dtype} with shape {index.shape}"

@@ -1,7 +1,7 @@
-"""Finds the image that a name in a file means: files name images with other folders or endings, or without any.
+"""Finds the image for a name in an annotation file, which may have other folders or another ending, or none.
 
-Two names in one file are two different images. If both match the same image of the data set, the name that matches
-exactly keeps it. If neither matches exactly, neither gets it, so that shapes of two images never lie on one.
+Two names in one file are two different images. If both match the same image of the data set, the name that matches more
+exactly gets it. If both match equally well, neither gets it, so that the shapes of two images are never mixed.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ from underpaint.imagefiles.spelling import (
 )
 
 MOST_CLAIMS = 64
-"""How many names of other sources for the same image are compared with a name that matches loosely."""
+"""Largest number of names from other sources that are compared with a name that does not match exactly."""
 
 
 class Rank(IntEnum):
     """How exactly a name matches an image. A lower number is more exact."""
 
     FILE = 0
-    """The file's own name with its ending."""
+    """The name of the file with its ending."""
 
     PATH = 1
-    """The name without its ending, or with folders in which the image really lies."""
+    """The name without its ending, or with the folders of the image."""
 
     LOOSE = 2
-    """Folders, ending, upload mark or the form of a character differ."""
+    """The folders, the ending, an upload mark or the encoding of a character differ."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A name of one source that may mean an image of the data set."""
+    """A possible match of a name in one source with an image of the data set."""
 
     source: int
     name: str
@@ -67,7 +67,7 @@ class Matched:
 
 
 class Names:
-    """The images of a data set, found by the names that files use.
+    """Matches names in files to the images of a data set.
 
     Args:
         images: The image files by name.
@@ -79,11 +79,11 @@ class Names:
     def match(self, sources: Sequence[tuple[Path, Iterable[str]]]) -> list[Matched]:
         """Match the names of several annotation files or folders to images.
 
-        A name means the image whose file it names, from the annotation file's folder or from the image folder. If there
-        is no such image, folders in front, the ending, upload marks and the form of a letter are ignored, and the name
-        means the only image that then matches. If two names of one source match one image, the more exact one gets it;
-        if they are equally exact, neither gets it. Names of two sources share an image unless they contradict each
-        other.
+        A name is a path relative to the folder of the annotation file or to the image folder. If there is no image at
+        this path, leading folders, the ending, upload marks and the encoding of characters are ignored; the name then
+        matches if there is only one such image. If two names of one source match one image, the more exact one gets it;
+        if they are equally exact, neither gets it. Names of two sources may match the same image unless they contradict
+        each other.
 
         Args:
             sources: Each file or folder with the names in it.
@@ -107,19 +107,16 @@ class Names:
         return matched
 
     def lines(self, lines: Iterable[str]) -> dict[str, str]:
-        """The images that the lines of split lists mean.
-
-        Several lines may mean the same image if they do not contradict each other.
-        """
+        """The images of the lines of split lists. Several lines may match the same image if they do not contradict."""
         every = list(dict.fromkeys(lines))
         claims: dict[str, list[Claim]] = {}
         for claim in self._claims(enumerate(every), (), own=False):
             claims.setdefault(claim.image, []).append(claim)
         words = [None] * len(every)
-        return {one.name: image for image, said in claims.items() for one in _kept(said, words)}
+        return {one.name: image for image, of_image in claims.items() for one in _kept(of_image, words)}
 
     def respelled(self, name: str) -> str | None:
-        """The only image with the same folder and name in another form of its characters (as macOS writes them)."""
+        """The image with the same folder and name in another encoding of its characters (as macOS writes them)."""
         return self._same.get(plain_form(name)) or None
 
     def _claims(self, names: Iterable[tuple[int, str]], near: Sequence[str], *, own: bool) -> Iterator[Claim]:
@@ -129,7 +126,7 @@ class Names:
                 yield Claim(source, name, *fit)
 
     def _fit(self, line: str, near: Sequence[str], own: bool) -> tuple[str, Rank] | None:
-        """The image that a name matches best, and how exactly. None where it matches none, or two equally well."""
+        """The image that a name matches best, and how exactly; None if it matches none, or two equally well."""
         if len(line) > LONGEST_NAME:
             return None
         stem, ending = without_ending(tidy(line))
@@ -148,7 +145,7 @@ class Names:
         return name, Rank.LOOSE if ending and name != line else Rank.PATH
 
     def _along(self, stem: str) -> Iterator[str]:
-        """Images whose whole path ends with a name that has more folders than the name in the data set."""
+        """Images whose full path ends with a name that has more folders than the name in the data set."""
         for tail in ends_of(stem, 1):
             if tail in self._images and self._images[tail].with_suffix("").as_posix().endswith(f"/{stem}"):
                 yield tail
@@ -171,18 +168,15 @@ class Names:
         return name if name and (is_marked(tail) or is_marked(name)) else None
 
     def _near(self, source: Path) -> list[str]:
-        """The image folders to which an annotation file belongs: its own folder, and folders that its name mentions."""
+        """The image folders to which an annotation file belongs: its own folder, and folders whose name it contains."""
         words = re.split(r"[^0-9A-Za-z]+", source.stem)
         named = [folder for folder in self._folders if PurePosixPath(folder).name in words]
         return [folder for folder in dict.fromkeys((self._within(source), *named)) if folder]
 
     def _within(self, source: Path) -> str:
-        """The folder of an annotation file below the image folder.
-
-        ``labels/`` stands for ``images/``, as in YOLO's data sets.
-        """
-        beside = source if source.is_dir() else source.parent
-        folder = "/".join(beside.relative_to(self._root).parts) if beside.is_relative_to(self._root) else ""
+        """The folder of an annotation file below the image folder, with ``images/`` for ``labels/`` as in YOLO."""
+        parent = source if source.is_dir() else source.parent
+        folder = "/".join(parent.relative_to(self._root).parts) if parent.is_relative_to(self._root) else ""
         swapped = "/".join("images" if part == "labels" else part for part in folder.split("/"))
         return swapped if swapped in self._folders and folder not in self._folders else folder
 
@@ -216,7 +210,7 @@ class Names:
 
 
 def _index(images: Iterable[str], fold: Callable[[str], str], start: int = 0) -> Mapping[str, str]:
-    """The images by every end of their names. An end that several images share maps to an empty text."""
+    """The images by every ending part of their names. A part that several images share maps to an empty text."""
     found: dict[str, str] = {}
     for name in images:
         for tail in map(fold, ends_of(name, start)):
@@ -225,25 +219,22 @@ def _index(images: Iterable[str], fold: Callable[[str], str], start: int = 0) ->
 
 
 def _kept(every: Sequence[Claim], words: Sequence[str | None]) -> set[Claim]:
-    """The claims that get the image, out of all claims for it; ``words`` are the splits of the sources."""
+    """The claims for an image that are accepted; ``words`` are the splits of the sources."""
     best: dict[int, list[Claim]] = {}
     for claim in every:
-        held = best.get(claim.source)
-        if held is None or claim.rank < held[0].rank:
+        equal = best.get(claim.source)
+        if equal is None or claim.rank < equal[0].rank:
             best[claim.source] = [claim]
-        elif claim.rank == held[0].rank:
-            held.append(claim)
-    alone = (claims[0] for claims in best.values() if len(claims) == 1)
-    return {claim for claim in alone if claim.rank < Rank.LOOSE or not _contradicted(claim, every, words)}
+        elif claim.rank == equal[0].rank:
+            equal.append(claim)
+    single = (claims[0] for claims in best.values() if len(claims) == 1)
+    return {claim for claim in single if claim.rank < Rank.LOOSE or not _contradicted(claim, every, words)}
 
 
 def _contradicted(claim: Claim, every: Sequence[Claim], words: Sequence[str | None]) -> bool:
-    """Whether a name of another source shows that this name means another image.
-
-    Too many names count as a contradiction.
-    """
-    abroad = list(islice((one for one in every if one.source != claim.source), MOST_CLAIMS + 1))
-    if len(abroad) > MOST_CLAIMS:
+    """Whether a name in another source shows that this name belongs to another image, or there are too many names."""
+    others = list(islice((one for one in every if one.source != claim.source), MOST_CLAIMS + 1))
+    if len(others) > MOST_CLAIMS:
         return True
-    splits = {word for one in abroad if (word := words[one.source])} - {words[claim.source]}
-    return bool(words[claim.source] and splits) or not all(agree(claim.name, one.name) for one in abroad)
+    splits = {word for one in others if (word := words[one.source])} - {words[claim.source]}
+    return bool(words[claim.source] and splits) or not all(agree(claim.name, one.name) for one in others)

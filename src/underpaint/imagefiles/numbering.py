@@ -1,4 +1,4 @@
-"""Reads which classes the numbers in a folder of label images stand for, from the class list beside them."""
+"""Reads the meanings of the numbers in a folder of label images from its class list."""
 
 from __future__ import annotations
 
@@ -23,44 +23,44 @@ VOC = ClassTable(VOC_NAMES, voc_palette(len(VOC_NAMES)), background=0)
 """The class table of a VOC devkit without a ``classes.txt`` of its own."""
 
 CLASS_LISTS = ("classes.txt", "class_names.txt", "labelmap.txt")
-"""The file names of class lists: ours, which other tools write as well, labelme's, and CVAT's with colours."""
+"""The file names of class lists: the one of underpaint and other tools, that of labelme, and that of CVAT."""
 
 LISTS_BESIDE = (*CLASS_LISTS, "labels.txt", "obj.names", PIXEL_TABLE)
-"""As `CLASS_LISTS`, with names that other folders use for something else: among label images they are class lists."""
+"""The file names of class lists in a folder of label images. In other folders, the last three can be other files."""
 
 SUMMARY, SUMMARY_COLUMNS = "summary.csv", ("image", "height", "width")
-"""The table that `underpaint predict` writes beside its masks. Its further columns are the classes in their order."""
+"""The table that `underpaint predict` writes with its masks. The classes are its further columns, in their order."""
 
 MAX_HEADER = 1 << 20
-"""How many bytes of the first line of a summary are read."""
+"""Largest number of bytes of the first line of a summary."""
 
 
 def numbering_beside(folder: Path, classes: ClassTable, *, outside: bool = True) -> Numbering | None:
-    """What the numbers in the label images of a folder stand for. None means: the numbers of ``classes`` themselves.
+    """The meanings of the numbers in the label images of a folder; None if they are the numbers of ``classes``.
 
-    The class lists of `LISTS_BESIDE` and the summary of a prediction are looked for in the folder, then a list of
+    The class lists of `LISTS_BESIDE` and the summary of a prediction are searched in the folder, then a list of
     `CLASS_LISTS` in the folder above.
 
     Args:
         folder: The folder of label images.
         classes: The class table of the data set to which the images belong.
-        outside: Whether the folder above counts. It does not for the masks of a data set, which lie below the data
-            set's own list.
+        outside: Whether to search the folder above. This is wrong for the masks of a data set, above which is the list
+            of the data set.
 
     Raises:
-        DataError: a class list cannot be read, or repeats a name.
+        DataError: A class list cannot be read, or repeats a name.
     """
     found = _listed(folder, classes, outside=outside)
     if found is None:
         return None
     coloured = any(meaning.colour is not None for meaning in found.meanings)
     own = [(i, name, classes.colours[i] if coloured else None) for i, name in enumerate(classes.names)]
-    said = [(one.number, one.name, one.colour) for one in found.meanings]
-    return None if said == own else found
+    listed = [(one.number, one.name, one.colour) for one in found.meanings]
+    return None if listed == own else found
 
 
 def class_list(folder: Path, names: Sequence[str] = CLASS_LISTS) -> Numbering | None:
-    """The classes that a list in this folder names, or None. Raises `DataError` as `numbering_beside`."""
+    """The class list in this folder, or None. Raises `DataError` as `numbering_beside`."""
     files = (folder / name for name in names if (folder / name).is_file())
     return next((found for file in files if (found := _read_list(file)) is not None), None)
 
@@ -70,24 +70,24 @@ def _read_list(path: Path) -> Numbering | None:
 
 
 def listed_names(folder: Path) -> tuple[str, ...]:
-    """The classes of the list that belongs to a folder of label images; an empty tuple where there is no list."""
+    """The classes of the list that belongs to a folder of label images; an empty tuple if there is no list."""
     found = _listed(folder, None, outside=True) if folder.is_dir() else None
     return () if found is None else tuple(found.names())
 
 
 def table_alone(folder: Path) -> ClassTable:
-    """The class table of label images that are given without a data set.
+    """The class table of label images without a data set.
 
     Raises:
-        DataError: there is no class list, so nobody knows what the numbers stand for.
+        DataError: There is no class list, so the meanings of the numbers are unknown.
     """
     found = _listed(folder, None, outside=True)
     if found is None:
         raise DataError(
-            "label images by themselves hold numbers, and no class list says what these stand for",
+            "the label images have numbers, and no class list states their meanings",
             where=folder,
-            accepted=f"{', '.join(LISTS_BESIDE)} or a prediction's {SUMMARY}, beside the images",
-            fix="write classes.txt beside them, one name a line in the order of the numbers from 0 on; "
+            accepted=f"{', '.join(LISTS_BESIDE)} or a prediction's {SUMMARY}, in the folder of the label images",
+            fix="write classes.txt into this folder, one name per line in the order of the numbers from 0 on; "
             "or give the folder of the data set",
         )
     return table_of(found)
@@ -109,18 +109,19 @@ def _listed(folder: Path, classes: ClassTable | None, *, outside: bool) -> Numbe
 
 
 def _above(folder: Path, classes: ClassTable | None) -> Numbering | None:
-    """The class list in the folder above. It may number something else, such as boxes, which have no background.
+    """The class list in the folder above. It may be a list for other files, such as boxes, which have no background.
 
     Raises:
-        DataError: the list lacks the background of ``classes``, so 0 may mean the background or the list's first class.
+        DataError: The list does not have the background of ``classes``, so 0 may mean the background or the first class
+            of the list.
     """
     found = class_list(folder.parent)
-    behind = None if classes is None or classes.background is None else classes.names[classes.background]
-    if found is not None and behind is not None and behind not in found.names():
+    background = None if classes is None or classes.background is None else classes.names[classes.background]
+    if found is not None and background is not None and background not in found.names():
         raise DataError(
-            f"the class list above the label images lacks {behind!r}, so that it may number something else",
+            f"the class list above the label images has no {background!r}, so it may belong to other files",
             where=found.source,
-            fix="put the list of the label images into their own folder, as classes.txt: one name a line, from 0 on",
+            fix="put the list of the label images into their folder, as classes.txt: one name per line, from 0 on",
         )
     return found
 
@@ -163,7 +164,7 @@ def _summary(path: Path) -> Numbering | None:
     count = len(SUMMARY_COLUMNS)
     if tuple(columns[:count]) != SUMMARY_COLUMNS or len(columns) == count:
         return None
-    # An apostrophe stands before a name that a spreadsheet would take for a formula.
+    # A name that a spreadsheet would read as a formula is written with an apostrophe.
     names = [name[1:] if name[:1] == "'" and name[1:2] in tuple("=+-@\t\r") else name for name in columns[count:]]
     _refuse_repeated(names, path)
     return Numbering.of(names, source=str(path))
@@ -173,4 +174,4 @@ def _refuse_repeated(names: Sequence[str], path: Path) -> None:
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated or not names or not all(names):
         what = f"class names must be unique and not empty; repeated: {repeated}"
-        raise DataError(what, where=path, fix="write one name a line, in the order of the numbers from 0 on")
+        raise DataError(what, where=path, fix="write one name per line, in the order of the numbers from 0 on")

@@ -1,4 +1,4 @@
-"""Opens an image file with the reader of its kind: Pillow's formats, TIFF of all kinds, slides, volumes, Zarr, HEIC."""
+"""Opens an image file with the reader for its format: Pillow's formats, TIFF, slides, volumes, Zarr and HEIC."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ ENDINGS = {
     ".scn": "slide",
     ".bif": "slide",
 }
-"""Kinds of files that are told by their ending, since their libraries go by it as well."""
+"""Kinds of files by their ending, by which their libraries recognise them as well."""
 
 GEO_TAGS = (33550, 33922, 34264, 34735)
-"""Tags of a TIFF file that give it a place on a map: pixel scale, tie points, transformation, keys (GeoTIFF 1.1)."""
+"""Tags of a TIFF file with a place on a map: pixel scale, tie points, transformation, keys (GeoTIFF 1.1)."""
 
 ANY_BYTES = 1 << 62
-"""No limit: of a file that is read by regions, memory does not depend on its length."""
+"""No limit, because the memory does not depend on the size of a file that is read by regions."""
 
 NO_LIMIT = 1 << 62
 
@@ -73,7 +73,7 @@ def _tiff_kind(file: Path) -> str:
 
 
 def _tags(file: Path) -> dict[int, object] | None:
-    """Tags of the first page; None where they cannot be read."""
+    """The tags of the first page; None if they cannot be read."""
     try:
         with open_regular(file, max_bytes=ANY_BYTES) as stream, warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -84,7 +84,7 @@ def _tags(file: Path) -> dict[int, object] | None:
 
 
 def _beyond_pillow(file: Path) -> bool:
-    """Whether a sound TIFF file is none that Pillow reads as a photograph."""
+    """Whether a TIFF file is valid, but Pillow cannot read it as a photograph."""
     try:
         with opened(file, ("TIFF",), max_pixels=NO_LIMIT) as image:
             assert isinstance(image, TiffImageFile)  # the only format asked for
@@ -109,17 +109,17 @@ def open_image(path: Path, *, header: bool = False, max_pixels: int = MAX_PIXELS
 
     Args:
         path: The file, or a slice of it (`underpaint.imagefiles.slices`).
-        header: Only what the file holds is asked for, not its values.
+        header: Read only the metadata and no values.
         max_pixels: The limit of an image that is read as a whole.
 
     Raises:
-        DataError: missing, damaged, too large, or of a kind whose library is not installed; the message names the extra
-            that installs it.
+        DataError: The file is missing, damaged or too large, or its library is not installed; the message then names
+            the extra that installs it.
     """
     file, number = file_and_slice(path)
     kind = kind_of(file) or ("tiff" if number is not None else "")
     if not kind and file.suffix.lower() in TIFF and not header and installed("tifffile"):
-        kind = _tiff_kind(file) if _tags(file) is not None else ""  # all bands, also those that Pillow drops
+        kind = _tiff_kind(file) if _tags(file) is not None else ""  # with the bands that Pillow ignores
     if not kind and is_geo(file):
         kind = "geo"
     if kind:
@@ -148,13 +148,13 @@ def _reader(kind: str, file: Path, number: int | None, *, header: bool) -> Abstr
 
 
 def about_of(path: Path) -> About:
-    """What an image file holds, from its header. Raises `DataError` as `open_image`."""
+    """The metadata of an image file from its header. Raises `DataError` as `open_image`."""
     with open_image(path, header=True, max_pixels=NO_LIMIT) as image:
         return image.about
 
 
 def slices_in(file: Path) -> int:
-    """How many images a file holds: 1 for all but stacks, and for files that cannot be opened, which say so later."""
+    """The number of images in a file; 1 for a file that cannot be opened, which is reported when it is read."""
     kind = ENDINGS.get(ending_of(file.name), "")
     try:
         if kind in SLICES:

@@ -1,4 +1,4 @@
-"""Recognises folders that underpaint's own commands made, which hold neither images nor annotations of a person."""
+"""Recognises folders that commands of underpaint made, and which are not images or annotations of the user."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ MASKS = "predicted masks"
 RUN = "a training run"
 COMPARISON = "a comparison"
 RESULTS = "results"
-PAINT = "marks of underpaint paint"
+PAINT = "annotations of underpaint paint"
 
 _RECORDED = {"masks": MASKS, "a comparison": COMPARISON}
-"""What a folder holds, by the word in its record."""
+"""The content of a folder, by the text in its record."""
 
 HEAD = 1 << 16
-"""How many bytes at the beginning of a file are read; ``about.json`` has about 1 kB."""
+"""Number of bytes that are read at the beginning of a file; ``about.json`` has about 1 kB."""
 
 
 def own_folder(folder: Path) -> str | None:
-    """What a folder that underpaint made holds, in words; None for any other folder.
+    """The content of a folder that underpaint made, in words; None for any other folder.
 
-    A training run is known by the versions in its ``about.json``, marks by their ``project.json``, results by their
-    record, and results of earlier versions by the heading of ``summary.csv`` or by the parts of a comparison.
+    A training run is recognised by the versions in ``about.json``, annotations by ``project.json``, results by their
+    record, and results of earlier versions by the heading of ``summary.csv`` or by the files of a comparison.
     """
     about = _head(folder / "about.json")
     if '"versions"' in about and '"underpaint"' in about:
@@ -43,14 +43,14 @@ def own_folder(folder: Path) -> str | None:
     return MASKS if _head(folder / "summary.csv").startswith("image,height,width,") else None
 
 
-def say_passed_over(folder: Path, holds: str) -> None:
+def log_skipped(folder: Path, holds: str) -> None:
     """Log once that a folder which underpaint made is skipped."""
-    _say(real(folder), holds)
+    _log_skipped(real(folder), holds)
 
 
 @cache
-def _say(folder: Path, holds: str) -> None:
-    log.warning("passed over: %s, %s that underpaint made", folder, holds)
+def _log_skipped(folder: Path, holds: str) -> None:
+    log.warning("skipped: %s has %s that underpaint made", folder, holds)
 
 
 def say_beside(folder: Path, files: str) -> None:
@@ -64,7 +64,7 @@ def _say_beside(folder: Path, files: str) -> None:
 
 
 def _head(file: Path) -> str:
-    """The beginning of a file; empty where it cannot be read."""
+    """The beginning of a file; empty if it cannot be read."""
     try:
         if not file.is_file():
             return ""

@@ -1,4 +1,4 @@
-"""Photographs as Pillow decodes them: format, size limit, orientation, and 8 or 16 bits a channel."""
+"""Reads photographs with Pillow: format, size limit, orientation, and 8 or 16 bits per channel."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from underpaint.imagefiles.refusals import refuse_unusual
 from underpaint.imagefiles.window import Window, through, window_of
 
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
-"""The formats that are decoded. The list is short because a hostile file can reach the code of every decoder in it."""
+"""The formats that are decoded. The list is short, because a malicious file could use an error in any decoder of it."""
 
 TIFF_WIDTH, TIFF_HEIGHT = 256, 257
-"""The tags of a TIFF file that hold its size."""
+"""The tags of a TIFF file with its size."""
 
 BANDS = {"L": ("grey",), "RGB": ("red", "green", "blue"), "RGBA": ("red", "green", "blue", "alpha")}
 
@@ -45,17 +45,17 @@ _TURNS: dict[int, Callable[[Values], Values]] = {
 
 
 def photograph_rgb(path: Path, *, window: Window | None, max_pixels: int = MAX_PIXELS) -> Pixels:
-    """(H, W, 3) uint8, turned upright. Arguments and errors are those of `underpaint.imagefiles.images.read_rgb`."""
+    """(H, W, 3) uint8, upright. Arguments and errors are those of `underpaint.imagefiles.images.read_rgb`."""
     with opened(path, FORMATS, max_pixels=max_pixels) as image:
         refuse_unusual(image, path)
-        # Pillow turns TIFF files itself while it decodes them, and takes the tag away; of the others it keeps both.
+        # Pillow applies the orientation only to TIFF files, while it decodes them.
         rotation = None if image.format == "TIFF" else _UPRIGHT.get(orientation_of(image))
-        rgb = _seen(image, path, window, max_pixels).convert("RGB")
+        rgb = _eight_bits(image, path, window, max_pixels).convert("RGB")
         return np.array(rgb.transpose(rotation) if rotation is not None else rgb, dtype=np.uint8)
 
 
 def photograph_bands(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[About, Values]:
-    """What a photograph holds, and its (H, W, B) stored values, upright: grey, RGB or RGBA."""
+    """The metadata of a photograph and its (H, W, B) stored values, upright: grey, RGB or RGBA."""
     with opened(path, FORMATS, max_pixels=max_pixels) as image:
         refuse_unusual(image, path)
         about = _about(image)
@@ -69,17 +69,17 @@ def photograph_bands(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[About
 
 
 def photograph_about(path: Path, *, max_pixels: int = MAX_PIXELS) -> About:
-    """What a photograph holds, from the header alone."""
+    """The metadata of a photograph, from the header."""
     with opened(path, FORMATS, max_pixels=max_pixels) as image:
         refuse_unusual(image, path)
         return _about(image)
 
 
 def read_deep(path: Path, *, max_pixels: int = MAX_PIXELS) -> Deep | None:
-    """The stored values of an image of 16 bits a channel, (H, W) or (H, W, 3) and not turned; None for any other image.
+    """The stored values of an image of 16 bits per channel, (H, W) or (H, W, 3), not rotated; None for other images.
 
     Raises:
-        DataError: as `photograph_rgb`.
+        DataError: As `photograph_rgb`.
     """
     with opened(path, FORMATS, max_pixels=max_pixels) as image:
         refuse_unusual(image, path)
@@ -87,7 +87,7 @@ def read_deep(path: Path, *, max_pixels: int = MAX_PIXELS) -> Deep | None:
 
 
 def photograph_size(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
-    """The size (H, W) of an image as `photograph_rgb` returns it, read from the header alone."""
+    """The size (H, W) of the result of `photograph_rgb`, from the header."""
     with opened(path, FORMATS, max_pixels=max_pixels) as image:
         return _upright_size(image)
 
@@ -98,7 +98,7 @@ def _upright_size(image: Image.Image) -> tuple[int, int]:
 
 
 def _about(image: Image.Image) -> About:
-    """What an opened photograph holds. Of 16 bits a channel, transparency is not read."""
+    """The metadata of an opened photograph. Transparency is ignored in images of 16 bits per channel."""
     deep = is_deep(image)
     mode = "L" if image.mode in ("1", "L", "LA") or image.mode.startswith("I") else "RGB"
     if not deep and image.mode in ("RGBA", "PA"):
@@ -107,8 +107,8 @@ def _about(image: Image.Image) -> About:
     return About(kind, _upright_size(image), BANDS[mode], np.dtype(np.uint16 if deep else np.uint8), colour=True)
 
 
-def _seen(image: Image.Image, path: Path, window: Window | None, max_pixels: int) -> Image.Image:
-    """The image with 8 bits a channel."""
+def _eight_bits(image: Image.Image, path: Path, window: Window | None, max_pixels: int) -> Image.Image:
+    """The image with 8 bits per channel."""
     if not is_deep(image):
         return image
     values = _deep(image, path, max_pixels)
@@ -122,7 +122,7 @@ def _deep(image: Image.Image, path: Path, max_pixels: int) -> Deep:
 
 
 def _stored_size(image: Image.Image) -> tuple[int, int]:
-    """The size (W, H) before the image is turned. For TIFF files Pillow may have turned the size already."""
+    """The size (W, H) before the rotation. For TIFF files Pillow may have swapped the sides already."""
     if not isinstance(image, TiffImageFile):
         return image.size
     return int(image.tag_v2[TIFF_WIDTH]), int(image.tag_v2[TIFF_HEIGHT])

@@ -22,7 +22,7 @@ OTHERS = {
     (0, b"8BPS"): "a Photoshop file",
     (0, b"\x76\x2f\x31\x01"): "an OpenEXR picture",
 }
-"""Kinds of files that people keep among their images, recognised by the bytes at a place near the start."""
+"""Kinds of files that are often found among images, recognised by bytes near the start of the file."""
 
 WIDTH, BITS, COMPRESSION, PHOTOMETRIC, BANDS, PLANES, KIND_OF_NUMBER = 256, 258, 259, 262, 277, 284, 339
 """Tags of a TIFF file. The kind of a number is 1 for unsigned, 2 for signed, 3 for floating point."""
@@ -31,18 +31,18 @@ DAMAGED = ("a TIFF file with a damaged header", "copy it again, or remove it")
 
 FLOATING = "the pixels are floating point numbers"
 
-SAVE = "save it as RGB or grey with 8 or 16 bits a channel"
+SAVE = "save it as RGB or grey with 8 or 16 bits per channel"
 
 
 def refuse_unusual(image: Image.Image, path: Path) -> None:
     """Refuse an opened image whose pixels are not those of a photograph.
 
     Raises:
-        DataError: a TIFF file with several pages, or floating point numbers.
+        DataError: The file is a TIFF file with several pages, or has floating point numbers.
     """
     if image.mode == "F":
-        raise DataError(FLOATING, where=path, accepted="8 or 16 bits a channel", fix=f"scale the values, and {SAVE}")
-    # Not `n_frames`, which walks to the last page, in a time that grows with the square of their number.
+        raise DataError(FLOATING, where=path, accepted="8 or 16 bits per channel", fix=f"scale the values, and {SAVE}")
+    # Not `n_frames`: its time grows with the square of the number of pages.
     if isinstance(image, TiffImageFile) and getattr(image, "is_animated", False):
         raise DataError("the TIFF file is a stack of pages", where=path, fix="save each page as its own file")
 
@@ -63,7 +63,7 @@ def unread(stream: BinaryIO, path: Path, formats: tuple[str, ...]) -> DataError:
         what, fix = _tiff(stream)
         return DataError(what, where=path, fix=fix)
     kinds = [kind for (place, mark), kind in OTHERS.items() if start.lstrip()[place:].startswith(mark)]
-    what = f"{kinds[0]}, which is not decoded" if kinds else "not an image that can be read"
+    what = f"{kinds[0]}, which cannot be read" if kinds else "not an image that can be read"
     return DataError(what, where=path, accepted=", ".join(formats), fix="convert it to PNG or TIFF, or remove it")
 
 
@@ -87,7 +87,7 @@ def _tiff(stream: BinaryIO) -> tuple[str, str]:
 
 
 def tiff_tags(stream: BinaryIO) -> ImageFileDirectory_v2:
-    """The tags of the first page of a TIFF file. A damaged one raises anything."""
+    """The tags of the first page of a TIFF file. A damaged file raises any kind of exception."""
     stream.seek(0)
     head = stream.read(8)
     if head[2] == 43:  # BigTIFF
@@ -104,7 +104,7 @@ def _numbers(bits: tuple[int, ...], bands: int, number: tuple[int, ...]) -> tupl
     if bands not in (1, 3, 4) or (bands == 4 and bits[0] not in (8, 16)):
         return f"the picture has {bands} bands", f"choose one band or three, and {SAVE}"
     if max(bits) > 16:
-        return f"the picture has {max(bits)} bits a channel", f"scale the values, and {SAVE}"
+        return f"the picture has {max(bits)} bits per channel", f"scale the values, and {SAVE}"
     return None
 
 

@@ -1,4 +1,4 @@
-"""How the values of image files become what a network sees: which bands, through which windows."""
+"""Converts the values of image files into the input of a network, by the choice of bands and windows of values."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from underpaint.imagefiles.slices import file_and_slice
 from underpaint.imagefiles.window import Spread, Window, through
 
 GRID = 8
-"""Parts of a side of a large image from which its values are sampled."""
+"""Values of a large image are sampled in a grid of this number of parts per side."""
 
 PART = 128
-"""Pixels of a side of each of these parts."""
+"""Side of each of these parts in pixels."""
 
 
 @dataclass(frozen=True)
 class ReadingRule:
-    """Which bands a network sees, and through which windows.
+    """The bands of the input of a network, and their windows.
 
     Args:
-        bands: Names of the bands, in order; empty for pictures in colours, whose grey is repeated.
-        windows: One for all bands or one for each; None for the percentiles of each image by itself.
-        each: Whether percentiles of each image are meant, and not only nothing better known.
+        bands: The names of the bands in their order; empty for colour images, in which grey is repeated.
+        windows: One for all bands or one for each; None for percentiles of each image.
+        each: Whether the percentiles of each image were chosen, and are not only used because windows are not known.
     """
 
     bands: tuple[str, ...] = ()
@@ -42,14 +42,14 @@ class ReadingRule:
 
     @property
     def count(self) -> int:
-        """Bands that the network sees."""
+        """The number of bands of the input."""
         return len(self.bands) or 3
 
     def chosen(self, about: About, path: Path) -> list[int]:
-        """The numbers of the file's bands that are seen, from 0.
+        """The numbers of the bands of a file that are used, from 0.
 
         Raises:
-            DataError: the file lacks a band, or has no colours where no bands are named.
+            DataError: The file does not have a band, or it is not a colour image and no bands are chosen.
         """
         if not self.bands:
             if about.colour or len(about.bands) in (1, 3):
@@ -57,7 +57,7 @@ class ReadingRule:
             raise DataError(
                 f"the image has the bands {listing(list(about.bands))}",
                 where=path,
-                accepted="a picture in grey or colours, unless bands are chosen",
+                accepted="a grey or colour picture, unless bands are chosen",
                 fix=f"choose bands: --set images.bands=[{','.join(about.bands)}]",
             )
         missing = [name for name in self.bands if name not in about.bands]
@@ -73,13 +73,13 @@ class ReadingRule:
 COLOUR = ReadingRule()
 
 
-class SeenImage:
-    """An opened image as a network sees it, region by region.
+class InputImage:
+    """An opened image whose regions are read as the input of a network.
 
     Args:
         image: The opened file.
         rule: Bands and windows.
-        path: For messages.
+        path: The path, for messages.
     """
 
     def __init__(self, image: OpenImage, rule: ReadingRule, path: Path) -> None:
@@ -93,7 +93,7 @@ class SeenImage:
         return self.about.size
 
     def values(self, box: Box) -> Values:
-        """(h, w, B) stored values of the chosen bands; empty pixels of floating point images are NaN."""
+        """(h, w, B) stored values of the chosen bands; pixels without data are NaN in floating point images."""
         values = self._image.read(box)[..., self._bands]
         if self.about.void is not None and values.dtype.kind == "f" and not np.isnan(self.about.void):
             values = np.where(values == self.about.void, np.nan, values)
@@ -110,11 +110,11 @@ class SeenImage:
         return np.stack([through(values[..., i], windows[i % len(windows)]) for i in range(values.shape[2])], axis=2)
 
     def whole(self, max_pixels: int = MAX_PIXELS) -> Pixels:
-        """(H, W, B) uint8 of the whole image. Raises `DataError` where it has more pixels than the limit."""
+        """(H, W, B) uint8 of the whole image. Raises `DataError` if it has more pixels than the limit."""
         height, width = self.size
         if height * width > max_pixels:
             raise DataError(
-                f"the image has {width} x {height} pixels (width x height), and is needed as a whole here",
+                f"the image has {width} x {height} pixels (width x height), and must be read as a whole here",
                 where=self.path,
                 accepted=f"at most {max_pixels:,} pixels",
                 fix="cut it into tiles",
@@ -123,14 +123,14 @@ class SeenImage:
 
     @cached_property
     def windows(self) -> tuple[Window, ...]:
-        """Those of the rule, or of this image."""
+        """The windows of the rule, or of this image if the rule has none."""
         if self._rule.windows is not None:
             return self._rule.windows
         spreads = spread_of(self, self._rule)
         return tuple(spread.window() or (0.0, 1.0) for spread in spreads)
 
     def parts(self) -> Iterator[Values]:
-        """The values of the whole image, or of a regular part of a large one."""
+        """The values of the whole image, or of a regular sample of a large image."""
         height, width = self.size
         if self.about.pixels <= (GRID * PART * 4) ** 2:
             yield self.values((0, height, 0, width))
@@ -140,8 +140,8 @@ class SeenImage:
             yield self.values((top, min(height, top + PART), left, min(width, left + PART)))
 
 
-def spread_of(image: SeenImage, rule: ReadingRule, into: list[Spread] | None = None) -> list[Spread]:
-    """The spread of an image's values, added to ``into``: one for all bands of a picture, one a band of others."""
+def spread_of(image: InputImage, rule: ReadingRule, into: list[Spread] | None = None) -> list[Spread]:
+    """The distribution of values, added to ``into``: one for all bands of a colour image, else one for each band."""
     spreads = [Spread() for _ in rule.bands or (0,)] if into is None else into
     for values in image.parts():
         for i in range(values.shape[2] if rule.bands else 1):
@@ -150,16 +150,16 @@ def spread_of(image: SeenImage, rule: ReadingRule, into: list[Spread] | None = N
 
 
 @contextmanager
-def open_seen(path: Path, rule: ReadingRule = COLOUR, *, max_pixels: int = MAX_PIXELS) -> Iterator[SeenImage]:
-    """Open an image as a network sees it. Raises `DataError` as `open_image` and `ReadingRule.chosen`."""
+def open_input(path: Path, rule: ReadingRule = COLOUR, *, max_pixels: int = MAX_PIXELS) -> Iterator[InputImage]:
+    """Open an image as input of a network. Raises `DataError` as `open_image` and `ReadingRule.chosen`."""
     with open_image(path, max_pixels=max_pixels) as image:
-        yield SeenImage(image, rule, path)
+        yield InputImage(image, rule, path)
 
 
 def read_image(path: Path, rule: ReadingRule = COLOUR, *, max_pixels: int = MAX_PIXELS) -> Pixels:
-    """A whole image as a network sees it, (H, W, B) uint8, upright.
+    """Read a whole image as the input of a network, (H, W, B) uint8, upright.
 
-    A picture that Pillow reads goes the way of `underpaint.imagefiles.images.read_rgb` where no bands are chosen.
+    If no bands are chosen, a photograph is read as by `underpaint.imagefiles.images.read_rgb`.
 
     Args:
         path: The file, or a slice of it.
@@ -167,18 +167,18 @@ def read_image(path: Path, rule: ReadingRule = COLOUR, *, max_pixels: int = MAX_
         max_pixels: The limit of width times height.
 
     Raises:
-        DataError: as `open_seen`, or more pixels than the limit.
+        DataError: As `open_input`, or the image has more pixels than the limit.
     """
     file, number = file_and_slice(path)
     if not rule.bands and number is None and not kind_of(file):
         window = None if rule.windows is None else rule.windows[0]
         return photograph_rgb(file, window=window, max_pixels=max_pixels)
-    with open_seen(path, rule, max_pixels=max_pixels) as image:
+    with open_input(path, rule, max_pixels=max_pixels) as image:
         return image.whole(max_pixels)
 
 
 def picture(pixels: Pixels) -> Pixels:
-    """(H, W, 3) colours to look at, of (H, W, B): one band grey, two red and green, of more the first three."""
+    """Convert (H, W, B) into (H, W, 3) colours for display: one band as grey, two as red and green, else three."""
     bands = pixels.shape[2]
     if bands == 3:
         return pixels

@@ -1,4 +1,4 @@
-"""DICOM files that are slices of volumes: which belong together, in which order, and what is missing between them."""
+"""DICOM files that are slices of volumes: which files belong together, their order, and missing slices."""
 
 from __future__ import annotations
 
@@ -30,15 +30,14 @@ TAGS = [
 ]
 
 WIDE = 1.5
-"""Times the usual distance of two slices from which on slices are missing between them: they are 1 or 2 apart, and
-tables of scanners round to a tenth."""
+"""If two slices are farther apart than this multiple of the usual distance, slices between them are missing."""
 
 SHOWN = 5
-"""Gaps that are named."""
+"""Number of gaps that are named."""
 
 
 _Key = tuple[int, str, tuple[float, ...], tuple[int, int]]
-"""Number and UID of a series, orientation, and size."""
+"""Number and UID of a series, its orientation, and its size."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +45,10 @@ class Series:
     """Images of one volume.
 
     Args:
-        title: Modality, number and description, as far as the files state them.
+        title: Modality, number and description, if the files state them.
         names: The images from the first slice to the last.
-        step: Usual distance of two slices in mm; None where the files state no positions.
-        missing: What is missing in words, such as "2 between a/03 and a/04".
+        step: The usual distance of two slices in mm; None if the files do not state positions.
+        missing: The missing slices in words, such as "2 between a/03 and a/04".
     """
 
     title: str
@@ -60,7 +59,7 @@ class Series:
 
 @dataclass(frozen=True)
 class _Slice:
-    """What the header of a file says: the series and orientation that it belongs to, and its place in it."""
+    """The header of a file: its series, and its position in the series."""
 
     name: str
     series: _Key
@@ -70,14 +69,14 @@ class _Slice:
 
 
 def series_in(images: Mapping[str, Path]) -> list[Series]:
-    """The DICOM series among images, folder by folder, from headers alone.
+    """The DICOM series among images, folder by folder, from the headers.
 
-    Slices belong to one series if they have the same ``SeriesInstanceUID``, orientation and size; so a scout image in
-    the series of a volume is told apart. They are ordered by ``ImagePositionPatient`` along the normal of the slices
-    (DICOM PS3.3, C.7.6.2), and where this is not stated or equal by ``InstanceNumber``, then by name.
+    Slices belong to one series if they have the same ``SeriesInstanceUID``, orientation and size, so that a scout image
+    is separated from the volume. They are ordered by ``ImagePositionPatient`` along the normal of the slices (DICOM
+    PS3.3, C.7.6.2); if this is missing or equal, by ``InstanceNumber``, and then by name.
 
     Args:
-        images: The images by name. Files of several frames, and files that cannot be read, are in no series.
+        images: The images by name. Files of several frames, and files that cannot be read, are not in a series.
     """
     if not installed("pydicom"):
         return []
@@ -89,7 +88,7 @@ def series_in(images: Mapping[str, Path]) -> list[Series]:
 
 
 def in_series_order(images: dict[str, Path]) -> dict[str, Path]:
-    """The same images; those of DICOM series follow each other from slice to slice, in the places that they had."""
+    """Return the same images, in which the slices of each DICOM series are in the order of the volume."""
     ordered = [name for one in series_in(images) for name in one.names]
     if not ordered:
         return images
@@ -123,12 +122,12 @@ def _slice(name: str, path: Path) -> _Slice | None:
             number = data.get("InstanceNumber")
             title = " ".join(word for word in words if word)
             return _Slice(name, key, title or "series", along, None if number is None else int(number))
-    except Exception:  # damaged headers raise anything; the reader of the image says what is wrong
+    except Exception:  # damaged headers raise any kind of exception; the reader of the image reports them
         return None
 
 
 def _numbers(values: Any, count: int) -> np.ndarray | None:
-    """So many finite numbers, or None."""
+    """Convert ``count`` finite numbers, or return None."""
     if values is None or len(values) != count:
         return None
     numbers = np.array([float(value) for value in values])
@@ -157,7 +156,7 @@ def _series(slices: list[_Slice]) -> Series:
 
 
 def _gaps(names: tuple[str, ...], counts: Iterable[int]) -> tuple[str, ...]:
-    """Where slices are missing, in words."""
+    """The positions of missing slices, in words."""
     found = [
         f"{count} between {one} and {other}"
         for one, other, count in zip(names, names[1:], counts, strict=False)

@@ -1,7 +1,7 @@
-"""Files that hold several images: stacks of pages, volumes, films. Each slice is an image with a name of its own.
+"""Files with several images: stacks of pages, volumes, films. Each slice is an image with its own name.
 
-The path of a slice is that of its file with the number of the slice below it, ``scan.nii.gz/0012``, and its name is
-``scan/0012``. So a slice goes wherever an image goes, and its mask lies in a folder with the name of the stack.
+The path of a slice is that of its file followed by the number of the slice, ``scan.nii.gz/0012``, and its name is
+``scan/0012``. Thus a slice can be used like an image file, and its mask is in a folder with the name of the stack.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 
 STACKS = (".tif", ".tiff", ".nii", ".nii.gz", ".dcm", ".dicom", ".zarr")
-"""Endings of files that may hold slices."""
+"""Endings of files that may have slices."""
 
 DIGITS = 4
-"""Of the number of a slice, so that names are in the order of the slices up to 9,999 of them."""
+"""Number of digits in the name of a slice, so that up to 10,000 names are in the order of the slices."""
 
 
 def slice_path(file: Path, number: int) -> Path:
@@ -21,7 +21,7 @@ def slice_path(file: Path, number: int) -> Path:
 
 
 def file_and_slice(path: Path) -> tuple[Path, int | None]:
-    """The file of an image and the number of the slice in it; None where the image is a whole file."""
+    """The file of an image and the number of the slice in it; None if the image is the whole file."""
     parent = path.parent
     number = path.name.isdecimal() and path.name.isascii() and len(path.name) >= DIGITS
     if number and parent.name.lower().endswith(STACKS) and (ending_of(parent.name) == ".zarr" or not parent.is_dir()):
@@ -30,7 +30,7 @@ def file_and_slice(path: Path) -> tuple[Path, int | None]:
 
 
 def ending_of(name: str) -> str:
-    """The ending of a file's name in lower case, with the dot, or nothing; ``.nii.gz`` is one."""
+    """The ending of a file name in lower case, with the dot, or an empty text; ``.nii.gz`` is one ending."""
     if name.lower().endswith(".nii.gz"):
         return ".nii.gz"
     _, dot, ending = name.rpartition(".")

@@ -1,4 +1,4 @@
-"""One name of an image as files write it: with folders, an ending, the mark of an upload, or other characters."""
+"""The forms of an image name in files: with folders, an ending, the mark of an upload, or other characters."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from urllib.parse import unquote
 from underpaint.imagefiles.images import SUFFIXES
 
 LONGEST_NAME = 4096
-"""The length in characters of the longest path that systems open. A longer text is no name of an image."""
+"""Number of characters of the longest path that can be opened. A longer text is not the name of an image."""
 
 DEEPEST = 64
-"""How many folders of a name are compared, counted from its end."""
+"""Number of folders of a name that are compared, counted from its end."""
 
 UPLOAD = re.compile(r"^[0-9a-f]{8}-(?=.)")
-"""What Label Studio writes before the name of a file that was uploaded in the browser."""
+"""The prefix that Label Studio adds to the name of a file that was uploaded in the browser."""
 
 EXPORT = re.compile(r"_(?:jpe?g|png|bmp|tiff?|webp)\.rf\.[0-9A-Za-z]{8,}$")
-"""What Roboflow writes behind the name of a file: ``cat.jpg`` becomes ``cat_jpg.rf.0e2a142fc9ab9da3.jpg``."""
+"""The suffix that Roboflow adds to the name of a file: ``cat.jpg`` becomes ``cat_jpg.rf.0e2a142fc9ab9da3.jpg``."""
 
 _SPLIT = re.compile(r"(?:^|[^a-z])(train|val|test)(?:ing|id|idation)?(?:\d{4})?(?:$|[^a-z])", re.IGNORECASE)
 
@@ -43,7 +43,7 @@ def tidy(line: str) -> str:
 
 
 def without_ending(text: str) -> tuple[str, str]:
-    """A path without the ending of an image file, and that ending in lower case (empty where there is none)."""
+    """A path without the ending of an image file, and that ending in lower case (empty if there is none)."""
     stem, dot, ending = text.rpartition(".")
     known = f".{ending.lower()}" in SUFFIXES and not stem.endswith("/") and bool(stem)
     return (stem, f".{ending.lower()}") if dot and known else (text, "")
@@ -57,7 +57,7 @@ def bare_names(texts: Iterable[str]) -> dict[str, str]:
 
 
 def split_word(name: str) -> str | None:
-    """``train``, ``val`` or ``test`` where the name of a folder or file contains one of them, as ``train2017`` does."""
+    """``train``, ``val`` or ``test`` if the name of a folder or file contains it, as ``train2017`` does; else None."""
     match = _SPLIT.search(name)
     return match[1].lower() if match else None
 
@@ -69,7 +69,7 @@ def ends_of(name: str, start: int = 0) -> Iterator[str]:
 
 
 def plain_form(name: str) -> str:
-    """A name with its characters in one form, and with '_' for the blanks that URLs and uploads change."""
+    """A name in one encoding of its characters, with '_' for spaces, which URLs and uploads change."""
     text = unquote(name, errors="strict") if "%" in name and _decodes(name) else name
     return re.sub(r"\s", "_", unicodedata.normalize("NFC", text))
 
@@ -83,7 +83,7 @@ def _decodes(name: str) -> bool:
 
 
 def is_marked(name: str) -> bool:
-    """Whether Label Studio or Roboflow put a mark into the file name."""
+    """Whether Label Studio or Roboflow added a mark to the file name."""
     last = name.rpartition("/")[2]
     return bool(UPLOAD.search(last) or EXPORT.search(last))
 

@@ -1,4 +1,4 @@
-"""What the images of a data set hold, and the one rule by which they are read: found out before anything is trained."""
+"""Examines the images of a data set before a training, and determines the rule by which all of them are read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from underpaint.imagefiles.decode import Pixels
 from underpaint.imagefiles.opening import about_of, kind_of
 from underpaint.imagefiles.photograph import photograph_rgb
 from underpaint.imagefiles.readers.base import About
-from underpaint.imagefiles.rule import ReadingRule, SeenImage, open_seen, picture, read_image, spread_of
+from underpaint.imagefiles.rule import InputImage, ReadingRule, open_input, picture, read_image, spread_of
 from underpaint.imagefiles.slices import file_and_slice
 from underpaint.imagefiles.window import OUTSIDE, Spread, Window, outside
 
@@ -25,13 +25,13 @@ WindowChoice = Literal["dataset", "image"] | Window | tuple[Window, ...]
 
 @dataclass
 class Cut:
-    """How many values lay outside their window and became the least or the greatest.
+    """The number of values outside their window, which become the smallest or the largest value.
 
     Args:
-        values: All values of images of more than 8 bits.
-        beyond: Those outside.
-        images: Images of more than 8 bits.
-        much: Names of those with more than `OUTSIDE` of their values outside.
+        values: The number of values in images of more than 8 bits.
+        beyond: The number of values outside the window among them.
+        images: The number of images of more than 8 bits.
+        much: The names of images with more than `OUTSIDE` of their values outside.
     """
 
     values: int = 0
@@ -40,7 +40,7 @@ class Cut:
     much: list[str] = field(default_factory=list)
 
     def add(self, name: str, shares: Iterable[float], values: int) -> None:
-        """Take in an image, by the share of each band that lies outside."""
+        """Add an image with the fraction of values outside the window in each band."""
         every = list(shares)
         share = sum(every) / len(every)
         self.values += values
@@ -50,18 +50,18 @@ class Cut:
             self.much.append(name)
 
     def words(self) -> str:
-        """The counts in words; empty where no image has more than 8 bits."""
+        """The counts in words; empty if no image has more than 8 bits."""
         if not self.images:
             return ""
         share = self.beyond / max(1, self.values)
-        text = f"{self.beyond:,} of {self.values:,} values ({share:.2%}) lie outside and become black or white"
+        text = f"{self.beyond:,} of {self.values:,} values ({share:.2%}) are outside and become black or white"
         if self.much:
             text += f"; in {len(self.much)} image(s) more than {OUTSIDE:.0%}: {listing(self.much)}"
         return text
 
 
 def read_counted(name: str, path: Path, rule: ReadingRule, cut: Cut) -> Pixels:
-    """`read_image`, with what was cut added to ``cut``."""
+    """Read an image as `read_image` does, and count the values outside the windows in ``cut``."""
     file, number = file_and_slice(path)
     if not rule.bands and number is None and not kind_of(file):
         about = about_of(file)
@@ -71,14 +71,14 @@ def read_counted(name: str, path: Path, rule: ReadingRule, cut: Cut) -> Pixels:
         about = about_of(path)
     if about.dtype in (np.uint8, np.bool_):
         return read_image(path, rule)
-    with open_seen(path, rule) as image:
+    with open_input(path, rule) as image:
         whole = image.whole()
         count_cut(name, image, cut)
         return whole
 
 
-def count_cut(name: str, image: SeenImage, cut: Cut) -> None:
-    """Add what the windows cut of an image, or of a regular part of a large one."""
+def count_cut(name: str, image: InputImage, cut: Cut) -> None:
+    """Count the values of an image outside the windows, or those in a regular sample of a large image."""
     if image.about.dtype in (np.uint8, np.bool_):
         return
     windows, shares, total = image.windows, [], 0
@@ -91,12 +91,12 @@ def count_cut(name: str, image: SeenImage, cut: Cut) -> None:
 
 @dataclass(frozen=True)
 class Survey:
-    """What was found.
+    """The result of a survey.
 
     Args:
-        rule: How the images are to be read.
-        kinds: Kinds of files, with their bands and types, by how many images are so.
-        cut: What the windows cut.
+        rule: The rule by which the images are read.
+        kinds: The number of images by the kind of file, with bands and type.
+        cut: The number of values outside the windows.
     """
 
     rule: ReadingRule
@@ -104,20 +104,21 @@ class Survey:
     cut: Cut
 
     def notes(self) -> list[str]:
-        """What a person should know before it starts; nothing of 8-bit pictures in colours."""
+        """Notes for the user before a training; there are none for 8-bit colour images."""
         notes = []
         if self.rule.bands:
             notes.append(
-                f"the network sees {len(self.rule.bands)} band(s): {', '.join(self.rule.bands)} (images.bands)"
+                f"the input of the network has {len(self.rule.bands)} band(s): {', '.join(self.rule.bands)} "
+                "(images.bands)"
             )
         if self.cut.images:
-            seen = f"{self.cut.images} image(s) of more than 8 bits are seen through {windows_in_words(self.rule)}"
-            notes.append(f"{seen} (images.window); {self.cut.words()}")
+            text = f"{self.cut.images} image(s) of more than 8 bits are read with {windows_in_words(self.rule)}"
+            notes.append(f"{text} (images.window); {self.cut.words()}")
         return notes
 
 
 def windows_in_words(rule: ReadingRule) -> str:
-    """The windows of a rule, for a person."""
+    """The windows of a rule, for the user."""
     if rule.windows is None:
         return "a window of their own, from the percentile 0.5 to 99.5 of each"
     words = [f"{low:g} to {high:g}" for low, high in rule.windows]
@@ -129,18 +130,19 @@ def windows_in_words(rule: ReadingRule) -> str:
 def survey(
     images: Mapping[str, Path], *, bands: tuple[str, ...] | Literal["auto"] = "auto", window: WindowChoice = "dataset"
 ) -> Survey:
-    """Look at the headers of all images, and at the values of those of more than 8 bits.
+    """Read the headers of all images, and the values of those of more than 8 bits.
 
-    Without chosen bands, pictures in grey or colours are seen in colours; images that all have the same other bands are
-    seen in all of these. Images that cannot be read are left out here; who reads them later says so.
+    If no bands are chosen, grey and colour images are read as colours, and images that all have the same other bands
+    with all of these. Images that cannot be read are left out here and reported when they are read.
 
     Args:
         images: The images by name.
-        bands: Names of the bands to see.
-        window: ``dataset``: percentiles over all these images; ``image``: of each by itself; or numbers.
+        bands: The names of the bands to use.
+        window: ``dataset`` for percentiles over all images, ``image`` for percentiles of each image, or numbers.
 
     Raises:
-        ConfigError: images of different bands and none chosen, or windows for another number of bands.
+        ConfigError: The images have different bands and none are chosen, or there are windows for another number of
+            bands.
     """
     abouts = {name: about for name, path in images.items() if (about := _about(path)) is not None}
     chosen = _bands(abouts) if bands == "auto" else bands
@@ -151,7 +153,7 @@ def survey(
         rule = replace(rule, windows=_common(deep, rule))
     cut = Cut()
     for name, path in deep.items():
-        with suppress(DataError), open_seen(path, rule) as image:
+        with suppress(DataError), open_input(path, rule) as image:
             count_cut(name, image, cut)
     return Survey(rule, Counter(map(_words, abouts.values())), cut)
 
@@ -164,7 +166,7 @@ def _about(path: Path) -> About | None:
 
 
 def _bands(abouts: Mapping[str, About]) -> tuple[str, ...]:
-    """The bands that all images have, where they are no pictures; empty for pictures."""
+    """The bands that all images have; empty for grey and colour images."""
     others = {name: about.bands for name, about in abouts.items() if not (about.colour or len(about.bands) in (1, 3))}
     if not others:
         return ()
@@ -195,7 +197,7 @@ def _given(window: WindowChoice, bands: tuple[str, ...]) -> tuple[Window, ...] |
 def _common(images: Mapping[str, Path], rule: ReadingRule) -> tuple[Window, ...] | None:
     spreads = [Spread() for _ in rule.bands or (0,)]
     for path in images.values():
-        with suppress(DataError), open_seen(path, rule) as image:
+        with suppress(DataError), open_input(path, rule) as image:
             spread_of(image, rule, spreads)
     windows = [spread.window() for spread in spreads]
     return None if all(w is None for w in windows) else tuple(w or (0.0, 1.0) for w in windows)
@@ -206,5 +208,5 @@ def _words(about: About) -> str:
 
 
 def shown(path: Path, rule: ReadingRule) -> Pixels:
-    """(H, W, 3) colours of an image to look at, by the rule of a network."""
+    """(H, W, 3) colours of an image for display, read by the rule of a network."""
     return picture(read_image(path, rule))

@@ -1,7 +1,4 @@
-"""Lists files below a folder by their endings.
-
-Opening a data set asks for many endings, and lists every folder once.
-"""
+"""Lists files below a folder by their endings. While a data set is opened, every folder is listed only once."""
 
 from __future__ import annotations
 
@@ -14,20 +11,20 @@ from pathlib import Path
 
 from underpaint.core.errors import DataError
 from underpaint.core.paths import real
-from underpaint.imagefiles.own import MASKS, PAINT, own_folder, say_passed_over
+from underpaint.imagefiles.own import MASKS, PAINT, log_skipped, own_folder
 from underpaint.imagefiles.slices import ending_of, stem_of
 
 
 @dataclass(frozen=True)
 class Listing:
-    """What one folder holds. Names that start with a dot are skipped.
+    """The content of one folder. Names that start with a dot are skipped.
 
     Args:
         folders: The names of its folders, without links and without folders that underpaint made.
         links: The names of links to folders.
         files: The names of its files by ending (lower case, with the dot; empty for a name without ending). A folder
             that ends in ``.zarr`` is one image and counts as a file.
-        own: The folders that underpaint made, with what each holds.
+        own: The folders that underpaint made, with the content of each.
     """
 
     folders: Sequence[str]
@@ -41,7 +38,7 @@ _kept: ContextVar[dict[Path, Listing] | None] = ContextVar("_kept", default=None
 
 @contextmanager
 def listed_once() -> Iterator[None]:
-    """Within this context every folder is listed once. Files that appear or disappear meanwhile are not noticed."""
+    """Within this context every folder is listed only once. Files that are added or removed later are not noticed."""
     token = _kept.set({} if _kept.get() is None else _kept.get())
     try:
         yield
@@ -50,10 +47,10 @@ def listed_once() -> Iterator[None]:
 
 
 def listing(folder: Path) -> Listing:
-    """List a folder. A folder that is not there, or that was removed meanwhile, is empty.
+    """List a folder. A folder that does not exist is empty.
 
     Raises:
-        DataError: the folder is there and cannot be read, so that nobody knows what is left out.
+        DataError: The folder exists, but cannot be read.
     """
     kept = _kept.get()
     if kept is None:
@@ -77,7 +74,7 @@ def _listed(folder: Path) -> Listing:
 
 
 def _refuse(error: OSError) -> None:
-    """Refuse a folder for every reason but that it is not there, or is no folder."""
+    """Raise an error for a folder that cannot be read, except if it does not exist or is not a folder."""
     if not isinstance(error, FileNotFoundError | NotADirectoryError):
         raise DataError(
             f"the folder cannot be read: {error.strerror or error}",
@@ -89,10 +86,10 @@ def _refuse(error: OSError) -> None:
 def files_below(
     folder: Path, endings: Collection[str], *, into: Collection[str] = frozenset({MASKS})
 ) -> Iterator[tuple[str, Path]]:
-    """Files at any depth by their endings: the path below ``folder`` without ending, and the file.
+    """Yield files at any depth by their endings: the path below ``folder`` without ending, and the file.
 
-    The files of one folder come in the order of their names; folders come in the order of `folders_below`. Endings are
-    compared as text, because making a `Path` of every file takes far longer than the listing.
+    The files of one folder are in the order of their names, and folders in the order of `folders_below`. Endings are
+    compared as text, because making a `Path` of every file takes much longer than the listing.
 
     Args:
         folder: The folder to search.
@@ -105,14 +102,14 @@ def files_below(
 
 
 def folders_below(folder: Path, *, into: Collection[str] = frozenset({MASKS})) -> Iterator[tuple[str, Listing]]:
-    """A folder and all folders below it: the path below ``folder`` with '/' at its end, and the listing.
+    """Yield a folder and all folders below it: the path below ``folder`` with '/' at its end, and the listing.
 
-    Linked folders are followed after all others, and no folder is visited twice, so circles end. Folders that
-    underpaint made are skipped with a message.
+    Linked folders are visited after all others, and no folder is visited twice, so that circles of links end. Folders
+    that underpaint made are skipped with a message.
 
     Args:
         folder: The folder to search. It may itself be one that underpaint made.
-        into: The kinds of folders made by underpaint that are searched all the same, in the words of `own_folder`.
+        into: The kinds of folders made by underpaint that are searched too, in the words of `own_folder`.
     """
     seen = {place for parent in real(folder).parents if (place := _place(parent))}
     waiting: list[str] = [""]
@@ -128,14 +125,14 @@ def folders_below(folder: Path, *, into: Collection[str] = frozenset({MASKS})) -
         opened = [name for name, holds in found.own.items() if holds in into]
         for name in found.own.keys() - opened:
             if found.own[name] == PAINT:
-                continue  # it is no folder of images in anybody's eyes
-            say_passed_over(folder / below / name, found.own[name])
+                continue  # nobody expects images in this folder
+            log_skipped(folder / below / name, found.own[name])
         waiting += [f"{below}{name}/" for name in (*found.folders, *opened)]
         linked += [f"{below}{name}/" for name in sorted(found.links)]
 
 
 def _place(folder: Path) -> tuple[int, int] | None:
-    """What identifies a folder by whatever path it is reached; None where it cannot be read."""
+    """Numbers that identify a folder independent of its path; None if it cannot be read."""
     try:
         found = folder.stat()
     except OSError:

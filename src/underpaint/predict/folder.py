@@ -23,7 +23,7 @@ from underpaint.imagefiles.mask_tiff import write_mask_tiff, write_planes_tiff, 
 from underpaint.imagefiles.masks import index_mask_png
 from underpaint.imagefiles.opening import about_of, is_geo
 from underpaint.imagefiles.readers.base import About, Place
-from underpaint.imagefiles.rule import COLOUR, ReadingRule, SeenImage, open_seen
+from underpaint.imagefiles.rule import COLOUR, InputImage, ReadingRule, open_input
 from underpaint.imagefiles.survey import Cut, count_cut, read_counted, survey, windows_in_words
 from underpaint.predict.bounds import Bound
 from underpaint.predict.large import Spool, is_large, predict_rows, weights_digest
@@ -132,7 +132,7 @@ def predict_folder(
         results.see(name, rgb, labels)
         return labels
 
-    def large(name: str, image: SeenImage, path: Path) -> Spool:
+    def large(name: str, image: InputImage, path: Path) -> Spool:
         if bounds(name, image.size) is not None:
             raise DataError("hints do not bound the masks of images of this size", fix="predict it without --hints")
         stamp = fingerprint(weights_digest(predictor.network), files_digest([image.path]), str(image.windows))
@@ -175,7 +175,7 @@ def write_masks(
     *,
     rule: ReadingRule,
     prepared: Prepared[Item],
-    predict_large: Callable[[str, SeenImage, Path], Spool] | None = None,
+    predict_large: Callable[[str, InputImage, Path], Spool] | None = None,
     on_mask: Callable[[str, Pixels | Mapped, Counts, About], None] = lambda name, labels, counts, about: None,
     at_end: Callable[[Mapping[str, str]], None] = lambda files: None,
 ) -> Summary:
@@ -224,7 +224,7 @@ def write_masks(
         for name, path in large.items():
             assert predict_large is not None  # else no image counts as large
             try:
-                with open_seen(path, seen) as image:
+                with open_input(path, seen) as image:
                     count_cut(name, image, cut)
                     spool = predict_large(name, image, _spool(output.root, name))
                     keep(name, spool.labels())

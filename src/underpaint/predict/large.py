@@ -16,7 +16,7 @@ from underpaint.core.errors import DataError
 from underpaint.imagefiles.decode import MAX_PIXELS, Pixels
 from underpaint.imagefiles.mapped import Mapped
 from underpaint.imagefiles.opening import about_of
-from underpaint.imagefiles.rule import SeenImage
+from underpaint.imagefiles.rule import InputImage
 from underpaint.models.network import Network
 from underpaint.predict.blend import ends_of_rows
 from underpaint.predict.predictor import STRIDE, Coarse, Predictor
@@ -120,7 +120,7 @@ def weights_digest(network: Network) -> str:
 
 def predict_rows(
     predictor: Predictor,
-    image: SeenImage,
+    image: InputImage,
     spool: Spool,
     *,
     stamp: str,

@@ -21,7 +21,7 @@ from underpaint.hints.regions import Region, bands, regions
 from underpaint.hints.types import Hints
 from underpaint.imagefiles.mapped import Mapped
 from underpaint.imagefiles.readers.base import About
-from underpaint.imagefiles.rule import SeenImage, picture
+from underpaint.imagefiles.rule import InputImage, picture
 from underpaint.predict.measures import (
     Layer,
     Measure,
@@ -101,7 +101,7 @@ class Results:
             step = _step(labels)
             self._draw(name, pixels[::step, ::step], labels[::step, ::step])
 
-    def see_large(self, image: SeenImage, name: str, labels: Mapped) -> None:
+    def see_large(self, image: InputImage, name: str, labels: Mapped) -> None:
         """As `see`, for an image that is read band by band."""
         if self.wanted.overlay:
             step = _step(labels)

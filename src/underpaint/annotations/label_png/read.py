@@ -15,7 +15,7 @@ from underpaint.core.paths import real
 from underpaint.hints.types import Hints
 from underpaint.imagefiles.decode import MAX_PIXELS, opened
 from underpaint.imagefiles.images import find_files
-from underpaint.imagefiles.label_shares import LOOKED_AT, hold_strokes
+from underpaint.imagefiles.label_shares import EXAMINED, hold_strokes
 from underpaint.imagefiles.mask_names import by_image
 from underpaint.imagefiles.masks import FORMATS, SUFFIXES, LabelFile
 from underpaint.imagefiles.numbering import numbering_beside
@@ -76,7 +76,7 @@ def read_label_images(
 
 
 def _refuse_two_valued(files: Mapping[str, LabelFile], folder: Path, classes: ClassTable) -> None:
-    some = list(files.values())[:: -(-len(files) // LOOKED_AT)]
+    some = list(files.values())[:: -(-len(files) // EXAMINED)]
     if not all(_is_grey(file.path) for file in some):
         return
     values = {int(v) for file in some for v in np.unique(file.read(classes))}

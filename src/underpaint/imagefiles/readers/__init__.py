@@ -1,1 +1,1 @@
-"""Readers of image files by kind, each on the library of its field, behind one interface (`base.OpenImage`)."""
+"""Readers of image files. Each uses a library for one kind of file, and all have the same interface (`OpenImage`)."""

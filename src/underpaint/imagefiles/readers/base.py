@@ -1,4 +1,4 @@
-"""What every reader of image files gives: what the file holds, and the values of a region of it."""
+"""The interface of the readers of image files: metadata of the file, and the values of a region."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from underpaint.imagefiles.decode import MAX_PIXELS, MAX_SIDE
 Values = npt.NDArray[Any]
 
 MAX_BANDS = 16
-"""More bands than this are refused: such a file is a spectrum or a stack, and no network here was tried on it."""
+"""Largest number of bands. A file with more is a spectrum or a stack, for which the networks were not tested."""
 
 Affine = tuple[float, float, float, float, float, float]
 """a, b, c, d, e, f with ``x = a column + b row + c`` and ``y = d column + e row + f``, of the corner of a pixel."""
@@ -29,12 +29,12 @@ Affine = tuple[float, float, float, float, float, float]
 
 @dataclass(frozen=True)
 class Place:
-    """Where an image lies on a map.
+    """The position of an image on a map.
 
     Args:
-        crs: The coordinate reference system as WKT; empty where the file names none.
-        transform: From pixels to map coordinates.
-        unit: Of the coordinates, such as "metre" or "degree".
+        crs: The coordinate reference system as WKT; empty if the file does not name one.
+        transform: The transformation from pixels to map coordinates.
+        unit: The unit of the coordinates, such as "metre" or "degree".
     """
 
     crs: str
@@ -50,19 +50,19 @@ class Place:
 
 @dataclass(frozen=True)
 class About:
-    """What an image file holds, from its header.
+    """The metadata of an image file, from its header.
 
     Args:
-        kind: In words, such as "OME-TIFF".
+        kind: The kind of file in words, such as "OME-TIFF".
         size: (H, W) in pixels.
-        bands: The name of each band; "1", "2" and so on where the file names none.
-        dtype: Of the stored values.
-        colour: Whether the bands are red, green and blue, or one grey band, of a picture.
-        spacing: Height and width of a pixel, in ``unit``; None where the file does not say.
-        unit: Such as "um", "mm" or "metre".
-        place: On a map; None for other images.
-        void: The value of pixels that hold nothing, or None.
-        by_regions: Whether a region is read without the rest.
+        bands: The name of each band; "1", "2" and so on if the file does not name them.
+        dtype: The type of the stored values.
+        colour: Whether the image is a colour image (RGB or RGBA) or a grey image.
+        spacing: Height and width of a pixel in ``unit``; None if the file does not state them.
+        unit: The unit of ``spacing``, such as "um", "mm" or "metre".
+        place: The position on a map; None for other images.
+        void: The value of pixels without data, or None.
+        by_regions: Whether a region can be read without the rest of the image.
     """
 
     kind: str
@@ -91,7 +91,7 @@ class OpenImage(Protocol):
 
     @property
     def about(self) -> About:
-        """What the file holds."""
+        """The metadata of the file."""
 
     def read(self, box: Box) -> Values:
         """(h, w, B) stored values of a region, of ``about.dtype``."""
@@ -99,7 +99,7 @@ class OpenImage(Protocol):
 
 @dataclass(frozen=True)
 class Whole:
-    """An image that its library reads as a whole only."""
+    """An image that its library can only read as a whole."""
 
     about: About
     values: Values
@@ -111,22 +111,22 @@ class Whole:
 
 
 def library(module: str, extra: str, path: Path | str, what: str) -> ModuleType:
-    """A library that is an extra of this package, imported when a file needs it.
+    """Import a library of an extra of this package, when a file needs it.
 
     Args:
-        module: Its import name.
+        module: The import name of the library.
         extra: The extra that installs it.
         path: The file that needs it.
-        what: The kind of file, in words.
+        what: The kind of file in words.
 
     Raises:
-        DataError: it is not installed; the message names the extra.
+        DataError: The library is not installed; the message names the extra.
     """
     try:
         return importlib.import_module(module)
     except ImportError:
         raise DataError(
-            f"{what} is read with the library {module.partition('.')[0]}, which is not installed",
+            f"{what} needs the library {module.partition('.')[0]}, which is not installed",
             where=path,
             fix=f"pip install 'underpaint[{extra}]'",
         ) from None
@@ -136,26 +136,26 @@ def installed(module: str) -> bool:
     """Whether a library can be imported, without importing it."""
     try:
         return find_spec(module) is not None
-    except ValueError:  # a module that was put out of reach
+    except ValueError:  # the module was disabled
         return False
 
 
 @contextmanager
 def explained(path: Path, what: str) -> Iterator[None]:
-    """Everything that a library raises on a damaged file, as one `DataError` that names the file."""
+    """Turn any exception of a library for a damaged file into a `DataError` that names the file."""
     try:
         yield
     except UnderpaintError:
         raise
     except MemoryError:
         raise
-    except Exception as error:  # libraries meet hostile bytes with every kind of error
+    except Exception as error:  # for damaged files libraries raise any kind of exception
         cause = f"{type(error).__name__}: {error}"[:300]
         raise DataError(f"{what} cannot be decoded ({cause})", where=path, fix="replace or remove the file") from error
 
 
 def require_file(path: Path, *, folder: bool = False) -> None:
-    """Refuse what is no regular file (a pipe, a device), before a library opens it; ``folder`` allows a folder."""
+    """Refuse pipes, devices and sockets before a library opens them; ``folder`` allows a folder."""
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:
@@ -164,15 +164,15 @@ def require_file(path: Path, *, folder: bool = False) -> None:
         what = "the image file is missing" if missing else f"the image file cannot be opened: {reason}"
         raise DataError(what, where=path, fix="replace or remove the file") from None
     if not (stat.S_ISREG(mode) or (folder and stat.S_ISDIR(mode))):
-        raise DataError("no regular file", where=path, fix="replace or remove the file")
+        raise DataError("this is not a regular file", where=path, fix="replace or remove the file")
 
 
 def checked_about(about: About, path: Path) -> About:
-    """The same, if a training can use such an image.
+    """Return the metadata if a training can use such an image.
 
     Raises:
-        DataError: no pixels, a side or a number of bands over the limit, values that are no real numbers, or, of an
-            image that is only read as a whole, too many pixels.
+        DataError: The image has no pixels, its sides or number of bands are above the limit, its values are not real
+            numbers, or it can only be read as a whole and has too many pixels.
     """
     height, width = about.size
     if min(height, width) < 1:
@@ -195,11 +195,11 @@ def checked_about(about: About, path: Path) -> About:
 
 
 def numbered(count: int) -> tuple[str, ...]:
-    """Names of bands that the file does not name."""
+    """The names of bands if the file does not name them."""
     return tuple(str(number) for number in range(1, count + 1))
 
 
 def unique(names: list[str | None], count: int) -> tuple[str, ...]:
-    """``count`` names that differ: those of the file where it has that many, else numbers."""
+    """Return ``count`` different names: those of the file, or numbers if these are missing or repeated."""
     tidy = [" ".join(name.split()) if isinstance(name, str) else "" for name in names]
     return tuple(tidy) if len(tidy) == count == len({*tidy}) and all(tidy) else numbered(count)

@@ -43,13 +43,13 @@ class GeoImage:
 
 @contextmanager
 def open_geo(path: Path) -> Iterator[OpenImage]:
-    """Open a GeoTIFF. Raises `DataError` where it is damaged, or without the extra ``geo``."""
+    """Open a GeoTIFF. Raises `DataError` if it is damaged or the extra ``geo`` is not installed."""
     with _raster(path) as raster:
         yield GeoImage(checked_about(_about(raster), path), raster)
 
 
 def place_of(path: Path) -> Place | None:
-    """Where a GeoTIFF lies; None where it does not say."""
+    """The position of a GeoTIFF on a map; None if the file does not state it."""
     with _raster(path) as raster:
         return _place(raster)
 
@@ -58,11 +58,11 @@ def place_of(path: Path) -> Place | None:
 def _raster(path: Path) -> Iterator[Any]:
     require_file(path)
     rasterio = library("rasterio", "geo", path, "a GeoTIFF file")
-    # GDAL would look for other files beside this one, and its errors are raised by rasterio anyway.
+    # GDAL must not search for other files in the folder. Its warnings are not needed, because rasterio raises errors.
     with warnings.catch_warnings(), explained(path, WHAT):
         warnings.simplefilter("ignore")
-        beside = rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", GDAL_CACHEMAX=128)
-        with beside, rasterio.open(path, driver="GTiff") as raster:
+        environment = rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", GDAL_CACHEMAX=128)
+        with environment, rasterio.open(path, driver="GTiff") as raster:
             yield raster
 
 

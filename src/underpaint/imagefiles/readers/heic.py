@@ -26,19 +26,19 @@ def open_heic(path: Path, *, header: bool = False) -> Iterator[OpenImage]:
 
     Args:
         path: The file.
-        header: Read the size alone.
+        header: Read only the size.
 
     Raises:
-        DataError: damaged, too large, or without the extra ``heic``.
+        DataError: The file is damaged or too large, or the extra ``heic`` is not installed.
     """
     require_file(path)
     heif = library("pillow_heif", "heic", path, "a HEIC photograph")
     with explained(path, "the HEIC photograph"):
         if path.stat().st_size > MAX_BYTES:
             raise ValueError(f"more than {MAX_BYTES} bytes")
-        held = heif.open_heif(path, convert_hdr_to_8bit=True)
-        width, height = held.size
+        photograph = heif.open_heif(path, convert_hdr_to_8bit=True)
+        width, height = photograph.size
         about = About("HEIC", (height, width), ("red", "green", "blue"), np.dtype(np.uint8), colour=True)
         checked_about(about, path)
-        values = np.empty((0, 0, 3), np.uint8) if header else np.array(held.to_pillow().convert("RGB"))
+        values = np.empty((0, 0, 3), np.uint8) if header else np.array(photograph.to_pillow().convert("RGB"))
         yield Whole(about, values)

@@ -27,11 +27,11 @@ from underpaint.imagefiles.readers.base import (
 NIFTI, DICOM = "the NIfTI file", "the DICOM file"
 
 MAX_SLICE_BYTES = 4 << 30
-"""Limit of the values of one slice with all its bands."""
+"""Largest size of the values of one slice with all its bands."""
 
 
 class NiftiSlice:
-    """A slice of a volume: x is the first index, y the second, the slice the third, and a fourth counts bands."""
+    """A slice of a volume. The axes of the volume are x, y, the slices and, if there is a fourth, the bands."""
 
     def __init__(self, about: About, volume: Any, number: int) -> None:
         self.about, self._volume, self._number = about, volume, number
@@ -56,7 +56,7 @@ def open_nifti(path: Path, number: int | None) -> Iterator[OpenImage]:
         number: The slice along the third axis; None for the only one.
 
     Raises:
-        DataError: damaged, of another number of axes, or without the extra ``medical``.
+        DataError: The file is damaged or has another number of axes, or the extra ``medical`` is not installed.
     """
     with explained(path, NIFTI):
         volume = _volume(path)
@@ -64,7 +64,7 @@ def open_nifti(path: Path, number: int | None) -> Iterator[OpenImage]:
         if number is None and depth > 1:
             raise DataError(f"{NIFTI} has {depth} slices", where=path, fix="name one of them, as FILE/0000")
         if number is not None and number >= depth:
-            raise DataError(f"{NIFTI} has {depth} slices", where=path, accepted="numbers below that")
+            raise DataError(f"{NIFTI} has {depth} slices", where=path, accepted=f"0 to {depth - 1}")
         width, height = volume.shape[:2]
         bands = int(volume.shape[3]) if len(volume.shape) > 3 else 1
         scaled = tuple(volume.dataobj.slope_inter if hasattr(volume.dataobj, "slope_inter") else (1, 0)) != (1, 0)
@@ -84,7 +84,7 @@ def open_nifti(path: Path, number: int | None) -> Iterator[OpenImage]:
 
 
 def nifti_slices(path: Path) -> int:
-    """How many slices a NIfTI volume has."""
+    """The number of slices of a NIfTI volume."""
     with explained(path, NIFTI):
         return _depth(_volume(path))
 
@@ -108,13 +108,13 @@ def _depth(volume: Any) -> int:
 
 @contextmanager
 def open_dicom(path: Path, number: int | None) -> Iterator[OpenImage]:
-    """Open an image of a DICOM file: each file of a series is one slice, and a file of several frames holds several.
+    """Open an image of a DICOM file, which is one slice of a series or has several frames.
 
-    Values are those after the rescale of the file (Hounsfield units of CT); MONOCHROME1 is turned to dark is low.
+    The rescaling of the file is applied (Hounsfield units of CT). MONOCHROME1 is inverted, so that low values are dark.
 
     Raises:
-        DataError: damaged, without pixels, compressed in a way that has no decoder here, or without the extra
-            ``medical``.
+        DataError: The file is damaged, has no pixels or a compression without a decoder, or the extra ``medical`` is
+            not installed.
     """
     with explained(path, DICOM):
         data = _dicom(path)
@@ -122,7 +122,7 @@ def open_dicom(path: Path, number: int | None) -> Iterator[OpenImage]:
         if number is None and frames > 1:
             raise DataError(f"{DICOM} has {frames} frames", where=path, fix="name one of them, as FILE/0000")
         if number is not None and number >= frames:
-            raise DataError(f"{DICOM} has {frames} frames", where=path, accepted="numbers below that")
+            raise DataError(f"{DICOM} has {frames} frames", where=path, accepted=f"0 to {frames - 1}")
         samples = int(data.get("SamplesPerPixel", 1))
         height, width = int(data.Rows), int(data.Columns)
         checked_about(About("DICOM", (height, width), numbered(samples), np.dtype(np.float32)), path)
@@ -146,7 +146,7 @@ def open_dicom(path: Path, number: int | None) -> Iterator[OpenImage]:
 
 
 def dicom_frames(path: Path) -> int:
-    """How many frames a DICOM file has."""
+    """The number of frames of a DICOM file."""
     with explained(path, DICOM):
         return int(_dicom(path).get("NumberOfFrames", 1) or 1)
 
@@ -158,5 +158,5 @@ def _dicom(path: Path) -> Any:
         warnings.simplefilter("ignore")
         data = pydicom.dcmread(path, stop_before_pixels=True)
     if "Rows" not in data or "Columns" not in data:
-        raise DataError(f"{DICOM} holds no image", where=path, fix="remove it")
+        raise DataError(f"{DICOM} has no image", where=path, fix="remove it")
     return data

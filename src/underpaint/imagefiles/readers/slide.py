@@ -1,4 +1,4 @@
-"""Whole slides of scanners, read with tiffslide: the finest level, region by region."""
+"""Whole-slide images, read with tiffslide: the finest level, region by region."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class SlideImage:
 
 @contextmanager
 def open_slide(path: Path) -> Iterator[OpenImage]:
-    """Open a slide. Raises `DataError` where it is damaged, or without the extra ``slide``."""
+    """Open a slide. Raises `DataError` if it is damaged or the extra ``slide`` is not installed."""
     require_file(path)
     tiffslide = library("tiffslide", "slide", path, "a slide of a scanner")
     with explained(path, "the slide"), tiffslide.TiffSlide(path) as slide:

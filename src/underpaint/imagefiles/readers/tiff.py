@@ -1,4 +1,4 @@
-"""TIFF files that Pillow does not read: many bands, floating point, stacks, pyramids, more than memory holds."""
+"""TIFF files that Pillow does not read: many bands, floating point, stacks, pyramids, files larger than the memory."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from underpaint.imagefiles.readers.base import (
     unique,
 )
 
-logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # a damaged file gives one error, of ours
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # for a damaged file this package raises its own error
 
 WHAT = "the TIFF file"
 
 BANDS = "CS"
-"""Axes of tifffile that are bands: channels, and samples of a pixel. All others beside Y and X count slices."""
+"""Axes of tifffile that are bands: channels, and samples of a pixel. All axes except these, Y and X count slices."""
 
 MICRONS = {"µm": 1.0, "μm": 1.0, "um": 1.0, "micron": 1.0, "microns": 1.0, "nm": 1e-3, "mm": 1e3, "cm": 1e4, "m": 1e6}
 
@@ -55,14 +55,14 @@ class TiffImage:
 
 @contextmanager
 def open_tiff(path: Path, number: int | None) -> Iterator[OpenImage]:
-    """Open an image of a TIFF file, of which only what is asked for is decoded.
+    """Open an image of a TIFF file, of which only the requested regions are decoded.
 
     Args:
         path: The file.
         number: The slice; None for the only one.
 
     Raises:
-        DataError: damaged, a stack where one image is asked for, or without the extra ``tiff``.
+        DataError: The file is damaged, it is a stack and ``number`` is None, or the extra ``tiff`` is not installed.
     """
     require_file(path)
     tifffile = library("tifffile", "tiff", path, "this TIFF file")
@@ -74,17 +74,18 @@ def open_tiff(path: Path, number: int | None) -> Iterator[OpenImage]:
             raise DataError(
                 f"the TIFF file is a stack of {math.prod(rest)} images",
                 where=path,
-                fix="give the folder that it lies in, or one image of it as FILE/0000",
+                fix="give the folder of the file, or one of its images as FILE/0000",
             )
         if number is not None and number >= math.prod(rest):
-            raise DataError(f"the stack has {math.prod(rest)} images", where=path, accepted="numbers below that")
+            last = math.prod(rest) - 1
+            raise DataError(f"the stack has {math.prod(rest)} images", where=path, accepted=f"0 to {last}")
         index = np.unravel_index(number or 0, rest) if rest else ()
         array = zarr.open(series.aszarr(level=0), mode="r")
         yield TiffImage(about, array, series.axes, tuple(int(i) for i in index))
 
 
 def count_slices(path: Path) -> int:
-    """How many images a TIFF file holds. Raises `DataError` as `open_tiff`."""
+    """The number of images in a TIFF file. Raises `DataError` as `open_tiff`."""
     require_file(path)
     tifffile = library("tifffile", "tiff", path, "a TIFF file of several pages")
     with explained(path, WHAT), tifffile.TiffFile(path) as file:
@@ -94,7 +95,7 @@ def count_slices(path: Path) -> int:
 def _checked_series(file: Any, path: Path) -> Any:
     series = file.series[0]
     if not {"X", "Y"} <= set(series.axes) or series.dtype is None:
-        raise DataError(f"{WHAT} holds no image (axes {series.axes})", where=path, fix="replace or remove the file")
+        raise DataError(f"{WHAT} has no image (axes {series.axes})", where=path, fix="replace or remove the file")
     page = series.keyframe
     if page is None or math.prod(page.chunks) > MAX_PIXELS * 4:
         raise DataError(f"{WHAT} has tiles that are too large to decode", where=path, fix="save it with smaller tiles")
@@ -131,12 +132,12 @@ def _about(file: Any, series: Any, path: Path) -> About:
 
 
 def _described(file: Any) -> tuple[list[str | None], tuple[float, float] | None]:
-    """Names of the channels and (height, width) of a pixel in micrometres, as OME-XML or ImageJ state them."""
+    """The names of the channels and (height, width) of a pixel in micrometres, from the metadata of OME or ImageJ."""
     if file.is_ome and file.ome_metadata:
         return _ome(file.ome_metadata)
     if file.is_imagej:
-        said, tags = file.imagej_metadata or {}, file.pages[0].tags
-        scale = MICRONS.get(str(said.get("unit", "")).replace("\\u00B5", "µ"))
+        metadata, tags = file.imagej_metadata or {}, file.pages[0].tags
+        scale = MICRONS.get(str(metadata.get("unit", "")).replace("\\u00B5", "µ"))
         if scale is not None and "XResolution" in tags and "YResolution" in tags:
             per = [tags[name].value for name in ("YResolution", "XResolution")]
             height, width = (scale * low / high if high else 0.0 for high, low in per)

@@ -1,4 +1,4 @@
-"""Zarr folders, also OME-Zarr: the finest level, read chunk by chunk."""
+"""Zarr folders including OME-Zarr: the finest level, read chunk by chunk."""
 
 from __future__ import annotations
 
@@ -33,20 +33,21 @@ UNITS = {"micrometer": "um", "nanometer": "nm", "millimeter": "mm", "meter": "m"
 def open_zarr(path: Path, number: int | None) -> Iterator[OpenImage]:
     """Open an image of a Zarr folder.
 
-    The axes are those that OME-Zarr or the array names. Without names, two axes are y and x; a last axis of at most 16
-    counts bands; otherwise a first one of at most 16 does; and every other axis counts slices.
+    The axes are those named by OME-Zarr or the array. Without names, two axes are y and x. Of three axes, the last one
+    counts bands if its length is at most 16, or else the first one; if both are longer, the first one counts slices.
+    More axes are time, z, bands, y and x.
 
     Raises:
-        DataError: damaged, a stack where one image is asked for, or without the extra ``zarr``.
+        DataError: The folder is damaged, it is a stack and ``number`` is None, or the extra ``zarr`` is not installed.
     """
     with explained(path, WHAT):
         array, axes, names, spacing = _opened(path)
         rest = _rest(array, axes)
         total = math.prod(rest)
         if number is None and total > 1:
-            raise DataError(f"{WHAT} holds {total} images", where=path, fix="name one of them, as FOLDER/0000")
+            raise DataError(f"{WHAT} has {total} images", where=path, fix="name one of them, as FOLDER/0000")
         if number is not None and number >= total:
-            raise DataError(f"{WHAT} holds {total} images", where=path, accepted="numbers below that")
+            raise DataError(f"{WHAT} has {total} images", where=path, accepted=f"0 to {total - 1}")
         sides = dict(zip(axes, (int(n) for n in array.shape), strict=True))
         count = sides.get("C", 1)
         about = About(
@@ -64,7 +65,7 @@ def open_zarr(path: Path, number: int | None) -> Iterator[OpenImage]:
 
 
 def zarr_slices(path: Path) -> int:
-    """How many images a Zarr folder holds."""
+    """The number of images in a Zarr folder."""
     with explained(path, WHAT):
         array, axes, _, _ = _opened(path)
         return math.prod(_rest(array, axes))
@@ -77,28 +78,28 @@ def _rest(array: Any, axes: str) -> tuple[int, ...]:
 def _opened(path: Path) -> tuple[Any, str, list[str | None], tuple[float, float] | None]:
     require_file(path, folder=True)
     zarr = library("zarr", "zarr", path, "a Zarr folder")
-    held = zarr.open(str(path), mode="r")
+    node = zarr.open(str(path), mode="r")
     names: list[str | None] = []
     spacing = None
-    if not hasattr(held, "shape"):
-        said = dict(held.attrs)
-        said = said.get("ome", said)
-        scales = said.get("multiscales")
+    if not hasattr(node, "shape"):
+        attributes = dict(node.attrs)
+        attributes = attributes.get("ome", attributes)
+        scales = attributes.get("multiscales")
         if not scales:
-            raise DataError(f"{WHAT} holds a group without an image", where=path, accepted="an array, or OME-Zarr")
+            raise DataError(f"{WHAT} is a group without an image", where=path, accepted="an array, or OME-Zarr")
         axes = "".join(_letter(axis["name"] if isinstance(axis, dict) else axis) for axis in scales[0]["axes"])
-        names = [channel.get("label") for channel in said.get("omero", {}).get("channels", [])]
+        names = [channel.get("label") for channel in attributes.get("omero", {}).get("channels", [])]
         finest = scales[0]["datasets"][0]
         spacing = _spacing(scales[0]["axes"], finest)
-        held = held[str(finest["path"])]
+        node = node[str(finest["path"])]
     else:
-        named = getattr(held.metadata, "dimension_names", None) or held.attrs.get("_ARRAY_DIMENSIONS")
-        axes = "".join(map(_letter, named)) if named and all(named) else _guessed(held.shape)
-    if len(axes) != len(held.shape) or len(set(axes)) != len(axes) or not {"X", "Y"} <= set(axes):
-        raise DataError(f"{WHAT} has the axes {axes!r} and the shape {held.shape}", where=path, accepted="y and x")
-    if math.prod(held.chunks) > MAX_PIXELS * 4:
+        named = getattr(node.metadata, "dimension_names", None) or node.attrs.get("_ARRAY_DIMENSIONS")
+        axes = "".join(map(_letter, named)) if named and all(named) else _guessed(node.shape)
+    if len(axes) != len(node.shape) or len(set(axes)) != len(axes) or not {"X", "Y"} <= set(axes):
+        raise DataError(f"{WHAT} has the axes {axes!r} and the shape {node.shape}", where=path, accepted="y and x")
+    if math.prod(node.chunks) > MAX_PIXELS * 4:
         raise DataError(f"{WHAT} has chunks that are too large to decode", where=path, fix="save it in smaller chunks")
-    return held, axes, names, spacing
+    return node, axes, names, spacing
 
 
 def _letter(name: str) -> str:
