@@ -102,7 +102,7 @@ class Photographs:
                 "image-converted",
                 Level.NOTES,
                 f"{{n}} photographs are converted to 8-bit RGB on reading ({kinds})",
-                cause="alpha is dropped, 16 bits are seen through one window of values, of several pictures the first "
+                cause="alpha is dropped, 16 bits are read with one window of values, of several pictures the first "
                 "is taken",
             ),
             *self.narrow.finding(

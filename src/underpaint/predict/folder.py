@@ -356,7 +356,7 @@ def _windowed(taken: bool, rule: ReadingRule, cut: Cut) -> Iterator[str]:
     if not cut.images:
         return
     origin = ", which was taken from them: the training saw none of such depth" if taken else ""
-    yield f"{cut.images} image(s) of more than 8 bits are seen through {windows_in_words(rule)}{origin}; {cut.words()}"
+    yield f"{cut.images} image(s) of more than 8 bits are read with {windows_in_words(rule)}{origin}; {cut.words()}"
 
 
 def _check_there(masks: list[Path], out: Path) -> None:
