@@ -98,8 +98,8 @@ def test_roboflow_numbers_its_classes_in_a_table_and_another_split_may_number_th
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ("Pixel Value, Class\n", "there is none"),
-        ("Pixel Value, Class\n0, background\n0, cat\n", "comes twice"),
+        ("Pixel Value, Class\n", "there are none"),
+        ("Pixel Value, Class\n0, background\n0, cat\n", "is repeated"),
         ("Pixel Value, Class\nx, background\n", "the row is 'x, background'"),
         ("Pixel Value, Class\n0\n", "the row is '0'"),
     ],
@@ -115,7 +115,7 @@ def test_a_table_of_numbers_that_says_nothing_is_refused(table: str, message: st
 def test_without_a_class_list_the_label_images_are_named(tmp_path: Path) -> None:
     photograph(tmp_path / "x.png")
     mask(tmp_path / "x_mask.png")
-    with pytest.raises(DataError, match=r"1 label images lie beside their photographs \(x_mask.png\)"):
+    with pytest.raises(DataError, match=r"1 label images are in the folders of the photographs \(x_mask.png\)"):
         open_dataset(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Opens data sets whose label images lie among the photographs: medical sets (``x_mask.png``), exports of Roboflow."""
+"""Opens data sets with label images in the folders of the photographs: medical sets (``x_mask.png``), Roboflow."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from underpaint.imagefiles.numbering import LISTS_BESIDE, class_list, table_of
 
 
 def open_beside(root: Path) -> DataFolder | None:
-    """Open photographs with label images among them; None for any other folder, and where no list names the classes.
+    """Open photographs with label images in their folders; None for any other folder, or if there is no class list.
 
-    The classes are those of the list in the data set's folder, or else those of the lists beside the label images. The
-    splits are those of ``splits/``, or else those of the folders.
+    The classes are those of the list in the folder of the data set, or else those of the lists in the folders of the
+    label images. The splits are those of ``splits/``, or else those of the folders.
 
     Raises:
-        DataError: a class list cannot be read, or one of several folders of label images has none.
+        DataError: A class list cannot be read, or one of several folders of label images has none.
     """
     images, masks = photographs_and_masks(root)
     classes = _classes(root, masks) if masks else None
@@ -33,16 +33,16 @@ def open_beside(root: Path) -> DataFolder | None:
 
 
 def refuse_unexplained(root: Path) -> None:
-    """Raise `DataError` if label images lie among the photographs, and no class list says what their numbers are."""
+    """Raise `DataError` if the folders of the photographs have label images, but there is no class list."""
     _, masks = photographs_and_masks(root)
     if masks:
         names = listing(sorted(path.name for path in masks.values()))
         raise DataError(
-            f"{len(masks)} label images lie beside their photographs ({names}), and no class list says what their "
-            "numbers stand for",
+            f"{len(masks)} label images are in the folders of the photographs ({names}), and no class list states the "
+            "meanings of their numbers",
             where=root,
             accepted=", ".join(LISTS_BESIDE),
-            fix="write classes.txt: one class name a line, in the order of the numbers from 0 on",
+            fix="write classes.txt: one class name per line, in the order of the numbers from 0 on",
         )
 
 

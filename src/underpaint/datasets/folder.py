@@ -199,7 +199,7 @@ def assemble(root: Path, classes: ClassTable, images: Path, masks: Iterable[Path
 
 
 Labelled = tuple[Mapping[str, Path], Mapping[Path, Numbering]]
-"""Label images by their names, and what the numbers in some of them stand for."""
+"""Label images by their names, and the meanings of the numbers in some of them."""
 
 
 def _in_folder(folder: Path, classes: ClassTable) -> Labelled:
@@ -209,13 +209,13 @@ def _in_folder(folder: Path, classes: ClassTable) -> Labelled:
 
 
 def numbers_of(files: Mapping[str, Path], classes: ClassTable) -> dict[Path, Numbering]:
-    """What the numbers in label images stand for, by the class lists in their own folders."""
+    """The meanings of the numbers in label images, from the class lists in their folders."""
     own = {folder: numbering_beside(folder, classes, outside=False) for folder in {f.parent for f in files.values()}}
     return {file: listed for file in files.values() if (listed := own[file.parent]) is not None}
 
 
 def with_masks(data: DataFolder, sources: Iterable[Labelled]) -> DataFolder:
-    """A data set with the label images of several sources. Of two for one image, that of the first source counts."""
+    """Add label images of several sources to a data set. If an image has two, that of the first source is used."""
     files: dict[str, Path] = {}
     listed: dict[Path, Numbering] = {}
     for found, numbers in sources:

@@ -1,4 +1,4 @@
-"""Tells photographs from label images in a data set without a fixed layout, where both may lie in one tree."""
+"""Separates photographs and label images in a data set without a fixed layout, in which both may be in one tree."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from underpaint.core.errors import DataError, listing
 from underpaint.imagefiles.images import images_and_masks
 from underpaint.imagefiles.mask_names import unmarked
 from underpaint.imagefiles.masks import SUFFIXES
-from underpaint.imagefiles.own import say_beside
+from underpaint.imagefiles.own import log_label_images
 
 PHOTOGRAPHS = ("leftImg8bit", "images", "JPEGImages", "imgs", "img", "photos")
-"""Names of folders that hold only images. A data set without one of them is searched completely."""
+"""Names of folders with only images. A data set without one of them is searched completely."""
 
 PICTURES = frozenset(
     {"masks", "gtFine", "gtCoarse", "SegmentationClass", "SegmentationObject", "annotations", "labels"}
 )
-"""Names of folders whose pictures are no images of the data set."""
+"""Names of folders whose pictures are not images of the data set."""
 
 LABELS = frozenset({"mask", "masks", "label", "labels", "gt", "groundtruth", "ground_truth", "seg", "segmentation"})
 """Names, in small letters, of folders whose pictures are label images if they have the names of images."""
@@ -28,7 +28,7 @@ Files = Mapping[str, Path]
 def photographs_and_masks(root: Path) -> tuple[dict[str, Path], dict[str, Path]]:
     """The images of a data set by name, and its label images by the names of their images, perhaps with marks.
 
-    Label images lie beside their images, or in folders of `LABELS` among them, or in such a folder beside ``images/``.
+    Label images are in the folders of their images, or in folders of `LABELS` inside or next to ``images/``.
     """
     every, beside = images_and_masks(_folder(root))
     images = {name: path for name, path in every.items() if PICTURES.isdisjoint(name.split("/")[:-1])}
@@ -38,16 +38,16 @@ def photographs_and_masks(root: Path) -> tuple[dict[str, Path], dict[str, Path]]
 
 
 def photographs(root: Path) -> dict[str, Path]:
-    """The images of a data set whose label images are not used, which is said.
+    """The images of a data set. A message states that its label images are not used.
 
     Raises:
-        DataError: there are no images.
+        DataError: There are no images.
     """
     images, masks = photographs_and_masks(root)
     if not images:
         raise DataError("no images found", where=_folder(root), fix="put the images into images/")
     if masks:
-        say_beside(root, listing(sorted(path.name for path in masks.values())))
+        log_label_images(root, listing(sorted(path.name for path in masks.values())))
     return images
 
 
@@ -56,7 +56,7 @@ def _folder(root: Path) -> Path:
 
 
 def _in_folders(every: Files, images: Files) -> Iterator[tuple[Path, str]]:
-    """Pictures in folders of label images whose names there are those of images, with the names of these images."""
+    """Pictures in folders of label images that have the names of images, with the names of these images."""
     for name, path in every.items():
         if path.suffix.lower() in SUFFIXES:
             moved = next((one for one in _moved(name) if unmarked(one) in images or one in images), None)
@@ -65,7 +65,7 @@ def _in_folders(every: Files, images: Files) -> Iterator[tuple[Path, str]]:
 
 
 def _moved(name: str) -> Iterator[str]:
-    """The names that a picture would have outside a folder of label images: in ``images/`` instead, or above it."""
+    """The names of a picture if its folder of label images is replaced by ``images/``, or removed from the path."""
     *folders, last = name.split("/")
     place = next((i for i in reversed(range(len(folders))) if folders[i].lower() in LABELS), None)
     if place is not None:

@@ -11,7 +11,7 @@ from underpaint.imagefiles.decode import MAX_PIXELS, Pixels
 from underpaint.imagefiles.mask_names import lies_beside, masks_beside
 from underpaint.imagefiles.masks import read_index_mask, write_index_mask
 from underpaint.imagefiles.opening import ENDINGS, about_of, kind_of, slices_in
-from underpaint.imagefiles.own import MASKS, say_beside
+from underpaint.imagefiles.own import MASKS, log_label_images
 from underpaint.imagefiles.photograph import photograph_rgb, photograph_size
 from underpaint.imagefiles.rule import ReadingRule, picture, read_image
 from underpaint.imagefiles.series import in_series_order
@@ -89,12 +89,12 @@ def find_images(folder: Path) -> dict[str, Path]:
     """
     images, masks = images_and_masks(folder)
     if masks:
-        say_beside(folder, listing(sorted(path.name for path in masks.values())))
+        log_label_images(folder, listing(sorted(path.name for path in masks.values())))
     return images
 
 
 def images_and_masks(folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:
-    """The images below a folder as `find_images` finds them, and the label images beside them, both by their names."""
+    """The images below a folder as in `find_images`, and the label images in their folders, both by their names."""
     files = find_files(folder, SUFFIXES, into=frozenset()).items()
     every = in_series_order({name: one for file in files for name, one in _images_in(*file)})
     masks = masks_beside(every)
@@ -108,7 +108,7 @@ def stream_images(folder: Path) -> Iterator[tuple[str, Path]]:
     """
     for name, path in files_below(folder, SUFFIXES, into=frozenset()):
         if lies_beside(path, SUFFIXES):
-            say_beside(path.parent, path.name)
+            log_label_images(path.parent, path.name)
         else:
             yield from _images_in(name, path)
 
@@ -143,7 +143,7 @@ def find_files(
         raise DataError(
             f"{len(doubles)} name(s) belong to two files: {', '.join(sorted(doubles)[:3])}",
             where=folder,
-            fix="keep one file for each name: hints and masks are matched by the name without suffix. Move label images "
-            "from the folders of their images to masks/",
+            fix="keep one file for each name: hints and masks are matched by the name without suffix. Move label "
+            "images from the folders of their images to masks/",
         )
     return dict(sorted(found.items()))

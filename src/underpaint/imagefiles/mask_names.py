@@ -1,4 +1,4 @@
-"""Recognises label images whose names are those of their images with a word behind: ``x_mask.png`` beside ``x.png``."""
+"""Recognises label images by their names: the name of the image followed by a mark, ``x_mask.png`` for ``x.png``."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ MARK = re.compile(
     r"(?:[ _.\-]?\d{1,3})?$",
     re.IGNORECASE,
 )
-"""What medical data sets and Roboflow write behind the name of an image to name its label image."""
+"""The marks that medical data sets and Roboflow add to the name of an image to name its label image."""
 
-LOOKED_AT = 3
-"""How many coloured files are decoded, to tell label images from photographs of a thing called "label" or "mask"."""
+EXAMINED = 3
+"""Number of coloured files that are decoded, because "mask" and "label" can also be in the names of photographs."""
 
 MOST_COLOURS = 256
 """A label image has at most as many colours as there can be classes; a photograph has more."""
 
 
 def unmarked(name: str) -> str:
-    """The name of the image to which a label image belongs, as its name says; the name itself where it has no mark."""
+    """The name of the image of a label image, which is its own name without the mark; the same name if it has none."""
     return MARK.sub("", name)
 
 
 def masks_beside(images: Mapping[str, Path]) -> dict[str, Path]:
     """The label images among image files, by their own names.
 
-    A file is one if its name is that of another file with a mark, and its format is lossless. If a file with such a
-    name has the colours of a photograph, then all of them are photographs.
+    They have the name of another file with a mark, and a lossless format. If a file with such a name has the colours of
+    a photograph, all of them are taken as photographs.
     """
     found = {
         name: path
         for name, path in images.items()
         if path.suffix.lower() in SUFFIXES and (image := unmarked(name)) != name and image in images
     }
-    some = list(found.values())[:: -(-len(found) // LOOKED_AT) or 1]
+    some = list(found.values())[:: -(-len(found) // EXAMINED) or 1]
     return found if all(map(_has_labels, some)) else {}
 
 
 def lies_beside(path: Path, endings: Collection[str]) -> bool:
-    """Whether one file is such a label image, where the other files are not listed.
+    """Whether one file is such a label image; the other files need not be listed.
 
     Args:
         path: The file.
@@ -64,13 +64,13 @@ def _has_labels(path: Path) -> bool:
         with opened(path, FORMATS, max_pixels=MAX_PIXELS) as image:
             return image.mode not in ("RGB", "RGBA") or image.getcolors(MOST_COLOURS) is not None
     except (DataError, OSError):
-        return True  # a damaged label image is named where it is read
+        return True  # a damaged label image is reported when it is read
 
 
 def by_image(files: Mapping[str, Path], images: Collection[str]) -> dict[str, Path]:
-    """Label images by the names of their images, where their own names have marks.
+    """Label images by the names of their images, if their own names have marks.
 
-    Files for an image that another file names keep their own names, and so do several files for one image.
+    A file for an image that another file names exactly keeps its own name, and so do several files for one image.
     """
     used = Counter(unmarked(name) for name in files if name not in images)
     renamed = {name: unmarked(name) for name in files if name not in images and used[unmarked(name)] == 1}

@@ -53,14 +53,14 @@ def _log_skipped(folder: Path, holds: str) -> None:
     log.warning("skipped: %s has %s that underpaint made", folder, holds)
 
 
-def say_beside(folder: Path, files: str) -> None:
-    """Log once that label images beside their images are no images, with the names of some of them."""
-    _say_beside(real(folder), files)
+def log_label_images(folder: Path, files: str) -> None:
+    """Log once that label images in the folders of their images are skipped, with the names of some of them."""
+    _log_label_images(real(folder), files)
 
 
 @cache
-def _say_beside(folder: Path, files: str) -> None:
-    log.warning("passed over in %s: label images beside their images: %s", folder, files)
+def _log_label_images(folder: Path, files: str) -> None:
+    log.warning("skipped in %s: label images in the folders of their images: %s", folder, files)
 
 
 def _head(file: Path) -> str:
