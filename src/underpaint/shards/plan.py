@@ -98,8 +98,8 @@ def make_plan(folder: Path, entries: Iterable[Entry], *, size: int, stamp: Stamp
     _check_stamp(plan, stamp, size)
     if plan.digest != made.digest:
         raise DataError(
-            f"the manifest with {made.images:,} images differs from the one with {plan.images:,} images for which the "
-            "shards in the output folder were planned",
+            f"the manifest has {made.images:,} images and differs from the one with {plan.images:,} images for which "
+            "the shards in the output folder were planned",
             where=source,
             fix="choose another folder with -o; for added images, make a manifest with only these",
         )
