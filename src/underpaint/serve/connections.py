@@ -43,16 +43,15 @@ class Connection(H11Protocol):
         super().connection_made(transport)
         self._silent_since = self.loop.time()
         self._receiving = self.loop.call_later(PATIENCE, transport.abort)
-        if len(self.connections) > CONNECTIONS and not self._close_a_silent_one():
+        opened: list[Any] = [one for one in self.connections if not one.transport.is_closing()]
+        if len(opened) <= CONNECTIONS:
+            return
+        silent = [one for one in opened if one is not self and not _answered(one)]
+        if silent:
+            min(silent, key=lambda one: float(one._silent_since)).transport.abort()
+        else:
             transport.write(REFUSAL)
             transport.close()
-
-    def _close_a_silent_one(self) -> bool:
-        others: list[Any] = [one for one in self.connections if one is not self and not _answered(one)]
-        if not others:
-            return False
-        min(others, key=lambda one: float(one._silent_since)).transport.abort()
-        return True
 
     def data_received(self, data: bytes) -> None:
         """Receive a part of a request. The time is measured from its first byte to its last."""

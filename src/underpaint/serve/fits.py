@@ -18,6 +18,7 @@ from underpaint.features.rows import MOST_ROWS, Rows, fit_rows
 from underpaint.hints.types import Hints
 from underpaint.methods.quick.method import QuickConfig
 from underpaint.models.linear import LinearHead
+from underpaint.serve.last_photograph import LastPhotograph
 from underpaint.workflows.planning import Plan, plan_training
 from underpaint.workflows.quick_model import QuickModel, fit_quick, hinted_images
 from underpaint.workflows.training_data import TrainingData, read_training_data
@@ -50,6 +51,7 @@ class Fits:
         self._data, self._project = data, project
         self.model: QuickModel | None = None
         self.exact = False
+        self.photograph = LastPhotograph()
         self._rows: dict[str, ImageRows] = {}
         self._last: LinearModel | None = None
 
@@ -107,7 +109,7 @@ class Fits:
         for name in images.names:
             if name in self._rows and self._rows[name].hints == hints[name]:
                 continue
-            image = images.training_image(name)
+            image = images.training_image(name, self.photograph.read(images.data.images[name], images.rule))
             marks = marked_pixels(image.candidates, name, seed=seed, density=config.density)
             features = before.bank.features(image.rgb)
             columns = features.columns(marks.rows, marks.columns)

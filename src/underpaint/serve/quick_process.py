@@ -33,7 +33,6 @@ from underpaint.core.errors import UnderpaintError
 from underpaint.core.rng import generator
 from underpaint.data.hinted import at_working_size
 from underpaint.features.uncertainty import Spot, Uncertainty
-from underpaint.imagefiles.rule import read_image
 from underpaint.kernels.meanfield import KeptKernels
 from underpaint.serve.fits import Fits
 from underpaint.serve.lifeline import listen
@@ -158,7 +157,7 @@ class QuickProcess:
     def _mask(self, model: QuickModel, name: str) -> None:
         data, config = model.plan.data, model.plan.config
         try:
-            rgb = read_image(data.images[name], config.images.rule)
+            rgb = self._fits.photograph.read(data.images[name], config.images.rule)
         except UnderpaintError as error:
             _answer({"mask": {"image": name, "revision": self._fitted, "fault": error.what}})
             return
