@@ -213,6 +213,22 @@ def test_work_may_begin_while_other_work_is_handed_out() -> None:
     assert in_threads(2, lambda ranks: _spread(ranks, jobs, seen))[0] == [("outer", job * job) for job in range(4)]
 
 
+def test_results_that_nobody_takes_do_not_stop_the_ranks() -> None:
+    def work(ranks: Ranks) -> list[int]:
+        spread = Spread(ranks, lambda factor: Work(lambda job: factor * job))
+        if not ranks.leads:
+            spread.follow()
+            return []
+        first = spread.shared(10, range(9))
+        some = [next(first), next(first), next(first)]
+        first.close()
+        some += spread.shared(-1, range(3))
+        spread.end()
+        return some
+
+    assert in_threads(2, work) == [[0, 10, 20, 0, -1, -2], []]
+
+
 def test_the_error_of_shared_work_is_that_of_all_ranks() -> None:
     seen: dict[int, list[int]] = {0: [], 1: []}
     errors = in_threads(2, lambda ranks: _spread(ranks, lambda _: [1, -7, 2, 3, 4, 5], seen))

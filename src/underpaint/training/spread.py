@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -51,7 +51,7 @@ class Spread:
         self.ranks = ranks if ranks is not None and ranks.count > 1 else None
         self.understand = understand
 
-    def shared(self, task: Any, jobs: Iterable[Job]) -> Iterator[Any]:
+    def shared(self, task: Any, jobs: Iterable[Job]) -> Generator[Any, None, None]:
         """On the leader: the result of every job, in order. Jobs are taken as needed; they may begin other tasks."""
         if self.ranks is None:
             yield from self.understand(task).results(jobs)
@@ -119,10 +119,16 @@ class _Lead:
 
     def results(self) -> Iterator[Any]:
         """Of all jobs, in order."""
-        for result in self.work.results(self._incoming()):
-            self.done.append(result)
-            if not self.ended:  # the others gather once more, and nothing else may come in between
-                yield from self._ready()
+        try:
+            for result in self.work.results(self._incoming()):
+                self.done.append(result)
+                if not self.ended:  # the others gather once more, and nothing else may come in between
+                    yield from self._ready()
+        except GeneratorExit:  # the method takes no further results
+            if not self.ranks.over:
+                self._end()
+                self._gather()
+            raise
         self._gather()
         yield from self._ready()
 
@@ -132,6 +138,9 @@ class _Lead:
             self.ranks.led(PLACE, partial(list, chunks))
             self._gather()
             yield from chunks[0]
+        self._end()
+
+    def _end(self) -> None:
         self.ended = True
         self.ranks.led(PLACE, _nothing)
 
