@@ -8,6 +8,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from underpaint.core.errors import DataError, LearningError, UnderpaintError
+from underpaint.features import linear
 from underpaint.features.linear import IMPOSSIBLE, _Problem, fit_linear
 
 Singles = npt.NDArray[np.bool_]
@@ -117,3 +118,23 @@ def test_what_cannot_be_fitted_is_said(
 ) -> None:
     with pytest.raises(error, match=words):
         fit_linear(np.ones((len(chosen), 3), np.float32), sets, chosen)
+
+
+def test_a_fit_that_starts_on_a_part_of_the_rows_ends_where_the_other_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    columns, labels = blobs(rows=4000, features=12, classes=4)
+    labels = np.where(np.arange(4000) < 3990, labels, 4)  # the part has two rows of a rare class
+    sets = np.eye(5, dtype=bool)
+    whole = fit_linear(columns, sets, labels, penalty=1e-2, steps=500)
+    monkeypatch.setattr(linear, "MANY", 1000)
+    monkeypatch.setattr(linear, "FINAL", 50)
+    started = fit_linear(columns, sets, labels, penalty=1e-2)
+    np.testing.assert_allclose(started.scores(columns), whole.scores(columns), atol=0.02)
+
+
+def test_a_part_has_one_of_so_many_rows_of_each_class() -> None:
+    columns, labels = blobs(rows=100, classes=3)
+    labels = np.where(np.arange(100) == 57, 3, labels)
+    part = _Problem(columns, np.eye(4, dtype=bool), labels, 1e-3).part(8)
+    counts = np.bincount(part.chosen, minlength=4)
+    assert counts.sum() == 13
+    assert (np.abs(counts[:3] - np.bincount(labels)[:3] / 8) <= 1).all()

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from underpaint.core.digest import code_digest
 from underpaint.core.parallel import stream
+from underpaint.features.folded import folded
 from underpaint.features.store import FeatureStore
 from underpaint.models.linear import Levels
 from underpaint.models.network import ModelConfig, Network
@@ -36,7 +37,7 @@ SERIAL_IMAGES = 24
 """Number of images that this process computes itself before it starts workers. Each worker needs some seconds to
 start."""
 
-CODE = ("features/bank.py", "models/linear.py", "models/network.py", "models/depthwise.py")
+CODE = ("features/bank.py", "features/folded.py", "models/linear.py", "models/network.py", "models/depthwise.py")
 """Files whose content is part of the name of stored features, so that features of another version are never used."""
 
 
@@ -65,7 +66,7 @@ class ImageFeatures:
         of the network at these pixels.
         """
         cells, shares = _corners(rows, columns, self.padded, self.levels[0].shape[1:])
-        parts = [(_sampled(level, cells) * shares).sum(dim=2) for level in self.levels]
+        parts = [(_sampled(level, cells) * shares).sum(dim=1) for level in self.levels]
         return np.asarray(torch.cat(parts).T.half().numpy())
 
 
@@ -100,6 +101,7 @@ class FeatureBank:
         self._device = next(network.parameters()).device
         channels = network.encoder.out_channels
         self._levels = Levels(channels, network.mean, network.std).to(self._device)
+        self._encoder = folded(network.encoder, network.config.bands).to(memory_format=torch.channels_last)
         self._name = _name(network)
 
     @classmethod
@@ -184,7 +186,7 @@ class FeatureBank:
         with _one_thread():
             scaled = self._network.scaled(self._network.normalised(image)).contiguous(memory_format=torch.channels_last)
             whole = max(scaled.shape[2:]) <= TILE
-            features = self._network.encoder(scaled) if whole else [scaled, *self._tiled(scaled)]
+            features = self._encoder(scaled) if whole else [scaled, *self._tiled(scaled)]
             return [level[0].half().cpu().contiguous() for level in self._levels(features)]
 
     def _tiled(self, scaled: Tensor) -> list[Tensor]:
@@ -195,7 +197,7 @@ class FeatureBank:
         for top, left in product(range(0, height, step), range(0, width, step)):
             y, x = max(0, top - OVERLAP), max(0, left - OVERLAP)
             seen = scaled[:, :, y : top + step + OVERLAP, x : left + step + OVERLAP]
-            features = self._network.encoder(seen)[1:]
+            features = self._encoder(seen)[1:]
             whole = whole or [f.new_empty(1, f.shape[1], *_cells(scaled, seen, f)) for f in features]
             for target, feature in zip(whole, features, strict=True):
                 stride = seen.shape[2] // feature.shape[2]
@@ -251,11 +253,11 @@ def _padded_size(size: Sequence[int], divisor: int) -> tuple[int, int]:
 def _corners(
     rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp], padded: tuple[int, int], grid: Sequence[int]
 ) -> tuple[Tensor, Tensor]:
-    """The four cells of the finest grid around every pixel, as (P, 4, 2) x and y in -1..1, and their weights (P, 4)."""
+    """The four cells of the finest grid around every pixel, as (4, P, 2) x and y in -1..1, and their weights (4, P)."""
     y, x = (_taps(at, side, cells) for at, side, cells in ((rows, padded[0], grid[0]), (columns, padded[1], grid[1])))
     cells = [torch.stack([x[i][0], y[j][0]], dim=1) for j in (0, 1) for i in (0, 1)]
     shares = [x[i][1] * y[j][1] for j in (0, 1) for i in (0, 1)]
-    return torch.stack(cells, dim=1), torch.stack(shares, dim=1)
+    return torch.stack(cells), torch.stack(shares)
 
 
 def _taps(at: npt.NDArray[np.intp], side: int, cells: int) -> list[tuple[Tensor, Tensor]]:
@@ -268,5 +270,7 @@ def _taps(at: npt.NDArray[np.intp], side: int, cells: int) -> list[tuple[Tensor,
 
 
 def _sampled(level: Tensor, cells: Tensor) -> Tensor:
-    """(F, P, 4) values of a level at points (P, 4, 2), by bilinear interpolation."""
+    """(F, 4, P) values of a level at points (4, P, 2), by bilinear interpolation."""
+    if level.shape[1:] == (1, 1):
+        return level.float().expand(-1, *cells.shape[:2])
     return F.grid_sample(level[None].float(), cells[None], padding_mode="border", align_corners=False)[0]

@@ -29,6 +29,17 @@ STEPS = 40
 """Largest number of iterations of L-BFGS. From zeros the fit converges after about 60 to 90 iterations. On MSRC-21
 ``val`` 30, 50 and 100 iterations give the same 81.3 mIoU, and 100 take three times as long as 30."""
 
+MANY = 16_000
+"""Rows from which a fit without a start is first made on a part of them."""
+
+PART = 8
+"""A fit on one of `PART` rows of each class, of `STEPS` iterations, is the start of one of `FINAL` on all rows. With
+40,000 rows the two take less than half the time of `STEPS` iterations on all rows and end nearly as low: MSRC-21
+``train+val``, 1,145 features: 0.0423 instead of 0.0420, where 30 iterations on all rows end at 0.0425."""
+
+FINAL = 10
+"""See `PART`."""
+
 IMPOSSIBLE = -1e4
 """Bias of a class that is no row's candidate. Its probability is then 0 in single precision."""
 
@@ -86,8 +97,14 @@ def fit_linear(
     standard /= spread.astype(np.float32)
     problem = _Problem(standard, sets[:, seen], chosen, penalty)
     with threadpool_limits(limits=1):
-        first = problem.start(None if start is None else _standardised(start, seen, mean, spread))
-        found = minimize(problem, first, jac=True, method="L-BFGS-B", options={"maxiter": steps, "maxcor": 20}).x
+        if start is not None:
+            first = problem.start(*_standardised(start, seen, mean, spread))
+        elif len(columns) < MANY:
+            first = problem.zeros()
+        else:
+            part = problem.part(PART)
+            first, steps = part.solve(part.zeros(), steps), FINAL
+        found = problem.solve(first, steps)
     inner, bias = problem.unpack(found)
     weight = np.zeros((sets.shape[1], columns.shape[1]))
     weight[seen] = inner.T / spread
@@ -136,6 +153,7 @@ class _Problem:
         penalty: Penalty,
     ) -> None:
         self.columns, self.penalty = columns, np.broadcast_to(penalty, columns.shape[1:])[:, None]
+        self.sets, self.chosen = sets, chosen
         self.shape = (columns.shape[1] + 1, sets.shape[1])
         self.allowed = sets[chosen]
         # Most rows have one candidate, for which the sum over the candidates is the score itself.
@@ -146,9 +164,23 @@ class _Problem:
         share = part / np.maximum(part.sum(axis=0), 1e-12)
         self.weights = (share.sum(axis=1) / sets.shape[1]).astype(np.float32)
 
-    def start(self, given: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None) -> npt.NDArray[np.float64]:
-        """The numbers from which the fit starts."""
-        return np.zeros(self.shape).ravel() if given is None else np.concatenate([given[0], given[1][None]]).ravel()
+    def part(self, share: int) -> _Problem:
+        """The same problem on one of ``share`` rows of each class."""
+        rows = np.sort(np.argsort(self.first, kind="stable")[::share])
+        return _Problem(self.columns[rows], self.sets, self.chosen[rows], self.penalty[:, 0])
+
+    def solve(self, first: npt.NDArray[np.float64], steps: int) -> npt.NDArray[np.float64]:
+        """The numbers after at most ``steps`` iterations from ``first``."""
+        options = {"maxiter": steps, "maxcor": 20}
+        return np.asarray(minimize(self, first, jac=True, method="L-BFGS-B", options=options).x)
+
+    def zeros(self) -> npt.NDArray[np.float64]:
+        """The numbers from which a fit without a start begins: all 0."""
+        return np.zeros(self.shape).ravel()
+
+    def start(self, weight: npt.NDArray[np.float64], bias: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """The numbers of (F, C) weights and (C,) biases."""
+        return np.concatenate([weight, bias[None]]).ravel()
 
     def unpack(self, numbers: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """(F, C) weights and (C,) biases."""
@@ -172,6 +204,6 @@ class _Problem:
         loss = float(self.weights @ (log_all - log_set).astype(np.float64))
         slope *= self.weights[:, None]
         gradient = np.empty(self.shape)
-        gradient[:-1] = self.columns.T @ slope + 2 * self.penalty * weight
+        gradient[:-1] = (slope.T @ self.columns).T + 2 * self.penalty * weight  # faster than columns.T @ slope
         gradient[-1] = slope.sum(axis=0)
         return loss + float((self.penalty * np.square(weight)).sum()), gradient.ravel()

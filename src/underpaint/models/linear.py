@@ -58,8 +58,9 @@ class Levels(nn.Module):
             features: The encoder's outputs: the normalised image (N, B, H, W), then its feature maps.
         """
         bands = features[0] * self.std + self.mean
-        lab = lab_of(bands) if bands.shape[1] == 3 else bands  # other bands have no colours in the sense of CIE
-        cells = F.avg_pool2d(lab, COLOUR_STRIDE)
+        cells = F.avg_pool2d(bands, COLOUR_STRIDE)
+        if bands.shape[1] == 3:  # other bands have no colours in the sense of CIE
+            cells = lab_of(cells)
         means = [averaged(cells, window) for window in COLOUR_WINDOWS]
         deepest = features[-1]
         whole = deepest.mean(dim=(2, 3), keepdim=True)
