@@ -34,7 +34,8 @@ MANY = 16_000
 
 PART = 8
 """A fit on one of `PART` rows of each class, of `STEPS` iterations, is the start of one of `FINAL` on all rows. With
-40,000 rows the two take 0.6 of the time of `STEPS` iterations on all rows, with the same mIoU (docs/methods/quick.md)."""
+40,000 rows they take 0.6 of the time of `STEPS` iterations on all rows, and give the same mIoU
+(docs/methods/quick.md)."""
 
 FINAL = 20
 """See `PART`."""
