@@ -26,6 +26,8 @@ IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 SCENES = 12
 MARKED = 6
 PATIENCE = 1800.0
+SEEN = "() => [...document.querySelectorAll('.photograph img')].every((one) => one.src && one.complete)"
+"""Whether all thumbnails are there."""
 
 
 def main() -> None:
@@ -66,6 +68,7 @@ def take(served: Served) -> None:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         context = browser.new_context(viewport={"width": 1280, "height": 800})
         page = open_page(context, served)
+        page.wait_for_function(SEEN, timeout=1000 * PATIENCE)
         keep(page, "paint-photographs")
         show(page, f"paint/{served.get('images')['items'][1]['id']}")
         page.wait_for_timeout(4000)

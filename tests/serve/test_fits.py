@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import queue
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from underpaint.annotations.strokes.log import LogWriter
 from underpaint.annotations.strokes.operations import Add, Delete, Operation
 from underpaint.core.errors import LearningError
 from underpaint.hints.types import Scribble
-from underpaint.serve import quick_process
+from underpaint.serve import quick_worker
 from underpaint.serve.fits import Fits
 from underpaint.serve.site import Site, number_of
 from underpaint.workflows.quick_model import fit_quick
@@ -87,8 +88,8 @@ def test_masks_equal_those_of_the_command(site: Site, tmp_path: Path, monkeypatc
     said: list[dict[str, Any]] = []
     for kind in ("masks", "uncertainty"):
         (site.folder / "cache" / kind).mkdir(parents=True)
-    monkeypatch.setattr(quick_process, "_answer", said.append)
-    process = quick_process.QuickProcess(site.data, site.folder)
+    monkeypatch.setattr(quick_worker, "_answer", said.append)
+    process = quick_worker.QuickWorker(site.data, site.folder, queue.Queue())
     for image, x in (("a", 5.0), ("b", 30.0)):
         marker.stroke(image, "sky", x)
         marker.stroke(image, "grass", x)

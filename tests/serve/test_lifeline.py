@@ -24,6 +24,16 @@ def test_a_child_hears_lines_and_ends_with_its_input() -> None:
     assert child.returncode == 0
 
 
+def test_the_quick_model_ends_with_its_server_before_it_has_begun(tmp_path: Path) -> None:
+    words = [sys.executable, "-X", "importtime", "-m", "underpaint.serve.quick_process", str(tmp_path), str(tmp_path)]
+    child = subprocess.Popen(words, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert child.stdin is not None
+    child.stdin.close()
+    assert child.wait(60) == 0
+    assert child.stderr is not None
+    assert "quick_model" not in child.stderr.read(), "the modules that need torch were not read to the end"
+
+
 def test_a_folder_takes_the_place_of_what_an_interrupted_task_left(tmp_path: Path) -> None:
     made, out = tmp_path / "made", tmp_path / "masks" / "001"
     for folder, name in ((made, "new"), (out, "old"), (out.with_name(".001.part"), "half")):

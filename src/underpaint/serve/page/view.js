@@ -88,12 +88,21 @@ export class View {
     this.zoom(1 / this.scale);
   }
 
-  /** Brings a place into the middle half of the window, if it is not there. @param {number} x @param {number} y */
+  /**
+   * Brings a place into the middle of the window if it is not well inside, and shows as little as possible beside the
+   * photograph.
+   * @param {number} x @param {number} y @returns {boolean} whether the view moved
+   */
   show(x, y) {
     const [left, top] = this.toWindow(x, y);
     const inside = left > this.width * 0.05 && left < this.width * 0.95 && top > this.height * 0.05 && top < this.height * 0.95;
-    if (!inside) this.centre(x, y);
-    return !inside;
+    if (inside) return false;
+    const before = [this.x, this.y];
+    const [wide, high] = [this.width / this.scale, this.height / this.scale];
+    this.x = covering(x - wide / 2, wide, this.imageWidth);
+    this.y = covering(y - high / 2, high, this.imageHeight);
+    this.#keep();
+    return before[0] !== this.x || before[1] !== this.y;
   }
 
   /** The visible part of the photograph in whole pixels. */
@@ -117,4 +126,13 @@ export class View {
       this.y = Math.round(this.y * this.scale) / this.scale;
     }
   }
+}
+
+/**
+ * Where a window begins that shows little beside the photograph, in one direction.
+ * @param {number} at where it would begin @param {number} length of the window @param {number} whole length of the photograph
+ */
+function covering(at, length, whole) {
+  const margin = length * 0.02;
+  return length >= whole ? (whole - length) / 2 : Math.min(Math.max(at, -margin), whole - length + margin);
 }
