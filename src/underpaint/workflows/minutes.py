@@ -53,7 +53,7 @@ def within_minutes(planned: Plan, minutes: float) -> Plan:
     steps = (USED * minutes - others) * 60 / seconds / lengths  # of a stage of length 1
     if steps < 1:
         raise ConfigError(
-            f"{minutes:g} minute(s) are too few: a step takes {seconds:.2g} s, and the rest {others:.1f} minutes",
+            f"{minutes:g} minute(s) are too few: a step takes {seconds:.2g} s here, and the rest {others:.1f} minutes",
             accepted=f"{math.ceil(10 * (others + lengths * seconds / 60) / USED) / 10:g} minutes or more",
             fix="allow more minutes, or train on fewer images (--split) or on smaller crops (views.crop)",
         )
