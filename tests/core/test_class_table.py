@@ -41,8 +41,8 @@ def test_background_may_be_anywhere_or_nowhere(names: str, index: int | None, fo
     [
         ((), None, "no class"),
         (tuple(f"c{i}" for i in range(256)), None, "256 classes"),
-        (("cat", "dog", "cat"), None, r"repeated: \['cat'\]"),
-        (("cat", "", "dog"), None, "not empty"),
+        (("cat", "dog", "cat"), None, "repeated: cat"),
+        (("cat", "", "dog"), None, "class 1 has no name"),
         (("cat", "dog"), 2, r"background index 2 .*\n.*0\.\.1"),
         (("cat", "dog"), -1, "background index -1"),
     ],
@@ -131,7 +131,7 @@ def test_written_lists_are_read_back(
     ("text", "said"),
     [
         ("", "no class"),
-        ("cat\n\ndog\n", "not empty"),
+        ("cat\n\ndog\n", "class 1 has no name"),
         ("cat\ndog 1 2 256\n", r"colour \(1, 2, 256\)"),
         (b"cat\n\xff\xfe\n", "not UTF-8"),
         ("cat\ncat\n", "repeated"),

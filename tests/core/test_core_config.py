@@ -37,6 +37,24 @@ def test_defaults_and_nested_settings() -> None:
     assert (parsed.inner.rate, parsed.inner.crop, parsed.seed) == (2.0, (3, 4), 0)
 
 
+@pytest.mark.parametrize("settings", [{"seed": True}, {"inner": {"rate": False}}, {"inner": {"crop": [True, 8]}}])
+def test_yes_and_no_are_no_numbers(settings: dict[str, Any]) -> None:
+    """YAML reads ``yes`` as true, and pydantic would take this as 1."""
+    assert "must not be true or false" in refusal(settings)
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("seed=", "(got nothing)"),
+        ("seed=2024-01-01", "(got 2024-01-01)"),
+        ("inner.crop=[1, no]", "must not be true or false"),
+    ],
+)
+def test_values_are_shown_in_the_words_of_the_recipe(setting: str, said: str) -> None:
+    assert said in refusal(parse_overrides([setting]))
+
+
 def test_unknown_names_are_refused_with_the_nearest() -> None:
     text = refusal({"seeed": 1, "inner": {"rat": 1}})
     assert "2 setting(s) not accepted" in text

@@ -33,7 +33,7 @@ HOSTILE = {
     "a time that is none": ("a: !!timestamp noon", "line 1, column 4"),
     "a list as a key": ("{[1, 2]: 3}", "line 1"),
     "cut": ("a: [1", "line 1"),
-    "a zero byte": ("a: \0", "special characters"),
+    "a zero byte": ("a: \0", "a character that YAML does not allow"),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
 
@@ -23,7 +24,7 @@ def photograph(path: Path) -> None:
     Image.fromarray(NOISE).save(path)
 
 
-def mask(path: Path, values: np.ndarray = MASK) -> None:
+def mask(path: Path, values: npt.NDArray[np.uint8] = MASK) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(values).save(path)
 

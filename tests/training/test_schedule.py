@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from underpaint import plan
+from underpaint.core.config import parse_overrides
 from underpaint.core.errors import ConfigError
 from underpaint.training.config import RunConfig, TrainConfig
 from underpaint.training.run_folder import RunFolder
@@ -97,3 +98,27 @@ def test_a_linear_decoder_takes_any_crop_since_it_draws_none() -> None:
 def test_arithmetic_that_overflows_is_not_offered() -> None:
     with pytest.raises(ConfigError, match=r"train\.precision"):
         RunConfig.parse({**METHOD, "train": {"precision": "16-mixed"}})
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("images.bands=red", "images.bands: must be auto or a list of names"),
+        ("images.window=x", "images.window: must be dataset, image, two numbers"),
+        ("images.window=[1, 2, 3]", "images.window: must be dataset, image, two numbers"),
+        ("images.window=[[1, 2], [3]]", "images.window: must be dataset, image, two numbers"),
+        ("images.window=[]", "images.window: must be dataset, image, two numbers"),
+        ("model.architecture=fnp", "did you mean 'fpn'?"),
+    ],
+)
+def test_a_setting_with_several_forms_is_refused_once_and_in_words(setting: str, said: str) -> None:
+    with pytest.raises(ConfigError, match="1 setting") as raised:
+        RunConfig.parse(METHOD | parse_overrides([setting]))
+    assert said in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "setting", ["images.window=[[1, 2], [3, 4]]", "images.window=[0, 4095]", "images.bands=[1, a]"]
+)
+def test_a_setting_with_several_forms_takes_each(setting: str) -> None:
+    RunConfig.parse(METHOD | parse_overrides([setting]))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import colorsys
 import string
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-from underpaint.core.errors import DataError, HintError, nearest
-from underpaint.core.regular import TEXT_BYTES, read_regular_text
+from underpaint.core.errors import DataError, HintError, listing, nearest
+from underpaint.core.regular import TEXT_BYTES, encoding_of, read_regular_text
 
 VOID = 255
 """Mask value of a pixel without ground truth. It is left out of all losses and scores."""
@@ -53,12 +54,11 @@ class ClassTable:
 
     def __post_init__(self) -> None:
         if not self.names:
-            raise DataError("the class table has no class", accepted=f"1 to {MAX_CLASSES} classes")
+            fix = "write the class names, one a line, to classes.txt"
+            raise DataError("the class table has no class", accepted=f"1 to {MAX_CLASSES} classes", fix=fix)
         if len(self.names) > MAX_CLASSES:
             raise DataError(f"the class table has {len(self.names)} classes", accepted=f"at most {MAX_CLASSES}")
-        repeated = sorted({name for name in self.names if self.names.count(name) > 1})
-        if repeated or not all(self.names):
-            raise DataError(f"class names must be unique and not empty; repeated: {repeated}")
+        refuse_unclear(self.names)
         if len(self.colours) != len(self.names):
             raise DataError(f"the class table has {len(self.names)} classes and {len(self.colours)} colour(s)")
         if self.background is not None and not 0 <= self.background < len(self.names):
@@ -123,6 +123,18 @@ class ClassTable:
         """Return 768 numbers for a Pillow palette: the class colours, black for unused values, off-white for void."""
         flat = [channel for colour in self.colours for channel in colour]
         return flat + [0] * (3 * VOID - len(flat)) + [224, 224, 192]
+
+
+def refuse_unclear(names: Sequence[str], where: object = None) -> None:
+    """Raise `DataError` for a class list with a class that has no name, or with a name that occurs twice."""
+    if not all(names):
+        what = f"class {list(names).index('')} has no name"
+        fix = "write its name, or remove the line; a line's position is the number of its class, from 0 on"
+        raise DataError(what, where=where, fix=fix)
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
+    if repeated:
+        fix = "write every class once; a line's position is the number of its class, from 0 on"
+        raise DataError(f"class names must be unique; repeated: {listing(repeated)}", where=where, fix=fix)
 
 
 def palette(count: int, background: int | None = None) -> tuple[Colour, ...]:
@@ -203,7 +215,10 @@ def read_classes(path: Path) -> ClassTable:
         DataError: The file is missing, cannot be read, is not UTF-8, or has a table that `ClassTable` refuses.
     """
     names, colours = read_names(path)
-    table = ClassTable.of(names)
+    try:
+        table = ClassTable.of(names)
+    except DataError as error:
+        raise DataError(error.brief, where=path) from None
     merged = tuple(colours.get(i, colour) for i, colour in enumerate(table.colours))
     return ClassTable(table.names, merged, table.background)
 
@@ -221,7 +236,7 @@ def read_names(path: Path) -> tuple[list[str], dict[int, Colour]]:
             "the class list is missing", where=path, fix="write classes.txt: one class name a line"
         ) from None
     except UnicodeDecodeError as error:
-        raise DataError(f"the class list is not UTF-8 text: {error}", where=path) from None
+        raise DataError(f"the class list is {encoding_of(error)}", where=path, fix="save it as UTF-8") from None
     except OSError as error:
         raise DataError(f"the class list cannot be read: {error.strerror}", where=path) from None
     names: list[str] = []

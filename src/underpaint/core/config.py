@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from underpaint.core.errors import ConfigError, nearest
 from underpaint.core.paths import nearest_path
-from underpaint.core.regular import read_regular_text
+from underpaint.core.regular import encoding_of, read_regular_text
 from underpaint.core.yaml_text import MAX_DEPTH, MAX_WHOLE, YamlTextError, parse_yaml
 
 Settings = dict[str, Any]
@@ -36,6 +38,16 @@ class Config(BaseModel):
     """Base class of all settings. Objects cannot be changed, and unknown names are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_number_by_yes(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse yes and no for a number, which pydantic would take as 1 and 0."""
+        expected = str(cls.model_fields[info.field_name or ""].annotation)
+        several = value if isinstance(value, list | tuple) else [value]
+        if any(isinstance(each, bool) for each in several) and "bool" not in expected and "Any" not in expected:
+            raise ValueError(f"must not be true or false (got {_shown(value)})")
+        return value
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
@@ -123,12 +135,16 @@ def _words(problem: ErrorDetails) -> str:
     if kind == "missing":
         return "the setting is missing"
     wanted = WORDS.get(kind) or WORDS.get(kind.partition("_")[0])
-    text = f"must be {wanted.format(**context)}" if wanted else problem["msg"]
-    return text if isinstance(problem["input"], Config) else f"{text} (got {_shown(problem['input'])})"
+    text = f"must be {wanted.format(**context)}" if wanted else "is not accepted"
+    if not isinstance(problem["input"], Config):
+        text = f"{text} (got {_shown(problem['input'])})"
+    options = re.findall("'([^']*)'", context["expected"]) if kind == "literal_error" else []
+    return "; ".join(part for part in (text, nearest(str(problem["input"]), options)) if part)
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    words = "true" if value is True else "false" if value is False else "nothing" if value is None else None
+    text = words or (str(value) if isinstance(value, date) else repr(value))
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
@@ -149,7 +165,8 @@ def load_yaml(path: Path) -> Settings:
     except FileNotFoundError:
         raise ConfigError("the recipe is missing", where=path, fix=nearest_path(path)) from None
     except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a name with a zero byte
-        what = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else getattr(error, "strerror", error)
+        reason = getattr(error, "strerror", None) or "the path cannot be used"
+        what = f"it is {encoding_of(error)}" if isinstance(error, UnicodeDecodeError) else reason
         raise ConfigError(f"the recipe cannot be read: {what}", where=path, fix="give a YAML file") from None
     except YamlTextError as error:
         raise ConfigError(f"the recipe is not valid YAML: {error}", where=path) from None

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from underpaint.core.errors import FormatError
-from underpaint.core.regular import read_regular_text
+from underpaint.core.regular import encoding_of, read_regular_text
 
 MAX_BYTES = 256 << 20
 """Largest size of a file, which needs up to 3 GB of memory. The largest known click file (VOC) has 4 MB."""
@@ -30,7 +30,35 @@ def parse_json(text: str, where: object) -> Any:
     try:
         return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
-        raise FormatError(f"not valid JSON: {error}", where=where) from None
+        raise _refusal(error, where) from None
+
+
+WORDS = {
+    "Expecting value": "a value is missing",
+    "Expecting property name enclosed in double quotes": "a name between double quotes is missing",
+    "Expecting ':' delimiter": "a colon is missing",
+    "Expecting ',' delimiter": "a comma is missing",
+    "Unterminated string starting at": "a text is not closed by a double quote",
+    "Invalid control character at": "a line break or a tab within a text",
+    "Illegal trailing comma before end of object": "a comma before the closing bracket",
+    "Illegal trailing comma before end of array": "a comma before the closing bracket",
+    "Extra data": "text after the end",
+}
+"""What is wrong, by the message of Python's parser."""
+
+
+def _refusal(error: ValueError | RecursionError, where: object) -> FormatError:
+    """The error of a text that is not JSON, in words for the user."""
+    if isinstance(error, RecursionError):
+        return FormatError("not valid JSON: it is nested too deeply", where=where)
+    if not isinstance(error, json.JSONDecodeError):
+        return FormatError(f"not valid JSON: {error}", where=where)  # one of the refusals of this module
+    if not error.doc.strip():
+        return FormatError("the file is empty", where=where)
+    if error.pos >= len(error.doc.rstrip()) or error.msg.startswith("Unterminated"):
+        return FormatError("not valid JSON: it ends too early; the file is perhaps cut off", where=where)
+    what = WORDS.get(error.msg, "this does not follow the rules of JSON")
+    return FormatError(f"not valid JSON: line {error.lineno}, column {error.colno}: {what}", where=where)
 
 
 def members(text: str, streamed: str, where: object) -> Iterator[tuple[str, Any]]:
@@ -65,7 +93,7 @@ def members(text: str, streamed: str, where: object) -> Iterator[tuple[str, Any]
         if _blank(text, place + 1) != len(text):
             raise ValueError(f"text after the end, at character {place + 1}")
     except (ValueError, RecursionError) as error:
-        raise FormatError(f"not valid JSON: {error}", where=where) from None
+        raise _refusal(error, where) from None
 
 
 _BLANK = re.compile(r"[ \t\n\r]*")
@@ -120,7 +148,7 @@ def read_text(path: Path, *, max_bytes: int = MAX_BYTES) -> str:
     except OSError as error:
         raise FormatError(f"the file cannot be read: {error.strerror or error}", where=path) from None
     except UnicodeDecodeError as error:
-        raise FormatError(f"the file is not UTF-8 text: {error}", where=path) from None
+        raise FormatError(f"the file is {encoding_of(error)}", where=path, fix="save it as UTF-8") from None
 
 
 def _refuse_constant(word: str) -> NoReturn:

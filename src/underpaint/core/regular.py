@@ -65,6 +65,15 @@ def read_regular_text(path: Path, *, max_bytes: int) -> str:
     return read_regular(path, max_bytes=max_bytes).decode("utf-8-sig")
 
 
+def encoding_of(error: UnicodeDecodeError) -> str:
+    """What is known of a text that is not UTF-8, in words for the user."""
+    content = error.object
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "not UTF-8 text, but UTF-16"
+    line = content.count(b"\n", 0, error.start) + 1
+    return f"not UTF-8 text: line {line} has a byte of another encoding, such as Windows-1252"
+
+
 def _status(path: Path) -> os.stat_result:
     try:
         return path.stat()

@@ -37,9 +37,34 @@ def parse_yaml(text: str, *, as_texts: bool = False) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise YamlTextError(f"{place}{error.problem or error.context}") from None
-    except yaml.YAMLError as error:  # a character that YAML does not allow
-        raise YamlTextError(str(error).splitlines()[0]) from None
+        raise YamlTextError(f"{place}{_words(error)}") from None
+    except yaml.YAMLError:
+        raise YamlTextError("a character that YAML does not allow") from None
+
+
+WORDS = (
+    ("could not determine a constructor", "a tag such as !name is not accepted; put a text between quotes"),
+    (
+        "mapping values are not allowed",
+        "a colon where none is allowed; put a text with a colon between quotes",
+    ),
+    ("found character '\\t'", "a tab; indent with blanks"),
+    ("found character", "a text cannot begin with this character; put it between quotes"),
+    ("expected ',' or", "a bracket is not closed, or a comma is missing"),
+    ("could not find expected ':'", "a colon is missing"),
+    ("found unexpected end of stream", "a quotation mark is not closed"),
+    ("expected <block end>", "the line does not belong to the lines above it; check how far it is indented"),
+    ("found unknown escape", "a backslash with a letter that YAML does not know; use single quotes"),
+    ("expected the node content", "a value is missing"),
+)
+"""What is wrong, by the first words of PyYAML's message."""
+
+
+def _words(error: yaml.MarkedYAMLError) -> str:
+    if isinstance(error, _RefusedError):
+        return str(error.problem)
+    said = error.problem or error.context or ""
+    return next((words for begin, words in WORDS if said.startswith(begin)), "this does not follow the rules of YAML")
 
 
 # The loader in C is not used: deep brackets overflow its stack, which ends the process (found by fuzzing).
@@ -76,5 +101,9 @@ class _TextLoader(_Loader):
     yaml_implicit_resolvers: Any = MappingProxyType({})
 
 
-def _refused(what: str, mark: Any) -> yaml.MarkedYAMLError:
-    return yaml.MarkedYAMLError(problem=what, problem_mark=mark)
+class _RefusedError(yaml.MarkedYAMLError):
+    """Valid YAML that is not accepted; the problem is in our words."""
+
+
+def _refused(what: str, mark: Any) -> _RefusedError:
+    return _RefusedError(problem=what, problem_mark=mark)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from underpaint.core.errors import DataError
-from underpaint.core.regular import LIST_BYTES, read_regular_text
+from underpaint.core.regular import LIST_BYTES, encoding_of, read_regular_text
 from underpaint.imagefiles.naming import Names
 from underpaint.imagefiles.spelling import LONGEST_NAME, without_ending
 
@@ -36,8 +36,8 @@ def _lines(path: Path) -> list[str]:
         text = read_regular_text(path, max_bytes=LIST_BYTES)
     except OSError as error:
         raise DataError(f"the split list cannot be read: {error.strerror or error}", where=path) from None
-    except UnicodeDecodeError:
-        raise DataError("the split list is not UTF-8 text", where=path, fix="save it as UTF-8") from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"the split list is {encoding_of(error)}", where=path, fix="save it as UTF-8") from None
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 

@@ -6,7 +6,15 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-from underpaint.core.classes import BACKGROUND_WORD, IGNORE_WORD, ClassTable, Colour, Numbering, read_names
+from underpaint.core.classes import (
+    BACKGROUND_WORD,
+    IGNORE_WORD,
+    ClassTable,
+    Colour,
+    Numbering,
+    read_names,
+    refuse_unclear,
+)
 from underpaint.core.errors import DataError, FormatError
 from underpaint.core.paths import real
 from underpaint.core.regular import LIST_BYTES, open_regular
@@ -133,7 +141,7 @@ def read_numbering(path: Path) -> Numbering:
         names, colours = names[1:], {number - 1: colour for number, colour in colours.items() if number}
     if "background" not in names:
         names = ["background" if name == BACKGROUND_WORD else name for name in names]
-    _refuse_repeated(names, path)
+    _require_names(names, path)
     return Numbering.of(names, colours, source=str(path))
 
 
@@ -160,18 +168,18 @@ def _summary(path: Path) -> Numbering | None:
             first = file.readline(MAX_HEADER)
         columns = next(csv.reader([first.decode("utf-8-sig")]), [])
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise FormatError(f"the table cannot be read: {error}", where=path) from None
+        reason = getattr(error, "strerror", None) or "it is no table in UTF-8"
+        raise FormatError(f"the table cannot be read: {reason}", where=path) from None
     count = len(SUMMARY_COLUMNS)
     if tuple(columns[:count]) != SUMMARY_COLUMNS or len(columns) == count:
         return None
     # A name that a spreadsheet would read as a formula is written with an apostrophe.
     names = [name[1:] if name[:1] == "'" and name[1:2] in tuple("=+-@\t\r") else name for name in columns[count:]]
-    _refuse_repeated(names, path)
+    _require_names(names, path)
     return Numbering.of(names, source=str(path))
 
 
-def _refuse_repeated(names: Sequence[str], path: Path) -> None:
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated or not names or not all(names):
-        what = f"class names must be unique and not empty; repeated: {repeated}"
-        raise DataError(what, where=path, fix="write one name per line, in the order of the numbers from 0 on")
+def _require_names(names: Sequence[str], path: Path) -> None:
+    if not names:
+        raise DataError("the class list is empty", where=path, fix="write one name a line, in the order of the numbers")
+    refuse_unclear(names, path)

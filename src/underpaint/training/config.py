@@ -111,6 +111,10 @@ class DataConfig(Config):
     working: int = Field(default=WORKING, ge=256)
 
 
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, list | tuple) and len(value) == 2 and all(isinstance(one, int | float) for one in value)
+
+
 class ImagesConfig(Config):
     """Settings of what a network sees of the image files (`underpaint.imagefiles.rule`).
 
@@ -129,7 +133,9 @@ class ImagesConfig(Config):
     @field_validator("bands", mode="before")
     @classmethod
     def _as_names(cls, bands: Any) -> Any:
-        return [str(name) for name in bands] if isinstance(bands, list | tuple) else bands
+        if bands != "auto" and not isinstance(bands, list | tuple):
+            raise ValueError(f"must be auto or a list of names, such as [nir, red] (got {str(bands)[:40]!r})")
+        return bands if bands == "auto" else [str(name) for name in bands]
 
     @field_validator("bands")
     @classmethod
@@ -137,6 +143,15 @@ class ImagesConfig(Config):
         if bands != "auto" and (len(bands) > MAX_BANDS or len(set(bands)) < len(bands)):
             raise ValueError(f"bands are up to {MAX_BANDS} different names")
         return bands
+
+    @field_validator("window", mode="before")
+    @classmethod
+    def _as_windows(cls, window: Any) -> Any:
+        several = isinstance(window, list | tuple) and all(isinstance(one, list | tuple) for one in window)
+        if window not in ("dataset", "image") and not all(map(_is_pair, window if several and window else [window])):
+            what = "must be dataset, image, two numbers such as [0, 4095], or a list of two numbers for each band"
+            raise ValueError(f"{what} (got {str(window)[:40]!r})")
+        return window
 
     @field_validator("window")
     @classmethod

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element
 
-from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
 from underpaint.annotations.parsing.fields import NUMBER, from_text
+from underpaint.annotations.parsing.xml_text import NOT_XML, fault_of
 from underpaint.core.errors import FormatError
 from underpaint.core.json_text import MAX_BYTES
 from underpaint.core.regular import open_regular
@@ -53,9 +53,8 @@ def children(path: Path) -> Iterator[Element]:
                     elements = 0
     except OSError as error:
         raise FormatError(f"the file cannot be read: {error.strerror or error}", where=path) from None
-    except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
-        # ValueError and LookupError: an encoding that the file names and Python cannot decode.
-        raise FormatError(f"not XML that can be read: {error or type(error).__name__}", where=path) from None
+    except NOT_XML as error:
+        raise FormatError(f"not XML that can be read: {fault_of(error)}", where=path) from None
 
 
 def _refuse_excess(root: Element, depth: int, elements: int, path: Path) -> None:

@@ -14,7 +14,7 @@ from underpaint.core.classes import ClassTable, Meaning, Numbering
 from underpaint.core.errors import FormatError
 from underpaint.core.json_text import parse_json
 from underpaint.core.paths import leads_out, lies_in
-from underpaint.core.regular import open_regular
+from underpaint.core.regular import encoding_of, open_regular
 from underpaint.hints.check import check_hints
 from underpaint.hints.types import Hints, Shape, Tags
 
@@ -76,7 +76,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
     except OSError as error:
         raise FormatError(f"the hints file cannot be read: {error.strerror or error}", where=path) from None
     except UnicodeDecodeError as error:
-        raise FormatError(f"not UTF-8 text: {error}", where=f"{path}:{number}") from None
+        raise FormatError(encoding_of(error), where=f"{path}:{number}", fix="save it as UTF-8") from None
     if number == 0:
         raise FormatError("the hints file is empty", where=path, accepted=f"a first line {json.dumps(HEADER)}")
 

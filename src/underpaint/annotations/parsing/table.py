@@ -51,8 +51,9 @@ def rows(path: Path) -> Iterator[tuple[int, list[str]]]:
             cells = [cell.strip() for cell in row]
             if any(cells):
                 yield reader.line_num, cells
-    except csv.Error as error:
-        raise FormatError(f"not a table: {error}", where=f"{path}:{reader.line_num}") from None
+    except csv.Error:
+        what = "not a table: a quotation mark is not closed, or a cell goes on behind it"
+        raise FormatError(what, where=f"{path}:{reader.line_num}") from None
 
 
 def headings(path: Path) -> list[str]:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError
+from xml.parsers.expat import errors
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
@@ -17,10 +18,12 @@ from underpaint.hints.types import Tags
 
 __all__ = [
     "MAX_BYTES",
+    "NOT_XML",
     "NO_XML",
     "OURS",
     "Element",
     "Stated",
+    "fault_of",
     "number_of",
     "read_stated",
     "read_xml",
@@ -38,6 +41,33 @@ OURS = "underpaint"
 """The element by which files that underpaint wrote are recognised. Other programs ignore it."""
 
 
+NOT_XML = (ParseError, DefusedXmlException, ValueError, LookupError)
+"""What the parser raises. ValueError and LookupError: the file names an encoding that Python does not know."""
+
+FAULTS = {
+    errors.codes[errors.XML_ERROR_NO_ELEMENTS]: "the file is empty or ends too early",
+    errors.codes[errors.XML_ERROR_UNCLOSED_TOKEN]: "the file ends too early",
+    errors.codes[errors.XML_ERROR_INVALID_TOKEN]: "a character that is not allowed here; is the file UTF-8 text?",
+    errors.codes[errors.XML_ERROR_TAG_MISMATCH]: "an end tag does not belong to the start tag before it",
+    errors.codes[errors.XML_ERROR_JUNK_AFTER_DOC_ELEMENT]: "text after the end",
+    errors.codes[errors.XML_ERROR_DUPLICATE_ATTRIBUTE]: "an attribute is given twice",
+    errors.codes[errors.XML_ERROR_UNDEFINED_ENTITY]: "an entity that is not defined, such as &nbsp;",
+    errors.codes[errors.XML_ERROR_UNKNOWN_ENCODING]: "it names an unknown encoding",
+}
+"""What is wrong, by the number of the parser's error."""
+
+
+def fault_of(error: Exception) -> str:
+    """What is wrong with a file that is not XML, in words for the user."""
+    if isinstance(error, DefusedXmlException):
+        return "it has a document type or entities, which are not accepted"
+    if isinstance(error, ParseError):
+        line, column = error.position
+        words = FAULTS.get(error.code, "this does not follow the rules of XML")
+        return words if words.startswith("the file") else f"line {line}, column {column + 1}: {words}"
+    return "it names an unknown encoding, or is not in the encoding that it names"
+
+
 def read_xml(path: Path, root: str) -> Element:
     """Read an XML file whose outermost element is ``root``.
 
@@ -48,9 +78,8 @@ def read_xml(path: Path, root: str) -> Element:
         element = fromstring(read_regular(path, max_bytes=MAX_BYTES), forbid_dtd=True)
     except OSError as error:
         raise FormatError(f"the file cannot be read: {error.strerror or error}", where=path) from None
-    except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
-        # ValueError and LookupError: an encoding that the file names and Python cannot decode.
-        raise FormatError(f"not XML that can be read: {error or type(error).__name__}", where=path) from None
+    except NOT_XML as error:
+        raise FormatError(f"not XML that can be read: {fault_of(error)}", where=path) from None
     if element.tag != root:
         raise FormatError(f"the outermost element is <{element.tag[:40]}>", where=path, accepted=f"<{root}>")
     return element

@@ -17,7 +17,7 @@ from underpaint.annotations.strokes.project import STROKES
 from underpaint.core.atomic import sync
 from underpaint.core.errors import DataError, FormatError
 from underpaint.core.json_text import parse_json
-from underpaint.core.regular import open_regular
+from underpaint.core.regular import encoding_of, open_regular
 from underpaint.hints.types import Shape
 
 MAX_BYTES = 4 << 30
@@ -143,7 +143,7 @@ def read_heads(path: Path, remarks: Counter[str]) -> Iterator[Operation | Head]:
             try:
                 image, kind, name = (names.setdefault(text, text.decode()) for text in texts)
             except UnicodeDecodeError as error:
-                raise FormatError(f"not UTF-8 text: {error}", where=where) from None
+                raise FormatError(encoding_of(error), where=where) from None
             yield Head(identifier.decode(), int(n), float(at), image, name, kind, path, place)
         elif line.strip():
             yield read_operation(Fields(parse_json(_text(line, where), where), where))
@@ -178,7 +178,7 @@ def _text(line: bytes, where: str) -> str:
     try:
         return line.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise FormatError(f"not UTF-8 text: {error}", where=where) from None
+        raise FormatError(encoding_of(error), where=where) from None
 
 
 class UnsavedError(DataError):
