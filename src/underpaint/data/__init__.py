@@ -1,1 +1,1 @@
-"""Floor 3: images and hints as training samples; views (scale, crop, flip); loaders; synthetic scenes."""
+"""Layer 3: images and hints as training samples; views (scale, crop, flip); loaders; synthetic scenes."""

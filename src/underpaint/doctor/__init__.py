@@ -1,4 +1,4 @@
-"""Floor 2: what is wrong with a data set, said before any minute of training. Imports no torch."""
+"""Layer 2: finds what is wrong with a data set before any training starts. Imports no torch."""
 
 from underpaint.doctor.examination import examine
 from underpaint.doctor.findings import Finding, Level

@@ -1,1 +1,1 @@
-"""Floor 1: simulation of hints from full masks, for experiments. Imports no torch."""
+"""Layer 1: simulation of hints from full masks, for experiments. Imports no torch."""
