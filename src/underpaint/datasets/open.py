@@ -13,6 +13,7 @@ from underpaint.core.paths import AnyPath, as_path, nearest_path
 from underpaint.datasets.annotated import open_annotated, with_annotations
 from underpaint.datasets.beside import open_beside, refuse_unexplained
 from underpaint.datasets.folder import DataFolder, assemble, open_folder
+from underpaint.datasets.unread import unread
 from underpaint.imagefiles.images import find_images
 from underpaint.imagefiles.numbering import CLASS_LISTS, VOC, class_list, table_of
 from underpaint.imagefiles.walk import listed_once
@@ -67,12 +68,14 @@ def _opened(path: Path, rest: str | None, hints: Sequence[Path]) -> DataFolder:
     annotated = open_annotated(path, rest, () if masks else hints)
     if annotated is not None:
         return annotated
-    if (path / "images").is_dir():
+    strange = "" if masks else unread(path)
+    if (path / "images").is_dir() and not strange:
         return open_folder(path)
     refuse_unexplained(path)
     here = ", ".join(sorted(entry.name for entry in path.iterdir())[:8]) or "nothing"
+    lacking = "the class list is missing" if (path / "images").is_dir() else "no data set recognised"
     raise DataError(
-        f"no data set recognised; the folder holds {here}",
+        f"{lacking}; {strange or f'the folder holds {here}'}",
         where=path,
         accepted="images/ with classes.txt (and masks/ and splits/ if there are any); "
         "or a VOC devkit: JPEGImages/ with ImageSets/ or SegmentationClass/; "

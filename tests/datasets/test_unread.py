@@ -1,0 +1,42 @@
+"""Annotations that no format recognises, without a class list: the message names them, and not a missing list alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from underpaint.core.errors import DataError
+from underpaint.datasets.open import open_dataset
+
+FILES = ("a.json", "annotations/a.xml", "images/x.json", "images/x.xml", "images/x.geojson", "via.json", "train/a.csv")
+
+
+def opened(root: Path, name: str, content: bytes) -> str:
+    """The error of a data set with one image and this file."""
+    image = root / "images/x.png" if name.startswith(("images", "annotations")) else root / "train/x.png"
+    for path in (image, root / name):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (20, 20)).save(image)
+    (root / name).write_bytes(content)
+    with pytest.raises(DataError) as raised:
+        open_dataset(root)
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("content", [b"", b" \n\n"])
+@pytest.mark.parametrize("name", FILES)
+def test_an_empty_file(name: str, content: bytes, tmp_path: Path) -> None:
+    assert f"no format recognises {name} (it is empty)" in opened(tmp_path, name, content)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_text_in_utf_16(name: str, tmp_path: Path) -> None:
+    assert f"{name} (UTF-16 text: save it as UTF-8)" in opened(tmp_path, name, "{}".encode("utf-16"))
+
+
+def test_a_file_of_another_tool(tmp_path: Path) -> None:
+    said = opened(tmp_path, "train/_annotations.createml.json", b'[{"image": "x.png", "annotations": []}]')
+    assert "no format recognises train/_annotations.createml.json" in said
+    assert "COCO JSON" in said
