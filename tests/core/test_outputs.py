@@ -133,3 +133,31 @@ def test_a_new_file_replaces_nothing(tmp_path: Path) -> None:
     (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
     with pytest.raises(DataError, match="another file or folder"):
         write_new(tmp_path / "gone", b"x")
+
+
+def test_two_processes_may_write_into_one_folder(tmp_path: Path) -> None:
+    first, second = (Output.open(tmp_path, holds="masks", by="a test") for _ in range(2))
+    first.write(tmp_path / "a.png", b"one")
+    second.write(tmp_path / "a.png", b"two")
+    first.write(tmp_path / "a.png", b"three")
+    (tmp_path / "a.png").write_bytes(b"mine")
+    with pytest.raises(DataError, match=r"a\.png"):
+        first.write(tmp_path / "a.png", b"four")
+
+
+def test_a_file_is_known_by_what_it_was_made_from(tmp_path: Path) -> None:
+    output = Output.open(tmp_path, holds="masks", by="a test")
+    output.write(tmp_path / "a.png", b"one", made_from="x")
+    output.write(tmp_path / "b.png", b"one")
+    again = Output.open(tmp_path, holds="masks", by="a test")
+    for one in (output, again):
+        assert one.made(tmp_path / "a.png", "x")
+        assert not one.made(tmp_path / "a.png", "y")
+        assert not one.made(tmp_path / "b.png", "")
+    again.write(tmp_path / "a.png", b"two", made_from="y")
+    assert not again.made(tmp_path / "a.png", "x")
+    again.write(tmp_path / "a.png", b"two", made_from="z")
+    assert again.made(tmp_path / "a.png", "y")
+    assert again.made(tmp_path / "a.png", "z")
+    (tmp_path / "a.png").unlink()
+    assert not again.made(tmp_path / "a.png", "z")

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
+import underpaint
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import ConfigError, DataError
 from underpaint.datasets.folder import DataFolder, open_folder
@@ -220,3 +221,7 @@ def test_a_split_with_a_fault_is_refused_at_once(data: DataFolder) -> None:
     write_index_mask(data.masks["a"], two_cats()[:50], TABLE)
     with pytest.raises(DataError, match="50 rows and 120 columns, its image 100 and 120"):
         list(simulate(data, "train", Kind.TAG))
+
+
+def test_the_command_draws_the_same_hints_with_several_processes(scenes: Path) -> None:
+    assert underpaint.simulate(scenes, kind="clicks", jobs=2) == underpaint.simulate(scenes, kind="clicks")

@@ -13,8 +13,6 @@ from pathlib import Path
 import pytest
 
 from underpaint import gap
-from underpaint.core.errors import RunError
-from underpaint.core.lock import exclusive
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 
@@ -102,8 +100,3 @@ def test_no_training_goes_on_without_its_command(
         process.wait(60)
     assert process.returncode in {-number, 128 + number}
     assert gone(found)
-
-
-def test_two_comparisons_never_share_a_folder(scenes: Path, small: list[str], tmp_path: Path) -> None:
-    with exclusive(tmp_path / "gap"), pytest.raises(RunError, match="another command is using this folder"):
-        gap(scenes, tmp_path / "gap", methods=[], settings=small)

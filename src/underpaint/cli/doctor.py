@@ -26,6 +26,7 @@ def doctor(
     split: Annotated[
         str | None, typer.Option(help="Split for training; join several with +. Default: train, or all images.")
     ] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes. Default: as many as the cores.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
 ) -> None:
     """Check a data set before training: list its contents and all problems.
@@ -40,7 +41,7 @@ def doctor(
     with Bar() as bar:
         progress = counting(bar, "images")
         report = underpaint.doctor(
-            data, hints=hints or [], rest=rest, split=split, workers=usable_cores(), on_progress=progress
+            data, hints=hints or [], rest=rest, split=split, jobs=jobs or usable_cores(), on_progress=progress
         )
     if as_json:
         typer.echo(json.dumps(report.to_json(), indent=1))

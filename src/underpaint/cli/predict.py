@@ -79,8 +79,11 @@ def predict(
         ),
     ] = None,
     jobs: Annotated[
-        int, typer.Option(min=1, help="Number of shards at a time, each in a process with one thread.")
+        int, typer.Option(min=1, help="Number of processes, each with one thread. With 1, an image uses all threads.")
     ] = 1,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Keep the masks whose image, hints, network and settings are the same.")
+    ] = False,
     engine: Annotated[
         Engine, typer.Option(help="Where shards are processed: in processes of this machine, or on a Ray cluster.")
     ] = Engine.PROCESSES,
@@ -138,6 +141,8 @@ def predict(
             least=least,
             fill=fill,
             simplify=simplify,
+            resume=resume,
+            jobs=jobs,
             draw="responses" if cam else "uncertainty" if uncertainty else "masks",
             on_progress=counting(bar, "images"),
             on_rows=rows,

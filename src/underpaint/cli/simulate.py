@@ -39,7 +39,8 @@ def simulate(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all random choices.")] = 0,
     budget: Annotated[float, typer.Option(min=0, help="Factor on the number of labelled pixels.")] = 1.0,
+    jobs: Annotated[int, typer.Option(min=1, help="Number of processes; the hints do not depend on it.")] = 1,
 ) -> None:
     """Simulate the hints of a person from full masks."""
-    hints = underpaint.simulate(data, out, kind=kind.value, split=split, seed=seed, budget=budget, rest=rest)
+    hints = underpaint.simulate(data, out, kind=kind.value, split=split, seed=seed, budget=budget, rest=rest, jobs=jobs)
     typer.echo(f"{kind.value} of {len(hints)} images in {out}")

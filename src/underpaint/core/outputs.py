@@ -50,12 +50,14 @@ class Output:
         holds: What it holds in words, such as "masks".
         by: The command that writes, such as "predict, run 'run'".
         written: Digests of each file in the record, by the path below the folder.
+        inputs: For each file, its digests with what the content was made from, where the writer said so.
     """
 
     root: Path
     holds: str
     by: str
     written: dict[str, set[str]] = field(default_factory=dict)
+    inputs: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
 
     @classmethod
     def open(cls, root: Path, *, holds: str, by: str, of: str = "", apart: Collection[str] = ()) -> Output:
@@ -74,20 +76,25 @@ class Output:
                 files that were changed later.
         """
         record = root / RECORD
-        before, written, whole = _read(record)
+        before, written, inputs, whole = _read(record)
         stated = f"{holds} of {of}" if of else holds
         if before not in (None, stated):
             raise DataError(
                 f"the output folder holds {before}, and would get {stated}", where=root, fix="choose another folder"
             )
-        output = cls(root, holds, by, written)
+        output = cls(root, holds, by, written, inputs)
         output._refuse_foreign_files(() if before is None else apart)
         output._check_writable()
         output._append("" if whole else "\n", {} if before is not None else {"underpaint": "output", "holds": stated})
         return output
 
-    def write(self, path: Path, content: bytes) -> None:
+    def write(self, path: Path, content: bytes, *, made_from: str = "") -> None:
         """Write a file below the folder atomically; a file of an earlier call is replaced.
+
+        Args:
+            path: The file.
+            content: Its bytes.
+            made_from: A fingerprint of everything that the content depends on, for `made`.
 
         Raises:
             DataError: There is a file that no call wrote or that was changed later, the folder was removed in the
@@ -97,31 +104,43 @@ class Output:
             raise DataError(
                 "the output folder was removed or renamed while it was written", where=self.root, fix="start again"
             )
-        self._record(path, hashlib.blake2b(content, digest_size=16).hexdigest())
+        self._record(path, hashlib.blake2b(content, digest_size=16).hexdigest(), made_from)
         write_atomic(path, content, root=self.root)
 
-    def take(self, path: Path, made: Path) -> None:
-        """Move a finished file to its place below the folder. Errors are those of `write`."""
-        self._record(path, _file_digest(made))
+    def made(self, path: Path, made_from: str) -> bool:
+        """Whether a file is there unchanged, as an earlier call wrote it from these very inputs."""
+        stated = self.inputs.get(path.relative_to(self.root).as_posix(), set())
+        return bool(stated) and path.is_file() and (_file_digest(path), made_from) in stated
+
+    def take(self, path: Path, made: Path, *, made_from: str = "") -> None:
+        """Move a finished file to its place below the folder. Arguments and errors are those of `write`."""
+        self._record(path, _file_digest(made), made_from)
         try:
             made.replace(path)
         except OSError as error:
             raise _refused(self.root, error) from error
 
-    def _record(self, path: Path, digest: str) -> None:
+    def _record(self, path: Path, digest: str, made_from: str) -> None:
         """Record a file that will be written. Raises `DataError` if it would replace a file of another origin."""
         name = path.relative_to(self.root).as_posix()
         if os.path.lexists(path) and not self._own(name):
             raise _foreign_files(self.root, [name])
-        if digest not in self.written.setdefault(name, set()):  # else the record would grow with every call
-            self._append("", {"file": name, "digest": digest, "by": self.by})
+        new = digest not in self.written.setdefault(name, set())
+        if new or (made_from and (digest, made_from) not in self.inputs.get(name, ())):  # else it grew with every call
+            said = {"file": name, "digest": digest, "by": self.by}
+            self._append("", {**said, "from": made_from} if made_from else said)
             self.written[name].add(digest)
+            if made_from:
+                self.inputs.setdefault(name, set()).add((digest, made_from))
 
     def _own(self, name: str) -> bool:
-        path, digests = self.root / name, self.written.get(name)
-        if digests is None or path.is_symlink() or not path.is_file():
+        path = self.root / name
+        if path.is_symlink() or not path.is_file():
             return False
-        return _file_digest(path) in digests
+        digest = _file_digest(path)
+        if digest not in self.written.get(name, ()):  # another process may have written it: the record comes first
+            _, self.written, self.inputs, _ = _read(self.root / RECORD)
+        return digest in self.written.get(name, ())
 
     def _refuse_foreign_files(self, apart: Collection[str]) -> None:
         try:
@@ -165,16 +184,17 @@ def _files(root: Path, apart: Collection[str]) -> Iterator[str]:
                 yield (here / name).relative_to(root).as_posix()
 
 
-def _read(record: Path) -> tuple[str | None, dict[str, set[str]], bool]:
-    """Read what the folder holds, the digests by file, and whether the last line is complete.
+def _read(record: Path) -> tuple[str | None, dict[str, set[str]], dict[str, set[tuple[str, str]]], bool]:
+    """Read what the folder holds, the digests by file, with their inputs, and whether the last line is complete.
 
     A line that cannot be read, for example after a kill, is ignored; its file then counts as the work of a person.
     """
     if not record.is_file():
-        return None, {}, True
+        return None, {}, {}, True
     text = record.read_bytes().decode("utf-8", "replace")
     holds: str | None = None
     written: dict[str, set[str]] = {}
+    inputs: dict[str, set[tuple[str, str]]] = {}
     for line in text.splitlines():
         with suppress(ValueError, RecursionError):
             said = json.loads(line)
@@ -182,7 +202,9 @@ def _read(record: Path) -> tuple[str | None, dict[str, set[str]], bool]:
                 holds = str(said.get("holds"))
             elif isinstance(said, dict) and isinstance(said.get("file"), str):
                 written.setdefault(said["file"], set()).add(str(said.get("digest")))
-    return holds, written, not text or text.endswith("\n")
+                if "from" in said:
+                    inputs.setdefault(said["file"], set()).add((str(said.get("digest")), str(said["from"])))
+    return holds, written, inputs, not text or text.endswith("\n")
 
 
 def _file_digest(path: Path) -> str:

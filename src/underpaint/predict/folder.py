@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,6 +31,7 @@ from underpaint.predict.large import Spool, is_large, predict_rows, weights_dige
 from underpaint.predict.predictor import STRIDE, Coarse, Pixels, Predictor
 from underpaint.predict.results import Results, Wanted
 from underpaint.predict.summary import Row, summary_csv
+from underpaint.predict.task import Answer, Pool, Task, answers, pixels_digest
 
 PROBABILITIES = "probabilities"
 """Folder of the probabilities within the output folder."""
@@ -77,6 +79,8 @@ def predict_folder(
     probabilities: bool = False,
     bounds: Bounds = unbounded,
     wanted: Wanted | None = None,
+    resume: bool = False,
+    pool: Pool | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     on_rows: Callable[[int, int], None] | None = None,
 ) -> Summary:
@@ -89,8 +93,9 @@ def predict_folder(
     quarter of the size, because the outputs of networks are not finer, and because this limits memory to C H W / 8
     bytes.
 
-    Every call predicts all images; a file of an earlier prediction is replaced in one step. An output folder that
-    contains other files is refused before the prediction (`Output`). No file is deleted: the masks of images that were
+    Every call predicts all images, unless ``resume`` is set. A file of an earlier prediction is replaced in one step.
+    An output folder that contains other files is refused before the prediction (`Output`). No file is deleted: the
+    masks of images that were
     removed after an earlier call remain.
 
     Args:
@@ -104,6 +109,9 @@ def predict_folder(
         probabilities: Also store probabilities.
         bounds: Returns the classes that hints allow in an image, from its name and (H, W).
         wanted: Pictures, measures and polygons to write beside the masks.
+        resume: Take the masks of an earlier call as they are, if the pixels of the image, its hints, the network and
+            the settings are the same. Images that are too large to be read as a whole are predicted again.
+        pool: Predicts images in other processes, in the order in which they come; None for this process.
         on_progress: Called with (done, total), first with done = 0.
         on_rows: Called with (done, total) rows of tiles of each image that is too large to be read as a whole.
 
@@ -120,13 +128,19 @@ def predict_folder(
         raise ConfigError(f"{len(classes)} classes for a network of {predictor.classes}", where="classes")
     found, output = open_output(images, out, holds="masks", by=by, of=of_classes(classes))
     results = Results(output, classes, wanted or Wanted())
+    settings = fingerprint(weights_digest(predictor.network), predictor.config.model_dump(mode="json"), probabilities)
+    stamps: dict[str, str] = {}
 
-    def index(name: str, rgb: Pixels) -> Pixels:
+    def task(name: str, rgb: Pixels) -> Task:
         bound = bounds(name, (rgb.shape[0], rgb.shape[1]))
-        if not probabilities:
-            labels = predictor.index(rgb, bound=bound)
-        else:
-            labels, coarse = predictor.index_and_coarse(rgb, bound=bound)
+        stamps[name] = fingerprint(settings, pixels_digest(rgb, bound))
+        mask = _mask(output.root, name, found[name])
+        kept = mask if resume and output.made(mask, stamps[name]) else None
+        return Task(rgb, bound, probabilities, kept)
+
+    def index(name: str, answer: Answer) -> Pixels:
+        rgb, labels, coarse = answer
+        if coarse is not None:
             output.write(output.root / PROBABILITIES / f"{name}.npz", _npz(coarse, labels.shape, classes))
             _keep_map(output, name, found[name], coarse, classes)
         results.see(name, rgb, labels)
@@ -150,7 +164,8 @@ def predict_folder(
         index,
         on_progress,
         rule=rule,
-        prepared=unprepared,
+        prepared=partial(answers, predictor, task, pool),
+        stamp=lambda name: stamps.pop(name, ""),
         predict_large=large,
         on_mask=results.add,
         at_end=results.finish,
@@ -175,6 +190,7 @@ def write_masks(
     *,
     rule: ReadingRule,
     prepared: Prepared[Item],
+    stamp: Callable[[str], str] = lambda name: "",
     predict_large: Callable[[str, InputImage, Path], Spool] | None = None,
     on_mask: Callable[[str, Pixels | Mapped, Counts, About], None] = lambda name, labels, counts, about: None,
     at_end: Callable[[Mapping[str, str]], None] = lambda files: None,
@@ -189,6 +205,7 @@ def write_masks(
         on_progress: Called with (done, total), first with done = 0.
         rule: As in `predict_folder`.
         prepared: As in `write_each`.
+        stamp: Returns a fingerprint of everything that the mask of an image depends on, or an empty text.
         predict_large: Predicts an image that is not read as a whole into a spool, from its name, the image and the path
             of the spool; None where such images are refused.
         on_mask: Called with the name, the mask, the (C,) pixels of its classes and what the image says of itself, when
@@ -208,9 +225,9 @@ def write_masks(
         if path.suffix == ".tif" or isinstance(labels, Mapped):
             with scratch_folder(path) as folder:
                 write_mask_tiff(folder / path.name, labels, classes, about.place)
-                output.take(path, folder / path.name)
+                output.take(path, folder / path.name, made_from=stamp(name))
         else:
-            output.write(path, index_mask_png(path, labels, classes))
+            output.write(path, index_mask_png(path, labels, classes), made_from=stamp(name))
         masks.append(path)
         counts = _counted(labels, len(classes))
         rows.append(Row(name, labels.shape[0], labels.shape[1], tuple(counts / labels.size)))

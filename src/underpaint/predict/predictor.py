@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -57,6 +58,7 @@ class Predictor:
         self.network = network
         self.config = config
         self.device = whole.mean.device
+        self.engine: Literal["torch", "onnx"] = "torch" if forward is None else "onnx"
         self._forward: Forward = forward or whole
         self._scene: Forward | None = whole.scene if isinstance(network.head, LinearHead) else None
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from enum import Enum, auto
 from functools import partial
 from pathlib import Path
 
 import torch
 
+from underpaint.core.claim import claimed
 from underpaint.core.config import Settings, merge, parse_overrides
 from underpaint.core.errors import (
     ConfigError,
@@ -100,10 +103,25 @@ class Cell:
         return f"{self.row.label}, seed {self.seed}"
 
 
+class Busy(Enum):
+    """Stands for the result of a cell that another command works on."""
+
+    BUSY = auto()
+
+
+BUSY = Busy.BUSY
+
+PAUSE = 1.0
+"""Seconds between two looks at cells that other commands work on."""
+
+
 def run_cells(
     protocol: Protocol, cells: Sequence[Cell], *, jobs: int, reporter: Reporter
 ) -> Generator[tuple[Cell, Scored | str], None, None]:
-    """Train and score every cell in order. Existing results are used again, and an interrupted cell is continued.
+    """Train and score every cell. Existing results are used again, and an interrupted cell is continued.
+
+    Other commands, on this machine or on others that share the folder, may run the same cells at the same time: each
+    cell is trained by the one that claims it first. Cells come in order, except that those of others come at the end.
 
     Args:
         protocol: The inputs that they share.
@@ -118,18 +136,46 @@ def run_cells(
     Raises:
         UnderpaintError: The error of the first cell that fails. The checkpoints of the other cells are kept.
     """
+    waiting = list(cells)
+    while waiting:
+        busy = []
+        with closing(_one_round(protocol, waiting, jobs, reporter)) as results:
+            for cell, found in results:
+                if isinstance(found, Busy):
+                    busy.append(cell)
+                else:
+                    yield cell, found
+        if busy and len(waiting) == len(cells):
+            reporter.note(f"{len(busy)} of {len(cells)} are trained by another command: waiting for it")
+        if len(busy) == len(waiting):
+            time.sleep(PAUSE)
+        waiting = busy
+
+
+def _one_round(
+    protocol: Protocol, cells: Sequence[Cell], jobs: int, reporter: Reporter
+) -> Generator[tuple[Cell, Scored | str | Busy], None, None]:
+    """Every cell once: its scores, the reason why it is left out, or that another command works on it."""
     if jobs == 1:
         for number, cell in enumerate(cells, start=1):
             reporter.note(f"{number} of {len(cells)}: {cell}")
-            yield cell, _tried(protocol, cell, reporter)
+            yield cell, _claimed(protocol, cell, reporter)
         return
     threads = max(1, torch.get_num_threads() // jobs)
     results = stream(partial(_in_worker, protocol), cells, workers=jobs, queued=1, threads=threads)
     with closing(results):
         for cell, refused in zip(cells, results, strict=True):
+            if isinstance(refused, Busy):
+                yield cell, refused
+                continue
             reporter.note(f"{cell}: {'done' if refused is None else refused}")
             # The worker has written all results, so that this only reads the scores.
-            yield cell, _run(protocol, cell, Silent()) if refused is None else refused
+            yield cell, _claimed(protocol, cell, Silent()) if refused is None else refused
+
+
+def _claimed(protocol: Protocol, cell: Cell, reporter: Reporter) -> Scored | str | Busy:
+    with claimed(protocol.out / "claims" / f"{cell.row.label}-{cell.seed}") as mine:
+        return _tried(protocol, cell, reporter) if mine else BUSY
 
 
 def _tried(protocol: Protocol, cell: Cell, reporter: Reporter) -> Scored | str:
@@ -143,15 +189,15 @@ def _tried(protocol: Protocol, cell: Cell, reporter: Reporter) -> Scored | str:
         return error.brief
 
 
-def _in_worker(protocol: Protocol, cell: Cell) -> str | None:
-    """Run a cell in its own process; returns the reason if it is left out."""
+def _in_worker(protocol: Protocol, cell: Cell) -> str | Busy | None:
+    """Run a cell in its own process; returns the reason if it is left out, or that another command works on it."""
     try:
-        done = _tried(protocol, cell, Silent())
+        done = _claimed(protocol, cell, Silent())
     except InterruptionError:
         raise
     except UnderpaintError as error:
         raise RunError(f"{cell}: {error}") from None
-    return done if isinstance(done, str) else None
+    return done if isinstance(done, str | Busy) else None
 
 
 def _run(protocol: Protocol, cell: Cell, reporter: Reporter) -> Scored:

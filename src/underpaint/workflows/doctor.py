@@ -14,7 +14,7 @@ def doctor(
     hints: SomePaths = (),
     rest: str | None = None,
     split: str | None = None,
-    workers: int = 1,
+    jobs: int = 1,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Report:
     """Check a data set and its hints. Problems are findings in the report, not exceptions.
@@ -24,7 +24,7 @@ def doctor(
         hints: Files or folders of hints; by default the masks or annotations of the data set.
         rest: Class of all pixels without an annotation, as in `underpaint.train`.
         split: Split for training; join several with '+'. None means ``train``, or all images if there is no such split.
-        workers: Number of processes.
+        jobs: Number of processes; the report does not depend on it.
         on_progress: Called with (done, total) while images are decoded.
 
     Returns:
@@ -37,4 +37,4 @@ def doctor(
     """
     files = as_paths(hints, "hints")
     path = as_path(data, "data")
-    return examine(path, hints=files, rest=rest, split=split, workers=workers, progress=on_progress)
+    return examine(path, hints=files, rest=rest, split=split, workers=jobs, progress=on_progress)

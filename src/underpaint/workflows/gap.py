@@ -6,18 +6,20 @@ import logging
 import os
 import platform
 import re
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from underpaint.core.claim import claimed
 from underpaint.core.config import Config
 from underpaint.core.digest import READING_PACKAGES, code_digest, fingerprint
 from underpaint.core.errors import ConfigError, nearest
-from underpaint.core.lock import exclusive
 from underpaint.core.outputs import Output
 from underpaint.core.paths import AnyPath, SomePaths, as_path, as_paths, existing
 from underpaint.datasets.areas import open_with_truth, require_truth, truth_digest
@@ -53,6 +55,9 @@ TAGS_FLOOR = "cam"
 
 PICTURES = 6
 """Number of test images in the report. They are the images on which the methods differ most."""
+
+MOMENT = 0.2
+"""Seconds to wait while another command writes the report."""
 
 Results = dict[Row, dict[int, Scored]]
 Efforts = Mapping[tuple[Path, ...], float | None]
@@ -123,8 +128,9 @@ def gap(
 
     All results are kept in ``out`` and used again while their inputs are the same (images, hints, masks, class table,
     names of the splits, code). After an interruption the same call continues. A call with another method or seed adds
-    the missing runs. A call with corrected masks or another split repeats what depends on them. The report is written
-    again after every run. A row that the user did not name (the quick model, or a method if ``methods`` is None) and
+    the missing runs. Several calls at the same time, on machines that share ``out``, divide the trainings among
+    themselves. A call with corrected masks or another split repeats what depends on them. The report is written again
+    after every run. A row that the user did not name (the quick model, or a method if ``methods`` is None) and
     that cannot be trained is left out with its reason.
 
     Args:
@@ -158,8 +164,8 @@ def gap(
         closed.
 
     Raises:
-        UnderpaintError: The same as in `underpaint.train` and `underpaint.evaluate`; or another command uses ``out``,
-            or the process of a training was killed. Finished results are kept.
+        UnderpaintError: The same as in `underpaint.train` and `underpaint.evaluate`; or the process of a training was
+            killed. Finished results are kept.
 
     Example:
         >>> report = underpaint.gap("photographs", "gap", methods=["gated-crf"], seeds=[0, 1, 2])  # doctest: +SKIP
@@ -194,20 +200,41 @@ def gap(
         files: _minutes(opened, names, files, effort, budget=budget, lenient=lenient)
         for files, budget in {cell.row.hints: cell.row.budget for cell in cells}.items()
     }
-    results: Results = {}
-    left_out: dict[str, str] = {}
+    finished: dict[Cell, Scored | str] = {}
     report: GapReport | None = None
-    with exclusive(out), closing(run_cells(protocol, cells, jobs=jobs, reporter=reporter)) as done:
+    with closing(run_cells(protocol, cells, jobs=jobs, reporter=reporter)) as done:
         for cell, scored in done:
-            if isinstance(scored, str):
-                left_out[str(cell)] = scored
-            else:
-                results.setdefault(cell.row, {})[cell.seed] = scored
-            report = _report(protocol, opened, results, left_out, efforts, sources, tuning, command, effort)
-            write_report(report, out / "report.html", write=output.write)
+            finished[cell] = scored
+            results, left_out = _without_gaps(cells, finished)
+            if results:
+                report = _report(protocol, opened, results, left_out, efforts, sources, tuning, command, effort)
+                _publish(report, output)
     if report is None:
         raise ConfigError("no seed was given", accepted="one seed or more")
     return report
+
+
+def _without_gaps(cells: Sequence[Cell], finished: Mapping[Cell, Scored | str]) -> tuple[Results, dict[str, str]]:
+    """The scores of the cells before the first unfinished one, which another command trains, and what is left out."""
+    results: Results = {}
+    left_out: dict[str, str] = {}
+    for cell in takewhile(finished.__contains__, cells):
+        scored = finished[cell]
+        if isinstance(scored, str):
+            left_out[str(cell)] = scored
+        else:
+            results.setdefault(cell.row, {})[cell.seed] = scored
+    return results, left_out
+
+
+def _publish(report: GapReport, output: Output) -> None:
+    """Write the report. Of several commands that share the folder, one writes at a time."""
+    while True:
+        with claimed(output.root / "claims" / "report") as mine:
+            if mine:
+                write_report(report, output.root / "report.html", write=output.write)
+                return
+        time.sleep(MOMENT)
 
 
 def open_comparison(out: Path) -> Output:
@@ -216,7 +243,7 @@ def open_comparison(out: Path) -> Output:
     Raises:
         DataError: The folder contains other files.
     """
-    parts = ("runs", "artifacts", "hints", "masks", "scores", "scenes")
+    parts = ("runs", "artifacts", "hints", "masks", "scores", "scenes", "claims")
     return Output.open(out, holds="a comparison", by="underpaint gap", apart=parts)
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from underpaint.core.errors import ConfigError
+from underpaint.core.parallel import stream
 from underpaint.core.paths import AnyPath, as_path, existing, real
 
 if TYPE_CHECKING:
     from underpaint.predict import Summary
+    from underpaint.predict.shard import Seeing
+    from underpaint.predict.task import Labels, Pool, Task
     from underpaint.workflows.known import Known
 
 Draw = Literal["masks", "responses", "uncertainty"]
@@ -37,6 +41,8 @@ def predict(
     least: int = 1,
     fill: int = 0,
     simplify: float = 0.0,
+    resume: bool = False,
+    jobs: int = 1,
     on_progress: Callable[[int, int], None] | None = None,
     on_rows: Callable[[int, int], None] | None = None,
 ) -> Summary:
@@ -66,6 +72,8 @@ def predict(
         least: Leave regions with fewer pixels out of measures and polygons.
         fill: In polygons, fill holes up to this number of pixels.
         simplify: Largest deviation of polygons from the mask, in pixels.
+        resume: Keep the masks of an earlier call whose image, hints, network and settings are the same.
+        jobs: Number of processes, each with one thread; with 1, this process uses all its threads.
         on_progress: Called with (done, total) images.
         on_rows: Called with (done, total) rows of tiles, for each image that is too large to be read as a whole.
 
@@ -89,7 +97,10 @@ def predict(
         raise ConfigError(f"draw is {draw!r}", where="draw", accepted=", ".join(DRAWS))
     if draw != "masks" and (crf or probabilities or hints):
         raise ConfigError(f"draw={draw} uses no CRF, hints or probabilities", fix="remove these arguments")
-
+    if jobs < 1:
+        raise ConfigError(f"jobs is {jobs}", where="jobs", accepted="a whole number from 1")
+    if draw != "masks" and (resume or jobs > 1):
+        raise ConfigError(f"draw={draw} works in one process and draws everything again", fix="remove jobs and resume")
     if draw != "masks" and (overlay or measures or polygons):
         raise ConfigError(f"draw={draw} makes no masks", fix="remove overlay, measures and polygons")
 
@@ -111,9 +122,15 @@ def predict(
     if draw == "uncertainty":
         predictor = UncertaintyPredictor(folder.variance_network(), config)
         return draw_uncertainty(predictor, source, target, rule=rule, by=by, on_progress=on_progress)
+    masks = folder.predictor(config)
+    pool: Pool | None = None
+    if jobs > 1:
+        from underpaint.workflows.shards import seeing_of
+
+        pool = partial(stream, partial(_perform, seeing_of(root.absolute(), masks)), workers=jobs, threads=1)
     known = KnownPhotographs.read(source, hints, folder.classes, lenient=lenient) if hints else None
     summary = predict_folder(
-        folder.predictor(config),
+        masks,
         source,
         target,
         folder.classes,
@@ -122,7 +139,16 @@ def predict(
         probabilities=probabilities,
         wanted=wanted,
         bounds=unbounded if known is None else known.bound,
+        resume=resume,
+        pool=pool,
         on_progress=on_progress,
         on_rows=on_rows,
     )
     return summary if known is None else replace(summary, notes=(*known.notes, *summary.notes))
+
+
+def _perform(seeing: Callable[[], Seeing], task: Task) -> Labels:
+    """Predict one image in a process of a pool."""
+    from underpaint.predict.task import perform
+
+    return perform(seeing().predictor, task)

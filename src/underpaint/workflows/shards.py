@@ -21,6 +21,7 @@ from underpaint.shards.plan import Plan, Stamp, make_plan
 from underpaint.shards.store import Done, Store
 
 if TYPE_CHECKING:
+    from underpaint.predict import Predictor
     from underpaint.predict.shard import Seeing
 
 SIZE = 256
@@ -130,13 +131,13 @@ def predict_shards(
     if executor not in EXECUTORS:
         raise ConfigError(f"executor is {executor!r}", where="executor", accepted=", ".join(EXECUTORS))
     asked = {"scales": scales, "flip": flip, "crf": crf, "tile": tile, "engine": engine}
-    settings, stamp = _settled(root, asked)
+    seeing, stamp = _settled(root, asked)
     Output.open(
         target, holds="shards of masks", by="underpaint predict", apart=("plan", "shards", "claims")
     )  # refuses what a person made
     store = Store(target)
     plan = make_plan(store.plan, entries(source), size=size, stamp=stamp, source=source)
-    work = partial(_work, target, root, stamp["network"], settings)
+    work = partial(_work, target, seeing)
     run_some = partial(_executed, work, executor=executor, jobs=jobs, address=address)
     done = _all_done(store, plan, run_some, on_progress or (lambda done, total, failed: None))
     failed = sum(one.failed for one in done)
@@ -153,32 +154,36 @@ def _source(manifest: AnyPath, out: Path) -> str:
     return source
 
 
-def _settled(root: Path, asked: dict[str, Any]) -> tuple[str, Stamp]:
-    """The settings as JSON, with the engine that every process is to use, and what the results depend on."""
-    from underpaint.export import OnnxForward, choose_forward
+def _settled(root: Path, asked: dict[str, Any]) -> tuple[Callable[[], Seeing], Stamp]:
+    """What predicts in every process, and what the results depend on."""
     from underpaint.predict.large import weights_digest
     from underpaint.workflows.run import load_run, predict_config
 
-    loaded = load_run(root)
-    config = predict_config(**asked)
-    network = loaded.network()
-    forward = choose_forward(network, root / "export", loaded.classes, engine=config.engine)
-    used = config.model_copy(update={"engine": "onnx" if isinstance(forward, OnnxForward) else "torch"})
-    rule = loaded.config.images.rule
+    run = load_run(root)
+    predictor = run.predictor(predict_config(**asked))
+    used = {**predictor.config.model_dump(mode="json"), "engine": predictor.engine}
     stamp = {
-        "network": weights_digest(network),
-        "class table": list(loaded.classes.names),
-        "rule for images": str(rule),
-        **{f"setting {key}": value for key, value in used.model_dump(mode="json").items()},
+        "network": weights_digest(predictor.network),
+        "class table": list(run.classes.names),
+        "rule for images": str(run.config.images.rule),
+        **{f"setting {key}": value for key, value in used.items()},
     }
-    return used.model_dump_json(), stamp
+    return seeing_of(root, predictor), stamp
 
 
-def _work(target: Path, root: Path, network: str, settings: str, number: int) -> Done | None:
+def seeing_of(root: Path, predictor: Predictor) -> Callable[[], Seeing]:
+    """A function that gives any process the same network with the same settings and engine, once for each process."""
+    from underpaint.predict.large import weights_digest
+
+    used = predictor.config.model_copy(update={"engine": predictor.engine})
+    return partial(_seeing, root, weights_digest(predictor.network), used.model_dump_json())
+
+
+def _work(target: Path, seeing: Callable[[], Seeing], number: int) -> Done | None:
     """Predict one shard; runs in any process of any machine."""
     from underpaint.predict.shard import predict_shard
 
-    return predict_shard(target, partial(_seeing, root, network, settings), number)
+    return predict_shard(target, seeing, number)
 
 
 @cache

@@ -24,6 +24,7 @@ def simulate(
     seed: int = 0,
     budget: float = 1.0,
     rest: str | None = None,
+    jobs: int = 1,
 ) -> dict[str, Hints]:
     """Simulate hints on the images of a split from their masks.
 
@@ -35,6 +36,7 @@ def simulate(
         seed: Seed of all random choices; the hints of an image depend only on it, the image's name and its mask.
         budget: Factor on the number of labelled pixels of each class, at least 1.
         rest: Class of all pixels without an annotation, if annotated areas replace masks.
+        jobs: Number of processes; the hints do not depend on it.
 
     Returns:
         Hints by image name, in pixel coordinates. They can be given to `underpaint.train`.
@@ -53,7 +55,7 @@ def simulate(
     chosen: Kind | Literal["mixture"] = "mixture" if kind == "mixture" else Kind(kind)
     names = split or opened.learning_split()
     require_truth(opened, opened.split(names))
-    hints = list(simulate_hints(opened, names, chosen, seed=seed, budget=budget))
+    hints = list(simulate_hints(opened, names, chosen, seed=seed, budget=budget, workers=jobs))
     if out is not None:
         path = as_path(out, "out")
         write_new(path, hints_bytes(path, hints))
