@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import signal
 import sys
+import tarfile
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +80,16 @@ COMMANDS = {
     "predict, all that it writes": Command(
         ("predict", "{WORK}/run", "{WORK}/data", "-o", "{OUT}", "--overlay", "--measures", "--polygons", "geojson"),
         ("**/*.png", "**/*.geojson", "*.csv"),
+    ),
+    "predict, shards": Command(
+        ("predict", "{WORK}/run", "{WORK}/data/images", "-o", "{OUT}", "--shard-size", "2"), ("shards/*/*",)
+    ),
+    "predict, shards, 2 processes": Command(
+        ("predict", "{WORK}/run", "{WORK}/data/images", "-o", "{OUT}", "--shard-size", "1", "--jobs", "2"),
+        ("shards/*/*",),
+    ),
+    "predict, folder, resumed": Command(
+        ("predict", "{WORK}/run", "{WORK}/data", "-o", "{OUT}"), ("**/*.png", "*.csv"), again=("--resume",)
     ),
     "convert": Command(("convert", "{WORK}/scribbles.jsonl", "{OUT}", "--to", "labelme"), ("**/*.json",), once=True),
     "simulate": Command(("simulate", "{WORK}/data", "--kind", "clicks", "-o", "{OUT}"), (), once=True),
@@ -184,7 +197,14 @@ def prepare(work: Path, names: list[str], *, images: int = 8, tested: int = 4) -
 def half_written(folder: Path) -> list[str]:
     """Files under a final name that are not whole, which nobody must ever see."""
     files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
-    return [f"{path.relative_to(folder)}: {why}" for path in files if (why := _damage(path))]
+    return [f"{path.relative_to(folder)}: {why}" for path in files if (why := _damage(path))] + _twice(folder)
+
+
+def _twice(folder: Path) -> list[str]:
+    """Images that the indices of finished shards name more than once."""
+    lines = [line for path in folder.glob("out/shards/[0-9]*/index.jsonl") for line in path.read_text().splitlines()]
+    names = Counter(json.loads(line)["image"] for line in lines)
+    return [f"{name} is {count} times in the index" for name, count in names.items() if count > 1]
 
 
 def _damage(path: Path) -> str | None:
@@ -199,9 +219,14 @@ def _damage(path: Path) -> str | None:
             with safe_open(path, "pt") as held:
                 for key in held.keys():  # noqa: SIM118 - it is no mapping
                     held.get_tensor(key)
+        elif path.suffix == ".tar":
+            with tarfile.open(path) as tar:
+                for member in tar:
+                    with Image.open(io.BytesIO(tar.extractfile(member).read())) as image:  # type: ignore[union-attr]
+                        image.load()
         elif path.suffix == ".json":
             json.loads(path.read_text())
-        elif path.suffix in (".jsonl", ".csv") and not path.read_bytes().endswith(b"\n"):
+        elif path.suffix in (".jsonl", ".csv") and not (path.read_bytes() or b"\n").endswith(b"\n"):
             return "its last line is cut"
     except Exception as error:
         return f"{type(error).__name__}: {error}"

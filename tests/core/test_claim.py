@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -41,6 +42,19 @@ def test_the_claim_of_a_killed_process_is_taken_over_at_once(tmp_path: Path) -> 
     process.wait()
     with claimed(tmp_path / "one") as mine:
         assert mine
+
+
+def test_waiting_ends_when_one_claim_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claim, "PAUSE", 0.01)
+    with claimed(tmp_path / "one"):
+        claim.wait_for_one([tmp_path / "one", tmp_path / "two"])  # the second is free
+    with claimed(tmp_path / "three"):
+        waiting = threading.Thread(target=claim.wait_for_one, args=([tmp_path / "three"],))
+        waiting.start()
+        waiting.join(0.1)
+        assert waiting.is_alive()
+    waiting.join(5)
+    assert not waiting.is_alive()
 
 
 def test_an_owner_elsewhere_is_gone_when_it_refreshes_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

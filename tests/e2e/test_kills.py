@@ -26,7 +26,7 @@ def test_killed_commands_are_repeated_to_the_same_bytes(tmp_path: Path) -> None:
         "--json",
         str(told),
     ]
-    verbs = ["--verbs", "train partial", "predict", "convert", "simulate"]
+    verbs = ["--verbs", "train partial", "predict", "predict, shards", "convert", "simulate"]
     done = subprocess.run([*command, *verbs], cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     rows = json.loads(told.read_text())["rows"]

@@ -4,6 +4,7 @@ import io
 import json
 import sys
 import tarfile
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -167,3 +168,15 @@ def test_what_is_a_manifest(tmp_path: Path) -> None:
         assert not is_manifest(text), text
     with pytest.raises(DataError, match="neither a folder"):
         list(entries(str(tmp_path / "nothing")))
+
+
+def test_planning_holds_a_few_bytes_an_image(tmp_path: Path) -> None:
+    count = 30_000
+    listed = lines(tmp_path / "l.jsonl", *({"image": f"s3://bucket/{'x' * 100}/{i}.jpg"} for i in range(count)))
+    make_plan(tmp_path / "before", entries(listed), size=100, stamp={}, source=listed)  # fills the caches of Python
+    tracemalloc.start()
+    plan = make_plan(tmp_path / "plan", entries(listed), size=100, stamp={}, source=listed)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert plan.images == count
+    assert peak < 30 * count  # a list of the names alone takes 150 bytes for each

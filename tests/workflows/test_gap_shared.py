@@ -33,7 +33,7 @@ def test_every_cell_is_done_by_one_of_two_commands(tmp_path: Path, monkeypatch: 
         return f"scores of {cell}"
 
     monkeypatch.setattr(module, "_tried", fake)
-    monkeypatch.setattr(module, "PAUSE", 0.01)
+    monkeypatch.setattr("underpaint.core.claim.PAUSE", 0.01)
     protocol = Protocol(tmp_path, "train", "test", (), {}, False, None, tmp_path, tmp_path)
     every = [Cell(Row("partial", "partial", Role.FLOOR, ()), seed, four=False) for seed in range(12)]
     results: list[dict[str, Any]] = [{}, {}]

@@ -12,7 +12,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -26,6 +26,9 @@ BEAT = 10.0
 STALE = 180.0
 """Seconds without a refresh after which the owner on another machine counts as gone. Network disks may show the time of
 a change up to 60 seconds late."""
+
+PAUSE = 1.0
+"""Seconds between two attempts to claim what others have claimed."""
 
 _watched: dict[str, tuple[tuple[int, int], float]] = {}
 """Claims of other machines: what identified the file and its last refresh, and when this process saw that first."""
@@ -64,6 +67,17 @@ def claimed(path: Path) -> Iterator[bool]:
     finally:
         done.set()
         _give_up(path, handle)
+
+
+def wait_for_one(paths: Sequence[Path]) -> None:
+    """Wait until one of several claims is free. Raises `DataError` as `claimed`."""
+    while not any(_is_free(path) for path in paths):
+        time.sleep(PAUSE)
+
+
+def _is_free(path: Path) -> bool:
+    with claimed(path) as mine:
+        return mine
 
 
 def _claim(path: Path) -> int | None:

@@ -6,7 +6,7 @@ import difflib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from underpaint.core.errors import ConfigError, DataError
 
@@ -86,8 +86,8 @@ def leads_out(name: str) -> bool:
             return True
     except UnicodeEncodeError:  # a single surrogate, which JSON can contain but a file name cannot
         return True
-    path = PurePosixPath(name)
-    return path.is_absolute() or ".." in path.parts or not path.name or "\0" in name or "\\" in name
+    parts = [part for part in name.split("/") if part not in ("", ".")]  # a `Path` would take ten times as long
+    return name.startswith("/") or ".." in parts or not parts or "\0" in name or "\\" in name
 
 
 def real(path: Path) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from underpaint.core.claim import claimed
+from underpaint.core.claim import claimed, wait_for_one
 from underpaint.core.config import Settings, merge, parse_overrides
 from underpaint.core.errors import (
     ConfigError,
@@ -90,6 +89,10 @@ class Protocol:
         """The folder for the masks of a cell on the test split."""
         return self.out / "masks" / f"{row.label}-{seed}"
 
+    def claim(self, cell: Cell) -> Path:
+        """The claim of the command that works on a cell."""
+        return self.out / "claims" / f"{cell.row.label}-{cell.seed}"
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -110,9 +113,6 @@ class Busy(Enum):
 
 
 BUSY = Busy.BUSY
-
-PAUSE = 1.0
-"""Seconds between two looks at cells that other commands work on."""
 
 
 def run_cells(
@@ -147,8 +147,8 @@ def run_cells(
                     yield cell, found
         if busy and len(waiting) == len(cells):
             reporter.note(f"{len(busy)} of {len(cells)} are trained by another command: waiting for it")
-        if len(busy) == len(waiting):
-            time.sleep(PAUSE)
+        if busy:
+            wait_for_one([protocol.claim(cell) for cell in busy])
         waiting = busy
 
 
@@ -174,7 +174,7 @@ def _one_round(
 
 
 def _claimed(protocol: Protocol, cell: Cell, reporter: Reporter) -> Scored | str | Busy:
-    with claimed(protocol.out / "claims" / f"{cell.row.label}-{cell.seed}") as mine:
+    with claimed(protocol.claim(cell)) as mine:
         return _tried(protocol, cell, reporter) if mine else BUSY
 
 

@@ -6,7 +6,6 @@ import logging
 import os
 import platform
 import re
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from underpaint.core.claim import claimed
+from underpaint.core.claim import claimed, wait_for_one
 from underpaint.core.config import Config
 from underpaint.core.digest import READING_PACKAGES, code_digest, fingerprint
 from underpaint.core.errors import ConfigError, nearest
@@ -55,9 +54,6 @@ TAGS_FLOOR = "cam"
 
 PICTURES = 6
 """Number of test images in the report. They are the images on which the methods differ most."""
-
-MOMENT = 0.2
-"""Seconds to wait while another command writes the report."""
 
 Results = dict[Row, dict[int, Scored]]
 Efforts = Mapping[tuple[Path, ...], float | None]
@@ -229,12 +225,13 @@ def _without_gaps(cells: Sequence[Cell], finished: Mapping[Cell, Scored | str]) 
 
 def _publish(report: GapReport, output: Output) -> None:
     """Write the report. Of several commands that share the folder, one writes at a time."""
+    claim = output.root / "claims" / "report"
     while True:
-        with claimed(output.root / "claims" / "report") as mine:
+        with claimed(claim) as mine:
             if mine:
                 write_report(report, output.root / "report.html", write=output.write)
                 return
-        time.sleep(MOMENT)
+        wait_for_one([claim])
 
 
 def open_comparison(out: Path) -> Output:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from underpaint.core.claim import wait_for_one
 from underpaint.core.errors import ConfigError, RunError
 from underpaint.core.outputs import Output
 from underpaint.core.parallel import stream
@@ -29,9 +29,6 @@ SIZE = 256
 
 TRIES = 3
 """How often a shard is begun whose process dies each time."""
-
-PAUSE = 1.0
-"""Seconds between two looks at shards that another command works on."""
 
 Executor = Literal["processes", "ray"]
 EXECUTORS: tuple[Executor, ...] = ("processes", "ray")
@@ -227,7 +224,6 @@ def _all_done(
     images, failed = sum(one.images for one in done.values()), sum(one.failed for one in done.values())
     watch(images, plan.images, failed)
     while missing := [number for number in range(count) if number not in done and tries[number] < TRIES]:
-        before = len(done) + tries.total()
         for found in run_some(missing):
             if isinstance(found, Done):
                 done[found.shard] = found
@@ -235,8 +231,8 @@ def _all_done(
                 watch(images, plan.images, failed)
             elif isinstance(found, _Lost):
                 tries[found.shard] += 1
-        if len(done) + tries.total() == before:
-            time.sleep(PAUSE)
+        if others := [store.claim(number) for number in missing if number not in done]:
+            wait_for_one(others)
     if lost := [number for number in range(count) if number not in done]:
         raise RunError(
             f"{len(lost)} of {count} shards have no result, since their process died {TRIES} times, as systems do when "
