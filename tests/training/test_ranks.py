@@ -98,7 +98,7 @@ def test_the_parts_of_all_ranks_are_the_batches_of_one(count: int) -> None:
 def test_ranks_gather_in_order_and_follow_the_leader() -> None:
     def work(ranks: Ranks) -> tuple[list[int], str, range]:
         said = ranks.gather("here", 10 * ranks.rank)
-        return said, ranks.led("there", lambda: f"rank {ranks.rank}"), ranks.own(6)
+        return said, ranks.on_leader("there", lambda: f"rank {ranks.rank}"), ranks.own(6)
 
     assert in_threads(3, work) == [([0, 10, 20], "rank 0", range(2 * r, 2 * r + 2)) for r in range(3)]
 
@@ -112,7 +112,7 @@ def test_the_error_of_a_rank_is_that_of_all_and_the_leader_shows_it() -> None:
 
     errors = in_threads(3, work)
     assert [str(error) for error in errors] == ["the photograph is torn"] * 3
-    assert [error.told for error in errors if isinstance(error, DataError)] == [False, True, True]
+    assert [error.shown_by_leader for error in errors if isinstance(error, DataError)] == [False, True, True]
 
 
 def test_ranks_that_do_different_things_stop() -> None:
@@ -171,7 +171,7 @@ def test_a_gradient_of_one_rank_alone_reaches_all() -> None:
 
 
 def _spread(ranks: Ranks, jobs: Any, seen: dict[int, list[int]]) -> list[Any]:
-    def understand(task: str) -> Work:
+    def work_for(task: str) -> Work:
         def square(job: int) -> tuple[str, int]:
             if job < 0:
                 raise DataError(f"job {job} cannot be done")
@@ -180,8 +180,8 @@ def _spread(ranks: Ranks, jobs: Any, seen: dict[int, list[int]]) -> list[Any]:
 
         return Work(square)
 
-    spread = Spread(ranks, understand)
-    if not ranks.leads:
+    spread = Spread(ranks, work_for)
+    if not ranks.is_leader:
         spread.follow()
         return []
     results = list(spread.shared("outer", jobs(spread)))
@@ -216,7 +216,7 @@ def test_work_may_begin_while_other_work_is_handed_out() -> None:
 def test_results_that_nobody_takes_do_not_stop_the_ranks() -> None:
     def work(ranks: Ranks) -> list[int]:
         spread = Spread(ranks, lambda factor: Work(lambda job: factor * job))
-        if not ranks.leads:
+        if not ranks.is_leader:
             spread.follow()
             return []
         first = spread.shared(10, range(9))

@@ -39,11 +39,11 @@ class ThreadRanks(Ranks):
     def _exchange(self, sent: Message[Any]) -> list[Message[Any]]:
         return [pickle.loads(sent) for sent in self._all(pickle.dumps(sent))]
 
-    def led(self, place: str, make: Callable[[], Result]) -> Result:
+    def on_leader(self, place: str, make: Callable[[], Result]) -> Result:
         """As the leader's, through the board."""
-        return self.gather(place, make() if self.leads else None)[0]  # type: ignore[return-value]
+        return self.gather(place, make() if self.is_leader else None)[0]  # type: ignore[return-value]
 
-    def add_up(self, tensors: list[Tensor], place: str) -> list[Tensor]:
+    def sum_over_ranks(self, tensors: list[Tensor], place: str) -> list[Tensor]:
         """The sums in the order of the ranks."""
         return [torch.stack(each).sum(0) for each in zip(*self._all([one.clone() for one in tensors]), strict=True)]
 
@@ -59,7 +59,7 @@ def in_threads(count: int, work: Callable[[Ranks], Result]) -> list[Result | Exc
             results[rank] = work(ranks)
         except Exception as error:
             results[rank] = error
-            ranks.fail(error)
+            ranks.share_error(error)
 
     threads = [threading.Thread(target=run, args=(rank,)) for rank in range(count)]
     for thread in threads:

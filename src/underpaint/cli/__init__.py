@@ -76,7 +76,7 @@ def main() -> None:
         if os.environ.get(DEBUG):
             raise
         shown = explained(error)
-        if shown.told:
+        if shown.shown_by_leader:
             sys.exit(shown.exit_code)
         console.print("error: ", style="bold red", end="")
         console.print(printable(str(shown), lines=True), markup=False, highlight=False)

@@ -46,12 +46,12 @@ def train(
     """Train a network on hints. After Ctrl-C, --resume continues the run."""
     from underpaint.cli.progress import Bar
     from underpaint.training.beginning import require_place
-    from underpaint.training.launched import be_silent
-    from underpaint.workflows.train import follows, resumed_settings
+    from underpaint.training.launched import log_errors_only
+    from underpaint.workflows.train import is_follower, resumed_settings
 
     bar = Bar()
-    if silent := follows(set_ or [], config or []):
-        be_silent()
+    if silent := is_follower(set_ or [], config or []):
+        log_errors_only()
     if not dry_run and not silent:
         require_place(out, resume=resume)
     settings: Mapping[str, Any] | Sequence[str] = set_ or []

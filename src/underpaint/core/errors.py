@@ -20,8 +20,8 @@ class UnderpaintError(Exception):
     exit_code = 1
     """Exit code of a command that ends with this error."""
 
-    told = False
-    """Whether another process of the same command shows it to the user."""
+    shown_by_leader = False
+    """Whether another process of the same command prints it."""
 
     def __init__(self, what: str, *, where: object = None, accepted: object = None, fix: str | None = None) -> None:
         parts = [what]

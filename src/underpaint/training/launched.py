@@ -47,8 +47,8 @@ def launched(environment: Mapping[str, str] = os.environ) -> Launch | None:
     return Launch(by, rank, count, nodes) if count > 1 else None
 
 
-def be_silent() -> None:
-    """Let this process log errors alone: the rank that leads logs the rest."""
+def log_errors_only() -> None:
+    """Log only errors in this process. The leader logs the rest."""
     logging.getLogger("underpaint").setLevel(logging.ERROR)
 
 

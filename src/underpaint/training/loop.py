@@ -188,7 +188,7 @@ class Loop:
 
     def _restore(self) -> tuple[int, Logged]:
         """The number of steps done before, and the state of the event log after them."""
-        held = self.ranks.led("reading the checkpoint", self._begun)
+        held = self.ranks.on_leader("reading the checkpoint", self._initial_checkpoint)
         if held is None:
             return 0, Logged(0, {})
         load_into(self.network, held.weights, self.folder / "checkpoints")
@@ -197,7 +197,7 @@ class Loop:
             self.average.state = held.average
         return held.step, held.logged
 
-    def _begun(self) -> Checkpoint | None:
+    def _initial_checkpoint(self) -> Checkpoint | None:
         """The last checkpoint. For several ranks without one, the initial state, so that all begin with the same."""
         held = load_checkpoint(self.folder / "checkpoints", self.inputs)
         if held is not None or self.ranks.count == 1:
@@ -245,7 +245,7 @@ class Loop:
                 number = max(self.ranks.gather("the end of a step", asked.number or 0))  # of a signal to any rank
                 stop = number if done < self.steps else 0
                 if stop or done % self.config.checkpoint_every == 0 or done == self.steps:
-                    self.ranks.led("writing a checkpoint", partial(self._save, done, meter.logged()))
+                    self.ranks.on_leader("writing a checkpoint", partial(self._save, done, meter.logged()))
                 if stop:
                     raise InterruptionError(
                         f"interrupted after step {done} of {self.steps}",

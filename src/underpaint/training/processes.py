@@ -24,36 +24,36 @@ from underpaint.core.stop import stopping_raises
 from underpaint.core.worker import GRACE, Worker
 from underpaint.training.ranks import LostError
 
-LOOK = 0.25
-"""Seconds between two looks at whether the processes that were started are alive."""
+POLL_SECONDS = 0.25
+"""Seconds between two checks that the processes are alive."""
 
 LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 """Network interface over which processes of one machine talk, so that no other machine can reach them."""
 
 
 @dataclass(frozen=True)
-class Seat:
-    """The place of a process that was started here.
+class LocalRank:
+    """The rank of a process of this machine, which one of them started.
 
     Args:
-        rank: Its number.
+        rank: Number of the process, 0 to ``count`` - 1.
         count: Number of all processes.
-        meeting: File over which they find each other.
+        rendezvous: File through which the processes find each other.
     """
 
     rank: int
     count: int
-    meeting: Path
+    rendezvous: Path
 
     @property
-    def sign(self) -> Path:
-        """File that says that the process is ready to meet the others."""
-        return self.meeting.with_name(f"ready-{self.rank}")
+    def ready_file(self) -> Path:
+        """File that exists if the process is ready to connect to the others."""
+        return self.rendezvous.with_name(f"ready-{self.rank}")
 
 
 @contextmanager
-def processes(count: int, follow: Callable[[Seat], None]) -> Iterator[Seat]:
-    """Start all processes but this one, and give the seat of this one. They end with the block.
+def processes(count: int, follow: Callable[[LocalRank], None]) -> Iterator[LocalRank]:
+    """Start all other processes and yield the rank of this one, 0. The processes end with the block.
 
     Args:
         count: Number of processes.
@@ -65,19 +65,19 @@ def processes(count: int, follow: Callable[[Seat], None]) -> Iterator[Seat]:
     threads = max(1, torch.get_num_threads() // count)
     members: list[Worker] = []
     with tempfile.TemporaryDirectory() as folder, _loopback(), _threads(threads), stopping_raises():
-        seats = [Seat(rank, count, Path(folder) / "meeting") for rank in range(count)]
+        places = [LocalRank(rank, count, Path(folder) / "rendezvous") for rank in range(count)]
         try:
-            for seat in seats[1:]:
+            for local in places[1:]:
                 members.append(_worker(follow, threads))
-                members[-1].give(seat.rank, [seat])
-            _await(members, seats[1:])
+                members[-1].give(local.rank, [local])
+            _await(members, places[1:])
             with _naming_the_lost(members):
-                yield seats[0]
+                yield places[0]
         finally:
             _end(members)
 
 
-def _worker(follow: Callable[[Seat], None], threads: int) -> Worker:
+def _worker(follow: Callable[[LocalRank], None], threads: int) -> Worker:
     try:
         return Worker(follow, threads)
     except OSError as error:
@@ -87,15 +87,15 @@ def _worker(follow: Callable[[Seat], None], threads: int) -> Worker:
         ) from None
 
 
-def _await(members: list[Worker], seats: list[Seat]) -> None:
+def _await(members: list[Worker], places: list[LocalRank]) -> None:
     """Wait until the processes have imported what they need and read the training: nobody waits for one that cannot.
 
     Raises:
         RunError: One of them ended.
         Exception: What one of them raised.
     """
-    while not all(seat.sign.exists() for seat in seats):
-        wait([member.connection for member in members], LOOK)
+    while not all(local.ready_file.exists() for local in places):
+        wait([member.connection for member in members], POLL_SECONDS)
         for member in members:
             try:
                 for _, answer in member.answers():
@@ -131,7 +131,7 @@ def _lost(members: list[Worker]) -> str | None:
                 return f"rank {rank} of the training, a process, ended: {member.exit_reason()}"
             if failed and not isinstance(failed[0], LostError):
                 return f"rank {rank} of the training failed: {failed[0]}"
-        time.sleep(LOOK / 10)
+        time.sleep(POLL_SECONDS / 10)
     return None
 
 
@@ -140,7 +140,7 @@ def _end(members: list[Worker]) -> None:
     ends = time.monotonic() + GRACE
     try:
         while (busy := [member for member in members if _works(member)]) and time.monotonic() < ends:
-            wait([member.connection for member in busy], LOOK)
+            wait([member.connection for member in busy], POLL_SECONDS)
     finally:  # also of a second Ctrl-C
         for member in members:
             member.close()

@@ -1,4 +1,4 @@
-"""Work between two stages that the leader gives out to all ranks: results in order, whatever rank computed them."""
+"""Work between two stages that the leader distributes over all ranks, with the results in the order of the jobs."""
 
 from __future__ import annotations
 
@@ -35,53 +35,53 @@ class Work:
         return stream(self.function, jobs, workers=self.processes, threads=1, named=lambda _: "labels between stages")
 
 
-Understand = Callable[[Any], Work]
+WorkFor = Callable[[Any], Work]
 """The work that a task stands for. A task travels between the ranks; the network that the work needs does not."""
 
 
 class Spread:
-    """Work that the leader begins (`shared`) and the other ranks take part in (`follow`) until the leader ends it.
+    """Work that the leader starts (`shared`) and the other ranks do with it (`follow`), until the leader ends it.
 
     Args:
         ranks: The ranks; None for this process alone.
-        understand: Gives the work for a task.
+        work_for: Gives the work for a task.
     """
 
-    def __init__(self, ranks: Ranks | None, understand: Understand) -> None:
+    def __init__(self, ranks: Ranks | None, work_for: WorkFor) -> None:
         self.ranks = ranks if ranks is not None and ranks.count > 1 else None
-        self.understand = understand
+        self.work_for = work_for
 
     def shared(self, task: Any, jobs: Iterable[Job]) -> Generator[Any, None, None]:
         """On the leader: the result of every job, in order. Jobs are taken as needed; they may begin other tasks."""
         if self.ranks is None:
-            yield from self.understand(task).results(jobs)
+            yield from self.work_for(task).results(jobs)
             return
-        self.ranks.led(PLACE, lambda: Begin(task))
-        yield from _Lead(self.ranks, self.understand(task), iter(jobs)).results()
+        self.ranks.on_leader(PLACE, lambda: StartTask(task))
+        yield from _LeaderSide(self.ranks, self.work_for(task), iter(jobs)).results()
 
     def end(self) -> None:
-        """On the leader: there is no further work, `follow` returns on the other ranks."""
+        """On the leader: there is no further work, so that `follow` returns on the other ranks."""
         if self.ranks is not None:
-            self.ranks.led(PLACE, _nothing)
+            self.ranks.on_leader(PLACE, _nothing)
 
     def follow(self) -> None:
-        """On the other ranks: take part until the leader ends it."""
-        while self.ranks is not None and self._heard(self.ranks) is not None:
+        """On the other ranks: work until the leader ends it."""
+        while self.ranks is not None and self._receive(self.ranks) is not None:
             pass
 
-    def _heard(self, ranks: Ranks) -> list[list[Any]] | None:
+    def _receive(self, ranks: Ranks) -> list[list[Any]] | None:
         """The next jobs of all ranks; None at the end. Tasks that come before are done before."""
         while True:
-            said: Begin | list[list[Any]] | None = ranks.led(PLACE, _nothing)
-            if not isinstance(said, Begin):
-                return said
-            self._take_part(ranks, self.understand(said.task))
+            message: StartTask | list[list[Any]] | None = ranks.on_leader(PLACE, _nothing)
+            if not isinstance(message, StartTask):
+                return message
+            self._work_with_leader(ranks, self.work_for(message.task))
 
-    def _take_part(self, ranks: Ranks, work: Work) -> None:
+    def _work_with_leader(self, ranks: Ranks, work: Work) -> None:
         done: list[Any] = []
 
         def incoming() -> Iterator[Any]:
-            while (jobs := self._heard(ranks)) is not None:
+            while (jobs := self._receive(ranks)) is not None:
                 ranks.gather(RESULTS, _taken(done))
                 yield from jobs[ranks.rank]
 
@@ -91,13 +91,13 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class Begin:
-    """The message with which the leader begins a task."""
+class StartTask:
+    """The message with which the leader starts a task."""
 
     task: Any
 
 
-class _Lead:
+class _LeaderSide:
     """The leader's side of one task.
 
     Args:
@@ -125,7 +125,7 @@ class _Lead:
                 if not self.ended:  # the others gather once more, and nothing else may come in between
                     yield from self._ready()
         except GeneratorExit:  # the method takes no further results
-            if not self.ranks.over:
+            if not self.ranks.closed:
                 self._end()
                 self._gather()
             raise
@@ -135,14 +135,14 @@ class _Lead:
     def _incoming(self) -> Iterator[Any]:
         """The jobs of this rank. Before each few of them, all ranks get theirs, and give the results that they have."""
         while any(chunks := [self._chunk(rank) for rank in range(self.ranks.count)]):
-            self.ranks.led(PLACE, partial(list, chunks))
+            self.ranks.on_leader(PLACE, partial(list, chunks))
             self._gather()
             yield from chunks[0]
         self._end()
 
     def _end(self) -> None:
         self.ended = True
-        self.ranks.led(PLACE, _nothing)
+        self.ranks.on_leader(PLACE, _nothing)
 
     def _chunk(self, rank: int) -> list[Any]:
         """The next jobs of a rank: one for each of its processes."""
@@ -163,12 +163,12 @@ class _Lead:
 
 
 def _nothing() -> Any:
-    """What the leader says at the end, and what the other ranks, which listen, say at any time."""
+    """The leader's message at the end, and the message of the other ranks, which receive."""
     return None
 
 
 def _taken(done: list[Any]) -> list[Any]:
-    """What is in a list, which is empty afterwards."""
+    """The content of a list, which is emptied."""
     taken = list(done)
     done.clear()
     return taken

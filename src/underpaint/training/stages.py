@@ -78,7 +78,7 @@ class StagedRun:
         Raises:
             UnderpaintError: As in `Loop.run` and `fit_decoder`, and for artifacts or weights that cannot be used.
         """
-        self.store = self._together.led("beginning the run", self._begun)
+        self.store = self._all_ranks.on_leader("beginning the run", self._prepare)
         method = self.method
         weights: Path | None = None
         before: Stage | None = None
@@ -96,10 +96,10 @@ class StagedRun:
         self._keep(weights, WEIGHTS)
 
     @cached_property
-    def _together(self) -> Ranks:
+    def _all_ranks(self) -> Ranks:
         return self.ranks or Ranks(make_fabric(self.config.train))
 
-    def _begun(self) -> Path:
+    def _prepare(self) -> Path:
         """The folder of artifacts, in a run folder without the remains of sessions that were killed."""
         for folder in (self.run.root, *self.run.root.glob("**/")):
             remove_leftovers(folder)
@@ -109,7 +109,7 @@ class StagedRun:
 
     def _keep(self, weights: Path, name: str) -> None:
         root = self.run.root
-        self._together.led(f"writing {name}", lambda: write_atomic(root / name, weights.read_bytes(), root=root))
+        self._all_ranks.on_leader(f"writing {name}", lambda: write_atomic(root / name, weights.read_bytes(), root=root))
 
     def _images(self, pseudo: PseudoLabels | None, stage: Stage) -> HintedImages:
         config = self.config
@@ -146,11 +146,11 @@ class StagedRun:
         self, method: Method[Config], stage: Stage, number: int, before: Path | None, pseudo: PseudoLabels | None
     ) -> Path:
         assert self.store is not None
-        store, name, ranks = self.store, f"trained-{stage.name}", self._together
+        store, name, ranks = self.store, f"trained-{stage.name}", self._all_ranks
         learner = learner_of(method, stage)
-        inputs = ranks.led("naming a stage", lambda: self._stage_inputs(learner, stage, before, pseudo))
+        inputs = ranks.on_leader("naming a stage", lambda: self._stage_inputs(learner, stage, before, pseudo))
         target = artifact_path(store, name, inputs)
-        if ranks.led("looking for a stage", lambda: is_whole(target)):
+        if ranks.on_leader("looking for a stage", lambda: is_whole(target)):
             self.reporter.note(f"stage {stage.name} is already trained: {target}")
             return target / WEIGHTS
 
@@ -160,10 +160,10 @@ class StagedRun:
             )
 
         if stage.network.fitted:  # by the leader: a linear problem, which takes seconds
-            folder = ranks.led("fitting a stage", lambda: write(self._fitted(method, stage, before, pseudo)))
+            folder = ranks.on_leader("fitting a stage", lambda: write(self._fitted(method, stage, before, pseudo)))
         else:
             trained = self._trained(method, stage, number, before, pseudo, fingerprint(inputs))
-            folder = ranks.led("writing a stage", lambda: write(trained))
+            folder = ranks.on_leader("writing a stage", lambda: write(trained))
         return folder / WEIGHTS
 
     def _stage_inputs(
@@ -250,7 +250,7 @@ class StagedRun:
             folder=within(self.run.root, f"stages/{number}-{stage.name}/checkpoints").parent,
             reporter=self.reporter,
             sampling=config.sampling,
-            ranks=self._together,
+            ranks=self._all_ranks,
         )
 
     def step_seconds(self) -> float:
@@ -285,7 +285,7 @@ class StagedRun:
         return network.state_dict()
 
     def _events(self, stage: Stage, first: int) -> EventLog:
-        if not self._together.leads:
+        if not self._all_ranks.is_leader:
             return Unlogged()
         return EventLog(self.run.root / "events.jsonl", stage.name, first)
 
@@ -299,10 +299,10 @@ class StagedRun:
         earlier: PseudoLabels | None,
     ) -> PseudoLabels:
         assert self.store is not None
-        store, images, ranks = self.store, self._images(None, stage), self._together
-        given, inputs = ranks.led("naming labels", lambda: self._label_inputs(maker, weights, images, earlier))
+        store, images, ranks = self.store, self._images(None, stage), self._all_ranks
+        given, inputs = ranks.on_leader("naming labels", lambda: self._label_inputs(maker, weights, images, earlier))
         target = artifact_path(store, f"labels-{stage.name}", inputs)
-        if ranks.led("looking for labels", lambda: is_whole(target)):
+        if ranks.on_leader("looking for labels", lambda: is_whole(target)):
             return PseudoLabels(target, self.data.classes)
         network = self._network(method, before, pretrained=False)
         load_into(network, read_tensors(weights), weights)
@@ -332,9 +332,9 @@ class StagedRun:
             events.write("labels", 0, **cost.figures(), images=len(images))
             events.close()
 
-        if not ranks.leads:
+        if not ranks.is_leader:
             inference(target).follow()
-        ranks.led("writing labels", lambda: make_artifact(store, f"labels-{stage.name}", inputs, make))
+        ranks.on_leader("writing labels", lambda: make_artifact(store, f"labels-{stage.name}", inputs, make))
         return PseudoLabels(target, self.data.classes)
 
     def _label_inputs(

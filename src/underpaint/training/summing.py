@@ -20,7 +20,7 @@ def sum_gradients(network: nn.Module, ranks: Ranks) -> None:
     learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
     held = [torch.zeros_like(one) if one.grad is None else one.grad for one in learned]
     has = torch.tensor([float(one.grad is not None) for one in learned], device=held[0].device, dtype=held[0].dtype)
-    *sums, had = ranks.add_up([*held, has], "the sum of the gradients")
+    *sums, had = ranks.sum_over_ranks([*held, has], "the sum of the gradients")
     for parameter, gradient, total, known in zip(learned, held, sums, had.tolist(), strict=True):
         if known:
             parameter.grad = gradient.copy_(total)
@@ -56,7 +56,7 @@ class RunningStatistics:
             return
         pairs = zip(self.layers, self.before, strict=True)
         added = [each for layer, held in pairs for each in self._added(layer, held)]
-        sums = iter(self.ranks.add_up(added, "the statistics of batch normalisation"))
+        sums = iter(self.ranks.sum_over_ranks(added, "the statistics of batch normalisation"))
         for layer, held in zip(self.layers, self.before, strict=True):
             updates = self._updates(layer, held) * self.ranks.count
             kept = (1 - _momentum(layer)) ** updates

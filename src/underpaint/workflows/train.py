@@ -75,7 +75,7 @@ def train(
         >>> mask, probabilities = run.predict("photograph.jpg")  # doctest: +SKIP
     """
     folder = as_path(out, "out")
-    if not follows(settings, config):
+    if not is_follower(settings, config):
         require_place(folder, resume=resume)
     if resume and minutes is not None:
         settings, minutes = resumed_settings(folder, settings, minutes)
@@ -93,8 +93,8 @@ def train(
     return planned.train(out, resume=resume, store=store, reporter=reporter)
 
 
-def follows(settings: Mapping[str, Any] | Sequence[str], config: SomePaths) -> bool:
-    """Whether a launcher started this process as a rank of a training that another rank leads: it is to be silent.
+def is_follower(settings: Mapping[str, Any] | Sequence[str], config: SomePaths) -> bool:
+    """Whether a launcher started this process as a rank that is not the leader, and must not print.
 
     Args:
         settings: Of the call.

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from underpaint.core.errors import ConfigError
 from underpaint.core.lock import exclusive
-from underpaint.training.launched import be_silent
-from underpaint.training.processes import Seat
+from underpaint.training.joining import join_local_rank, joined_ranks
+from underpaint.training.launched import log_errors_only
+from underpaint.training.processes import LocalRank
 from underpaint.training.ranks import Ranks
 from underpaint.training.reporter import Reporter, Silent
 from underpaint.training.run_folder import RunFolder
 from underpaint.training.stages import StagedRun
-from underpaint.training.together import seated, together
 from underpaint.workflows.pictures import draw_missing
 from underpaint.workflows.resume import check_resume, make_folder
 from underpaint.workflows.run import Run
@@ -52,20 +52,20 @@ class Training:
         config = self.plan.config.train
         if config.ranks > 1:
             self._require_portable()
-        with together(config, partial(take_part, self)) as ranks:
-            self.carry_out(ranks, reporter if ranks.leads else Silent())
+        with joined_ranks(config, partial(train_local_rank, self)) as ranks:
+            self.train_rank(ranks, reporter if ranks.is_leader else Silent())
         return Run(self.out)
 
-    def carry_out(self, ranks: Ranks, reporter: Reporter) -> None:
+    def train_rank(self, ranks: Ranks, reporter: Reporter) -> None:
         """Train as one of the ranks. The leader locks the folder and draws the pictures."""
         plan, run = self.plan, Run(self.out)
-        if not ranks.leads:
-            be_silent()
+        if not ranks.is_leader:
+            log_errors_only()
         with ExitStack() as locks:
-            trained = ranks.led("beginning", lambda: self._begun(run, locks, reporter))
+            trained = ranks.on_leader("beginning", lambda: self._begun(run, locks, reporter))
             if not trained:
                 StagedRun(run, plan.config, plan.method, plan.data, plan.hints, reporter, self.store, ranks).train()
-            ranks.led("drawing pictures", lambda: draw_missing(run, plan.data, plan.hints))
+            ranks.on_leader("drawing pictures", lambda: draw_missing(run, plan.data, plan.hints))
 
     def _begun(self, run: Run, locks: ExitStack, reporter: Reporter) -> bool:
         """Lock the folder, write the settings, and return whether the run is already trained."""
@@ -92,7 +92,7 @@ class Training:
             )
 
 
-def take_part(training: Training, seat: Seat) -> None:
+def train_local_rank(training: Training, local: LocalRank) -> None:
     """Train as one of the processes that were started for further devices."""
-    with seated(training.plan.config.train, seat) as ranks:
-        training.carry_out(ranks, Silent())
+    with join_local_rank(training.plan.config.train, local) as ranks:
+        training.train_rank(ranks, Silent())

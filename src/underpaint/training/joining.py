@@ -1,4 +1,4 @@
-"""Brings the ranks of a training together: those that torchrun or srun started, or processes that this one starts."""
+"""Connects the ranks of a training: those that torchrun or srun started, or processes that this one starts."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from underpaint.doctor.estimate import usable_cores
 from underpaint.training.config import TrainConfig
 from underpaint.training.launched import started_for
 from underpaint.training.loop import make_fabric, precision_of
-from underpaint.training.processes import Seat, processes
+from underpaint.training.processes import LocalRank, processes
 from underpaint.training.ranks import LostError, Ranks, first_line
 
-ARRIVAL = timedelta(minutes=10)
-"""Time that ranks have to arrive, and the devices to add up their gradients once all ranks have them."""
+JOIN_TIMEOUT = timedelta(minutes=10)
+"""Time for all ranks to connect, and for one sum of the gradients, which all ranks begin at the same time."""
 
-PATIENCE = timedelta(days=7)
-"""Time that ranks wait for a message: the leader may compute for hours, and a process that ends is noticed at once."""
+MESSAGE_TIMEOUT = timedelta(days=7)
+"""Time that ranks wait for a message. The leader may compute for hours, and a process that ends is noticed at once."""
 
 
 @contextmanager
-def together(config: TrainConfig, follow: Callable[[Seat], None]) -> Iterator[Ranks]:
+def joined_ranks(config: TrainConfig, follow: Callable[[LocalRank], None]) -> Iterator[Ranks]:
     """The ranks that the settings ask for, this process among them.
 
     Args:
         config: Settings of the training.
-        follow: What a process does that has to be started: it takes its seat (`seated`) and trains. A function of a
-            module, or a `functools.partial` of one.
+        follow: Run by each process that is started here: it calls `join_local_rank` and trains. A function of a module,
+            or a `functools.partial` of one.
 
     Raises:
         ConfigError: There are fewer devices, or the launcher started other processes.
@@ -52,45 +52,45 @@ def together(config: TrainConfig, follow: Callable[[Seat], None]) -> Iterator[Ra
         return
     _require_devices(config.devices)
     if launch is None:
-        with processes(config.devices, follow) as seat, seated(config, seat) as ranks:
+        with processes(config.devices, follow) as local, join_local_rank(config, local) as ranks:
             yield ranks
         return
-    ranks = _joined(config, TorchElasticEnvironment() if launch.by == "torchrun" else SLURMEnvironment())
-    with _failing_together(ranks):
+    ranks = _join(config, TorchElasticEnvironment() if launch.by == "torchrun" else SLURMEnvironment())
+    with _shared_errors(ranks):
         yield ranks
 
 
 @contextmanager
-def seated(config: TrainConfig, seat: Seat) -> Iterator[Ranks]:
-    """The ranks, as one of the processes sees them that were started for a training."""
+def join_local_rank(config: TrainConfig, local: LocalRank) -> Iterator[Ranks]:
+    """Connect a process that was started on this machine to the others."""
     backend = "nccl" if torch.cuda.is_available() else "gloo"
-    seat.sign.touch()
-    store = FileStore(str(seat.meeting), seat.count)
-    with _meeting(seat.rank, seat.count):
+    local.ready_file.touch()
+    store = FileStore(str(local.rendezvous), local.count)
+    with _join_errors(local.rank, local.count):
         torch.distributed.init_process_group(
-            backend, store=store, rank=seat.rank, world_size=seat.count, timeout=ARRIVAL
+            backend, store=store, rank=local.rank, world_size=local.count, timeout=JOIN_TIMEOUT
         )
     try:
-        ranks = _joined(config, _Seated(seat))
-        with _failing_together(ranks):
+        ranks = _join(config, _LocalEnvironment(local))
+        with _shared_errors(ranks):
             yield ranks
     finally:
         torch.distributed.destroy_process_group()
 
 
-class _Seated(LightningEnvironment):
-    """The environment of a process that has a seat, whatever variables the environment holds."""
+class _LocalEnvironment(LightningEnvironment):
+    """The rank of a process that was started here. Variables of the environment are not used."""
 
-    def __init__(self, seat: Seat) -> None:
+    def __init__(self, local: LocalRank) -> None:
         super().__init__()
-        self.seat = seat
+        self.local = local
 
     @property
     def creates_processes_externally(self) -> bool:
         return True
 
     def local_rank(self) -> int:
-        return self.seat.rank
+        return self.local.rank
 
     def node_rank(self) -> int:
         return 0
@@ -100,33 +100,33 @@ class _Replicas(DDPStrategy):
     """One copy of the network on each device, whose gradients `underpaint.training.summing` adds up."""
 
     def _configure_launcher(self) -> None:
-        """None: the processes are there."""
+        """No launcher: the processes are already running."""
 
     def setup_module(self, module: nn.Module) -> nn.Module:  # type: ignore[override]  # see `sum_gradients`
         """The module as it is."""
         return module
 
 
-def _joined(config: TrainConfig, environment: ClusterEnvironment) -> Ranks:
-    """Meet the other ranks."""
+def _join(config: TrainConfig, environment: ClusterEnvironment) -> Ranks:
+    """Connect to the other ranks."""
     precision: Any = precision_of(config)
     fabric = Fabric(
         accelerator="auto",
         devices=config.devices,
         num_nodes=config.nodes,
-        strategy=_Replicas(timeout=ARRIVAL),
+        strategy=_Replicas(timeout=JOIN_TIMEOUT),
         plugins=[environment],
         precision=precision,
     )
-    with _meeting(environment.global_rank(), config.ranks), _quiet():
+    with _join_errors(environment.global_rank(), config.ranks), _quiet():
         fabric.launch()
-        group = torch.distributed.new_group(backend="gloo", timeout=PATIENCE)
+        group = torch.distributed.new_group(backend="gloo", timeout=MESSAGE_TIMEOUT)
     return Ranks(fabric, fabric.global_rank, config.ranks, group)
 
 
 @contextmanager
-def _meeting(rank: int, count: int) -> Iterator[None]:
-    """Turn what torch says when processes do not find each other into an error."""
+def _join_errors(rank: int, count: int) -> Iterator[None]:
+    """Turn the errors of torch for processes that do not find each other into one error."""
     try:
         yield
     except RuntimeError as error:
@@ -139,7 +139,7 @@ def _meeting(rank: int, count: int) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the lines that Fabric writes when processes meet; its warnings stay."""
+    """Suppress the lines that Fabric logs when processes connect, but not its warnings."""
     log = logging.getLogger("lightning_fabric")
     before = log.level
     log.setLevel(logging.WARNING)
@@ -150,13 +150,13 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _failing_together(ranks: Ranks) -> Iterator[None]:
-    """Tell the other ranks what stops this one."""
+def _shared_errors(ranks: Ranks) -> Iterator[None]:
+    """Send an error that stops this rank to the other ranks."""
     try:
         yield
     except Exception as error:
         with suppress(LostError):
-            ranks.fail(error)
+            ranks.share_error(error)
         raise
 
 
