@@ -149,4 +149,4 @@ def test_runs_that_are_not_there(page: Page) -> None:
     answers += [page.client.post(f"/api/v1/runs/007/{what}", json={}) for what in ("stop", "resume")]
     for answer in answers:
         assert answer.status_code == 400
-        assert "no training '007'" in answer.json()["what"]
+        assert "training '007'" in answer.json()["what"]
