@@ -23,7 +23,7 @@ from underpaint.core.config import load_yaml, merge, parse_overrides
 from underpaint.core.errors import UnderpaintError
 from underpaint.core.paths import lies_in
 from underpaint.datasets.splits import read_splits
-from underpaint.doctor.look import Job, look
+from underpaint.doctor.image import Job, examine_image
 from underpaint.hints.candidates import ImageKnowledge
 from underpaint.hints.check import check_hints
 from underpaint.hints.fit import fit_hints
@@ -131,7 +131,7 @@ def _photographs(folder: Path) -> tuple[Seeds, Read]:
             with contextlib.suppress(UnderpaintError):
                 step()
         if image_size(path)[0] * image_size(path)[1] <= PIXELS:
-            look(Job("a", path, (LabelFile(path, stated=True),), TABLE))
+            examine_image(Job("a", path, (LabelFile(path, stated=True),), TABLE))
 
     return [(folder / name, folder / name) for name in kinds], read
 

@@ -58,7 +58,7 @@ from underpaint.models.network import ModelConfig, Network
 from underpaint.models.responses import response_maps
 from underpaint.predict.responses import CamPredictor
 from underpaint.records import Batch, Head, Progress
-from underpaint.simulate.tags import simulate_tags
+from underpaint.simulate.mixture import simulate_tags
 from underpaint.training.run_folder import read_events
 from underpaint.training.stage_inference import StageInference
 from underpaint.workflows.run import Run

@@ -1,4 +1,4 @@
-"""Where hints show objects alone, `doctor` and `train` say first that the objects will flood the picture."""
+"""Where hints show objects alone, `doctor` and `train` say first that the masks will contain only objects."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from underpaint import plan
 from underpaint.annotations.jsonl import write_hints
 from underpaint.core.classes import ClassTable
 from underpaint.doctor import Level, examine
-from underpaint.doctor.rest import Rest
+from underpaint.doctor.rest import BackgroundCheck
 from underpaint.hints.types import Box, Click, Hints, Polygon, Scribble, Tags
 
 WITH = ClassTable.of(("background", "cat", "dog"))
@@ -63,11 +63,11 @@ SOUND = {
 @pytest.mark.parametrize("case", FLOODS)
 def test_objects_alone_are_warned_of(case: str) -> None:
     table, hints = FLOODS[case]
-    rest = Rest(table)
+    rest = BackgroundCheck(table)
     rest.add(hints)
     (finding,) = rest.findings()
     assert (finding.key, finding.level, finding.count) == ("rest-unknown", Level.WARNS, 1)
-    assert "flood" in finding.what
+    assert "only objects" in finding.what
     assert ("--rest background" in finding.fix) == bool(hints.regions or hints.boxes)
     assert "stroke on the background" in finding.fix
 
@@ -75,13 +75,13 @@ def test_objects_alone_are_warned_of(case: str) -> None:
 @pytest.mark.parametrize("case", SOUND)
 def test_where_something_says_what_the_rest_is_nothing_is_said(case: str) -> None:
     table, hints = SOUND[case]
-    rest = Rest(table)
+    rest = BackgroundCheck(table)
     rest.add(hints)
     assert rest.findings() == []
 
 
 def test_one_image_with_background_is_enough() -> None:
-    rest = Rest(WITH)
+    rest = BackgroundCheck(WITH)
     rest.add(FLOODS["areas"][1])
     rest.add(SOUND["a stroke on the background"][1])
     rest.add(FLOODS["boxes"][1])
@@ -115,7 +115,7 @@ def test_train_says_so_before_anything_else(objects: Path, caplog: pytest.LogCap
     with caplog.at_level(logging.WARNING):
         made = plan(objects)
     assert [record.getMessage() for record in caplog.records] == [made.warning]
-    assert made.warning.splitlines()[0] == "no hint shows background: the objects will flood the picture"
+    assert made.warning.splitlines()[0] == "no hint shows background: the masks will contain only objects"
     assert "--rest background" in made.warning
     assert not any("label shows" in note for note in made.notes)
     caplog.clear()

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from underpaint.doctor.look import Job, look, turned
+from underpaint.doctor.image import Job, examine_image, turned
 from underpaint.doctor.signature import KEPT, RADIUS, SIDE, nearest, signature
 from underpaint.imagefiles.numbering import VOC
 
@@ -25,10 +25,10 @@ def grey(seed: int) -> Grey:
 
 
 def bits_of(path: Path) -> npt.NDArray[np.uint8]:
-    seen = look(Job(path.name, path, (), VOC))
-    assert seen.fault is None
-    assert seen.signature is not None
-    return np.frombuffer(seen.signature, np.uint8)
+    examined = examine_image(Job(path.name, path, (), VOC))
+    assert examined.fault is None
+    assert examined.signature is not None
+    return np.frombuffer(examined.signature, np.uint8)
 
 
 def apart(one: npt.NDArray[np.uint8], two: npt.NDArray[np.uint8]) -> int:
@@ -133,7 +133,7 @@ def test_reduced_decoding_meets_the_faults_that_full_decoding_meets(real_data: P
                 mutant[at] = rng.integers(256)
         copy = tmp_path / "a.jpg"
         copy.write_bytes(mutant)
-        verdicts.append((_decodes(bytes(mutant)), look(Job("a", copy, (), VOC)).fault is None))
+        verdicts.append((_decodes(bytes(mutant)), examine_image(Job("a", copy, (), VOC)).fault is None))
     assert {full for full, _ in verdicts} == {True, False}
     assert all(full == reduced for full, reduced in verdicts), verdicts
 

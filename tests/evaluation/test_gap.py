@@ -78,7 +78,7 @@ def test_interval_of_the_reduction_covers_the_truth_as_often_as_it_says() -> Non
 def test_no_reduction_where_the_ceiling_is_not_above_the_floor(ceiling: float) -> None:
     result = measure_gap(one(61.0), floor=one(60.0), ceiling=one(ceiling))
     assert result.reduction is None
-    assert result.reason == f"the ceiling ({ceiling:.1f}) is not above the floor (60.0): there is no gap to reduce"
+    assert result.reason == f"the ceiling ({ceiling:.1f}) is not above the floor (60.0), so there is no gap"
     assert result.gap.mean == pytest.approx(ceiling - 61.0)
 
 
@@ -94,13 +94,13 @@ def test_only_common_seeds_are_compared() -> None:
 
 
 def test_no_common_seed_is_an_error_that_lists_them() -> None:
-    with pytest.raises(DataError, match=r"no seed in common: method \[0\], floor \[1\], ceiling \[0, 1\]"):
+    with pytest.raises(DataError, match=r"there is no common seed: method \[0\], floor \[1\], ceiling \[0, 1\]"):
         measure_gap({0: 70}, floor={1: 60}, ceiling={0: 80, 1: 80})
 
 
 @pytest.mark.parametrize("values", [[], [math.nan], [1.0, math.inf]])
 def test_no_estimate_without_finite_numbers(values: list[float]) -> None:
-    with pytest.raises(DataError, match="no mean of"):
+    with pytest.raises(DataError, match="has no mean"):
         estimate(values)
 
 

@@ -254,9 +254,9 @@ def test_a_failure_leaves_the_older_report(tmp_path: Path) -> None:
             write_report(bad, tmp_path / "report.html")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     text.write_text("no picture")
-    with pytest.raises(DataError, match="no PNG"):
+    with pytest.raises(DataError, match="not a PNG"):
         write_report(report(curves=text), tmp_path / "report.html")
-    with pytest.raises(DataError, match=r"a name ending in \.html"):
+    with pytest.raises(DataError, match=r"a name that ends in \.html"):
         write_report(report(), tmp_path / "report.json")
 
 

@@ -23,10 +23,9 @@ from underpaint.imagefiles.masks import write_index_mask
 from underpaint.simulate.boxes import simulate_boxes
 from underpaint.simulate.clicks import simulate_clicks
 from underpaint.simulate.effort import Effort
-from underpaint.simulate.mixture import pick_kind, simulate_kind
+from underpaint.simulate.mixture import pick_kind, simulate_kind, simulate_tags
 from underpaint.simulate.regions import find_regions
 from underpaint.simulate.run import simulate
-from underpaint.simulate.tags import simulate_tags
 
 Mask = npt.NDArray[np.uint8]
 TABLE = ClassTable.of(["background", "cat", "dog"])

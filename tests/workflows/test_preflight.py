@@ -66,7 +66,10 @@ def test_one_class_with_images_that_lack_it_is_enough() -> None:
 
 def test_a_constant_class_among_others_is_a_note() -> None:
     notes = preflight(tagged(WITH, "cat dog", "cat cow", "cat dog cow"), WITH).notes
-    assert any(note.startswith("tags cannot place 1 of the 3 tagged classes, which nearly every") for note in notes)
+    assert any(
+        note.startswith("tags cannot show the positions of 1 of the 3 tagged classes, which nearly every")
+        for note in notes
+    )
     assert any("every image shows: cat; add images" in note for note in notes)
 
 

@@ -1,4 +1,4 @@
-"""Layer 2: finds what is wrong with a data set before any training starts. Imports no torch."""
+"""Layer 2: finds the problems of a data set before any training starts. Imports no torch."""
 
 from underpaint.doctor.examination import examine
 from underpaint.doctor.findings import Finding, Level

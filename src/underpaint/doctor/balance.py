@@ -1,4 +1,4 @@
-"""How many images and labelled pixels each class has."""
+"""Counts the images and the labelled pixels of each class."""
 
 from __future__ import annotations
 
@@ -17,15 +17,14 @@ from underpaint.hints.types import IGNORED, Box, Hints, Scribble
 from underpaint.imagefiles.decode import MAX_PIXELS
 
 RARE = 5
-"""Images of a class below which it is called rare: with fewer, one unusual photograph is a fifth of all that is
-learned of it, and three splits cannot each have two."""
+"""A class with fewer images is called rare: a single unusual photograph would then be a large part of its examples."""
 
-HIDES = 0.25
-"""Share of void pixels above which a mask does not say that a class is absent: it may lie there. PASCAL VOC's rims are
-some 5 % of a photograph, and are drawn around objects whose class the mask shows."""
+MAX_VOID = 0.25
+"""If a mask has a larger fraction of void pixels, classes that it does not show are not counted as absent, because they
+may be in the void pixels. The void borders of PASCAL VOC are about 5 % of a photograph."""
 
 BAND = 1 << 24
-"""Pixels of an image that are counted together: it may have more than memory holds."""
+"""Number of pixels that are counted together, because an image may be larger than the memory."""
 
 Counts = npt.NDArray[np.int64]
 
@@ -39,22 +38,22 @@ class Balance:
         self.labelled = 0
 
     def add_mask(self, pixels: Counts) -> None:
-        """A mask, as pixels of each class with void last: what it does not show is absent, if little of it is void."""
+        """Add a mask, given as the number of pixels of each class with void last; see `MAX_VOID` for absent classes."""
         shown = pixels[:-1] > 0
-        little = pixels[-1] <= HIDES * pixels.sum()
-        self._add(shown, ~shown & little)
+        complete = pixels[-1] <= MAX_VOID * pixels.sum()
+        self._add(shown, ~shown & complete)
         self.pixels += pixels[:-1]
 
     def add_hints(self, hints: Hints, masks: Counts | None, *, exact: bool = False) -> None:
-        """Hints of one image, and the pixels of their label file.
+        """Add the hints of one image, and the pixels of their label file.
 
         Args:
-            hints: With the size of the image.
-            masks: (C + 1,) pixels of each class in the label file, void last, or None.
-            exact: Paint the regions and count, where the sum of areas would not do since regions cover each other.
+            hints: The hints with the size of the image.
+            masks: (C + 1,) number of pixels of each class in the label file, void last, or None.
+            exact: Rasterise the regions and count their pixels. The sum of their areas is too large if they overlap.
 
         Raises:
-            HintError: a class outside the table, or one that is shown and absent at once.
+            HintError: A class is not in the table, or is both shown and absent.
         """
         known = ImageKnowledge.of(hints, self.classes)
         shown = known.taught(self.classes.background)
@@ -81,11 +80,11 @@ class Balance:
         self.negatives += absent
 
     def findings(self, *, where: bool, background: bool = False) -> list[Finding]:
-        """What is to be said of the classes.
+        """The findings about the classes.
 
         Args:
-            where: Whether hints say where classes are, not only that they are.
-            background: Whether the background is a class like the others, which some hint must show.
+            where: Whether there are hints that state the positions of classes, in contrast to tags.
+            background: Whether some hint must show the background, as any other class.
         """
         if self.labelled == 0:
             return []
@@ -97,21 +96,21 @@ class Balance:
                 "class-never",
                 Level.WARNS,
                 "no label shows {n} of the classes",
-                cause="no image has them, or they are named otherwise",
-                fix="label some; or take them out of the class table: a class without examples is not learned",
+                cause="no image has them, or the labels use another name",
+                fix="label some; or remove them from the class table: a class without examples cannot be learned",
             ),
             *(self._constant() if where else tag_findings(self.images, self.negatives, self.classes)),
             *Group.of(f"{names[i]} ({self.images[i]})" for i in rare).finding(
                 "class-rare",
                 Level.WARNS,
                 f"fewer than {RARE} images show {{n}} of the classes",
-                cause="few photographs of them, or few labels",
-                fix="label more images of them before anything else",
+                cause="there are few photographs of them, or few labels",
+                fix="label more images of these classes first",
             ),
         ]
 
     def _constant(self) -> list[Finding]:
-        """Classes that tags alone could not teach; a note if other hints can."""
+        """Notes about classes that could not be learned from tags alone, if there are other hints."""
         names, things = self.classes.names, self.classes.foreground
         known = self.images + self.negatives
         constant = [
@@ -123,20 +122,20 @@ class Balance:
                 "class-no-negatives",
                 Level.NOTES,
                 "of {n} classes no image is known to be without them",
-                cause="every image shows them, or the tags name only what is there",
-                fix="say of some images that they lack the class (0 in a table of tags); learning from tags needs both",
+                cause="every image shows them, or the tags name only the classes that are present",
+                fix="tag some images as images without the class (0 in a table of tags); learning from tags needs both",
             ),
             *Group.of(names[i] for i in constant).finding(
                 "class-nearly-constant",
                 Level.NOTES,
-                f"{{n}} classes are in {CONSTANT:.0%} or more of the images, so their tags teach almost nothing",
-                cause="the scene is always the same, or the images were chosen by the class",
+                f"{{n}} classes are in {CONSTANT:.0%} or more of the images, so their tags are of little use",
+                cause="the scene is always the same, or the images were selected by the class",
                 fix="learn from clicks, scribbles or boxes of these classes; or add images without them",
             ),
         ]
 
     def table(self) -> list[dict[str, Any]]:
-        """A row a class: images that show it, images known to lack it, labelled pixels and their share."""
+        """One row per class: images with the class, images known to be without it, labelled pixels and their share."""
         total = max(int(self.pixels.sum()), 1)
         return [
             {
@@ -151,7 +150,7 @@ class Balance:
 
 
 def outside_pixels(boxes: Sequence[Box], size: tuple[int, int]) -> int:
-    """Pixels of an image (H, W) that lie in no box, counted in bands of rows."""
+    """The number of pixels of an image (H, W) outside all boxes, counted in bands of rows."""
     covered = [box_slices(np.array([box.x0, box.y0, box.x1, box.y1]), size) for box in boxes]
     count, step = 0, max(1, BAND // size[1])
     for top in range(0, size[0], step):
@@ -163,6 +162,6 @@ def outside_pixels(boxes: Sequence[Box], size: tuple[int, int]) -> int:
 
 
 def stroke_area(scribble: Scribble, size: tuple[int, int] | None) -> int:
-    """About the pixels of a stroke: length times width, and no more than the image (H, W) has."""
+    """The approximate number of pixels of a stroke: length times width, but not more than the image (H, W) has."""
     along = np.hypot(*np.diff(np.array(scribble.points), axis=0).T).sum() + scribble.width
     return int(min(along * scribble.width, size[0] * size[1] if size is not None else MAX_PIXELS))

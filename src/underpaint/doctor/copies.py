@@ -1,4 +1,4 @@
-"""Photographs that are there more than once: byte for byte, pixel for pixel, and nearly."""
+"""Finds copies of photographs: files with the same bytes, with the same pixels, and nearly equal photographs."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import numpy as np
 from underpaint.core.parallel import stream
 from underpaint.datasets.folder import DataFolder
 from underpaint.doctor.findings import Finding, Group, Level
-from underpaint.doctor.look import CHUNK, Seen, pixel_digest
+from underpaint.doctor.image import CHUNK, ExaminedImage, pixel_digest
 from underpaint.doctor.signature import nearest
 
 MANY = 200
-"""Photographs from which on starting processes, 0.5 s each, pays."""
+"""With fewer photographs, no processes are started, because this takes 0.5 s for each."""
 
 
 @dataclass
 class Copies:
-    """What is kept of each photograph to find its copies: 16 + 32 bytes, its size and its name.
+    """Finds copies by a digest (16 bytes) and a perceptual hash (32 bytes) of each photograph.
 
     Args:
-        parts: The split that each photograph counts for; see `Chosen`.
+        parts: The split of each photograph; see `Chosen`.
     """
 
     parts: Mapping[str, str]
@@ -34,17 +34,17 @@ class Copies:
     within: dict[str, Group] = field(default_factory=dict)
     across: dict[str, Group] = field(default_factory=dict)
 
-    def add(self, seen: Seen) -> None:
-        """Take in one that could be read."""
-        if seen.fault is not None or seen.size is None:
+    def add(self, examined: ExaminedImage) -> None:
+        """Add a photograph, unless it could not be read."""
+        if examined.fault is not None or examined.size is None:
             return
-        twin = self.first.setdefault(seen.digest, seen.name)
-        if twin != seen.name:
-            self._pair("bytes", twin, seen.name)
-        elif seen.signature is not None:  # a flat picture looks like every other flat one
-            self.names.append(seen.name)
-            self.signatures.append(seen.signature)
-            self.sizes.append(seen.size)
+        twin = self.first.setdefault(examined.digest, examined.name)
+        if twin != examined.name:
+            self._pair("bytes", twin, examined.name)
+        elif examined.signature is not None:  # pictures of one colour would all be copies of each other
+            self.names.append(examined.name)
+            self.signatures.append(examined.signature)
+            self.sizes.append(examined.size)
 
     def _apart(self, one: str, two: str) -> bool:
         a, b = self.parts.get(one), self.parts.get(two)
@@ -58,7 +58,7 @@ class Copies:
             self.within.setdefault(kind, Group()).add(f"{one} = {two}")
 
     def compare(self, data: DataFolder, *, workers: int) -> None:
-        """Search for copies that differ in their bytes; those of one size are decoded again, and compared by pixels."""
+        """Search for copies with different bytes. Pairs of the same size are decoded again to compare their pixels."""
         if len(self.names) < 2:
             return
         index = {part: i for i, part in enumerate(dict.fromkeys(self.parts.values()))}
@@ -74,18 +74,18 @@ class Copies:
             self._pair("pixels" if equal else "near", self.names[i], self.names[j])
 
     def _pixels(self, pairs: Iterable[tuple[int, int]], data: DataFolder, workers: int) -> dict[int, bytes]:
-        asked = sorted({i for pair in pairs if self.sizes[pair[0]] == self.sizes[pair[1]] for i in pair})
-        paths = [data.images[self.names[i]] for i in asked]
-        few = workers if len(paths) > MANY else 1
-        digests = stream(pixel_digest, paths, workers=few, lost=_nothing, chunk=CHUNK, threads=1)
-        return dict(zip(asked, digests, strict=True))
+        wanted = sorted({i for pair in pairs if self.sizes[pair[0]] == self.sizes[pair[1]] for i in pair})
+        paths = [data.images[self.names[i]] for i in wanted]
+        processes = workers if len(paths) > MANY else 1
+        digests = stream(pixel_digest, paths, workers=processes, lost=_no_digest, chunk=CHUNK, threads=1)
+        return dict(zip(wanted, digests, strict=True))
 
     def findings(self) -> list[Finding]:
-        """Copies within a split waste work; copies across splits make scores look better than they are."""
-        fix_across = "keep each scene in one split: remove the copies from the list that is scored on"
-        fix_within = "remove the copies: a training would see these photographs more often than others"
+        """The findings: copies within a split waste work; copies in different splits make scores too high."""
+        fix_across = "keep each scene in one split: remove the copies from the list that is used for scores"
+        fix_within = "remove the copies: a training would use these photographs more often than others"
         findings: list[Finding] = []
-        for kind, (what, cause) in _SPOKEN.items():
+        for kind, (what, cause) in _TEXTS.items():
             findings += self.across.get(kind, Group()).finding(
                 f"leak-{kind}",
                 Level.WARNS,
@@ -103,16 +103,16 @@ class Copies:
         return findings
 
 
-_SPOKEN = {
-    "bytes": ("are copies of another file, byte for byte", "the folder was filled twice"),
-    "pixels": ("have exactly the pixels of another", "saved again in another format, or without the camera's notes"),
+_TEXTS = {
+    "bytes": ("are copies of another file, byte for byte", "the files were copied twice"),
+    "pixels": ("have exactly the pixels of another", "they were saved in another format, or without metadata"),
     "near": (
-        "look nearly the same as another",
-        "resized or compressed again, shots of a burst, frames of a video, or a fixed camera",
+        "are nearly equal to another",
+        "they were resized or compressed again, or are shots of a burst, frames of a video, or of a fixed camera",
     ),
 }
-"""Of each kind of copy: what is said of it, and the usual cause."""
+"""The description and the usual cause of each kind of copy."""
 
 
-def _nothing(_: Path) -> bytes:
+def _no_digest(_: Path) -> bytes:
     return b""

@@ -1,22 +1,22 @@
-"""What a training with default settings will need: minutes on this machine's cores, and memory.
+"""Estimates the time and the memory of a training with default settings on this machine.
 
-Minutes: `benchmarks/training.py` trains 7.8 crops of 208 x 320 pixels a second on two cores (its result is
-`benchmarks/results/training.json`), which is 3.9 core seconds for a megapixel of crops. A step sees a batch of crops:
+Time: `benchmarks/training.py` trains 7.8 crops of 208 x 320 pixels per second on two cores (its result is
+`benchmarks/results/training.json`), which is 3.9 core seconds per megapixel of crops. A step uses a batch of crops:
 
     minutes = steps * batch * crop megapixels * CORE_SECONDS / min(cores, MOST_CORES) / 60
 
 Memory: the peak of one process, measured for batches of 0.03, 0.13 and 0.52 megapixels (884, 1020 and 1552 MB), is a
-straight line; decoded photographs are kept besides, up to `ViewConfig.cache_mb`:
+linear function. In addition, decoded photographs are kept in a cache of up to `ViewConfig.cache_mb`:
 
-    megabytes = 840 + 1360 * batch megapixels + min(cache, 3 bytes a pixel of all photographs)
+    megabytes = 840 + 1360 * batch megapixels + min(cache, 3 bytes per pixel of all photographs)
 
-Labels between two stages, and the sample pictures at the end, measured for `local-global` on a photograph of 12
-megapixels with two classes, in core seconds for a megapixel: 1.25 for a pass of the network in tiles, 1.1 for the local
-model with its energy at the working size. A photograph within the working size has six passes, which together
-see 7.6 times its pixels. Memory: 500 MB for a megapixel at the working size, in every process that makes labels.
+Labels between two stages and the sample pictures at the end were measured for `local-global` on a photograph of 12
+megapixels with two classes, in core seconds per megapixel: 1.25 for a pass of the network in tiles, and 1.1 for the
+local model with its energy at the working size. A photograph within the working size needs six passes, which together
+process 7.6 times its pixels. Every process that makes labels needs 500 MB of memory per megapixel at the working size.
 
-A file of 12 megapixels is decoded in 0.01 core seconds a megapixel, again in every step where the cache is too small.
-Starting takes 8 core seconds.
+A file of 12 megapixels is decoded in 0.01 core seconds per megapixel, in every step if the cache is too small. The
+start takes 8 core seconds.
 """
 
 from __future__ import annotations
@@ -31,40 +31,40 @@ BATCH = 8
 CROP = (256, 256)
 CACHE_MB = 1024
 WORKING = 1024
-"""Defaults of `RunConfig`, which is not imported here: it brings torch. A test compares them."""
+"""Defaults of `RunConfig`, which is not imported here, because it imports torch. A test compares them."""
 
 CORE_SECONDS = 3.9
-"""For a megapixel of crops, forward and backward, with loading; see above."""
+"""Core seconds per megapixel of crops for loading, forward and backward pass; see above."""
 
 MOST_CORES = 8
-"""Cores from which on more are not counted on: operations on so small a batch do not split further."""
+"""Largest number of cores that speeds up a training, because small batches cannot be divided further."""
 
-BASE_MB, MB_A_MEGAPIXEL = 840, 1360
+BASE_MB, MB_PER_MEGAPIXEL = 840, 1360
 
 START, DECODE, PASS, LOCAL = 8.0, 0.01, 1.25, 1.1
-"""Core seconds: of a start, and for a megapixel of a file, of a pass, and of a local model; see above."""
+"""Core seconds of the start, and per megapixel of a file, of a pass, and of a local model; see above."""
 
 PASSES = 7.6
-"""Pixels of the six passes (scales 0.75, 1 and 1.5, each twice) for each pixel of a photograph of the working size."""
+"""Pixels of the six passes (scales 0.75, 1 and 1.5, each twice) per pixel of a photograph of the working size."""
 
 LABEL_MB = 500
-"""For a megapixel at the working size."""
+"""Memory in MB for labels per megapixel at the working size."""
 
 SAMPLES = 4
-"""Photographs that are predicted for the sample pictures at the end."""
+"""Number of photographs that are predicted for the sample pictures at the end."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Of a training on a CPU, within a factor of two, with the labels that are made between its stages.
+    """The estimate for a training on a CPU including labels between stages, accurate to a factor of two.
 
     Args:
-        images: Photographs that are learned from.
+        images: Number of training photographs.
         epochs: Passes over them in all stages together.
-        batch, crop, cores: What it was reckoned with.
-        minutes: Of training.
-        megabytes: Of memory at most.
-        available: Megabytes that the machine has, or None where it does not say.
+        batch, crop, cores: The values used in the estimate.
+        minutes: Time of the training.
+        megabytes: Largest memory.
+        available: Memory of the machine in megabytes, or None if it is unknown.
         steps: Optimiser steps of all stages.
     """
 
@@ -79,7 +79,7 @@ class Estimate:
     steps: int
 
     def to_json(self) -> dict[str, Any]:
-        """The fields as JSON holds them."""
+        """The fields as values for JSON."""
         return asdict(self)
 
 
@@ -97,20 +97,20 @@ def estimate(
     rounds: int = 0,
     working: int = WORKING,
 ) -> Estimate:
-    """Minutes and memory for so many photographs of so many pixels on average.
+    """Estimate the time and memory of a training.
 
     Args:
-        images: Photographs that are learned from.
-        mean_pixels: Of one.
-        cores: None for those that this process may use.
-        steps: Optimiser steps of all stages; None for those of one stage with default settings.
-        step_seconds: Of a step, measured; the estimate for labels is then scaled by the same factor.
-        batch: Crops a step.
-        parts: Parts that a batch is split into, one in memory at a time.
-        crop: (height, width) of a crop.
-        cache_mb: Room for decoded photographs, in MiB.
-        rounds: Times that labels are made of all photographs.
-        working: Longest side in pixels at which they are made.
+        images: Number of training photographs.
+        mean_pixels: Mean number of pixels of a photograph.
+        cores: Number of cores; None for those that this process may use.
+        steps: Optimiser steps of all stages; None for one stage with default settings.
+        step_seconds: Measured time of a step; the estimate for labels is then scaled by the same factor.
+        batch: Number of crops per step.
+        parts: Number of parts of a batch that are processed one after the other.
+        crop: (height, width) of a crop in pixels.
+        cache_mb: Size of the cache for decoded photographs, in MiB.
+        rounds: How often labels are made for all photographs.
+        working: Longest side in pixels at which labels are made.
     """
     used = cores or usable_cores()
     if steps is None:
@@ -126,13 +126,13 @@ def estimate(
         step, others = step_seconds, others * step_seconds / step
     minutes = (START + steps * step + others) / 60
     labels = LABEL_MB * min(whole, _working_megapixels(working)) * min(images, used) if rounds else 0.0
-    megabytes = round(BASE_MB + max(MB_A_MEGAPIXEL * batch / parts * megapixels, labels) + cache)
+    megabytes = round(BASE_MB + max(MB_PER_MEGAPIXEL * batch / parts * megapixels, labels) + cache)
     passes = round(steps * batch / max(images, 1), 1)
     return Estimate(images, passes, batch, crop, used, round(minutes, 1), megabytes, _memory(), steps)
 
 
 def _working_megapixels(working: int) -> float:
-    """Of a photograph of 4 to 3 at the working size."""
+    """The megapixels of a photograph with an aspect ratio of 4 to 3 at the working size."""
     return working * working * 0.75 / 1e6
 
 
@@ -144,12 +144,12 @@ def _label_seconds(megapixels: float, working: int) -> float:
 
 
 def usable_cores() -> int:
-    """Cores that this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _memory() -> int | None:
-    """Megabytes of the machine, where the system tells."""
+    """The memory of the machine in megabytes, or None if it is unknown."""
     try:
         return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e6)
     except (AttributeError, ValueError, OSError):

@@ -1,4 +1,4 @@
-"""The examination: one pass over the photographs, image by image, then the search for copies."""
+"""Examines a data set: one pass over the photographs, and then a search for copies."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from underpaint.datasets.open import open_dataset
 from underpaint.doctor.copies import MANY, Copies
 from underpaint.doctor.estimate import estimate
 from underpaint.doctor.findings import Finding, Level
+from underpaint.doctor.image import CHUNK, Job, crashed, examine_image
 from underpaint.doctor.kinds import Kinds
 from underpaint.doctor.labels import Labels, Sources, read_sources
-from underpaint.doctor.look import CHUNK, Job, crashed, look
 from underpaint.doctor.photographs import Photographs, other_files, own_folders
 from underpaint.doctor.report import Report
 from underpaint.doctor.splits import Chosen, choose
 
 Progress = Callable[[int, int], None]
-"""Told after each photograph: how many are done, of how many."""
+"""Called after each photograph with the number that are done and the number of all."""
 
 
 def examine(
@@ -32,19 +32,19 @@ def examine(
     workers: int = 1,
     progress: Progress | None = None,
 ) -> Report:
-    """Examine a data set and its hints before a training; nothing is written, no pixels are kept.
+    """Examine a data set and its hints before a training. Nothing is written.
 
     Args:
-        path: The data set, as `open_dataset` takes it.
-        hints: Files or folders of hints, as training takes them; without them the data set's masks are learned, or the
-            annotations beside its photographs.
-        rest: Class of what no annotation covers, as in training.
-        split: The split to learn from, several joined with '+'; ``train`` where there is one, else every image.
-        workers: Processes that decode. A script must then start from ``if __name__ == "__main__"``.
+        path: The data set, as in `open_dataset`.
+        hints: Files or folders of hints, as for a training. Without hints, the masks or the annotations of the data set
+            are examined.
+        rest: The class of pixels without an annotation, as for a training.
+        split: The training split, or several joined with '+'; by default ``train`` if it exists, else all images.
+        workers: Number of processes that decode images.
         progress: Called after each photograph.
 
     Returns:
-        The report; problems are findings in it, not errors.
+        The report. Problems are findings in it and raise no error.
     """
     try:
         data = open_dataset(path, rest=rest, hints=hints)
@@ -58,17 +58,17 @@ def examine(
     kinds = Kinds()
     jobs = (Job(name, file, labels.files(name), data.classes) for name, file in data.images.items())
     processes = workers if len(data.images) > MANY else 1
-    every = stream(look, jobs, workers=processes, lost=crashed, chunk=CHUNK, threads=1)
-    for done, seen in enumerate(every, start=1):
-        kinds.add(seen)
-        photographs.add(seen, trained=seen.name in chosen.images)
-        copies.add(seen)
-        labels.add(seen)
+    every = stream(examine_image, jobs, workers=processes, lost=crashed, chunk=CHUNK, threads=1)
+    for done, examined in enumerate(every, start=1):
+        kinds.add(examined)
+        photographs.add(examined, trained=examined.name in chosen.images)
+        copies.add(examined)
+        labels.add(examined)
         if progress is not None:
             progress(done, len(data.images))
     copies.compare(data, workers=processes)
     findings = [
-        *labels.unlabelled.findings(),
+        *labels.background.findings(),
         *findings,
         *other_files(data, sources.titles),
         *own_folders(data),
@@ -94,7 +94,7 @@ def _report(
         what = "no photograph of the split can be read"
         findings.append(Finding("image-none", Level.BLOCKS, what, fix="see the photographs that cannot be read"))
     elif labels.balance.labelled == 0 and chosen.images:
-        what = "no photograph of the split has a label that can be used: there is nothing to learn from"
+        what = "no photograph of the split has a label that can be used, so nothing can be learned"
         fix = "give hints with --hints, masks in masks/, or another split with --split"
         findings.append(Finding("labels-none", Level.BLOCKS, what, fix=fix))
     if expected.available is not None and expected.megabytes > expected.available:

@@ -1,4 +1,4 @@
-"""What the doctor says: one record a kind of fault, with the cause, the fix, a count and the first few names."""
+"""The findings of the doctor: one record per kind of problem, with cause, fix, count and the first few names."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from typing import Any
 from underpaint.core.errors import UnderpaintError
 
 SHOWN = 5
-"""Names that a finding lists before it goes on with a count; as many as errors of the data set do."""
+"""Number of names that a finding lists before it gives only the number of the others."""
 
 
 class Level(StrEnum):
-    """What a finding means for a training that would start now."""
+    """The effect of a finding on a training that starts now."""
 
     BLOCKS = "blocks"
-    """It would stop, or learn something false."""
+    """The training would stop, or learn something wrong."""
     WARNS = "warns"
-    """It would run, with less than what was given, or with a score that says too much."""
+    """The training would run, but without a part of the data, or with scores that are too high."""
     NOTES = "notes"
-    """It would run as it should; information only."""
+    """The training would run correctly; the finding is only information."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One kind of fault.
+    """One kind of problem.
 
     Args:
-        key: Stable word for scripts, such as ``image-unreadable``.
-        level: What it means for a training.
-        what: What is there, in plain words.
-        cause: The usual reason.
-        fix: What to do.
-        count: Images, names or classes concerned.
+        key: A fixed word for scripts, such as ``image-unreadable``.
+        level: The effect on a training.
+        what: The problem in plain words.
+        cause: The usual cause.
+        fix: What the user can do.
+        count: Number of images, names or classes with the problem.
         names: The first few of them.
     """
 
@@ -48,7 +48,7 @@ class Finding:
 
     @classmethod
     def of_error(cls, key: str, error: UnderpaintError) -> Finding:
-        """A typed error as a finding that blocks: its place and accepted values are the cause, its fix is the fix."""
+        """Make a blocking finding of a typed error: its place and accepted values are the cause, its fix the fix."""
         first, *lines = str(error).splitlines()
         fixes = [line.strip() for line in lines if line.startswith("  fix: ")]
         rest = [line.strip() for line in lines if line.strip() and line.strip() not in fixes]
@@ -56,29 +56,29 @@ class Finding:
         return cls(key, Level.BLOCKS, first, "; ".join(rest), fix)
 
     def __str__(self) -> str:
-        """What, cause and fix, a line each, as errors have them."""
-        said = (("cause", self.cause), ("fix", self.fix))
-        return "\n".join([self.what, *(f"  {word}: {text}" for word, text in said if text)])
+        """The problem, the cause and the fix, each on its own line."""
+        parts = (("cause", self.cause), ("fix", self.fix))
+        return "\n".join([self.what, *(f"  {word}: {text}" for word, text in parts if text)])
 
     def listing(self) -> str:
-        """The first few names, and how many more there are."""
+        """The first few names and the number of the others."""
         more = self.count - len(self.names)
         return ", ".join(self.names) + (f" and {more} more" if more > 0 else "")
 
     def to_json(self) -> dict[str, Any]:
-        """The fields as JSON holds them."""
+        """The fields as values for JSON."""
         return asdict(self)
 
 
 @dataclass
 class Group:
-    """Names that share a fault. Memory does not grow with their number.
+    """Names with the same problem, of which only the first few are stored.
 
     Args:
-        count: Names added.
+        count: Number of names that were added.
         names: The first of them, at most ``most``.
-        detail: Of the first that came with one.
-        most: Names that are kept.
+        detail: The first detail that was given.
+        most: Number of names that are stored.
     """
 
     count: int = 0
@@ -87,7 +87,7 @@ class Group:
     most: int = SHOWN
 
     def add(self, name: str, detail: str = "") -> None:
-        """Count a name; the first few are kept, and the first detail."""
+        """Count a name. The first few names and the first detail are stored."""
         self.count += 1
         if len(self.names) < self.most:
             self.names.append(name)
@@ -95,14 +95,14 @@ class Group:
 
     @classmethod
     def of(cls, names: Iterable[str]) -> Group:
-        """All names at once."""
+        """Make a group of names."""
         group = cls()
         for name in names:
             group.add(name)
         return group
 
     def finding(self, key: str, level: Level, what: str, *, cause: str = "", fix: str = "") -> list[Finding]:
-        """One finding, or none where no name was added; ``{n}`` in ``what`` becomes the count."""
+        """One finding, or none if no name was added; ``{n}`` in ``what`` is replaced by the count."""
         if self.count == 0:
             return []
         return [Finding(key, level, what.replace("{n}", str(self.count)), cause, fix, self.count, tuple(self.names))]

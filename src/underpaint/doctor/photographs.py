@@ -1,4 +1,4 @@
-"""Findings on the photographs as files: unreadable, oversized, turned, converted, tiny."""
+"""Findings about the files of photographs: unreadable, oversized, rotated, converted and very small ones."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from underpaint.core.errors import printable
 from underpaint.core.paths import real
 from underpaint.datasets.folder import DataFolder
 from underpaint.doctor.findings import Finding, Group, Level
-from underpaint.doctor.look import Fault, Seen
+from underpaint.doctor.image import ExaminedImage, Fault
 from underpaint.imagefiles.decode import MAX_PIXELS
 from underpaint.imagefiles.images import SUFFIXES
 from underpaint.imagefiles.walk import folders_below
 
 NARROW = 0.25
-"""Share of 65535 below which the largest value of a photograph of 16 bits is far below it: 14 bits or fewer."""
+"""A photograph of 16 bits whose largest value is below this fraction of 65535 uses only 14 bits or fewer."""
 
 NAMED = 1000
-"""Photographs that cannot be read are each named, up to so many of a kind."""
+"""Largest number of photographs of a kind that are named if they cannot be read."""
 
 TINY = 32
-"""Pixels of a side: the encoder's deepest features have one cell for so many."""
+"""Smallest usual side in pixels: a cell of the deepest features of the encoder has this size."""
 
 
 @dataclass
 class Photographs:
-    """Counts of what was seen, image by image.
+    """Counts of photographs.
 
     Args:
-        sizes: (H, W) of each that can be used, by how many have it.
-        usable: Names of the training split that can be used.
-        unreadable: Photographs that cannot be used, by the reason, in which numbers are left out.
-        remedies: What to do, by the same reasons.
+        sizes: The number of usable photographs by size (H, W).
+        usable: The number of usable photographs in the training split.
+        unreadable: Photographs that cannot be used, by reason. Numbers in the reasons are replaced.
+        remedies: What the user can do, by the same reasons.
         brightest: The largest value of the photographs in ``narrow``.
     """
 
@@ -52,31 +52,31 @@ class Photographs:
     tiny: Group = field(default_factory=Group)
     converted: dict[str, Group] = field(default_factory=dict)
 
-    def add(self, seen: Seen, *, trained: bool) -> None:
-        """Take one in; ``trained`` where it is of the split that is learned from."""
-        if seen.fault is Fault.OVERSIZED:
-            self.oversized.add(seen.name, seen.detail)
+    def add(self, examined: ExaminedImage, *, trained: bool) -> None:
+        """Add a photograph; ``trained`` tells whether it is in the training split."""
+        if examined.fault is Fault.OVERSIZED:
+            self.oversized.add(examined.name, examined.detail)
             return
-        if seen.fault is not None:
-            reason = re.sub(r"\d+", "#", seen.detail)  # "truncated, 3 bytes left" is one reason for any number
-            self.unreadable.setdefault(reason, Group(most=NAMED)).add(seen.name, seen.detail)
-            self.remedies.setdefault(reason, seen.fix)
+        if examined.fault is not None:
+            reason = re.sub(r"\d+", "#", examined.detail)  # "truncated, 3 bytes left" is one reason for any number
+            self.unreadable.setdefault(reason, Group(most=NAMED)).add(examined.name, examined.detail)
+            self.remedies.setdefault(reason, examined.fix)
             return
-        assert seen.size is not None  # of every photograph without a fault
-        self.sizes[seen.size] += 1
+        assert examined.size is not None  # true for every photograph without a fault
+        self.sizes[examined.size] += 1
         self.usable += trained
-        if seen.turned:
-            self.turned.add(seen.name)
-        if min(seen.size) < TINY:
-            self.tiny.add(seen.name)
-        if seen.largest is not None and seen.largest < NARROW * 65535:
-            self.narrow.add(seen.name)
-            self.brightest = max(self.brightest, seen.largest)
-        if seen.stored:
-            self.converted.setdefault(seen.stored, Group()).add(seen.name)
+        if examined.turned:
+            self.turned.add(examined.name)
+        if min(examined.size) < TINY:
+            self.tiny.add(examined.name)
+        if examined.largest is not None and examined.largest < NARROW * 65535:
+            self.narrow.add(examined.name)
+            self.brightest = max(self.brightest, examined.largest)
+        if examined.stored:
+            self.converted.setdefault(examined.stored, Group()).add(examined.name)
 
     def findings(self) -> list[Finding]:
-        """What is to be said of them."""
+        """The findings about the photographs."""
         kinds = "; ".join(f"{group.count} {kind}" for kind, group in sorted(self.converted.items()))
         every = Group(
             sum(group.count for group in self.converted.values()),
@@ -88,29 +88,30 @@ class Photographs:
                 "image-oversized",
                 Level.WARNS,
                 f"{{n}} photographs have more than {MAX_PIXELS // 10**6} million pixels and would be left out",
-                cause=f"a scan, a map or a slide, or a header that lies; the first: {printable(self.oversized.detail)}",
+                cause=f"scans, maps or slides, or wrong headers; the first: {printable(self.oversized.detail)}",
                 fix="cut them into tiles",
             ),
             *self.turned.finding(
                 "image-turned",
                 Level.NOTES,
-                "{n} photographs carry an EXIF rotation; they are turned upright on reading",
+                "{n} photographs have an EXIF rotation; they are rotated upright when they are read",
                 cause="the camera was held sideways",
-                fix="none needed, if hints and masks were drawn on the upright photograph; sizes that differ are named",
+                fix="none needed, if hints and masks were drawn on the upright photograph; otherwise the sizes differ, "
+                "which is reported",
             ),
             *every.finding(
                 "image-converted",
                 Level.NOTES,
-                f"{{n}} photographs are converted to 8-bit RGB on reading ({kinds})",
-                cause="alpha is dropped, 16 bits are read with one window of values, of several pictures the first "
-                "is taken",
+                f"{{n}} photographs are converted to 8-bit RGB when they are read ({kinds})",
+                cause="alpha is ignored, 16 bits are reduced with one window of values, and only the first of several "
+                "pictures is read",
             ),
             *self.narrow.finding(
                 "image-narrow",
                 Level.WARNS,
                 f"{{n}} photographs of 16 bits use a small part of their range: no value is above {self.brightest} of "
                 "65535",
-                cause="a camera or microscope of 10 to 14 bits; a training sees the part that is used, by percentiles "
+                cause="a camera or microscope of 10 to 14 bits; a training uses the window between two percentiles "
                 "over all its photographs",
                 fix="none needed; to choose the part yourself: train with --set images.window=[LOW,HIGH]",
             ),
@@ -119,7 +120,7 @@ class Photographs:
                 Level.WARNS,
                 f"{{n}} photographs have a side below {TINY} pixels",
                 cause="thumbnails or icons among the photographs",
-                fix="remove them: the network's deepest features are one cell for 32 pixels",
+                fix="remove them: a cell of the network's deepest features has 32 pixels",
             ),
         ]
 
@@ -129,7 +130,7 @@ class Photographs:
         return group.finding("image-unreadable", Level.WARNS, what, fix=printable(self.remedies[reason]))
 
     def summary(self) -> dict[str, object]:
-        """Sizes in words of numbers: the least, median and greatest number of pixels, and how many sizes there are."""
+        """The smallest, median and largest number of pixels, and the number of different sizes."""
         pixels = sorted(h * w for (h, w), count in self.sizes.items() for _ in range(count))
         return {
             "sizes": len(self.sizes),
@@ -138,12 +139,12 @@ class Photographs:
 
     @property
     def mean_pixels(self) -> float:
-        """Of the photographs that can be used."""
+        """The mean number of pixels of the usable photographs."""
         return sum(h * w * count for (h, w), count in self.sizes.items()) / max(self.sizes.total(), 1)
 
 
 def other_files(data: DataFolder, read: Iterable[tuple[str, str]]) -> list[Finding]:
-    """Files among the photographs that are passed over for their ending, but for those that hold the annotations.
+    """The finding about files among the photographs that are skipped because of their ending, except annotations.
 
     Args:
         data: The data set.
@@ -155,27 +156,27 @@ def other_files(data: DataFolder, read: Iterable[tuple[str, str]]) -> list[Findi
     group, endings = Group(), Counter[str]()
     for below, found in folders_below(folder, into=()):
         for ending, names in found.files.items():
-            passed = [name for name in names if not _is_read(folder / below / name, sources)]
-            if ending not in SUFFIXES and passed:
-                for name in passed:
+            skipped = [name for name in names if not _is_read(folder / below / name, sources)]
+            if ending not in SUFFIXES and skipped:
+                for name in skipped:
                     group.add(below + name)
-                endings[printable(ending[:12]) or "no ending"] += len(passed)
-    seen = ", ".join(f"{count} {ending}" for ending, count in endings.most_common(5))
+                endings[printable(ending[:12]) or "no ending"] += len(skipped)
+    counts = ", ".join(f"{count} {ending}" for ending, count in endings.most_common(5))
     return group.finding(
         "image-other-files",
         Level.NOTES,
-        f"{{n}} files among the photographs are passed over ({seen})",
+        f"{{n}} files among the photographs are skipped ({counts})",
         cause=f"their ending is none of {', '.join(sorted(SUFFIXES))}",
         fix="convert them if they are photographs (JPEG, or PNG without loss)",
     )
 
 
 LISTS = frozenset({"classes.txt", "data.yaml"})
-"""Names of files that are read beside annotations."""
+"""Names of files that are read together with annotations."""
 
 
 def _endings(title: str) -> frozenset[str]:
-    """Endings of the files of a format, as its layout names them."""
+    """The endings of the files of a format, from its layout."""
     layout = next(form.layout for form in FORMATS if form.title == title)
     return frozenset(word for word in layout.split() if word.startswith("."))
 
@@ -187,7 +188,7 @@ def _is_read(file: Path, sources: Sequence[tuple[Path, Collection[str]]]) -> boo
 
 
 def own_folders(data: DataFolder) -> list[Finding]:
-    """Folders among the photographs that underpaint made, and that are passed over."""
+    """The finding about folders among the photographs that underpaint made, which are skipped."""
     name, path = next(iter(data.images.items()))
     folder, group = path.parents[name.count("/")], Group()
     for below, found in folders_below(folder, into=()):
@@ -196,7 +197,7 @@ def own_folders(data: DataFolder) -> list[Finding]:
     return group.finding(
         "own-folders",
         Level.NOTES,
-        "{n} folders among the photographs were made by underpaint and are passed over",
+        "{n} folders among the photographs were made by underpaint and are skipped",
         cause="a training, a prediction or a comparison wrote there",
-        fix="none needed; give -o a folder outside of the data set, if you like",
+        fix="none needed; you can use -o with a folder outside of the data set",
     )

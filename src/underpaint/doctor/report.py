@@ -1,4 +1,4 @@
-"""The whole report: what is there, what is wrong with it, what a training would need."""
+"""The report of the doctor: the content of the data set, its problems, and an estimate for a training."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from underpaint.doctor.estimate import Estimate
 from underpaint.doctor.findings import Finding, Level
 
 VERSION = 1
-"""Of the JSON; keys are added within a version, never renamed or removed."""
+"""Version of the JSON. Within a version, keys are added, but never renamed or removed."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What the doctor found.
+    """The result of an examination.
 
     Args:
-        data: The data set's path.
-        split: The split that is examined as training data; None where the data set could not be opened.
-        findings: Problems and notes; what prevents a training comes first.
-        images: Photographs in the data set.
-        splits: Names by split.
-        classes: Class names in order.
-        background: The background class or None.
+        data: The path of the data set.
+        split: The split that is examined as training data; None if the data set could not be opened.
+        findings: Problems and notes, the blocking ones first.
+        images: Number of photographs in the data set.
+        splits: Number of names in each split.
+        classes: Class names in their order.
+        background: The background class, or None.
         sources: Each file of hints with its format.
-        kinds: Images of the split with each kind of label.
-        mixtures: Images of the split by the kinds that they carry together.
-        labelled: Images of the split with labels.
-        sizes: Pixels of the photographs.
-        balance: A row a class.
-        estimate: Of a training with default settings.
+        kinds: Number of images of the split with each kind of label.
+        mixtures: Number of images of the split with each combination of kinds.
+        labelled: Number of images of the split with labels.
+        sizes: Numbers of pixels of the photographs.
+        balance: One row per class; see `Balance.table`.
+        estimate: The estimate for a training with default settings.
     """
 
     data: str
@@ -55,11 +55,11 @@ class Report:
 
     @property
     def blocks(self) -> bool:
-        """Whether a training that starts now would stop, or learn something false."""
+        """Whether a training that starts now would stop, or learn something wrong."""
         return any(finding.level is Level.BLOCKS for finding in self.findings)
 
     def to_json(self) -> dict[str, Any]:
-        """One object; `VERSION` says which keys it has."""
+        """The report as an object for JSON; `VERSION` is the version of its keys."""
         return {
             "underpaint": "doctor",
             "version": VERSION,

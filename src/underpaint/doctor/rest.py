@@ -1,4 +1,4 @@
-"""Whether any hint says what lies outside the objects that a person drew."""
+"""Checks whether some hint shows the background, or states that all objects are annotated."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from underpaint.hints.rasterise import region_pixels
 from underpaint.hints.types import IGNORED, Hints
 
 COVERED = {True: 0.9, False: 0.5}
-"""Share of the images that drawn areas must cover to count as labels of the whole image, with a background class in
-the table and without. Without one, areas that cover half are taken for partial labels of scenes, not for objects."""
+"""Areas that cover at least this fraction of the images count as labels of the whole image, with and without a
+background class in the table. Without a background class, areas that cover half of the images are probably partial
+labels of scenes and not objects."""
 
 
-class Rest:
-    """Looks for a hint that shows the background, or says that the objects are complete.
+class BackgroundCheck:
+    """Searches for a hint that shows the background, or that states that all objects are annotated.
 
-    Without one, the network learns objects alone, and paints the whole of every image with them.
+    If there is none, the network only learns objects, and predicts objects in all pixels of every image.
     """
 
     def __init__(self, classes: ClassTable) -> None:
@@ -25,7 +26,7 @@ class Rest:
         self._drawn, self._pixels = 0, 0
 
     def add(self, hints: Hints) -> None:
-        """Take in the hints of one image."""
+        """Add the hints of one image."""
         absent = hints.tags.absent if hints.tags is not None else frozenset()
         self.shown = self.shown or hints.mask is not None or self.background in hints.drawn()
         self.complete = self.complete or bool(hints.boxed) or self.background in absent
@@ -37,12 +38,12 @@ class Rest:
 
     @property
     def known(self) -> bool:
-        """Whether some hint, or areas that cover nearly all, say what lies outside the objects."""
+        """Whether a hint, or areas that cover nearly all pixels, show the pixels outside the objects."""
         covered = self._drawn >= COVERED[self.background is not None] * self._pixels > 0
         return self.shown or self.complete or covered
 
     def findings(self) -> list[Finding]:
-        """One finding where objects alone are shown, else none."""
+        """One finding if the hints show only objects, else none."""
         if self.known or not (self.filled or self.marked):
             return []
         if self.background is None:
@@ -52,13 +53,13 @@ class Rest:
     def _without_hint(self, background: str) -> Finding:
         ways = [f"draw a stroke on the {background} of some images"]
         if self.filled:
-            ways.insert(0, f"add --rest {background}, which takes all that no annotation covers as {background}")
+            ways.insert(0, f"add --rest {background}, so that all pixels without an annotation are {background}")
         return Finding(
             "rest-unknown",
             Level.WARNS,
-            f"no hint shows {background}: the objects will flood the picture",
-            "the annotations show objects alone, and what no annotation covers stays unknown",
-            f"{'; or '.join(ways)}. If every pixel is of one of the other classes, leave {background} out of the "
+            f"no hint shows {background}: the masks will contain only objects",
+            "the annotations show only objects, and pixels without an annotation are unknown",
+            f"{'; or '.join(ways)}. If every pixel has one of the other classes, remove {background} from the "
             "class list",
             self.filled or self.marked,
         )
@@ -67,9 +68,9 @@ class Rest:
         return Finding(
             "rest-unknown",
             Level.WARNS,
-            "nothing says what lies outside the areas and boxes: the objects will flood the picture",
-            "the class list has no background, and what no annotation covers stays unknown",
+            "no hint shows the pixels outside the areas and boxes: the masks will contain only objects",
+            "the class list has no background, and pixels without an annotation are unknown",
             "add the class background to the class list, then add --rest background, or draw a stroke on the "
-            "background of some images. If every pixel is of one of the classes, all is well",
+            "background of some images. If every pixel has one of the classes, nothing needs to be done",
             self.filled,
         )

@@ -1,4 +1,4 @@
-"""Which images a training would take, and what the split lists have wrong."""
+"""The images that a training would use, and the findings about the split lists."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from underpaint.datasets.folder import ALL, TRAIN, DataFolder
 from underpaint.doctor.findings import Finding, Group, Level
 
 LEARNING = ("train", ALL)
-"""How the names of splits begin that are learned from: train, trainval, train_aug. The others are scored on."""
+"""The starts of the names of training splits: train, trainval, train_aug. The other splits are used for scores."""
 
 
 @dataclass(frozen=True)
@@ -17,10 +17,10 @@ class Chosen:
     """The split that is examined as training data.
 
     Args:
-        name: As the command has it; several are joined with '+'.
-        images: Its names that have a photograph.
-        parts: For each photograph in a split, the one that counts for leaks: ``name`` where it is trained on, else the
-            first that is scored on.
+        name: The name as in the command; several are joined with '+'.
+        images: Its names with a photograph.
+        parts: For each photograph, the split that counts for leaks: ``name`` if it is a training image, else the first
+            split that is used for scores.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Chosen:
 
 
 def choose(data: DataFolder, asked: str | None) -> tuple[Chosen, list[Finding]]:
-    """The split asked for; without one ``train``, or everything where there is none, and the faults of all lists."""
+    """The requested split, or by default ``train``, or all images; and the findings about all lists."""
     name = asked or (TRAIN if TRAIN in data.splits else "+".join(data.splits))
     wanted = name.split("+")
     unknown = [part for part in wanted if part not in data.splits]
@@ -96,7 +96,7 @@ def _shared(
             Level.WARNS,
             f"{{n}} images of split {split!r} are in {name!r} as well",
             cause="one list was made from the other",
-            fix="take them out of one of the two: scores on images that were learned from say nothing",
+            fix="remove them from one of the two: scores on training images have no meaning",
         )
     return findings
 
@@ -107,5 +107,5 @@ def _unlisted(data: DataFolder) -> list[Finding]:
         "split-unlisted",
         Level.NOTES,
         "{n} photographs are in no split, and are not used",
-        fix="add them to a list if they should be",
+        fix="add them to a list if you want to use them",
     )

@@ -1,7 +1,7 @@
-"""Whether image tags alone can teach a network where things are.
+"""Checks whether a network can learn the positions of classes from image tags alone.
 
-A classifier finds what tells images with a class from images without it. A class that nearly every image shows, or that
-no image is known to lack, leaves nothing to find.
+A classifier learns the differences between images with a class and images without it. If nearly every image shows a
+class, or no image is known to be without it, there is no such difference.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from underpaint.core.classes import ClassTable
 from underpaint.doctor.findings import Finding, Group, Level
 
 CONSTANT = 0.95
-"""Share of the images with known tags from which on a tag is nearly constant: of 100 images 5 or fewer differ, so that
-always saying the same is right 19 times of 20, and a classifier learns just that."""
+"""A tag that at least this fraction of the images with known tags has is nearly constant. A classifier then learns to
+give always the same answer, which is right in 19 of 20 images."""
 
-INSTEAD = "draw scribbles or boxes on some of the images, one or two strokes a class: seconds an image"
+INSTEAD = "draw scribbles or boxes on some of the images, one or two strokes per class, which takes seconds per image"
 
 
 def tag_findings(images: npt.NDArray[np.int64], negatives: npt.NDArray[np.int64], classes: ClassTable) -> list[Finding]:
-    """What blocks a training on tags alone, or else the classes that tags cannot place.
+    """The findings for a training on tags alone.
 
     Args:
-        images: (C,) images that are tagged with each class.
-        negatives: (C,) images that are known to lack it.
-        classes: The class table; of its background nothing is asked.
+        images: (C,) the number of images that are tagged with each class.
+        negatives: (C,) the number of images that are known to be without it.
+        classes: The class table; its background is not examined.
 
     Returns:
-        One finding that blocks where no class is known to be absent anywhere, or where half of the tagged classes or
-        more are in nearly all images; one that warns where fewer are; none where all is well.
+        One blocking finding if no class is known to be absent anywhere, or if at least half of the tagged classes are
+        in nearly all images; one warning if fewer classes are; otherwise none.
     """
     things = [i for i in classes.foreground if images[i]]
     constant = [i for i in things if images[i] >= CONSTANT * (images[i] + negatives[i])]
@@ -45,8 +45,9 @@ def tag_findings(images: npt.NDArray[np.int64], negatives: npt.NDArray[np.int64]
         Level.BLOCKS if many else Level.WARNS,
         f"tags alone cannot work here: nearly every image shows {len(constant)} of the {len(things)} tagged classes"
         if many
-        else f"tags cannot place {{n}} of the {len(things)} tagged classes, which nearly every image shows",
-        cause="nothing tells where in the image they are; the scene is always the same, or the images were chosen by "
+        else f"tags cannot show the positions of {{n}} of the {len(things)} tagged classes, which nearly every image "
+        "shows",
+        cause="nothing shows where in the image they are; the scene is always the same, or the images were selected by "
         "the class",
         fix=f"add images without them; or {INSTEAD}",
     )
@@ -57,7 +58,7 @@ def _without_negatives(names: Sequence[str]) -> list[Finding]:
         "class-no-negatives",
         Level.BLOCKS,
         "tags alone cannot work here: no image is known to lack any of the {n} tagged classes",
-        cause="every image shows them, or the tags name only what is there",
-        fix="say which classes the images lack (0 in a table with a column a class), add images without them; or "
+        cause="every image shows them, or the tags name only the classes that are present",
+        fix="state which classes are absent (0 in a table with a column per class), or add images without them; or "
         + INSTEAD,
     )

@@ -1,4 +1,4 @@
-"""Geometry of the report's charts: numbers become positions here, and a template draws them as SVG."""
+"""Computes the positions in the charts of the report. A template draws them as SVG."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from underpaint.evaluation.gap import Estimate, Gap
 INK = "#1f2933"
 GREY = "#7b8794"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-"""Okabe and Ito's colours less black and yellow (too faint on white): told apart by colour-blind readers. Everything is
-also labelled in words."""
+"""Okabe and Ito's colours, which colour-blind readers can distinguish, without black and yellow (too light on white).
+Everything is also labelled in words."""
 
 LOG_FROM = 8.0
-"""A cost axis is logarithmic where the dearest point costs this many times the cheapest; below, all fit a plain one."""
+"""The cost axis is logarithmic if the largest cost is at least this multiple of the smallest, and else linear."""
 
 LABEL_STEP = 15.0
-"""Least distance between the baselines of two labels, in SVG units: a line of 13."""
+"""Smallest distance between the baselines of two labels, in SVG units; a line has 13."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Axis:
     Args:
         low, high: Values at the ends.
         start, end: Positions of the ends; ``end`` may be smaller (y grows downwards).
-        log: Whether equal ratios, not equal differences, are equally far apart.
+        log: Whether the axis is logarithmic.
     """
 
     low: float
@@ -43,7 +43,7 @@ class Axis:
         return round(self.start + (value - low) / (high - low) * (self.end - self.start), 2)
 
     def ticks(self) -> list[tuple[float, str]]:
-        """Position and text of round values: multiples of 1, 2 or 5, or (log) those digits before a power of ten."""
+        """Position and text of round values: multiples of 1, 2 or 5, or (logarithmic) 1, 2 and 5 times 10**n."""
         if self.log:
             powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
             values = [digit * 10.0**power for power in powers for digit in (1, 2, 5)]
@@ -56,15 +56,15 @@ class Axis:
 
 
 def _step(span: float) -> float:
-    """The round step (1, 2 or 5 times a power of ten) that makes about six ticks."""
+    """The round step (1, 2 or 5 times a power of ten) with about six ticks."""
     power = 10.0 ** math.floor(math.log10(span / 6))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= span / 6)
 
 
 def quality_axis(values: Iterable[float], *, start: float, end: float) -> Axis:
-    """An axis of mIoU around the values, a tenth wider at both ends and at least two points, within 0..100.
+    """An axis of mIoU around the values, wider by a tenth and by at least one point at both ends, within 0..100.
 
-    It does not start at zero: positions are compared here, not lengths.
+    It does not start at zero, because readers compare positions in this chart and not lengths.
     """
     known = list(values)
     low, high = min(known), max(known)
@@ -74,7 +74,7 @@ def quality_axis(values: Iterable[float], *, start: float, end: float) -> Axis:
 
 @dataclass(frozen=True)
 class Line:
-    """One method in a chart: its name, colour, pooled mIoU, the mIoU of each seed, and its gap where it is measured."""
+    """One method in a chart: its name, colour, mean mIoU, the mIoU of each seed, and its gap if it is known."""
 
     name: str
     colour: str
@@ -85,7 +85,7 @@ class Line:
 
 @dataclass(frozen=True)
 class GapLine:
-    """Where one line of the gap chart is drawn."""
+    """The positions of one line of the gap chart."""
 
     name: str
     colour: str
@@ -99,7 +99,7 @@ class GapLine:
 
 @dataclass(frozen=True)
 class GapChart:
-    """Floor, methods and ceiling on one axis; ``floor`` and ``ceiling`` are x positions where they are known."""
+    """Floor, methods and ceiling on one axis; ``floor`` and ``ceiling`` are x positions, or None if not known."""
 
     width: float
     height: float
@@ -110,14 +110,14 @@ class GapChart:
 
 
 GAP_WIDTH, GAP_LEFT, GAP_RIGHT, GAP_TOP, GAP_ROW = 640.0, 140.0, 490.0, 34.0, 46.0
-"""Size of the gap chart: names to the left of the axis, figures to its right."""
+"""Size of the gap chart: names are on the left of the axis, numbers on its right."""
 
 
 def gap_chart(lines: Sequence[Line], *, floor: float | None, ceiling: float | None) -> GapChart:
     """Lay out the gap chart.
 
     Args:
-        lines: Floor, methods and ceiling in the order they are shown, 1 or more.
+        lines: Floor, methods and ceiling in the order of the chart, at least 1.
         floor: Mean mIoU of the floor, or None.
         ceiling: Mean mIoU of full masks, or None.
     """
@@ -153,7 +153,7 @@ def _whisker(quality: Estimate, axis: Axis) -> tuple[float, float] | None:
 
 @dataclass(frozen=True)
 class CostPoint:
-    """One point of quality against effort; points of one name are joined by a line (a budget curve)."""
+    """A point of quality against annotation time. Points with the same name are joined by a line (a budget curve)."""
 
     name: str
     colour: str
@@ -163,7 +163,7 @@ class CostPoint:
 
 @dataclass(frozen=True)
 class CostMark:
-    """Where one point is drawn; ``label`` is empty but for the last point of a line."""
+    """The position of one point; ``label`` is empty except for the last point of a line."""
 
     x: float
     y: float
@@ -177,7 +177,7 @@ class CostMark:
 
 @dataclass(frozen=True)
 class CostChart:
-    """Annotation minutes to the right, mIoU upwards."""
+    """A chart with annotation minutes on the x axis and mIoU on the y axis."""
 
     width: float
     height: float
@@ -193,7 +193,7 @@ COST_WIDTH, COST_HEIGHT, COST_LEFT, COST_BOTTOM = 420.0, 306.0, 40.0, 256.0
 
 
 def cost_chart(points: Sequence[CostPoint]) -> CostChart | None:
-    """Lay out quality against effort; None for fewer than two different costs, which have nothing to compare."""
+    """Lay out the chart of quality against annotation time; None if there are fewer than two different times."""
     costs = [point.minutes for point in points]
     if len(set(costs)) < 2:
         return None
@@ -233,7 +233,7 @@ def _mark(point: CostPoint, x: Axis, y: Axis, *, last: bool) -> CostMark:
 
 
 def _spaced(marks: Sequence[CostMark]) -> tuple[CostMark, ...]:
-    """The same marks with the labels on each side moved down until none covers the one above it."""
+    """The same marks with the labels on each side moved down until no label covers the one above it."""
     moved: dict[int, CostMark] = {}
     last: dict[str, float] = {}
     for i in sorted(range(len(marks)), key=lambda i: marks[i].label_y):

@@ -1,4 +1,4 @@
-"""Score a folder of masks, whoever made them, against a split of a data set."""
+"""Scores a folder of masks of any origin against a split of a data set."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from underpaint.imagefiles.numbering import numbering_beside
 PROTOCOL = (
     "one confusion matrix over the split; void dropped; classes absent from the ground truth left out of the means"
 )
-"""How the numbers were counted, for every output that shows them."""
+"""The counting rule, for every output that shows scores."""
 
 
 class ImageCounts(NamedTuple):
-    """What one image adds to the pool: ``matrix`` (C, C) of `confusion`, ``bands`` (3, C) of `boundary_counts`."""
+    """The counts of one image: ``matrix`` (C, C) of `confusion`, ``bands`` (3, C) of `boundary_counts`."""
 
     name: str
     matrix: Counts
@@ -36,12 +36,12 @@ class ImageCounts(NamedTuple):
 
 @dataclass(frozen=True)
 class ImageScore:
-    """Scores of one image, 0..100, to find where a network is worst; their mean is not the mIoU.
+    """Scores of one image, 0..100, to find the worst predictions. Their mean over images is not the mIoU.
 
     Args:
         name: Name of the image.
-        miou: Mean IoU over the classes that this image's ground truth shows; None where all of it is void.
-        pixel_accuracy: Share of its counted pixels that are right; None likewise.
+        miou: Mean IoU over the classes in the ground truth of this image; None if all its pixels are void.
+        pixel_accuracy: Fraction of its counted pixels that are correct; None if all its pixels are void.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Evaluation:
         scores: Pooled scores.
         boundary: Pooled boundary IoU.
         matrix: The confusion matrix (C, C), row = truth, column = prediction.
-        images: One score an image, in the order of the split.
+        images: The scores of each image, in the order of the split.
     """
 
     classes: ClassTable
@@ -70,12 +70,12 @@ class Evaluation:
     images: tuple[ImageScore, ...]
 
     def worst(self, count: int) -> tuple[ImageScore, ...]:
-        """The ``count`` images with the lowest mIoU, worst first; images of void alone are left out."""
+        """The ``count`` images with the lowest mIoU, the worst first, without images of only void pixels."""
         known = [image for image in self.images if image.miou is not None]
         return tuple(sorted(known, key=lambda image: (image.miou, image.name))[:count])
 
     def to_json(self) -> dict[str, Any]:
-        """Plain numbers, lists and strings for ``json.dumps``; scores from 0 to 100, null where there is none."""
+        """The evaluation as an object for JSON; scores are from 0 to 100, or null if they do not exist."""
         return {
             "split": self.split,
             "protocol": PROTOCOL,
@@ -104,20 +104,20 @@ class Evaluation:
 def evaluate_folder(masks: Path, data: DataFolder, split: str, *, workers: int) -> Evaluation:
     """Score the masks below a folder against the ground truth of a split.
 
-    A mask belongs to the image of the same name (path below the folder, without suffix); other files are passed over.
-    Masks are read as `read_index_mask` does and never resized. Classes are compared by name, where a class list or the
-    summary of a prediction lies beside the masks (`numbering_beside`). Void (255) may stand in a prediction only where
-    the ground truth is void.
+    A mask belongs to the image of the same name (path below the folder, without suffix); other files are ignored. Masks
+    are read by `read_index_mask` and never resized. Classes are compared by name if the folder has a class list or the
+    summary of a prediction (`numbering_beside`). A prediction may have void pixels (255) only where the ground truth is
+    void.
 
     Args:
         masks: Folder of predicted masks.
         data: The data set.
         split: Name of the split.
-        workers: Threads that read and count; the result does not depend on it.
+        workers: Number of threads; the result does not depend on it.
 
     Raises:
-        DataError: a prediction or a ground truth is missing (with the count and the first names), unreadable, of
-            another size, or has values outside the class table; or every pixel is void.
+        DataError: A prediction or a ground truth is missing, unreadable, of another size, or has values outside the
+            class table; or every pixel is void.
     """
     names = data.split(split)
     data.require_masks(names)
@@ -127,7 +127,7 @@ def evaluate_folder(masks: Path, data: DataFolder, split: str, *, workers: int) 
         raise DataError(
             f"{len(missing)} of the {len(names)} images of split {split!r} have no predicted mask: {listing(missing)}",
             where=masks,
-            accepted="a PNG, BMP or TIFF mask a name, in the folder tree of the images",
+            accepted="a PNG, BMP or TIFF mask for each name, in the folder tree of the images",
             fix="predict the whole split, or name the split that was predicted",
         )
 
@@ -138,7 +138,7 @@ def evaluate_folder(masks: Path, data: DataFolder, split: str, *, workers: int) 
         prediction = read_index_mask(found[name], data.classes, numbering=numbering, palette=True)
         return count_image(name, truth, prediction, data.classes, where=f"{found[name]}, truth {data.mask(name).path}")
 
-    # Threads are enough: decoding and the running filters let go of the interpreter's lock.
+    # Threads are enough, because decoding and the filters release the lock of the interpreter.
     with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
         return evaluation(data.classes, split, pool.map(count, names))
 
@@ -153,34 +153,34 @@ def evaluate_arrays(
     """Score masks that are arrays.
 
     Args:
-        masks: (H, W) arrays of class numbers, by image name; those of other images are passed over.
+        masks: (H, W) arrays of class numbers, by image name; those of other images are ignored.
         names: The images that are scored.
-        truth: Gives the (H, W) ground truth of an image, 255 for void.
+        truth: Returns the (H, W) ground truth of an image, 255 for void.
         classes: The class table.
-        split: What the images are, for the result.
+        split: A name for the images, for the result.
 
     Raises:
-        DataError: an image without a mask, a mask of another size or type, or values outside the class table.
+        DataError: An image has no mask, or a mask has another size or type, or values outside the class table.
     """
     missing = [name for name in names if name not in masks]
     if missing:
         raise DataError(
             f"{len(missing)} of {len(names)} images have no predicted mask: {listing(missing)}",
-            accepted="an array for every image, under the name of the image",
+            accepted="an array for every image, with the name of the image as key",
         )
     counts = (count_image(name, truth(name), as_mask(masks[name], f"mask {name}"), classes) for name in names)
     return evaluation(classes, split, counts)
 
 
 def as_mask(values: ArrayLike, where: str) -> Mask:
-    """(H, W) uint8 of the same numbers. Raises `DataError` for another shape, fractions, or numbers beyond 0 to 255."""
+    """Convert to (H, W) uint8. Raises `DataError` for another shape, fractions, or numbers outside 0 to 255."""
     array = np.asarray(values)
     if array.ndim != 2 or array.dtype.kind not in "biu":
         raise DataError(
             f"a mask is an array of shape {array.shape} and type {array.dtype}",
             where=where,
             accepted="(height, width), whole numbers of classes",
-            fix="of probabilities (C, H, W) take probabilities.argmax(axis=0)",
+            fix="for probabilities (C, H, W) use probabilities.argmax(axis=0)",
         )
     if array.size and not (array.min() >= 0 and array.max() <= VOID):
         numbers = f"{array.min()} to {array.max()}"
@@ -199,7 +199,7 @@ def count_image(name: str, truth: Mask, prediction: Mask, classes: ClassTable, *
 
 
 def evaluation(classes: ClassTable, split: str, images: Iterable[ImageCounts]) -> Evaluation:
-    """Pool the counts of a split's images into its scores. Raises `DataError` where no pixel has a class."""
+    """Compute the scores of a split from the counts of its images. Raises `DataError` if no pixel has a class."""
     matrix = np.zeros((len(classes), len(classes)), np.int64)
     bands = np.zeros((3, len(classes)), np.int64)
     single = []

@@ -1,7 +1,8 @@
-"""Pooled confusion matrix and the scores that follow from it.
+"""The pooled confusion matrix and its scores.
 
-The mIoU of this package is PASCAL VOC's (Everingham et al., IJCV 2010): one matrix is summed over the whole split and
-the IoU is taken once from its sums. A mean of per-image IoUs is another number and is never called mIoU here.
+The mIoU of this package is that of PASCAL VOC (Everingham et al., IJCV 2010): one matrix is summed over the whole
+split, and the IoU is computed from its sums. The mean of per-image IoUs is a different number and is never called mIoU
+here.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ Mask = NDArray[np.uint8]
 Counts = NDArray[np.int64]
 
 _VALUES = 256
-"""Values that a pixel of an 8-bit mask can have."""
+"""Number of values of a pixel of an 8-bit mask."""
 
 
 @dataclass(frozen=True)
@@ -26,14 +27,14 @@ class Scores:
     """Scores of one pooled confusion matrix, all from 0 to 100.
 
     Args:
-        miou: Mean of the IoU over the classes that the ground truth shows.
+        miou: Mean of the IoU over the classes in the ground truth.
         mean_accuracy: Mean of the recall over the same classes.
-        pixel_accuracy: Share of the counted pixels that are right.
-        iou: IoU a class; None where the class is absent from the ground truth.
-        recall: Share of the class's pixels that were found; None where it has none.
-        precision: Share of the pixels called so that are right; None where none was called so.
-        absent: Indices of the classes that the ground truth does not show: left out of both means.
-        pixels: Pixels counted, void ones not among them.
+        pixel_accuracy: Percentage of the counted pixels that are correct.
+        iou: IoU of each class; None if the class is absent from the ground truth.
+        recall: Percentage of the pixels of each class that are predicted correctly; None if it has no pixels.
+        precision: Percentage of the pixels predicted as each class that are correct; None if there are none.
+        absent: Indices of the classes that are absent from the ground truth, which are left out of both means.
+        pixels: Number of counted pixels, without void.
     """
 
     miou: float
@@ -47,9 +48,9 @@ class Scores:
 
 
 def confusion(truth: Mask, prediction: Mask, classes: int, *, where: object = None) -> Counts:
-    """Count the pixels of each pair (true class, predicted class); matrices of several images add up.
+    """Count the pixels of each pair (true class, predicted class). The matrices of several images can be added.
 
-    A pixel whose truth is void (255) is dropped, whatever was predicted there.
+    Pixels with a void ground truth (255) are not counted.
 
     Args:
         truth: Ground truth (H, W).
@@ -61,7 +62,8 @@ def confusion(truth: Mask, prediction: Mask, classes: int, *, where: object = No
         Counts (C, C): row = truth, column = prediction.
 
     Raises:
-        DataError: not 8-bit, two sizes, a truth that is neither a class nor void, or a prediction that is no class.
+        DataError: A mask is not uint8, the sizes differ, a true value is neither a class nor void, or a predicted value
+            is not a class.
     """
     require_masks(truth, prediction, where)
     pairs = truth.ravel().astype(np.intp)
@@ -75,32 +77,32 @@ def confusion(truth: Mask, prediction: Mask, classes: int, *, where: object = No
 
 
 def scores(matrix: Counts) -> Scores:
-    """The scores of a confusion matrix (C, C) of row = truth, column = prediction.
+    """Compute the scores of a confusion matrix (C, C) with row = truth and column = prediction.
 
-    ``iou = TP / (TP + FP + FN)``. A class without a true pixel has no IoU and enters no mean. Pixels predicted as such
-    a class still cost: each is a miss (FN) of its true class.
+    ``iou = TP / (TP + FP + FN)``. A class without a true pixel has no IoU and is left out of the means. Pixels that are
+    predicted as such a class lower the scores, because each is a false negative of its true class.
 
     Raises:
-        DataError: the matrix counts no pixel (all void), so that no score exists.
+        DataError: The matrix counts no pixel, because all are void.
     """
     pixels = int(matrix.sum())
     if pixels == 0:
         raise DataError(
-            "there is nothing to score: every pixel of the ground truth is void",
+            "there are no scores, because every pixel of the ground truth is void",
             accepted="at least one pixel with a class",
             fix="check the split and the masks",
         )
-    right, true, called = matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0)
+    correct, true, predicted = matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0)
     shown = true > 0
-    iou = _percent(right, np.where(shown, true + called - right, 0))
-    recall = _percent(right, true)
+    iou = _percent(correct, np.where(shown, true + predicted - correct, 0))
+    recall = _percent(correct, true)
     return Scores(
         miou=_mean(iou),
         mean_accuracy=_mean(recall),
-        pixel_accuracy=100.0 * int(right.sum()) / pixels,
+        pixel_accuracy=100.0 * int(correct.sum()) / pixels,
         iou=iou,
         recall=recall,
-        precision=_percent(right, called),
+        precision=_percent(correct, predicted),
         absent=tuple(int(i) for i in np.flatnonzero(~shown)),
         pixels=pixels,
     )
@@ -126,8 +128,8 @@ def require_masks(truth: Mask, prediction: Mask, where: object) -> None:
         raise DataError(
             f"the prediction is {_size(prediction)} pixels, the ground truth {_size(truth)}",
             where=where,
-            accepted="two masks of one size",
-            fix="write the prediction at the size of the image; masks are never resized to be scored",
+            accepted="two masks of the same size",
+            fix="write the prediction at the size of the image; masks are never resized",
         )
 
 
@@ -136,13 +138,13 @@ def _size(mask: Mask) -> str:
 
 
 def require_classes(what: str, histogram: Counts, classes: int, where: object) -> None:
-    """Raise `DataError` where a histogram of mask values counts pixels beyond the class table."""
+    """Raise `DataError` if a histogram of mask values counts values that are not in the class table."""
     outside = [int(value) for value in np.flatnonzero(histogram[classes:]) + classes]
     if outside:
-        seen = ", ".join(f"{value} ({int(histogram[value])} pixels)" for value in outside[:5])
+        listed = ", ".join(f"{value} ({int(histogram[value])} pixels)" for value in outside[:5])
         raise DataError(
-            f"{what} has values outside the class table: {seen}{', ...' if len(outside) > 5 else ''}",
+            f"{what} has values outside the class table: {listed}{', ...' if len(outside) > 5 else ''}",
             where=where,
             accepted=f"0..{classes - 1} wherever the ground truth is not void ({VOID})",
-            fix="write class indices, not greys or colours (a palette mask converted to grey does this)",
+            fix="write class indices, not grey values or colours (this happens if a palette mask is converted to grey)",
         )

@@ -1,4 +1,4 @@
-"""A contact sheet: small photographs in rows, each with a ring around a place and words below."""
+"""Draws a contact sheet: small photographs in rows, each with a text and perhaps a ring around a place."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from underpaint.core.errors import DataError, printable
 
 SIDE, CAPTION, MARGIN, TEXT = 240, 40, 8, 14
-"""Pixels: of the square that a photograph fits into, of the words below it, between cells, of a line of text."""
+"""Sizes in pixels: the square around a photograph, the text below it, the margin between cells, a line of text."""
 
 COLUMNS = 4
 LEAST_RADIUS = 8
@@ -26,8 +26,8 @@ class RingedPhotograph:
 
     Args:
         rgb: (H, W, 3) uint8.
-        x, y, radius: Of the ring, in pixels of the photograph.
-        words: Two lines below it.
+        x, y, radius: Centre and radius of the ring, in pixels of the photograph.
+        words: Two lines of text below it.
     """
 
     rgb: npt.NDArray[np.uint8]
@@ -43,7 +43,7 @@ class ContactCell:
 
     Args:
         rgb: (H, W, 3) uint8.
-        words: Two lines below it.
+        words: Two lines of text below it.
     """
 
     rgb: npt.NDArray[np.uint8]
@@ -51,14 +51,14 @@ class ContactCell:
 
 
 def contact_sheet(cells: Iterable[RingedPhotograph | ContactCell]) -> bytes:
-    """The sheet as PNG, `COLUMNS` photographs a row. Photographs are made small one by one, as they come.
+    """Draw the sheet as PNG with `COLUMNS` photographs per row. The photographs are read and reduced one by one.
 
     Raises:
-        DataError: no photograph.
+        DataError: There is no photograph.
     """
     drawn = [_cell(cell) for cell in cells]
     if not drawn:
-        raise DataError("a contact sheet of no photograph", accepted="one or more")
+        raise DataError("a contact sheet needs a photograph", accepted="at least one")
     columns = min(COLUMNS, len(drawn))
     width, height = SIDE + MARGIN, SIDE + CAPTION + MARGIN
     rows = math.ceil(len(drawn) / columns)
@@ -93,7 +93,7 @@ def _ring(photograph: Image.Image, cell: RingedPhotograph, factor: float) -> Non
 
 
 def _fitting(words: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    """The words, cut where they are wider than a cell."""
+    """The text, shortened if it is wider than a cell."""
     while font.getlength(words) > SIDE - 4:
         words = words[:-2] + "…"
     return words

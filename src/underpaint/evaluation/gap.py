@@ -1,9 +1,10 @@
-"""The gap between weak and full supervision, and how much of it a method closes.
+"""The gap between weak and full supervision, and the part of it that a method closes.
 
-Floor b: the network trained on the hint pixels alone. Ceiling F: the same network, schedule and seeds on full masks.
-Method m lies between. ``gap = F - m``, ``reduction = (m - b) / (F - b)``, ``share = m / F``.
-Paper: Mayer, Timofte and Paul 2018 (arXiv 1808.01625) state such a reduction; that this is its formula was worked out
-from published figures (Tang et al., ECCV 2018: floor 69.5, method 73.0, ceiling 75.6; said to close 57.5 %).
+The floor b is the network trained only on the hint pixels. The ceiling F is the same network with the same schedule and
+seeds, trained on full masks. For a method m, ``gap = F - m``, ``reduction = (m - b) / (F - b)``, ``share = m / F``.
+
+Paper: Mayer, Timofte and Paul 2018 (arXiv 1808.01625) report such a reduction. We derived its formula from published
+numbers (Tang et al., ECCV 2018: floor 69.5, method 73.0, ceiling 75.6; reported to close 57.5 %).
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from scipy.special import stdtrit
 from underpaint.core.errors import DataError
 
 CONFIDENCE = 0.95
-"""Level of every interval: the field's custom."""
+"""Level of all confidence intervals."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over seeds with its 95 % interval (Student t over seeds), None for one seed.
+    """A mean over seeds with its 95 % confidence interval (Student t over seeds), which is None for one seed.
 
-    The interval speaks of other seeds on the same images, not of other images.
+    The interval holds for other seeds on the same images, not for other images.
     """
 
     mean: float
@@ -34,15 +35,15 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Gap:
-    """How far a method is from full supervision.
+    """The distance of a method from full supervision.
 
     Args:
         gap: F - m, in mIoU points.
         reduction: (m - b) / (F - b) as a fraction; below 0 the method is worse than the floor, above 1 better than the
-            ceiling. None where it is undefined.
-        share: m / F as a fraction, or None where it is undefined.
-        reason: Why something is undefined, or None.
-        seeds: The seeds that floor, ceiling and method have in common, and that were used.
+            ceiling. None if it is undefined.
+        share: m / F as a fraction, or None if it is undefined.
+        reason: The reason why a value is undefined, or None.
+        seeds: The seeds that floor, ceiling and method have in common, which are used.
     """
 
     gap: Estimate
@@ -53,13 +54,13 @@ class Gap:
 
 
 def estimate(values: Sequence[float]) -> Estimate:
-    """Mean of one value a seed and its 95 % interval, ``mean ± t(n-1) * s / sqrt(n)``.
+    """Mean of one value per seed and its 95 % interval, ``mean ± t(n-1) * s / sqrt(n)``.
 
     Raises:
-        DataError: no value, or one that is not finite.
+        DataError: There is no value, or a value is not finite.
     """
     if not values or not all(map(math.isfinite, values)):
-        raise DataError(f"no mean of {list(values)}", accepted="one finite number a seed, and at least one")
+        raise DataError(f"{list(values)} has no mean", accepted="one finite number per seed, and at least one seed")
     mean = math.fsum(values) / len(values)
     return _interval(mean, [value - mean for value in values])
 
@@ -67,23 +68,23 @@ def estimate(values: Sequence[float]) -> Estimate:
 def measure_gap(method: Mapping[int, float], *, floor: Mapping[int, float], ceiling: Mapping[int, float]) -> Gap:
     """Gap, reduction and share of a method, paired by seed.
 
-    Reduction and share are ratios of the means over seeds: a mean of ratios would let the one seed whose floor and
-    ceiling lie close decide. Their interval is Student's on the linearised residuals ``top - ratio * bottom``
-    (Cochran, Sampling Techniques, 1977, section 6.3), so luck that floor, method and ceiling share cancels.
+    Reduction and share are ratios of the means over seeds. A mean of ratios would depend too much on a seed whose floor
+    and ceiling are nearly equal. Their interval is Student's for the linearised residuals ``top - ratio * bottom``
+    (Cochran, Sampling Techniques, 1977, section 6.3), in which variation that floor, method and ceiling share cancels.
 
     Args:
         method: Seed to mIoU (0..100) of the method.
-        floor: The same of the network on hint pixels alone.
-        ceiling: The same of the network on full masks.
+        floor: Seed to mIoU of the network trained only on hint pixels.
+        ceiling: Seed to mIoU of the network trained on full masks.
 
     Raises:
-        DataError: the three have no seed in common, or a score is not finite.
+        DataError: The three have no seed in common, or a score is not finite.
     """
     seeds = tuple(sorted(method.keys() & floor.keys() & ceiling.keys()))
     if not seeds:
         raise DataError(
-            f"no seed in common: method {sorted(method)}, floor {sorted(floor)}, ceiling {sorted(ceiling)}",
-            accepted="at least one seed that all three were trained with",
+            f"there is no common seed: method {sorted(method)}, floor {sorted(floor)}, ceiling {sorted(ceiling)}",
+            accepted="at least one seed with which all three were trained",
         )
     m, b, F = ([runs[seed] for seed in seeds] for runs in (method, floor, ceiling))
     gap = estimate([full - score for full, score in zip(F, m, strict=True)])
@@ -98,7 +99,7 @@ def measure_gap(method: Mapping[int, float], *, floor: Mapping[int, float], ceil
         share = _ratio(m, F)
     reason = None
     if reduction is None:
-        reason = f"the ceiling ({high:.1f}) is not above the floor ({low:.1f}): there is no gap to reduce"
+        reason = f"the ceiling ({high:.1f}) is not above the floor ({low:.1f}), so there is no gap"
     return Gap(gap, reduction, share, reason, seeds)
 
 

@@ -1,4 +1,4 @@
-"""The gap report as one HTML page that needs nothing else, with its numbers in JSON beside it."""
+"""Writes the gap report as one HTML page without external files, and its numbers as JSON."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ from underpaint.evaluation.results import GapReport, MethodRow, PictureRow, Role
 __all__ = ["GapReport", "MethodRow", "PictureRow", "Role", "write_report"]
 
 PANEL = 400
-"""Width that pictures are shrunk to, pixels: sharp in a five-column row on a dense screen, about 40 kB each."""
+"""Largest width of pictures in pixels; each has about 40 kB."""
 
 ALPHA = 0.6
-"""Strength of the class colours over the photograph: the class is plain, and the outline can be checked."""
+"""Strength of the class colours over the photograph. The class and the outline are then both visible."""
 
 JPEG_QUALITY = 88
-"""With full colour resolution: rims of masks stay crisp at a third of the size of a PNG."""
+"""Quality of the pictures. With full colour resolution, outlines are sharp at a third of the size of a PNG."""
 
 
 DASH = "\N{EN DASH}"
-"""Stands where there is no number."""
+"""The text for a missing number."""
 
 NBSP = "\N{NO-BREAK SPACE}"
 """Keeps a number and its unit on one line."""
 
 PALE = 0.35
-"""How far the photograph under a mask, already grey, goes towards white: the colours left are the classes."""
+"""Brightness that is added to the grey photograph under a mask, so that only the classes have colours."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class TableRow:
-    """One row of the table of methods, in words."""
+    """One row of the table of methods."""
 
     row: MethodRow
     colour: str
@@ -67,16 +67,19 @@ class TableRow:
 
 
 def write_report(report: GapReport, path: Path, *, write: Callable[[Path, bytes], None] = write_atomic) -> None:
-    """Write the page to ``path`` and its numbers beside it with the suffix ``.json``; each file whole or not at all.
+    """Write the page to ``path``, and its numbers to a file with the suffix ``.json``; each is written atomically.
 
-    ``write`` takes a path and its content: `Output.write`, where older files may be a person's.
+    Args:
+        report: The report.
+        path: The file of the page, which ends in .html.
+        write: Writes a file from a path and its content; `Output.write` refuses to replace files of the user.
 
     Raises:
-        DataError: ``path`` does not end in .html, a picture's arrays differ in size, the curves cannot be read, or the
-            disk refuses.
+        DataError: ``path`` does not end in .html, the arrays of a picture differ in size, the curves cannot be read, or
+            a file cannot be written.
     """
     if path.suffix != ".html":
-        raise DataError(f"the report is to be written to {path.name!r}", where=path, accepted="a name ending in .html")
+        raise DataError(f"the file of the report is {path.name!r}", where=path, accepted="a name that ends in .html")
     page = _render(report).encode("utf-8")
     numbers = json.dumps(report.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     write(path.with_suffix(".json"), numbers.encode("utf-8"))
@@ -84,7 +87,7 @@ def write_report(report: GapReport, path: Path, *, write: Callable[[Path, bytes]
 
 
 def _render(report: GapReport) -> str:
-    """The page as a string; every name in it is escaped by the template engine."""
+    """The page as a string. The template engine escapes all names in it."""
     environment = Environment(
         loader=PackageLoader("underpaint.evaluation"),
         autoescape=True,
@@ -113,7 +116,7 @@ def _render(report: GapReport) -> str:
 
 
 def _table(report: GapReport) -> list[TableRow]:
-    """Floor first, then the methods as given, the ceiling last, each with its colour."""
+    """The rows in the order floor, methods, ceiling, each with its colour."""
     order = [Role.FLOOR, Role.METHOD, Role.CEILING]
     colours = {Role.FLOOR: [charts.GREY], Role.METHOD: list(charts.COLOURS), Role.CEILING: [charts.INK]}
     used = dict.fromkeys(order, 0)
@@ -128,7 +131,7 @@ def _table(report: GapReport) -> list[TableRow]:
 
 
 def _costs(report: GapReport, table: list[TableRow]) -> list[charts.CostPoint]:
-    """Every row at what its annotation cost; a method with a budget curve goes through the points of that instead."""
+    """One point for each row with a known annotation time, or the points of its budget curve if it has one."""
     curves = {point.method for point in report.budget}
     single = [row for row in table if row.row.minutes is not None and row.row.method not in curves]
     colours = {row.row.method: row.colour for row in table}
@@ -149,11 +152,11 @@ def _highest(table: list[TableRow]) -> TableRow | None:
 
 
 def _best(table: list[TableRow]) -> TableRow | None:
-    """The highest method, where it is above the floor: below it, nothing was gained that could be called best."""
+    """The method with the highest score, if it is above the floor."""
     highest, floor = _highest(table), _only(table, Role.FLOOR)
     if highest is None or floor is None:
         return highest
-    paired = highest.gap.reduction if highest.gap else None  # by the seeds that both have, where it is defined
+    paired = highest.gap.reduction if highest.gap else None  # uses only common seeds
     gained = highest.quality.mean - floor.quality.mean if paired is None else paired.mean
     return highest if gained > 0 else None
 
@@ -174,7 +177,7 @@ def _gap_chart(table: list[TableRow]) -> charts.GapChart:
 
 
 def _panels(picture: PictureRow, table: list[TableRow], classes: ClassTable) -> list[Panel]:
-    """Photograph with hints, each method's mask with its score on this image, and the truth."""
+    """The photograph with hints, the mask of each method with its score on this image, and the ground truth."""
     factor = max(1, math.ceil(PANEL / picture.photo.shape[1]))
     photo = _enlarged(picture.photo, factor)
     first = photo if picture.hints is None else draw_hints(photo, _repeated(picture.hints, factor), classes)
@@ -227,7 +230,7 @@ def _curves(path: Path) -> str:
     except OSError as error:
         raise DataError(f"the curves cannot be read: {error}", where=path) from None
     if not content.startswith(b"\x89PNG"):
-        raise DataError("the curves are no PNG picture", where=path, accepted="a PNG file")
+        raise DataError("the curves are not a PNG picture", where=path, accepted="a PNG file")
     return _data("png", content)
 
 

@@ -1,4 +1,4 @@
-"""What a gap report says: one row a method, pictures, the protocol, and its JSON form."""
+"""The content of a gap report: one row per method, pictures, the protocol, and its JSON form."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from underpaint.evaluation.pictures import Mask, Rgb
 
 
 class Role(StrEnum):
-    """What a row of the report is."""
+    """The role of a row in the report."""
 
     FLOOR = "floor"
     METHOD = "method"
@@ -30,14 +30,14 @@ class MethodRow:
 
     Args:
         method: Name, unique in the report.
-        role: The floor (hint pixels alone), the ceiling (full masks), or a method between.
-        miou: Pooled mIoU (0..100) by seed, one seed or more.
+        role: The floor (only hint pixels), the ceiling (full masks), or a method.
+        miou: Pooled mIoU (0..100) by seed, for at least one seed.
         boundary_iou: Boundary IoU (0..100) by seed.
-        class_iou: IoU a class, mean over seeds; None where the ground truth does not show the class.
-        minutes: Minutes of a person's time that the annotation of the training images took, where known.
+        class_iou: IoU of each class, mean over seeds; None if the class is absent from the ground truth.
+        minutes: Annotation time of the training images in minutes, if known.
         mean_accuracy: Mean class accuracy (0..100), mean over seeds.
-        pixel_accuracy: Share of the pixels that are right (0..100), mean over seeds.
-        inference: Mean mIoU under other ways of inference ("scales and flips", "CRF", ...); never mixed with ``miou``.
+        pixel_accuracy: Percentage of the pixels that are correct (0..100), mean over seeds.
+        inference: Mean mIoU with other kinds of inference ("scales and flips", "CRF", ...), which are not in ``miou``.
     """
 
     method: str
@@ -54,7 +54,7 @@ class MethodRow:
     def of(cls, method: str, role: Role, runs: Mapping[int, Evaluation], *, minutes: float | None = None) -> MethodRow:
         """The row of a method from its evaluations by seed."""
         if not runs:
-            raise DataError(f"the method {method!r} has no run", accepted="one evaluation a seed, and at least one")
+            raise DataError(f"the method {method!r} has no run", accepted="one evaluation per seed, and at least one")
         return cls(
             method,
             role,
@@ -78,8 +78,8 @@ class BudgetPoint:
 
     Args:
         method: Name of its row.
-        budget: Multiple of the usual amount.
-        minutes: Of a person's time for all training images.
+        budget: Multiple of the usual amount of hints.
+        minutes: Annotation time of all training images in minutes.
         miou: 0..100.
     """
 
@@ -96,9 +96,9 @@ class PictureRow:
     Args:
         name: Name of the image.
         photo: (H, W, 3).
-        masks: Each method's mask (H, W), by the name of its row; methods without one are left out.
+        masks: The mask (H, W) of each method, by the name of its row; methods without a mask are left out.
         truth: (H, W), 255 for void.
-        hints: Labelled pixels (H, W), 255 for unknown, or None for a photograph that was not hinted.
+        hints: Labelled pixels (H, W), 255 for unknown, or None for a photograph without hints.
     """
 
     name: str
@@ -110,27 +110,30 @@ class PictureRow:
 
 @dataclass(frozen=True)
 class GapReport:
-    """Everything that the report says.
+    """The content of the report.
 
     Args:
         dataset: Name of the data set.
-        split: Split that was scored.
-        hints: Kind of hints, in words, as in "from scribbles".
-        network: Network that all rows share.
-        tuning: Which settings were chosen on which masks; "nothing was chosen on masks" where so.
-        command: Command that made the report.
-        machine: Machine it ran on.
+        split: The split that was scored.
+        hints: Kind of hints in words, such as "scribbles".
+        network: The network of all rows.
+        tuning: The settings that were chosen with masks, and these masks; "nothing was chosen on masks" if there are
+            none.
+        command: The command that made the report.
+        machine: The machine on which it ran.
         commit: Version of the code.
         classes: The class table.
         rows: Floor, methods and ceiling; at most one floor and one ceiling.
-        pictures: Photographs with hints, masks and truth.
-        facts: What else was the same for all rows (schedule, crop, seconds a hint, ...), in the order shown.
+        pictures: Photographs with hints, masks and ground truth.
+        facts: Other values that are the same for all rows (schedule, crop, seconds per hint, ...), in the order shown.
         curves: A PNG file with the training curves, or None.
-        budget: Points of quality against effort, sorted by method and minutes.
-        left_out: What could not be trained and nobody had asked for, with the reason.
+        budget: Points of quality against annotation time, sorted by method and minutes.
+        left_out: Methods that could not be trained and were not requested by name, with the reason.
 
     Raises:
-        DataError: no row, two of one name, two floors or ceilings, a row without seeds or of another class table.
+        DataError: There is no row, a name is repeated, there are two floors or ceilings, or a row has no seeds or
+        another
+            number of classes.
     """
 
     dataset: str
@@ -153,7 +156,7 @@ class GapReport:
         names = [row.method for row in self.rows]
         roles = [row.role for row in self.rows]
         if not names or len(set(names)) < len(names):
-            raise DataError(f"the rows are {names}", accepted="one row or more, each method once")
+            raise DataError(f"the rows are {names}", accepted="at least one row, each method once")
         for role in (Role.FLOOR, Role.CEILING):
             if roles.count(role) > 1:
                 raise DataError(f"{roles.count(role)} rows are the {role}", accepted="at most one")
@@ -161,27 +164,27 @@ class GapReport:
             if not row.miou or len(row.class_iou) != len(self.classes):
                 raise DataError(
                     f"the row {row.method!r} has {len(row.miou)} seed(s) and {len(row.class_iou)} classes",
-                    accepted=f"one seed or more, {len(self.classes)} classes",
+                    accepted=f"at least one seed, {len(self.classes)} classes",
                 )
 
     def row(self, role: Role) -> MethodRow | None:
-        """The row that is the floor or the ceiling, or None."""
+        """The first row with this role, or None."""
         return next((row for row in self.rows if row.role == role), None)
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """Every seed of any row."""
+        """All seeds of all rows."""
         return tuple(sorted({seed for row in self.rows for seed in row.miou}))
 
     def gap(self, row: MethodRow) -> Gap | None:
-        """The gap of a row, or None where the report has no floor or no ceiling."""
+        """The gap of a row, or None if the report has no floor or no ceiling."""
         floor, ceiling = self.row(Role.FLOOR), self.row(Role.CEILING)
         if floor is None or ceiling is None:
             return None
         return measure_gap(row.miou, floor=floor.miou, ceiling=ceiling.miou)
 
     def to_json(self) -> dict[str, Any]:
-        """The report's numbers without its pictures: mIoU from 0 to 100, shares and reductions as fractions."""
+        """The numbers of the report without pictures: mIoU from 0 to 100, shares and reductions as fractions."""
         return {
             "dataset": self.dataset,
             "split": self.split,
@@ -199,9 +202,9 @@ class GapReport:
         }
 
     def next_hours(self) -> list[tuple[BudgetPoint, float | None]]:
-        """Each point of the budget with the mIoU points that an hour of further hints buys, up to the next point.
+        """Each point of the budget with the mIoU points gained per hour of more hints, up to the next point.
 
-        None at a method's last point, and where the next one costs no more.
+        The gain is None at the last point of a method, and if the next point does not take more time.
         """
         gains: list[float | None] = []
         for point, after in itertools.zip_longest(self.budget, self.budget[1:]):
@@ -224,7 +227,7 @@ class GapReport:
             "gap_interval": gap and _ends(gap.gap),
             "gap_reduction": gap and gap.reduction and gap.reduction.mean,
             "gap_reduction_interval": gap and _ends(gap.reduction),
-            "gap_reduction_undefined": gap.reason if gap else "the report lacks a floor or a ceiling",
+            "gap_reduction_undefined": gap.reason if gap else "the report has no floor or no ceiling",
             "share_of_full": gap and gap.share and gap.share.mean,
             "share_of_full_interval": gap and _ends(gap.share),
             "boundary_iou": outline and outline.mean,

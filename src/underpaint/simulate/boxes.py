@@ -5,8 +5,7 @@ from __future__ import annotations
 from underpaint.core.classes import ClassTable
 from underpaint.hints.types import Box, Hints
 from underpaint.simulate.effort import USUAL
-from underpaint.simulate.regions import Mask, Region, all_regions
-from underpaint.simulate.tags import complete_tags
+from underpaint.simulate.regions import Mask, Region, all_regions, complete_tags
 
 FRAGMENT_REACH = 0.05
 """Largest distance of a speck from a box, as a share of the image's longer side, at which the box is enlarged to
@@ -61,9 +60,9 @@ def _include(speck: Box, boxes: list[Box], reach: float) -> None:
     if nearest is None or _gap(speck, boxes[nearest]) > reach:
         boxes.append(speck)
         return
-    held = boxes[nearest]
-    corners = (min(held.x0, speck.x0), min(held.y0, speck.y0), max(held.x1, speck.x1), max(held.y1, speck.y1))
-    boxes[nearest] = Box(held.name, *corners)
+    box = boxes[nearest]
+    corners = (min(box.x0, speck.x0), min(box.y0, speck.y0), max(box.x1, speck.x1), max(box.y1, speck.y1))
+    boxes[nearest] = Box(box.name, *corners)
 
 
 def _gap(speck: Box, box: Box) -> float:

@@ -12,11 +12,10 @@ from underpaint.core.errors import ConfigError
 from underpaint.core.rng import generator
 from underpaint.hints.types import Click, Hints
 from underpaint.simulate.effort import USUAL
-from underpaint.simulate.regions import Mask, Region, find_regions
-from underpaint.simulate.tags import complete_tags
+from underpaint.simulate.regions import Mask, Region, complete_tags, find_regions
 
 OBJECT_PULL = 4.6
-"""Strength with which clicks tend to the middle of an object. The pixels of a region are sorted by their distance from
+"""How much clicks tend to the middle of an object. The pixels of a region are sorted by their distance from
 its border; a click lies at the fraction ``u ** (1 / pull)`` of them with u uniform, so that a pull of 1 is uniform. The
 5, 25, 50, 75 and 95 % quantiles of this fraction are .39, .73, .86, .94, .99 for the clicks of What's the Point on 244
 images of animals, and .52, .74, .86, .94, .99 with a pull of 4.6."""
@@ -26,8 +25,8 @@ BACKGROUND_PULL = 1.7
 they are .17, .44, .66, .84, .97."""
 
 BACKGROUND_CLICKS = 2
-"""Number of clicks on the largest background region. So images have 2.5 background clicks on average; the measured
-number is 2.6, most often 2."""
+"""Number of clicks on the largest background region. With it, images have 2.5 background clicks on average; people make
+2.6, most often 2."""
 
 
 def simulate_clicks(mask: Mask, classes: ClassTable, *, image: str, seed: int, budget: float = 1.0) -> Hints:
@@ -64,14 +63,14 @@ def simulate_clicks(mask: Mask, classes: ClassTable, *, image: str, seed: int, b
         first += made[:count]
         more += made[count:]
     clicks = (*first, *more)
-    a_class = Counter(click.name for click in clicks)
+    by_class = Counter(click.name for click in clicks)
     return Hints(
         image=image,
         size=(mask.shape[0], mask.shape[1]),
         shapes=clicks,
         tags=complete_tags(mask, classes),
         source=f"simulated clicks, seed {seed}, budget {budget:g}",
-        seconds=USUAL.clicks(len(classes.foreground), sorted(a_class.values())),
+        seconds=USUAL.clicks(len(classes.foreground), sorted(by_class.values())),
     )
 
 

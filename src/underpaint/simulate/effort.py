@@ -60,7 +60,7 @@ class Effort(Config):
     def of(self, hints: Hints, classes: ClassTable, *, budget: float = 1.0) -> float | None:
         """Seconds for hints without a recorded time; None for a label file, whose number of outlines is not known.
 
-        Every class with strokes counts ``budget`` times, whatever the number of its strokes is.
+        Every class with strokes counts ``budget`` times, independent of the number of its strokes.
         """
         if hints.mask is not None:
             return None
@@ -75,9 +75,9 @@ class Effort(Config):
     def words(self) -> str:
         """The times as a text for reports."""
         first = (
-            f"{self.tag:g} s a class to tag, {self.click:g} s for the first click of a class, {self.next_click:g} s "
+            f"{self.tag:g} s per class to tag, {self.click:g} s for the first click of a class, {self.next_click:g} s "
             f"for the next, {self.scribble:g} s to scribble on a class, {self.mask:g} s to outline an object, "
-            f"{self.box:g} s a box"
+            f"{self.box:g} s per box"
         )
         source = "as Bearman et al. (ECCV 2016) measured on VOC, boxes Papadopoulos et al. (2017)"
         return f"{first}; {source if self == USUAL else 'given with --seconds'}"

@@ -12,9 +12,8 @@ from underpaint.hints.types import Hints, Kind
 from underpaint.simulate.boxes import simulate_boxes
 from underpaint.simulate.clicks import simulate_clicks
 from underpaint.simulate.effort import USUAL
-from underpaint.simulate.regions import Mask, find_regions
+from underpaint.simulate.regions import Mask, check_mask, complete_tags, find_regions
 from underpaint.simulate.scribbles import simulate_scribbles
-from underpaint.simulate.tags import simulate_tags
 
 EQUAL_PARTS: Mapping[Kind, float] = {Kind.SCRIBBLE: 0.25, Kind.CLICK: 0.25, Kind.BOX: 0.25, Kind.TAG: 0.25}
 """The default mixture: equal shares of the four weak kinds."""
@@ -35,7 +34,7 @@ def simulate_kind(
         mask_file: Path of the mask file relative to the data set, for `Kind.MASK`.
 
     Raises:
-        ConfigError: The budget is below 1, or not 1 for boxes, tags and masks, which are complete already.
+        ConfigError: The budget is below 1, or it is not 1 for boxes, tags and masks, which cannot be increased.
     """
     if kind is Kind.SCRIBBLE:
         return simulate_scribbles(mask, classes, image=image, seed=seed, budget=budget)
@@ -54,6 +53,27 @@ def simulate_kind(
     return Hints(image=image, size=size, mask=mask_file, source="the data set's mask", seconds=seconds)
 
 
+def simulate_tags(mask: Mask, classes: ClassTable, *, image: str) -> Hints:
+    """Tag an image with every class in its mask, also if it has only a few pixels. Nothing is random.
+
+    Args:
+        mask: (H, W) class indices, 255 for void.
+        classes: The table of the indices.
+        image: Name of the image.
+
+    Raises:
+        DataError: The mask has another shape or type, or an index outside the table.
+    """
+    check_mask(mask, classes, image)
+    return Hints(
+        image=image,
+        size=(mask.shape[0], mask.shape[1]),
+        tags=complete_tags(mask, classes),
+        source="simulated tags",
+        seconds=USUAL.tags(len(classes.foreground)),
+    )
+
+
 def pick_kind(image: str, *, seed: int, fractions: Mapping[Kind, float]) -> Kind:
     """Draw the kind of hint of an image. It depends only on the image's name and the seed, not on other images.
 
@@ -67,8 +87,8 @@ def pick_kind(image: str, *, seed: int, fractions: Mapping[Kind, float]) -> Kind
     """
     shares = [fractions.get(kind, 0.0) for kind in Kind]
     if min(shares) < 0 or not math.isclose(sum(shares), 1.0, abs_tol=1e-6):
-        seen = ", ".join(f"{kind.value} {share:g}" for kind, share in fractions.items())
-        raise ConfigError(f"the shares of the mixture are {seen}", accepted="shares of 0 or more that sum to 1")
+        given = ", ".join(f"{kind.value} {share:g}" for kind, share in fractions.items())
+        raise ConfigError(f"the shares of the mixture are {given}", accepted="shares of 0 or more that sum to 1")
     draw = generator(seed, "mixture", image).random()
     kinds = [kind for kind, share in zip(Kind, shares, strict=True) if share > 0]
     for kind in kinds:

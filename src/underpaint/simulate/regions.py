@@ -11,13 +11,14 @@ from scipy import ndimage
 
 from underpaint.core.classes import VOID, ClassTable
 from underpaint.core.errors import DataError
+from underpaint.hints.types import Tags
 
 Mask = NDArray[np.uint8]
 Flags = NDArray[np.bool_]
 
 MIN_SHARE = 0.001
 """Regions below this share of the image are not marked: 68 pixels of 320 x 213, or 14 x 13 pixels of 500 x 375. People
-overlook such specks. The largest region of a class is marked whatever its size is."""
+overlook such small regions. The largest region of a class is always marked."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +49,7 @@ class Region:
 
 
 def find_regions(mask: Mask, classes: ClassTable, *, image: str) -> list[Region]:
-    """The 8-connected regions that people would mark, sorted by class, then from top to bottom; none is void.
+    """The 8-connected regions that people would mark, sorted by class and then from top to bottom, without void.
 
     Args:
         mask: (H, W) class indices, 255 for void.
@@ -62,7 +63,7 @@ def find_regions(mask: Mask, classes: ClassTable, *, image: str) -> list[Region]
 
 
 def all_regions(mask: Mask, classes: ClassTable, *, image: str) -> list[Region]:
-    """As `find_regions`, with the small regions that people would not mark."""
+    """The regions of `find_regions`, and the small regions that people would not mark."""
     check_mask(mask, classes, image)
     return [region for label in present(mask) for region in _regions_of(mask == label, label)]
 
@@ -81,15 +82,21 @@ def present(mask: Mask) -> list[int]:
     return [int(value) for value in np.unique(mask) if value != VOID]
 
 
+def complete_tags(mask: Mask, classes: ClassTable) -> Tags | None:
+    """Tags with the classes of a mask as present and all others as absent; None if every pixel is void."""
+    names = frozenset(classes.names[label] for label in present(mask))
+    return Tags.complete(names, classes.names) if names else None
+
+
 def check_mask(mask: Mask, classes: ClassTable, image: str) -> None:
     """Raise `DataError` unless the mask is (H, W) uint8 with indices of the table."""
     if mask.ndim != 2 or mask.dtype != np.uint8 or mask.size == 0:
         what = f"the mask is an array of {mask.dtype} with shape {mask.shape}"
         raise DataError(what, where=image, accepted="(H, W) uint8")
-    strange = [value for value in present(mask) if value >= len(classes)]
-    if strange:
+    unknown = [value for value in present(mask) if value >= len(classes)]
+    if unknown:
         raise DataError(
-            f"the mask holds number(s) outside the class table: {', '.join(map(str, strange[:8]))}",
+            f"the mask has number(s) outside the class table: {', '.join(map(str, unknown[:8]))}",
             where=image,
             accepted=f"0..{len(classes) - 1} and {VOID} for void",
         )

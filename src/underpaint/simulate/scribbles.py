@@ -12,9 +12,8 @@ from underpaint.core.rng import generator
 from underpaint.hints.types import Hints, Scribble
 from underpaint.simulate.effort import USUAL
 from underpaint.simulate.hatching import hatch
-from underpaint.simulate.regions import Flags, Mask, Region, find_regions, present
+from underpaint.simulate.regions import Flags, Mask, Region, complete_tags, find_regions, present
 from underpaint.simulate.strokes import Line, Sketch
-from underpaint.simulate.tags import complete_tags
 
 LENGTH = 1.5
 """Total length of the strokes of a region, divided by the square root of its area. In four images of ScribbleSup (500

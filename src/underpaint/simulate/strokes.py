@@ -155,15 +155,15 @@ class Sketch:
         return True
 
     def _pixels(self, line: Line) -> tuple[Pixels, Pixels]:
-        """Rows and columns within the region's box; outside pixels have numbers outside it.
+        """Rows and columns within the region's box; pixels outside the box have numbers outside it.
 
-        In the coordinates of the image, as whoever learns from the line has it: at others a pixel whose centre is just
-        half a pen away may fall on the other side, since numbers such as 50.3 are rounded.
+        The line is rasterised in the coordinates of the image, as in a training. In other coordinates the rounding of
+        numbers such as 50.3 may change a pixel whose centre is exactly half a pen width away.
         """
         row, column = self.region.row, self.region.column
         height, width = self.drawn.shape
-        room = int(PEN)  # so that a line that leaves the box is noticed
-        rows, columns = stroke_pixels(line, self.pen, (row + height + room, column + width + room))
+        margin = int(PEN)  # so that a line that leaves the box is noticed
+        rows, columns = stroke_pixels(line, self.pen, (row + height + margin, column + width + margin))
         return rows - row, columns - column
 
 

@@ -9,7 +9,7 @@ from underpaint.core.classes import ClassTable
 from underpaint.core.errors import DataError, printable
 from underpaint.doctor.balance import Balance
 from underpaint.doctor.findings import Finding, Level
-from underpaint.doctor.rest import Rest
+from underpaint.doctor.rest import BackgroundCheck
 from underpaint.hints.types import Hints, Kind
 
 
@@ -37,7 +37,7 @@ def preflight(hints: Mapping[str, Hints], classes: ClassTable) -> Preflight:
         DataError: Nothing can be learned from the hints.
         HintError: A class is unknown, or an image has hints of a class that its tags state to be absent.
     """
-    rest, balance = Rest(classes), Balance(classes)
+    rest, balance = BackgroundCheck(classes), Balance(classes)
     for hint in hints.values():
         rest.add(hint)
     warning = printable("\n".join(map(str, rest.findings())), lines=True)

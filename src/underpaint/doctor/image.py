@@ -1,9 +1,9 @@
-"""Decodes one photograph and its label files, and collects what the findings need. Runs in any process."""
+"""Decodes one photograph and its label files, and collects the values that the findings need."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -26,21 +26,21 @@ from underpaint.imagefiles.photograph import FORMATS, read_deep
 from underpaint.imagefiles.slices import file_and_slice
 
 NO_LIMIT = 1 << 62
-"""A limit in pixels that no image reaches: the size is compared here, to tell an oversized file from a broken one."""
+"""A limit in pixels that no image reaches. The size is checked later, to distinguish large files from broken ones."""
 
 CHUNK = 32
-"""Photographs sent to a process at a time: about 20 ms of decoding, against 0.3 ms for sending them."""
+"""Number of photographs that are sent to a process at a time: this takes 0.3 ms, and their decoding about 20 ms."""
 
 DIGEST = 16
-"""Bytes of a digest: two of 2**32 different files agree with a chance of 2**-65."""
+"""Number of bytes of a digest. Among 2**32 different files, two have the same digest with probability 2**-65."""
 
 
 DEEP = "16 bits"
-"""`Seen.stored` of a photograph with 16 bits for each channel."""
+"""The value of `ExaminedImage.stored` for a photograph with 16 bits per channel."""
 
 
 class Fault(StrEnum):
-    """Why a file cannot be used."""
+    """The reason why a file cannot be used."""
 
     UNREADABLE = "unreadable"
     OVERSIZED = "oversized"
@@ -60,8 +60,8 @@ class Job:
 
 
 @dataclass(frozen=True)
-class LabelsSeen:
-    """A label file: what is wrong with it, or its pixels of each class, void last: (C + 1,)."""
+class ExaminedLabels:
+    """The result for a label file: its fault, or (C + 1,) the number of pixels of each class, void last."""
 
     fault: Fault | None = None
     detail: str = ""
@@ -69,26 +69,26 @@ class LabelsSeen:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """The result of examining a photograph.
+class ExaminedImage:
+    """The result for a photograph.
 
     Args:
-        name: Of the photograph.
-        labels: Its label files, in the order of the job.
-        fault: Why it cannot be used, or None.
+        name: The name of the photograph.
+        labels: The results for its label files, in the order of the job.
+        fault: The reason why it cannot be used, or None.
         detail: The fault in words.
-        fix: What to do about it.
-        size: (H, W) upright, where the header could be read.
-        turned: Whether its EXIF orientation turns or mirrors it.
+        fix: What the user can do.
+        size: (H, W) of the upright image, if the header could be read.
+        turned: Whether its EXIF orientation rotates or mirrors it.
         largest: The largest value of a photograph of 16 bits; None for others.
-        stored: What the file holds where reading changes it, such as "CMYK"; "" for 8-bit RGB and grey.
-        digest: Of the file's bytes.
-        signature: Perceptual hash of the upright picture; None where it is flat, or could not be read.
-        holds: Kind, bands, type and size of a pixel of an image that another library than Pillow reads.
+        stored: The stored type if it is changed by reading, such as "CMYK"; "" for 8-bit RGB and grey.
+        digest: A digest of the bytes of the file.
+        signature: The perceptual hash of the upright picture; None if it has one colour, or could not be read.
+        holds: Kind, bands, type and pixel size of an image that Pillow does not read.
     """
 
     name: str
-    labels: tuple[LabelsSeen, ...] = ()
+    labels: tuple[ExaminedLabels, ...] = ()
     fault: Fault | None = None
     detail: str = ""
     fix: str = ""
@@ -101,23 +101,23 @@ class Seen:
     holds: str = ""
 
 
-def look(job: Job) -> Seen:
-    """Decode the photograph to its last byte, and its label files.
+def examine_image(job: Job) -> ExaminedImage:
+    """Decode a photograph completely, and its label files.
 
-    A JPEG is decoded at a reduced scale, in brightness alone: libjpeg then reads every coefficient, and so meets every
-    fault of the file, but skips most of the arithmetic. Other formats have no such way.
+    A JPEG is decoded at a reduced scale and only in brightness. Then libjpeg reads every coefficient, and thus finds
+    every fault of the file, but skips most of the computation. This is not possible for other formats.
     """
-    seen = _photograph(job.name, job.photograph)
-    labels = tuple(look_at_labels(file, job.classes, seen.size) for file in job.labels)
-    return Seen(**{**vars(seen), "labels": labels})
+    examined = _photograph(job.name, job.photograph)
+    labels = tuple(examine_labels(file, job.classes, examined.size) for file in job.labels)
+    return replace(examined, labels=labels)
 
 
-def crashed(job: Job) -> Seen:
-    """The result of a job on which a process died."""
-    return Seen(job.name, fault=Fault.UNREADABLE, detail="the process that decoded it died")
+def crashed(job: Job) -> ExaminedImage:
+    """The result of a job whose process died."""
+    return ExaminedImage(job.name, fault=Fault.UNREADABLE, detail="the process that decoded it died")
 
 
-def _photograph(name: str, path: Path) -> Seen:
+def _photograph(name: str, path: Path) -> ExaminedImage:
     size: tuple[int, int] | None = None
     try:
         file, number = file_and_slice(path)
@@ -125,14 +125,14 @@ def _photograph(name: str, path: Path) -> Seen:
             return _by_its_library(name, path)
         size = image_size(path, max_pixels=NO_LIMIT)
         if size[0] * size[1] > MAX_PIXELS:
-            return Seen(name, fault=Fault.OVERSIZED, detail=f"{size[1]} x {size[0]} pixels", size=size)
+            return ExaminedImage(name, fault=Fault.OVERSIZED, detail=f"{size[1]} x {size[0]} pixels", size=size)
         with opened(path, FORMATS, max_pixels=NO_LIMIT) as image:
             orientation, stored = orientation_of(image), _stored(image)
-            # Draft mode decodes a JPEG whole, at the smallest scale that still has SIDE pixels each way.
+            # Draft mode decodes a complete JPEG at the smallest scale with at least SIDE pixels in each direction.
             grey = _small(image) if isinstance(image, JpegImageFile) else None
         largest = None
         if grey is None:
-            # The one rule of training, for what it refuses; it is upright already.
+            # The function that a training uses, so that the same files are refused. Its result is upright.
             grey, upright = _shrunk(Image.fromarray(read_rgb(path))), 1
             values = read_deep(path) if stored == DEEP else None
             largest = None if values is None else int(values.max())
@@ -142,12 +142,12 @@ def _photograph(name: str, path: Path) -> Seen:
             digest = hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=DIGEST)).digest()
     except DataError as error:
         if isinstance(error.__cause__, Image.DecompressionBombError):
-            return Seen(name, fault=Fault.OVERSIZED, detail=str(error.__cause__))
-        return Seen(name, fault=Fault.UNREADABLE, detail=error.what, fix=error.fix or "", size=size)
+            return ExaminedImage(name, fault=Fault.OVERSIZED, detail=str(error.__cause__))
+        return ExaminedImage(name, fault=Fault.UNREADABLE, detail=error.what, fix=error.fix or "", size=size)
     except OSError as error:
-        return Seen(name, fault=Fault.UNREADABLE, detail=str(error.strerror or error), size=size)
+        return ExaminedImage(name, fault=Fault.UNREADABLE, detail=str(error.strerror or error), size=size)
     square = turned(np.asarray(grey), upright)
-    return Seen(
+    return ExaminedImage(
         name,
         size=size,
         turned=orientation != 1,
@@ -158,8 +158,8 @@ def _photograph(name: str, path: Path) -> Seen:
     )
 
 
-def _by_its_library(name: str, path: Path) -> Seen:
-    """An image that another library than Pillow reads: decoded as a whole where memory holds it."""
+def _by_its_library(name: str, path: Path) -> ExaminedImage:
+    """The result for an image that Pillow does not read. It is decoded unless it is too large."""
     about = about_of(path)
     grey = None if about.pixels > MAX_PIXELS else np.asarray(_shrunk(Image.fromarray(read_rgb(path))))
     file, number = file_and_slice(path)
@@ -173,7 +173,7 @@ def _by_its_library(name: str, path: Path) -> Seen:
     scale = "" if about.spacing is None else f", {about.spacing[1]:.4g} x {about.spacing[0]:.4g} {about.unit} a pixel"
     holds = f"{about.kind}, {len(about.bands)} band(s) of {about.dtype.name}{scale}"
     hashed = None if grey is None else signature(grey)
-    return Seen(name, size=about.size, digest=digest, signature=hashed, holds=holds)
+    return ExaminedImage(name, size=about.size, digest=digest, signature=hashed, holds=holds)
 
 
 def _small(image: JpegImageFile) -> Image.Image:
@@ -187,7 +187,7 @@ def _shrunk(image: Image.Image) -> Image.Image:
 
 
 def _stored(image: Image.Image) -> str:
-    """The property of the file that reading as 8-bit RGB changes."""
+    """The property of the file that is lost when it is read as 8-bit RGB."""
     if getattr(image, "is_animated", False):
         return "several pictures in one file"
     if is_deep(image):
@@ -197,7 +197,7 @@ def _stored(image: Image.Image) -> str:
 
 
 def turned(square: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.uint8]:
-    """A square picture turned upright from EXIF orientation 1..8."""
+    """Rotate a square picture upright from EXIF orientation 1..8."""
     if orientation in (5, 6, 7, 8):
         square = square.T
     if orientation in (2, 3, 6, 7):
@@ -207,22 +207,23 @@ def turned(square: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.ui
     return square
 
 
-def look_at_labels(file: LabelFile, classes: ClassTable, size: tuple[int, int] | None) -> LabelsSeen:
-    """Decode a label file by the rule of training, and count its pixels; what it refuses is named by its kind."""
+def examine_labels(file: LabelFile, classes: ClassTable, size: tuple[int, int] | None) -> ExaminedLabels:
+    """Decode a label file as a training does, and count its pixels, or state the kind of its fault."""
     try:
         stored = mask_size(file.path)
         if size is not None and stored != size:
             detail = f"{stored[1]} x {stored[0]} pixels, the photograph {size[1]} x {size[0]} (width x height)"
-            return LabelsSeen(Fault.SIZE, f"{detail}, the sides swapped" if stored == size[::-1] else detail)
+            swapped = f"{detail}, the sides are swapped"
+            return ExaminedLabels(Fault.SIZE, swapped if stored == size[::-1] else detail)
         index = file.read(classes)
     except DataError as error:
-        return LabelsSeen(_why(file, classes), _in_one_line(error))
+        return ExaminedLabels(_fault(file, classes), _in_one_line(error))
     counts = np.bincount(index.ravel(), minlength=VOID + 1)
-    return LabelsSeen(pixels=counts[[*range(len(classes)), VOID]])
+    return ExaminedLabels(pixels=counts[[*range(len(classes)), VOID]])
 
 
-def _why(file: LabelFile, classes: ClassTable) -> Fault:
-    """Whether a refused label file is ambiguous, decodes to wrong values, or does not decode."""
+def _fault(file: LabelFile, classes: ClassTable) -> Fault:
+    """Whether a refused label file is ambiguous, has wrong values, or cannot be decoded."""
     try:
         file.read(classes, stated=True)
         return Fault.AMBIGUOUS
@@ -237,13 +238,13 @@ def _why(file: LabelFile, classes: ClassTable) -> Fault:
 
 
 def _in_one_line(error: DataError) -> str:
-    """What is wrong and the fix, without the place, which the finding names."""
+    """The problem and the fix, without the place, which is in the finding."""
     fix = [line.strip() for line in str(error).splitlines()[1:] if line.startswith("  fix: ")]
     return "; ".join([error.what, *fix])
 
 
 def pixel_digest(path: Path) -> bytes:
-    """Digest of the upright pixels and their shape, which no re-packing of the file changes; b"" where unreadable."""
+    """A digest of the upright pixels and their shape, independent of the file format; b"" if it cannot be read."""
     try:
         pixels = read_rgb(path)
     except DataError:
