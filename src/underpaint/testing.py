@@ -252,10 +252,10 @@ def _fitted(made: Method[Config], stage: Stage) -> tuple[bytes, bytes]:
         image = next(ToyInference(Path(folder)).images())
     fitting = Fitting(lambda: iter([image]), ToyBank(), 0, lambda: _toy_pooled(image))
     model = learner_of(made, stage).fit(stage, fitting)
-    said = f"{made.name}, stage {stage.name}"
-    assert (model.weight.shape, model.bias.shape) == ((len(CLASSES), 9), (len(CLASSES),)), f"{said}: shapes of weights"
-    assert np.isfinite(model.weight).all(), f"{said}: the weights are not finite"
-    assert np.isfinite(model.bias).all(), f"{said}: the biases are not finite"
+    where = f"{made.name}, stage {stage.name}"
+    assert (model.weight.shape, model.bias.shape) == ((len(CLASSES), 9), (len(CLASSES),)), f"{where}: shapes of weights"
+    assert np.isfinite(model.weight).all(), f"{where}: the weights are not finite"
+    assert np.isfinite(model.bias).all(), f"{where}: the biases are not finite"
     return model.weight.tobytes(), model.bias.tobytes()
 
 
@@ -268,7 +268,7 @@ def _toy_pooled(image: TrainingImage) -> Iterator[tuple[TrainingImage, npt.NDArr
 
 
 def _check_stage(made: Method[Config], stage: Stage) -> None:
-    said = f"{made.name}, stage {stage.name}"
+    where = f"{made.name}, stage {stage.name}"
     names: set[frozenset[str]] = set()
     reached = False
     for kind in (*sorted(made.accepts), None):
@@ -278,8 +278,8 @@ def _check_stage(made: Method[Config], stage: Stage) -> None:
             names.add(frozenset(terms))
             _check_terms(made, stage, part, terms, kind)
             reached |= kind is not None and _gradient(terms, network) > 0
-    assert reached, f"{said}: no accepted kind of hint gives the network a gradient"
-    assert len(names) == 1, f"{said}: the names of the terms depend on the batch: {sorted(map(sorted, names))}"
+    assert reached, f"{where}: no accepted kind of hint gives the network a gradient"
+    assert len(names) == 1, f"{where}: the names of the terms depend on the batch: {sorted(map(sorted, names))}"
     _check_padding(made, stage)
 
 
@@ -317,17 +317,17 @@ def _terms(made: Method[Config], stage: Stage, batch: Batch, progress: Progress 
 
 
 def _check_terms(made: Method[Config], stage: Stage, batch: Batch, terms: Terms, kind: Kind | None) -> None:
-    said = f"{made.name}, stage {stage.name}, on {kind or 'no hints'}"
+    where = f"{made.name}, stage {stage.name}, on {kind or 'no hints'}"
     before = {item.name: getattr(batch, item.name) for item in fields(batch)}
     copies = {name: value.clone() for name, value in before.items() if isinstance(value, Tensor)}
     again, _ = _terms(made, stage, batch)
     for name, value in copies.items():
-        assert torch.equal(value, before[name]), f"{said}: the method changed {name} of the batch"
+        assert torch.equal(value, before[name]), f"{where}: the method changed {name} of the batch"
     for name, term in terms.items():
-        assert term.ndim == 0, f"{said}: term {name!r} has shape {tuple(term.shape)}, but must be a scalar"
-        assert bool(torch.isfinite(term)), f"{said}: term {name!r} is {float(term.detach())}"
-        assert term.requires_grad, f"{said}: term {name!r} has no gradient; return `nothing(out.logits)`"
-        assert torch.equal(term, again[name]), f"{said}: term {name!r} differs between two calls"
+        assert term.ndim == 0, f"{where}: term {name!r} has shape {tuple(term.shape)}, but must be a scalar"
+        assert bool(torch.isfinite(term)), f"{where}: term {name!r} is {float(term.detach())}"
+        assert term.requires_grad, f"{where}: term {name!r} has no gradient; return `nothing(out.logits)`"
+        assert torch.equal(term, again[name]), f"{where}: term {name!r} differs between two calls"
 
 
 def _gradient(terms: Terms, network: nn.Module) -> float:

@@ -1,8 +1,9 @@
-"""Claims on pieces of work that several processes share, on one machine or on several with a shared folder.
+"""Claims on parts of a work that several processes share, on one machine or on several with a shared folder.
 
-A claim is a file that is linked into place: of two processes only one can make it, on network disks too. On the
-machine of its owner the system tells at once whether the owner has ended. On another machine the owner counts as gone
-when it has not refreshed the file for a while, as measured by the clock of whoever waits; no two clocks are compared.
+A claim is a file that is created by a link, so that only one of two processes can create it, also on network disks. On
+the machine of the owner, a lock shows immediately whether the owner has ended. On another machine the owner is taken to
+have ended if it has not refreshed the file for some time, measured with the clock of the waiting process; the clocks of
+two machines are never compared.
 """
 
 from __future__ import annotations
@@ -24,38 +25,40 @@ BEAT = 10.0
 """Seconds between two refreshes of a claim."""
 
 STALE = 180.0
-"""Seconds without a refresh after which the owner on another machine counts as gone. Network disks may show the time of
-a change up to 60 seconds late."""
+"""Seconds without a refresh after which the owner on another machine is taken to have ended. Network disks may show the
+time of a change up to 60 seconds late."""
 
 PAUSE = 1.0
 """Seconds between two attempts to claim what others have claimed."""
 
 _watched: dict[str, tuple[tuple[int, int], float]] = {}
-"""Claims of other machines: what identified the file and its last refresh, and when this process saw that first."""
+"""Claims of other machines: the number of the file with its last refresh, and when this process first read them."""
 
 
 @contextmanager
 def claimed(path: Path) -> Iterator[bool]:
-    """Claim a piece of work by the file ``path``, or learn that somebody else is at it.
+    """Claim a part of a work with the file ``path``, unless another process has claimed it.
 
-    The claim of an owner that has ended, however it did, is taken over. In rare cases a process that was only slow
-    loses its claim, so that two processes do the same piece: the result must then be put in place by a rename.
+    The claim of an owner that has ended is taken over. In rare cases a process that is only slow loses its claim, so
+    that two processes do the same part. Therefore the result must be put in its place by a rename.
 
     Args:
-        path: The file. Missing folders are made.
+        path: The file. Missing folders are created.
 
     Yields:
-        Whether the claim is this process's; it is given up at the end of the block.
+        Whether this process has the claim, which is released at the end of the block.
 
     Raises:
-        DataError: the folder cannot be written, or its disk has no hard links.
+        DataError: The folder cannot be written, or its file system has no hard links.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = _claim(path)
     except OSError as error:
         raise DataError(
-            f"no claim can be made: {error.strerror or error}", where=path, fix="choose a folder on another disk"
+            f"the claim file cannot be created: {error.strerror or error}",
+            where=path,
+            fix="choose a folder on another disk",
         ) from error
     if handle is None:
         yield False
@@ -66,7 +69,7 @@ def claimed(path: Path) -> Iterator[bool]:
         yield True
     finally:
         done.set()
-        _give_up(path, handle)
+        _release(path, handle)
 
 
 def wait_for_one(paths: Sequence[Path]) -> None:
@@ -81,7 +84,7 @@ def _is_free(path: Path) -> bool:
 
 
 def _claim(path: Path) -> int | None:
-    """The locked handle of a new claim; None where somebody has the claim."""
+    """The locked handle of a new claim; None if another process has the claim."""
     mine = path.with_name(f".{path.name}.{secrets.token_hex(6)}.claim")
     handle = os.open(mine, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
@@ -107,7 +110,7 @@ def _linked(mine: Path, path: Path) -> bool:
 
 
 def _removed(path: Path) -> bool:
-    """Remove a claim whose owner has ended; whether there is none now."""
+    """Remove a claim whose owner has ended. Return whether there is no claim now."""
     try:
         handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -124,28 +127,28 @@ def _removed(path: Path) -> bool:
 
 
 def _ended(path: Path, handle: int) -> bool:
-    """Whether the owner of an open claim has ended. Where the system can tell, this process then has its lock."""
+    """Whether the owner of a claim has ended. On the machine of the owner, this process has its lock then."""
     machine = os.pread(handle, 400, 0).decode("utf-8", "replace").partition("\n")[0]
     if machine == _machine():
-        had = try_lock(handle)
-        if had is not None:
-            return had
+        locked = try_lock(handle)
+        if locked is not None:
+            return locked
     status = os.fstat(handle)
-    seen, now = (status.st_ino, status.st_mtime_ns), time.monotonic()
+    state, now = (status.st_ino, status.st_mtime_ns), time.monotonic()
     before, since = _watched.get(str(path), (None, now))
-    if before != seen:
-        _watched[str(path)] = (seen, now)
+    if before != state:
+        _watched[str(path)] = (state, now)
         return False
     return now - since > STALE
 
 
 def _refresh(handle: int, done: threading.Event) -> None:
     while not done.wait(BEAT):
-        with suppress(OSError):  # it was closed just now
+        with suppress(OSError):  # the file was closed in the meantime
             os.utime(handle)
 
 
-def _give_up(path: Path, handle: int) -> None:
+def _release(path: Path, handle: int) -> None:
     with suppress(OSError):  # another process has taken it over
         if os.path.samestat(path.stat(), os.fstat(handle)):
             path.unlink()
@@ -154,7 +157,7 @@ def _give_up(path: Path, handle: int) -> None:
 
 @cache
 def _machine() -> str:
-    """What identifies this machine since its last start: a lock says nothing about processes of another one."""
+    """A text that identifies this machine since its last start. Locks show only whether processes on it have ended."""
     with suppress(OSError):
         return f"{socket.gethostname()} {Path('/proc/sys/kernel/random/boot_id').read_text().strip()}"
     return f"{socket.gethostname()} {time.time() - time.monotonic():.0f}"

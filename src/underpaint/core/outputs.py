@@ -197,13 +197,13 @@ def _read(record: Path) -> tuple[str | None, dict[str, set[str]], dict[str, set[
     inputs: dict[str, set[tuple[str, str]]] = {}
     for line in text.splitlines():
         with suppress(ValueError, RecursionError):
-            said = json.loads(line)
-            if isinstance(said, dict) and said.get("underpaint") == "output":
-                holds = str(said.get("holds"))
-            elif isinstance(said, dict) and isinstance(said.get("file"), str):
-                written.setdefault(said["file"], set()).add(str(said.get("digest")))
-                if "from" in said:
-                    inputs.setdefault(said["file"], set()).add((str(said.get("digest")), str(said["from"])))
+            entry = json.loads(line)
+            if isinstance(entry, dict) and entry.get("underpaint") == "output":
+                holds = str(entry.get("holds"))
+            elif isinstance(entry, dict) and isinstance(entry.get("file"), str):
+                written.setdefault(entry["file"], set()).add(str(entry.get("digest")))
+                if "from" in entry:
+                    inputs.setdefault(entry["file"], set()).add((str(entry.get("digest")), str(entry["from"])))
     return holds, written, inputs, not text or text.endswith("\n")
 
 

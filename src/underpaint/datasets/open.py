@@ -142,6 +142,6 @@ def _refuse_others(root: Path) -> None:
         raise DataError(
             f"the folders are those of PASCAL VOC, but {len(others)} images are not VOC's: {listing(others)}",
             where=root,
-            accepted=f"a class list beside JPEGImages/: {', '.join(CLASS_LISTS)}",
+            accepted=f"a class list in the same folder as JPEGImages/: {', '.join(CLASS_LISTS)}",
             fix="write classes.txt there, one name per line in the order of the numbers in the masks, from 0 on",
         )

@@ -129,8 +129,8 @@ def _fit_scribble(scribble: Scribble, size: Size) -> tuple[Sequence[Shape], bool
     points = tuple(point for one in scribble.points if (point := _fit_point(one, size)) is not None)
     if len(points) == len(scribble.points):
         return (replace(scribble, points=points),), True
-    pieces, beside = cut_scribble(scribble, size)
-    return (*pieces, *((beside,) if beside is not None else ())), False
+    pieces, remainder = cut_scribble(scribble, size)
+    return (*pieces, *((remainder,) if remainder is not None else ())), False
 
 
 def _moved(polygon: Polygon, size: Size) -> Polygon | None:

@@ -142,9 +142,9 @@ def _train_ids(path: Path) -> Pixels:
         ids = np.array(image, dtype=np.uint8)
     trained = path.stem.endswith("TrainIds")
     known = np.arange(len(CLASSES)) if trained else np.arange(LAST_ID + 1)
-    strange = np.setdiff1d(np.flatnonzero(np.bincount(ids.ravel())), [*known, VOID])
-    if len(strange):
-        what = f"the label image holds the numbers {', '.join(map(str, strange[:8]))}"
+    unknown = np.setdiff1d(np.flatnonzero(np.bincount(ids.ravel())), [*known, VOID])
+    if len(unknown):
+        what = f"the label image has the unknown numbers {', '.join(map(str, unknown[:8]))}"
         raise DataError(what, where=path, accepted=f"0..{known[-1]} and {VOID}")
     table = np.full(256, VOID, np.uint8)
     table[known if trained else list(LABEL_IDS)] = np.arange(len(CLASSES))

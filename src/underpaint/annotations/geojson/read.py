@@ -178,14 +178,14 @@ def _class(properties: Any) -> str | None:
     """
     if not isinstance(properties, dict):
         return None
-    said = properties.get("classification") or properties.get("class") or properties.get("label")
-    if isinstance(said, dict):
-        names = said.get("names")
+    label = properties.get("classification") or properties.get("class") or properties.get("label")
+    if isinstance(label, dict):
+        names = label.get("names")
         texts = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
-        said = ": ".join(texts) or said.get("name")
-    if not (isinstance(said, str) and said):
+        label = ": ".join(texts) or label.get("name")
+    if not (isinstance(label, str) and label):
         return None
-    return IGNORE_WORD if any(part.endswith(STAR) for part in said.split(": ")) else said
+    return IGNORE_WORD if any(part.endswith(STAR) for part in label.split(": ")) else label
 
 
 def _add(drawn: _Drawn, name: str, geometry: dict[str, Any], where: str) -> None:

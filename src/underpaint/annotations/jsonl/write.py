@@ -72,8 +72,8 @@ def hint_record(hints: Hints) -> dict[str, Any]:
 def _numbering_record(numbering: Numbering) -> dict[str, Any]:
     """The numbering without the file from which it was read, which differs between machines."""
     meanings = [{"number": one.number, "class": one.name, "colour": one.colour} for one in numbering.meanings]
-    said = [{key: value for key, value in one.items() if value is not None} for one in meanings]
-    record = {"numbers": said, "others": numbering.others}
+    numbers = [{key: value for key, value in one.items() if value is not None} for one in meanings]
+    record = {"numbers": numbers, "others": numbering.others}
     return {key: value for key, value in record.items() if value}
 
 

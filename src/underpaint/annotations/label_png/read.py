@@ -40,14 +40,14 @@ def read_label_images(
 ) -> dict[str, Hints]:
     """Refer to every label image of a folder by its path, relative to ``root`` where it lies below, else absolute.
 
-    The numbers are those of the class list beside the images, if there is one; see `numbering_beside`. Images that
-    label few pixels count as scribbles; see `hold_strokes`.
+    The numbers are those of the class list in the folder, if there is one; see `numbering_beside`. Images that label
+    few pixels count as scribbles; see `hold_strokes`.
 
     Args:
         folder: A folder of PNG, BMP or TIFF files as `read_index_mask` reads them, named like the images.
         classes: The class table.
         root: The data set's folder.
-        images: The names of its images, to which names with a mark behind belong (``x_mask``).
+        images: The names of its images. A label image may have such a name with a mark (``x_mask``).
         lenient: Leave the pixels of classes that the table does not have unknown, instead of raising.
         left_out: Counts what is left out, by reason; the reader adds to it.
 
@@ -60,12 +60,12 @@ def read_label_images(
         raise DataError("no label images found", where=folder, accepted=", ".join(sorted(SUFFIXES)))
     found = by_image(found, images)
     numbering = numbering_beside(folder, classes)
-    strange = set(numbering.names()) - set(classes.names) if numbering is not None and lenient else set()
-    if numbering is not None and strange:
-        numbering = numbering.without(strange)
+    unknown = set(numbering.names()) - set(classes.names) if numbering is not None and lenient else set()
+    if numbering is not None and unknown:
+        numbering = numbering.without(unknown)
         if left_out is not None:
-            words = ", ".join(sorted(strange))
-            left_out[f"classes of {numbering.source} that the data set lacks: {words}"] = len(strange)
+            words = ", ".join(sorted(unknown))
+            left_out[f"classes of {numbering.source} that are not in the data set: {words}"] = len(unknown)
     files = {name: LabelFile(file, stated=True, numbering=numbering) for name, file in found.items()}
     _refuse_two_valued(files, folder, classes)
     strokes = hold_strokes(files, classes)

@@ -47,8 +47,8 @@ def _painted(hints: Hints, classes: ClassTable, labels: Labels | None) -> Mask:
     if hints.mask is not None and labels is None:
         raise HintError("the hints refer to a label file of a data set", where=where, fix="give that data set's folder")
     file = labels(hints) if labels is not None else None
-    held = None if file is None else file.read(classes, size=hints.size, stated=True)
+    stored = None if file is None else file.read(classes, size=hints.size, stated=True)
     strokes = [(one.name, np.array(one.points, np.float64), one.width) for one in hints.scribbles]
     strokes += [(one.name, np.array([(one.x, one.y)], np.float64), 0.0) for one in hints.clicks]
     labelled = [(classes.index(name, where), points, width) for name, points, width in strokes]
-    return paint_seeds(labelled, hints.size, paint_regions(numbered(hints.regions, classes, where), hints.size, held))
+    return paint_seeds(labelled, hints.size, paint_regions(numbered(hints.regions, classes, where), hints.size, stored))

@@ -1,4 +1,4 @@
-"""Reads labelme's JSON: one file for each image, beside the image."""
+"""Reads labelme's JSON: one file for each image, in the folder of the image."""
 
 from __future__ import annotations
 
@@ -69,23 +69,23 @@ def read_labelme(
     counts: Counter[str] = Counter() if left_out is None else left_out
     files = find_files(path, SUFFIXES) if path.is_dir() else {path.stem: path}
     found: dict[str, Hints] = {}
-    beside: dict[str, str] = {}
+    paths: dict[str, str] = {}
     for name, file in files.items():
         top = Fields(read_json(file, max_bytes=IMAGE_BYTES), str(file))
         found[name] = _hints(name, top, counts)
         if "imagePath" in top:
             stated = PurePosixPath(name).parent / top.text("imagePath", empty=True).replace("\\", "/")
-            beside[name] = stated.as_posix()
+            paths[name] = stated.as_posix()
     counts += Counter()  # removes counts of 0
-    stated_names = _stated(path, beside, Names(images or {}))
+    stated_names = _stated(path, paths, Names(images or {}))
     return {one.image: one for name, hints in found.items() for one in [_named(hints, stated_names.get(name))]}
 
 
-def _stated(path: Path, beside: Mapping[str, str], names: Names) -> dict[str, str]:
+def _stated(path: Path, paths: Mapping[str, str], names: Names) -> dict[str, str]:
     """The image that a JSON file states, by the file's name, for files whose own name matches no image."""
-    own = names.match([(path, beside)])[0]
+    own = names.match([(path, paths)])[0]
     taken = {*own.images.values(), *own.rivals.values()}
-    others = {name: image for name, image in beside.items() if name not in own.images | own.rivals}
+    others = {name: image for name, image in paths.items() if name not in own.images | own.rivals}
     meant = names.match([(path, others.values())])[0].images
     stated = {name: image for name, image in others.items() if image in meant and meant[image] not in taken}
     image, count = next(iter(Counter(stated.values()).most_common(1)), ("", 0))

@@ -16,7 +16,7 @@ TAGS = "tags"
 """The attribute of a file in which underpaint writes tags."""
 
 Named = tuple[dict[str, Any], str]
-"""The attributes of a region or a file, and the place where they stand."""
+"""The attributes of a region or a file, and their place for messages."""
 
 
 def class_attribute(regions: Sequence[Named], path: Path) -> str | None:
@@ -25,22 +25,22 @@ def class_attribute(regions: Sequence[Named], path: Path) -> str | None:
     Raises:
         FormatError: several attributes may be the class.
     """
-    said: dict[str, list[tuple[str, ...]]] = {}
+    values: dict[str, list[tuple[str, ...]]] = {}
     for attributes, where in regions:
         for key in attributes:
-            said.setdefault(key, []).append(_words(attributes[key], where))
-    said = {key: values for key, values in said.items() if any(values)}
-    ordinary = [key for word in LABELS for key in said if heading_word(key) == word]
+            values.setdefault(key, []).append(_words(attributes[key], where))
+    values = {key: of_key for key, of_key in values.items() if any(of_key)}
+    ordinary = [key for word in LABELS for key in values if heading_word(key) == word]
     if ordinary:
         return ordinary[0]
-    kinds = [key for key, values in said.items() if _tells_kinds(values)] or list(said)
-    if len({tuple(said[key]) for key in kinds}) > 1:
+    kinds = [key for key, of_key in values.items() if _can_be_classes(of_key)] or list(values)
+    if len({tuple(values[key]) for key in kinds}) > 1:
         fix = f"call the attribute with the class {LABELS[0]!r} in VIA, or delete the others"
         raise FormatError(f"{len(kinds)} attributes may be the class: {', '.join(kinds)[:80]}", where=path, fix=fix)
     return kinds[0] if kinds else None
 
 
-def _tells_kinds(values: Sequence[tuple[str, ...]]) -> bool:
+def _can_be_classes(values: Sequence[tuple[str, ...]]) -> bool:
     """Whether values can be classes: they are not numbers, and not different for every region."""
     every = [value for one in values for value in one]
     numbers = all(value.replace(".", "", 1).lstrip("-").isdigit() for value in every)

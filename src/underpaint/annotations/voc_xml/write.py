@@ -89,10 +89,10 @@ def _number(value: float) -> str:
 
 def _document(annotation: Element, hints: Hints, where: str) -> bytes:
     # A reader strips the blanks around a word, and XML turns a carriage return into a line feed.
-    strange = next((name for name in hints.names() if name != name.strip() or not name or "\r" in name), None)
-    if strange is not None:
+    changed = next((name for name in hints.names() if name != name.strip() or not name or "\r" in name), None)
+    if changed is not None:
         fix = "rename the class"
-        raise HintError(f"the class word {strange!r} would not come back from XML", where=where, fix=fix)
+        raise HintError(f"XML would change the class name {changed!r}", where=where, fix=fix)
     indent(annotation, "\t")
     text = tostring(annotation, encoding="unicode") + "\n"
     if control := NO_XML.search(text):
