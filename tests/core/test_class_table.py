@@ -143,7 +143,7 @@ def test_refused_lists(tmp_path: Path, text: str | bytes, said: str) -> None:
 
 
 def test_missing_list_says_what_to_write(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"missing\n.*classes\.txt\n.*one class name a line"):
+    with pytest.raises(DataError, match=r"missing\n.*classes\.txt\n.*one class name per line"):
         read_classes(tmp_path / "classes.txt")
     (tmp_path / "classes.txt").mkdir()
     with pytest.raises(DataError, match="cannot be read"):

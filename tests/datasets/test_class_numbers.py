@@ -81,7 +81,7 @@ def test_a_class_that_the_data_lacks_is_refused_or_left_unknown(tmp_path: Path, 
         learned(data, folder)
     assert learned(data, folder, lenient=True) == ("unknown", "dog", "unknown")
     _, report = read_any_hints(folder, data, ignore_unknown=True)
-    assert any("lacks: cat" in line for line in report.lines())
+    assert any("not in the data set: cat" in line for line in report.lines())
 
 
 def test_pictures_in_the_colours_of_their_own_list(tmp_path: Path) -> None:

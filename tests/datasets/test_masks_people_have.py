@@ -22,8 +22,7 @@ from underpaint.datasets.hints import read_any_hints
 from underpaint.datasets.open import open_dataset
 from underpaint.doctor.examination import examine
 from underpaint.hints.types import Box, Click, Hints, Kind, Polygon, Tags
-from underpaint.imagefiles.label_shares import hold_strokes
-from underpaint.imagefiles.masks import LabelFile, read_index_mask
+from underpaint.imagefiles.masks import LabelFile, hold_strokes, read_index_mask
 from underpaint.simulate.run import simulate
 from underpaint.workflows.training_data import read_training_data
 
@@ -311,7 +310,7 @@ def test_masks_under_another_name_or_in_another_place_are_named(tmp_path: Path, 
     (found,) = [one for one in examine(data).findings if one.key == "image-without-labels"]
     assert said in str(error.value)
     assert said in found.cause
-    assert ("another name" in found.cause) == (not said)
+    assert ("other names" in found.cause) == (not said)
 
 
 @pytest.mark.parametrize("place", ["masks", "hints"])

@@ -235,7 +235,7 @@ def test_a_data_set_that_cannot_be_opened_is_a_finding(data: Path) -> None:
     assert report.blocks
     assert (finding.key, finding.what) == ("data-set", "the class list is missing")
     assert "classes.txt" in finding.cause
-    assert finding.fix == "write classes.txt: one class name a line"
+    assert finding.fix == "write classes.txt: one class name per line"
 
 
 def test_no_labels_at_all_blocks(data: Path) -> None:

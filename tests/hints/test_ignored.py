@@ -17,13 +17,12 @@ from underpaint.core.errors import FormatError
 from underpaint.datasets.adapt import Losses, adapt
 from underpaint.hints.candidates import ImageKnowledge, build_candidates
 from underpaint.hints.check import check_hints, of_table
-from underpaint.hints.ignore import ignored_area
+from underpaint.hints.ignore import class_words, ignored_area, resolve_labels
 from underpaint.hints.merge import merge_hints
 from underpaint.hints.parts import Part, parts
 from underpaint.hints.rasterise import UNKNOWN, numbered, paint_regions
 from underpaint.hints.rest import fill_rest
 from underpaint.hints.types import IGNORED, Bitmap, Box, Click, Hints, Kind, Polygon, Region, Scribble, Tags
-from underpaint.hints.words import class_words, resolve_labels
 
 TABLE = ClassTable.of(["background", "cat", "dog"])
 SIZE = (4, 6)

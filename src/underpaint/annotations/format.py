@@ -10,10 +10,10 @@ from typing import Literal
 
 from underpaint.core.classes import BACKGROUND, ClassTable
 from underpaint.core.errors import DataError
+from underpaint.hints.ignore import resolve_labels
 from underpaint.hints.layers import HIDDEN, RAISED, hidden, raised
 from underpaint.hints.parts import Part
 from underpaint.hints.types import Hints
-from underpaint.hints.words import resolve_labels
 from underpaint.imagefiles.masks import LabelFile
 
 ByImage = dict[str, Hints]
@@ -137,7 +137,7 @@ class Format:
     def hints(self, path: Path, reading: Reading) -> ByImage:
         """Read hints and prepare them for the rest of the program.
 
-        Labels that are not classes are handled (`words.resolve_labels`), and areas are put in order (`layers`). Moved
+        Labels that are not classes are handled (`ignore.resolve_labels`), and areas are put in order (`layers`). Moved
         and covered areas are counted in the remarks.
         """
         read = self.read(path, reading)

@@ -233,7 +233,7 @@ def read_names(path: Path) -> tuple[list[str], dict[int, Colour]]:
         text = read_regular_text(path, max_bytes=TEXT_BYTES)
     except FileNotFoundError:
         raise DataError(
-            "the class list is missing", where=path, fix="write classes.txt: one class name a line"
+            "the class list is missing", where=path, fix="write classes.txt: one class name per line"
         ) from None
     except UnicodeDecodeError as error:
         raise DataError(f"the class list is {encoding_of(error)}", where=path, fix="save it as UTF-8") from None

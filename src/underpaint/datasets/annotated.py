@@ -15,7 +15,7 @@ from underpaint.core.errors import DataError
 from underpaint.core.regular import open_regular
 from underpaint.datasets.folder import ALL, DataFolder, own_classes
 from underpaint.datasets.pictures import photographs
-from underpaint.hints.words import class_words
+from underpaint.hints.ignore import class_words
 from underpaint.imagefiles.images import SUFFIXES
 from underpaint.imagefiles.naming import Names
 from underpaint.imagefiles.spelling import split_word
@@ -206,7 +206,7 @@ def _no_class(found: Found, left_out: Counter[str]) -> DataError:
     if left_out:
         reasons = ", ".join(f"{reason} ({count})" for reason, count in left_out.most_common())
         what = f"all {left_out.total()} shapes were left out: {reasons}"
-    fix = "annotate some of the images, or write the class names, one a line, to classes.txt"
+    fix = "annotate some of the images, or write the class names, one per line, to classes.txt"
     return DataError(what, where=", ".join(str(path) for path, _ in found), fix=fix)
 
 

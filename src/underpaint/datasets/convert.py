@@ -16,10 +16,10 @@ from underpaint.datasets.folder import DataFolder
 from underpaint.datasets.objects import ObjectRule, hints_of_masks, object_format
 from underpaint.datasets.open import open_dataset
 from underpaint.datasets.source import Source, by_itself, of_data, without_data
+from underpaint.hints.ignore import class_words
 from underpaint.hints.layers import HIDDEN, hidden
 from underpaint.hints.rest import fill_all
 from underpaint.hints.types import Hints
-from underpaint.hints.words import class_words
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from underpaint.core.classes import BACKGROUND, ClassTable, Numbering, read_classes
 from underpaint.core.errors import DataError, listing, nearest
 from underpaint.core.paths import nearest_path
-from underpaint.datasets.elsewhere import masks_elsewhere
+from underpaint.datasets.pictures import masks_elsewhere
 from underpaint.datasets.splits import read_splits
 from underpaint.hints.rasterise import numbered, paint_regions
 from underpaint.hints.types import Hints

@@ -21,8 +21,7 @@ from underpaint.hints.fit import fit_hints
 from underpaint.hints.merge import merge_hints
 from underpaint.hints.rest import UNPLACED, fill_rest
 from underpaint.hints.types import Hints, Kind
-from underpaint.imagefiles.label_shares import SPARSE
-from underpaint.imagefiles.masks import LabelFile
+from underpaint.imagefiles.masks import SPARSE, LabelFile
 from underpaint.imagefiles.naming import Names
 
 

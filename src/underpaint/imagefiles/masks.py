@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+import statistics
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from underpaint.core.atomic import write_atomic
-from underpaint.core.classes import ClassTable, Numbering
+from underpaint.core.classes import VOID, ClassTable, Numbering
 from underpaint.core.digest import files_digest, fingerprint
 from underpaint.core.errors import DataError
 from underpaint.imagefiles.decode import MAX_PIXELS, Pixels, opened, orientation_of
@@ -20,9 +21,12 @@ from underpaint.imagefiles.mask_values import indices
 from underpaint.imagefiles.numbering import numbering_beside
 
 __all__ = [
+    "EXAMINED",
     "FORMATS",
+    "SPARSE",
     "SUFFIXES",
     "LabelFile",
+    "hold_strokes",
     "labels_digest",
     "mask_size",
     "read_index_mask",
@@ -35,6 +39,13 @@ FORMATS = ("PNG", "BMP", "TIFF")
 """Lossless formats only: JPEG and WebP change the numbers at every class border."""
 
 SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff"})
+
+EXAMINED = 32
+"""Number of files that are decoded first, spread over the folder. The other files are checked when they are used."""
+
+SPARSE = 0.2
+"""A label image with a smaller fraction of labelled pixels counts as scribbles. Strokes label about 3 % of an image
+(ScribbleSup on PASCAL VOC) and broad brushes about 10 %, while masks label nearly all pixels."""
 
 
 def read_index_mask(
@@ -166,3 +177,31 @@ def index_mask_png(path: Path, index: Pixels, classes: ClassTable) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, format="PNG")
     return buffer.getvalue()
+
+
+def hold_strokes(files: Mapping[str, LabelFile], classes: ClassTable) -> bool:
+    """Whether the label images of one folder are painted strokes: half of them or more label less than `SPARSE`.
+
+    The median decides for the whole folder, because some full masks are nearly all void: of the 591 masks of MSRC-21,
+    14 label less than a fifth of their image. `EXAMINED` files are decoded, or all if none of these labels a pixel.
+
+    Raises:
+        DataError: A file cannot be read, or no file has a pixel with a class.
+    """
+    some = list(files)[:: -(-len(files) // EXAMINED) or 1]
+    shares = [_share(files[name], classes) for name in some]
+    if any(shares):
+        return statistics.median(shares) < SPARSE
+    shares = [_share(file, classes) for file in files.values()]
+    if files and not any(shares):
+        first = next(iter(files.values()))
+        raise DataError(
+            f"no pixel of any label image has a class: all {len(files)} have only void pixels ({VOID})",
+            where=first.path.parent,
+            fix=f"draw in them, and leave {VOID} only for unknown pixels",
+        )
+    return bool(files)
+
+
+def _share(file: LabelFile, classes: ClassTable) -> float:
+    return float(np.mean(file.read(classes) != VOID))

@@ -18,8 +18,7 @@ from underpaint.datasets.open import open_dataset
 from underpaint.hints.rest import fill_all
 from underpaint.hints.types import Hints
 from underpaint.imagefiles.images import image_size
-from underpaint.imagefiles.label_shares import hold_strokes
-from underpaint.imagefiles.masks import LabelFile, mask_size, size_error
+from underpaint.imagefiles.masks import LabelFile, hold_strokes, mask_size, size_error
 
 log = logging.getLogger(__name__)
 

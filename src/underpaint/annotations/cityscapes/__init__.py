@@ -26,7 +26,7 @@ __all__ = [
 FORMAT = Format(
     name="cityscapes",
     title="Cityscapes labels",
-    layout="a .png or .json file an image, in gtFine/",
+    layout="a .png or .json file per image, in gtFine/",
     sniff=is_cityscapes,
     read=lambda path, reading: read_cityscapes(path, left_out=reading.left_out),
     holds=frozenset({Part.BITMAPS, Part.IGNORED, Part.SIZES}),

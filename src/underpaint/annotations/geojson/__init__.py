@@ -12,7 +12,7 @@ __all__ = ["FORMAT", "is_geojson", "read_geojson", "write_geojson"]
 FORMAT = Format(
     name="geojson",
     title="GeoJSON in pixels",
-    layout="a .geojson file an image",
+    layout="a .geojson file per image",
     sniff=is_geojson,
     read=lambda path, reading: read_geojson(path, left_out=reading.left_out, images=reading.images),
     holds=frozenset({Part.POLYGONS, Part.HOLES, Part.CLICKS, Part.SCRIBBLES, Part.IGNORED}),

@@ -13,7 +13,7 @@ __all__ = ["FORMAT", "is_label_folder", "read_label_images", "write_label_images
 FORMAT = Format(
     name="masks",
     title="label images",
-    layout="a .png file an image",
+    layout="a .png file per image",
     sniff=is_label_folder,
     read=lambda path, reading: read_label_images(
         path, reading.classes, reading.root, reading.images, lenient=reading.lenient, left_out=reading.left_out

@@ -15,9 +15,8 @@ from underpaint.core.paths import real
 from underpaint.hints.types import Hints
 from underpaint.imagefiles.decode import MAX_PIXELS, opened
 from underpaint.imagefiles.images import find_files
-from underpaint.imagefiles.label_shares import EXAMINED, hold_strokes
 from underpaint.imagefiles.mask_names import by_image
-from underpaint.imagefiles.masks import FORMATS, SUFFIXES, LabelFile
+from underpaint.imagefiles.masks import EXAMINED, FORMATS, SUFFIXES, LabelFile, hold_strokes
 from underpaint.imagefiles.numbering import numbering_beside
 
 ANNOTATIONS = frozenset({".json", ".geojson"})

@@ -12,7 +12,7 @@ __all__ = ["FORMAT", "is_labelme", "read_labelme", "write_labelme"]
 FORMAT = Format(
     name="labelme",
     title="labelme JSON",
-    layout="a .json file an image",
+    layout="a .json file per image",
     sniff=is_labelme,
     read=lambda path, reading: read_labelme(path, reading.images, left_out=reading.left_out),
     holds=frozenset(

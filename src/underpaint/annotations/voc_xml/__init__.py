@@ -12,7 +12,7 @@ __all__ = ["FORMAT", "is_voc", "read_voc_boxes", "write_voc_boxes"]
 FORMAT = Format(
     name="voc",
     title="VOC boxes",
-    layout="an .xml file an image",
+    layout="an .xml file per image",
     sniff=is_voc,
     read=lambda path, reading: read_voc_boxes(
         path, reading.classes, base=reading.voc_base, left_out=reading.left_out, remarks=reading.remarks

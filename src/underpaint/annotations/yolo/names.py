@@ -19,10 +19,10 @@ NAMED = r"(?m)^names\s*:"
 """A pattern that a YAML file with class names contains."""
 
 NAMES = "obj.names"
-"""The file with class names, one a line, in the first form of YOLO's data sets, which CVAT writes as "YOLO 1.1"."""
+"""The file with class names, one per line, in the first form of YOLO's data sets, which CVAT writes as "YOLO 1.1"."""
 
 DARKNET = "_darknet.labels"
-"""The file with class names, one a line, that Roboflow writes beside the labels of each split ("YOLO Darknet")."""
+"""The file with class names, one per line, that Roboflow writes into the folder of each split ("YOLO Darknet")."""
 
 MAX_NAMES = 1 << 18
 """The limit in bytes of a file of class names. The longest known one, of LVIS with 1,203 classes, has 30 kB."""

@@ -160,7 +160,9 @@ def _shape(words: list[str], size: Size, classes: Sequence[str], where: str) -> 
         raise FormatError(f"the line has {len(words)} columns", where=where, accepted=accepted)
     if not classes and words[0].isdecimal():
         what = f"class {words[0][:9]} has no name: no names in a YAML file, classes.txt or obj.names"
-        raise FormatError(what, where=where, fix="write classes.txt beside the labels: one class name a line")
+        raise FormatError(
+            what, where=where, fix="write classes.txt into the folder of the labels: one class name per line"
+        )
     if not words[0].isdecimal() or len(words[0]) > 9 or int(words[0]) >= len(classes):
         raise FormatError(f"the class is {words[0][:20]!r}", where=where, accepted=f"0..{len(classes) - 1}")
     name, numbers = classes[int(words[0])], [_number(word, where) for word in words[1:]]
