@@ -1,4 +1,4 @@
-"""Predicts the images of a manifest, however many, into shards; on this machine or on a Ray cluster."""
+"""Predicts the images of a manifest of any length into shards, on this machine or on a Ray cluster."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from underpaint.predict.shard import Seeing
 
 SIZE = 256
-"""Images of a shard, if nobody says another number."""
+"""Default number of images per shard."""
 
 TRIES = 3
-"""How often a shard is begun whose process dies each time."""
+"""Number of attempts for a shard whose process ends unexpectedly each time."""
 
 Executor = Literal["processes", "ray"]
 EXECUTORS: tuple[Executor, ...] = ("processes", "ray")
@@ -43,10 +43,10 @@ class Shards:
     Args:
         out: The folder.
         shards: Number of shards.
-        images: Images of the manifest.
-        masks: Masks that were written, by this call and by earlier ones.
-        failed: Images that could not be read; the index names them with the reasons.
-        left_out: Lines, files and names of the manifest that are no image.
+        images: Number of images in the manifest.
+        masks: Number of masks that were written, by this call and by earlier ones.
+        failed: Number of images that could not be read; the index names them with the reasons.
+        left_out: Number of lines, files and names in the manifest that are not images.
     """
 
     out: Path
@@ -57,13 +57,13 @@ class Shards:
     left_out: int
 
     def reasons(self) -> Iterator[LeftOut]:
-        """What was left out of the manifest, and why, one by one."""
+        """Yield the parts of the manifest that were left out, with the reasons."""
         return Plan.read(Store(self.out).plan).reasons()
 
 
 @dataclass(frozen=True)
 class _Lost:
-    """A shard whose process died."""
+    """A shard whose process ended unexpectedly."""
 
     shard: int
 
@@ -86,36 +86,37 @@ def predict_shards(
 ) -> Shards:
     """Predict the images of a manifest into shards of masks with an index.
 
-    A shard is written whole or not at all, and no image is in two of them. The same call continues what was
-    interrupted. Several calls, on one machine or on several that share the folder, divide the shards among themselves.
+    A shard is written completely or not at all, and no image is in two shards. The same call continues an interrupted
+    one. Several calls, on one machine or on several machines that share the folder, divide the shards among themselves.
     `underpaint.read_shards` reads the masks.
 
     Args:
-        run: Folder of a finished training; on a cluster every machine must find it under this path.
-        manifest: A JSON Lines or Parquet file with a column ``image`` and perhaps ``name``; a folder; a pattern such as
-            ``photos/**/*.jpg``; tar archives; or the address of any of these, such as ``s3://bucket/photos``.
-        out: Folder of shards, on a disk that every machine reaches under this path.
-        size: Images of a shard.
-        jobs: Processes on this machine, each on one thread; for Ray, the size of the local cluster.
-        executor: ``processes``, or ``ray``.
-        address: Of a running Ray cluster; None starts one on this machine.
+        run: Folder of a finished training. On a cluster, all machines need it under this path.
+        manifest: A JSON Lines or Parquet file with a column ``image`` and optionally ``name``; a folder; a pattern such
+            as ``photos/**/*.jpg``; tar archives; or the address of any of these, such as ``s3://bucket/photos``.
+        out: Folder for the shards, which all machines can use under this path.
+        size: Number of images per shard.
+        jobs: Number of processes on this machine, each with one thread; with Ray, the size of the local cluster.
+        executor: ``processes`` or ``ray``.
+        address: Address of a running Ray cluster; None starts a cluster on this machine.
         scales: As in `underpaint.predict`.
         flip: As in `underpaint.predict`.
         crf: As in `underpaint.predict`.
         tile: As in `underpaint.predict`.
         engine: As in `underpaint.predict`.
-        on_progress: Called with (images done, images of the manifest, images that failed), first with what was done
-            before.
+        on_progress: Called with (finished images, images in the manifest, failed images), first with those of earlier
+            calls.
 
     Returns:
-        How many masks there are, and how many images failed or were left out.
+        The number of masks, and the numbers of images that failed or were left out.
 
     Raises:
-        DataError: no image; a manifest that cannot be read, whose package is not installed, or that is not the one of
-            an earlier call; or the folder holds something else, such as shards of another run or of other settings.
-        ConfigError: a setting out of range, or Ray is not installed.
-        RunError: the run is not finished or was changed meanwhile, or a process died again and again on a shard; the
-            others are done.
+        DataError: There is no image; the manifest cannot be read, needs a package that is not installed, or differs
+            from that of an earlier call; or the folder contains other files, such as shards of another run or of other
+            settings.
+        ConfigError: A setting is out of range, or Ray is not installed.
+        RunError: The run is not finished or was changed during the prediction, or a shard failed in every attempt. The
+            other shards are finished.
 
     Example:
         >>> underpaint.predict_shards("run", "images.jsonl", "out", jobs=8).masks  # doctest: +SKIP
@@ -142,17 +143,17 @@ def predict_shards(
 
 
 def _source(manifest: AnyPath, out: Path) -> str:
-    """The manifest as text: a `Path` would spoil an address."""
+    """The manifest as text, because a `Path` would change an address."""
     source = manifest if isinstance(manifest, str) else str(as_path(manifest, "manifest"))
     if is_remote(source):
         return source
     if Path(source).is_dir() and lies_in(out, Path(source)):
-        raise ConfigError("the output folder lies among the images", where=out, fix="choose a folder beside them")
+        raise ConfigError("the output folder is among the images", where=out, fix="choose a folder beside them")
     return source
 
 
 def _settled(root: Path, asked: dict[str, Any]) -> tuple[Callable[[], Seeing], Stamp]:
-    """What predicts in every process, and what the results depend on."""
+    """A function that makes the predictor in every process, and the inputs that affect the results."""
     from underpaint.predict.large import weights_digest
     from underpaint.workflows.run import load_run, predict_config
 
@@ -169,7 +170,7 @@ def _settled(root: Path, asked: dict[str, Any]) -> tuple[Callable[[], Seeing], S
 
 
 def seeing_of(root: Path, predictor: Predictor) -> Callable[[], Seeing]:
-    """A function that gives any process the same network with the same settings and engine, once for each process."""
+    """A function that makes the same network with the same settings and engine in any process, once per process."""
     from underpaint.predict.large import weights_digest
 
     used = predictor.config.model_copy(update={"engine": predictor.engine})
@@ -177,7 +178,7 @@ def seeing_of(root: Path, predictor: Predictor) -> Callable[[], Seeing]:
 
 
 def _work(target: Path, seeing: Callable[[], Seeing], number: int) -> Done | None:
-    """Predict one shard; runs in any process of any machine."""
+    """Predict one shard. This runs in any process of any machine."""
     from underpaint.predict.shard import predict_shard
 
     return predict_shard(target, seeing, number)
@@ -185,7 +186,7 @@ def _work(target: Path, seeing: Callable[[], Seeing], number: int) -> Done | Non
 
 @cache
 def _seeing(root: Path, network: str, settings: str) -> Seeing:
-    """The network of a run, once for each process."""
+    """Load the network of a run, once per process."""
     from underpaint.predict import PredictConfig
     from underpaint.predict.large import weights_digest
     from underpaint.predict.shard import Seeing
@@ -194,14 +195,14 @@ def _seeing(root: Path, network: str, settings: str) -> Seeing:
     run = load_run(root)
     predictor = run.predictor(PredictConfig.model_validate_json(settings))
     if weights_digest(predictor.network) != network:
-        raise RunError("the run was changed while its network was at work", where=root, fix="give the command again")
+        raise RunError("the run was changed during the prediction", where=root, fix="give the command again")
     return Seeing(predictor, run.classes, run.config.images.rule)
 
 
 def _executed(
     work: Callable[[int], Done | None], numbers: Iterable[int], *, executor: Executor, jobs: int, address: str | None
 ) -> Iterator[Done | _Lost | None]:
-    """The results of shards, in any order."""
+    """Yield the results of shards in any order."""
     if executor == "ray":
         from underpaint.workflows.cluster import on_cluster
 
@@ -217,7 +218,7 @@ def _named(number: int) -> str:
 def _all_done(
     store: Store, plan: Plan, run_some: Callable[[list[int]], Iterator[Done | _Lost | None]], watch: Watch
 ) -> list[Done]:
-    """Work on the missing shards until there are none, whoever makes them."""
+    """Work on the missing shards until all exist, made by this or by other commands."""
     count = len(plan.starts)
     done = {number: one for number in range(count) if (one := store.done(number)) is not None}
     tries: Counter[int] = Counter()
@@ -235,8 +236,8 @@ def _all_done(
             wait_for_one(others)
     if lost := [number for number in range(count) if number not in done]:
         raise RunError(
-            f"{len(lost)} of {count} shards have no result, since their process died {TRIES} times, as systems do when "
-            f"memory runs out; the first is shard {lost[0]}",
+            f"{len(lost)} of {count} shards have no result, because their process ended unexpectedly {TRIES} times, "
+            f"which happens if there is too little memory; the first is shard {lost[0]}",
             where=store.root,
             fix="free some memory or work with fewer processes, and give the same command again",
         )
