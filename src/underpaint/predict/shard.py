@@ -34,7 +34,7 @@ DIGEST = 16
 
 
 @dataclass(frozen=True)
-class Seeing:
+class LoadedRun:
     """The objects that a process needs to predict.
 
     Args:
@@ -48,7 +48,7 @@ class Seeing:
     rule: ReadingRule
 
 
-def predict_shard(root: Path, seeing: Callable[[], Seeing], number: int) -> Done | None:
+def predict_shard(root: Path, load: Callable[[], LoadedRun], number: int) -> Done | None:
     """Predict the images of a shard on one thread, and write the complete shard.
 
     An image that cannot be read has no mask, and the index contains the reason. The bytes of a shard depend only on its
@@ -56,7 +56,7 @@ def predict_shard(root: Path, seeing: Callable[[], Seeing], number: int) -> Done
 
     Args:
         root: Folder of the results, with its plan.
-        seeing: Returns the objects that are needed to predict; it is not called if the shard already exists.
+        load: Returns the objects that are needed to predict; it is not called if the shard already exists.
         number: Number of the shard.
 
     Returns:
@@ -74,25 +74,25 @@ def predict_shard(root: Path, seeing: Callable[[], Seeing], number: int) -> Done
         if (done := store.done(number)) is not None:
             return done
         with _one_thread():
-            see = seeing()
+            loaded = load()
             with store.writing(number) as writer:
                 for item in Plan.read(store.plan).items(number):
-                    _add(writer, item, see)
+                    _add(writer, item, loaded)
     return store.done(number)
 
 
-def _add(writer: ShardWriter, item: Item, see: Seeing) -> None:
+def _add(writer: ShardWriter, item: Item, loaded: LoadedRun) -> None:
     """Predict one image and add its mask, or the reason why there is none."""
     try:
         with _local(item) as path:
             digest = _digest(path)
-            pixels = read_image(path, _settled(path, see.rule))
-            labels = see.predictor.index(pixels)
-            file, content = _mask(item.name, path, labels, see.classes)
+            pixels = read_image(path, _settled(path, loaded.rule))
+            labels = loaded.predictor.index(pixels)
+            file, content = _mask(item.name, path, labels, loaded.classes)
     except UnderpaintError as error:
         writer.fail(item.name, error.brief)
         return
-    counts = np.bincount(labels.ravel(), minlength=len(see.classes))
+    counts = np.bincount(labels.ravel(), minlength=len(loaded.classes))
     size = {"height": labels.shape[0], "width": labels.shape[1]}
     writer.add(item.name, file, content, {**size, "pixels": counts.tolist(), "digest": digest})
 

@@ -13,7 +13,7 @@ from underpaint.core.paths import AnyPath, as_path, existing, real
 
 if TYPE_CHECKING:
     from underpaint.predict import Summary
-    from underpaint.predict.shard import Seeing
+    from underpaint.predict.shard import LoadedRun
     from underpaint.predict.task import Labels, Pool, Task
     from underpaint.workflows.known import Known
 
@@ -125,9 +125,9 @@ def predict(
     masks = folder.predictor(config)
     pool: Pool | None = None
     if jobs > 1:
-        from underpaint.workflows.shards import seeing_of
+        from underpaint.workflows.shards import loader_of
 
-        pool = partial(stream, partial(_perform, seeing_of(root.absolute(), masks)), workers=jobs, threads=1)
+        pool = partial(stream, partial(_perform, loader_of(root.absolute(), masks)), workers=jobs, threads=1)
     known = KnownPhotographs.read(source, hints, folder.classes, lenient=lenient) if hints else None
     summary = predict_folder(
         masks,
@@ -147,8 +147,8 @@ def predict(
     return summary if known is None else replace(summary, notes=(*known.notes, *summary.notes))
 
 
-def _perform(seeing: Callable[[], Seeing], task: Task) -> Labels:
+def _perform(load: Callable[[], LoadedRun], task: Task) -> Labels:
     """Predict one image in a process of a pool."""
     from underpaint.predict.task import perform
 
-    return perform(seeing().predictor, task)
+    return perform(load().predictor, task)

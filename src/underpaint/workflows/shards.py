@@ -22,7 +22,7 @@ from underpaint.shards.store import Done, Store
 
 if TYPE_CHECKING:
     from underpaint.predict import Predictor
-    from underpaint.predict.shard import Seeing
+    from underpaint.predict.shard import LoadedRun
 
 SIZE = 256
 """Default number of images per shard."""
@@ -129,13 +129,13 @@ def predict_shards(
     if executor not in EXECUTORS:
         raise ConfigError(f"executor is {executor!r}", where="executor", accepted=", ".join(EXECUTORS))
     asked = {"scales": scales, "flip": flip, "crf": crf, "tile": tile, "engine": engine}
-    seeing, stamp = _settled(root, asked)
+    load, stamp = _settled(root, asked)
     Output.open(
         target, holds="shards of masks", by="underpaint predict", apart=("plan", "shards", "claims")
     )  # refuses what a person made
     store = Store(target)
     plan = make_plan(store.plan, entries(source), size=size, stamp=stamp, source=source)
-    work = partial(_work, target, seeing)
+    work = partial(_work, target, load)
     run_some = partial(_executed, work, executor=executor, jobs=jobs, address=address)
     done = _all_done(store, plan, run_some, on_progress or (lambda done, total, failed: None))
     failed = sum(one.failed for one in done)
@@ -152,7 +152,7 @@ def _source(manifest: AnyPath, out: Path) -> str:
     return source
 
 
-def _settled(root: Path, asked: dict[str, Any]) -> tuple[Callable[[], Seeing], Stamp]:
+def _settled(root: Path, asked: dict[str, Any]) -> tuple[Callable[[], LoadedRun], Stamp]:
     """A function that makes the predictor in every process, and the inputs that affect the results."""
     from underpaint.predict.large import weights_digest
     from underpaint.workflows.run import load_run, predict_config
@@ -166,37 +166,37 @@ def _settled(root: Path, asked: dict[str, Any]) -> tuple[Callable[[], Seeing], S
         "rule for images": str(run.config.images.rule),
         **{f"setting {key}": value for key, value in used.items()},
     }
-    return seeing_of(root, predictor), stamp
+    return loader_of(root, predictor), stamp
 
 
-def seeing_of(root: Path, predictor: Predictor) -> Callable[[], Seeing]:
+def loader_of(root: Path, predictor: Predictor) -> Callable[[], LoadedRun]:
     """A function that makes the same network with the same settings and engine in any process, once per process."""
     from underpaint.predict.large import weights_digest
 
     used = predictor.config.model_copy(update={"engine": predictor.engine})
-    return partial(_seeing, root, weights_digest(predictor.network), used.model_dump_json())
+    return partial(_load, root, weights_digest(predictor.network), used.model_dump_json())
 
 
-def _work(target: Path, seeing: Callable[[], Seeing], number: int) -> Done | None:
+def _work(target: Path, load: Callable[[], LoadedRun], number: int) -> Done | None:
     """Predict one shard. This runs in any process of any machine."""
     from underpaint.predict.shard import predict_shard
 
-    return predict_shard(target, seeing, number)
+    return predict_shard(target, load, number)
 
 
 @cache
-def _seeing(root: Path, network: str, settings: str) -> Seeing:
+def _load(root: Path, network: str, settings: str) -> LoadedRun:
     """Load the network of a run, once per process."""
     from underpaint.predict import PredictConfig
     from underpaint.predict.large import weights_digest
-    from underpaint.predict.shard import Seeing
+    from underpaint.predict.shard import LoadedRun
     from underpaint.workflows.run import load_run
 
     run = load_run(root)
     predictor = run.predictor(PredictConfig.model_validate_json(settings))
     if weights_digest(predictor.network) != network:
         raise RunError("the run was changed during the prediction", where=root, fix="give the command again")
-    return Seeing(predictor, run.classes, run.config.images.rule)
+    return LoadedRun(predictor, run.classes, run.config.images.rule)
 
 
 def _executed(
