@@ -119,7 +119,7 @@ def test_a_killed_rank_is_named_and_one_process_goes_on(
 
 
 @pytest.mark.slow
-def test_what_one_process_began_two_ranks_end_and_a_signal_keeps_a_checkpoint(
+def test_two_interrupted_ranks_keep_a_checkpoint_from_which_two_continue(
     scenes: Path, scribbles: Path, one: Path, tmp_path: Path
 ) -> None:
     run, before = tmp_path / "run", torch.get_num_threads()
