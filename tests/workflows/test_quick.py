@@ -130,7 +130,7 @@ def test_an_interrupted_call_goes_on_without_computing_features_again(
 ) -> None:
     run(data, tmp_path / "masks", BOTH)
     (tmp_path / "masks" / "c.png").unlink()
-    monkeypatch.setattr(FeatureBank, "_computed", None)  # calling it would fail
+    monkeypatch.setattr(FeatureBank, "_compute", None)  # calling it would fail
     run(data, tmp_path / "masks", BOTH)
     assert mask(tmp_path / "masks", "c").shape == (48, 64)
 

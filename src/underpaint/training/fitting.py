@@ -52,7 +52,7 @@ def fit_decoder(
     model = _fitted(network, learner, stage, images, bank, seed=seed, reporter=reporter)
     network.head.set_weights(torch.from_numpy(model.weight), torch.from_numpy(model.bias))
     if bank.store is not None and bank.store.failure is not None:
-        reporter.note(f"features are not kept: {bank.store.failure}")
+        reporter.note(f"features are not stored: {bank.store.failure}")
     return bank
 
 
