@@ -192,5 +192,5 @@ def test_the_quick_model_is_a_row_where_it_accepts_the_hints(
 
 
 def test_a_budget_of_given_hints_is_refused(scenes: Path, scribbles: Path, small: list[str], tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="not simulated"):
+    with pytest.raises(ConfigError, match="needs simulated hints"):
         quick(scenes, tmp_path / "gap", small, methods=[], hints=[str(scribbles)], budgets=[2])

@@ -116,7 +116,7 @@ def test_a_run_goes_on_with_its_passes(
     monkeypatch.setattr(StagedRun, "step_seconds", lambda staged: pytest.fail("no step is timed again"))
     (out / "weights.safetensors").unlink()
     assert train(1.0, resume=True).config == begun
-    with pytest.raises(RunError, match=r"began with 1 minute\(s\), and now 2 minute\(s\)"):
+    with pytest.raises(RunError, match=r"began with 1 minute\(s\), but now 2 minute\(s\) are requested"):
         train(2.0, resume=True)
     with pytest.raises(RunError, match=r"train\.epochs"):
         train(None, resume=True)

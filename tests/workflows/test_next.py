@@ -104,7 +104,7 @@ def test_hints_of_one_class_make_no_model(unhinted: Path, tmp_path: Path) -> Non
 
 
 def test_a_count_below_one_is_refused(unhinted: Path) -> None:
-    with pytest.raises(ConfigError, match="0 places"):
+    with pytest.raises(ConfigError, match="count is 0"):
         next_hints(unhinted, count=0)
 
 
