@@ -103,7 +103,7 @@ def test_an_ignored_hang_up_stays_so(planned: Callable[..., Plan], whole: dict[s
 def test_settings_without_effect_on_weights_may_change(
     planned: Callable[..., Plan], whole: dict[str, bytes], tmp_path: Path, changed: str
 ) -> None:
-    """The list of such settings is in the configuration; each is tried here, the devices in `test_rank_processes.py`."""
+    """The list of such settings is in the configuration; each is tried here, devices in `test_rank_processes.py`."""
     here = {"train.workers", "train.checkpoint_every", "views.cache_mb"}
     assert _free(planned().config) == here | {"train.devices", "train.nodes"}
     name, _, value = changed.partition("=")
