@@ -24,6 +24,25 @@ def test_a_child_hears_lines_and_ends_with_its_input() -> None:
     assert child.returncode == 0
 
 
+FORKING = """
+import multiprocessing, sys, time
+from underpaint.serve.lifeline import listen
+listen(str)
+time.sleep(0.5)  # the thread waits for a line by now
+child = multiprocessing.get_context("fork").Process(target=print, args=("forked",), kwargs={"flush": True}, daemon=True)
+child.start()
+child.join(15)
+print(child.exitcode)
+"""
+
+
+def test_a_child_can_fork_processes_while_it_listens() -> None:
+    child = subprocess.Popen([sys.executable, "-c", FORKING], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    assert child.stdout.read() == "forked\n0\n"
+    child.communicate(timeout=20)
+
+
 def test_the_quick_model_ends_with_its_server_before_it_has_begun(tmp_path: Path) -> None:
     words = [sys.executable, "-X", "importtime", "-m", "underpaint.serve.quick_process", str(tmp_path), str(tmp_path)]
     child = subprocess.Popen(words, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
