@@ -38,7 +38,9 @@ def test_a_cluster_with_a_killed_worker_gives_the_bytes_of_one_process(run: Path
     assert len(killed) == 1
     assert (made.shards, made.masks, made.failed) == (20, 60, 0)
     assert tree(tmp_path / "two") == tree(tmp_path / "one")
-    assert not list((tmp_path / "two" / "claims").iterdir())
+    # Killed between its shard and the end of its claim, it leaves the claim of a finished shard, which nobody reads.
+    left = [int(claim.read_text().split("\n")[1]) for claim in (tmp_path / "two" / "claims").iterdir()]
+    assert left in ([], killed)
 
 
 def _kill_one(store: Store, killed: list[int]) -> None:
