@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -27,6 +29,15 @@ CLASSES = [
     {"name": "dog", "color": "#56b4e9", "key": "2"},
 ]
 HOST = "http://127.0.0.1:8765"
+
+
+Result = TypeVar("Result")
+
+
+def in_own_loop(work: Coroutine[Any, Any, Result]) -> Result:
+    """The result of a coroutine, in a thread of its own: after browser tests the main thread has a loop already."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 def photographs(folder: Path) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import http.client
 import json
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.serve.conftest import CLASSES, TOKEN, photographs, serving
+from tests.serve.conftest import CLASSES, TOKEN, in_own_loop, photographs, serving
 
 from underpaint.serve import news
 from underpaint.serve.news import News
@@ -146,7 +145,7 @@ def test_the_last_pieces_are_kept_and_silence_is_filled(monkeypatch: pytest.Monk
         assert [part async for part in stream][-1].splitlines()[1] == b"event: bye"
         return behind, strange
 
-    behind, strange = asyncio.run(read())
+    behind, strange = in_own_loop(read())
     assert behind[0].startswith(b":")
     assert behind[1].endswith(b'data: {"run": "5"}\n\n'), "the five oldest are gone"
     assert behind[-1] == b": nothing new\n\n"

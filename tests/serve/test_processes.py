@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import sys
 from pathlib import Path
 
 import pytest
+from tests.serve.conftest import in_own_loop
 
 from underpaint.serve.processes import NICE, start_logged
 
@@ -23,7 +23,7 @@ def started(code: str, log: Path) -> str:
         child = await start_logged([sys.executable, "-c", code], log, threads=1)
         assert await child.wait() == 0
 
-    asyncio.run(run())
+    in_own_loop(run())
     return log.read_text()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.serve.conftest import CLASSES, TOKEN, Page, opened, photographs
+from tests.serve.conftest import CLASSES, TOKEN, Page, in_own_loop, opened, photographs
 
 from underpaint.core.errors import RunError
 from underpaint.serve import services as services_module
@@ -79,7 +79,7 @@ def test_of_two_starts_at_once_one_is_refused(tmp_path: Path, monkeypatch: pytes
         starts = (runs.begin("auto", None), runs.begin("auto", None))
         return list(await asyncio.gather(*starts, return_exceptions=True))
 
-    first, second = asyncio.run(both())
+    first, second = in_own_loop(both())
     assert first == "001"
     assert isinstance(second, RunError)
 
