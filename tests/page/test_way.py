@@ -49,7 +49,7 @@ def test_from_a_folder_of_photographs_to_masks_a_network_and_a_report(context: B
         expect(page.locator(".plan")).to_contain_text("partial", timeout=3 * MINUTES)
         page.get_by_label("Minutes at most").select_option("5")
         page.get_by_role("main").get_by_role("button", name="Train", exact=True).click()
-        expect(page.get_by_role("heading", name="finished")).to_be_visible(timeout=9 * MINUTES)
+        expect(page.get_by_role("heading", name="finished")).to_be_visible(timeout=15 * MINUTES)
         expect(page.locator(".curve .line")).to_be_visible()
 
         show(page, "results")
