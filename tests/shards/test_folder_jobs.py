@@ -75,6 +75,15 @@ def test_finished_images_are_kept_as_long_as_nothing_has_changed(
     assert len(predicted) == 10
 
 
+def test_probabilities_that_were_removed_are_made_again(run: Path, album: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    underpaint.predict(run, album, out, probabilities=True)
+    whole = files(out)
+    (out / "probabilities" / "0003.npz").unlink()
+    underpaint.predict(run, album, out, probabilities=True, resume=True)
+    assert files(out) == whole
+
+
 def test_a_changed_mask_is_a_persons_and_is_refused(run: Path, album: Path, tmp_path: Path) -> None:
     underpaint.predict(run, album, tmp_path / "out")
     (tmp_path / "out" / "0001.png").write_bytes(b"mine")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import pickle
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -21,6 +21,7 @@ from underpaint.core.digest import code_digest
 from underpaint.core.parallel import stream
 from underpaint.features.folded import folded
 from underpaint.features.store import FeatureStore
+from underpaint.kernels.threads import torch_threads
 from underpaint.models.linear import Levels
 from underpaint.models.network import ModelConfig, Network
 
@@ -183,7 +184,7 @@ class FeatureBank:
     def _compute(self, rgb: Pixels, padded: tuple[int, int]) -> list[Tensor]:
         image = torch.from_numpy(np.ascontiguousarray(rgb)).to(self._device).permute(2, 0, 1)[None].float() / 255
         image = F.pad(image, (0, padded[1] - rgb.shape[1], 0, padded[0] - rgb.shape[0]), mode="replicate")
-        with _one_thread():
+        with torch_threads(1):
             scaled = self._network.scaled(self._network.normalised(image)).contiguous(memory_format=torch.channels_last)
             whole = max(scaled.shape[2:]) <= TILE
             features = self._encoder(scaled) if whole else [scaled, *self._tiled(scaled)]
@@ -216,17 +217,6 @@ def _in_worker(bank: FeatureBank, rgb: Pixels) -> tuple[list[Half], tuple[int, i
 
 def _described(rgb: Pixels) -> str:
     return f"features of an image of {rgb.shape[1]} x {rgb.shape[0]} pixels"
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Use one thread: with more threads torch sums in another order."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _cells(scaled: Tensor, seen: Tensor, feature: Tensor) -> tuple[int, int]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
 
 from underpaint.kernels.gaussian import HalfWindow
+from underpaint.kernels.threads import torch_threads
 
 Slices = tuple[slice, slice]
 
@@ -50,18 +50,10 @@ def filter_pairs(
     return filtered, total[:, 0]
 
 
-@contextmanager
-def _few_threads(values: Tensor) -> Iterator[None]:
+def _few_threads(values: Tensor) -> AbstractContextManager[None]:
     """Use one thread for small images on a CPU: in short operations, threads wait longer than they save."""
-    threads = torch.get_num_threads()
     small = values.device.type == "cpu" and values[0].numel() < SMALL
-    if small:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        if small:
-            torch.set_num_threads(threads)
+    return torch_threads(1) if small else nullcontext()
 
 
 def _add_neighbours(

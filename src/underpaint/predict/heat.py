@@ -14,9 +14,10 @@ from torch.nn import functional as F
 from underpaint.core.classes import ClassTable
 from underpaint.evaluation.pictures import png
 from underpaint.imagefiles.rule import COLOUR, ReadingRule, picture
-from underpaint.predict.folder import Summary, open_output, unprepared, write_each
 from underpaint.predict.predictor import Pixels
 from underpaint.predict.responses import CamPredictor
+from underpaint.predict.targets import open_output
+from underpaint.predict.writing import Summary, unprepared, write_each
 
 SHOWN = 0.5
 """Least probability of a class in an image for which its map is drawn."""

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from underpaint.core.claim import claimed
 from underpaint.core.classes import ClassTable
@@ -23,6 +22,7 @@ from underpaint.imagefiles.masks import index_mask_png
 from underpaint.imagefiles.opening import ANY_BYTES, about_of, is_geo
 from underpaint.imagefiles.rule import ReadingRule, read_image
 from underpaint.imagefiles.slices import ending_of, file_and_slice
+from underpaint.kernels.threads import torch_threads
 from underpaint.predict.predictor import Pixels, Predictor
 from underpaint.shards.addresses import is_remote, opened
 from underpaint.shards.items import Item
@@ -73,7 +73,7 @@ def predict_shard(root: Path, load: Callable[[], LoadedRun], number: int) -> Don
             return store.done(number)
         if (done := store.done(number)) is not None:
             return done
-        with _one_thread():
+        with torch_threads(1):
             loaded = load()
             with store.writing(number) as writer:
                 for item in Plan.read(store.plan).items(number):
@@ -158,14 +158,3 @@ def _digest(path: Path) -> str:
             return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=DIGEST)).hexdigest()
     except OSError:
         return ""
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Use one thread: with more threads torch may add in another order, and several processes are faster anyway."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

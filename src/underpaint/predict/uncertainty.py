@@ -20,10 +20,11 @@ from underpaint.models.inference import FullSize
 from underpaint.models.network import Network
 from underpaint.predict.blend import blended
 from underpaint.predict.config import PredictConfig
-from underpaint.predict.folder import Summary, open_output, unprepared, write_each
 from underpaint.predict.heat import heat
 from underpaint.predict.predictor import STRIDE, Pixels, forward_at
+from underpaint.predict.targets import open_output
 from underpaint.predict.tiles import Tile
+from underpaint.predict.writing import Summary, unprepared, write_each
 
 
 class UncertaintyPredictor:

@@ -22,6 +22,7 @@ import torch
 from underpaint.core.errors import RunError
 from underpaint.core.stop import stopping_raises
 from underpaint.core.worker import GRACE, Worker
+from underpaint.kernels.threads import torch_threads
 from underpaint.training.ranks import LostError
 
 POLL_SECONDS = 0.25
@@ -64,7 +65,7 @@ def processes(count: int, follow: Callable[[LocalRank], None]) -> Iterator[Local
     """
     threads = max(1, torch.get_num_threads() // count)
     members: list[Worker] = []
-    with tempfile.TemporaryDirectory() as folder, _loopback(), _threads(threads), stopping_raises():
+    with tempfile.TemporaryDirectory() as folder, _loopback(), torch_threads(threads), stopping_raises():
         places = [LocalRank(rank, count, Path(folder) / "rendezvous") for rank in range(count)]
         try:
             for local in places[1:]:
@@ -151,17 +152,6 @@ def _works(member: Worker) -> bool:
         list(member.answers())
         return bool(member.chunks)
     return False
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Use so many threads in this process, as in the others."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from underpaint.hints.types import Hints
 from underpaint.imagefiles.decode import MAX_PIXELS
 from underpaint.imagefiles.images import image_size
 from underpaint.predict.bounds import Bound, reordered
-from underpaint.predict.folder import find_photographs
+from underpaint.predict.targets import find_photographs
 
 Known = SomePaths | Mapping[str, Hints]
 """Files or folders of hints in any known format, or hints by image name."""

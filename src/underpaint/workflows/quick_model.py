@@ -20,8 +20,10 @@ from underpaint.features.bank import FeatureBank, ImageFeatures
 from underpaint.kernels.meanfield import KeptKernels
 from underpaint.models.linear import LinearHead
 from underpaint.models.network import Network
-from underpaint.predict.folder import Summary, of_classes, open_beside, write_masks
+from underpaint.predict.folder import of_classes
 from underpaint.predict.hinted import LinearMasks
+from underpaint.predict.targets import open_beside
+from underpaint.predict.writing import Summary, write_masks
 from underpaint.training.fitting import fit_decoder
 from underpaint.training.reporter import Reporter, Silent, counting
 from underpaint.workflows.planning import Plan, plan_training
