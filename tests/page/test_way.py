@@ -48,6 +48,9 @@ def test_from_a_folder_of_photographs_to_masks_a_network_and_a_report(context: B
         page.get_by_label("Method").select_option("partial")
         expect(page.locator(".plan")).to_contain_text("partial", timeout=3 * MINUTES)
         page.get_by_label("Minutes at most").select_option("5")
+        expect(page.locator(".plan")).to_contain_text("because a step takes", timeout=3 * MINUTES)
+        page.get_by_label("Minutes at most").select_option("0")  # else the training takes all of the five minutes
+        expect(page.locator(".plan")).not_to_contain_text("because a step takes", timeout=3 * MINUTES)
         page.get_by_role("main").get_by_role("button", name="Train", exact=True).click()
         expect(page.get_by_role("heading", name="finished")).to_be_visible(timeout=15 * MINUTES)
         expect(page.locator(".curve .line")).to_be_visible()

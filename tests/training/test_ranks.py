@@ -25,12 +25,16 @@ TORCHRUN = {"TORCHELASTIC_RUN_ID": "none", "RANK": "1", "WORLD_SIZE": "4", "GROU
 SRUN = {"SLURM_PROCID": "3", "SLURM_STEP_NUM_TASKS": "4", "SLURM_STEP_NUM_NODES": "2", "SLURM_NTASKS_PER_NODE": "2"}
 
 
-@pytest.mark.parametrize(("devices", "nodes", "parts", "fits"), [(2, 1, 3, 4), (2, 2, 2, 4), (3, 1, 1, 3)])
-def test_devices_that_cannot_share_the_parts_are_refused(devices: int, nodes: int, parts: int, fits: int) -> None:
+@pytest.mark.parametrize(
+    ("devices", "nodes", "parts", "fits", "batch"), [(2, 1, 3, 4, 8), (2, 2, 2, 4, 8), (3, 1, 1, 3, 9)]
+)
+def test_devices_that_cannot_share_the_parts_are_refused(
+    devices: int, nodes: int, parts: int, fits: int, batch: int
+) -> None:
     settings = {"devices": devices, "nodes": nodes, "accumulate": parts}
-    with pytest.raises(ConfigError, match=rf"cannot share {parts} part\(s\).*such as {fits}"):
+    with pytest.raises(ConfigError, match=rf"cannot share {parts} part\(s\).*such as {fits} with train.batch={batch}"):
         TrainConfig.parse(settings)
-    assert TrainConfig.parse(settings | {"accumulate": fits}).ranks == devices * nodes
+    assert TrainConfig.parse(settings | {"accumulate": fits, "batch": batch}).ranks == devices * nodes
 
 
 def test_weights_do_not_depend_on_the_number_of_devices() -> None:

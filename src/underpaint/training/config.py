@@ -78,15 +78,13 @@ class TrainConfig(Config):
     @model_validator(mode="after")
     def _ranks_share_the_parts(self) -> TrainConfig:
         if self.accumulate % self.ranks:
+            parts = _next_multiple(self.accumulate, self.ranks)
             raise ValueError(
                 f"{self.ranks} devices (train.devices times train.nodes) cannot share {self.accumulate} part(s) of a "
-                f"batch equally; set train.accumulate to a multiple of {self.ranks}, such as {self._shared()}"
+                f"batch equally; set train.accumulate to a multiple of {self.ranks} that divides train.batch, such as "
+                f"{parts} with train.batch={_next_multiple(self.batch, parts)}"
             )
         return self
-
-    def _shared(self) -> int:
-        """The next number of parts that the ranks can share."""
-        return -(-self.accumulate // self.ranks) * self.ranks
 
     @property
     def ranks(self) -> int:
@@ -97,6 +95,11 @@ class TrainConfig(Config):
         """Number of optimiser steps of a stage with ``images`` images and ``length`` times the configured passes."""
         passes = round(images * self.epochs * length / self.batch)
         return max(1, passes, round(self.least_steps * length))
+
+
+def _next_multiple(number: int, factor: int) -> int:
+    """The smallest multiple of ``factor`` that is not below ``number``."""
+    return -(-number // factor) * factor
 
 
 class DataConfig(Config):
