@@ -102,6 +102,18 @@ def test_only_missing_shards_are_made_again(run: Path, album: Path, tmp_path: Pa
     assert {n: t for n, t in times.items() if (out / "shards" / n).stat().st_mtime_ns != t}.keys() == {"000001"}
 
 
+def test_what_a_killed_process_left_is_removed_at_the_end(run: Path, album: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    underpaint.predict_shards(run, album, out, size=5)
+    before = tree(out)
+    shutil.rmtree(out / "shards" / "000001")
+    left = out / "shards" / ".000001.72c490674161.underpaint.tmp"
+    left.mkdir()
+    (left / "masks.tar").write_bytes(b"")
+    underpaint.predict_shards(run, album, out, size=5)
+    assert tree(out) == before
+
+
 def test_other_settings_runs_manifests_and_folders_are_refused(run: Path, album: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     underpaint.predict_shards(run, album, out, size=4, engine="torch")

@@ -9,6 +9,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from underpaint.core.atomic import remove_leftovers
 from underpaint.core.claim import wait_for_one
 from underpaint.core.errors import ConfigError, RunError
 from underpaint.core.outputs import Output
@@ -234,6 +235,7 @@ def _all_done(
                 tries[found.shard] += 1
         if others := [store.claim(number) for number in missing if number not in done]:
             wait_for_one(others)
+    remove_leftovers(store.shards)  # of processes that were killed; the others removed theirs
     if lost := [number for number in range(count) if number not in done]:
         raise RunError(
             f"{len(lost)} of {count} shards have no result, because their process ended unexpectedly {TRIES} times, "
