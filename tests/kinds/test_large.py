@@ -17,9 +17,9 @@ import zarr
 
 import underpaint
 from underpaint.annotations.jsonl import write_hints
-from underpaint.core.classes import ClassTable
+from underpaint.core.classes import VOID, ClassTable
 from underpaint.core.errors import DataError
-from underpaint.core.outputs import Output
+from underpaint.core.outputs import RECORD, Output
 from underpaint.data import hinted
 from underpaint.data.hinted import HintedImages
 from underpaint.data.views import ViewConfig
@@ -33,8 +33,9 @@ from underpaint.hints.types import Box, Click, Hints, Polygon, Scribble
 from underpaint.hints.windows import hints_within
 from underpaint.imagefiles import opening
 from underpaint.imagefiles.images import read_rgb
-from underpaint.imagefiles.mask_tiff import write_mask_tiff
+from underpaint.imagefiles.mask_tiff import mask_rows, write_mask_tiff
 from underpaint.imagefiles.masks import read_index_mask
+from underpaint.imagefiles.readers.base import Place
 from underpaint.imagefiles.rule import open_input
 from underpaint.models.network import ModelConfig, Network
 from underpaint.predict import PredictConfig, Predictor, Wanted, predict_folder
@@ -144,6 +145,43 @@ def test_results_of_a_large_image_are_those_of_the_same_image_read_whole(
     assert found[0]
 
 
+def test_a_finished_mask_of_a_large_image_is_kept(
+    slide: tuple[Path, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "b.tif"
+    shutil.copy(slide[0], path)
+    monkeypatch.setattr(large_module, "MAX_PIXELS", 200_000)
+    monkeypatch.setattr(opening, "MAX_PIXELS", 200_000)
+    out = tmp_path / "masks"
+
+    def rows_predicted(**settings: Any) -> int:
+        said: list[int] = []
+        summary = predict_folder(
+            predictor(), path, out, CLASSES, wanted=wanted, on_rows=lambda done, total: said.append(done), **settings
+        )
+        assert summary.written == 1
+        return len(said)
+
+    def files() -> dict[str, bytes]:
+        found = (file for file in out.rglob("*") if file.is_file() and file.name != RECORD)
+        return {file.relative_to(out).as_posix(): file.read_bytes() for file in found}
+
+    wanted = Wanted(overlay=True, measures=True)
+    assert rows_predicted(probabilities=True) > 1
+    whole = files()
+    assert {"b.tif", "measures.csv", "overlays/b.png"} < whole.keys()
+    assert rows_predicted(probabilities=True, resume=True) == 0
+    assert files() == whole
+    next((out / "probabilities").rglob("0/1/0/0")).unlink()
+    assert rows_predicted(probabilities=True, resume=True) > 1
+    assert files() == whole
+    assert rows_predicted(resume=True) > 1, "a fingerprint is of all settings"
+    pixels = tifffile.imread(path)
+    tifffile.imwrite(path, 255 - pixels, tile=(128, 128), photometric="rgb")
+    assert rows_predicted(resume=True) > 1
+    assert files()["b.tif"] != whole["b.tif"]
+
+
 @pytest.fixture
 def sparse(tmp_path: Path) -> tuple[Path, dict[str, Hints]]:
     """A data set with a TIFF file of 120 million pixels, of which one tile is stored, and clicks in this tile."""
@@ -239,6 +277,16 @@ def test_a_mask_tiff_has_the_colours_of_the_classes(tmp_path: Path) -> None:
         np.testing.assert_array_equal(file.asarray(), labels)
         colours = np.asarray(file.pages[0].colormap)[:, :2].T // 257  # type: ignore[union-attr]
     assert [tuple(int(v) for v in row) for row in colours] == list(CLASSES.colours[:2])
+
+
+@pytest.mark.parametrize("place", [None, Place("EPSG:32632", (2.0, 0.0, 500_000.0, 0.0, -2.0, 5_000_000.0), "metre")])
+def test_the_rows_of_a_mask_tiff_are_those_written(place: Place | None, tmp_path: Path) -> None:
+    labels = np.random.default_rng(1).integers(0, 2, (700, 530)).astype(np.uint8)
+    labels[3, 4] = VOID
+    write_mask_tiff(tmp_path / "a.tif", labels, CLASSES, place)
+    rows = list(mask_rows(tmp_path / "a.tif"))
+    assert [len(part) for part in rows] == [512, 188]
+    np.testing.assert_array_equal(np.concatenate(rows), labels)
 
 
 def test_a_finished_file_replaces_none_of_a_person(tmp_path: Path) -> None:

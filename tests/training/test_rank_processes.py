@@ -119,16 +119,17 @@ def test_a_killed_rank_is_named_and_one_process_goes_on(
 
 
 @pytest.mark.slow
-def test_two_interrupted_ranks_keep_a_checkpoint_from_which_two_continue(
-    scenes: Path, scribbles: Path, one: Path, tmp_path: Path
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_an_interrupted_training_keeps_a_checkpoint_from_which_two_ranks_continue(
+    scenes: Path, scribbles: Path, one: Path, tmp_path: Path, ranks: int
 ) -> None:
     run, before = tmp_path / "run", torch.get_num_threads()
     interrupt = At(lambda: os.kill(os.getpid(), signal.SIGINT))
     with pytest.raises(InterruptionError, match="interrupted after step 10 of 12"):
-        trained(scenes, scribbles, run, 2, reporter=interrupt)
+        trained(scenes, scribbles, run, ranks, reporter=interrupt)
     assert sorted(path.name for path in run.glob("stages/*/checkpoints/*")) == ["step-00000006", "step-00000010"]
     with pytest.raises(RunError, match="not empty"):
-        trained(scenes, scribbles, run, 2)
+        trained(scenes, scribbles, run, ranks)
     trained(scenes, scribbles, run, 2, resume=True)
     assert_the_same_training(run, one)
     assert torch.get_num_threads() == before

@@ -112,6 +112,16 @@ class Output:
         stated = self.inputs.get(path.relative_to(self.root).as_posix(), set())
         return bool(stated) and path.is_file() and (_file_digest(path), made_from) in stated
 
+    def made_whole(self, path: Path, made_from: str) -> bool:
+        """As `made`, for a file or a folder: whether all files in it that come from these very inputs are unchanged."""
+        start = f"{path.relative_to(self.root).as_posix()}/"
+        files = [
+            name
+            for name, stated in self.inputs.items()
+            if name.startswith(start) and any(stamp == made_from for _, stamp in stated)
+        ]
+        return bool(files) and all(self.made(self.root / name, made_from) for name in files)
+
     def take(self, path: Path, made: Path, *, made_from: str = "") -> None:
         """Move a finished file to its place below the folder. Arguments and errors are those of `write`."""
         self._record(path, _file_digest(made), made_from)

@@ -11,7 +11,10 @@ import numpy as np
 from underpaint.core.classes import VOID, ClassTable
 from underpaint.imagefiles.decode import Pixels
 from underpaint.imagefiles.mapped import Mapped
+from underpaint.imagefiles.opening import is_geo
 from underpaint.imagefiles.readers.base import About, Place, Values, library
+from underpaint.imagefiles.readers.geo import open_geo
+from underpaint.imagefiles.readers.tiff import open_tiff
 
 TILE = 512
 """Side of a tile of a mask in pixels."""
@@ -52,6 +55,14 @@ def write_mask_tiff(path: Path, labels: Pixels | Mapped, classes: ClassTable, pl
         colormap=palette,
         bigtiff=labels.size > LARGE,
     )
+
+
+def mask_rows(path: Path) -> Iterator[Pixels]:
+    """(at most 512, W) uint8 class indices, rows after rows, of a file of `write_mask_tiff`. Raises `DataError`."""
+    with open_geo(path) if is_geo(path) else open_tiff(path, None) as image:
+        height, width = image.about.size
+        for top in range(0, height, TILE):
+            yield image.read((top, min(height, top + TILE), 0, width))[..., 0]
 
 
 def write_planes_tiff(path: Path, planes: Values | Mapped, names: tuple[str, ...], place: Place) -> None:

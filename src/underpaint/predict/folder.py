@@ -13,7 +13,12 @@ from underpaint.imagefiles.rule import COLOUR, InputImage, ReadingRule
 from underpaint.predict.bounds import Bound
 from underpaint.predict.large import Spool, predict_rows, weights_digest
 from underpaint.predict.predictor import Pixels, Predictor
-from underpaint.predict.probabilities import probability_files, write_large_probabilities, write_probabilities
+from underpaint.predict.probabilities import (
+    large_probabilities,
+    probability_files,
+    write_large_probabilities,
+    write_probabilities,
+)
 from underpaint.predict.results import Results, Wanted
 from underpaint.predict.targets import mask_path, open_output
 from underpaint.predict.task import Answer, Pool, Task, answers, pixels_digest
@@ -68,8 +73,8 @@ def predict_folder(
         bounds: Returns the classes that hints allow in an image, from its name and (H, W).
         wanted: Pictures, measures and polygons to write beside the masks.
         resume: Take the masks and probabilities of an earlier call as they are, if the pixels of the image, its hints,
-            the network and the settings are the same. Images that are too large to be read as a whole are predicted
-            again.
+            the network and the settings are the same; for an image that is too large to be read as a whole, if its file
+            is the same.
         pool: Predicts images in other processes, in the order in which they come; None for this process.
         on_progress: Called with (done, total), first with done = 0.
         on_rows: Called with (done, total) rows of tiles of each image that is too large to be read as a whole.
@@ -110,12 +115,16 @@ def predict_folder(
     def large(name: str, image: InputImage, path: Path) -> Spool:
         if bounds(name, image.size) is not None:
             raise DataError("hints do not bound the masks of images of this size", fix="predict it without --hints")
-        stamp = fingerprint(weights, files_digest([image.path]), str(image.windows))
+        stamps[name] = stamp = fingerprint(settings, files_digest([image.path]), str(image.windows))
         spool = Spool(path, image.size, predictor.classes if probabilities else 0)
+        mask, coarse = mask_path(output.root, name, image.path), large_probabilities(output.root, name, image.about)
+        if resume and output.made(mask, stamp) and (not probabilities or output.made_whole(coarse, stamp)):
+            results.see_large(image, name, spool.copy(mask))
+            return spool
         labels = predict_rows(predictor, image, spool, stamp=stamp, on_rows=on_rows or unheard)
         results.see_large(image, name, labels)
         if probabilities:
-            write_large_probabilities(output, name, image.about, spool.probabilities(), classes)
+            write_large_probabilities(output, name, image.about, spool.probabilities(), classes, made_from=stamp)
         return spool
 
     return write_masks(

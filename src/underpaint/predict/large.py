@@ -15,6 +15,7 @@ from underpaint.core.digest import fingerprint
 from underpaint.core.errors import DataError
 from underpaint.imagefiles.decode import MAX_PIXELS, Pixels
 from underpaint.imagefiles.mapped import Mapped
+from underpaint.imagefiles.mask_tiff import mask_rows
 from underpaint.imagefiles.opening import about_of
 from underpaint.imagefiles.rule import InputImage
 from underpaint.models.network import Network
@@ -86,6 +87,13 @@ class Spool:
     @property
     def _across(self) -> int:
         return -(-self.size[1] // STRIDE)
+
+    def copy(self, mask: Path) -> Mapped:
+        """Take the finished mask of an earlier call, and return what `labels` returns."""
+        with self.path.open("wb") as file:
+            for rows in mask_rows(mask):
+                file.write(rows.tobytes())
+        return self.labels()
 
     def labels(self) -> Mapped:
         """(H, W) uint8, the finished mask."""

@@ -70,7 +70,7 @@ def write_probabilities(
 
 
 def _write_map(
-    output: Output, name: str, place: Place, coarse: Coarse | Mapped, classes: ClassTable, made_from: str = ""
+    output: Output, name: str, place: Place, coarse: Coarse | Mapped, classes: ClassTable, made_from: str
 ) -> None:
     a, b, c, d, e, f = place.transform
     cells = replace(place, transform=(a * STRIDE, b * STRIDE, c, d * STRIDE, e * STRIDE, f))
@@ -80,8 +80,21 @@ def _write_map(
         output.take(path, folder / path.name, made_from=made_from)
 
 
-def write_large_probabilities(output: Output, name: str, about: About, coarse: Mapped, classes: ClassTable) -> None:
-    """Write the probabilities of an image that is not read as a whole: a GeoTIFF if it lies on a map, else OME-Zarr.
+def large_probabilities(root: Path, name: str, about: About) -> Path:
+    """The probabilities of an image that is not read as a whole: a GeoTIFF if it lies on a map, else an OME-Zarr.
+
+    Args:
+        root: The output folder.
+        name: Name of the image.
+        about: What the image says of itself.
+    """
+    return root / PROBABILITIES / f"{name}.{'zarr' if about.place is None else 'tif'}"
+
+
+def write_large_probabilities(
+    output: Output, name: str, about: About, coarse: Mapped, classes: ClassTable, *, made_from: str
+) -> None:
+    """Write the file or folder of `large_probabilities`.
 
     Args:
         output: The output folder.
@@ -89,18 +102,19 @@ def write_large_probabilities(output: Output, name: str, about: About, coarse: M
         about: What the image says of itself.
         coarse: (C, ceil(H/4), ceil(W/4)) float16, read from a file as needed.
         classes: The classes.
+        made_from: As in `Output.write`.
 
     Raises:
         DataError: As in `Output.write`.
     """
     if about.place is not None:
-        _write_map(output, name, about.place, coarse, classes)
+        _write_map(output, name, about.place, coarse, classes, made_from)
         return
-    path = output.root / PROBABILITIES / f"{name}.zarr"
+    path = large_probabilities(output.root, name, about)
     with scratch_folder(path) as folder:
         made = folder / path.name
         write_planes_zarr(made, coarse, classes.names, about, cell=STRIDE)
         for file in sorted(one for one in made.rglob("*") if one.is_file()):
             target = path / file.relative_to(made)
             target.parent.mkdir(parents=True, exist_ok=True)
-            output.take(target, file)
+            output.take(target, file, made_from=made_from)
