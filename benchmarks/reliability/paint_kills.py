@@ -33,7 +33,7 @@ from benchmarks.reliability.commands import TINY, Child, prepare, start, table
 
 from underpaint import read_hints
 from underpaint.annotations.strokes.fold import Fold
-from underpaint.annotations.strokes.log import logs, read_log, writer_of
+from underpaint.annotations.strokes.log import copy_marks, logs, read_log, writer_of
 
 VICTIMS = ("server", "quick model", "training")
 LONGEST = 300.0
@@ -125,11 +125,14 @@ class Trial:
 
     def _train(self, *more: str) -> Child:
         out = self.project / "runs" / str(self.run)
+        marks = self.work / "marks-of-runs" / str(self.run)  # as the server does it: people paint during a training
+        if not marks.is_dir():
+            copy_marks(self.project, marks)
         words = [
             "train",
             str(self.data),
             "--hints",
-            str(self.project),
+            str(marks),
             "--method",
             "partial",
             "--lenient",

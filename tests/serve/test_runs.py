@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -12,6 +13,8 @@ from typing import Any
 import pytest
 from tests.serve.conftest import CLASSES, Page, opened, photographs
 
+from underpaint.annotations.strokes.project import project_classes
+from underpaint.annotations.strokes.read import read_strokes
 from underpaint.serve import runs as runs_module
 from underpaint.serve import services as services_module
 
@@ -118,6 +121,12 @@ def test_strokes_after_the_start_are_counted(page: Page) -> None:
     hint = {"kind": "click", "class": "cat", "x": 3.0, "y": 3.0}
     page.post("ops", {"ops": [{"id": "late", "image": page.ids[0], "op": "add", "hint": hint}]})
     assert page.get(f"runs/{run}")["behind"] == 1
+    folder = page.services.site.folder
+    words = json.loads((folder / "runs" / run / "words.json").read_text())
+    learned = Path(words[words.index("--hints") + 1])
+    assert sum(len(hints.clicks) for hints in read_strokes(folder).values()) == 1
+    assert project_classes(learned) == project_classes(folder)
+    assert read_strokes(learned) == {}, "the run learns from the marks of its start, also when it is continued"
     page.post(f"runs/{run}/stop", {})
     until(page, run, lambda told: told["state"] == "stopped")
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from underpaint.annotations.strokes.log import copy_marks
 from underpaint.core.errors import RunError
 from underpaint.core.lock import NAME as LOCK
 from underpaint.core.lock import is_locked
@@ -205,9 +206,12 @@ class Runs:
 
     async def _launch(self, name: str, options: list[str]) -> None:
         site, kept = self._site, [option for option in options if option != "--resume"]
+        marks = self.folder / f".{name}.marks"  # a copy: the run can be continued when a person has painted more
+        if not marks.is_dir():
+            await asyncio.to_thread(copy_marks, site.folder, marks)
         (self.folder / f"{name}.json").write_text(json.dumps(kept))
         out = str(self.folder / name)
-        command = module("underpaint", "train", str(site.data), "--hints", str(site.folder), "-o", out, *options)
+        command = module("underpaint", "train", str(site.data), "--hints", str(marks), "-o", out, *options)
         self._children[name] = await start_logged(command, self.folder / f"{name}.log", threads=1)
         self._revisions.setdefault(name, site.revision)
         self.known.setdefault(name, FollowedRun(name, self.folder / name))

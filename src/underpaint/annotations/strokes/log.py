@@ -6,6 +6,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,8 +14,8 @@ from pathlib import Path
 
 from underpaint.annotations.parsing.fields import Fields
 from underpaint.annotations.strokes.operations import MAX_ID, Add, Operation, read_operation
-from underpaint.annotations.strokes.project import STROKES
-from underpaint.core.atomic import sync
+from underpaint.annotations.strokes.project import PROJECT, STROKES
+from underpaint.core.atomic import atomic_folder, sync
 from underpaint.core.errors import DataError, FormatError
 from underpaint.core.json_text import parse_json
 from underpaint.core.regular import encoding_of, open_regular
@@ -85,6 +86,25 @@ def logs(project: Path) -> list[Path]:
     """The logs of a project, in the order of their names."""
     folder = project / STROKES
     return sorted(folder.glob("*.jsonl")) if folder.is_dir() else []
+
+
+def copy_marks(project: Path, to: Path) -> None:
+    """Copy the classes and the logs of a project, so that what is painted later changes nothing in the copy.
+
+    An operation that is being written may be cut in the copy, which reads as if it had not been made.
+
+    Args:
+        project: The project.
+        to: The folder of the copy, which is a project too; it appears as a whole.
+
+    Raises:
+        DataError: The copy cannot be written.
+    """
+    with atomic_folder(to) as folder:
+        shutil.copyfile(project / PROJECT, folder / PROJECT)
+        (folder / STROKES).mkdir()
+        for log in logs(project):
+            shutil.copyfile(log, folder / STROKES / log.name)
 
 
 def writer_of(log: Path) -> str:
