@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +12,9 @@ from types import FrameType
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Ctrl-C; the end of a batch job, of a container or of the machine; a closed terminal."""
+
+AGAIN = 0.1
+"""Seconds after which a signal is sent again whose exception was lost."""
 
 
 class Stopped(SystemExit):
@@ -33,7 +38,8 @@ class Request:
 def raise_when_stopped() -> list[signal.Signals]:
     """Let SIGTERM and SIGHUP raise `Stopped`, so that temporary files are removed, as after Ctrl-C.
 
-    A signal that the caller of the process ignores (``nohup``) remains ignored.
+    A signal that the caller of the process ignores (``nohup``) remains ignored. A signal that comes during a callback
+    or a finaliser, from which no exception gets out (compilers of kernels call back for seconds), is sent again.
 
     Returns:
         The signals whose default behaviour was replaced.
@@ -45,17 +51,36 @@ def raise_when_stopped() -> list[signal.Signals]:
     replaced = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
     for number in replaced:
         signal.signal(number, stop)
+    sys.unraisablehook = _send_again
     return replaced
+
+
+def _send_again(lost: sys.UnraisableHookArgs) -> None:
+    """Send the signal again if its exception was lost; show any other lost exception as Python does."""
+    if not isinstance(lost.exc_value, Stopped | KeyboardInterrupt):
+        sys.__unraisablehook__(lost)
+        return
+    number = lost.exc_value.number if isinstance(lost.exc_value, Stopped) else signal.SIGINT
+    try:
+        later = threading.Timer(AGAIN, os.kill, (os.getpid(), number))
+        later.daemon = True
+        later.start()
+    except (Stopped, KeyboardInterrupt):  # another signal, here where exceptions are lost as well
+        _send_again(lost)
+    except RuntimeError:  # the interpreter is already at its end, where no thread starts
+        pass
 
 
 @contextmanager
 def stopping_raises() -> Iterator[None]:
     """Let SIGTERM and SIGHUP raise `Stopped` during the block. Outside the main thread nothing changes."""
     main = threading.current_thread() is threading.main_thread()
+    before = sys.unraisablehook
     replaced = raise_when_stopped() if main else []
     try:
         yield
     finally:
+        sys.unraisablehook = before
         for number in replaced:
             signal.signal(number, signal.SIG_DFL)
 
