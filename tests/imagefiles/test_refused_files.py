@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -23,6 +24,9 @@ FILES: dict[str, tuple[bytes, str, str]] = {
     "jp2": (b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(40), "JPEG 2000", "convert it"),
     "pdf": (b"%PDF-1.7" + bytes(40), "PDF", "convert it"),
     "dicom": (bytes(128) + b"DICM" + bytes(40), "DICOM", "convert it"),
+    "lfs": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "Git LFS", "git lfs pull"),
+    "numpy": (b"\x93NUMPY\x01\x00" + bytes(40), "NumPy", "convert it"),
+    "gzip": (b"\x1f\x8b\x08\x00" + bytes(40), "gzip", "convert it"),
     "text": (b"some words", "not an image", "convert it"),
 }
 
@@ -70,3 +74,18 @@ def test_doctor_warns_where_16_bits_hold_few(tmp_path: Path) -> None:
     assert narrow.names == ("ten", "twelve")
     assert "no value is above 4095 of 65535" in narrow.what
     assert "images.window" in narrow.fix
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png", "webp", "bmp", "tif", "nii"])
+def test_what_a_decoder_says_of_a_damaged_file_is_not_shown(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"a.{ending}"
+    if ending == "nii":
+        path.write_bytes(bytes(352))
+    else:
+        Image.effect_noise((90, 70), 60).convert("RGB").save(path)
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(DataError) as caught:
+        read_rgb(path)
+    assert not re.search(r"Error|truncated|decoder|bytes|Exception", str(caught.value).replace(str(tmp_path), ""))
+    assert "damaged" in caught.value.what
+    assert "copy it again" in (caught.value.fix or "")

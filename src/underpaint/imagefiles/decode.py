@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from underpaint.core.errors import DataError
 from underpaint.core.regular import open_regular
-from underpaint.imagefiles.refusals import unread
+from underpaint.imagefiles.refusals import COPY_AGAIN, DAMAGED, unread
 
 Pixels = NDArray[np.uint8]
 
@@ -70,12 +70,10 @@ def opened(
     except Image.DecompressionBombError as error:
         what = "the header states more pixels than any decoder accepts"
         raise DataError(what, where=path, accepted=f"at most {max_pixels:,} pixels", fix="cut it into tiles") from error
-    except Exception as error:
-        # For damaged files decoders raise OSError, SyntaxError, struct.error, ZeroDivisionError and more.
-        cause = f"{type(error).__name__}: {error}"
-        raise DataError(
-            f"the image cannot be decoded ({cause})", where=path, fix="replace or remove the file"
-        ) from error
+    except MemoryError:
+        raise
+    except Exception as error:  # for damaged files decoders raise OSError, SyntaxError, ZeroDivisionError and more
+        raise DataError(f"the image {DAMAGED}", where=path, fix=COPY_AGAIN) from error
 
 
 def _image(stream: BinaryIO, path: Path, formats: tuple[str, ...]) -> Image.Image:

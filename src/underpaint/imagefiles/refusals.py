@@ -21,13 +21,23 @@ OTHERS = {
     (0, b"\x89HDF"): "an HDF5 file",
     (0, b"8BPS"): "a Photoshop file",
     (0, b"\x76\x2f\x31\x01"): "an OpenEXR picture",
+    (0, b"\x93NUMPY"): "a NumPy array",
+    (0, b"\x1f\x8b"): "a gzip archive",
 }
 """Kinds of files that are often found among images, recognised by bytes near the start of the file."""
+
+LFS = b"version https://git-lfs"
+"""The start of the text that Git leaves in the place of a large file that was not fetched."""
 
 WIDTH, BITS, COMPRESSION, PHOTOMETRIC, BANDS, PLANES, KIND_OF_NUMBER = 256, 258, 259, 262, 277, 284, 339
 """Tags of a TIFF file. The kind of a number is 1 for unsigned, 2 for signed, 3 for floating point."""
 
-DAMAGED = ("a TIFF file with a damaged header", "copy it again, or remove it")
+COPY_AGAIN = "copy it again, or remove it"
+
+DAMAGED = "cannot be decoded: the file is damaged, or cut off in a copy, or of a rare kind"
+"""What is said of a file whose decoder fails, behind a word for the file. Decoders have no words for users."""
+
+BAD_HEADER = ("a TIFF file with a damaged header", COPY_AGAIN)
 
 FLOATING = "the pixels are floating point numbers"
 
@@ -58,7 +68,9 @@ def unread(stream: BinaryIO, path: Path, formats: tuple[str, ...]) -> DataError:
     stream.seek(0)
     start = stream.read(132)
     if not start:
-        return DataError("the file is empty", where=path, fix="copy it again, or remove it")
+        return DataError("the file is empty", where=path, fix=COPY_AGAIN)
+    if start.startswith(LFS):
+        return DataError("a pointer of Git LFS instead of the image", where=path, fix="run: git lfs pull")
     if start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         what, fix = _tiff(stream)
         return DataError(what, where=path, fix=fix)
@@ -72,13 +84,13 @@ def _tiff(stream: BinaryIO) -> tuple[str, str]:
     try:
         tags = tiff_tags(stream)
         if WIDTH not in tags:
-            return DAMAGED
+            return BAD_HEADER
         bits, bands, number = tags.get(BITS, (1,)), int(tags.get(BANDS, 1)), tags.get(KIND_OF_NUMBER, (1,))
         photometric, compression = int(tags.get(PHOTOMETRIC, -1)), int(tags.get(COMPRESSION, 1))
         bits = bits if isinstance(bits, tuple) else (bits,)
         number = number if isinstance(number, tuple) else (number,)
     except Exception:  # a damaged directory raises anything
-        return DAMAGED
+        return BAD_HEADER
     return (
         _numbers(bits, bands, number)
         or _layout(bits, bands, photometric, compression)

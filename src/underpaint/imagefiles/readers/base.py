@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from underpaint.core.errors import DataError, UnderpaintError
 from underpaint.imagefiles.decode import MAX_PIXELS, MAX_SIDE
+from underpaint.imagefiles.refusals import COPY_AGAIN, DAMAGED
 
 Values = npt.NDArray[Any]
 
@@ -145,13 +146,10 @@ def explained(path: Path, what: str) -> Iterator[None]:
     """Turn any exception of a library for a damaged file into a `DataError` that names the file."""
     try:
         yield
-    except UnderpaintError:
-        raise
-    except MemoryError:
+    except (UnderpaintError, MemoryError):
         raise
     except Exception as error:  # for damaged files libraries raise any kind of exception
-        cause = f"{type(error).__name__}: {error}"[:300]
-        raise DataError(f"{what} cannot be decoded ({cause})", where=path, fix="replace or remove the file") from error
+        raise DataError(f"{what} {DAMAGED}", where=path, fix=COPY_AGAIN) from error
 
 
 def require_file(path: Path, *, folder: bool = False) -> None:
