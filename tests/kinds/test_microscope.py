@@ -11,7 +11,7 @@ import tifffile
 from scipy import ndimage
 
 import underpaint
-from underpaint.core.errors import ConfigError, DataError
+from underpaint.core.errors import ConfigError
 from underpaint.imagefiles.masks import read_index_mask
 
 
@@ -71,13 +71,16 @@ def test_both_channels_are_learned_and_every_slice_is_predicted(
     assert agreement > max(inside[2].mean(), 1 - inside[2].mean()) + 0.02
 
 
-def test_a_choice_of_bands_is_followed_and_a_wrong_one_refused(
-    cells: tuple[Path, Path], tmp_path: Path, quickly: list[str]
-) -> None:
+def test_a_choice_of_bands_is_followed_and_a_wrong_one_refused(cells: tuple[Path, Path], quickly: list[str]) -> None:
     data, hints = cells
     planned = underpaint.plan(data, hints=hints, method="partial", settings=[*quickly, "images.bands=[actin]"])
     assert planned.config.model.bands == 1
     with pytest.raises(ConfigError, match="3 windows for 2 bands"):
         underpaint.plan(data, hints=hints, method="partial", settings=["images.window=[[0,1],[0,2],[0,3]]"])
-    with pytest.raises(DataError, match="no band GFP"):
-        underpaint.train(data, tmp_path / "run", hints=hints, method="partial", settings=["images.bands=[GFP]"])
+    with pytest.raises(ConfigError, match=r"images do not have all the bands GFP, actin(?s:.*)these have DAPI, actin"):
+        underpaint.plan(data, hints=hints, method="partial", settings=["images.bands=[GFP,actin]"])
+
+
+def test_bands_that_photographs_do_not_have_are_refused_before_a_training(scenes: Path) -> None:
+    with pytest.raises(ConfigError, match=r"do not have all the bands 99(?s:.*)these have red, green, blue"):
+        underpaint.plan(scenes, method="supervised", settings=["images.bands=[99]"])

@@ -97,11 +97,13 @@ class Survey:
         rule: The rule by which the images are read.
         kinds: The number of images by the kind of file, with bands and type.
         cut: The number of values outside the windows.
+        lacking: The images that do not have all chosen bands, with the bands that they have.
     """
 
     rule: ReadingRule
     kinds: Counter[str]
     cut: Cut
+    lacking: Mapping[str, tuple[str, ...]]
 
     def notes(self) -> list[str]:
         """Notes for the user before a training; there are none for 8-bit colour images."""
@@ -155,7 +157,8 @@ def survey(
     for name, path in deep.items():
         with suppress(DataError), open_input(path, rule) as image:
             count_cut(name, image, cut)
-    return Survey(rule, Counter(map(_words, abouts.values())), cut)
+    lacking = {name: about.bands for name, about in abouts.items() if not set(chosen) <= set(about.bands)}
+    return Survey(rule, Counter(map(_words, abouts.values())), cut, lacking)
 
 
 def _about(path: Path) -> About | None:

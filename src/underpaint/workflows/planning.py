@@ -281,9 +281,22 @@ def _made(asked: AnyMethod, config: MethodConfig, classes: ClassTable) -> Method
 
 
 def _seen(data: DataFolder, hints: Mapping[str, Hints], asked: ImagesConfig) -> tuple[ImagesConfig, list[str]]:
-    """The bands by name, the windows in numbers, and remarks for the user."""
+    """The bands by name, the windows in numbers, and remarks for the user.
+
+    Raises:
+        ConfigError: An image does not have a chosen band, or as `survey`.
+    """
     found = {name: data.images[name] for name in sorted(hints) if name in data.images}
     seen = survey(found, bands=asked.bands, window=asked.window)
+    if seen.lacking:
+        held = sorted({", ".join(bands) for bands in seen.lacking.values()})
+        raise ConfigError(
+            f"{len(seen.lacking)} of {len(found)} images do not have all the bands {', '.join(asked.bands)}: "
+            f"{listing(seen.lacking)}",
+            where="images.bands",
+            accepted=f"bands that all images have; these have {listing(held)}",
+            fix="choose other bands, or leave out images.bands for pictures in colours",
+        )
     window = asked.window if seen.rule.windows is None else seen.rule.windows
     single = isinstance(window, tuple) and len(window) == 1
     settled = {"bands": seen.rule.bands or asked.bands, "window": window[0] if single else window}
