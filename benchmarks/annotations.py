@@ -4,8 +4,9 @@ For diagnosis: a user with hints alone has no masks to compare with. Images are 
 
     python benchmarks/annotations.py DATA RUN --hints H.jsonl --split train+val --artifacts DIR [--every 4]
 
-RUN is a complete run of the baseline (`partial`); its looks at the training images are kept in DIR, where `train` and
-`gap` find them again. One line of JSON a setting: pooled mIoU and boundary IoU against the masks, seconds an image.
+RUN is a complete run of the baseline (`partial` or `quick`); its predictions of the training images are kept in DIR,
+where `train` and `gap` find them again. One line of JSON a setting: pooled mIoU and boundary IoU against the masks,
+seconds an image.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ from underpaint.data.hinted import HintedImages
 from underpaint.evaluation.compare import ImageCounts, count_image, evaluation
 from underpaint.imagefiles.masks import read_index_mask
 from underpaint.methods.local_global.combine import Average, Regulariser, combine, regularise
-from underpaint.methods.local_global.local_models import LocalModel, annotate
+from underpaint.methods.local_global.local_models import Frozen, LocalModel, annotate
 from underpaint.training.reporter import Silent
 from underpaint.training.stage_inference import StageInference
 from underpaint.training.stages import StagedRun
 from underpaint.workflows.run import Run
 
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
-LOCALS: tuple[LocalModel, ...] = ("colour", "deep", "mixture")
+LOCALS: tuple[LocalModel, ...] = ("colour", "quick", "mixture")
 AVERAGES: tuple[Average, ...] = ("arithmetic", "geometric")
 REGULARISERS: tuple[Regulariser, ...] = ("none", "crf", "par")
 
@@ -52,13 +53,15 @@ def main() -> None:
     parser.add_argument("--scales", default="0.75,1.0,1.5")
     asked = parser.parse_args()
     run = Run(asked.run)
-    planned = plan(asked.data, hints=[asked.hints], lenient=True, split=asked.split, method="partial")
+    planned = plan(asked.data, hints=[asked.hints], lenient=True, split=asked.split)
     data, config = planned.data, run.config
     images = HintedImages(data, planned.hints, config.views, seed=derive(config.seed, "views") % 2**32)
     staged = StagedRun(run, config, planned.method, data, planned.hints, Silent(), asked.artifacts)
     given = {"weights": file_digest(run.root / "weights.safetensors"), "images": images.names}
     given["hints"] = staged._hints_digest
-    infer = StageInference(run.network(), images, asked.artifacts, store=asked.artifacts, given=given)
+    infer = StageInference(
+        run.network(), images, asked.artifacts, store=asked.artifacts, given=given, bank=staged._bank
+    )
     scales = tuple(map(float, asked.scales.split(",")))
     counts: dict[str, list[ImageCounts]] = {}
     seconds: dict[str, float] = {}
@@ -69,11 +72,11 @@ def main() -> None:
             continue
         network = infer.probabilities(still, scales=scales, flip=True)[drawn]
         seeds = np.append(np.searchsorted(drawn, np.arange(255)), 255).astype(np.uint8)[still.seeds]
-        deep = infer.features(still)
+        frozen = Frozen(infer.bank.features(still.rgb), infer.bank.penalties)
         local = {}
         for name in LOCALS:
             began = time.perf_counter()
-            local[name] = annotate(still.rgb, still.seeds, model=name, deep=deep)
+            local[name] = annotate(still.rgb, still.seeds, model=name, frozen=frozen)
             seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - began
         for name, weight, average, regulariser in product(LOCALS, WEIGHTS, AVERAGES, REGULARISERS):
             if (average == "geometric" and (weight, regulariser) != (0.5, "none")) or (

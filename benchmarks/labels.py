@@ -44,6 +44,7 @@ from underpaint.data.pseudo import PseudoLabels
 from underpaint.datasets.folder import DataFolder
 from underpaint.datasets.open import open_dataset
 from underpaint.evaluation.compare import ImageCounts, count_image, evaluation
+from underpaint.features.bank import FeatureBank
 from underpaint.hints.rasterise import UNKNOWN, Mask
 from underpaint.imagefiles.masks import read_index_mask
 from underpaint.losses.candidates import seed_cross_entropy
@@ -217,7 +218,8 @@ def measure_walk(asked: argparse.Namespace) -> None:
     )
     network.load_state_dict(load_file(held))
     images, truths = tagged_images(data, run, asked)
-    infer = StageInference(network.eval(), images, asked.run, store=asked.run, given={})
+    bank = FeatureBank.frozen(run.config.model, None)
+    infer = StageInference(network.eval(), images, asked.run, store=asked.run, given={}, bank=lambda: bank)
     responder = CamPredictor(run.tag_network(), scales=tuple(settings["scales"]), flip=True)
     counts: dict[str, list[ImageCounts]] = defaultdict(list)
     for still in images.training_images():

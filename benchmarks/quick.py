@@ -10,7 +10,7 @@ features, fit and masks of the hinted photographs; "after a stroke" is the same 
 process and the loading of the network, a second, are not counted.
 
 ``whole``: all photographs of ``--split`` are hinted, by simulated scribbles and then by ``--hints``, and all of
-``--test`` scored.
+``--test`` scored. ``--set model.encoder=NAME`` and the like change the model.
 
 All seconds are CPU seconds of this one process on one thread (`time.process_time`), reading of files included.
 """
@@ -34,6 +34,7 @@ from skimage.feature import multiscale_basic_features
 from sklearn.ensemble import RandomForestClassifier
 
 from underpaint.core.cache import VARIABLE
+from underpaint.core.config import merge, parse_overrides
 from underpaint.core.rng import generator
 from underpaint.data.hinted import at_working_size
 from underpaint.datasets.folder import DataFolder
@@ -87,6 +88,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--unseen", type=int, default=32, help="photographs of --test that `few` scores")
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--hints", type=Path, help="for `whole`: real hints, for a row after simulated ones")
+    parser.add_argument("--set", nargs="*", default=[], help="for `whole`: settings of the run, as GROUP.NAME=VALUE")
     parser.add_argument("-o", "--out", type=Path)
     return parser.parse_args()
 
@@ -102,10 +104,11 @@ def _whole(data: DataFolder, asked: argparse.Namespace) -> Iterator[Figures]:
         every = chain(every, [(asked.hints.name, real, 0)])
     for label, learnt, seed in every:
         began = time.process_time()
-        model = fit_quick(learnt, {"seed": seed})
+        settings = merge(parse_overrides(asked.set), {"seed": seed})
+        model = fit_quick(learnt, settings)
         total = time.process_time() - began
         began = time.process_time()
-        fit_quick(learnt, {"seed": seed})  # its features are kept by now
+        fit_quick(learnt, settings)  # its features are kept by now
         again = time.process_time() - began
         began = time.process_time()
         names = data.split(asked.test)

@@ -33,12 +33,15 @@ SMALL = (
     "train.checkpoint_every=1000",
 )
 
+FIRST = tuple(f"method.settings.{one}" for one in ("baseline=partial", "local=colour", "scales=[0.75,1.0,1.5]"))
+"""The defaults of local-global in version 0.1.0."""
+
 RUNS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "partial": ("scribbles", "partial", ()),
     "gated-crf": ("scribbles", "gated-crf", ()),
     "dense-crf-loss": ("scribbles", "dense-crf-loss", ()),
-    "local-global": ("clicks", "local-global", ()),
-    "local-global-soft": ("scribbles", "local-global", ("method.settings.targets=soft", "method.settings.local=deep")),
+    "local-global": ("clicks", "local-global", FIRST),
+    "local-global-soft": ("scribbles", "local-global", (*FIRST, "method.settings.targets=soft")),
     "box-uncertainty": ("boxes", "box-uncertainty", ()),
     "box-uncertainty-soft": ("boxes", "box-uncertainty", ("method.settings.bootstrap=soft",)),
     "cam": ("tags", "cam", ()),

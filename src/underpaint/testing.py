@@ -149,6 +149,7 @@ class ToyInference:
             "toy", rgb, rgb, Hints("toy"), Candidates(sample.sets, sample.candidates), every, every
         )
         self._scores = rng.dirichlet(np.ones(len(CLASSES)), (SIZE, SIZE)).transpose(2, 0, 1).astype(np.float32)
+        self.bank = ToyBank()
         self.written: list[npt.NDArray[Any]] = []
 
     def images(self) -> Iterator[TrainingImage]:
@@ -158,10 +159,6 @@ class ToyInference:
     def probabilities(self, image: TrainingImage, *, scales: tuple[float, ...], flip: bool) -> npt.NDArray[np.float32]:
         """Return random probabilities, the same in every call."""
         return self._scores
-
-    def features(self, image: TrainingImage) -> npt.NDArray[np.float32]:
-        """Return random features with eight channels at stride 4."""
-        return np.random.default_rng(1).normal(size=(8, SIZE // 4, SIZE // 4)).astype(np.float32)
 
     def responses(self, image: TrainingImage, *, scales: tuple[float, ...], flip: bool) -> npt.NDArray[np.float32]:
         """Return the maps of `toy_responses`."""

@@ -13,6 +13,7 @@ from underpaint.hints.candidates import Candidates
 from underpaint.hints.rasterise import UNKNOWN
 from underpaint.hints.types import Box, Click, Hints
 from underpaint.models.linear import LinearHead
+from underpaint.predict import hinted
 from underpaint.predict.hinted import LinearMasks, named_classes
 
 SIZE = (32, 48)
@@ -74,6 +75,21 @@ def test_only_named_classes_are_shown_and_marked_pixels_keep_theirs(crf: bool) -
     assert (found[3, 4], found[20, 30]) == (1, 3)
     assert set(np.unique(found)) == {1, 3}
     assert (found == 3).sum() > 0.9 * found.size  # 0 and 2 score higher, and are not named
+
+
+def test_the_crf_begins_with_the_probabilities_of_halved_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[np.ndarray] = []
+
+    def noted(probabilities: np.ndarray, *_: object) -> np.ndarray:
+        seen.append(probabilities)
+        return probabilities
+
+    monkeypatch.setattr(hinted, "mean_field", noted)
+    given = still(marks={(3, 4): 1, (20, 30): 3}, present=(1, 3))
+    masks([9, 1, 8, 2, IMPOSSIBLE], crf=True).hinted(FEATURES, given, np.full(SIZE, UNKNOWN, np.uint8))
+    (begun,) = seen
+    odds = np.exp((1 - 2) / 2)  # of the scores of class 1 and class 3
+    np.testing.assert_allclose(begun[:, 9, 9], [odds / (1 + odds), 1 / (1 + odds)], rtol=1e-5)
 
 
 def test_inside_a_box_its_class_or_the_background_and_outside_never_its_class() -> None:

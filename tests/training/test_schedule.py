@@ -51,13 +51,14 @@ def test_settings_of_a_run_before_there_was_a_least_number() -> None:
 
 
 def test_a_plan_says_that_a_small_set_gets_the_least_number(scenes: Path, scribbles: Path) -> None:
-    made = plan(scenes, hints=[scribbles], method="local-global")
+    two = ["method.settings.baseline=partial"]
+    made = plan(scenes, hints=[scribbles], method="local-global", settings=two)
     assert made.steps == 160
     assert made.expected.steps == 160
     said = "\n".join(made.words())
     assert "8 images, 160 steps in 2 stage(s)" in said
     assert "20 passes are only 20 steps per stage; 80 are used (train.least_steps)" in said
-    stated = plan(scenes, hints=[scribbles], method="local-global", settings=["train.epochs=20"])
+    stated = plan(scenes, hints=[scribbles], method="local-global", settings=[*two, "train.epochs=20"])
     assert stated.steps == 40
     assert "least_steps" not in "\n".join(stated.words())
 

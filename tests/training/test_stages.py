@@ -27,6 +27,7 @@ from underpaint.methods.stage import LabelMaker, Schedule, Stage, StageNetwork
 from underpaint.models.network import Network
 from underpaint.predict.responses import CamPredictor
 from underpaint.records import Batch, Head, NetOutput, Progress, Terms
+from underpaint.testing import ToyBank
 from underpaint.training.artifacts import make_artifact
 from underpaint.training.reporter import Silent
 from underpaint.training.run_folder import read_events
@@ -151,21 +152,21 @@ def test_interrupted_between_stages_nothing_is_made_twice(
     assert (whole.root / "weights.safetensors").read_bytes() == (tmp_path / "run" / "weights.safetensors").read_bytes()
 
 
+@pytest.mark.parametrize(("baseline", "stage"), [("partial", "train"), ("quick", "fit")])
 def test_runs_that_share_a_store_train_a_common_stage_once(
-    scenes: Path, scribbles: Path, small: list[str], tmp_path: Path
+    scenes: Path, scribbles: Path, small: list[str], tmp_path: Path, baseline: str, stage: str
 ) -> None:
     store = tmp_path / "store"
-    floor = plan(scenes, hints=[scribbles], method="partial", settings=small).train(tmp_path / "floor", store=store)
-    for run, settings in (("one", []), ("two", ["method.settings.weight=0.0"])):
-        plan(scenes, hints=[scribbles], method="local-global", settings=[*small, *settings]).train(
-            tmp_path / run,
-            store=store,
-        )
+    floor = plan(scenes, hints=[scribbles], method=baseline, settings=small).train(tmp_path / "floor", store=store)
+    for run, weight in (("one", 0.5), ("two", 0.0)):
+        settings = [*small, f"method.settings.baseline={baseline}", f"method.settings.weight={weight}"]
+        plan(scenes, hints=[scribbles], method="local-global", settings=settings).train(tmp_path / run, store=store)
     made = sorted(path.name.rpartition("-")[0] for path in store.iterdir())
     assert made == [
-        "labels-retrain-1", "labels-retrain-1", "predictions", "trained-retrain-1", "trained-retrain-1", "trained-train"
-    ]  # fmt: skip
-    trained = next(path for path in store.iterdir() if path.name.startswith("trained-train"))
+        *["labels-retrain-1", "labels-retrain-1", "predictions"],
+        *sorted(["trained-retrain-1", "trained-retrain-1", f"trained-{stage}"]),
+    ]
+    trained = next(path for path in store.iterdir() if path.name.startswith(f"trained-{stage}"))
     assert (trained / "weights.safetensors").read_bytes() == (floor.root / "weights.safetensors").read_bytes()
     assert not (floor.root / "artifacts").exists()
 
@@ -216,7 +217,9 @@ def test_labels_are_made_in_the_arithmetic_of_the_training(scenes: Path, scribbl
     for name, autocast in (("32", nullcontext), ("16", partial(torch.autocast, "cpu", torch.bfloat16))):
         folder = tmp_path / name
         folder.mkdir()
-        infer = StageInference(network, images, folder / "labels", store=folder, given={}, autocast=autocast)
+        infer = StageInference(
+            network, images, folder / "labels", store=folder, given={}, bank=ToyBank, autocast=autocast
+        )
         image = next(infer.images())
         seen[name] = (
             infer.responses(image, scales=(1.0,), flip=False),
@@ -246,7 +249,7 @@ def test_a_classifier_that_sees_nothing_of_a_tagged_class_is_named(
         answers[lost, 0, 0] = seen
         monkeypatch.setattr(CamPredictor, "coarse", lambda self, rgb, tagged: answers)
         (tmp_path / f"{seen}").mkdir()
-        infer = StageInference(network, images, tmp_path / "labels", store=tmp_path / f"{seen}", given={})
+        infer = StageInference(network, images, tmp_path / "labels", store=tmp_path / f"{seen}", given={}, bank=ToyBank)
         assert infer.unseen() is None, "nothing was asked for"
         for image in every:
             infer.responses(image, scales=(1.0,), flip=False)
@@ -266,7 +269,7 @@ def test_images_with_tags_alone_wait_for_the_second_network_or_are_left_out(
     simulate(scenes, tags, kind="tags", split="train")
     tagged = list(read_hints(tags).values())[5:]
     write_hints(tmp_path / "mixed.jsonl", [*list(read_hints(scribbles).values())[:5], *tagged])
-    settings = [*small, f"method.settings.tagged={used}".lower()]
+    settings = [*small, "method.settings.baseline=partial", f"method.settings.tagged={used}".lower()]
     planned = plan(scenes, hints=[tmp_path / "mixed.jsonl"], method="local-global", settings=settings)
     seen: dict[str, int] = {}
 

@@ -59,7 +59,7 @@ def test_a_mixture_is_planned_in_words(planned: Callable[..., Plan]) -> None:
     assert made.config.method.name == "local-global"
     assert made.config.method.settings["baseline"] == "box-uncertainty"
     first, *lines = made.words()
-    assert first.startswith("method local-global: a first network learns the hints")
+    assert first.startswith("method local-global: a first model learns the hints")
     for kind, count in main_kinds(made.hints.values()).items():
         assert any(line.startswith(f"{count} image(s) with {kind.value}: ") for line in lines)
     assert lines[-2] == f"8 images, {made.steps} steps in 2 stage(s): train (box-uncertainty), retrain-1 (local-global)"
@@ -80,7 +80,7 @@ def test_a_mixture_is_drawn_and_weighed_alike_by_every_method(planned: Callable[
     made = planned("mixture", method=method)
     assert made.config.method.settings["balance"] == "images"
     assert made.config.sampling == planned("mixture").config.sampling
-    assert made.method.stages()[0].images == "marked"
+    assert made.method.stages()[-1].images == "marked"
     assert planned("scribbles", method=method).config.method.settings["balance"] == "pixels"
     assert (
         planned("mixture", "method.settings.balance=pixels", method=method).config.method.settings["balance"]
@@ -90,7 +90,10 @@ def test_a_mixture_is_drawn_and_weighed_alike_by_every_method(planned: Callable[
 
 def test_minutes_grow_with_passes_and_stages(planned: Callable[..., Plan]) -> None:
     one = planned("scribbles", "train.epochs=100", "views.crop=[256,256]", method="partial").expected
-    two = planned("scribbles", "train.epochs=100", "views.crop=[256,256]", method="local-global").expected
+    passes = ("train.epochs=100", "views.crop=[256,256]")
+    fitted = planned("scribbles", *passes, method="local-global").expected
+    assert fitted.epochs == 100
+    two = planned("scribbles", *passes, "method.settings.baseline=partial", method="local-global").expected
     assert two.minutes == pytest.approx(2 * one.minutes, abs=0.2)  # both are rounded
     assert two.epochs == 200
 

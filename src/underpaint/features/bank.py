@@ -20,9 +20,10 @@ from torch.nn import functional as F
 from underpaint.core.digest import code_digest
 from underpaint.core.parallel import stream
 from underpaint.features.folded import folded
+from underpaint.features.linear import LinearModel
 from underpaint.features.store import FeatureStore
 from underpaint.kernels.threads import torch_threads
-from underpaint.models.linear import Levels
+from underpaint.models.linear import Levels, LinearHead
 from underpaint.models.network import ModelConfig, Network
 
 Pixels = npt.NDArray[np.uint8]
@@ -69,6 +70,15 @@ class ImageFeatures:
         cells, shares = _corners(rows, columns, self.padded, self.levels[0].shape[1:])
         parts = [(_sampled(level, cells) * shares).sum(dim=1) for level in self.levels]
         return np.asarray(torch.cat(parts).T.half().numpy())
+
+    def scores(self, model: LinearModel, size: tuple[int, int]) -> Tensor:
+        """(C, H, W) scores of a linear model at the pixels of an image of this size, without its padding."""
+        head = LinearHead([len(level) for level in self.levels], len(model.bias))
+        head.set_weights(torch.from_numpy(model.weight), torch.from_numpy(model.bias))
+        with torch.inference_mode():
+            scores = head([level[None].float() for level in self.levels])
+            whole = F.interpolate(scores, size=self.padded, mode="bilinear", align_corners=False)
+        return whole[0, :, : size[0], : size[1]]
 
 
 class Bank(Protocol):

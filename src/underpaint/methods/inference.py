@@ -45,6 +45,10 @@ class Inference(Protocol):
     earlier: Path | None
     """Folder that the label maker of the previous stage wrote, or None if that stage has no label maker."""
 
+    @property
+    def bank(self) -> Bank:
+        """The features of the pre-trained encoder, as the method quick has them for these images."""
+
     def images(self) -> Iterator[TrainingImage]:
         """Return the training images in the order of their names."""
 
@@ -54,9 +58,6 @@ class Inference(Protocol):
         They are averaged over the scales and, with ``flip``, over mirrored images. An image that is larger than the
         working size is predicted once, at its original size.
         """
-
-    def features(self, image: TrainingImage) -> npt.NDArray[np.float32]:
-        """(F, h, w) input of the last layer of the network."""
 
     def responses(self, image: TrainingImage, *, scales: tuple[float, ...], flip: bool) -> npt.NDArray[np.float32]:
         """(C, ceil(H/4), ceil(W/4)) `response_maps` of a network with a tag head, stored for later calls.

@@ -22,6 +22,10 @@ from underpaint.models.linear import LinearHead
 Flags = npt.NDArray[np.bool_]
 Probabilities = npt.NDArray[np.float32]
 
+SHARPNESS = 0.5
+"""Factor on the scores before the CRF, which then has more to decide. It was chosen on hinted images of the validation
+splits of MSRC-21 and voc_animals (docs/methods/quick.md)."""
+
 
 @dataclass(frozen=True)
 class LinearMasks:
@@ -76,7 +80,7 @@ class LinearMasks:
         """
         classes = named_classes(still, self.learned, self.background)
         seen = (still.rgb.shape[0], still.rgb.shape[1])
-        scores = self.scores(features)[torch.from_numpy(classes)]
+        scores = SHARPNESS * self.scores(features)[torch.from_numpy(classes)]
         within = _within(_planes(scores, features.padded, seen).softmax(0).numpy(), still, classes)
         if self.crf and len(classes) > 1:
             within = _within(mean_field(within, still.picture, AVERAGED_LABELS, self.kept), still, classes)

@@ -7,14 +7,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from underpaint.core.config import Settings
@@ -22,6 +22,7 @@ from underpaint.core.errors import ConfigError
 from underpaint.data.hinted import HintedImages
 from underpaint.data.pseudo import PseudoLabels
 from underpaint.data.samples import TrainingImage
+from underpaint.features.bank import Bank
 from underpaint.methods.inference import Job, Result
 from underpaint.methods.tags.maps import Flags
 from underpaint.models.inference import FullSize
@@ -69,6 +70,7 @@ class StageInference:
         store: Folder of artifacts in which predictions are kept, so that a run with other settings of the method can
             use them again.
         given: Everything that predictions depend on, such as weights and images.
+        bank: Makes the bank of the pre-trained encoder; it is called if a label maker uses the bank.
         earlier: Folder of the labels that were made before the previous stage, or None.
         autocast: Returns the context in which the network runs, with the precision of the training.
         reporter: Is told about the passes over the images; None for no reports.
@@ -83,6 +85,7 @@ class StageInference:
         *,
         store: Path,
         given: Settings,
+        bank: Callable[[], Bank],
         earlier: Path | None = None,
         autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
         reporter: Reporter | None = None,
@@ -92,11 +95,16 @@ class StageInference:
         self._count = Count(reporter or Silent(), len(images))
         self.classes = images.data.classes
         self.folder, self.earlier = folder, earlier
-        self._autocast = autocast
+        self._autocast, self._make_bank = autocast, bank
         self._network, self._images, self._store, self._given = network, images, store, given
         self._pseudo = PseudoLabels(folder, self.classes)
         self._held: dict[Pass, Path] = {}
         self._seen: dict[str, tuple[Flags, Flags]] = {}
+
+    @cached_property
+    def bank(self) -> Bank:
+        """The features of the pre-trained encoder."""
+        return self._make_bank()
 
     def close(self) -> None:
         """End the progress report, and the work of the other ranks: all labels are written."""
@@ -174,10 +182,7 @@ class StageInference:
 
         return of_image
 
-    def features(self, image: TrainingImage) -> npt.NDArray[np.float32]:
-        """(F, h, w) float32 inputs of the network's last layer for an image."""
-        return self._at(self._network.head, image, inputs=True)
-
+    @torch.inference_mode()
     def embedding(self, image: TrainingImage) -> npt.NDArray[np.float32]:
         """(E, h, w) float32 embedding at the decoder's stride, without the cells of the padding around the image.
 
@@ -186,28 +191,19 @@ class StageInference:
         """
         if self._network.embedding_head is None:
             raise ConfigError("the network has no embedding head", fix="name it among the stage's heads")
-        held = self._at(self._network.embedding_head, image, inputs=False)
-        divisor = self._network.divisor
-        shares = (side / (divisor * -(-side // divisor)) for side in image.rgb.shape[:2])  # the rest is padding
-        height, width = (math.ceil(cells * share) for cells, share in zip(held.shape[1:], shares, strict=True))
-        return held[:, :height, :width]
-
-    @torch.inference_mode()
-    def _at(self, layer: nn.Module, image: TrainingImage, *, inputs: bool) -> npt.NDArray[np.float32]:
-        """The input or the output of a layer for one image, without the dimension N."""
-        seen: list[Tensor] = []
-
-        def record(_: nn.Module, given: tuple[Tensor, ...], made: Tensor) -> None:
-            seen.append(given[0] if inputs else made)
-
-        hook = layer.register_forward_hook(record)
+        made: list[Tensor] = []
+        hook = self._network.embedding_head.register_forward_hook(lambda _, given, out: made.append(out))
         try:
             whole = FullSize(self._network)
             with self._autocast():
                 whole(_pixels(image).to(whole.mean.device))
         finally:
             hook.remove()
-        return np.asarray(seen[0][0].float().cpu().numpy())
+        held = made[0][0].float().cpu().numpy()
+        divisor = self._network.divisor
+        shares = (side / (divisor * -(-side // divisor)) for side in image.rgb.shape[:2])  # the rest is padding
+        height, width = (math.ceil(cells * share) for cells, share in zip(held.shape[1:], shares, strict=True))
+        return np.asarray(held[:, :height, :width])
 
     def responses(self, image: TrainingImage, *, scales: tuple[float, ...], flip: bool) -> npt.NDArray[np.float32]:
         """(C, ceil(H/4), ceil(W/4)) class activation maps. The first call computes those of all images."""

@@ -19,12 +19,15 @@ from underpaint.data.hinted import HintedImages
 from underpaint.data.pseudo import PseudoLabels
 from underpaint.data.sampling import marked, mixed
 from underpaint.datasets.folder import DataFolder
+from underpaint.datasets.sizes import median_side, some_sizes
+from underpaint.features.bank import FeatureBank
+from underpaint.features.store import usual_store
 from underpaint.hints.types import Hints
 from underpaint.imagefiles.masks import labels_digest
 from underpaint.methods.base import Method
-from underpaint.methods.registry import heads_of, learner_of
-from underpaint.methods.stage import LabelMaker, Learner, Stage
-from underpaint.models.network import Network
+from underpaint.methods.registry import heads_of, learner_of, make_method
+from underpaint.methods.stage import LabelMaker, Learner, OtherMethod, Stage
+from underpaint.models.network import ModelConfig, Network
 from underpaint.models.tensors import load_into, read_tensors
 from underpaint.records import Head
 from underpaint.training.artifacts import TRAINING_CODE, artifact_path, is_whole, make_artifact
@@ -130,9 +133,22 @@ class StagedRun:
             return self.hints
         return {name: hint for name, hint in self.hints.items() if marked(hint)} or self.hints
 
+    def _model(self, method: Method[Config], stage: Stage) -> ModelConfig:
+        """The settings of the network of a stage: those of the run, or of the other method that trains the stage."""
+        other = stage.learner
+        usual = self._model_for(other) if isinstance(other, OtherMethod) else self.config.model
+        return stage.network.model(usual)
+
+    def _model_for(self, other: OtherMethod) -> ModelConfig:
+        method = make_method(other.name, other.settings, self.data.classes)
+        return method.network(self.config.model, median_side(some_sizes(self.data, self.hints)))
+
+    def _bank(self) -> FeatureBank:
+        return FeatureBank.frozen(self._model_for(OtherMethod("quick", {})), usual_store())
+
     def _network(self, method: Method[Config], stage: Stage, *, pretrained: bool) -> Network:
         return Network(
-            stage.network.model(self.config.model),
+            self._model(method, stage),
             len(self.data.classes),
             needs=heads_of(method, stage),
             subclasses=stage.network.subclasses,
@@ -148,7 +164,8 @@ class StagedRun:
         assert self.store is not None
         store, name, ranks = self.store, f"trained-{stage.name}", self._all_ranks
         learner = learner_of(method, stage)
-        inputs = ranks.on_leader("naming a stage", lambda: self._stage_inputs(learner, stage, before, pseudo))
+        model = self._model(method, stage)
+        inputs = ranks.on_leader("naming a stage", lambda: self._stage_inputs(learner, stage, model, before, pseudo))
         target = artifact_path(store, name, inputs)
         if ranks.on_leader("looking for a stage", lambda: is_whole(target)):
             self.reporter.note(f"stage {stage.name} is already trained: {target}")
@@ -167,7 +184,12 @@ class StagedRun:
         return folder / WEIGHTS
 
     def _stage_inputs(
-        self, learner: Learner[Config], stage: Stage, before: Path | None, pseudo: PseudoLabels | None
+        self,
+        learner: Learner[Config],
+        stage: Stage,
+        model: ModelConfig,
+        before: Path | None,
+        pseudo: PseudoLabels | None,
     ) -> Settings:
         """Everything that the weights of a stage depend on, and nothing else."""
         config, used = self.config, self._used(stage)
@@ -177,7 +199,7 @@ class StagedRun:
             "stage": {"name": stage.name, **_defined(stage)},
             "images": fingerprint(sorted(used)),
             "sampling": config.sampling.decisive() if mixed(used.values()) else None,
-            "model": config.model.decisive(),
+            "model": model.decisive(),
             "views": config.views.decisive(),
             "train": config.train.decisive(),
             "seed": config.seed,
@@ -300,7 +322,10 @@ class StagedRun:
     ) -> PseudoLabels:
         assert self.store is not None
         store, images, ranks = self.store, self._images(None, stage), self._all_ranks
-        given, inputs = ranks.on_leader("naming labels", lambda: self._label_inputs(maker, weights, images, earlier))
+        model = self._model(method, before)
+        given, inputs = ranks.on_leader(
+            "naming labels", lambda: self._label_inputs(maker, model, weights, images, earlier)
+        )
         target = artifact_path(store, f"labels-{stage.name}", inputs)
         if ranks.on_leader("looking for labels", lambda: is_whole(target)):
             return PseudoLabels(target, self.data.classes)
@@ -315,6 +340,7 @@ class StagedRun:
                 folder,
                 store=store,
                 given=given,
+                bank=self._bank,
                 earlier=None if earlier is None else earlier.root,
                 autocast=ranks.fabric.autocast,
                 reporter=self.reporter,
@@ -338,13 +364,18 @@ class StagedRun:
         return PseudoLabels(target, self.data.classes)
 
     def _label_inputs(
-        self, maker: LabelMaker[Config], weights: Path, images: HintedImages, earlier: PseudoLabels | None
+        self,
+        maker: LabelMaker[Config],
+        model: ModelConfig,
+        weights: Path,
+        images: HintedImages,
+        earlier: PseudoLabels | None,
     ) -> tuple[Settings, Settings]:
         """Everything that predictions between two stages depend on, and everything that the labels depend on."""
         given: Settings = {
             "weights": file_digest(weights),
             "images": images.names,
-            "model": self.config.model.decisive(),
+            "model": model.decisive(),
             "arithmetic": precision_of(self.config.train),
             **self._material,
         }

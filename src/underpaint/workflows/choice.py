@@ -62,7 +62,7 @@ def choose(kinds: Mapping[Kind, int], *, background: bool) -> Choice:
         why = "boxes do not show which of their pixels belong to the object"
         settings: Settings = {} if Kind.MASK in given else {"projection_weight": 0.1, "pairwise_weight": 0.1}
         return Choice("box-uncertainty", f"{why}; {_with_boxes(given)}", LEARNT, settings)
-    why = "a first network learns the hints and labels all images; a second network learns these labels"
+    why = "a first model learns the hints and labels all images; a network learns these labels"
     settings = shared_settings(kinds)
     if settings:
         why = f"{why}; every image has the same weight, but images with few clicks are drawn less often"

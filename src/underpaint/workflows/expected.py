@@ -3,35 +3,11 @@
 from __future__ import annotations
 
 import math
-import statistics
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 
-from underpaint.core.errors import DataError
-from underpaint.datasets.folder import DataFolder
 from underpaint.doctor.estimate import Estimate, estimate
-from underpaint.hints.types import Hints
-from underpaint.imagefiles.images import image_size
 from underpaint.methods.stage import Stage
 from underpaint.training.config import RunConfig, TrainConfig
-
-SIZES = 64
-"""Number of images whose size is read for the estimate of memory."""
-
-
-def some_sizes(data: DataFolder, hints: Mapping[str, Hints]) -> list[tuple[int, int]]:
-    """(H, W) of some of the images. Unreadable images are not counted; the training reports them."""
-    some = [data.images[name] for name in sorted(hints) if name in data.images][:: -(-len(hints) // SIZES) or 1]
-    sizes = []
-    for path in some:
-        with suppress(DataError):
-            sizes.append(image_size(path))
-    return sizes
-
-
-def median_side(sizes: Sequence[tuple[int, int]]) -> float:
-    """Median longest side, or 1 if no image can be read, which the training reports."""
-    return statistics.median(max(size) for size in sizes) if sizes else 1.0
 
 
 def all_steps(stages: Sequence[Stage], train: TrainConfig, images: int) -> int:

@@ -8,12 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from underpaint.core.errors import ConfigError
+from underpaint.datasets.sizes import some_sizes
 from underpaint.doctor.estimate import EPOCHS, LEAST_STEPS
 from underpaint.training.loop import TIMED, WARM
 from underpaint.training.reporter import Silent
 from underpaint.training.run_folder import RunFolder
 from underpaint.training.stages import StagedRun
-from underpaint.workflows.expected import expected_of, some_sizes
+from underpaint.workflows.expected import expected_of
 from underpaint.workflows.planning import Plan
 
 USED = 0.95

@@ -12,6 +12,7 @@ from underpaint.core.digest import code_digest, files_digest, fingerprint
 from underpaint.core.errors import ConfigError, DataError, listing
 from underpaint.core.paths import AnyPath, as_path
 from underpaint.datasets.folder import DataFolder
+from underpaint.datasets.sizes import median_side, some_sizes
 from underpaint.doctor.estimate import Estimate, usable_cores
 from underpaint.hints.types import Hints, Kind
 from underpaint.imagefiles.decode import MAX_PIXELS
@@ -27,7 +28,7 @@ from underpaint.training.code import source_digest
 from underpaint.training.config import ImagesConfig, MethodConfig, RunConfig
 from underpaint.training.reporter import Reporter, Silent
 from underpaint.workflows.choice import Choice, choose, counted, main_kinds, shared_settings
-from underpaint.workflows.expected import all_steps, expected_of, median_side, some_sizes
+from underpaint.workflows.expected import all_steps, expected_of
 from underpaint.workflows.preflight import preflight
 from underpaint.workflows.run import Run
 from underpaint.workflows.training import Training

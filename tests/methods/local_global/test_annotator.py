@@ -9,17 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
 
 from underpaint.core.errors import DataError
+from underpaint.features.linear import PENALTY
 from underpaint.methods.local_global.combine import LEAST, combine, regularise
 from underpaint.methods.local_global.local_models import (
+    ALONE,
+    Frozen,
     LocalModel,
     annotate,
     colour_and_place,
-    principal,
     standardised,
     texture,
 )
+from underpaint.testing import ToyBank
 
 SIZE = (24, 32)
 
@@ -36,27 +40,32 @@ def scene() -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
     return rgb, truth, seeds
 
 
+def frozen(rgb: NDArray[np.uint8]) -> Frozen:
+    """Nine features of colour for every pixel."""
+    bank = ToyBank()
+    return Frozen(bank.features(rgb), bank.penalties)
+
+
 @pytest.mark.parametrize("model", get_args(LocalModel))
 def test_two_colours_are_told_apart(model: LocalModel) -> None:
     rgb, truth, seeds = scene()
-    deep = np.stack([rgb[::4, ::4, c].astype(np.float32) for c in range(3)])
-    found = annotate(rgb, seeds, model=model, deep=deep)
+    found = annotate(rgb, seeds, model=model, frozen=frozen(rgb))
     assert found.shape == (2, *SIZE)
     np.testing.assert_allclose(found.sum(axis=0), 1, atol=1e-5)
     labels = np.array([3, 7], np.uint8)[found.argmax(axis=0)]
-    assert (labels == truth).mean() > (0.9 if model == "deep" else 0.97)
-    again = annotate(rgb, seeds, model=model, deep=deep)
+    assert (labels == truth).mean() > 0.97
+    again = annotate(rgb, seeds, model=model, frozen=frozen(rgb))
     assert np.array_equal(found, again)
 
 
 def test_one_class_is_certain_and_none_is_refused() -> None:
     rgb, _, seeds = scene()
     alone = np.where(seeds == 7, seeds, 255).astype(np.uint8)
-    assert (annotate(rgb, alone, model="colour", deep=None) == 1).all()
+    assert (annotate(rgb, alone, model="colour", frozen=None) == 1).all()
     with pytest.raises(DataError, match="needs hints"):
-        annotate(rgb, np.full(SIZE, 255, np.uint8), model="colour", deep=None)
+        annotate(rgb, np.full(SIZE, 255, np.uint8), model="colour", frozen=None)
     with pytest.raises(DataError, match="needs features"):
-        annotate(rgb, seeds, model="deep", deep=None)
+        annotate(rgb, seeds, model="quick", frozen=None)
 
 
 def test_single_pixels_are_enough_for_every_model() -> None:
@@ -64,9 +73,24 @@ def test_single_pixels_are_enough_for_every_model() -> None:
     seeds = np.full(SIZE, 255, np.uint8)
     seeds[3, 3], seeds[20, 28], seeds[12, 2] = 0, 1, 2
     for model in get_args(LocalModel):
-        found = annotate(rgb, seeds, model=model, deep=np.ones((4, 6, 8), np.float32))
+        found = annotate(rgb, seeds, model=model, frozen=frozen(rgb))
         assert np.isfinite(found).all()
         assert found.shape == (3, *SIZE)
+
+
+def test_the_quick_model_of_an_image_is_a_logistic_regression_on_its_hinted_pixels() -> None:
+    rgb, _, seeds = scene()
+    features = frozen(rgb)
+    found = annotate(rgb, seeds, model="quick", frozen=features)
+    columns = features.image.levels[0].float().reshape(9, -1).T.numpy()
+    known = seeds.ravel() != 255
+    mean, spread = columns[known].mean(axis=0), columns[known].std(axis=0)
+    rows = (columns - mean) / spread
+    # scikit-learn's C weighs the sum over the rows; of two classes it has one weight, the difference of the two here.
+    weight = 1 / (PENALTY * ALONE * known.sum())
+    plain = LogisticRegression(C=weight, class_weight="balanced", tol=1e-8, max_iter=1000)
+    plain.fit(rows[known], seeds.ravel()[known])
+    np.testing.assert_allclose(found.reshape(2, -1).T, plain.predict_proba(rows), atol=0.002)
 
 
 def test_features_are_those_of_a_plain_loop() -> None:
@@ -81,15 +105,6 @@ def test_features_are_those_of_a_plain_loop() -> None:
     assert flat[0].mean() == pytest.approx(0, abs=1e-4)
     assert flat[0].std() == pytest.approx(1, abs=1e-3)
     assert (flat[1] == 0).all()
-
-
-def test_principal_components_keep_the_distances() -> None:
-    features = np.random.default_rng(0).normal(size=(5, 6, 8)).astype(np.float32)
-    whole = principal(features, (6, 8))
-    a, b = features[:, 1, 2] - features[:, 4, 7], whole[:, 1, 2] - whole[:, 4, 7]
-    assert np.linalg.norm(a) == pytest.approx(np.linalg.norm(b), rel=1e-4)
-    variances = whole.reshape(5, -1).var(axis=1)
-    assert (np.diff(variances) <= 1e-6).all(), "largest first"
 
 
 @given(weight=st.floats(0, 1), average=st.sampled_from(["arithmetic", "geometric"]), seed=st.integers(0, 50))

@@ -5,7 +5,7 @@ from underpaint.methods.about import About, Reference
 
 ABOUT = About(
     name="local-global",
-    summary="a network and a model of each image label the images together; a new network learns these labels",
+    summary="a model of all images and one of each image label them together; a network learns these labels",
     accepts=frozenset(Kind),
     reference=Reference(
         "Weakly Supervised Semantic Segmentation: combining local and global models",

@@ -44,6 +44,14 @@ RIDGE = 0.02
 """Added to the variances of standardised features, so that a stroke of one colour does not have zero variance."""
 
 
+def drawn_pixels(labels: Labels, *, seed: int) -> npt.NDArray[np.intp]:
+    """Positions of the pixels to fit on: all, or `MOST_PIXELS` random ones with one of every class at least."""
+    if len(labels) <= MOST_PIXELS:
+        return np.arange(len(labels))
+    drawn = np.random.default_rng(seed).choice(len(labels), MOST_PIXELS, replace=False)
+    return np.union1d(drawn, np.unique(labels, return_index=True)[1])
+
+
 def fit_classifier(rows: Rows, labels: Labels, *, seed: int) -> Predict:
     """Fit on (P, D) standardised features and (P,) labels 0..K-1; every class has the same total weight.
 
@@ -51,11 +59,8 @@ def fit_classifier(rows: Rows, labels: Labels, *, seed: int) -> Predict:
         A function from (Q, D) features to (Q, K) probabilities.
     """
     count = int(labels.max()) + 1
-    if len(rows) > MOST_PIXELS:
-        drawn = np.random.default_rng(seed).choice(len(rows), MOST_PIXELS, replace=False)
-        first = np.unique(labels, return_index=True)[1]  # so that no class is lost
-        drawn = np.union1d(drawn, first)
-        rows, labels = rows[drawn], labels[drawn]
+    drawn = drawn_pixels(labels, seed=seed)
+    rows, labels = rows[drawn], labels[drawn]
     x, y = torch.from_numpy(np.ascontiguousarray(rows)), torch.from_numpy(labels.astype(np.int64))
     weight = 1 / torch.bincount(y, minlength=count).clamp(min=1).float()
     draw = torch.Generator().manual_seed(seed)

@@ -6,54 +6,73 @@ models replace it here. All are fitted quickly and follow the edges of the image
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import uniform_filter, zoom
+from scipy.ndimage import uniform_filter
 from skimage.color import rgb2lab
 
 from underpaint.core.errors import DataError
+from underpaint.features.bank import ImageFeatures
+from underpaint.features.linear import PENALTY, fit_linear
 from underpaint.hints.rasterise import UNKNOWN, Mask
-from underpaint.methods.local_global.classifiers import fit_classifier, fit_mixtures
+from underpaint.methods.local_global.classifiers import drawn_pixels, fit_classifier, fit_mixtures
 
-LocalModel = Literal["colour", "deep", "mixture"]
-"""``colour`` is a small network on colour, position and texture. ``deep`` is the same on colour, position and the
-principal components of the features of the global network. ``mixture`` is a Gaussian mixture for each class on colour
-and position."""
+LocalModel = Literal["colour", "quick", "mixture"]
+"""``colour`` is a small network on colour, position and texture. ``quick`` is the linear model of the method quick,
+fitted on this image alone. ``mixture`` is a Gaussian mixture for each class on colour and position."""
 
 Probabilities = npt.NDArray[np.float32]
 Features = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
 
-COMPONENTS = 32
-"""Number of principal components of the features. With a few thousand hinted pixels, more components fit noise."""
+ALONE = 10.0
+"""Penalty on the weights of ``quick`` on one image, as a multiple of that on many images, because it has few pixels.
+Chosen on labels of training images (docs/methods/local-global.md)."""
 
 
-def annotate(rgb: Pixels, seeds: Mask, *, model: LocalModel, deep: Features | None, seed: int = 0) -> Probabilities:
+@dataclass(frozen=True)
+class Frozen:
+    """The features of one image from the pre-trained encoder.
+
+    Args:
+        image: The features.
+        penalties: (F,) penalty on the weights of each feature, as `Bank.penalties`.
+    """
+
+    image: ImageFeatures
+    penalties: npt.NDArray[np.float64]
+
+
+def annotate(rgb: Pixels, seeds: Mask, *, model: LocalModel, frozen: Frozen | None, seed: int = 0) -> Probabilities:
     """Label an image with a model that is fitted on its own hints.
 
     Args:
         rgb: (H, W, 3) uint8.
         seeds: (H, W) class of the hinted pixels, 255 elsewhere.
         model: The local model.
-        deep: (F, h, w) features of the image from a network; only the model ``deep`` needs them.
-        seed: Seed of the initial weights of the model.
+        frozen: Features of the image; only the model ``quick`` needs them.
+        seed: Seed of the initial weights of the model, and of the draw of pixels.
 
     Returns:
         (K, H, W) probabilities of the K hinted classes in the order of their numbers, summing to 1 over them.
 
     Raises:
-        DataError: There is no hinted pixel, or the model ``deep`` gets no features.
+        DataError: There is no hinted pixel, or the model ``quick`` gets no features.
     """
     classes, labels = np.unique(seeds[seeds != UNKNOWN], return_inverse=True)
     if len(classes) == 0:
         raise DataError("a local model needs hints, and the image has none", accepted="one hinted pixel or more")
     if len(classes) == 1:
         return np.ones((1, *seeds.shape), np.float32)
-    if model == "deep" and deep is None:
-        raise DataError("the local model 'deep' needs features of a network")
-    features = standardised(_features(rgb, model, deep))
+    if model == "quick":
+        if frozen is None:
+            raise DataError("the local model 'quick' needs features of the image")
+        return _linear(frozen, seeds, labels, seed=seed)
+    place = colour_and_place(rgb)
+    features = standardised(place if model == "mixture" else np.concatenate([place, texture(rgb)]))
     rows = features.reshape(len(features), -1).T
     known = np.flatnonzero(seeds.ravel() != UNKNOWN)
     fit = fit_mixtures if model == "mixture" else fit_classifier
@@ -61,13 +80,15 @@ def annotate(rgb: Pixels, seeds: Mask, *, model: LocalModel, deep: Features | No
     return np.ascontiguousarray(predict(rows).T).reshape(len(classes), *seeds.shape)
 
 
-def _features(rgb: Pixels, model: LocalModel, deep: Features | None) -> Features:
-    place = colour_and_place(rgb)
-    if model == "mixture":
-        return place
-    if deep is None or model == "colour":
-        return np.concatenate([place, texture(rgb)])
-    return np.concatenate([place, principal(deep, (rgb.shape[0], rgb.shape[1]))])
+def _linear(frozen: Frozen, seeds: Mask, labels: npt.NDArray[np.intp], *, seed: int) -> Probabilities:
+    """Probabilities of the linear model on frozen features; ``labels`` are 0..K-1 of the hinted pixels in order."""
+    drawn = drawn_pixels(labels, seed=seed)
+    rows, columns = (places[drawn] for places in np.nonzero(seeds != UNKNOWN))
+    sets = np.eye(int(labels.max()) + 1, dtype=bool)
+    penalty = PENALTY * ALONE * frozen.penalties
+    model = fit_linear(frozen.image.columns(rows, columns), sets, labels[drawn], penalty=penalty)
+    scores = frozen.image.scores(model, (seeds.shape[0], seeds.shape[1]))
+    return np.asarray(scores.softmax(dim=0).numpy())
 
 
 def colour_and_place(rgb: Pixels) -> Features:
@@ -84,18 +105,6 @@ def texture(rgb: Pixels) -> Features:
     mean = uniform_filter(lab, size=(1, 3, 3), mode="nearest")
     square = uniform_filter(lab**2, size=(1, 3, 3), mode="nearest")
     return np.concatenate([mean, np.sqrt(np.maximum(square - mean**2, 0))]).astype(np.float32)
-
-
-def principal(features: Features, size: tuple[int, int], *, components: int = COMPONENTS) -> Features:
-    """(K, H, W) principal components of the (F, h, w) features of one image, resized to the image (bilinear)."""
-    count, h, w = features.shape
-    rows = features.reshape(count, -1).T.astype(np.float64)
-    rows -= rows.mean(axis=0)
-    values, vectors = np.linalg.eigh(rows.T @ rows)
-    kept = vectors[:, np.argsort(values)[::-1][: min(components, count)]]
-    small = (rows @ kept).T.reshape(-1, h, w).astype(np.float32)
-    grown = zoom(small, (1, size[0] / h, size[1] / w), order=1, mode="nearest", grid_mode=True)
-    return np.asarray(grown, dtype=np.float32)
 
 
 def standardised(features: Features) -> Features:

@@ -13,7 +13,7 @@ from underpaint.losses.gated_crf import PUBLISHED, RADIUS, gated_crf_loss
 from underpaint.methods.base import CandidateConfig, CandidateMethod
 from underpaint.methods.local_global import ABOUT
 from underpaint.methods.local_global.labels import AnnotationConfig, CombinedAnnotations
-from underpaint.methods.stage import OtherMethod, Stage
+from underpaint.methods.stage import OtherMethod, Stage, StageNetwork
 from underpaint.records import Batch, NetOutput, Progress, Terms
 
 
@@ -21,8 +21,8 @@ class LocalGlobalConfig(AnnotationConfig, CandidateConfig):
     """Settings of local-global. Those of the paper are not public; the page of the method shows what was measured.
 
     Attributes:
-        baseline: The method that trains the first network on the hints. With ``box-uncertainty``, this training uses
-            the weights of that method instead of ``set_weight``.
+        baseline: The method that learns the hints first: ``quick`` fits a linear model on frozen features in seconds,
+            the others train a network. ``box-uncertainty`` uses its own weights instead of ``set_weight``.
         rounds: Number of rounds of averaging and training.
         hint_weight: Weight of a second cross-entropy in retraining, over the hinted pixels only. Strokes on small and
             large objects have similar lengths, so it balances the classes better than dense labels do.
@@ -33,7 +33,7 @@ class LocalGlobalConfig(AnnotationConfig, CandidateConfig):
             the paper.
     """
 
-    baseline: Literal["partial", "gated-crf", "dense-crf-loss", "box-uncertainty"] = "partial"
+    baseline: Literal["quick", "partial", "gated-crf", "dense-crf-loss", "box-uncertainty"] = "quick"
     rounds: int = Field(default=1, ge=1, le=5)
     hint_weight: float = Field(default=1.0, ge=0)
     tagged: bool = False
@@ -41,21 +41,26 @@ class LocalGlobalConfig(AnnotationConfig, CandidateConfig):
 
 
 class LocalGlobal(CandidateMethod[LocalGlobalConfig], about=ABOUT):
-    """A network trained on all hints, and a model fitted on the hints of each image, label the images together."""
+    """A model of all hints, and a model fitted on the hints of each image, label the images together."""
 
     Settings: ClassVar[type[Config]] = LocalGlobalConfig
 
     def stages(self) -> tuple[Stage, ...]:
         """The baseline, and a new network for every round."""
         config = self.config
-        own: Settings = {"absent_weight": config.absent_weight, "balance": config.balance}
-        if config.baseline != "box-uncertainty":
-            own["set_weight"] = config.set_weight
-        first = Stage(name="train", learner=OtherMethod(config.baseline, own), images=config.images)
         annotations = CombinedAnnotations(config.part(AnnotationConfig), self.classes)
         used: Literal["all", "marked"] = "all" if config.tagged else "marked"
         rounds = range(1, config.rounds + 1)
-        return (first, *(Stage(name=f"retrain-{n}", labels=annotations, images=used) for n in rounds))
+        return (self._baseline(), *(Stage(name=f"retrain-{n}", labels=annotations, images=used) for n in rounds))
+
+    def _baseline(self) -> Stage:
+        config = self.config
+        if config.baseline == "quick":
+            return Stage(name="fit", network=StageNetwork(fitted=True), learner=OtherMethod("quick", {}))
+        own: Settings = {"absent_weight": config.absent_weight, "balance": config.balance}
+        if config.baseline != "box-uncertainty":
+            own["set_weight"] = config.set_weight
+        return Stage(name="train", learner=OtherMethod(config.baseline, own), images=config.images)
 
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
         """``seeds`` (hard labels) or ``annotation`` (soft labels), ``hints``, ``sets``, ``absent``, ``gated-crf``."""
