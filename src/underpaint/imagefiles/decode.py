@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from underpaint.core.errors import DataError
+from underpaint.core.errors import DataError, UnderpaintError
 from underpaint.core.regular import open_regular
 from underpaint.imagefiles.refusals import COPY_AGAIN, DAMAGED, unread
 
@@ -63,15 +63,13 @@ def opened(
                         fix="cut it into tiles",
                     )
                 yield image
-    except DataError:
+    except (UnderpaintError, MemoryError):
         raise
     except _NotOpenedError as error:
         raise DataError(str(error), where=path, fix="replace or remove the file") from None
     except Image.DecompressionBombError as error:
         what = "the header states more pixels than any decoder accepts"
         raise DataError(what, where=path, accepted=f"at most {max_pixels:,} pixels", fix="cut it into tiles") from error
-    except MemoryError:
-        raise
     except Exception as error:  # for damaged files decoders raise OSError, SyntaxError, ZeroDivisionError and more
         raise DataError(f"the image {DAMAGED}", where=path, fix=COPY_AGAIN) from error
 
