@@ -182,6 +182,20 @@ def test_a_finished_mask_of_a_large_image_is_kept(
     assert files()["b.tif"] != whole["b.tif"]
 
 
+def test_a_file_and_a_folder_are_whole_if_all_of_it_is_unchanged(tmp_path: Path) -> None:
+    output = Output.open(tmp_path / "out", holds="masks", by="a test")
+    names = ("probabilities/a.tif", "probabilities/b.zarr/0/0", "probabilities/b.zarr/0/1", "probabilities/b.zarray")
+    for name in names:
+        output.write(tmp_path / "out" / name, name.encode(), made_from="1")
+    file, folder = (tmp_path / "out" / "probabilities" / name for name in ("a.tif", "b.zarr"))
+    assert output.made_whole(file, "1")
+    assert output.made_whole(folder, "1")
+    assert not output.made_whole(file, "2")
+    (folder / "0" / "1").unlink()
+    assert not output.made_whole(folder, "1")
+    assert not output.made_whole(folder.with_name("c.zarr"), "1")
+
+
 @pytest.fixture
 def sparse(tmp_path: Path) -> tuple[Path, dict[str, Hints]]:
     """A data set with a TIFF file of 120 million pixels, of which one tile is stored, and clicks in this tile."""

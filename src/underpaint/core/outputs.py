@@ -114,11 +114,11 @@ class Output:
 
     def made_whole(self, path: Path, made_from: str) -> bool:
         """As `made`, for a file or a folder: whether all files in it that come from these very inputs are unchanged."""
-        start = f"{path.relative_to(self.root).as_posix()}/"
+        whole = path.relative_to(self.root).as_posix()
         files = [
             name
             for name, stated in self.inputs.items()
-            if name.startswith(start) and any(stamp == made_from for _, stamp in stated)
+            if f"{name}/".startswith(f"{whole}/") and any(stamp == made_from for _, stamp in stated)
         ]
         return bool(files) and all(self.made(self.root / name, made_from) for name in files)
 

@@ -80,7 +80,8 @@ def stopping_raises() -> Iterator[None]:
     try:
         yield
     finally:
-        sys.unraisablehook = before
+        if main:
+            sys.unraisablehook = before
         for number in replaced:
             signal.signal(number, signal.SIG_DFL)
 

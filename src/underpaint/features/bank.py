@@ -20,7 +20,6 @@ from torch.nn import functional as F
 from underpaint.core.digest import code_digest
 from underpaint.core.parallel import stream
 from underpaint.features.folded import folded
-from underpaint.features.linear import LinearModel
 from underpaint.features.store import FeatureStore
 from underpaint.kernels.threads import torch_threads
 from underpaint.models.linear import Levels, LinearHead
@@ -71,14 +70,16 @@ class ImageFeatures:
         parts = [(_sampled(level, cells) * shares).sum(dim=1) for level in self.levels]
         return np.asarray(torch.cat(parts).T.half().numpy())
 
-    def scores(self, model: LinearModel, size: tuple[int, int]) -> Tensor:
-        """(C, H, W) scores of a linear model at the pixels of an image of this size, without its padding."""
-        head = LinearHead([len(level) for level in self.levels], len(model.bias))
-        head.set_weights(torch.from_numpy(model.weight), torch.from_numpy(model.bias))
-        with torch.inference_mode():
-            scores = head([level[None].float() for level in self.levels])
-            whole = F.interpolate(scores, size=self.padded, mode="bilinear", align_corners=False)
-        return whole[0, :, : size[0], : size[1]]
+    @torch.inference_mode()
+    def scores(self, head: LinearHead) -> Tensor:
+        """(C, h, w) scores of a linear decoder on the finest grid, which covers the padded image."""
+        scores: Tensor = head([level[None].float() for level in self.levels])
+        return scores[0]
+
+    def enlarged(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
+        """(K, H, W) at the pixels of the image of this size, without its padding, from (K, h, w) on the finest grid."""
+        whole = F.interpolate(scores[None], size=self.padded, mode="bilinear", align_corners=False)[0]
+        return whole[:, : size[0], : size[1]]
 
 
 class Bank(Protocol):

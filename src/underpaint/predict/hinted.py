@@ -50,11 +50,9 @@ class LinearMasks:
         assert isinstance(bias, Tensor)
         return np.asarray(bias.detach().numpy() > IMPOSSIBLE / 2)
 
-    @torch.inference_mode()
     def scores(self, features: ImageFeatures) -> Tensor:
         """(C, h, w) class scores on the grid of the finest level, which covers the padded photograph."""
-        scores: Tensor = self.head([level[None].float() for level in features.levels])
-        return scores[0]
+        return features.scores(self.head)
 
     def plain(self, features: ImageFeatures, seen: tuple[int, int], size: tuple[int, int]) -> Mask:
         """(H, W) most probable of all classes.
@@ -64,7 +62,7 @@ class LinearMasks:
             seen: (h, w) of that size.
             size: (H, W) of the mask.
         """
-        return _best(_planes(self.scores(features), features.padded, seen), size)
+        return _best(features.enlarged(self.scores(features), seen), size)
 
     def hinted(self, features: ImageFeatures, still: TrainingImage, labelled: Mask) -> Mask:
         """(H, W) classes of a hinted photograph at its own size.
@@ -81,7 +79,7 @@ class LinearMasks:
         classes = named_classes(still, self.learned, self.background)
         seen = (still.rgb.shape[0], still.rgb.shape[1])
         scores = SHARPNESS * self.scores(features)[torch.from_numpy(classes)]
-        within = _within(_planes(scores, features.padded, seen).softmax(0).numpy(), still, classes)
+        within = _within(features.enlarged(scores, seen).softmax(0).numpy(), still, classes)
         if self.crf and len(classes) > 1:
             within = _within(mean_field(within, still.picture, AVERAGED_LABELS, self.kept), still, classes)
         index = classes.astype(np.uint8)[_best(torch.from_numpy(np.ascontiguousarray(within)), labelled.shape)]
@@ -102,12 +100,6 @@ def named_classes(still: TrainingImage, learned: Flags, background: int | None) 
         if may.sum() > 1:
             return np.flatnonzero(may)
     return np.flatnonzero(still.allowed if still.allowed.any() else learned)
-
-
-def _planes(scores: Tensor, padded: tuple[int, int], seen: tuple[int, int]) -> Tensor:
-    """(K, h, w) scores at the working size."""
-    whole = F.interpolate(scores[None], size=padded, mode="bilinear", align_corners=False)[0]
-    return whole[:, : seen[0], : seen[1]]
 
 
 def _within(probabilities: Probabilities, still: TrainingImage, classes: npt.NDArray[np.intp]) -> Probabilities:

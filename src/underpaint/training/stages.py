@@ -141,9 +141,15 @@ class StagedRun:
 
     def _model_for(self, other: OtherMethod) -> ModelConfig:
         method = make_method(other.name, other.settings, self.data.classes)
-        return method.network(self.config.model, median_side(some_sizes(self.data, self.hints)))
+        return method.network(self.config.model, self._side)
+
+    @cached_property
+    def _side(self) -> float:
+        """Median longest side of the images in pixels."""
+        return median_side(some_sizes(self.data, self.hints))
 
     def _bank(self) -> FeatureBank:
+        """The features on which the method quick would be fitted in this run."""
         return FeatureBank.frozen(self._model_for(OtherMethod("quick", {})), usual_store())
 
     def _network(self, method: Method[Config], stage: Stage, *, pretrained: bool) -> Network:

@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from scipy.ndimage import uniform_filter
 from skimage.color import rgb2lab
 
@@ -19,6 +20,7 @@ from underpaint.features.bank import ImageFeatures
 from underpaint.features.linear import PENALTY, fit_linear
 from underpaint.hints.rasterise import UNKNOWN, Mask
 from underpaint.methods.local_global.classifiers import drawn_pixels, fit_classifier, fit_mixtures
+from underpaint.models.linear import LinearHead
 
 LocalModel = Literal["colour", "quick", "mixture"]
 """``colour`` is a small network on colour, position and texture. ``quick`` is the linear model of the method quick,
@@ -87,7 +89,9 @@ def _linear(frozen: Frozen, seeds: Mask, labels: npt.NDArray[np.intp], *, seed: 
     sets = np.eye(int(labels.max()) + 1, dtype=bool)
     penalty = PENALTY * ALONE * frozen.penalties
     model = fit_linear(frozen.image.columns(rows, columns), sets, labels[drawn], penalty=penalty)
-    scores = frozen.image.scores(model, (seeds.shape[0], seeds.shape[1]))
+    head = LinearHead([len(level) for level in frozen.image.levels], len(sets))
+    head.set_weights(torch.from_numpy(model.weight), torch.from_numpy(model.bias))
+    scores = frozen.image.enlarged(frozen.image.scores(head), (seeds.shape[0], seeds.shape[1]))
     return np.asarray(scores.softmax(dim=0).numpy())
 
 
