@@ -11,8 +11,9 @@ from torch.nn import functional as F
 
 from underpaint.core.cache import cache_folder
 from underpaint.core.errors import ConfigError
+from underpaint.core.parallel import stream
 from underpaint.features import bank as bank_module
-from underpaint.features.bank import FeatureBank
+from underpaint.features.bank import FeatureBank, ImageFeatures
 from underpaint.features.store import FeatureStore, usual_store
 from underpaint.models.inference import FullSize
 from underpaint.models.linear import DEEP, LinearHead, lab_of
@@ -211,3 +212,15 @@ def test_an_encoder_without_the_levels_is_refused() -> None:
     with pytest.raises(ConfigError, match="lacks levels") as told:
         Network(ModelConfig(architecture="linear", encoder="vgg11", weights="none"), 2)
     assert "tf_efficientnet_lite0" in str(told.value)
+
+
+def test_features_reach_other_processes() -> None:
+    levels = (torch.rand(3, 4, 5).half(), torch.rand(2, 2, 2).half())
+    given = [ImageFeatures(levels, (16, 20)) for _ in range(4)]
+    for found in stream(_same, given, workers=2):
+        assert found.padded == (16, 20)
+        assert all(torch.equal(one, other) for one, other in zip(found.levels, levels, strict=True))
+
+
+def _same(features: ImageFeatures) -> ImageFeatures:
+    return features

@@ -55,6 +55,10 @@ class ImageFeatures:
     levels: tuple[Tensor, ...]
     padded: tuple[int, int]
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle the levels as arrays: between processes torch would share them by file descriptors, which fails."""
+        return _of_arrays, (tuple(level.cpu().numpy() for level in self.levels), self.padded)
+
     @property
     def width(self) -> int:
         """Number of features of a pixel over all levels."""
@@ -80,6 +84,10 @@ class ImageFeatures:
         """(K, H, W) at the pixels of the image of this size, without its padding, from (K, h, w) on the finest grid."""
         whole = F.interpolate(scores[None], size=self.padded, mode="bilinear", align_corners=False)[0]
         return whole[:, : size[0], : size[1]]
+
+
+def _of_arrays(levels: tuple[Half, ...], padded: tuple[int, int]) -> ImageFeatures:
+    return ImageFeatures(tuple(map(torch.from_numpy, levels)), padded)
 
 
 class Bank(Protocol):
