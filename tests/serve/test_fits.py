@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
+import time
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,11 @@ def test_masks_equal_those_of_the_command(site: Site, tmp_path: Path, monkeypatc
         process._fit(2, exact=False)
         process._masks()
     process._fit(4, exact=True)
+    process._requests.image = "b"
     assert process._masks()
+    held_for = process._kept.image
+    assert held_for is not None
+    np.testing.assert_array_equal(held_for, np.asarray(Image.open(site.data / "b.png")), "the next stroke needs these")
     underpaint.quick(site.data, tmp_path / "out", hints=site.folder, lenient=True)
     for name in "abc":
         with Image.open(site.folder / "cache" / "masks" / f"{number_of(name)}.png") as held:
@@ -107,3 +112,44 @@ def test_masks_equal_those_of_the_command(site: Site, tmp_path: Path, monkeypatc
     assert sorted(last) == ["a", "b", "c"]
     assert all(sum(one["counts"]) == 40 * 60 for one in last.values())
     json.dumps(said)
+
+
+def test_opening_a_photograph_is_no_second_without_a_stroke(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exact fit cannot be interrupted, so the next stroke on the opened photograph would wait for it."""
+    now, done = [100.0], list[str | None]()
+
+    class Recorded:
+        model, exact = object(), False
+
+    def fit(revision: int, *, exact: bool) -> None:
+        process._fitted, Recorded.exact = revision, exact
+        done.append("exact" if exact else "fit")
+
+    def masks() -> bool:
+        done.append(process._requests.image)
+        return True
+
+    lines: queue.Queue[str] = queue.Queue()
+    process = quick_worker.QuickWorker(site.data, site.folder, lines)
+    monkeypatch.setattr(process, "_fits", Recorded())
+    monkeypatch.setattr(process, "_fit", fit)
+    monkeypatch.setattr(process, "_masks", masks)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+
+    def turn(after: float, **request: Any) -> None:
+        now[0] += after
+        if request:
+            lines.put(json.dumps(request))
+        process._requests.take(wait=0)
+        process._answer_requests()
+
+    turn(0, revision=1, image="a")
+    turn(0.3, image="b")
+    turn(0.3, revision=2, image="b")
+    turn(0.9, image="c")
+    assert done == ["fit", "a", "b", "fit", "b", "c"]
+    assert process._wait() == pytest.approx(0.1)
+    turn(0.1)
+    assert done[-2:] == ["exact", "c"]
+    assert process._wait() is None

@@ -87,27 +87,37 @@ class QuickWorker:
         self._fits = Fits(data, project)
         self._fitted = -1
         self._fit_number = 0
+        self._finished = True
+        self._rested = 0.0  # the time at which nobody has marked for `REST` seconds
         self._done: dict[str, int] = {}
         self._kept = KeptKernels()
         self._numbers = np.arange(256, dtype=np.uint8)
 
     def run(self) -> Never:
         """Work until the input ends, which ends the process."""
-        wait: float | None = None
         while True:
-            self._requests.take(wait=wait)
-            if self._requests.revision > self._fitted:
-                time.sleep(PAUSE)
-                self._requests.take(wait=0)
-                self._fit(self._requests.revision, exact=False)
-            elif wait == REST and self._fits.model is not None:
-                self._fit(self._fitted, exact=True)
-            if not self._masks():
-                wait = 0
-            elif self._fits.model is not None and not self._fits.exact:
-                wait = REST
-            else:
-                wait = None
+            self._requests.take(wait=self._wait())
+            self._answer_requests()
+
+    def _wait(self) -> float | None:
+        """Seconds to wait for a request until there is other work; None if there is none without a request."""
+        if not self._finished:
+            return 0
+        if self._fits.model is None or self._fits.exact:
+            return None
+        return max(0, self._rested - time.monotonic())
+
+    def _answer_requests(self) -> None:
+        """Fit if there are new marks or if nobody has marked for a while, and make masks."""
+        if fresh := self._requests.revision > self._fitted:
+            time.sleep(PAUSE)
+            self._requests.take(wait=0)
+            self._fit(self._requests.revision, exact=False)
+        elif self._fits.model is not None and not self._fits.exact and time.monotonic() >= self._rested:
+            self._fit(self._fitted, exact=True)
+        self._finished = self._masks()
+        if fresh:
+            self._rested = time.monotonic() + REST
 
     def _fit(self, revision: int, *, exact: bool) -> None:
         began, fault, knows = time.perf_counter(), "", 0
@@ -158,7 +168,8 @@ class QuickWorker:
             return
         small = at_working_size(rgb, config.data.working)
         features = model.bank.features(small)
-        masks, size = model.masks(kept=self._kept), (rgb.shape[0], rgb.shape[1])
+        kept = self._kept if name == self._requests.image else None  # others must not replace its kernels
+        masks, size = model.masks(kept=kept), (rgb.shape[0], rgb.shape[1])
         image = model.images.training_image(name, rgb) if name in model.images.names else None
         if image is not None:
             index = masks.hinted(features, image, model.images.labelled(name))
