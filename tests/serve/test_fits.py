@@ -127,7 +127,7 @@ def test_opening_a_photograph_is_no_second_without_a_stroke(site: Site, monkeypa
 
     def masks() -> bool:
         done.append(process._requests.image)
-        return True
+        return process._requests.image != "interrupted"
 
     lines: queue.Queue[str] = queue.Queue()
     process = quick_worker.QuickWorker(site.data, site.folder, lines)
@@ -150,6 +150,10 @@ def test_opening_a_photograph_is_no_second_without_a_stroke(site: Site, monkeypa
     turn(0.9, image="c")
     assert done == ["fit", "a", "b", "fit", "b", "c"]
     assert process._wait() == pytest.approx(0.1)
-    turn(0.1)
-    assert done[-2:] == ["exact", "c"]
+    turn(0.05, image="interrupted")
+    assert process._wait() == 0
+    turn(0.1, image="d")
+    assert done[-2:] == ["interrupted", "d"], "the mask of the screen comes before the exact fit"
+    turn(0)
+    assert done[-2:] == ["exact", "d"]
     assert process._wait() is None

@@ -115,7 +115,10 @@ def fit_linear(
 
 def _check(columns: Columns, sets: npt.NDArray[np.bool_], chosen: npt.NDArray[np.intp]) -> None:
     if len(columns) == 0:
-        raise LearningError("no pixel is marked, so no model can be fitted", fix="mark pixels of two classes or more")
+        raise LearningError(
+            "no pixel is left to learn from, so no model can be fitted",
+            fix="mark pixels of two classes or more; a pixel that is marked with several classes teaches nothing",
+        )
     held = sets[np.unique(chosen)]
     if not held.any(axis=1).all():
         raise DataError("a pixel has no candidate class", accepted="one candidate or more for every marked pixel")

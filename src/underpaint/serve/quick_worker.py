@@ -113,7 +113,7 @@ class QuickWorker:
             time.sleep(PAUSE)
             self._requests.take(wait=0)
             self._fit(self._requests.revision, exact=False)
-        elif self._fits.model is not None and not self._fits.exact and time.monotonic() >= self._rested:
+        elif self._finished and self._wait() == 0:
             self._fit(self._fitted, exact=True)
         self._finished = self._masks()
         if fresh:
