@@ -38,15 +38,22 @@ def test_a_training_that_ended_without_a_server_gets_its_masks_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[dict[str, Any]] = []
+    at_once = most = 0
 
     async def task(word: str, **arguments: Any) -> dict[str, Any]:
+        nonlocal at_once, most
         asked.append({"word": word, **arguments})
+        at_once += 1
+        most = max(most, at_once)
+        await asyncio.sleep(0)
+        at_once -= 1
         raise RunError("the masks are refused", fix="look at them")
 
     monkeypatch.setattr(services_module, "task", task)
     data = photographs(tmp_path / "data")
     finished(data / "paint" / "runs" / "001")
     finished(data / "paint" / "runs" / "002")
+    finished(data / "paint" / "runs" / "003")
     (data / "paint" / "masks" / "002").mkdir(parents=True)
     (data / "paint" / "masks" / "002" / "summary.csv").touch()
     (data / "paint" / "project.json").write_text(
@@ -55,7 +62,8 @@ def test_a_training_that_ended_without_a_server_gets_its_masks_once(
     )
     with opened(data) as page:
         notes = page.get("runs/001")["notes"]
-    assert [(one["word"], Path(one["run"]).name) for one in asked] == [("masks", "001")]
+    assert [(one["word"], Path(one["run"]).name) for one in asked] == [("masks", "001"), ("masks", "003")]
+    assert most == 1, "one training after another, so that the server and the quick model keep their time"
     assert notes == ["its masks could not be made: the masks are refused; fix: look at them"]
 
 

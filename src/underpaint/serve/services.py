@@ -49,7 +49,7 @@ class Services:
         self.runs = Runs(site, self.news.say, self._trained)
         self.jobs = Jobs(site, self.runs, self.news.say, self._facts)
         self._here: Counter[str] = Counter()
-        self._writing = asyncio.Lock()
+        self._writing, self._predicting = asyncio.Lock(), asyncio.Lock()
         self._background: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
@@ -138,10 +138,11 @@ class Services:
         out = site.folder / "masks" / run.id
         if (out / "summary.csv").is_file():  # it is written last
             return
-        try:
-            await task("masks", data=str(site.data), project=str(site.folder), out=str(out), run=str(run.folder))
-        except UnderpaintError as error:
-            run.notes.append(f"its masks could not be made: {error.brief}")
+        async with self._predicting:  # a server that starts may find many trainings without masks
+            try:
+                await task("masks", data=str(site.data), project=str(site.folder), out=str(out), run=str(run.folder))
+            except UnderpaintError as error:
+                run.notes.append(f"its masks could not be made: {error.brief}")
         await self.news.say("run", {"run": run.id})
 
     @property
