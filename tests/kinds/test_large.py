@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -33,6 +34,7 @@ from underpaint.hints.types import Box, Click, Hints, Polygon, Scribble
 from underpaint.hints.windows import hints_within
 from underpaint.imagefiles import opening
 from underpaint.imagefiles.images import read_rgb
+from underpaint.imagefiles.mapped import Mapped
 from underpaint.imagefiles.mask_tiff import mask_rows, write_mask_tiff
 from underpaint.imagefiles.masks import read_index_mask
 from underpaint.imagefiles.readers.base import Place
@@ -41,6 +43,7 @@ from underpaint.models.network import ModelConfig, Network
 from underpaint.predict import PredictConfig, Predictor, Wanted, predict_folder
 from underpaint.predict import large as large_module
 from underpaint.predict.large import Spool, predict_rows
+from underpaint.predict.results import Results
 
 CLASSES = ClassTable.of(["background", "cell"])
 
@@ -143,6 +146,31 @@ def test_results_of_a_large_image_are_those_of_the_same_image_read_whole(
     found = [json.loads((folder / "polygons" / "a.geojson").read_text())["features"] for folder in (small, large)]
     assert sorted(map(json.dumps, found[0])) == sorted(map(json.dumps, found[1]))
     assert found[0]
+
+
+def test_the_overlay_of_a_large_image_keeps_none_of_its_bands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    side = 4500
+    labels = tmp_path / "rows"
+    labels.write_bytes(bytes(side * side))
+
+    class Blank:
+        size = (side, side)
+
+        def read(self, box: tuple[int, int, int, int]) -> np.ndarray:
+            return np.zeros((box[1] - box[0], box[3] - box[2], 3), np.uint8)
+
+    image: Any = Blank()
+    results = Results(Output(tmp_path / "out", "masks", "predict"), CLASSES, Wanted(overlay=True))
+    monkeypatch.setattr(results, "_draw", lambda name, small, shown: sizes.append(small.shape))
+    sizes: list[tuple[int, ...]] = []
+    tracemalloc.start()
+    try:
+        results.see_large(image, "a", Mapped(labels, np.uint8, (side, side)))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert sizes == [(1500, 1500, 3)]
+    assert peak < side * side * 3 / 2, "half of the pixels of the image"
 
 
 def test_a_finished_mask_of_a_large_image_is_kept(

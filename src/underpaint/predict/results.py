@@ -108,7 +108,7 @@ class Results:
             rows = step * -(-BAND // step)
             height, width = image.size
             tops = range(0, height, rows)
-            seen = [image.read((top, min(height, top + rows), 0, width))[::step, ::step] for top in tops]
+            seen = [image.read((top, min(height, top + rows), 0, width))[::step, ::step].copy() for top in tops]
             self._draw(name, np.concatenate(seen), labels[::step, ::step])
 
     def _draw(self, name: str, small: Pixels, labels: Pixels) -> None:
