@@ -168,6 +168,20 @@ def test_a_hint_is_in_every_crop(data: DataFolder) -> None:
         assert ((sample.sets.sum(axis=1) == 1)[sample.candidates] & sample.valid.numpy()).sum() == 1
 
 
+def test_half_of_the_crops_may_lie_beside_complete_boxes(data: DataFolder) -> None:
+    """A box in the corner is in every crop if it alone teaches, and in half of them if the rest is background."""
+    box = (Box("cat", 48, 0, 52, 4),)
+    every = frozenset(data.classes.names) - {"background"}
+    shares = []
+    for boxed in (frozenset({"cat"}), every):
+        made = images(data, {"im0": Hints("im0", shapes=box, boxed=boxed)}, views=VIEWS)
+        samples = [made[epoch, 0] for epoch in range(300)]
+        sees = [bool(((one.sets[one.candidates][..., 1]) & one.valid.numpy()).any()) for one in samples]
+        shares.append(np.mean(sees))
+    assert shares[0] == 1
+    assert 0.5 < shares[1] < 0.75
+
+
 def test_few_labelled_pixels_of_a_label_image_are_in_every_crop(data: DataFolder) -> None:
     labels = np.full(SIZE, VOID, np.uint8)
     labels[38:, :2] = 0  # with grey levels 0 and 255 alone, which in hints are background and unknown

@@ -52,10 +52,17 @@ def test_hints_as_arrays() -> None:
     assert geometry.points.tolist() == [[3, 4], [5, 6], [7, 8], [1, 2]]
     assert (geometry.lengths, geometry.labels, geometry.widths) == ((2, 1, 1), (1, 0, 2), (2.5, 3.0, 0.0))
     assert (geometry.boxes.tolist(), geometry.box_labels) == ([[0, 1, 10, 21]], (2,))
-    assert geometry.anchors().tolist() == [[3, 4], [5, 6], [7, 8], [1, 2], [5, 11]]
+    anchors = np.array([geometry.anchors(np.random.default_rng(seed)) for seed in range(200)])
+    assert (anchors[:, :4] == [[3, 4], [5, 6], [7, 8], [1, 2]]).all()
+    np.testing.assert_allclose(anchors[:, 4].min(0), [0, 1], atol=0.5)
+    np.testing.assert_allclose(anchors[:, 4].max(0), [10, 21], atol=0.5)
     assert geometry.knowledge.present.tolist() == [True, True, True]
     nothing = Geometry.of(Hints("a"), TABLE)
-    assert (nothing.points.shape, nothing.boxes.shape, nothing.anchors().shape) == ((0, 2), (0, 4), (0, 2))
+    assert (nothing.points.shape, nothing.boxes.shape, nothing.anchors(np.random.default_rng(0)).shape) == (
+        (0, 2),
+        (0, 4),
+        (0, 2),
+    )
     assert (seeds_of(Hints("a"), whole()) == UNKNOWN).all()
 
 

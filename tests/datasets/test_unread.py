@@ -1,4 +1,4 @@
-"""Annotations that no format recognises, without a class list: the message names them, and not a missing list alone."""
+"""Annotations that no format recognises: the message names them, and not a missing list or missing masks alone."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from PIL import Image
 
 from underpaint.core.errors import DataError
 from underpaint.datasets.open import open_dataset
+from underpaint.doctor import examine
+from underpaint.workflows.train import plan
 
 FILES = ("a.json", "annotations/a.xml", "images/x.json", "images/x.xml", "images/x.geojson", "via.json", "train/a.csv")
 
@@ -40,3 +42,17 @@ def test_a_file_of_another_tool(tmp_path: Path) -> None:
     said = opened(tmp_path, "train/_annotations.createml.json", b'[{"image": "x.png", "annotations": []}]')
     assert "no format recognises train/_annotations.createml.json" in said
     assert "COCO JSON" in said
+
+
+@pytest.mark.parametrize("name", FILES[:5])
+def test_an_empty_file_beside_a_class_list(name: str, tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "classes.txt").write_text("background\ncat\n")
+    Image.new("RGB", (20, 20)).save(tmp_path / "images" / "x.png")
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).touch()
+    told = f"no format recognises {name} (it is empty)"
+    with pytest.raises(DataError, match="no image has a mask") as raised:
+        plan(tmp_path)
+    assert told in str(raised.value)
+    assert told in [finding.cause for finding in examine(tmp_path).findings if finding.key == "labels-none"]

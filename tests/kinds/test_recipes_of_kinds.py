@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -126,3 +128,56 @@ def test_a_slide_with_annotations_of_qupath(tmp_path: Path, quickly: list[str]) 
     assert (found.written, dict(found.skipped)) == (1, {})
     labels = np.asarray(Image.open(tmp_path / "masks" / "slide.png")).astype(bool)
     assert labels[inside].mean() > labels[~inside].mean() + 0.3
+
+
+@pytest.mark.slow
+def test_a_photograph_of_a_phone_held_upright(tmp_path: Path, quickly: list[str]) -> None:
+    """24 megapixels, stored lying with an EXIF rotation; boxes drawn on the upright photograph; the command.
+
+    The boxes are as large as the crops, which the network sees with 256 pixels a side: a part of the crops must show
+    background alone.
+    """
+    data, size, rng = folder(tmp_path), (6000, 4000), np.random.default_rng(1)
+    inside = np.zeros(size, bool)
+    for _ in range(6):
+        height, width = (int(side) for side in rng.integers(700, 1300, 2))
+        top, left = int(rng.integers(0, size[0] - height)), int(rng.integers(0, size[1] - width))
+        inside[top : top + height, left : left + width] = True
+    grain = rng.integers(0, 40, (*size, 1), dtype=np.uint8)
+    upright = np.where(inside[..., None], np.uint8([140, 70, 30]), np.uint8([90, 110, 130])) + grain
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the stored picture is turned a quarter clockwise to be seen
+    stored = Image.fromarray(upright).transpose(Image.Transpose.ROTATE_90)
+    stored.save(data / "images" / "IMG_0001.jpg", quality=85, exif=exif)
+    found = ndimage.find_objects(ndimage.label(inside)[0])
+    coco = {
+        "images": [{"id": 1, "file_name": "IMG_0001.jpg", "width": 4000, "height": 6000}],
+        "categories": [{"id": 1, "name": "object"}],
+        "annotations": [
+            {"id": number, "image_id": 1, "category_id": 1,
+             "bbox": [across.start, down.start, across.stop - across.start, down.stop - down.start]}
+            for number, (down, across) in enumerate(found)
+        ],
+    }  # fmt: skip
+    boxes, run, out = tmp_path / "boxes.json", tmp_path / "run", tmp_path / "masks"
+    boxes.write_text(json.dumps(coco))
+
+    def said(*words: str | Path) -> str:
+        command = [sys.executable, "-m", "underpaint", *map(str, words)]
+        done = subprocess.run(command, text=True, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
+
+    assert "EXIF rotation" in said("doctor", data, "--hints", boxes)
+    chosen = [*quickly, "views.crop=[1024,1024]", "model.scale=0.25", "train.epochs=1", "train.least_steps=60"]
+    settings = [word for setting in chosen for word in ("--set", setting)]
+    said("train", data, "--hints", boxes, "--rest", "background", "-o", run, *settings)
+    said("predict", run, data, "-o", out, "--overlay", "--polygons", "geojson", "--least", "2000")
+    labels = np.asarray(Image.open(out / "IMG_0001.png"))
+    assert labels.shape == size
+    assert (labels.astype(bool) == inside).mean() > 0.9
+    with Image.open(out / "overlays" / "IMG_0001.png") as overlay:
+        assert overlay.height > overlay.width
+    polygons = json.loads((out / "polygons" / "IMG_0001.geojson").read_text())["features"]
+    lowest = max(max(y for _, y in one["geometry"]["coordinates"][0]) for one in polygons)
+    assert lowest > 4000, "y runs along the long side of the upright photograph"

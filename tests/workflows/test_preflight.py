@@ -95,3 +95,20 @@ def test_auto_chooses_sc_cam_for_tags_alone(scenes: Path, tmp_path: Path) -> Non
     path = tmp_path / "tags.jsonl"
     simulate(scenes, path, kind="tags")
     assert plan(scenes, hints=[path]).config.method.name == "sc-cam"
+
+
+@pytest.mark.parametrize(("method", "crop", "scale", "said"), [
+    ("partial", 256, 0.25, "the network sees crops of 64 x 64 pixels"), ("partial", 1024, 0.25, None),
+    ("partial", 64, 1.0, None), ("quick", 256, 0.25, None),
+])  # fmt: skip
+def test_crops_that_a_scale_makes_too_small_are_said(
+    scenes: Path, tmp_path: Path, method: str, crop: int, scale: float, said: str | None
+) -> None:
+    path = tmp_path / "clicks.jsonl"
+    simulate(scenes, path, kind="clicks")
+    settings = [f"views.crop=[{crop},{crop}]", f"model.scale={scale}"]
+    found = [note for note in plan(scenes, hints=[path], method=method, settings=settings).notes if "crops of" in note]
+    assert len(found) == (said is not None)
+    for note in found:
+        assert note.startswith(str(said))
+        assert note.endswith("set views.crop=[1024,1024]")

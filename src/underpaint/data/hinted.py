@@ -38,6 +38,13 @@ Key = tuple[int, int]
 DENSE_SHARE = 0.5
 """If more than this share of the pixels is labelled, nearly every crop contains some, so crops need no anchors."""
 
+FREE_SHARE = 0.5
+"""Share of the crops that may lie beside all boxes, if everything outside them is background.
+
+If every crop shows a box, a network that sees crops of about the size of the objects never sees background alone: on
+two drawn photographs with boxes of the size of the crops, 60 steps gave 67 and 71 % of the pixels the right class, and
+97 % with this share (tests/kinds/test_recipes_of_kinds.py has such a photograph).
+"""
 
 EXCERPT = 512
 """Pixels of a side of what is shown of an image that is too large."""
@@ -166,7 +173,9 @@ class HintedImages(Dataset[Sample]):
         """The sample of an image that is too large to be read: of the drawn window alone, with the hints cut to it."""
         rng, views, geometry = generator(self.seed, "view", epoch, name), self.views, self.geometry[name]
         middles = (geometry.extents[:, :2] + geometry.extents[:, 2:]) / 2
-        anchors = np.concatenate([geometry.anchors(), middles])
+        anchors = (
+            np.empty((0, 2)) if self._anywhere(rng, geometry) else np.concatenate([geometry.anchors(rng), middles])
+        )
         view = draw_view(rng, self._sizes[name], views.crop, scales=views.scales, flip=views.flip, anchors=anchors)
         rgb, part, drawn, ignored = self._window(name, view)
         size = (view.height, view.width)
@@ -186,7 +195,8 @@ class HintedImages(Dataset[Sample]):
         if name not in self._crops:
             return self.training_image(name)
         geometry, size = self.geometry[name], self._sizes[name]
-        at = np.concatenate([geometry.anchors(), geometry.extents[:, :2]])[:1]
+        middles = (geometry.boxes[:, :2] + geometry.boxes[:, 2:]) / 2
+        at = np.concatenate([geometry.points, middles, geometry.extents[:, :2]])[:1]
         x, y = at[0] if len(at) else (0.0, 0.0)
         side = (min(EXCERPT, size[0]), min(EXCERPT, size[1]))
         top, left = (int(min(max(0, p - s // 2), n - s)) for p, s, n in zip((y, x), side, size, strict=True))
@@ -203,10 +213,15 @@ class HintedImages(Dataset[Sample]):
         source = (rgb.shape[0], rgb.shape[1])
         drawn, learnt = self._mask(name), self._made(name)
         soft = self.pseudo.soft(name, source) if self.pseudo is not None else None
-        anchors = np.empty((0, 2)) if soft is not None else _anchors(geometry, drawn, learnt)
+        free = soft is not None or self._anywhere(rng, geometry)
+        anchors = np.empty((0, 2)) if free else _anchors(geometry.anchors(rng), drawn, learnt)
         view = draw_view(rng, source, views.crop, scales=views.scales, flip=views.flip, anchors=anchors)
         ignored = self._ignored(name)
         return self._viewed(rng, name, rgb, view, geometry, source, drawn, learnt, ignored, soft)
+
+    def _anywhere(self, rng: np.random.Generator, geometry: Geometry) -> bool:
+        """Whether a crop need not contain a hint: half of those of an image whose boxes show what is background."""
+        return geometry.knowledge.surrounded(self.data.classes.background) and rng.random() < FREE_SHARE
 
     def _viewed(
         self,
@@ -355,9 +370,9 @@ def _enlarged(labels: Mask, size: tuple[int, int]) -> Mask:
     return np.asarray(labels[rows[:, None], columns])
 
 
-def _anchors(geometry: Geometry, *layers: Mask | None) -> Coordinates:
+def _anchors(drawn: Coordinates, *layers: Mask | None) -> Coordinates:
     """(A, 2) points that crops should contain: those of the hints, and labelled pixels; none if many are labelled."""
-    points = [geometry.anchors()]
+    points = [drawn]
     for labels in layers:
         if labels is not None:
             known = labels != UNKNOWN

@@ -79,10 +79,11 @@ class Geometry:
                 fix="were the hints made on another size or rotation of this image? x is the column, y the row",
             )
 
-    def anchors(self) -> Coordinates:
-        """(A, 2) points that a crop should contain: every vertex, and the centre of every box."""
-        middles = (self.boxes[:, :2] + self.boxes[:, 2:]) / 2
-        return np.concatenate([self.points, middles])
+    def anchors(self, rng: np.random.Generator) -> Coordinates:
+        """(A, 2) points of which a crop should contain one: every vertex, and a random point of every box."""
+        start, end = self.boxes[:, :2], self.boxes[:, 2:]
+        inside = start + (end - start) * rng.random(start.shape) if len(start) else start
+        return np.concatenate([self.points, inside])
 
     def seeds(self, view: View, source: tuple[int, int], labels: Mask | None) -> Mask:
         """(H, W) class of the pixels that a person labelled, 255 elsewhere; arguments as in `candidates`."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from underpaint.core.errors import UnderpaintError
+from underpaint.core.errors import UnderpaintError, printable
 from underpaint.core.parallel import stream
 from underpaint.datasets.folder import DataFolder
 from underpaint.datasets.open import open_dataset
+from underpaint.datasets.unread import unread
 from underpaint.doctor.copies import MANY, Copies
 from underpaint.doctor.estimate import estimate
 from underpaint.doctor.findings import Finding, Level
@@ -96,7 +97,8 @@ def _report(
     elif labels.balance.labelled == 0 and chosen.images:
         what = "no photograph of the split has a label that can be used, so nothing can be learned"
         fix = "give hints with --hints, masks in masks/, or another split with --split"
-        findings.append(Finding("labels-none", Level.BLOCKS, what, fix=fix))
+        cause = "" if sources.given else printable(unread(data.root))
+        findings.append(Finding("labels-none", Level.BLOCKS, what, cause, fix))
     if expected.available is not None and expected.megabytes > expected.available:
         what = f"a training needs about {expected.megabytes} MB of memory, the machine has {expected.available} MB"
         fix = "train with --set train.batch=4 --set views.cache_mb=256, or smaller crops"

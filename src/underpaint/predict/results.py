@@ -107,9 +107,10 @@ class Results:
             step = _step(labels)
             rows = step * -(-BAND // step)
             height, width = image.size
-            tops = range(0, height, rows)
-            seen = [image.read((top, min(height, top + rows), 0, width))[::step, ::step].copy() for top in tops]
-            self._draw(name, np.concatenate(seen), labels[::step, ::step])
+            bands = [(top, min(height, top + rows)) for top in range(0, height, rows)]
+            seen = [image.read((top, end, 0, width))[::step, ::step].copy() for top, end in bands]
+            drawn = [labels[top:end:step, ::step] for top, end in bands]
+            self._draw(name, np.concatenate(seen), np.concatenate(drawn))
 
     def _draw(self, name: str, small: Pixels, labels: Pixels) -> None:
         mask = np.ascontiguousarray(labels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -33,6 +34,12 @@ from underpaint.workflows.preflight import preflight
 from underpaint.workflows.run import Run
 from underpaint.workflows.training import Training
 from underpaint.workflows.training_data import TrainingData
+
+LEAST_SEEN = 128
+"""A side of a crop in pixels of the network below which it sees too little of an image at once."""
+
+USUAL_CROP, CROP_UNIT = 256, 32
+"""Pixels of the network in a usual crop; every decoder takes crops of multiples of 32."""
 
 AnyMethod = str | type[Method[Config]] | Method[Config]
 """The name of a method (or ``auto``), the class of a method, or a method with its settings."""
@@ -157,13 +164,14 @@ def plan_training(
         "model": trained.network(config.model, median_side(sizes)).model_copy(update={"bands": images.rule.count}),
     }
     config = config.model_copy(update=settled)
+    steps = all_steps(stages, config.train, len(hints))
     return Plan(
         data=data,
         hints=hints,
         config=config,
         method=trained,
         kinds=kinds,
-        steps=all_steps(stages, config.train, len(hints)),
+        steps=steps,
         stages=tuple(f"{stage.name} ({learner_of(trained, stage).name})" for stage in stages),
         choice=choice,
         expected=expected_of(stages, sizes, config, len(hints)),
@@ -174,6 +182,7 @@ def plan_training(
             *_left_out(len(hints), len(data.split(learnt.split))),
             *checked.notes,
             *_many_workers(config.train.workers * config.train.devices, usable_cores()),
+            *(_small_crops(config.views.crop, config.model.scale) if steps else ()),
         ),
         source=_source(learnt, kinds, trained) if recorded else {},
     )
@@ -338,6 +347,18 @@ def _many_workers(workers: int, cores: int) -> list[str]:
     if workers <= cores:
         return []
     return [f"{workers} loading processes share {cores} core(s), which may be slow: lower train.workers"]
+
+
+def _small_crops(crop: tuple[int, int], scale: float) -> list[str]:
+    """A remark if the network sees little of an image at once, because crops are cut before images are made smaller."""
+    height, width = (round(side * scale) for side in crop)
+    if scale >= 1 or min(height, width) >= LEAST_SEEN:
+        return []
+    better = CROP_UNIT * math.ceil(USUAL_CROP / scale / CROP_UNIT)
+    return [
+        f"the network sees crops of {width} x {height} pixels, because views.crop counts pixels before model.scale "
+        f"({scale:g}) makes the image smaller: set views.crop=[{better},{better}]"
+    ]
 
 
 def _left_out(hinted: int, images: int) -> list[str]:

@@ -15,6 +15,7 @@ from underpaint.core.paths import AnyPath, SomePaths, as_path, as_paths
 from underpaint.datasets.folder import DataFolder
 from underpaint.datasets.hints import given_hints, read_any_hints
 from underpaint.datasets.open import open_dataset
+from underpaint.datasets.unread import unread
 from underpaint.hints.rest import fill_all
 from underpaint.hints.types import Hints
 from underpaint.imagefiles.images import image_size
@@ -143,6 +144,12 @@ def require_minutes(minutes: float, stated: Mapping[str, Any] | Sequence[str]) -
 
 def _masks(data: DataFolder, names: Sequence[str]) -> dict[str, Hints]:
     """The masks of the data set as hints. Masks that only contain strokes count as scribbles."""
+    if not (data.masks or data.areas) and (strange := unread(data.root)):
+        raise DataError(
+            f"no image has a mask, and {strange}",
+            where=data.root,
+            fix="correct or remove the file, give other hints with --hints, or put masks into masks/",
+        )
     data.require_masks(names)
     strokes = hold_strokes({name: data.label_file(name) for name in names}, data.classes)
     return {name: replace(data.mask_hints(name), strokes=strokes) for name in sorted(names)}
