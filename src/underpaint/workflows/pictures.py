@@ -19,6 +19,7 @@ from underpaint.data.hinted import HintedImages
 from underpaint.data.samples import TrainingImage
 from underpaint.datasets.folder import DataFolder
 from underpaint.evaluation.pictures import draw_hints, overlay
+from underpaint.hints.rasterise import UNKNOWN
 from underpaint.hints.types import Hints
 from underpaint.predict import PredictConfig, Predictor
 from underpaint.training.run_folder import CURVES, SAMPLES, RunFolder, read_events
@@ -26,6 +27,9 @@ from underpaint.workflows.run import Run
 
 SHOWN = 4
 """Number of images in the picture of sample predictions."""
+
+WIDTH = 800
+"""Width of that picture in pixels. Wider images are made smaller before hints are drawn on them, which takes long."""
 
 
 def draw_missing(run: Run, data: DataFolder, hints: Mapping[str, Hints]) -> None:
@@ -62,9 +66,12 @@ def draw_samples(run: Run, data: DataFolder, hints: Mapping[str, Hints]) -> None
     predictor = Predictor(run.network(), PredictConfig())
     rows = []
     for image in islice(_samples(run, data, hints), SHOWN):
+        step = max(1, image.picture.shape[1] // WIDTH)
+        picture = np.asarray(Image.fromarray(image.picture).reduce(step))
+        index = np.ascontiguousarray(predictor.index(image.rgb)[::step, ::step])
         pair = [
-            draw_hints(image.picture, image.seeds, data.classes),
-            overlay(image.picture, predictor.index(image.rgb), data.classes, alpha=0.6),
+            draw_hints(picture, _reduced(image.seeds, step), data.classes),
+            overlay(picture, index, data.classes, alpha=0.6),
         ]
         rows.append(_fit(np.concatenate(pair, axis=1)))
     if not rows:
@@ -85,6 +92,14 @@ def _samples(run: RunFolder, data: DataFolder, hints: Mapping[str, Hints]) -> It
             yield images.excerpt(name)
 
 
-def _fit(row: np.ndarray, width: int = 800) -> np.ndarray:
+def _reduced(seeds: np.ndarray, step: int) -> np.ndarray:
+    """Labelled pixels (H, W) of a smaller picture: a label of every ``step x step`` pixels of which one has a label."""
+    height, width = (-(-side // step) for side in seeds.shape)
+    padded = np.full((height * step, width * step), UNKNOWN, np.uint8)
+    padded[: seeds.shape[0], : seeds.shape[1]] = seeds
+    return np.asarray(padded.reshape(height, step, width, step).min(axis=(1, 3)))  # unknown is the largest number
+
+
+def _fit(row: np.ndarray) -> np.ndarray:
     image = Image.fromarray(row)
-    return np.asarray(image.resize((width, max(1, round(image.height * width / image.width)))))
+    return np.asarray(image.resize((WIDTH, max(1, round(image.height * WIDTH / image.width)))))
