@@ -17,6 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from benchmarks.reports import origin, write
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 from tests.page.serving import Served, open_page, show, wait_saved
@@ -54,8 +55,8 @@ def main() -> None:
             rows = measure(served)
         finally:
             served.stop()
-    report = {"size": list(SIZE), "cores": os.cpu_count(), "load": round(os.getloadavg()[0], 1), "rows": rows}
-    asked.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    report = {**origin(), "size": list(SIZE), "load": round(os.getloadavg()[0], 1), "rows": rows}
+    write(report, asked.out)
     print(json.dumps(report, indent=1))
 
 

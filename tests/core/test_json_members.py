@@ -52,6 +52,14 @@ def test_bad_objects(text: str) -> None:
         list(members(text, "a", "here"))
 
 
+def test_a_number_of_thousands_of_digits_is_refused_in_our_words() -> None:
+    text = '{"a": [' + 5000 * "1" + "]}"
+    for read in (lambda: parse_json(text, "here"), lambda: list(members(text, "a", "here"))):
+        with pytest.raises(FormatError, match="a number has more than 4300 digits") as raised:
+            read()
+        assert "set_int_max" not in str(raised.value)
+
+
 def test_the_collector_goes_on_afterwards() -> None:
     def fails() -> None:
         with collector_paused():

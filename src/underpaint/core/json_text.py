@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,6 +52,9 @@ def _refusal(error: ValueError | RecursionError, where: object) -> FormatError:
     """The error of a text that is not JSON, in words for the user."""
     if isinstance(error, RecursionError):
         return FormatError("not valid JSON: it is nested too deeply", where=where)
+    if str(error).startswith("Exceeds the limit"):
+        limit = sys.get_int_max_str_digits()
+        return FormatError(f"not valid JSON: a number has more than {limit} digits", where=where)
     if not isinstance(error, json.JSONDecodeError):
         return FormatError(f"not valid JSON: {error}", where=where)  # one of the refusals of this module
     if not error.doc.strip():

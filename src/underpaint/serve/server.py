@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import gc
 import secrets
 import socket
 import webbrowser
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 
 from underpaint.core.errors import ConfigError, RunError
+from underpaint.core.json_text import collector_paused
 from underpaint.core.lock import exclusive
 from underpaint.core.paths import AnyPath, as_path
 from underpaint.serve.address import ADDRESS, Address, read_address, write_address
@@ -76,7 +75,7 @@ def paint(
     if base_url and (not base_url.startswith("/") or base_url.endswith("/") or "//" in base_url):
         raise ConfigError(f"the path {base_url!r}", where="base_url", accepted="a path such as /paint")
     folder = as_path(data, "data")
-    with _uncollected():
+    with collector_paused():  # searching the marks would take a fifth of the time
         site = Site.open(folder, None if project is None else as_path(project, "project"))
     people = People(site.folder)
     try:
@@ -109,18 +108,6 @@ def paint(
             raise RunError(
                 f"a server of this project is already running: {running.link}", where=site.folder, fix="open that link"
             ) from error
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without garbage collection. Reading many marks makes only objects that stay, and searching them takes a fifth."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _serve(site: Site, people: People, bound: socket.socket, hosts: Sequence[str], prefix: str) -> None:
