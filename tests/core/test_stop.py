@@ -17,6 +17,8 @@ class Finaliser:
 
 number = int(sys.argv[2])
 callback = ctypes.CFUNCTYPE(None)(lambda: os.kill(os.getpid(), number))
+if signal.getsignal(number) == signal.SIG_IGN:  # the tests run under nohup, which children inherit
+    signal.signal(number, signal.SIG_DFL)
 raise_when_stopped()
 try:
     callback() if sys.argv[1] == "callback" else Finaliser()
