@@ -14,9 +14,11 @@ from underpaint.training.run_folder import commit
 
 def origin() -> dict[str, object]:
     """Command (without the folders of this machine), machine and commit."""
+    spec = sys.modules["__main__"].__spec__
+    name = f"benchmarks.{Path(sys.argv[0]).stem}" if spec is None else spec.name
     words = [Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:]]
     return {
-        "command": shlex.join(["python", "-m", f"benchmarks.{Path(sys.argv[0]).stem}", *words]),
+        "command": shlex.join(["python", "-m", name, *words]),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {os.environ.get('OMP_NUM_THREADS', 'all')} used",
         "commit": commit(),
     }

@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import http.client
-import json
 import os
 import random
 import signal
@@ -30,6 +29,7 @@ from typing import Any
 
 from benchmarks.paint_client import Client, RefusedError, wait_for_link
 from benchmarks.reliability.commands import TINY, Child, prepare, start, table
+from benchmarks.reports import origin, write
 
 from underpaint import read_hints
 from underpaint.annotations.strokes.fold import Fold
@@ -38,6 +38,7 @@ from underpaint.annotations.strokes.log import copy_marks, logs, read_log, write
 VICTIMS = ("server", "quick model", "training")
 LONGEST = 300.0
 """Seconds after which a process that must come back is a fault."""
+
 MARKS = 120
 """Marks above which half of the operations delete one: too many contradict each other on every pixel."""
 
@@ -287,17 +288,23 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        rows, faults = trial(Path(folder), asked.kills, asked.minutes, random.Random(asked.seed))
-    print(table(rows), *faults, sep="\n")
-    if asked.json:
-        asked.json.write_text(json.dumps({"seed": asked.seed, "rows": rows, "faults": faults}, indent=1) + "\n")
+        began = time.monotonic()
+        rows, faults, operations = trial(Path(folder), asked.kills, asked.minutes, random.Random(asked.seed))
+        minutes = round((time.monotonic() - began) / 60, 1)
+    print(table(rows), *faults, f"{operations} operations were acknowledged in {minutes} minutes", sep="\n")
+    told = {"seed": asked.seed, "minutes": minutes, "operations": operations, "rows": rows, "faults": faults}
+    write({**origin(), **told}, asked.json)
     sys.exit(bool(faults))
 
 
 def trial(
     work: Path, kills: int, minutes: float, chance: random.Random
-) -> tuple[dict[str, dict[str, float]], list[str]]:
-    """Kills of each process in turn, until so many struck or the time is over: counts by process, and faults."""
+) -> tuple[dict[str, dict[str, float]], list[str], int]:
+    """Kills of each process in turn, until so many struck or the time is over.
+
+    Returns:
+        The kills by process, the faults, and the number of acknowledged operations.
+    """
     prepare(work, [])
     end = time.monotonic() + 60 * minutes
     held = Trial(work, chance)
@@ -316,9 +323,7 @@ def trial(
         held.server.kill()
         held.training.kill()
     rows = {name: {"kills": float(held.counts[name])} for name in VICTIMS}
-    sent = len(held.painter.acknowledged)
-    print(f"{sent} operations were acknowledged, {len(held.painter.marks)} marks are left")
-    return rows, held.faults
+    return rows, held.faults, len(held.painter.acknowledged)
 
 
 if __name__ == "__main__":

@@ -56,3 +56,15 @@ def test_an_empty_file_beside_a_class_list(name: str, tmp_path: Path) -> None:
         plan(tmp_path)
     assert told in str(raised.value)
     assert told in [finding.cause for finding in examine(tmp_path).findings if finding.key == "labels-none"]
+
+
+def test_masks_in_another_folder_are_named_before_a_file_that_is_no_annotation(tmp_path: Path) -> None:
+    for folder in ("images", "labels_png"):
+        (tmp_path / folder).mkdir()
+        Image.new("L", (20, 20)).save(tmp_path / folder / "x.png")
+    (tmp_path / "classes.txt").write_text("background\ncat\n")
+    (tmp_path / "camera.json").write_text("{}")
+    with pytest.raises(DataError, match="1 of 1 images have no mask: x") as raised:
+        plan(tmp_path)
+    assert "labels_png" in str(raised.value)
+    assert "camera.json" not in str(raised.value)

@@ -172,10 +172,10 @@ class HintedImages(Dataset[Sample]):
     def _crop_sample(self, epoch: int, name: str) -> Sample:
         """The sample of an image that is too large to be read: of the drawn window alone, with the hints cut to it."""
         rng, views, geometry = generator(self.seed, "view", epoch, name), self.views, self.geometry[name]
-        middles = (geometry.extents[:, :2] + geometry.extents[:, 2:]) / 2
-        anchors = (
-            np.empty((0, 2)) if self._anywhere(rng, geometry) else np.concatenate([geometry.anchors(rng), middles])
-        )
+        anchors = np.empty((0, 2))
+        if not self._anywhere(rng, geometry):
+            middles = (geometry.extents[:, :2] + geometry.extents[:, 2:]) / 2
+            anchors = np.concatenate([geometry.anchors(rng), middles])
         view = draw_view(rng, self._sizes[name], views.crop, scales=views.scales, flip=views.flip, anchors=anchors)
         rgb, part, drawn, ignored = self._window(name, view)
         size = (view.height, view.width)

@@ -82,8 +82,7 @@ class Geometry:
     def anchors(self, rng: np.random.Generator) -> Coordinates:
         """(A, 2) points of which a crop should contain one: every vertex, and a random point of every box."""
         start, end = self.boxes[:, :2], self.boxes[:, 2:]
-        inside = start + (end - start) * rng.random(start.shape) if len(start) else start
-        return np.concatenate([self.points, inside])
+        return np.concatenate([self.points, start + (end - start) * rng.random(start.shape)])
 
     def seeds(self, view: View, source: tuple[int, int], labels: Mask | None) -> Mask:
         """(H, W) class of the pixels that a person labelled, 255 elsewhere; arguments as in `candidates`."""

@@ -12,6 +12,7 @@ from underpaint.core.config import Config, Settings, merge
 from underpaint.core.digest import code_digest, files_digest, fingerprint
 from underpaint.core.errors import ConfigError, DataError, listing
 from underpaint.core.paths import AnyPath, as_path
+from underpaint.data.views import ViewConfig
 from underpaint.datasets.folder import DataFolder
 from underpaint.datasets.sizes import median_side, some_sizes
 from underpaint.doctor.estimate import Estimate, usable_cores
@@ -38,8 +39,8 @@ from underpaint.workflows.training_data import TrainingData
 LEAST_SEEN = 128
 """A side of a crop in pixels of the network below which it sees too little of an image at once."""
 
-USUAL_CROP, CROP_UNIT = 256, 32
-"""Pixels of the network in a usual crop; every decoder takes crops of multiples of 32."""
+CROP_UNIT = 32
+"""Every decoder takes crops of multiples of this number of pixels."""
 
 AnyMethod = str | type[Method[Config]] | Method[Config]
 """The name of a method (or ``auto``), the class of a method, or a method with its settings."""
@@ -354,7 +355,7 @@ def _small_crops(crop: tuple[int, int], scale: float) -> list[str]:
     height, width = (round(side * scale) for side in crop)
     if scale >= 1 or min(height, width) >= LEAST_SEEN:
         return []
-    better = CROP_UNIT * math.ceil(USUAL_CROP / scale / CROP_UNIT)
+    better = CROP_UNIT * math.ceil(max(ViewConfig().crop) / scale / CROP_UNIT)
     return [
         f"the network sees crops of {width} x {height} pixels, because views.crop counts pixels before model.scale "
         f"({scale:g}) makes the image smaller: set views.crop=[{better},{better}]"

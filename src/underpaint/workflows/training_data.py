@@ -144,7 +144,8 @@ def require_minutes(minutes: float, stated: Mapping[str, Any] | Sequence[str]) -
 
 def _masks(data: DataFolder, names: Sequence[str]) -> dict[str, Hints]:
     """The masks of the data set as hints. Masks that only contain strokes count as scribbles."""
-    if not (data.masks or data.areas) and (strange := unread(data.root)):
+    unlabelled = not (data.masks or data.areas or data.elsewhere(names))
+    if unlabelled and (strange := unread(data.root)):
         raise DataError(
             f"no image has a mask, and {strange}",
             where=data.root,
