@@ -144,7 +144,7 @@ def test_a_photograph_of_a_phone_held_upright(tmp_path: Path, quickly: list[str]
         top, left = int(rng.integers(0, size[0] - height)), int(rng.integers(0, size[1] - width))
         inside[top : top + height, left : left + width] = True
     grain = rng.integers(0, 40, (*size, 1), dtype=np.uint8)
-    upright = np.where(inside[..., None], np.uint8([140, 70, 30]), np.uint8([90, 110, 130])) + grain
+    upright = np.where(inside[..., None], np.array([140, 70, 30], np.uint8), np.array([90, 110, 130], np.uint8)) + grain
     exif = Image.Exif()
     exif[0x0112] = 6  # the stored picture is turned a quarter clockwise to be seen
     stored = Image.fromarray(upright).transpose(Image.Transpose.ROTATE_90)
