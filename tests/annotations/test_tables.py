@@ -35,6 +35,7 @@ def saved(tmp_path: Path, text: str, name: str = "x.csv") -> Path:
         ("id,filename,Class,split\n1,a,cat,train\n2,b,dog,val\n", {"a": ("cat", ""), "b": ("dog", "")}),
         ("path\ttags\na\tcat;dog\n", {"a": ("cat dog", "")}),
         ("image,source,sink\na,1,0\n", {"a": ("source", "sink")}),
+        ("Filename,Label,Present\na,cat,yes\na,dog,no\nb,dog,\n", {"a": ("cat", "dog"), "b": ("", "")}),
     ],
 )
 def test_tags_with_ordinary_headings_and_words(tmp_path: Path, text: str, expected: dict[str, tuple[str, str]]) -> None:
@@ -51,6 +52,12 @@ def test_labels_of_several_rows_may_be_complete(tmp_path: Path) -> None:
     found = read_tags(path, TABLE, complete=True)
     assert found["a"].tags == Tags(frozenset({"cat"}), frozenset({"dog"}))
     assert found["b"].tags == Tags(frozenset({"cat", "dog"}))
+
+
+def test_rows_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path, "image,label,present\na,cat,yes\na,cat,no\n")
+    with pytest.raises(FormatError, match=r"the image 'a' has and lacks cat\n.*:3"):
+        read_tags(path, TABLE)
 
 
 def test_a_class_called_like_a_heading_is_a_class(tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ def test_a_text_of_another_encoding(name: str, tmp_path: Path) -> None:
         ("classes.txt", "", "the class table has no class"),
         ("classes.txt", "cat\n\ndog\n", "class 1 has no name"),
         ("classes.txt", "cat\ndog\ncat\n", "class names must be unique; repeated: cat"),
+        ("classes.txt", "\x1b[31mcat\ndog\n", "names of classes contain control characters: '\\x1b[31mcat'"),
         ("classes.txt", "\n".join(map(str, range(300))), "the class table has 300 classes"),
         ("hints.jsonl", '{"underpaint": "hints", "version": 1}\n{"image": "x", "cl', "it ends too early"),
         ("hints.jsonl", '{"underpaint": "hints", "version": 1}\n{"image" "x"}\n', "column 10: a colon is missing"),

@@ -96,6 +96,17 @@ def test_weights_that_are_no_weights(run: Run, kind: str, monkeypatch: pytest.Mo
     assert not (run.root / "planted").exists()
 
 
+@pytest.mark.parametrize("name", ["config.yaml", "classes.json", "about.json"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"names: [a"])
+def test_texts_that_were_cut(run: Run, name: str, content: bytes) -> None:
+    replaced(run, name, content)
+    with pytest.raises(UnderpaintError) as refused:
+        _ = run.config, run.classes, run.about
+    assert refused.value.fix
+    assert f"fix: {refused.value.fix}" in str(refused.value)
+    assert refused.value.fix in refused.value.brief
+
+
 CHANGES: dict[str, tuple[Callable[[dict[str, Tensor]], object], str]] = {
     "fewer": (
         lambda held: held.pop("head.bias"),

@@ -18,7 +18,7 @@ from underpaint.datasets.open import open_dataset
 from underpaint.evaluation.compare import evaluate_folder
 from underpaint.training.run_folder import RunFolder
 from underpaint.training.stages import StagedRun
-from underpaint.workflows import cells, scoring
+from underpaint.workflows import resume, scoring
 
 Figures = dict[str, float]
 
@@ -199,7 +199,7 @@ def test_a_resume_on_other_data_is_refused(
 ) -> None:
     plan(data, split="train", settings=small).train(tmp_path / "run")
     change(data)
-    with pytest.raises(RunError, match=r"these differ: (content|photographs|classes)"):
+    with pytest.raises(RunError, match=r"these differ: (other hints or masks|other image files|classes)"):
         plan(data, split="train", settings=small).train(tmp_path / "run", resume=True)
 
 
@@ -218,4 +218,4 @@ def test_a_store_is_not_asked_for_what_other_data_taught(data: Path, small: list
 
 def test_what_a_run_rests_on_is_written_down(data: Path, small: list[str], tmp_path: Path) -> None:
     run = plan(data, split="train", settings=small).train(tmp_path / "run")
-    assert cells.SHARED_INPUTS.keys() <= RunFolder(run.root).about.keys()
+    assert resume.SHARED_INPUTS.keys() <= RunFolder(run.root).about.keys()

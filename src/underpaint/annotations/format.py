@@ -55,7 +55,7 @@ class Reading:
         return () if self.classes == NAMELESS else self.classes.names
 
 
-NAMELESS = ClassTable.of([BACKGROUND, "\0"])
+NAMELESS = ClassTable.of([BACKGROUND, "\uffff"])
 """The class table that is used while the class names are being searched."""
 
 

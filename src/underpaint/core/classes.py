@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from unicodedata import category
 
 from underpaint.core.errors import DataError, HintError, listing, nearest
 from underpaint.core.regular import TEXT_BYTES, encoding_of, read_regular_text
@@ -126,11 +127,19 @@ class ClassTable:
 
 
 def refuse_unclear(names: Sequence[str], where: object = None) -> None:
-    """Raise `DataError` for a class list with a class that has no name, or with a name that occurs twice."""
+    """Raise `DataError` for a class without a name, a name with control characters, or a name that occurs twice."""
     if not all(names):
         what = f"class {list(names).index('')} has no name"
         fix = "write its name, or remove the line; a line's position is the number of its class, from 0 on"
         raise DataError(what, where=where, fix=fix)
+    strange = [name for name in names if any(category(character) == "Cc" for character in name)]
+    if strange:
+        raise DataError(
+            f"names of classes contain control characters: {listing(map(ascii, strange))}",
+            where=where,
+            accepted="letters, digits, blanks and signs that can be printed",
+            fix="correct the names; the file is perhaps no list of classes",
+        )
     repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if repeated:
         fix = "write every class once; a line's position is the number of its class, from 0 on"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from copy import copy
 from typing import Any
 
 
@@ -35,6 +36,12 @@ class UnderpaintError(Exception):
         self.what, self.fix = what, fix
         self.brief = "; ".join([what, *(part.strip() for part in parts[1:] if not part.startswith("  where: "))])
         """What is wrong, what is accepted and the fix in one line, for lists that already name the place."""
+
+    def with_fix(self, fix: str) -> UnderpaintError:
+        """The same error with a fix, for an error that has none."""
+        made = copy(self)
+        made.args, made.fix, made.brief = (f"{self}\n  fix: {fix}",), fix, f"{self.brief}; fix: {fix}"
+        return made
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Allow pickling, also for subclasses whose constructors have other arguments."""

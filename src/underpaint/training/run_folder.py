@@ -7,6 +7,7 @@ import json
 import platform
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,7 +19,7 @@ from underpaint.annotations.parsing.fields import finite
 from underpaint.core.atomic import write_atomic
 from underpaint.core.classes import ClassTable
 from underpaint.core.config import Config, Settings, load_yaml
-from underpaint.core.errors import DataError, RunError
+from underpaint.core.errors import DataError, RunError, UnderpaintError
 from underpaint.core.json_text import read_json
 from underpaint.core.paths import existing
 from underpaint.core.regular import TEXT_BYTES, read_regular
@@ -96,13 +97,16 @@ class RunFolder:
     @property
     def config(self) -> RunConfig:
         """All settings of the run."""
-        return RunConfig.parse(load_yaml(self.file("config.yaml")), self.root / "config.yaml")
+        path = self.file("config.yaml")
+        with _as_written():
+            return RunConfig.parse(load_yaml(path), path)
 
     @property
     def classes(self) -> ClassTable:
         """The class table that the network was trained with."""
         path = self.file("classes.json")
-        held = ClassSettings.parse(read_json(path, max_bytes=TEXT_BYTES), path)
+        with _as_written():
+            held = ClassSettings.parse(read_json(path, max_bytes=TEXT_BYTES), path)
         try:
             return ClassTable(held.names, held.colours, held.background)
         except DataError as error:
@@ -112,7 +116,8 @@ class RunFolder:
     def about(self) -> dict[str, Any]:
         """Content of ``about.json``: training data, hints, versions."""
         path = self.file("about.json")
-        held = read_json(path, max_bytes=ABOUT_BYTES)
+        with _as_written():
+            held = read_json(path, max_bytes=ABOUT_BYTES)
         if not isinstance(held, dict):
             raise RunError("the record of the run is no table of its data and versions", where=path, fix=PUT_BACK)
         return held
@@ -135,6 +140,15 @@ class RunFolder:
     def complete(self) -> bool:
         """Whether all stages are done and the pictures are drawn."""
         return self.trained and all((self.root / name).is_file() for name in PICTURES)
+
+
+@contextmanager
+def _as_written() -> Iterator[None]:
+    """Add the fix to errors of files that a training wrote, which a user does not write anew."""
+    try:
+        yield
+    except UnderpaintError as error:
+        raise error if error.fix else error.with_fix(PUT_BACK) from None
 
 
 class EventLog:

@@ -28,6 +28,7 @@ from underpaint.evaluation.results import Role
 from underpaint.training.reporter import Reporter, Silent
 from underpaint.training.run_folder import RunFolder
 from underpaint.workflows.planning import AnyMethod, Plan
+from underpaint.workflows.resume import SHARED_INPUTS
 from underpaint.workflows.scoring import Scored, score_run
 from underpaint.workflows.train import plan_quietly
 
@@ -218,16 +219,6 @@ def _run(protocol: Protocol, cell: Cell, reporter: Reporter) -> Scored:
     masks = protocol.masks(row, cell.seed)
     truth = planned.data if planned.data.masks else open_with_truth(protocol.data, rest=protocol.rest)
     return score_run(run, truth, protocol.test, masks, kept, four=cell.four)
-
-
-SHARED_INPUTS = {
-    "names": "other images",
-    "content": "other hints or masks",
-    "photographs": "other image files",
-    "classes": "another class table",
-    "code": "another version of underpaint",
-}
-"""The inputs that all runs of a comparison must share, by their names in ``about.json``, with words for messages."""
 
 
 def _remove_outdated(planned: Plan, folder: Path, reporter: Reporter) -> None:

@@ -12,6 +12,16 @@ from underpaint.training.beginning import require_place
 from underpaint.training.config import RunConfig
 from underpaint.training.run_folder import RunFolder
 
+SHARED_INPUTS = {
+    "names": "other images",
+    "content": "other hints or masks",
+    "photographs": "other image files",
+    "classes": "another class table",
+    "code": "another version of underpaint",
+}
+"""The inputs that a run keeps to its end and all runs of a comparison share, by their names in ``about.json``, with
+words for messages."""
+
 
 def make_folder(out: Path, *, resume: bool) -> None:
     """Make the run folder if it does not exist, and check it.
@@ -56,7 +66,7 @@ def check_resume(run: RunFolder, config: RunConfig, method: Method[Config], sour
     about = run.about
     # An unfinished stage starts again if images have changed. A finished training would keep its weights.
     keys = ("names", "content", *(["photographs"] if run.trained and "photographs" in about else []))
-    changed += [f"{key}: {about.get(key)} -> {source[key]}" for key in keys if about.get(key) != source[key]]
+    changed += [SHARED_INPUTS[key] for key in keys if about.get(key) != source[key]]
     if changed:
         raise RunError(
             "a run must be resumed with the same settings, but these differ: " + "; ".join(changed),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from underpaint.annotations.parsing.table import (
@@ -21,11 +21,14 @@ from underpaint.annotations.parsing.table import (
     state,
 )
 from underpaint.core.classes import ClassTable
-from underpaint.core.errors import FormatError
+from underpaint.core.errors import FormatError, listing
 from underpaint.hints.types import Hints, Tags
 
 LIST_COLUMNS = frozenset({"tags", "labels", "classes"})
 """Headings of a column with a list of tags. Under `table.LABELS` a column has one tag in each row."""
+
+PRESENCE = frozenset({"present", "presence", "value"})
+"""Headings of a column that says whether the image has the class that its row names."""
 
 ROBOFLOW = "_classes"
 """The name of the table of tags in exports of Roboflow. Other exports have another table with this name."""
@@ -50,10 +53,11 @@ def read_tags(path: Path, classes: ClassTable, *, complete: bool = False) -> dic
 
     In a table with one column for each class, a cell means present (1, yes, true), absent (0, no, false) or unknown
     (blank). A column headed ``tags`` lists the classes that are present, separated by ``;``, ``,`` or ``|``. A column
-    headed ``label`` or ``class`` has one class in each row, and an image may have several rows. A class that is not
-    listed is unknown, unless the caller knows that the lists are complete. Columns with headings such as ``split`` are
-    ignored (`table.OTHER_COLUMNS`). Names of classes and images are returned unchanged, even if the class table does
-    not have them.
+    headed ``label`` or ``class`` has one class in each row, and an image may have several rows; a column headed
+    ``present`` may say of each row whether the class is present. A class that is not listed is unknown, unless the
+    caller knows that the lists are complete. Columns with headings such as ``split`` are ignored
+    (`table.OTHER_COLUMNS`). Names of classes and images are returned unchanged, even if the class table does not have
+    them.
 
     Args:
         path: A UTF-8 text file; a byte order mark is ignored.
@@ -79,13 +83,21 @@ def read_tags(path: Path, classes: ClassTable, *, complete: bool = False) -> dic
         image = row[columns.image]
         if not image:
             raise FormatError("the row names no image", where=where, accepted="the name of an image")
-        tags = _states(heading, row, columns, where) if columns.listed is None else _listed(row[columns.listed])
+        tags = _tags(heading, row, columns, where)
         if image in found and not columns.several:
             raise FormatError(f"the image {image!r} is given twice", where=where)
         before = found[image].tags if image in found else None
-        present = tags.present | (before.present if before is not None else frozenset())
-        absent = every - present if complete and columns.listed is not None else tags.absent
-        found[image] = Hints(image=image, tags=Tags(present, absent), source="tags")
+        if before is not None:
+            tags = Tags(tags.present | before.present, tags.absent | before.absent)
+        if tags.present & tags.absent:
+            what = f"the image {image!r} has and lacks {listing(sorted(tags.present & tags.absent))}"
+            raise FormatError(what, where=where, fix="correct one of the rows")
+        found[image] = Hints(image=image, tags=tags, source="tags")
+    if complete and columns.listed is not None:
+        for image, hints in found.items():
+            assert hints.tags is not None
+            present = hints.tags.present
+            found[image] = replace(hints, tags=Tags(present, every - present))
     return found
 
 
@@ -93,13 +105,15 @@ def read_tags(path: Path, classes: ClassTable, *, complete: bool = False) -> dic
 class _Columns:
     """Which columns of a table hold the image, a list of tags, or the states of one class each.
 
-    ``several`` says that an image may have a row for each of its tags.
+    ``several`` says that an image may have a row for each of its tags, and ``presence`` is the column that says whether
+    the image has the tag of the row.
     """
 
     image: int
     listed: int | None
     classes: tuple[int, ...]
     several: bool
+    presence: int | None = None
 
 
 def _columns(heading: Sequence[str], body: Sequence[Sequence[str]], classes: ClassTable, path: Path) -> _Columns:
@@ -115,6 +129,10 @@ def _columns(heading: Sequence[str], body: Sequence[Sequence[str]], classes: Cla
     listed = rest[0] if len(rest) == 1 and rest[0] not in own else None
     if listed is not None and words[listed] in (*LIST_COLUMNS, *LABELS):
         return _Columns(image, listed, (), several=words[listed] in LABELS)
+    labels = [place for place in rest if words[place] in LABELS and place not in own]
+    presence = [place for place in rest if words[place] in PRESENCE and _has_states(place, body)]
+    if len(rest) == 2 and labels and presence:
+        return _Columns(image, labels[0], (), several=True, presence=presence[0])
     return _Columns(image, None, tuple(rest), several=False)
 
 
@@ -124,6 +142,15 @@ def _has_states(place: int, body: Sequence[Sequence[str]]) -> bool:
         return all(state(row[place]) in (True, False, None) for row in body if place < len(row))
     except ValueError:
         return False
+
+
+def _tags(heading: Sequence[str], row: Sequence[str], columns: _Columns, where: str) -> Tags:
+    """The tags of a row."""
+    if columns.listed is None:
+        return _states(heading, row, columns, where)
+    present = True if columns.presence is None else state(row[columns.presence])
+    named = _listed(row[columns.listed]).present
+    return Tags(named if present else frozenset(), named if present is False else frozenset())
 
 
 def _listed(cell: str) -> Tags:
@@ -137,6 +164,7 @@ def _states(heading: Sequence[str], row: Sequence[str], columns: _Columns, where
             states[heading[place]] = state(row[place])
         except ValueError:
             what = f"the cell of column {heading[place]!r} is {row[place][:40]!r}"
-            raise FormatError(what, where=where, accepted=STATES) from None
+            fix = "use a table with one column for each class, or with the columns image and label, or image and tags"
+            raise FormatError(what, where=where, accepted=STATES, fix=fix) from None
     present = frozenset(name for name, here in states.items() if here is True)
     return Tags(present, frozenset(name for name, here in states.items() if here is False))

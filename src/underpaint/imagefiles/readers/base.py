@@ -179,9 +179,19 @@ def checked_about(about: About, path: Path) -> About:
         what = f"the image has {width} x {height} pixels"
         raise DataError(what, where=path, accepted=f"at most {MAX_SIDE:,} pixels a side", fix="cut it into tiles")
     if not 1 <= len(about.bands) <= MAX_BANDS:
-        raise DataError(f"the image has {len(about.bands)} bands", where=path, accepted=f"1 to {MAX_BANDS}")
+        raise DataError(
+            f"the image has {len(about.bands)} bands",
+            where=path,
+            accepted=f"1 to {MAX_BANDS}",
+            fix="save the bands that you need as a file of their own",
+        )
     if about.dtype.kind not in "buif":
-        raise DataError(f"the values are of type {about.dtype}", where=path, accepted="whole or floating point numbers")
+        raise DataError(
+            f"the values are of type {about.dtype}",
+            where=path,
+            accepted="whole or floating point numbers",
+            fix="save the part that you need, such as the magnitude of complex values, as float32",
+        )
     if not about.by_regions and about.pixels > MAX_PIXELS:
         raise DataError(
             f"the image has {width} x {height} pixels (width x height), in a format that is only read as a whole",
