@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import BrowserContext, Route, expect
 from tests.page.photographs import write_photographs
-from tests.page.serving import Served, open_page
+from tests.page.serving import Served, open_page, show
 
 NAMES = ("one", "two")
 CLASSES = ("background", "sky", "grass")
@@ -55,5 +55,35 @@ def test_a_training_shows_its_curve_and_masks_beside_photographs(context: Browse
             page.wait_for_function("canvas => canvas.width > 4", arg=canvas.element_handle())
             pixel = canvas.evaluate("canvas => [...canvas.getContext('2d').getImageData(9, 9, 1, 1).data]")
             assert "#{:02x}{:02x}{:02x}".format(*pixel) == colour
+    finally:
+        served.stop()
+
+
+def test_the_plan_of_the_last_question_is_shown(context: BrowserContext, tmp_path: Path) -> None:
+    """The plan of one method takes longer than that of the method chosen after it."""
+    data = tmp_path / "data"
+    write_photographs(data, NAMES)
+    (data / "classes.txt").write_text("\n".join(CLASSES) + "\n")
+    served = Served(data)
+    served.start()
+    held: list[Route] = []
+
+    def answered(route: Route) -> None:
+        method = route.request.post_data_json["method"]
+        if method == "auto":
+            held.append(route)
+        else:
+            route.fulfill(json={"lines": [f"method {method}"]})
+
+    try:
+        page = open_page(context, served)
+        page.route("**/train/plan", answered)
+        show(page, "train")
+        page.get_by_label("Method").select_option("partial")
+        expect(page.locator(".plan")).to_have_text("method partial")
+        with page.expect_response("**/train/plan"):
+            held[0].fulfill(json={"lines": ["method auto"]})
+        page.wait_for_timeout(200)
+        expect(page.locator(".plan")).to_have_text("method partial")
     finally:
         served.stop()

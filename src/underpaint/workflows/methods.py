@@ -19,7 +19,8 @@ def list_methods(*, on_problem: Callable[[str], None] | None = None) -> tuple[Ab
         The name, summary, accepted kinds of hints and paper of each method.
 
     Example:
-        >>> [about.name for about in underpaint.list_methods()][:2]  # doctest: +SKIP ['supervised', 'partial']
+        >>> [about.name for about in underpaint.list_methods()][:2]  # doctest: +SKIP
+        ['supervised', 'partial']
     """
     abouts, problems = about_methods()
     for problem in problems:

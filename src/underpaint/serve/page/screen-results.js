@@ -72,7 +72,9 @@ class Results {
   }
 
   async #show() {
-    const results = /** @type {ResultsInfo} */ (await this.api.get("results", { source: this.source.value }));
+    const source = this.source.value;
+    const results = /** @type {ResultsInfo} */ (await this.api.get("results", { source }));
+    if (source !== this.source.value) return;
     const { random } = results;
     this.accuracy.className = random.asked ? "big" : "quiet-text";
     this.accuracy.textContent = random.asked ? text.right(random.right, random.asked, random.low * 100, random.high * 100) : text.noAccuracy;
@@ -80,7 +82,7 @@ class Results {
     fill(this.shares, ...(results.shares.length ? bars : [el("li", { class: "quiet-text" }, text.noShares)]));
     fill(this.samples, ...results.images.slice(0, SHOWN).map((row) => el("figure", {}, el("div", { class: "pair" },
       this.pictures.photograph(`images/${row.id}/thumb`, { rev: row.rev }, ""),
-      this.pictures.mask(`images/${row.id}/mask`, { source: this.source.value, rev: row.mask }, "alone")),
+      this.pictures.mask(`images/${row.id}/mask`, { source, rev: row.mask }, "alone")),
     el("figcaption", {}, el("a", { href: `#/paint/${row.id}` }, row.name)))));
   }
 

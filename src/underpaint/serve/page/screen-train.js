@@ -74,15 +74,20 @@ class Train {
     return { method: this.method.value, minutes: minutes || null };
   }
 
+  /** Number of plans that were asked for: answers may come in another order, and only the last question counts. */
+  #asked = 0;
+
   /** Shows the plan, as `underpaint train --dry-run` does. */
   async #plan() {
+    const question = ++this.#asked;
     fill(this.planText, text.planWaits);
     try {
       const { lines } = /** @type {{lines: string[]}} */ (await this.api.post("train/plan", this.#wanted()));
+      if (question !== this.#asked) return;
       fill(this.planText, lines.join("\n"));
       this.startButton.disabled = false;
     } catch (error) {
-      if (error instanceof ApiError) fill(this.planText, text.fault(error.what, error.fix));
+      if (error instanceof ApiError && question === this.#asked) fill(this.planText, text.fault(error.what, error.fix));
     }
   }
 
