@@ -69,7 +69,7 @@ def test_the_plan_of_the_last_question_is_shown(context: BrowserContext, tmp_pat
     held: list[Route] = []
 
     def answered(route: Route) -> None:
-        method = route.request.post_data_json["method"]
+        method = (route.request.post_data_json or {})["method"]
         if method == "auto":
             held.append(route)
         else:
