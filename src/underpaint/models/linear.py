@@ -18,9 +18,12 @@ COLOUR_STRIDE = 4
 COLOUR_WINDOWS = (1, 3, 9)
 """Sides in cells of the windows over which colour is averaged: the cell, its neighbours, and a window of 36 pixels."""
 
-CONTEXT = 9
-"""Side in cells, at the deepest stride, of the window over which the deepest features are averaged: 288 pixels of the
-scaled image."""
+CONTEXT = 288
+"""Side in pixels of the scaled image of the window over which the deepest features are averaged: 9 cells of stride 32,
+or 17 of stride 16."""
+
+STRIDE = 32
+"""The usual stride of the deepest features."""
 
 DEEP = 4.0
 """Penalty on the weights of the deepest features and of their means, as a multiple of the penalty on all others. There
@@ -31,19 +34,21 @@ on MSRC-21 ``val`` (docs/methods/quick.md)."""
 class Levels(nn.Module):
     """The inputs of a linear decoder: colour, the encoder's features from stride 4 on, and their context.
 
-    The last two levels, the context, are the means of the deepest features over `CONTEXT` x `CONTEXT` cells around each
-    cell, and over the whole image; they describe the surroundings and the kind of scene.
+    The last two levels, the context, are the means of the deepest features over `CONTEXT` x `CONTEXT` pixels around
+    each cell, and over the whole image; they describe the surroundings and the kind of scene.
 
     Args:
         channels: Channels of the encoder's outputs: the normalised image, then features at strides 2, 4, 8 and so on.
         mean, std: (B,) normalisation of the encoder for bands in [0, 1].
+        stride: Stride of the deepest features. Some decoders let the encoder work on a finer grid.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, channels: Sequence[int], mean: Tensor, std: Tensor) -> None:
+    def __init__(self, channels: Sequence[int], mean: Tensor, std: Tensor, stride: int = STRIDE) -> None:
         super().__init__()
+        self.context = 2 * ((CONTEXT // stride - 1) // 2) + 1
         self.kept = [i for i, width in enumerate(channels) if 2**i >= COLOUR_STRIDE and width > 0]
         deepest = channels[-1]
         self.channels = (mean.numel() * len(COLOUR_WINDOWS), *(channels[i] for i in self.kept), deepest, deepest)
@@ -64,7 +69,7 @@ class Levels(nn.Module):
         means = [averaged(cells, window) for window in COLOUR_WINDOWS]
         deepest = features[-1]
         whole = deepest.mean(dim=(2, 3), keepdim=True)
-        return [torch.cat(means, dim=1), *(features[i] for i in self.kept), averaged(deepest, CONTEXT), whole]
+        return [torch.cat(means, dim=1), *(features[i] for i in self.kept), averaged(deepest, self.context), whole]
 
 
 def averaged(cells: Tensor, window: int) -> Tensor:
@@ -109,6 +114,25 @@ class LinearHead(nn.Module):
             assert isinstance(first, nn.Conv2d)
             assert first.bias is not None
             first.bias.copy_(bias)
+
+
+class LinearScores(nn.Module):
+    """A linear head with its levels: class scores from the outputs of an encoder.
+
+    Args:
+        levels: Makes the levels.
+        classes: C, number of classes.
+    """
+
+    def __init__(self, levels: Levels, classes: int) -> None:
+        super().__init__()
+        self.levels = levels
+        self.head = LinearHead(levels.channels, classes)
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """(N, C, h, w) scores on the grid of the finest level, from the encoder's outputs."""
+        scores: Tensor = self.head(self.levels(features))
+        return scores
 
 
 _RGB_TO_XYZ = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))

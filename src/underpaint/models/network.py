@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Collection, Iterator, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +20,7 @@ from underpaint.core.errors import ConfigError, RunError, nearest
 from underpaint.core.paths import nearest_path
 from underpaint.models.depthwise import widen_depthwise
 from underpaint.models.embedding import LinearEmbedding
-from underpaint.models.linear import Levels, LinearHead, averaged
+from underpaint.models.linear import STRIDE, Levels, LinearHead, LinearScores, averaged
 from underpaint.models.tensors import load_into, read_tensors
 from underpaint.models.top import Top
 from underpaint.models.vit import DptDecoder, ViTEncoder, is_vit
@@ -54,6 +54,10 @@ class ModelConfig(Config):
             step. This has no effect on vision transformers; ``train.encoder_lr=0`` keeps them whole.
         scale: Factor on the image's size before the encoder. Enlarging helps for small images: the encoder was trained
             on larger ones, and objects then cover more cells. Values below 1 make very large images smaller.
+        linear_start: Whether a linear model on the encoder's features is fitted on all marks before the first step, as
+            `quick` does, and added to the decoder, whose last layer starts at 0: a training then starts from the masks
+            of that model, with a learning rate of 0.3 times the usual one. Runs whose only hints are tags have no marks
+            and no such model.
         bands: Bands of the images, as the training settles it from ``images.bands``; 3 for pictures in colours. With
             another number the first convolution starts from the pre-trained weights as timm adapts them: of one band
             their sum over the colours; of more, red, green and blue in turn, scaled so that the sum stays.
@@ -66,6 +70,7 @@ class ModelConfig(Config):
     freeze_batch_norm: bool = True
     freeze_to: Literal[0, 2, 4, 8] = 4
     scale: float = Field(default=1.0, ge=0.1, le=4)
+    linear_start: bool = False
     bands: int = Field(default=3, ge=1, le=16)
 
 
@@ -102,6 +107,8 @@ class Network(nn.Module):
             out of the forward pass; the logits are one cell of zeros, and an embedding is linear in the encoder's
             features.
         frozen: Whether all weights of the encoder stay as they are.
+        linear: Whether the scores are those of the decoder and of a linear model on the encoder's features together.
+            The last layer of the decoder then starts at 0.
         pretrained: Whether to load the encoder's weights; False if a checkpoint is loaded afterwards.
         field: Pixels of the image along the longer side of the largest view in training. Prediction chooses the size of
             its tiles from it. None if it is not known; a linear decoder is fitted on whole images, so it has none.
@@ -121,6 +128,7 @@ class Network(nn.Module):
         subclasses: int = 0,
         decodes: bool = True,
         frozen: bool = False,
+        linear: bool = False,
         pretrained: bool = True,
         field: int | None = None,
         widened: bool = True,
@@ -137,6 +145,7 @@ class Network(nn.Module):
         online = pretrained and config.weights == "auto" and config.encoder not in BUNDLED
         self.mean, self.std = normalisation(config.encoder, config.bands)
         self.encoder, self.decoder, self.head, width = self._parts(classes, online=online)
+        self.linear = self._linear(classes) if linear else None
         widen_depthwise(self)
         tagged = Head.TAGS in self.needs or bool(subclasses)
         with _named_errors(config):
@@ -157,6 +166,15 @@ class Network(nn.Module):
             self.head.requires_grad_(False)
         self.divisor = DIVISOR[config.architecture]
         self.field = None if config.architecture == "linear" else field
+
+    def _linear(self, classes: int) -> LinearScores:
+        """The linear model beside the decoder, whose last layer is set to 0."""
+        assert isinstance(self.head, nn.Conv2d)
+        assert self.head.bias is not None
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+        stride = int(getattr(self.encoder, "output_stride", STRIDE))
+        return LinearScores(Levels(self.encoder.out_channels, self.mean, self.std, stride), classes)
 
     def _embedding(self, width: int) -> nn.Module:
         """On the decoder, or linear in the encoder's features where the decoder does not run."""
@@ -253,7 +271,14 @@ class Network(nn.Module):
         subclasses = len(sub) // classes if sub is not None and sub.ndim else 0
         widened = any(name.startswith("top.") for name in tensors)
         network = cls(
-            config, classes, needs=needs, subclasses=subclasses, pretrained=False, field=field, widened=widened
+            config,
+            classes,
+            needs=needs,
+            subclasses=subclasses,
+            linear=begins_linear(tensors),
+            pretrained=False,
+            field=field,
+            widened=widened,
         )
         load_into(network, tensors, path)
         return network.eval()
@@ -290,7 +315,7 @@ class Network(nn.Module):
         return NetOutput(
             logits=deepest.new_zeros(len(image), self.head.out_channels, 1, 1)
             if decoded is None
-            else self.head(decoded),
+            else self._scores(features, decoded),
             size=size,
             tag_logits=self.tag_head(pooled).flatten(1) if self.tag_head is not None else None,
             tag_maps=self.tag_head(wide) if self.tag_head is not None else None,
@@ -304,6 +329,14 @@ class Network(nn.Module):
             if self.embedding_head is None
             else self.embedding_head(features if decoded is None else decoded),
         )
+
+    def _scores(self, features: list[Tensor], decoded: Any) -> Tensor:
+        """(N, C, h, w) logits on the grid of the decoder."""
+        scores: Tensor = self.head(decoded)
+        if self.linear is None:
+            return scores
+        size = (scores.shape[2], scores.shape[3])
+        return scores + F.interpolate(self.linear(features), size=size, mode="bilinear", align_corners=False)
 
     def scaled(self, image: Tensor) -> Tensor:
         """Resize a normalised (N, B, H, W) image by the factor `ModelConfig.scale`, to sides that `divisor` divides."""
@@ -377,6 +410,11 @@ class Network(nn.Module):
         image = batch.image.contiguous(memory_format=torch.channels_last)
         output: NetOutput = self(image, batch.valid)
         return output
+
+
+def begins_linear(tensors: Collection[str]) -> bool:
+    """Whether these names of weights are those of a network with a linear model beside its decoder."""
+    return any(name.startswith("linear.") for name in tensors)
 
 
 def _freeze(encoder: nn.Module, stride: int) -> None:

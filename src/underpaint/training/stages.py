@@ -13,7 +13,7 @@ from underpaint.annotations.jsonl import hint_record
 from underpaint.core.atomic import remove_leftovers, within, write_atomic
 from underpaint.core.config import Config, Settings
 from underpaint.core.digest import code_digest, file_digest, files_digest, fingerprint
-from underpaint.core.errors import ConfigError, RunError
+from underpaint.core.errors import ConfigError, LearningError, RunError
 from underpaint.core.rng import derive
 from underpaint.data.hinted import HintedImages
 from underpaint.data.pseudo import PseudoLabels
@@ -27,7 +27,7 @@ from underpaint.imagefiles.masks import labels_digest
 from underpaint.methods.base import Method
 from underpaint.methods.registry import heads_of, learner_of, make_method
 from underpaint.methods.stage import LabelMaker, Learner, OtherMethod, Stage
-from underpaint.models.network import ModelConfig, Network
+from underpaint.models.network import ModelConfig, Network, begins_linear
 from underpaint.models.tensors import load_into, read_tensors
 from underpaint.records import Head
 from underpaint.training.artifacts import TRAINING_CODE, artifact_path, is_whole, make_artifact
@@ -45,6 +45,10 @@ from underpaint.training.stage_inference import StageInference
 WEIGHTS = "weights.safetensors"
 TAG_WEIGHTS = "tags.safetensors"
 """The last network with a tag head, from which `predict --cam` draws response maps."""
+
+
+LINEAR_RATE = 0.3
+"""Factor on the learning rate of a network that starts from a fitted linear model: larger steps first undo it."""
 
 
 @dataclass
@@ -152,7 +156,7 @@ class StagedRun:
         """The features on which the method quick would be fitted in this run."""
         return FeatureBank.frozen(self._model_for(OtherMethod("quick", {})), usual_store())
 
-    def _network(self, method: Method[Config], stage: Stage, *, pretrained: bool) -> Network:
+    def _network(self, method: Method[Config], stage: Stage, *, linear: bool, pretrained: bool) -> Network:
         return Network(
             self._model(method, stage),
             len(self.data.classes),
@@ -160,6 +164,7 @@ class StagedRun:
             subclasses=stage.network.subclasses,
             decodes=stage.network.decodes,
             frozen=stage.network.frozen,
+            linear=linear,
             pretrained=pretrained,
             field=self.config.views.field,
         )
@@ -171,7 +176,10 @@ class StagedRun:
         store, name, ranks = self.store, f"trained-{stage.name}", self._all_ranks
         learner = learner_of(method, stage)
         model = self._model(method, stage)
-        inputs = ranks.on_leader("naming a stage", lambda: self._stage_inputs(learner, stage, model, before, pseudo))
+        linear = self._linear_start(stage)
+        inputs = ranks.on_leader(
+            "naming a stage", lambda: self._stage_inputs(learner, stage, model, before, linear, pseudo)
+        )
         target = artifact_path(store, name, inputs)
         if ranks.on_leader("looking for a stage", lambda: is_whole(target)):
             self.reporter.note(f"stage {stage.name} is already trained: {target}")
@@ -185,9 +193,33 @@ class StagedRun:
         if stage.network.fitted:  # by the leader: a linear problem, which takes seconds
             folder = ranks.on_leader("fitting a stage", lambda: write(self._fitted(method, stage, before, pseudo)))
         else:
-            trained = self._trained(method, stage, number, before, pseudo, fingerprint(inputs))
+            images = self._images(pseudo, stage)
+            network = self._beginning(method, stage, before, linear)
+            trained = self._trained(network, stage, number, images, fingerprint(inputs))
             folder = ranks.on_leader("writing a stage", lambda: write(trained))
         return folder / WEIGHTS
+
+    def _starts_linear(self, stage: Stage) -> bool:
+        """Whether the settings and the hints want the network of a stage to start from a linear model."""
+        config, network = self.config.model, stage.network
+        new = network.decodes and not network.fitted and network.start == "fresh"
+        wanted = config.linear_start and config.weights != "none" and config.architecture != "linear"
+        return new and wanted and any(map(marked, self.hints.values()))
+
+    def _linear_start(self, stage: Stage) -> Path | None:
+        """The weights of the linear model from which the network of a stage starts, fitted here if they do not exist.
+
+        None if the network starts without one: because of the settings, for a stage without a new decoder, if no image
+        has more than tags, and if the marks or the encoder do not allow a fit.
+        """
+        if not self._starts_linear(stage):
+            return None
+        quick = make_method("quick", {}, self.data.classes)
+        try:
+            return self._stage(quick, quick.stages()[0], 0, None, None)
+        except (ConfigError, LearningError) as error:
+            self.reporter.note(f"the training starts without a linear model: {error.brief}")
+            return None
 
     def _stage_inputs(
         self,
@@ -195,6 +227,7 @@ class StagedRun:
         stage: Stage,
         model: ModelConfig,
         before: Path | None,
+        linear: Path | None,
         pseudo: PseudoLabels | None,
     ) -> Settings:
         """Everything that the weights of a stage depend on, and nothing else."""
@@ -212,6 +245,7 @@ class StagedRun:
             **self._material,
             "labels": None if pseudo is None else _content(pseudo),
             "before": file_digest(before) if before is not None and stage.network.start == "previous" else None,
+            "linear": None if linear is None else file_digest(linear),
             "arithmetic": precision_of(config.train),
             "own code": source_digest(type(learner)),
         }
@@ -236,17 +270,7 @@ class StagedRun:
         pictures = [label for hint in said if (label := self.data.labels(hint)) is not None]
         return fingerprint([hint_record(hint) for hint in said], labels_digest(pictures, self.data.classes))
 
-    def _trained(
-        self,
-        method: Method[Config],
-        stage: Stage,
-        number: int,
-        before: Path | None,
-        pseudo: PseudoLabels | None,
-        inputs: str,
-    ) -> Tensors:
-        images = self._images(pseudo, stage)
-        network = self._beginning(method, stage, before)
+    def _trained(self, network: Network, stage: Stage, number: int, images: HintedImages, inputs: str) -> Tensors:
         loop = self._loop(network, stage, number, images, inputs)
         events, cost = self._events(stage, loop.first), Cost()
         try:
@@ -256,21 +280,28 @@ class StagedRun:
             events.close()
         return trained
 
-    def _beginning(self, method: Method[Config], stage: Stage, before: Path | None) -> Network:
+    def _beginning(
+        self, method: Method[Config], stage: Stage, before: Path | None, linear: Path | None = None
+    ) -> Network:
         """The network of a stage with its initial weights."""
         torch.manual_seed(derive(self.config.seed, "weights", stage.name) % 2**63)
-        network = self._network(method, stage, pretrained=True)
-        if stage.network.start == "previous" and before is not None:
-            load_into(network, read_tensors(before), before)
+        weights = read_tensors(before) if before is not None and stage.network.start == "previous" else {}
+        network = self._network(method, stage, linear=linear is not None or begins_linear(weights), pretrained=True)
+        if weights and before is not None:
+            load_into(network, weights, before)
+        if linear is not None and network.linear is not None:
+            own = {name: value for name, value in read_tensors(linear).items() if name.startswith("head.")}
+            network.linear.load_state_dict(own)
         return network
 
     def _loop(self, network: Network, stage: Stage, number: int, images: HintedImages, inputs: str) -> Loop:
         config = self.config
+        rate = stage.schedule.rate * (1.0 if network.linear is None else LINEAR_RATE)
         return Loop(
             network,
             learner_of(self.method, stage),
             images,
-            config.train.model_copy(update={"lr": config.train.lr * stage.schedule.rate}),
+            config.train.model_copy(update={"lr": config.train.lr * rate}),
             stage=stage.name,
             inputs=inputs,
             steps=config.train.steps(len(self.hints), stage.schedule.epochs),
@@ -292,7 +323,7 @@ class StagedRun:
         """
         for number, stage in enumerate(self.method.stages()):
             if not stage.network.fitted:
-                network = self._network(self.method, stage, pretrained=False)
+                network = self._network(self.method, stage, linear=self._starts_linear(stage), pretrained=False)
                 return self._loop(network, stage, number, self._images(None, stage), "timing").step_seconds()
         raise ConfigError(
             f"method {self.method.name!r} takes no optimiser steps, so that no number of passes is chosen",
@@ -335,8 +366,9 @@ class StagedRun:
         target = artifact_path(store, f"labels-{stage.name}", inputs)
         if ranks.on_leader("looking for labels", lambda: is_whole(target)):
             return PseudoLabels(target, self.data.classes)
-        network = self._network(method, before, pretrained=False)
-        load_into(network, read_tensors(weights), weights)
+        tensors = read_tensors(weights)
+        network = self._network(method, before, linear=begins_linear(tensors), pretrained=False)
+        load_into(network, tensors, weights)
         network.to(ranks.fabric.device)
 
         def inference(folder: Path) -> StageInference:

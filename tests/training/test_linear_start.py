@@ -1,0 +1,98 @@
+"""A network starts from a linear model on the encoder's features: the same scores, then better ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from underpaint import load_run, simulate, train
+from underpaint.hints.types import Click, Hints
+from underpaint.models.linear import averaged
+from underpaint.models.network import Architecture, ModelConfig, Network
+from underpaint.models.tensors import read_tensors
+from underpaint.training.reporter import Silent
+
+SMALL = ["views.crop=[64,64]", "train.batch=2", "train.workers=0", "model.width=32", "model.linear_start=true"]
+
+
+class Notes(Silent):
+    """Keeps the notes of a training."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def randomised(network: Network) -> Network:
+    generator = torch.Generator().manual_seed(1)
+    assert network.linear is not None
+    with torch.no_grad():
+        for parameter in network.linear.parameters():
+            parameter.copy_(0.01 * torch.randn(parameter.shape, generator=generator))
+    return network.eval()
+
+
+@pytest.mark.parametrize("architecture", ["fpn", "unet"])
+def test_before_the_first_step_the_scores_are_those_of_the_linear_model(architecture: Architecture) -> None:
+    whole = randomised(Network(ModelConfig(architecture=architecture, width=32), 3, linear=True))
+    alone = Network(ModelConfig(architecture="linear"), 3).eval()
+    assert whole.linear is not None
+    alone.head.load_state_dict(whole.linear.head.state_dict())
+    image = torch.randn(2, 3, 64, 96, generator=torch.Generator().manual_seed(2))
+    with torch.inference_mode():
+        got, expected = whole(image).logits, alone(image).logits
+    grid = (got.shape[2], got.shape[3])
+    torch.testing.assert_close(got, F.interpolate(expected, grid, mode="bilinear"), atol=1e-5, rtol=1e-4)
+
+
+def test_at_a_finer_grid_the_context_has_the_same_size_in_pixels() -> None:
+    whole = Network(ModelConfig(), 3, linear=True).eval()
+    assert whole.linear is not None
+    image = torch.randn(1, 3, 320, 320, generator=torch.Generator().manual_seed(2))
+    with torch.inference_mode():
+        features = whole.encode(image)
+        levels = whole.linear.levels(features)
+    assert features[-1].shape[2] == 320 // 16
+    torch.testing.assert_close(levels[-2], averaged(features[-1], 17))  # 272 pixels; 9 cells of stride 32 are 288
+
+
+def test_a_training_starts_from_the_marks_and_its_run_predicts(scenes: Path, tmp_path: Path) -> None:
+    hints = simulate(scenes, kind="scribbles")
+    run = train(
+        scenes, tmp_path / "run", hints=hints, method="partial", settings=[*SMALL, "train.epochs=0.25", "train.lr=1e-9"]
+    )
+    quick = train(
+        scenes, tmp_path / "quick", hints=hints, method="quick", settings={"model.encoder": run.config.model.encoder}
+    )
+    weights = read_tensors(tmp_path / "run" / "weights.safetensors")
+    assert {name for name in weights if name.startswith("linear.")}
+    assert not weights["head.weight"].abs().max() > 1e-6
+    image = next(iter((scenes / "images").iterdir()))
+    first, second = run.predict(image).mask, quick.predict(image).mask
+    assert len(np.unique(first)) > 1
+    assert (first == second).mean() > 0.6  # quick enlarges such small images, and the network does not
+    again = load_run(tmp_path / "run")
+    assert np.array_equal(again.predict(image).mask, first)
+
+
+@pytest.mark.parametrize("kind", ["off", "tags", "one class"])
+def test_without_marks_or_by_the_settings_it_starts_from_the_encoder(scenes: Path, tmp_path: Path, kind: str) -> None:
+    hints = simulate(scenes, kind="tags" if kind == "tags" else "scribbles")
+    if kind == "one class":
+        hints = {
+            name: Hints(image=name, size=hint.size, shapes=(Click("background", 3.0, 3.0),))
+            for name, hint in hints.items()
+        }
+    settings = [*SMALL, "train.epochs=0.25", f"model.linear_start={'false' if kind == 'off' else 'true'}"]
+    notes = Notes()
+    train(scenes, tmp_path / "run", hints=hints, method="partial", settings=settings, reporter=notes)
+    assert not {name for name in read_tensors(tmp_path / "run" / "weights.safetensors") if name.startswith("linear.")}
+    assert any("starts without a linear model: the marks have only one class" in note for note in notes.notes) == (
+        kind == "one class"
+    )
