@@ -185,18 +185,21 @@ class StagedRun:
             self.reporter.note(f"stage {stage.name} is already trained: {target}")
             return target / WEIGHTS
 
-        def write(trained: Tensors) -> Path:
-            return make_artifact(
-                store, name, inputs, lambda folder: write_atomic(folder / WEIGHTS, tensor_bytes(trained))
-            )
-
         if stage.network.fitted:  # by the leader: a linear problem, which takes seconds
-            folder = ranks.on_leader("fitting a stage", lambda: write(self._fitted(method, stage, before, pseudo)))
-        else:
-            images = self._images(pseudo, stage)
-            network = self._beginning(method, stage, before, linear)
-            trained = self._trained(network, stage, number, images, fingerprint(inputs))
-            folder = ranks.on_leader("writing a stage", lambda: write(trained))
+            return ranks.on_leader(
+                "fitting a stage", lambda: self._write(name, inputs, self._fitted(method, stage, before, pseudo))
+            )
+        images = self._images(pseudo, stage)
+        network = self._beginning(method, stage, before, linear)
+        trained = self._trained(network, stage, number, images, fingerprint(inputs))
+        return ranks.on_leader("writing a stage", lambda: self._write(name, inputs, trained))
+
+    def _write(self, name: str, inputs: Settings, trained: Tensors) -> Path:
+        """Write the weights of a stage as an artifact; the path of their file."""
+        assert self.store is not None
+        folder = make_artifact(
+            self.store, name, inputs, lambda folder: write_atomic(folder / WEIGHTS, tensor_bytes(trained))
+        )
         return folder / WEIGHTS
 
     def _starts_linear(self, stage: Stage) -> bool:
@@ -214,9 +217,19 @@ class StagedRun:
         """
         if not self._starts_linear(stage):
             return None
+        return self._all_ranks.on_leader("fitting a linear model", self._fitted_linear)
+
+    def _fitted_linear(self) -> Path | None:
+        assert self.store is not None
         quick = make_method("quick", {}, self.data.classes)
+        stage = quick.stages()[0]
+        name = f"trained-{stage.name}"
+        inputs = self._stage_inputs(quick, stage, self._model(quick, stage), None, None, None)
+        target = artifact_path(self.store, name, inputs)
+        if is_whole(target):
+            return target / WEIGHTS
         try:
-            return self._stage(quick, quick.stages()[0], 0, None, None)
+            return self._write(name, inputs, self._fitted(quick, stage, None, None))
         except (ConfigError, LearningError) as error:
             self.reporter.note(f"the training starts without a linear model: {error.brief}")
             return None
