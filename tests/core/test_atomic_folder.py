@@ -231,3 +231,22 @@ def test_names_that_lead_out_are_refused(tmp_path: Path, name: str) -> None:
         within(tmp_path, name)
     assert within(tmp_path, "farm/a.txt") == tmp_path / "farm/a.txt"
     assert (tmp_path / "farm").is_dir()
+
+
+def test_a_new_folder_that_another_process_removes_before_it_is_opened_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = os.open
+    removed: list[Path] = []
+
+    def late(path: Path, flags: int, *others: int) -> int:
+        if not removed and str(path).endswith(".underpaint.tmp"):
+            removed.append(path)
+            path.rmdir()
+        return opened(path, flags, *others)
+
+    monkeypatch.setattr(os, "open", late)
+    with atomic_folder(tmp_path / "made") as temporary:
+        (temporary / "file").write_text("x")
+    assert removed
+    assert (tmp_path / "made" / "file").read_text() == "x"

@@ -158,7 +158,12 @@ def _claimed(path: Path, root: Path | None, make: Callable[[Path], int]) -> Iter
 def _locked(path: Path, make: Callable[[Path], int]) -> tuple[Path, int]:
     while True:
         temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(6)}.underpaint.tmp")
-        handle = make(temporary)
+        try:
+            handle = make(temporary)
+        except FileNotFoundError:
+            if path.parent.is_dir():  # another process removed the new folder before it was opened: try again
+                continue
+            raise
         with suppress(FileNotFoundError):
             if try_lock(handle) is not False and os.path.samestat(temporary.stat(), os.fstat(handle)):
                 return temporary, handle
