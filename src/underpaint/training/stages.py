@@ -220,6 +220,7 @@ class StagedRun:
         return self._all_ranks.on_leader("fitting a linear model", self._fitted_linear)
 
     def _fitted_linear(self) -> Path | None:
+        """As `_linear_start`, on the leader: a fit that fails there must not end the other ranks."""
         assert self.store is not None
         quick = make_method("quick", {}, self.data.classes)
         stage = quick.stages()[0]
