@@ -159,3 +159,16 @@ def test_runs_that_are_not_there(page: Page) -> None:
     for answer in answers:
         assert answer.status_code == 400
         assert "training '007'" in answer.json()["what"]
+
+
+def test_a_finished_run_is_told_with_all_its_steps_before_the_next_check(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs_module, "SECONDS", 60)
+    time.sleep(0.2)  # the check that waits still has its short interval
+    run = page.post("train", {"method": "partial", "minutes": 3})["run"]
+    until(page, run, lambda told: told["step"] > 2)
+    page.post(f"runs/{run}/stop", {})
+    until(page, run, lambda told: told["state"] == "stopped")
+    page.post(f"runs/{run}/resume", {})
+    assert until(page, run, lambda told: told["state"] == "finished")["step"] == STEPS

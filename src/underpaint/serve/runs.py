@@ -51,11 +51,10 @@ class FollowedRun:
     _before: int = 0
     _at: float | None = None
 
-    def update(self) -> bool:
-        """Read the new lines of the event log. True if there are any."""
+    def update(self) -> int:
+        """Read the new lines of the event log, and return the number of bytes that are read by now."""
         if not self.method:
             self._about()
-        new = False
         with suppress(OSError), (self.folder / "events.jsonl").open("rb") as file:
             file.seek(self._place)
             for line in file:
@@ -64,8 +63,7 @@ class FollowedRun:
                 self._place += len(line)
                 with suppress(ValueError, KeyError, TypeError):
                     self._event(json.loads(line))
-                new = True
-        return new
+        return self._place
 
     def _about(self) -> None:
         with suppress(OSError, ValueError):
@@ -127,7 +125,7 @@ class Runs:
         self.known: dict[str, FollowedRun] = {}
         self._children: dict[str, asyncio.subprocess.Process] = {}
         self._beginning = asyncio.Lock()
-        self._states: dict[str, str] = {}
+        self._told: dict[str, tuple[str, int]] = {}
         self._revisions: dict[str, int] = {}
         self._watcher: asyncio.Task[None] | None = None
 
@@ -150,13 +148,11 @@ class Runs:
     async def _check_all(self, *, first: bool = False) -> None:
         for folder in self._folders():
             run = self.known.setdefault(folder.name, FollowedRun(folder.name, folder))
-            new = run.update()
             state = self.state(run)
-            before = self._states.get(run.id)
-            self._states[run.id] = state
-            if (new or state != before) and not first:
+            before, self._told[run.id] = self._told.get(run.id), (state, run.update())
+            if self._told[run.id] != before and not first:
                 await self._say("run", {"run": run.id})
-            if state == "finished" and before != "finished":
+            if state == "finished" and (before is None or before[0] != "finished"):
                 await self._done(run)
 
     def _folders(self) -> list[Path]:
@@ -234,12 +230,16 @@ class Runs:
 
     def info(self, run: FollowedRun) -> dict[str, Any]:
         """The record of a run for the list on the page."""
+        run.update()
+        state = self.state(run)
+        if state == "finished":
+            run.update()  # the last steps may have been written between the two lines above
         known = self._revisions.get(run.id, self._site.revision)
         left = (run.steps - run.step) / run.rate if run.rate and run.steps else None
         return {
             "id": run.id,
             "method": run.method,
-            "state": self.state(run),
+            "state": state,
             "step": run.step,
             "steps": run.steps,
             "left": left,
@@ -250,7 +250,8 @@ class Runs:
     def detail(self, name: str) -> dict[str, Any]:
         """The detailed record of a run. Raises `RunError`."""
         run = self._run(name)
-        state = self.state(run)
+        info = self.info(run)
+        state = info["state"]
         every = max(1, len(run.losses) // CURVE)
         fault = "".join(self._last_lines(name)) if state == "failed" else ""
         samples = [
@@ -259,7 +260,7 @@ class Runs:
             if (self._site.folder / "masks" / name / f"{one.name}.png").is_file()
         ][:12]
         return {
-            **self.info(run),
+            **info,
             "losses": run.losses[::every],
             "notes": run.notes[-20:],
             "samples": samples,
