@@ -58,7 +58,7 @@ class ReadingRule:
                 f"the image has the bands {listing(list(about.bands))}",
                 where=path,
                 accepted="a grey or colour picture, unless bands are chosen",
-                fix=f"choose bands: --set images.bands=[{','.join(about.bands)}]",
+                fix=f"train with the bands chosen: --set images.bands=[{','.join(about.bands)}]",
             )
         missing = [name for name in self.bands if name not in about.bands]
         if missing:
