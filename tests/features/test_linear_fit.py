@@ -90,6 +90,25 @@ def test_a_warm_start_ends_at_the_same_optimum_sooner() -> None:
     np.testing.assert_allclose(again.scores(columns), first.scores(columns), atol=0.05)
 
 
+@pytest.mark.parametrize("boxes", [False, True])
+def test_a_part_of_the_logarithm_of_the_shares_is_added(boxes: bool) -> None:
+    columns, labels = blobs(7, rows=90, classes=3)
+    labels = np.repeat([0, 1, 3], [50, 30, 10])  # of four classes, of which one has no row
+    sets = np.array([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1], [1, 1, 0, 0]], bool)
+    counts = np.array([50.0, 30.0, 10.0])
+    if boxes:  # ten rows may have the first or the second class, and count half for each
+        labels[:10] = 4
+        counts = np.array([45.0, 35.0, 10.0])
+    alike = fit_linear(columns, sets, labels)
+    model = fit_linear(columns, sets, labels, share=0.4)
+    np.testing.assert_array_equal(model.weight, alike.weight)
+    expected = [0.4 * np.log(count / counts.max()) for count in counts]
+    np.testing.assert_allclose((model.bias - alike.bias)[[0, 1, 3]], expected, atol=1e-5)
+    assert model.bias[2] == IMPOSSIBLE
+    again = fit_linear(columns, sets, labels, share=0.4, start=model, steps=0)
+    np.testing.assert_allclose(again.bias, model.bias, atol=1e-4)
+
+
 def test_a_class_that_no_row_may_have_is_never_predicted() -> None:
     columns, labels = blobs(5, classes=2)
     model = fit_linear(columns, np.array([[True, False, False], [False, False, True]]), labels)

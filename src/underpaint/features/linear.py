@@ -40,6 +40,11 @@ PART = 8
 FINAL = 20
 """See `PART`."""
 
+SHARE = 0.5
+"""Part of the logarithm of each class's share of the rows that is added to its scores. The fit weighs all classes alike,
+so that a rare class is found as often as a frequent one; then it also takes many pixels of the frequent ones. 0 leaves
+it so, and 1 undoes the weights. See docs/methods/quick.md for what was measured."""
+
 IMPOSSIBLE = -1e4
 """Bias of a class that is no row's candidate. Its probability is then 0 in single precision."""
 
@@ -67,6 +72,7 @@ def fit_linear(
     chosen: npt.NDArray[np.intp],
     *,
     penalty: Penalty = PENALTY,
+    share: float = 0.0,
     start: LinearModel | None = None,
     steps: int = STEPS,
 ) -> LinearModel:
@@ -74,7 +80,9 @@ def fit_linear(
 
     Here x are the columns after standardisation: each is shifted and divided by its mean and standard deviation over
     the rows. The returned model takes columns that are not standardised. The weights ``w_p`` sum to 1, and every class
-    has the same share of them. A row with k candidates counts as 1/k of a row for each.
+    has the same share of them. A row with k candidates counts as 1/k of a row for each. Afterwards ``share * log(n_c)`` is
+    added to the bias of class c, where n_c is its number of rows relative to the most frequent class: logit adjustment
+    (Menon et al., ICLR 2021, arXiv 2007.07314, section 4), by a part of the logarithm.
 
     Args:
         columns: (P, F) features, half or single precision.
@@ -82,7 +90,8 @@ def fit_linear(
         chosen: (P,) index into ``sets`` for every row.
         penalty: Penalty on the squared weights, but not on the biases: one number for all features, or (F,) one for
             each.
-        start: Model from which the fit starts; None starts from zeros.
+        share: Part of the logarithm of the classes' shares in the scores; see `SHARE`.
+        start: Model from which the fit starts, of the same ``share``; None starts from zeros.
         steps: Largest number of iterations.
 
     Raises:
@@ -96,9 +105,11 @@ def fit_linear(
     standard -= mean.astype(np.float32)
     standard /= spread.astype(np.float32)
     problem = _Problem(standard, sets[:, seen], chosen, penalty)
+    shift = share * problem.log_shares()
     with threadpool_limits(limits=1):
         if start is not None:
-            first = problem.start(*_standardised(start, seen, mean, spread))
+            weight, bias = _standardised(start, seen, mean, spread)
+            first = problem.start(weight, bias - shift)
         elif len(columns) < MANY:
             first = problem.zeros()
         else:
@@ -109,7 +120,7 @@ def fit_linear(
     weight = np.zeros((sets.shape[1], columns.shape[1]))
     weight[seen] = inner.T / spread
     biases = np.full(sets.shape[1], IMPOSSIBLE)
-    biases[seen] = bias - weight[seen] @ mean
+    biases[seen] = bias + shift - weight[seen] @ mean
     return LinearModel(weight.astype(np.float32), biases.astype(np.float32))
 
 
@@ -164,8 +175,13 @@ class _Problem:
         self.rows, self.first = np.arange(len(chosen)), self.allowed.argmax(axis=1)
         self.single, self.open = np.flatnonzero(candidates == 1), np.flatnonzero(candidates > 1)
         part = self.allowed / self.allowed.sum(axis=1, keepdims=True)
-        share = part / np.maximum(part.sum(axis=0), 1e-12)
+        self.counts = part.sum(axis=0)
+        share = part / np.maximum(self.counts, 1e-12)
         self.weights = (share.sum(axis=1) / sets.shape[1]).astype(np.float32)
+
+    def log_shares(self) -> npt.NDArray[np.float64]:
+        """(C,) logarithms of the classes' numbers of rows, relative to the most frequent class."""
+        return np.asarray(np.log(self.counts / self.counts.max()), np.float64)
 
     def part(self, share: int) -> _Problem:
         """The same problem on one of ``share`` rows of each class."""

@@ -106,7 +106,12 @@ def _taken(parts: Sequence[npt.NDArray[np.float16]], rows: npt.NDArray[np.intp])
 
 
 def fit_rows(
-    rows: Rows, background: int | None, *, penalty: Penalty = PENALTY, start: LinearModel | None = None
+    rows: Rows,
+    background: int | None,
+    *,
+    penalty: Penalty = PENALTY,
+    share: float = 0.0,
+    start: LinearModel | None = None,
 ) -> LinearModel:
     """Fit a linear model on rows with candidate sets.
 
@@ -116,13 +121,13 @@ def fit_rows(
     Args:
         rows: The rows.
         background: Index of the background class, or None.
-        penalty: As in `fit_linear`.
+        penalty, share: As in `fit_linear`.
         start: Model from which the first fit starts; None starts from zeros.
     """
     objects = rows.sets.copy()
     if background is not None:
         objects[rows.sets.sum(axis=1) > 1, background] = False
-    first = fit_linear(rows.columns, objects, rows.chosen, penalty=penalty, start=start)
+    first = fit_linear(rows.columns, objects, rows.chosen, penalty=penalty, share=share, start=start)
     if np.array_equal(objects, rows.sets):
         return first
-    return fit_linear(rows.columns, rows.sets, rows.chosen, penalty=penalty, start=first)
+    return fit_linear(rows.columns, rows.sets, rows.chosen, penalty=penalty, share=share, start=first)

@@ -80,12 +80,14 @@ class Fits:
         penalty = config.penalty * before.bank.penalties
         self.exact = exact or not np.array_equal(seen, self._last.bias > NEVER_SEEN)
         if self.exact:
-            found = fit_rows(rows, background, penalty=penalty)
+            found = fit_rows(rows, background, penalty=penalty, share=config.share)
         else:
             sets = rows.sets.copy()
             if background is not None:  # pixels in a box get its class, as in the first fit of `fit_rows`
                 sets[sets.sum(axis=1) > 1, background] = False
-            found = fit_linear(rows.columns, sets, rows.chosen, penalty=penalty, start=self._last, steps=STEPS)
+            found = fit_linear(
+                rows.columns, sets, rows.chosen, penalty=penalty, share=config.share, start=self._last, steps=STEPS
+            )
         return self._use(QuickModel(planned, images, before.bank, before.network), found)
 
     def _exact_fit(self, learnt: TrainingData) -> QuickModel:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from underpaint.core.config import Config
 from underpaint.core.errors import ConfigError
-from underpaint.features.linear import PENALTY, LinearModel
+from underpaint.features.linear import PENALTY, SHARE, LinearModel
 from underpaint.features.pixels import DENSITY
 from underpaint.features.rows import fit_rows, marked_rows
 from underpaint.methods.base import Method
@@ -30,10 +30,13 @@ class QuickConfig(Config):
 
     Attributes:
         penalty: Penalty on the squared weights; see `fit_linear`.
+        share: Part of the logarithm of the classes' shares of the marks in the scores; see `fit_linear`. 0 finds more
+            of rare classes, 1 errs on fewer pixels.
         density: From a connected mark of n pixels, ``density * sqrt(n)`` pixels are used.
     """
 
     penalty: float = Field(default=PENALTY, gt=0)
+    share: float = Field(default=SHARE, ge=0, le=1)
     density: float = Field(default=DENSITY, gt=0)
 
 
@@ -59,4 +62,5 @@ class Quick(Method[QuickConfig], about=ABOUT):
         """Fit the linear model on the marked pixels of all images."""
         config = self.config
         rows = marked_rows(fitting.images(), fitting.bank, len(self.classes), seed=fitting.seed, density=config.density)
-        return fit_rows(rows, self.classes.background, penalty=config.penalty * fitting.bank.penalties)
+        penalty = config.penalty * fitting.bank.penalties
+        return fit_rows(rows, self.classes.background, penalty=penalty, share=config.share)
