@@ -41,9 +41,9 @@ FINAL = 20
 """See `PART`."""
 
 SHARE = 0.5
-"""Part of the logarithm of each class's share of the rows that is added to its scores. The fit weighs all classes alike,
-so that a rare class is found as often as a frequent one; then it also takes many pixels of the frequent ones. 0 leaves
-it so, and 1 undoes the weights. See docs/methods/quick.md for what was measured."""
+"""Part of the logarithm of each class's share of the rows that is added to its scores. The fit weighs all classes
+alike, so that a rare class is found as often as a frequent one; then it also takes many pixels of the frequent ones. 0
+leaves it so, and 1 undoes the weights. See docs/methods/quick.md for what was measured."""
 
 IMPOSSIBLE = -1e4
 """Bias of a class that is no row's candidate. Its probability is then 0 in single precision."""
@@ -80,9 +80,9 @@ def fit_linear(
 
     Here x are the columns after standardisation: each is shifted and divided by its mean and standard deviation over
     the rows. The returned model takes columns that are not standardised. The weights ``w_p`` sum to 1, and every class
-    has the same share of them. A row with k candidates counts as 1/k of a row for each. Afterwards ``share * log(n_c)`` is
-    added to the bias of class c, where n_c is its number of rows relative to the most frequent class: logit adjustment
-    (Menon et al., ICLR 2021, arXiv 2007.07314, section 4), by a part of the logarithm.
+    has the same share of them. A row with k candidates counts as 1/k of a row for each. Afterwards ``share * log(n_c)``
+    is added to the bias of class c, where n_c is its number of rows relative to the most frequent class: logit
+    adjustment (Menon et al., ICLR 2021, arXiv 2007.07314, section 4), by a part of the logarithm.
 
     Args:
         columns: (P, F) features, half or single precision.

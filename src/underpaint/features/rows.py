@@ -105,14 +105,7 @@ def _taken(parts: Sequence[npt.NDArray[np.float16]], rows: npt.NDArray[np.intp])
     return np.concatenate(chosen) if chosen else parts[-1][:0]
 
 
-def fit_rows(
-    rows: Rows,
-    background: int | None,
-    *,
-    penalty: Penalty = PENALTY,
-    share: float = 0.0,
-    start: LinearModel | None = None,
-) -> LinearModel:
+def fit_rows(rows: Rows, background: int | None, *, penalty: Penalty = PENALTY, share: float = 0.0) -> LinearModel:
     """Fit a linear model on rows with candidate sets.
 
     A pixel in a box has two candidates: the class of the box and the background. From zeros, both would get the same
@@ -121,13 +114,13 @@ def fit_rows(
     Args:
         rows: The rows.
         background: Index of the background class, or None.
-        penalty, share: As in `fit_linear`.
-        start: Model from which the first fit starts; None starts from zeros.
+        penalty: As in `fit_linear`.
+        share: As in `fit_linear`.
     """
     objects = rows.sets.copy()
     if background is not None:
         objects[rows.sets.sum(axis=1) > 1, background] = False
-    first = fit_linear(rows.columns, objects, rows.chosen, penalty=penalty, share=share, start=start)
+    first = fit_linear(rows.columns, objects, rows.chosen, penalty=penalty, share=share)
     if np.array_equal(objects, rows.sets):
         return first
     return fit_linear(rows.columns, rows.sets, rows.chosen, penalty=penalty, share=share, start=first)
