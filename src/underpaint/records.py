@@ -50,6 +50,8 @@ class Batch:
         hinted: (N, H, W) bool, the pixels whose seed a person gave, if an earlier stage gave seeds to others; None if
             all seeds were given by a person.
         bands: (N, B, H, W) float in [0, 1], the input of the encoder if it is not ``rgb``; or None.
+        scene: (N, F) means of the pre-trained encoder's deepest features over the whole images of which the batch shows
+            crops, NaN for images for which they are not known; None for a network that does not use them.
     """
 
     rgb: Tensor
@@ -67,6 +69,7 @@ class Batch:
     subtags: Tensor | None = None
     hinted: Tensor | None = None
     bands: Tensor | None = None
+    scene: Tensor | None = None
 
     @property
     def image(self) -> Tensor:

@@ -18,6 +18,7 @@ class Stub(nn.Module):
         self.mean, self.std = torch.tensor([0.5, 0.4, 0.3]), torch.tensor([0.2, 0.25, 0.3])
         self.divisor = 16
         self.field = None
+        self.linear_head = None
         noise = torch.Generator().manual_seed(1)
         with torch.no_grad():
             for parameter in self.parameters():

@@ -9,7 +9,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from underpaint import load_run, simulate, train
+from underpaint import load_run, open_dataset, simulate, train
+from underpaint.data.hinted import HintedImages
+from underpaint.data.samples import collate
+from underpaint.data.views import ViewConfig
+from underpaint.features.bank import FeatureBank
 from underpaint.hints.types import Click, Hints
 from underpaint.models.linear import averaged
 from underpaint.models.network import Architecture, ModelConfig, Network
@@ -60,6 +64,39 @@ def test_at_a_finer_grid_the_context_has_the_same_size_in_pixels() -> None:
         levels = whole.linear.levels(features)
     assert features[-1].shape[2] == 320 // 16
     torch.testing.assert_close(levels[-2], averaged(features[-1], 17))  # 272 pixels; 9 cells of stride 32 are 288
+
+
+def test_the_mean_over_the_whole_image_can_be_given_with_a_crop() -> None:
+    network = randomised(Network(ModelConfig(architecture="fpn", width=32), 3, linear=True))
+    assert network.linear is not None
+    image = torch.randn(2, 3, 64, 96, generator=torch.Generator().manual_seed(3))
+    with torch.inference_mode():
+        own = network.encode(image)[-1].mean(dim=(2, 3))
+        other = own + 1
+        other[1] = torch.nan  # not known
+        usual, given = network(image).logits, network(image, scene=other).logits
+        torch.testing.assert_close(network(image, scene=own).logits, usual)
+    weight = network.linear.head.parts[-1].weight[:, :, 0, 0]
+    torch.testing.assert_close(given[0], usual[0] + weight.sum(dim=1).view(-1, 1, 1), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(given[1], usual[1])
+
+
+def test_crops_are_given_the_mean_over_their_whole_image(scenes: Path) -> None:
+    data = open_dataset(scenes)
+    hints = simulate(scenes, kind="scribbles")
+    images = HintedImages(data, hints, ViewConfig(crop=(32, 32)), seed=0)
+    bank = FeatureBank.frozen(ModelConfig(), None)
+    images.scenes = {name: bank.features(images.training_image(name).rgb).whole for name in images.names[:1]}
+    batch = collate([images[0, 0], images[0, 1]], torch.zeros(3), torch.ones(3))
+    assert batch.scene is not None
+    with torch.inference_mode():
+        network = Network(ModelConfig(architecture="linear"), 2).eval()
+        rgb = torch.from_numpy(images.training_image(images.names[0]).rgb).permute(2, 0, 1)[None].float() / 255
+        rows, columns = (-side % 32 for side in rgb.shape[2:])
+        whole = F.pad(network.normalised(rgb), (0, columns, 0, rows), mode="replicate")
+        expected = network.encode(whole)[-1].mean(dim=(2, 3))[0]
+    torch.testing.assert_close(batch.scene[0], expected, atol=0.02, rtol=0.02)
+    assert batch.scene[1].isnan().all()
 
 
 def test_a_training_starts_from_the_marks_and_its_run_predicts(scenes: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch.utils.data import Dataset
 
@@ -84,6 +85,7 @@ class HintedImages(Dataset[Sample]):
         pseudo: Pseudo-labels made by an earlier stage, or None.
         rule: Which bands are read, with which windows.
         working: Longest side of a `TrainingImage` in pixels; None for the images' own sizes.
+        scenes: What `Batch.scene` has of each image, by name; images without an entry have none.
 
     Raises:
         DataError: An image is not in the data set, no image can be read, or a label file has another size.
@@ -102,8 +104,9 @@ class HintedImages(Dataset[Sample]):
         pseudo: PseudoLabels | None = None,
         rule: ReadingRule = COLOUR,
         working: int | None = None,
+        scenes: Mapping[str, npt.NDArray[np.float32]] | None = None,
     ) -> None:
-        self.working = working
+        self.working, self.scenes = working, scenes or {}
         self.data, self.views, self.seed, self.pseudo, self.rule = data, views, seed, pseudo, rule
         self.hints = dict(sorted(hints.items()))
         self.unreadable: dict[str, str] = {}
@@ -259,6 +262,7 @@ class HintedImages(Dataset[Sample]):
             soft=None if soft is None else view.image(soft).float().div_(255),
             subtags=None if self.pseudo is None else self.pseudo.subtags(name),
             hinted=None if made is None else geometry.seeds(view, source, labels) != UNKNOWN,
+            scene=self.scenes.get(name),
         )
 
     def _image(self, name: str) -> np.ndarray:

@@ -179,6 +179,7 @@ class Sample:
     soft: Tensor | None = None
     subtags: npt.NDArray[np.int8] | None = None
     hinted: npt.NDArray[np.bool_] | None = None
+    scene: npt.NDArray[np.float32] | None = None
 
 
 def collate(samples: Sequence[Sample], mean: Tensor, std: Tensor) -> Batch:
@@ -186,7 +187,7 @@ def collate(samples: Sequence[Sample], mean: Tensor, std: Tensor) -> Batch:
 
     Samples with fewer candidate sets are padded with copies of their set 0; no pixel refers to the copies. If only some
     of the images have soft labels, those of the others are all 0, which means none. If only some have sub-categories,
-    those of the others are all -1, which means unknown.
+    those of the others are all -1, which means unknown. If only some have a scene, those of the others are NaN.
 
     Args:
         samples: The samples, of one crop size.
@@ -200,6 +201,8 @@ def collate(samples: Sequence[Sample], mean: Tensor, std: Tensor) -> Batch:
     shown = next((s.subtags for s in samples if s.subtags is not None), None)
     subtags = None if shown is None else [np.full_like(shown, -1) if s.subtags is None else s.subtags for s in samples]
     bands = torch.stack([s.rgb for s in samples])
+    known = next((s.scene for s in samples if s.scene is not None), None)
+    scene = None if known is None else [np.full_like(known, np.nan) if s.scene is None else s.scene for s in samples]
     return Batch(
         rgb=bands if bands.shape[1] == 3 else colours(bands),
         valid=torch.stack([s.valid for s in samples]),
@@ -216,6 +219,7 @@ def collate(samples: Sequence[Sample], mean: Tensor, std: Tensor) -> Batch:
         subtags=None if subtags is None else torch.from_numpy(np.stack(subtags)),
         hinted=_hinted(samples),
         bands=None if bands.shape[1] == 3 else bands,
+        scene=None if scene is None else torch.from_numpy(np.stack(scene)),
     )
 
 

@@ -74,6 +74,11 @@ class ImageFeatures:
         parts = [(_sampled(level, cells) * shares).sum(dim=1) for level in self.levels]
         return np.asarray(torch.cat(parts).T.half().numpy())
 
+    @property
+    def whole(self) -> npt.NDArray[np.float32]:
+        """(F,) means of the deepest features over the whole image: the last level."""
+        return np.asarray(self.levels[-1].mean(dim=(1, 2)).float().numpy())
+
     @torch.inference_mode()
     def scores(self, head: LinearHead) -> Tensor:
         """(C, h, w) scores of a linear decoder on the finest grid, which covers the padded image."""

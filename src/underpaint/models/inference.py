@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from underpaint.models.linear import LinearHead
 from underpaint.models.network import Network
 from underpaint.records import NetOutput
 
@@ -49,10 +48,11 @@ class FullSize(nn.Module):
         return full[:, :, : rgb.shape[2], : rgb.shape[3]]
 
     def scene(self, rgb: Tensor) -> Tensor:
-        """(N, C, H, W), the same at all pixels: what the mean over an image adds to the scores of a linear decoder."""
-        assert isinstance(self.network.head, LinearHead)
+        """(N, C, H, W), the same at all pixels: what the mean over an image adds to the scores of a linear model."""
+        head = self.network.linear_head
+        assert head is not None
         mean = self.network.encode(self._padded(rgb))[-1].mean(dim=(2, 3), keepdim=True)
-        term: Tensor = self.network.head.parts[-1](mean)
+        term: Tensor = head.parts[-1](mean)
         return term.float().expand(-1, -1, rgb.shape[2], rgb.shape[3])
 
     def output(self, rgb: Tensor) -> NetOutput:

@@ -56,11 +56,13 @@ class Levels(nn.Module):
         self.register_buffer("mean", mean.view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", std.view(1, -1, 1, 1), persistent=False)
 
-    def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
+    def forward(self, features: Sequence[Tensor], scene: Tensor | None = None) -> list[Tensor]:
         """The levels, each (N, F, h, w) on its own grid over the whole image; the finest level is first.
 
         Args:
             features: The encoder's outputs: the normalised image (N, B, H, W), then its feature maps.
+            scene: (N, F) means of the deepest features over whole images, if ``features`` show only parts of them; a
+                row of NaN, or None, stands for the mean over ``features``.
         """
         bands = features[0] * self.std + self.mean
         cells = F.avg_pool2d(bands, COLOUR_STRIDE)
@@ -69,6 +71,9 @@ class Levels(nn.Module):
         means = [averaged(cells, window) for window in COLOUR_WINDOWS]
         deepest = features[-1]
         whole = deepest.mean(dim=(2, 3), keepdim=True)
+        if scene is not None:
+            given = scene[:, :, None, None].to(whole)
+            whole = torch.where(given.isnan(), whole, given)
         return [torch.cat(means, dim=1), *(features[i] for i in self.kept), averaged(deepest, self.context), whole]
 
 
@@ -129,9 +134,9 @@ class LinearScores(nn.Module):
         self.levels = levels
         self.head = LinearHead(levels.channels, classes)
 
-    def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """(N, C, h, w) scores on the grid of the finest level, from the encoder's outputs."""
-        scores: Tensor = self.head(self.levels(features))
+    def forward(self, features: Sequence[Tensor], scene: Tensor | None = None) -> Tensor:
+        """(N, C, h, w) scores on the grid of the finest level, from the encoder's outputs; ``scene`` as in `Levels`."""
+        scores: Tensor = self.head(self.levels(features, scene))
         return scores
 
 

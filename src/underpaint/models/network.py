@@ -176,6 +176,13 @@ class Network(nn.Module):
         stride = int(getattr(self.encoder, "output_stride", STRIDE))
         return LinearScores(Levels(self.encoder.out_channels, self.mean, self.std, stride), classes)
 
+    @property
+    def linear_head(self) -> LinearHead | None:
+        """The head of the linear decoder, or of the linear model beside another decoder; None if there is neither."""
+        if self.linear is not None:
+            return self.linear.head
+        return self.head if isinstance(self.head, LinearHead) else None
+
     def _embedding(self, width: int) -> nn.Module:
         """On the decoder, or linear in the encoder's features where the decoder does not run."""
         return nn.Conv2d(width, width, 1) if self.decodes else LinearEmbedding(self.encoder.out_channels)
@@ -295,12 +302,13 @@ class Network(nn.Module):
             self.encoder.eval()
         return self
 
-    def forward(self, image: Tensor, valid: Tensor | None = None) -> NetOutput:
+    def forward(self, image: Tensor, valid: Tensor | None = None, scene: Tensor | None = None) -> NetOutput:
         """Logits and the needed heads for a (N, 3, H, W) image whose sides are multiples of `divisor`.
 
         Args:
             image: The normalised image.
             valid: (N, H, W) bool, the pixels over which tag scores are averaged; None for all.
+            scene: As in `Batch`, for the linear model beside the decoder.
 
         Raises:
             ConfigError: A side is not a multiple of `divisor`.
@@ -315,7 +323,7 @@ class Network(nn.Module):
         return NetOutput(
             logits=deepest.new_zeros(len(image), self.head.out_channels, 1, 1)
             if decoded is None
-            else self._scores(features, decoded),
+            else self._scores(features, decoded, scene),
             size=size,
             tag_logits=self.tag_head(pooled).flatten(1) if self.tag_head is not None else None,
             tag_maps=self.tag_head(wide) if self.tag_head is not None else None,
@@ -330,13 +338,13 @@ class Network(nn.Module):
             else self.embedding_head(features if decoded is None else decoded),
         )
 
-    def _scores(self, features: list[Tensor], decoded: Any) -> Tensor:
+    def _scores(self, features: list[Tensor], decoded: Any, scene: Tensor | None) -> Tensor:
         """(N, C, h, w) logits on the grid of the decoder."""
         scores: Tensor = self.head(decoded)
         if self.linear is None:
             return scores
         size = (scores.shape[2], scores.shape[3])
-        return scores + F.interpolate(self.linear(features), size=size, mode="bilinear", align_corners=False)
+        return scores + F.interpolate(self.linear(features, scene), size=size, mode="bilinear", align_corners=False)
 
     def scaled(self, image: Tensor) -> Tensor:
         """Resize a normalised (N, B, H, W) image by the factor `ModelConfig.scale`, to sides that `divisor` divides."""
@@ -408,7 +416,7 @@ class Network(nn.Module):
     def on(self, batch: Batch) -> NetOutput:
         """The output for a batch."""
         image = batch.image.contiguous(memory_format=torch.channels_last)
-        output: NetOutput = self(image, batch.valid)
+        output: NetOutput = self(image, batch.valid, batch.scene)
         return output
 
 

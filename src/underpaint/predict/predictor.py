@@ -15,7 +15,6 @@ from underpaint.core.errors import ConfigError, DataError
 from underpaint.imagefiles.rule import picture
 from underpaint.kernels.meanfield import CrfParameters, mean_field
 from underpaint.models.inference import FullSize
-from underpaint.models.linear import LinearHead
 from underpaint.models.network import Network
 from underpaint.predict.blend import Area, blended
 from underpaint.predict.bounds import Bound, kept_within, within
@@ -60,7 +59,7 @@ class Predictor:
         self.device = whole.mean.device
         self.engine: Literal["torch", "onnx"] = "torch" if forward is None else "onnx"
         self._forward: Forward = forward or whole
-        self._scene: Forward | None = whole.scene if isinstance(network.head, LinearHead) else None
+        self._scene: Forward | None = None if network.linear_head is None else whole.scene
 
     @property
     def classes(self) -> int:
@@ -146,8 +145,8 @@ class Predictor:
     def _shifts(self, rgb: Pixels, every: list[Tile]) -> dict[Tile, Tensor]:
         """(passes, C, 1, 1) for each tile: how the scores change if the mean is that over the image and not the tile.
 
-        A linear decoder adds the mean of the deepest features over its whole input as one term of the scores, so that
-        one number for each class replaces it.
+        A linear decoder, or a linear model beside another decoder, adds the mean of the deepest features over its whole
+        input as one term of the scores, so that one number for each class replaces it.
         """
         assert self._scene is not None
         terms, shares = [], []

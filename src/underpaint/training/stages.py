@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from underpaint.annotations.jsonl import hint_record
@@ -191,6 +195,8 @@ class StagedRun:
             )
         images = self._images(pseudo, stage)
         network = self._beginning(method, stage, before, linear)
+        if network.linear is not None:
+            images.scenes = self._scenes(images)
         trained = self._trained(network, stage, number, images, fingerprint(inputs))
         return ranks.on_leader("writing a stage", lambda: self._write(name, inputs, trained))
 
@@ -234,6 +240,20 @@ class StagedRun:
         except (ConfigError, LearningError) as error:
             self.reporter.note(f"the training starts without a linear model: {error.brief}")
             return None
+
+    def _scenes(self, images: HintedImages) -> dict[str, npt.NDArray[np.float32]]:
+        """The means of the pre-trained encoder's deepest features over each image, which a crop does not show."""
+        quick = make_method("quick", {}, self.data.classes)
+        bank = FeatureBank.frozen(self._model(quick, quick.stages()[0]), usual_store())
+        names: deque[str] = deque()
+
+        def pixels() -> Iterator[npt.NDArray[np.uint8]]:
+            for image in images.training_images():
+                names.append(image.name)
+                yield image.rgb
+
+        with closing(bank.stream(pixels())) as stream:
+            return {names.popleft(): features.whole for features in stream}
 
     def _stage_inputs(
         self,
