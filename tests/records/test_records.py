@@ -80,6 +80,7 @@ def test_moving_keeps_everything_else() -> None:
         subtags=torch.zeros(2, 3, 4, dtype=torch.int8),
         hinted=torch.ones(2, 4, 5, dtype=torch.bool),
         bands=torch.rand(2, 4, 4, 5),
+        scene=torch.rand(2, 6),
     )
     moved = made.to(torch.device("meta"))
     for item in fields(Batch):

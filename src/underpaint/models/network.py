@@ -30,6 +30,11 @@ from underpaint.records import Batch, Head, NetOutput
 Architecture = Literal["deeplabv3plus", "fpn", "unet", "dpt", "linear"]
 
 
+LINEAR_FIELD = 448
+"""Least `Network.field` of a network with a linear model beside its decoder, which was fitted on whole images: images
+of up to 512 pixels are predicted as a whole. On voc_animals ``dev`` tiles of 416 and 640 pixels gave 69.3 and 69.1
+mIoU; the mean over the whole image, which every tile needs, costs a pass of the encoder."""
+
 SCALE_PARTS = 10_000
 """The scale before the encoder is rounded to a multiple of 1 / `SCALE_PARTS`."""
 
@@ -56,8 +61,8 @@ class ModelConfig(Config):
             on larger ones, and objects then cover more cells. Values below 1 make very large images smaller.
         linear_start: Whether a linear model on the encoder's features is fitted on all marks before the first step, as
             `quick` does, and added to the decoder, whose last layer starts at 0: a training then starts from the masks
-            of that model, with a learning rate of 0.3 times the usual one. Runs whose only hints are tags have no marks
-            and no such model.
+            of that model, with a learning rate of 0.3 times the usual one (docs/methods/quick.md has what it gives).
+            Runs whose only hints are tags have no marks and no such model.
         bands: Bands of the images, as the training settles it from ``images.bands``; 3 for pictures in colours. With
             another number the first convolution starts from the pre-trained weights as timm adapts them: of one band
             their sum over the colours; of more, red, green and blue in turn, scaled so that the sum stays.
@@ -70,7 +75,7 @@ class ModelConfig(Config):
     freeze_batch_norm: bool = True
     freeze_to: Literal[0, 2, 4, 8] = 4
     scale: float = Field(default=1.0, ge=0.1, le=4)
-    linear_start: bool = False
+    linear_start: bool = True
     bands: int = Field(default=3, ge=1, le=16)
 
 
@@ -165,7 +170,8 @@ class Network(nn.Module):
             self.decoder.requires_grad_(False)
             self.head.requires_grad_(False)
         self.divisor = DIVISOR[config.architecture]
-        self.field = None if config.architecture == "linear" else field
+        least = LINEAR_FIELD if linear else 0
+        self.field = None if config.architecture == "linear" or field is None else max(field, least)
 
     def _linear(self, classes: int) -> LinearScores:
         """The linear model beside the decoder, whose last layer is set to 0."""
