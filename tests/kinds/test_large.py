@@ -301,6 +301,7 @@ def test_training_draws_crops_of_which_only_the_window_is_read(
     data, hints = open_dataset(tmp_path), {"a": Hints("a", shapes=shapes)}
     views = ViewConfig(crop=(96, 96), flip=False, colour_jitter=0)
     plain = HintedImages(data, hints, views, seed=3)
+    assert [image.name for image in plain.training_images()] == ["a"]
     monkeypatch.setattr(hinted, "MAX_PIXELS", 200_000)
     monkeypatch.setattr(hinted, "read_image", None)  # nothing reads the whole
     cropped = HintedImages(data, hints, views, seed=3)
@@ -310,6 +311,8 @@ def test_training_draws_crops_of_which_only_the_window_is_read(
     assert len(found) > 1, "hints are in the crops"
     assert cropped.excerpt("a").rgb.shape == (512, 512, 3)
     assert plain.names == cropped.names
+    assert not list(cropped.training_images())
+    assert not cropped.unreadable, "it is too large to be read as a whole, and crops of it are read"
 
 
 def test_a_mask_tiff_has_the_colours_of_the_classes(tmp_path: Path) -> None:

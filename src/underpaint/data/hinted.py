@@ -338,8 +338,12 @@ class HintedImages(Dataset[Sample]):
         return TrainingImage(name, rgb, full, self.hints[name], candidates, ~known.absent, known.present)
 
     def training_images(self) -> Iterator[TrainingImage]:
-        """All images that can be read, in the order of their names; the others are added to `unreadable`."""
-        return (image for name in self.names if (image := self.readable_image(name)) is not None)
+        """All images that can be read, in the order of their names; the others are added to `unreadable`.
+
+        Images that are too large to be read as a whole, from which crops are read, are left out.
+        """
+        names = (name for name in self.names if name not in self._crops)
+        return (image for name in names if (image := self.readable_image(name)) is not None)
 
     def readable_image(self, name: str) -> TrainingImage | None:
         """A `training_image`; None if it cannot be read, which is added to `unreadable`."""
