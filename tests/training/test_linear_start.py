@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import torch
 from torch.nn import functional as F
 
 from underpaint import load_run, open_dataset, simulate, train
+from underpaint.core.errors import InterruptionError
 from underpaint.data.hinted import HintedImages
 from underpaint.data.samples import collate
 from underpaint.data.views import ViewConfig
@@ -133,3 +136,20 @@ def test_without_marks_or_by_the_settings_it_starts_from_the_encoder(scenes: Pat
     assert any("starts without a linear model: the marks have only one class" in note for note in notes.notes) == (
         kind == "one class"
     )
+
+
+def test_an_interrupted_fit_says_how_to_continue(scenes: Path, tmp_path: Path) -> None:
+    class Impatient(Silent):
+        def start(self, task: str, total: int, done: int) -> None:
+            if "features" in task:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    hints = simulate(scenes, kind="scribbles")
+    settings = [*SMALL, "train.epochs=0.25"]
+    with pytest.raises(InterruptionError, match="--resume") as stopped:
+        train(scenes, tmp_path / "cut", hints=hints, method="partial", settings=settings, reporter=Impatient())
+    assert stopped.value.exit_code == 130
+    train(scenes, tmp_path / "cut", hints=hints, method="partial", settings=settings, resume=True)
+    train(scenes, tmp_path / "whole", hints=hints, method="partial", settings=settings)
+    cut, whole = (tmp_path / name / "weights.safetensors" for name in ("cut", "whole"))
+    assert cut.read_bytes() == whole.read_bytes()

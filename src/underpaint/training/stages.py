@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -17,7 +18,7 @@ from underpaint.annotations.jsonl import hint_record
 from underpaint.core.atomic import remove_leftovers, within, write_atomic
 from underpaint.core.config import Config, Settings
 from underpaint.core.digest import code_digest, file_digest, files_digest, fingerprint
-from underpaint.core.errors import ConfigError, LearningError, RunError
+from underpaint.core.errors import ConfigError, InterruptionError, LearningError, RunError
 from underpaint.core.rng import derive
 from underpaint.data.hinted import HintedImages
 from underpaint.data.pseudo import PseudoLabels
@@ -88,7 +89,18 @@ class StagedRun:
 
         Raises:
             UnderpaintError: As in `Loop.run` and `fit_decoder`, and for artifacts or weights that cannot be used.
+            InterruptionError: Ctrl-C was pressed, also while a model is fitted or labels are made.
         """
+        try:
+            self._train()
+        except KeyboardInterrupt:  # the loop answers signals itself; here no step was interrupted
+            raise InterruptionError(
+                "interrupted between two trainings",
+                fix="give the same command again to continue from here; `train` needs --resume for it",
+                number=signal.SIGINT,
+            ) from None
+
+    def _train(self) -> None:
         self.store = self._all_ranks.on_leader("beginning the run", self._prepare)
         method = self.method
         weights: Path | None = None
