@@ -60,4 +60,5 @@ def test_real_clicks_of_voc_are_read_and_learned_from(real_data: Path, tmp_path:
     few.train(tmp_path / "run")
     lines = (tmp_path / "run" / "events.jsonl").read_text().splitlines()
     losses = [event["loss/seeds"] for event in map(json.loads, lines) if event["event"] == "steps"]
-    assert np.mean(losses[-2:]) < 0.6 * losses[0]
+    assert losses[0] < 0.4, "it starts from a linear model of the clicks; a guess among seven classes has log(7) = 1.9"
+    assert np.mean(losses[-2:]) < losses[0]
