@@ -55,7 +55,8 @@ from underpaint.methods.sc_cam.method import ScCamConfig
 from underpaint.methods.sc_cam.walk import WalkConfig, WalkedLabels, labelled
 from underpaint.methods.tags.maps import resized, scored
 from underpaint.methods.tags.refine import Refiner
-from underpaint.models.network import ModelConfig, Network
+from underpaint.models.config import ModelConfig
+from underpaint.models.network import Network
 from underpaint.models.responses import response_maps
 from underpaint.predict.responses import CamPredictor
 from underpaint.records import Batch, Head, Progress

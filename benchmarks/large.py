@@ -129,7 +129,8 @@ def predicted(path: Path, out: Path) -> None:
     import torch
 
     from underpaint.imagefiles.rule import open_input
-    from underpaint.models.network import ModelConfig, Network
+    from underpaint.models.config import ModelConfig
+    from underpaint.models.network import Network
     from underpaint.predict import PredictConfig, Predictor
     from underpaint.predict.large import Spool, predict_rows
 

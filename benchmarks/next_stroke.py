@@ -40,8 +40,8 @@ from underpaint.features.uncertainty import SPREAD, Spot, Uncertainty
 from underpaint.hints.rasterise import stroke_pixels
 from underpaint.imagefiles.images import image_size, read_rgb
 from underpaint.methods.registry import make_method
+from underpaint.models.config import ModelConfig
 from underpaint.models.linear import LinearHead
-from underpaint.models.network import ModelConfig
 from underpaint.predict.hinted import LinearMasks
 from underpaint.simulate.regions import Region, find_regions
 from underpaint.simulate.scribbles import LENGTH, SHORT

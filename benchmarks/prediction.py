@@ -34,8 +34,9 @@ from torch.nn import functional as F
 
 from underpaint.core.classes import ClassTable
 from underpaint.export import choose_forward
+from underpaint.models.config import ModelConfig
 from underpaint.models.inference import FullSize
-from underpaint.models.network import ModelConfig, Network
+from underpaint.models.network import Network
 from underpaint.training.run_folder import versions
 
 CLASSES = 21

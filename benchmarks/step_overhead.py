@@ -27,7 +27,8 @@ from torch import Tensor
 from underpaint.losses.candidates import candidate_terms
 from underpaint.losses.gated_crf import PUBLISHED, RADIUS, gated_crf_loss
 from underpaint.methods.dense_crf.losses import dense_crf_loss
-from underpaint.models.network import ModelConfig, Network
+from underpaint.models.config import ModelConfig
+from underpaint.models.network import Network
 from underpaint.records import Batch, NetOutput
 
 BATCH, HEIGHT, WIDTH, CLASSES = 8, 208, 320, 21

@@ -42,9 +42,10 @@ from underpaint.methods.sc_cam.losses import affinity_loss
 from underpaint.methods.sc_cam.pixels import DENSITY, PENALTY
 from underpaint.methods.sc_cam.walk import WalkConfig, WalkedLabels, labelled
 from underpaint.methods.tags.maps import Background, Scores, resized, scored, tagged
+from underpaint.models.config import ModelConfig
 from underpaint.models.embedding import LinearEmbedding
 from underpaint.models.linear import LinearHead
-from underpaint.models.network import ModelConfig, Network
+from underpaint.models.network import Network
 from underpaint.records import Head
 
 Floats = npt.NDArray[np.float32]

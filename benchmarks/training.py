@@ -39,7 +39,8 @@ from underpaint.data.sampling import BatchSampler
 from underpaint.data.synthetic import write_dataset
 from underpaint.methods.base import CandidateConfig
 from underpaint.methods.partial.method import Partial
-from underpaint.models.network import ModelConfig, Network
+from underpaint.models.config import ModelConfig
+from underpaint.models.network import Network
 from underpaint.records import Batch, Progress
 from underpaint.training.run_folder import read_events, versions
 

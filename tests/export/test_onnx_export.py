@@ -13,8 +13,9 @@ from underpaint.core.classes import ClassTable
 from underpaint.core.errors import ConfigError, DataError, RunError
 from underpaint.export import ExportReport, OnnxForward, choose_forward, export_onnx, onnx_file
 from underpaint.imagefiles.images import find_images, read_rgb
+from underpaint.models.config import ModelConfig
 from underpaint.models.inference import FullSize
-from underpaint.models.network import ModelConfig, Network
+from underpaint.models.network import Network
 from underpaint.predict import PredictConfig, Predictor
 
 onnx: Any = pytest.importorskip("onnx")

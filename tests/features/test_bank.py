@@ -15,9 +15,10 @@ from underpaint.core.parallel import stream
 from underpaint.features import bank as bank_module
 from underpaint.features.bank import FeatureBank, ImageFeatures
 from underpaint.features.store import FeatureStore, usual_store
+from underpaint.models.config import ModelConfig
 from underpaint.models.inference import FullSize
 from underpaint.models.linear import DEEP, LinearHead, lab_of
-from underpaint.models.network import ModelConfig, Network
+from underpaint.models.network import Network
 
 MODEL = ModelConfig(architecture="linear", weights="none")
 

@@ -8,7 +8,8 @@ from timm.layers.norm_act import BatchNormAct2d
 from torch import nn
 
 from underpaint.features.folded import Mirrored, folded
-from underpaint.models.network import ModelConfig, Network
+from underpaint.models.config import ModelConfig
+from underpaint.models.network import Network
 
 
 def encoder_of(name: str) -> nn.Module:

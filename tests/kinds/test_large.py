@@ -39,7 +39,8 @@ from underpaint.imagefiles.mask_tiff import mask_rows, write_mask_tiff
 from underpaint.imagefiles.masks import read_index_mask
 from underpaint.imagefiles.readers.base import Place
 from underpaint.imagefiles.rule import open_input
-from underpaint.models.network import ModelConfig, Network
+from underpaint.models.config import ModelConfig
+from underpaint.models.network import Network
 from underpaint.predict import PredictConfig, Predictor, Wanted, predict_folder
 from underpaint.predict import large as large_module
 from underpaint.predict.large import Spool, predict_rows

@@ -26,7 +26,8 @@ from underpaint.core.errors import DataError
 from underpaint.hints.regions import regions
 from underpaint.hints.types import Polygon
 from underpaint.imagefiles.opening import about_of
-from underpaint.models.network import ModelConfig, Network
+from underpaint.models.config import ModelConfig
+from underpaint.models.network import Network
 from underpaint.predict import PredictConfig, Predictor, Wanted, predict_folder
 from underpaint.predict.measures import features
 

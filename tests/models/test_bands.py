@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from underpaint.models.network import ModelConfig, Network
+from underpaint.models.config import ModelConfig
+from underpaint.models.network import Network
 from underpaint.models.weights import bundled_state
 
 STEM = "conv_stem.weight"

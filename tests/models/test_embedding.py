@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
+from underpaint.models.config import ModelConfig
 from underpaint.models.embedding import LinearEmbedding
-from underpaint.models.network import ModelConfig, Network
+from underpaint.models.network import Network
 from underpaint.records import Head
 
 

@@ -13,7 +13,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from underpaint.core.errors import ConfigError
-from underpaint.models.network import DIVISOR, Architecture, ModelConfig, Network
+from underpaint.models.config import Architecture, ModelConfig
+from underpaint.models.network import DIVISOR, Network
 from underpaint.records import Batch, Head
 
 CLASSES = 5

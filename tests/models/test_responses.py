@@ -7,7 +7,8 @@ import torch
 from torch.nn import functional as F
 
 from underpaint.core.errors import ConfigError
-from underpaint.models.network import ModelConfig, Network
+from underpaint.models.config import ModelConfig
+from underpaint.models.network import Network
 from underpaint.models.responses import LONGEST, response_maps, scaled_size
 from underpaint.records import Head
 

@@ -9,7 +9,8 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from underpaint.models.network import ModelConfig, Network
+from underpaint.models.config import ModelConfig
+from underpaint.models.network import Network
 from underpaint.models.top import Top
 from underpaint.records import Head
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from underpaint.core.errors import ConfigError
-from underpaint.models.network import ModelConfig, Network
+from underpaint.models.config import ModelConfig
+from underpaint.models.network import Network
 from underpaint.models.vit import ViTEncoder, is_vit
 from underpaint.records import Head
 

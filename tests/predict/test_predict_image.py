@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from underpaint.core.errors import ConfigError, DataError
 from underpaint.kernels.meanfield import CrfParameters, mean_field
-from underpaint.models.network import ModelConfig, Network
+from underpaint.models.config import ModelConfig
+from underpaint.models.network import Network
 from underpaint.predict import PredictConfig, Predictor
 
 Pixels = NDArray[np.uint8]

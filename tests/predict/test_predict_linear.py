@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import nn
 
+from underpaint.models.config import ModelConfig
 from underpaint.models.linear import LinearHead
-from underpaint.models.network import ModelConfig, Network
+from underpaint.models.network import Network
 from underpaint.predict.config import PredictConfig
 from underpaint.predict.predictor import Predictor
 

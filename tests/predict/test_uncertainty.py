@@ -14,7 +14,8 @@ from torch.nn import functional as F
 from underpaint.core.errors import ConfigError
 from underpaint.core.outputs import RECORD
 from underpaint.methods.box_uncertainty.losses import expected_logits
-from underpaint.models.network import ModelConfig, Network
+from underpaint.models.config import ModelConfig
+from underpaint.models.network import Network
 from underpaint.predict import PredictConfig, UncertaintyPredictor, draw_uncertainty
 from underpaint.predict.uncertainty import uncertainty
 from underpaint.records import Head

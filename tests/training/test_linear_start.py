@@ -18,8 +18,9 @@ from underpaint.data.samples import collate
 from underpaint.data.views import ViewConfig
 from underpaint.features.bank import FeatureBank
 from underpaint.hints.types import Click, Hints
+from underpaint.models.config import Architecture, ModelConfig
 from underpaint.models.linear import averaged
-from underpaint.models.network import Architecture, ModelConfig, Network
+from underpaint.models.network import Network
 from underpaint.models.tensors import read_tensors
 from underpaint.training.reporter import Silent
 

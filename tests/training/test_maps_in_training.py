@@ -13,7 +13,8 @@ from underpaint.core.config import Config
 from underpaint.hints.types import Kind
 from underpaint.methods.about import Reference
 from underpaint.methods.base import Method
-from underpaint.models.network import ModelConfig, Network
+from underpaint.models.config import ModelConfig
+from underpaint.models.network import Network
 from underpaint.models.responses import response_maps
 from underpaint.records import Batch, Head, NetOutput, Progress, Terms
 from underpaint.testing import toy_batch

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from underpaint import plan
-from underpaint.models.network import ModelConfig, Network
+from underpaint.models.config import ModelConfig
+from underpaint.models.network import Network
 from underpaint.records import Progress
 from underpaint.training.config import TrainConfig
 from underpaint.training.optimise import WeightAverage, learning_rate, make_optimiser, set_rate

@@ -13,7 +13,8 @@ from underpaint import convert, demo, gap, plan, simulate
 from underpaint.core.classes import ClassTable
 from underpaint.core.errors import UnderpaintError
 from underpaint.export import export_onnx
-from underpaint.models.network import ModelConfig, Network
+from underpaint.models.config import ModelConfig
+from underpaint.models.network import Network
 from underpaint.predict import PredictConfig, Predictor, draw_responses, draw_uncertainty, predict_folder
 
 TABLE = ClassTable.of([f"class {i}" for i in range(6)])

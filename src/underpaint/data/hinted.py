@@ -85,7 +85,9 @@ class HintedImages(Dataset[Sample]):
         pseudo: Pseudo-labels made by an earlier stage, or None.
         rule: Which bands are read, with which windows.
         working: Longest side of a `TrainingImage` in pixels; None for the images' own sizes.
-        scenes: What `Batch.scene` has of each image, by name; images without an entry have none.
+
+    Attributes:
+        scenes: What `Batch.scene` has of each image, by name; images without an entry have none. A stage sets it.
 
     Raises:
         DataError: An image is not in the data set, no image can be read, or a label file has another size.
@@ -104,9 +106,9 @@ class HintedImages(Dataset[Sample]):
         pseudo: PseudoLabels | None = None,
         rule: ReadingRule = COLOUR,
         working: int | None = None,
-        scenes: Mapping[str, npt.NDArray[np.float32]] | None = None,
     ) -> None:
-        self.working, self.scenes = working, scenes or {}
+        self.scenes: Mapping[str, npt.NDArray[np.float32]] = {}
+        self.working = working
         self.data, self.views, self.seed, self.pseudo, self.rule = data, views, seed, pseudo, rule
         self.hints = dict(sorted(hints.items()))
         self.unreadable: dict[str, str] = {}

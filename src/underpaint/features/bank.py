@@ -22,8 +22,9 @@ from underpaint.core.parallel import stream
 from underpaint.features.folded import folded
 from underpaint.features.store import FeatureStore
 from underpaint.kernels.threads import torch_threads
+from underpaint.models.config import ModelConfig
 from underpaint.models.linear import Levels, LinearHead
-from underpaint.models.network import ModelConfig, Network
+from underpaint.models.network import Network
 
 Pixels = npt.NDArray[np.uint8]
 Half = npt.NDArray[np.float16]

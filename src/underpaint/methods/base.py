@@ -12,7 +12,7 @@ from underpaint.hints.types import Kind
 from underpaint.losses.candidates import Balance, candidate_terms
 from underpaint.methods.about import About, Reference
 from underpaint.methods.stage import ConfigT, Learner, Stage
-from underpaint.models.network import ModelConfig
+from underpaint.models.config import ModelConfig
 from underpaint.records import Batch, NetOutput, Terms
 
 

@@ -15,7 +15,7 @@ from underpaint.core.errors import ConfigError
 from underpaint.features.linear import LinearModel
 from underpaint.methods.about import NAME
 from underpaint.methods.inference import Fitting, Inference
-from underpaint.models.network import ModelConfig
+from underpaint.models.config import ModelConfig
 from underpaint.records import Batch, Head, NetOutput, Progress, Terms
 
 ConfigT = TypeVar("ConfigT", bound=Config, covariant=True)

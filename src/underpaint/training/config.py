@@ -15,7 +15,8 @@ from underpaint.imagefiles.rule import ReadingRule
 from underpaint.imagefiles.survey import WindowChoice
 from underpaint.imagefiles.window import checked
 from underpaint.methods.about import NAME
-from underpaint.models.network import DIVISOR, ModelConfig
+from underpaint.models.config import ModelConfig
+from underpaint.models.network import DIVISOR
 
 Precision = Literal["auto", "32-true", "bf16-mixed"]
 

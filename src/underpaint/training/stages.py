@@ -32,7 +32,8 @@ from underpaint.imagefiles.masks import labels_digest
 from underpaint.methods.base import Method
 from underpaint.methods.registry import heads_of, learner_of, make_method
 from underpaint.methods.stage import LabelMaker, Learner, OtherMethod, Stage
-from underpaint.models.network import ModelConfig, Network, begins_linear
+from underpaint.models.config import ModelConfig
+from underpaint.models.network import Network, begins_linear
 from underpaint.models.tensors import load_into, read_tensors
 from underpaint.records import Head
 from underpaint.training.artifacts import TRAINING_CODE, artifact_path, is_whole, make_artifact
@@ -255,8 +256,7 @@ class StagedRun:
 
     def _scenes(self, images: HintedImages) -> dict[str, npt.NDArray[np.float32]]:
         """The means of the pre-trained encoder's deepest features over each image, which a crop does not show."""
-        quick = make_method("quick", {}, self.data.classes)
-        bank = FeatureBank.frozen(self._model(quick, quick.stages()[0]), usual_store())
+        bank = FeatureBank.frozen(self.config.model, usual_store())
         names: deque[str] = deque()
 
         def pixels() -> Iterator[npt.NDArray[np.uint8]]:

@@ -15,7 +15,8 @@ from underpaint.annotations.jsonl import read_hints
 from underpaint.core.errors import ConfigError, RunError
 from underpaint.data.hinted import HintedImages
 from underpaint.methods.registry import learner_of
-from underpaint.models.network import ModelConfig, Network
+from underpaint.models.config import ModelConfig
+from underpaint.models.network import Network
 from underpaint.predict.responses import CamPredictor
 from underpaint.records import Head
 from underpaint.training.fitting import fit_tag_head

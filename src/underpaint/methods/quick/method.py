@@ -15,7 +15,7 @@ from underpaint.methods.base import Method
 from underpaint.methods.inference import Fitting
 from underpaint.methods.quick import ABOUT
 from underpaint.methods.stage import Stage, StageNetwork
-from underpaint.models.network import ModelConfig
+from underpaint.models.config import ModelConfig
 from underpaint.records import Batch, NetOutput, Progress, Terms
 
 SMALL, LARGE = 480, 1024
