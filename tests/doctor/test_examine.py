@@ -353,7 +353,7 @@ def test_defaults_are_those_of_a_run_and_the_rate_is_the_measured_one() -> None:
 
     run = RunConfig.parse({"method": {"name": "partial"}}, "test")
     assert (run.train.epochs, run.train.least_steps, run.train.batch) == (EPOCHS, LEAST_STEPS, BATCH)
-    assert (run.views.crop, run.views.cache_mb, run.data.working) == (CROP, CACHE_MB, WORKING)
+    assert (run.views.shape, run.views.cache_mb, run.data.working) == (CROP, CACHE_MB, WORKING)
     measured = json.loads((Path(__file__).parents[2] / "benchmarks/results/training.json").read_text())
     height, width = measured["crop"]
     seconds = 2 / (measured["images_per_second"]["whole"] * height * width / 1e6)
@@ -378,6 +378,11 @@ def test_estimate_by_hand() -> None:
         (8 + (8 * 0.065536 * 3.9 + 10 * (2 * 1.25 + 0.786432 * 1.1) + 4 * 2 * 1.25) / 2) / 60, 1
     )
     assert made.megabytes == round(840 + 2 * 500 * 0.786432 + 60)
+    # A network that enlarges crops and photographs twice sees four times the pixels; the local model does not.
+    large = estimate(10, 1e5, cores=1, steps=100, rounds=1, crop=(128, 128), scale=2.0)
+    labels = 10 * (7.6 * 1.25 * 0.4 + 1.1 * 0.1)
+    assert large.minutes == round((8 + 100 * 8 * 0.065536 * 3.9 + labels + 4 * 0.4 * 1.25) / 60, 1)
+    assert large.megabytes == round(840 + 1360 * 8 * 0.065536 + 3)
     assert estimate(10**6, 100_000.0).megabytes == round(840 + 1360 * 8 * 0.065536 + 1024 * 2**20 / 1e6)
 
 

@@ -257,6 +257,9 @@ def test_weights_that_the_hub_does_not_give(monkeypatch: pytest.MonkeyPatch) -> 
         ({"width": 100}, "multiple of 32"),
         ({"width": 0}, "must be 32 or more"),
         ({"freeze_to": 3}, "0, 2, 4 or 8"),
+        ({"scale": "big"}, r"must be auto or a number from 0.1 to 4 \(got 'big'\)"),
+        ({"scale": 10**400}, "must be auto or a number from 0.1 to 4"),
+        ({"scale": [1]}, "must be auto or a number from 0.1 to 4"),
         ({"encodr": "resnet18"}, "did you mean 'encoder'"),
     ],
 )

@@ -181,7 +181,7 @@ class HintedImages(Dataset[Sample]):
         if not self._anywhere(rng, geometry):
             middles = (geometry.extents[:, :2] + geometry.extents[:, 2:]) / 2
             anchors = np.concatenate([geometry.anchors(rng), middles])
-        view = draw_view(rng, self._sizes[name], views.crop, scales=views.scales, flip=views.flip, anchors=anchors)
+        view = draw_view(rng, self._sizes[name], views.shape, scales=views.scales, flip=views.flip, anchors=anchors)
         rgb, part, drawn, ignored = self._window(name, view)
         size = (view.height, view.width)
         return self._viewed(rng, name, rgb, replace(view, top=0, left=0), part, size, drawn, None, ignored, None)
@@ -220,7 +220,7 @@ class HintedImages(Dataset[Sample]):
         soft = self.pseudo.soft(name, source) if self.pseudo is not None else None
         free = soft is not None or self._anywhere(rng, geometry)
         anchors = np.empty((0, 2)) if free else _anchors(geometry.anchors(rng), drawn, learnt)
-        view = draw_view(rng, source, views.crop, scales=views.scales, flip=views.flip, anchors=anchors)
+        view = draw_view(rng, source, views.shape, scales=views.scales, flip=views.flip, anchors=anchors)
         ignored = self._ignored(name)
         return self._viewed(rng, name, rgb, view, geometry, source, drawn, learnt, ignored, soft)
 

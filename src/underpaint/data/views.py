@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ from torchvision.transforms.v2 import functional as V
 
 from underpaint.core.classes import VOID
 from underpaint.core.config import FREE, Config
+from underpaint.datasets.sizes import crop_side
 
 Coordinates = npt.NDArray[np.float64]
 
@@ -36,24 +37,32 @@ class ViewConfig(Config):
     """Settings of the random crops (views) that the network is trained on.
 
     Attributes:
-        crop: (height, width) of the training crops in pixels: multiples of 16 for the decoder deeplabv3plus, of 32 for
-            the other decoders.
+        crop: (height, width) of the training crops in pixels of the image: multiples of 16 for the decoder
+            deeplabv3plus, of 32 for the other decoders. ``auto`` means squares that have about
+            256 x 256 pixels after ``model.scale`` has enlarged or reduced them.
         scales: Smallest and largest factor on an image's size, each from 0.01 to 100.
         flip: Mirror half of the views. Turn it off if left and right differ in meaning.
         colour_jitter: Brightness, contrast and saturation change by up to this share, 0 to 1.
         cache_mb: Memory for decoded images in MiB, for each loading process.
     """
 
-    crop: tuple[int, int] = (256, 256)
+    crop: tuple[int, int] | Literal["auto"] = "auto"
     scales: tuple[float, float] = (0.75, 1.5)
     flip: bool = True
     colour_jitter: float = Field(default=0.2, ge=0, lt=1)
     cache_mb: Annotated[int, FREE] = Field(default=1024, ge=0)
 
+    @field_validator("crop", mode="before")
+    @classmethod
+    def _auto_or_sides(cls, crop: Any) -> Any:
+        if crop != "auto" and not (isinstance(crop, list | tuple) and len(crop) == 2):
+            raise ValueError(f"must be auto or [height, width], such as [256, 256] (got {str(crop)[:40]!r})")
+        return crop
+
     @field_validator("crop")
     @classmethod
-    def _crop_in_memory(cls, crop: tuple[int, int]) -> tuple[int, int]:
-        if not all(1 <= side <= MAX_CROP for side in crop):
+    def _crop_in_memory(cls, crop: tuple[int, int] | Literal["auto"]) -> tuple[int, int] | Literal["auto"]:
+        if crop != "auto" and not all(1 <= side <= MAX_CROP for side in crop):
             raise ValueError(f"the crop is {crop[0]} x {crop[1]} pixels; accepted are sides of 1 to {MAX_CROP}")
         return crop
 
@@ -65,9 +74,21 @@ class ViewConfig(Config):
         return scales
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width) of the crops in pixels; ``auto`` as for images that are not enlarged."""
+        return self.sized(1.0).shape if self.crop == "auto" else self.crop
+
+    @property
     def field(self) -> int:
         """Pixels of the image along the longer side of the largest view."""
-        return math.ceil(max(self.crop) / self.scales[0])
+        return math.ceil(max(self.shape) / self.scales[0])
+
+    def sized(self, scale: float) -> ViewConfig:
+        """The same settings with numbers for `crop`, for a network that enlarges images by ``scale``."""
+        if self.crop != "auto":
+            return self
+        side = crop_side(scale)
+        return self.model_copy(update={"crop": (side, side)})
 
 
 @dataclass(frozen=True)

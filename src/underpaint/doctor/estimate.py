@@ -61,7 +61,7 @@ class Estimate:
     Args:
         images: Number of training photographs.
         epochs: Passes over them in all stages together.
-        batch, crop, cores: The values used in the estimate.
+        batch, crop, cores: The values used in the estimate; the crop is that of the photograph.
         minutes: Time of the training.
         megabytes: Largest memory.
         available: Memory of the machine in megabytes, or None if it is unknown.
@@ -96,6 +96,7 @@ def estimate(
     cache_mb: int = CACHE_MB,
     rounds: int = 0,
     working: int = WORKING,
+    scale: float = 1.0,
 ) -> Estimate:
     """Estimate the time and memory of a training.
 
@@ -111,16 +112,17 @@ def estimate(
         cache_mb: Size of the cache for decoded photographs, in MiB.
         rounds: How often labels are made for all photographs.
         working: Longest side in pixels at which labels are made.
+        scale: Factor by which the network enlarges or reduces crops and photographs.
     """
     used = cores or usable_cores()
     if steps is None:
         steps = max(round(images * EPOCHS / BATCH), LEAST_STEPS)
-    megapixels = crop[0] * crop[1] / 1e6
+    megapixels = crop[0] * crop[1] * scale**2 / 1e6  # as the network sees them
     whole = mean_pixels / 1e6
     cache = min(cache_mb * 2**20 / 1e6, 3 * images * whole)
     missed = 1 - cache / max(3 * images * whole, 1e-9)
     step = batch * (megapixels * CORE_SECONDS + missed * whole * DECODE) / min(used, MOST_CORES)
-    others = rounds * images * _label_seconds(whole, working) + min(images, SAMPLES) * whole * PASS
+    others = rounds * images * _label_seconds(whole, working, scale) + min(images, SAMPLES) * whole * scale**2 * PASS
     others /= min(used, MOST_CORES)
     if step_seconds is not None:
         step, others = step_seconds, others * step_seconds / step
@@ -136,11 +138,11 @@ def _working_megapixels(working: int) -> float:
     return working * working * 0.75 / 1e6
 
 
-def _label_seconds(megapixels: float, working: int) -> float:
+def _label_seconds(megapixels: float, working: int, scale: float) -> float:
     """Core seconds for the labels of one photograph."""
     small = min(megapixels, _working_megapixels(working))
     passes = PASSES if megapixels <= small else 1.0
-    return passes * PASS * megapixels + LOCAL * small
+    return passes * PASS * megapixels * scale**2 + LOCAL * small
 
 
 def usable_cores() -> int:

@@ -9,6 +9,7 @@ from underpaint.core.errors import UnderpaintError, printable
 from underpaint.core.parallel import stream
 from underpaint.datasets.folder import DataFolder
 from underpaint.datasets.open import open_dataset
+from underpaint.datasets.sizes import crop_side, enlargement
 from underpaint.datasets.unread import unread
 from underpaint.doctor.copies import MANY, Copies
 from underpaint.doctor.estimate import estimate
@@ -90,7 +91,9 @@ def _report(
     photographs: Photographs,
     findings: list[Finding],
 ) -> Report:
-    expected = estimate(labels.balance.labelled, photographs.mean_pixels)
+    scale = enlargement(photographs.median_side)
+    crop = (crop_side(scale), crop_side(scale))
+    expected = estimate(labels.balance.labelled, photographs.mean_pixels, crop=crop, scale=scale)
     if chosen.images and photographs.usable == 0:
         what = "no photograph of the split can be read"
         findings.append(Finding("image-none", Level.BLOCKS, what, fix="see the photographs that cannot be read"))

@@ -13,6 +13,7 @@ from underpaint.annotations.registry import FORMATS
 from underpaint.core.errors import printable
 from underpaint.core.paths import real
 from underpaint.datasets.folder import DataFolder
+from underpaint.datasets.sizes import median_side
 from underpaint.doctor.findings import Finding, Group, Level
 from underpaint.doctor.image import ExaminedImage, Fault
 from underpaint.imagefiles.decode import MAX_PIXELS
@@ -141,6 +142,11 @@ class Photographs:
     def mean_pixels(self) -> float:
         """The mean number of pixels of the usable photographs."""
         return sum(h * w * count for (h, w), count in self.sizes.items()) / max(self.sizes.total(), 1)
+
+    @property
+    def median_side(self) -> float:
+        """The median longest side of the usable photographs."""
+        return median_side(list(self.sizes.elements()))
 
 
 def other_files(data: DataFolder, read: Iterable[tuple[str, str]]) -> list[Finding]:

@@ -253,7 +253,7 @@ def _cells(scaled: Tensor, seen: Tensor, feature: Tensor) -> tuple[int, int]:
 def _name(network: Network) -> str:
     """Name of the features, made from encoder, scale, content of the weights, and the code that computes them."""
     digest = hashlib.blake2b(digest_size=10)
-    digest.update(f"{network.config.encoder} {network.config.scale!r} {code_digest(*CODE)}".encode())
+    digest.update(f"{network.config.encoder} {network.config.factor!r} {code_digest(*CODE)}".encode())
     for key, value in sorted(network.encoder.state_dict().items()):
         digest.update(key.encode())
         digest.update(np.ascontiguousarray(value.detach().cpu().numpy()).tobytes())

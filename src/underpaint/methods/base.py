@@ -70,13 +70,13 @@ class Method(Learner[ConfigT], ABC):
         return (Stage(name="train"),)
 
     def network(self, model: ModelConfig, side: float) -> ModelConfig:
-        """The settings of the network that the method needs. By default they are those of the run.
+        """The settings of the network that the method needs. By default those of the run, with a number for the scale.
 
         Args:
             model: Settings of the network in the run.
             side: Median longest side of the training images, in pixels.
         """
-        return model
+        return model.sized(side)
 
 
 class CandidateMethod(Method[CandidateConfigT], ABC):

@@ -310,7 +310,7 @@ class Network(nn.Module):
 
     def scaled(self, image: Tensor) -> Tensor:
         """Resize a normalised (N, B, H, W) image by the factor `ModelConfig.scale`, to sides that `divisor` divides."""
-        scale = self.config.scale
+        scale = self.config.factor
         if scale == 1:
             return image
         # Integers only: in an exported network the size of the image is a variable, which it cannot round as a float.

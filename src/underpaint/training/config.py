@@ -218,7 +218,7 @@ class RunConfig(Config):
     def _crop_fits(self) -> RunConfig:
         if self.model.architecture == "linear":  # fitted on whole images: it draws no crops
             return self
-        divisor, crop = DIVISOR[self.model.architecture], self.views.crop
+        divisor, crop = DIVISOR[self.model.architecture], self.views.shape
         nearest = tuple(max(-(-LEAST_CROP // divisor), round(side / divisor)) * divisor for side in crop)
         if any(side < LEAST_CROP or side % divisor for side in crop):
             raise ValueError(

@@ -14,9 +14,10 @@ SETTINGS = (
     "views.scales=[0.8,1.25]",
     "train.epochs=20",
     "train.batch=8",
+    "model.scale=1",
 )
-"""Crops of the size of the scenes, and a number of passes with which the three trainings take three minutes on two
-cores."""
+"""Crops of the size of the scenes, which are not enlarged, and a number of passes with which the three trainings take
+three minutes on two cores."""
 
 
 def demo(

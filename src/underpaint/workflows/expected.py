@@ -32,8 +32,9 @@ def expected_of(
         step_seconds=step_seconds,
         batch=config.train.batch,
         parts=config.train.accumulate,
-        crop=config.views.crop,
+        crop=config.views.shape,
         cache_mb=config.views.cache_mb,
         rounds=len(stages) - 1,
         working=config.data.working,
+        scale=config.model.factor,
     )

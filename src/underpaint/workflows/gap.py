@@ -370,7 +370,7 @@ def _report(
         facts={
             "trained on": f"{protocol.split}, {RunFolder(protocol.run(first, seeds[0])).about['images']} images",
             "schedule": _schedule(config.train),
-            "views": f"crops of {config.views.crop[0]} x {config.views.crop[1]}, scales {config.views.scales}",
+            "views": f"crops of {config.views.shape[0]} x {config.views.shape[1]}, scales {config.views.scales}",
             "arithmetic": config.train.precision,
             "annotation time": effort.words(),
         },

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,9 +11,8 @@ from underpaint.core.config import Config, Settings, merge
 from underpaint.core.digest import code_digest, files_digest, fingerprint
 from underpaint.core.errors import ConfigError, DataError, listing
 from underpaint.core.paths import AnyPath, as_path
-from underpaint.data.views import ViewConfig
 from underpaint.datasets.folder import DataFolder
-from underpaint.datasets.sizes import median_side, some_sizes
+from underpaint.datasets.sizes import crop_side, median_side, some_sizes
 from underpaint.doctor.estimate import Estimate, usable_cores
 from underpaint.hints.types import Hints, Kind
 from underpaint.imagefiles.decode import MAX_PIXELS
@@ -38,9 +36,6 @@ from underpaint.workflows.training_data import TrainingData
 
 LEAST_SEEN = 128
 """A side of a crop in pixels of the network below which it sees too little of an image at once."""
-
-CROP_UNIT = 32
-"""Every decoder takes crops of multiples of this number of pixels."""
 
 AnyMethod = str | type[Method[Config]] | Method[Config]
 """The name of a method (or ``auto``), the class of a method, or a method with its settings."""
@@ -159,10 +154,12 @@ def plan_training(
     _check_sizes(trained, data, hints)
     images, seen = _seen(data, hints, config.images)
     stages, sizes = trained.stages(), some_sizes(data, hints)
+    model = trained.network(config.model, median_side(sizes))
     settled = {
         "method": MethodConfig(name=trained.name, settings=trained.config.model_dump(mode="json")),
         "images": images,
-        "model": trained.network(config.model, median_side(sizes)).model_copy(update={"bands": images.rule.count}),
+        "model": model.model_copy(update={"bands": images.rule.count}),
+        "views": config.views.sized(model.factor),
     }
     config = config.model_copy(update=settled)
     steps = all_steps(stages, config.train, len(hints))
@@ -183,7 +180,7 @@ def plan_training(
             *_left_out(len(hints), len(data.split(learnt.split))),
             *checked.notes,
             *_many_workers(config.train.workers * config.train.devices, usable_cores()),
-            *(_small_crops(config.views.crop, config.model.scale) if steps else ()),
+            *(_small_crops(config.views.shape, config.model.factor) if steps else ()),
         ),
         source=_source(learnt, kinds, trained) if recorded else {},
     )
@@ -355,7 +352,7 @@ def _small_crops(crop: tuple[int, int], scale: float) -> list[str]:
     height, width = (round(side * scale) for side in crop)
     if scale >= 1 or min(height, width) >= LEAST_SEEN:
         return []
-    better = CROP_UNIT * math.ceil(max(ViewConfig().crop) / scale / CROP_UNIT)
+    better = crop_side(scale)
     return [
         f"the network sees crops of {width} x {height} pixels, because views.crop counts pixels before model.scale "
         f"({scale:g}) makes the image smaller: set views.crop=[{better},{better}]"

@@ -18,11 +18,9 @@ from underpaint.methods.stage import Stage, StageNetwork
 from underpaint.models.config import ModelConfig
 from underpaint.records import Batch, NetOutput, Progress, Terms
 
-SMALL, LARGE = 480, 1024
-"""Longest sides in pixels. Images below the first are enlarged to it, by at most `MOST_ENLARGED`; images above the
-second are reduced to it. Both were chosen on MSRC-21 ``val`` (docs/methods/quick.md)."""
-
-MOST_ENLARGED = 2.0
+LARGE = 1024
+"""Longest side in pixels above which images are made smaller. It was chosen on MSRC-21 ``val``
+(docs/methods/quick.md)."""
 
 
 class QuickConfig(Config):
@@ -50,9 +48,11 @@ class Quick(Method[QuickConfig], about=ABOUT):
         return (Stage(name="fit", network=StageNetwork(fitted=True)),)
 
     def network(self, model: ModelConfig, side: float) -> ModelConfig:
-        """The encoder of the run with a linear decoder, at a scale that suits the size of the images."""
-        scale = min(MOST_ENLARGED, SMALL / side) if side < SMALL else min(1.0, LARGE / side)
-        return model.model_copy(update={"architecture": "linear", "scale": round(scale, 4)})
+        """The encoder of the run with a linear decoder; large images are made smaller, whatever the run's scale is."""
+        scale = model.sized(side).factor
+        if side > LARGE:
+            scale = min(scale, round(LARGE / side, 4))
+        return model.model_copy(update={"architecture": "linear", "scale": scale})
 
     def loss(self, out: NetOutput, batch: Batch, progress: Progress) -> Terms:
         """Raise `ConfigError`: no stage of this method has gradient steps."""
