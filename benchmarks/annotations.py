@@ -30,6 +30,7 @@ from underpaint.evaluation.compare import ImageCounts, count_image, evaluation
 from underpaint.imagefiles.masks import read_index_mask
 from underpaint.methods.local_global.combine import Average, Regulariser, combine, regularise
 from underpaint.methods.local_global.local_models import Frozen, LocalModel, annotate
+from underpaint.training.inputs import Inputs
 from underpaint.training.reporter import Silent
 from underpaint.training.stage_inference import StageInference
 from underpaint.training.stages import StagedRun
@@ -58,7 +59,7 @@ def main() -> None:
     images = HintedImages(data, planned.hints, config.views, seed=derive(config.seed, "views") % 2**32)
     staged = StagedRun(run, config, planned.method, data, planned.hints, Silent(), asked.artifacts)
     given = {"weights": file_digest(run.root / "weights.safetensors"), "images": images.names}
-    given["hints"] = staged._hints_digest
+    given["hints"] = Inputs(config, data, planned.hints).hints_digest
     infer = StageInference(
         run.network(), images, asked.artifacts, store=asked.artifacts, given=given, bank=staged._bank
     )

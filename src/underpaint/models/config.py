@@ -40,7 +40,7 @@ class ModelConfig(Config):
         linear_start: Whether a linear model on the encoder's features is fitted on all marks before the first step, as
             `quick` does, and added to the decoder, whose last layer starts at 0: a training then starts from the masks
             of that model, with a learning rate of 0.3 times the usual one (docs/methods/quick.md has what it gives).
-            Runs whose only hints are tags have no marks and no such model.
+            If the hints are only tags, it is fitted on the labels that an earlier stage made.
         bands: Bands of the images, as the training settles it from ``images.bands``; 3 for pictures in colours. With
             another number the first convolution starts from the pre-trained weights as timm adapts them: of one band
             their sum over the colours; of more, red, green and blue in turn, scaled so that the sum stays.

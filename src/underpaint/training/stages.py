@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,35 +14,33 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from underpaint.annotations.jsonl import hint_record
 from underpaint.core.atomic import remove_leftovers, within, write_atomic
 from underpaint.core.config import Config, Settings
-from underpaint.core.digest import code_digest, file_digest, files_digest, fingerprint
+from underpaint.core.digest import fingerprint
 from underpaint.core.errors import ConfigError, InterruptionError, LearningError, RunError
 from underpaint.core.rng import derive
 from underpaint.data.hinted import HintedImages
 from underpaint.data.pseudo import PseudoLabels
-from underpaint.data.sampling import marked, mixed
+from underpaint.data.sampling import marked
 from underpaint.datasets.folder import DataFolder
 from underpaint.datasets.sizes import median_side, some_sizes
 from underpaint.features.bank import FeatureBank
 from underpaint.features.store import usual_store
 from underpaint.hints.types import Hints
-from underpaint.imagefiles.masks import labels_digest
 from underpaint.methods.base import Method
 from underpaint.methods.registry import heads_of, learner_of, make_method
-from underpaint.methods.stage import LabelMaker, Learner, OtherMethod, Stage
+from underpaint.methods.stage import LabelMaker, OtherMethod, Stage
 from underpaint.models.config import ModelConfig
 from underpaint.models.network import Network, begins_linear
 from underpaint.models.tensors import load_into, read_tensors
 from underpaint.records import Head
-from underpaint.training.artifacts import TRAINING_CODE, artifact_path, is_whole, make_artifact
+from underpaint.training.artifacts import artifact_path, is_whole, make_artifact
 from underpaint.training.checkpoint import Tensors, tensor_bytes
-from underpaint.training.code import source_digest
 from underpaint.training.config import RunConfig
 from underpaint.training.cost import Cost
 from underpaint.training.fitting import fit_decoder, fit_tag_head
-from underpaint.training.loop import Loop, make_fabric, precision_of
+from underpaint.training.inputs import Inputs
+from underpaint.training.loop import Loop, make_fabric
 from underpaint.training.ranks import Ranks
 from underpaint.training.reporter import Reporter
 from underpaint.training.run_folder import EventLog, RunFolder, Unlogged
@@ -111,13 +109,18 @@ class StagedRun:
             if before is not None and weights is not None:
                 maker = stage.labels
                 pseudo = None if maker is None else self._labels(method, stage, maker, before, weights, pseudo)
-            weights = self._stage(method, stage, number, weights, pseudo)
+            linear = self._linear_start(method, stage, before, weights, pseudo)
+            weights = self._stage(method, stage, number, weights, linear, pseudo)
             if Head.TAGS in heads_of(method, stage):
                 self._keep(weights, TAG_WEIGHTS)
             before = stage
         if weights is None:
             raise RunError(f"method {method.name} has no stages")
         self._keep(weights, WEIGHTS)
+
+    @cached_property
+    def _inputs(self) -> Inputs:
+        return Inputs(self.config, self.data, self.hints)
 
     @cached_property
     def _all_ranks(self) -> Ranks:
@@ -187,15 +190,22 @@ class StagedRun:
         )
 
     def _stage(
-        self, method: Method[Config], stage: Stage, number: int, before: Path | None, pseudo: PseudoLabels | None
+        self,
+        method: Method[Config],
+        stage: Stage,
+        number: int,
+        before: Path | None,
+        linear: Path | None,
+        pseudo: PseudoLabels | None,
     ) -> Path:
         assert self.store is not None
         store, name, ranks = self.store, f"trained-{stage.name}", self._all_ranks
         learner = learner_of(method, stage)
         model = self._model(method, stage)
-        linear = self._linear_start(stage)
+        used = self._used(stage).values()
         inputs = ranks.on_leader(
-            "naming a stage", lambda: self._stage_inputs(learner, stage, model, before, linear, pseudo)
+            "naming a stage",
+            lambda: self._inputs.of_stage(learner, stage, model, used, before=before, linear=linear, pseudo=pseudo),
         )
         target = artifact_path(store, name, inputs)
         if ranks.on_leader("looking for a stage", lambda: is_whole(target)):
@@ -204,52 +214,68 @@ class StagedRun:
 
         if stage.network.fitted:  # by the leader: a linear problem, which takes seconds
             return ranks.on_leader(
-                "fitting a stage", lambda: self._write(name, inputs, self._fitted(method, stage, before, pseudo))
+                "fitting a stage",
+                lambda: self._write(name, inputs, lambda: self._fitted(method, stage, before, pseudo)),
             )
         images = self._images(pseudo, stage)
         network = self._beginning(method, stage, before, linear)
         if network.linear is not None:
             images.scenes = self._scenes(images)
         trained = self._trained(network, stage, number, images, fingerprint(inputs))
-        return ranks.on_leader("writing a stage", lambda: self._write(name, inputs, trained))
+        return ranks.on_leader("writing a stage", lambda: self._write(name, inputs, lambda: trained))
 
-    def _write(self, name: str, inputs: Settings, trained: Tensors) -> Path:
-        """Write the weights of a stage as an artifact; the path of their file."""
+    def _write(self, name: str, inputs: Settings, make: Callable[[], Tensors]) -> Path:
+        """Make the weights of a stage, unless the store holds them, as an artifact; the path of their file."""
         assert self.store is not None
         folder = make_artifact(
-            self.store, name, inputs, lambda folder: write_atomic(folder / WEIGHTS, tensor_bytes(trained))
+            self.store, name, inputs, lambda folder: write_atomic(folder / WEIGHTS, tensor_bytes(make()))
         )
         return folder / WEIGHTS
 
-    def _starts_linear(self, stage: Stage) -> bool:
-        """Whether the settings and the hints want the network of a stage to start from a linear model."""
+    @cached_property
+    def _marked(self) -> bool:
+        """Whether an image has more than tags."""
+        return any(map(marked, self.hints.values()))
+
+    def _starts_linear(self, method: Method[Config], stage: Stage) -> bool:
+        """Whether settings and hints want the network of a stage, which learns the classes, to start so."""
         config, network = self.config.model, stage.network
         new = network.decodes and not network.fitted and network.start == "fresh"
         wanted = config.linear_start and config.weights != "none" and config.architecture != "linear"
-        return new and wanted and any(map(marked, self.hints.values()))
+        classes = Head.EMBEDDING not in heads_of(method, stage)
+        return new and wanted and classes and (self._marked or stage.labels is not None)
 
-    def _linear_start(self, stage: Stage) -> Path | None:
+    def _linear_start(
+        self,
+        method: Method[Config],
+        stage: Stage,
+        before: Stage | None,
+        weights: Path | None,
+        pseudo: PseudoLabels | None,
+    ) -> Path | None:
         """The weights of the linear model from which the network of a stage starts, fitted here if they do not exist.
 
-        None if the network starts without one: because of the settings, for a stage without a new decoder, if no image
-        has more than tags, and if the marks or the encoder do not allow a fit.
+        It is fitted on all marks. If the hints are only tags, it is that of the stage before, or else it is fitted on
+        the labels that the stage learns from. None if the network starts without one: because of the settings, for a
+        stage without a new decoder of the classes, without marks and labels, and if these or the encoder allow no fit.
         """
-        if not self._starts_linear(stage):
+        if not self._starts_linear(method, stage):
             return None
-        return self._all_ranks.on_leader("fitting a linear model", self._fitted_linear)
+        if not self._marked and before is not None and before.network.fitted and before.network.decodes:
+            return weights
+        labels = None if self._marked else pseudo
+        return self._all_ranks.on_leader("fitting a linear model", lambda: self._fitted_linear(labels))
 
-    def _fitted_linear(self) -> Path | None:
+    def _fitted_linear(self, pseudo: PseudoLabels | None) -> Path | None:
         """As `_linear_start`, on the leader: a fit that fails there must not end the other ranks."""
         assert self.store is not None
         quick = make_method("quick", {}, self.data.classes)
         stage = quick.stages()[0]
         name = f"trained-{stage.name}"
-        inputs = self._stage_inputs(quick, stage, self._model(quick, stage), None, None, None)
-        target = artifact_path(self.store, name, inputs)
-        if is_whole(target):
-            return target / WEIGHTS
+        used = self._used(stage).values()
+        inputs = self._inputs.of_stage(quick, stage, self._model(quick, stage), used, pseudo=pseudo)
         try:
-            return self._write(name, inputs, self._fitted(quick, stage, None, None))
+            return self._write(name, inputs, lambda: self._fitted(quick, stage, None, pseudo))
         except (ConfigError, LearningError) as error:
             self.reporter.note(f"the training starts without a linear model: {error.brief}")
             return None
@@ -266,55 +292,6 @@ class StagedRun:
 
         with closing(bank.stream(pixels())) as stream:
             return {names.popleft(): features.whole for features in stream}
-
-    def _stage_inputs(
-        self,
-        learner: Learner[Config],
-        stage: Stage,
-        model: ModelConfig,
-        before: Path | None,
-        linear: Path | None,
-        pseudo: PseudoLabels | None,
-    ) -> Settings:
-        """Everything that the weights of a stage depend on, and nothing else."""
-        config, used = self.config, self._used(stage)
-        return {
-            "method": learner.name,
-            "settings": learner.config.decisive(),
-            "stage": {"name": stage.name, **_defined(stage)},
-            "images": fingerprint(sorted(used)),
-            "sampling": config.sampling.decisive() if mixed(used.values()) else None,
-            "model": model.decisive(),
-            "views": config.views.decisive(),
-            "train": config.train.decisive(),
-            "seed": config.seed,
-            **self._material,
-            "labels": None if pseudo is None else _content(pseudo),
-            "before": file_digest(before) if before is not None and stage.network.start == "previous" else None,
-            "linear": None if linear is None else file_digest(linear),
-            "arithmetic": precision_of(config.train),
-            "own code": source_digest(type(learner)),
-        }
-
-    @cached_property
-    def _material(self) -> Settings:
-        """What every artifact of the run depends on: the class table, images, hints, and code."""
-        classes, names = self.data.classes, sorted(self.hints)
-        return {
-            "classes": list(classes.names),
-            "background": classes.background,
-            "photographs": files_digest(self.data.images[name] for name in names if name in self.data.images),
-            "hints": self._hints_digest,
-            "reading": [self.config.data.model_dump(mode="json"), self.config.images.model_dump(mode="json")],
-            "code": code_digest(*TRAINING_CODE),
-        }
-
-    @cached_property
-    def _hints_digest(self) -> str:
-        """A digest of the content of the hints, including the pixels of masks."""
-        said = [self.hints[name] for name in sorted(self.hints)]
-        pictures = [label for hint in said if (label := self.data.labels(hint)) is not None]
-        return fingerprint([hint_record(hint) for hint in said], labels_digest(pictures, self.data.classes))
 
     def _trained(self, network: Network, stage: Stage, number: int, images: HintedImages, inputs: str) -> Tensors:
         loop = self._loop(network, stage, number, images, inputs)
@@ -369,7 +346,9 @@ class StagedRun:
         """
         for number, stage in enumerate(self.method.stages()):
             if not stage.network.fitted:
-                network = self._network(self.method, stage, linear=self._starts_linear(stage), pretrained=False)
+                network = self._network(
+                    self.method, stage, linear=self._starts_linear(self.method, stage), pretrained=False
+                )
                 return self._loop(network, stage, number, self._images(None, stage), "timing").step_seconds()
         raise ConfigError(
             f"method {self.method.name!r} takes no optimiser steps, so that no number of passes is chosen",
@@ -406,9 +385,8 @@ class StagedRun:
         assert self.store is not None
         store, images, ranks = self.store, self._images(None, stage), self._all_ranks
         model = self._model(method, before)
-        given, inputs = ranks.on_leader(
-            "naming labels", lambda: self._label_inputs(maker, model, weights, images, earlier)
-        )
+        given = ranks.on_leader("naming predictions", lambda: self._inputs.of_predictions(weights, model, images.names))
+        inputs = ranks.on_leader("naming labels", lambda: self._inputs.of_labels(maker, given, earlier))
         target = artifact_path(store, f"labels-{stage.name}", inputs)
         if ranks.on_leader("looking for labels", lambda: is_whole(target)):
             return PseudoLabels(target, self.data.classes)
@@ -446,38 +424,3 @@ class StagedRun:
             inference(target).follow()
         ranks.on_leader("writing labels", lambda: make_artifact(store, f"labels-{stage.name}", inputs, make))
         return PseudoLabels(target, self.data.classes)
-
-    def _label_inputs(
-        self,
-        maker: LabelMaker[Config],
-        model: ModelConfig,
-        weights: Path,
-        images: HintedImages,
-        earlier: PseudoLabels | None,
-    ) -> tuple[Settings, Settings]:
-        """Everything that predictions between two stages depend on, and everything that the labels depend on."""
-        given: Settings = {
-            "weights": file_digest(weights),
-            "images": images.names,
-            "model": model.decisive(),
-            "arithmetic": precision_of(self.config.train),
-            **self._material,
-        }
-        return given, {
-            "maker": f"{type(maker).__module__}.{type(maker).__qualname__}",
-            "settings": maker.config.decisive(),
-            "earlier": None if earlier is None else _content(earlier),
-            "own code": source_digest(type(maker)),
-            **given,
-        }
-
-
-def _defined(stage: Stage) -> Settings:
-    """The settings of the network and the schedule of a stage that differ from the defaults."""
-    return stage.model_dump(mode="json", include={"network", "schedule"}, exclude_defaults=True)
-
-
-def _content(pseudo: PseudoLabels) -> str | None:
-    """A fingerprint of the content of labels, however they were made; None if there are none."""
-    files = [(path.relative_to(pseudo.root).as_posix(), file_digest(path)) for path in pseudo.files()]
-    return fingerprint(files) if files else None
