@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import pickle
-from collections.abc import Generator, Iterable, Sequence
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,7 @@ from underpaint.models.network import Network
 
 Pixels = npt.NDArray[np.uint8]
 Half = npt.NDArray[np.float16]
+Item = TypeVar("Item")
 
 TILE = 1024
 """Longest side in pixels of the encoder's input; larger images are cut into tiles."""
@@ -108,6 +110,25 @@ class Bank(Protocol):
 
     def stream(self, images: Iterable[Pixels]) -> Generator[ImageFeatures, None, None]:
         """Yield the features of many images in the order of the images."""
+
+
+def paired(bank: Bank, images: Iterable[tuple[Pixels, Item]]) -> Generator[tuple[Item, ImageFeatures], None, None]:
+    """Yield the features of many images in order, each with what was given with its image.
+
+    Args:
+        bank: Computes the features.
+        images: Each (H, W, 3) uint8, with any object. Those of only a few images wait at the same time.
+    """
+    waiting: deque[Item] = deque()
+
+    def pixels() -> Iterator[Pixels]:
+        for rgb, item in images:
+            waiting.append(item)
+            yield rgb
+
+    with closing(bank.stream(pixels())) as stream:
+        for features in stream:
+            yield waiting.popleft(), features
 
 
 class FeatureBank:

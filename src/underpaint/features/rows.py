@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import numpy.typing as npt
 
 from underpaint.core.rng import generator
 from underpaint.data.samples import TrainingImage
-from underpaint.features.bank import Bank, Pixels
+from underpaint.features.bank import Bank, Pixels, paired
 from underpaint.features.linear import PENALTY, LinearModel, Penalty, fit_linear
 from underpaint.features.pixels import DENSITY, Marks, marked_pixels
 
@@ -51,18 +50,15 @@ def marked_rows(
         density: As in `marked_pixels`.
     """
     kept = _RowSample(classes, generator(seed, "rows"))
-    pending: deque[Marks] = deque()
 
-    def pixels() -> Iterator[Pixels]:
+    def marked() -> Iterator[tuple[Pixels, Marks]]:
         for image in images:
             marks = marked_pixels(image.candidates, image.name, seed=seed, density=density)
             if len(marks.rows):
-                pending.append(marks)
-                yield image.rgb
+                yield image.rgb, marks
 
-    with closing(bank.stream(pixels())) as stream:
-        for features in stream:
-            marks = pending.popleft()
+    with closing(paired(bank, marked())) as every:
+        for marks, features in every:
             kept.add(features.columns(marks.rows, marks.columns), marks.sets[marks.chosen])
     kept.thin()
     sets, chosen = np.unique(kept.sets, axis=0, return_inverse=True)

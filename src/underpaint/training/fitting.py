@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -14,7 +13,7 @@ from underpaint.core.config import Config
 from underpaint.core.rng import derive
 from underpaint.data.hinted import HintedImages
 from underpaint.data.samples import TrainingImage
-from underpaint.features.bank import FeatureBank, ImageFeatures, Pixels
+from underpaint.features.bank import FeatureBank, ImageFeatures, paired
 from underpaint.features.linear import LinearModel
 from underpaint.features.store import usual_store
 from underpaint.features.tag_linear import windows
@@ -93,16 +92,8 @@ def _fitted(
         return count.each("computing features", images.training_images())
 
     def pooled() -> Iterator[tuple[TrainingImage, Floats]]:
-        under_way: deque[TrainingImage] = deque()
-
-        def pixels() -> Iterator[Pixels]:
-            for image in training_images():
-                under_way.append(image)
-                yield image.rgb
-
-        with closing(bank.stream(pixels())) as every:
-            for features in every:
-                image = under_way.popleft()
+        with closing(paired(bank, ((image.rgb, image) for image in training_images()))) as every:
+            for image, features in every:
                 yield image, windows(_wide(network, features, (image.rgb.shape[0], image.rgb.shape[1])))
 
     try:

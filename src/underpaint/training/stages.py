@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,7 +23,7 @@ from underpaint.data.pseudo import PseudoLabels
 from underpaint.data.sampling import marked
 from underpaint.datasets.folder import DataFolder
 from underpaint.datasets.sizes import median_side, some_sizes
-from underpaint.features.bank import FeatureBank
+from underpaint.features.bank import FeatureBank, paired
 from underpaint.features.store import usual_store
 from underpaint.hints.types import Hints
 from underpaint.methods.base import Method
@@ -283,15 +282,8 @@ class StagedRun:
     def _scenes(self, images: HintedImages) -> dict[str, npt.NDArray[np.float32]]:
         """The means of the pre-trained encoder's deepest features over each image, which a crop does not show."""
         bank = FeatureBank.frozen(self.config.model, usual_store())
-        names: deque[str] = deque()
-
-        def pixels() -> Iterator[npt.NDArray[np.uint8]]:
-            for image in images.training_images():
-                names.append(image.name)
-                yield image.rgb
-
-        with closing(bank.stream(pixels())) as stream:
-            return {names.popleft(): features.whole for features in stream}
+        with closing(paired(bank, ((image.rgb, image.name) for image in images.training_images()))) as every:
+            return {name: features.whole for name, features in every}
 
     def _trained(self, network: Network, stage: Stage, number: int, images: HintedImages, inputs: str) -> Tensors:
         loop = self._loop(network, stage, number, images, inputs)

@@ -20,7 +20,7 @@ from underpaint.data.hinted import at_working_size
 from underpaint.data.samples import TrainingImage
 from underpaint.datasets.folder import DataFolder
 from underpaint.datasets.open import open_dataset
-from underpaint.features.bank import ImageFeatures
+from underpaint.features.bank import ImageFeatures, Pixels, paired
 from underpaint.features.uncertainty import SPREAD, Spot, Uncertainty
 from underpaint.hints.rasterise import covered_by
 from underpaint.hints.types import Hints
@@ -209,22 +209,19 @@ def _uncertainties(
     """Name, original size and entropy map of every image that can be read; others are added to ``unreadable``."""
     data, config, masks = model.plan.data, model.plan.config.data, model.masks()
     rule = model.plan.config.images.rule
-    pending: deque[tuple[str, npt.NDArray[np.uint8]]] = deque()
 
-    def small() -> Iterator[npt.NDArray[np.uint8]]:
+    def small() -> Iterator[tuple[Pixels, tuple[str, Pixels]]]:
         for name in names:
             try:
                 rgb = read_image(data.images[name], rule)
             except DataError:
                 unreadable.append(name)
                 continue
-            pending.append((name, rgb))
-            yield at_working_size(rgb, config.working)
+            yield at_working_size(rgb, config.working), (name, rgb)
 
     known = frozenset(model.images.names)
-    with closing(model.bank.stream(small())) as stream:
-        for features in stream:
-            name, rgb = pending.popleft()
+    with closing(paired(model.bank, small())) as every:
+        for (name, rgb), features in every:
             image = model.images.training_image(name, rgb) if name in known else None
             yield name, (rgb.shape[0], rgb.shape[1]), uncertainty_of(model, masks, name, rgb, features, image)
 

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from underpaint.core.config import Settings
 from underpaint.core.errors import listing
 from underpaint.core.rng import derive
 from underpaint.data.hinted import HintedImages, at_working_size
-from underpaint.features.bank import FeatureBank, ImageFeatures
+from underpaint.features.bank import FeatureBank, ImageFeatures, Pixels, paired
 from underpaint.kernels.meanfield import KeptKernels
 from underpaint.models.linear import LinearHead
 from underpaint.models.network import Network
@@ -30,8 +26,6 @@ from underpaint.workflows.planning import Plan, plan_training
 from underpaint.workflows.training_data import TrainingData
 
 log = logging.getLogger(__name__)
-
-Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -125,16 +119,9 @@ def quick_masks(
     known = frozenset(images.names)
 
     def prepared(read: Iterator[tuple[str, Pixels]]) -> Iterator[tuple[str, tuple[Pixels, ImageFeatures]]]:
-        pending: deque[tuple[str, Pixels]] = deque()
-
-        def small() -> Iterator[Pixels]:
-            for name, rgb in read:
-                pending.append((name, rgb))
-                yield at_working_size(rgb, working)
-
-        with closing(model.bank.stream(small())) as stream:
-            for features in stream:
-                name, rgb = pending.popleft()
+        small = ((at_working_size(rgb, working), (name, rgb)) for name, rgb in read)
+        with closing(paired(model.bank, small)) as every:
+            for (name, rgb), features in every:
                 yield name, (rgb, features)
 
     def index(name: str, item: tuple[Pixels, ImageFeatures]) -> Pixels:
