@@ -83,7 +83,7 @@ def calls() -> dict[str, Call]:
     """The computations; each returns the bytes of its result. The kernels are imported, and so compiled, here."""
     from underpaint.kernels.meanfield import CrfParameters, mean_field
     from underpaint.losses.gated_crf import PUBLISHED, RADIUS, gated_crf_loss
-    from underpaint.methods.dense_crf.losses import dense_crf_loss
+    from underpaint.methods.dense_crf.method import dense_crf_loss
 
     draw = torch.Generator().manual_seed(0)
     shape = (8, 21, 52, 80)  # a training step: eight crops of 208 x 320, at the decoder's stride of 4

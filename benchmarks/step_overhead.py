@@ -26,7 +26,7 @@ from torch import Tensor
 
 from underpaint.losses.candidates import candidate_terms
 from underpaint.losses.gated_crf import PUBLISHED, RADIUS, gated_crf_loss
-from underpaint.methods.dense_crf.losses import dense_crf_loss
+from underpaint.methods.dense_crf.method import dense_crf_loss
 from underpaint.models.config import ModelConfig
 from underpaint.models.network import Network
 from underpaint.records import Batch, NetOutput

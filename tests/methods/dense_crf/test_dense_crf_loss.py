@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from underpaint.kernels.bilateral.energy import dense_energy
 from underpaint.losses.grid import shrink_image
-from underpaint.methods.dense_crf.losses import dense_crf_loss
+from underpaint.methods.dense_crf.method import dense_crf_loss
 
 SIGMAS = {"sigma_xy": 4.0, "sigma_rgb": 0.15}
 

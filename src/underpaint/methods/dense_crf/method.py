@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import ClassVar
 
 from pydantic import Field
+from torch import Tensor
 
 from underpaint.core.config import Config
+from underpaint.kernels.bilateral.energy import dense_energy
 from underpaint.losses.candidates import nothing
+from underpaint.losses.grid import shrink_image
 from underpaint.methods.base import CandidateConfig, CandidateMethod
 from underpaint.methods.dense_crf import ABOUT
-from underpaint.methods.dense_crf.losses import dense_crf_loss
 from underpaint.records import Batch, NetOutput, Progress, Terms
 
 
@@ -51,3 +53,28 @@ class DenseCrfLoss(CandidateMethod[DenseCrfConfig], about=ABOUT):
             sigma_rgb=config.sigma_rgb,
         )
         return {**terms, "dense-crf": config.weight * energy}
+
+
+def dense_crf_loss(probabilities: Tensor, rgb: Tensor, valid: Tensor, *, sigma_xy: float, sigma_rgb: float) -> Tensor:
+    """Dense CRF loss (Tang et al., ECCV 2018, eq. 5): the relaxed Potts energy of a fully connected Gaussian CRF.
+
+    ``-(1/P) sum_k S_k' W S_k``, where W is the bilateral affinity over all pairs, including each pixel with itself,
+    approximated on the permutohedral lattice, and P is the number of valid cells. It differs from
+    ``sum_k S_k' W (1 - S_k)`` by a term that does not depend on the prediction if the S_k sum to 1.
+
+    Departure: the sum is divided by the number of cells instead of images, so that one weight suits every crop size.
+    The value is negative, as in the authors' code.
+
+    Args:
+        probabilities: (N, C, h, w), summing to 1 over C.
+        rgb: (N, 3, H, W) in [0, 1]; averaged to (h, w).
+        valid: (N, H, W) bool, False on padding.
+        sigma_xy: Standard deviation of the position, in cells of the (h, w) grid.
+        sigma_rgb: Standard deviation of the colour, in the units of ``rgb``.
+
+    Returns:
+        A scalar <= 0; a zero on the graph if nothing is valid.
+    """
+    small, inside = shrink_image(rgb, valid, (probabilities.shape[2], probabilities.shape[3]))
+    energy = dense_energy(probabilities, small, sigma_xy=sigma_xy, sigma_rgb=sigma_rgb, valid=inside, gradient="exact")
+    return energy / inside.sum().clamp(min=1)
