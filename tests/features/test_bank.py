@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from underpaint.core.cache import cache_folder
 from underpaint.core.errors import ConfigError
 from underpaint.core.parallel import stream
 from underpaint.features import bank as bank_module
-from underpaint.features.bank import FeatureBank, ImageFeatures
+from underpaint.features.bank import FeatureBank, ImageFeatures, paired
 from underpaint.features.store import FeatureStore, usual_store
 from underpaint.models.config import ModelConfig
 from underpaint.models.inference import FullSize
@@ -225,3 +226,41 @@ def test_features_reach_other_processes() -> None:
 
 def _same(features: ImageFeatures) -> ImageFeatures:
     return features
+
+
+class Ahead:
+    """A bank that reads three images in advance; its features are the first pixel of the image."""
+
+    penalties = np.ones(1)
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    def features(self, rgb: np.ndarray) -> ImageFeatures:
+        return ImageFeatures((torch.tensor(int(rgb[0, 0, 0])),), (1, 1))
+
+    def stream(self, images: Iterable[np.ndarray]) -> Generator[ImageFeatures, None, None]:
+        waiting: list[np.ndarray] = []
+        try:
+            for rgb in images:
+                waiting.append(rgb)
+                if len(waiting) > 3:
+                    yield self.features(waiting.pop(0))
+            yield from map(self.features, waiting)
+        finally:
+            self.closed = True
+
+
+def test_features_come_with_what_belongs_to_their_image() -> None:
+    numbers = [7, 3, 200, 3, 11, 90]
+    images = ((np.full((2, 2, 3), number, np.uint8), f"image {number}") for number in numbers)
+    found = [(name, int(features.levels[0])) for name, features in paired(Ahead(), images)]
+    assert found == [(f"image {number}", number) for number in numbers]
+
+
+def test_whoever_stops_early_ends_the_stream_too() -> None:
+    bank = Ahead()
+    some = paired(bank, ((np.zeros((2, 2, 3), np.uint8), number) for number in range(9)))
+    assert next(some)[0] == 0
+    some.close()
+    assert bank.closed
