@@ -172,7 +172,7 @@ def test_code_is_part_of_every_key(
     monkeypatch.setattr(scoring, "code_digest", lambda *_: "edited")
     compare(data, tmp_path / "gap", small)
     assert (trained.count, counted.count) == (0, 2)
-    for module in ("workflows.planning", "training.stages"):
+    for module in ("workflows.planning", "training.inputs"):
         monkeypatch.setattr(sys.modules[f"underpaint.{module}"], "code_digest", lambda *_: "edited")
     compare(data, tmp_path / "gap", small)
     assert (trained.count, counted.count) == (2, 2), "the same weights came of it: they need no new scores"
