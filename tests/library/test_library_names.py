@@ -19,6 +19,9 @@ NAMES = {
 }  # fmt: skip
 
 
+VERBS = ["doctor", "evaluate", "predict", "simulate"]
+
+
 def printed(code: str) -> str:
     """What a new Python prints."""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
@@ -64,20 +67,21 @@ def test_plan_takes_what_train_takes() -> None:
     assert {name: train[name] for name in plan} == dict(plan)
 
 
-@pytest.mark.parametrize("verb", ["predict", "simulate", "doctor", "evaluate"])
-def test_a_sub_package_of_the_same_name_does_not_hide_the_function(verb: str) -> None:
-    code = f"""
+def test_a_sub_package_of_the_same_name_does_not_hide_the_function() -> None:
+    code = """
 import importlib
-importlib.import_module("underpaint.{verb if verb != "evaluate" else "workflows.evaluate"}")
+for name in ("predict", "simulate", "doctor", "workflows.evaluate"):
+    importlib.import_module(f"underpaint.{name}")
 import underpaint
-from underpaint import {verb}
+from underpaint import doctor, evaluate, predict, simulate
 from underpaint.predict.config import PredictConfig
 from underpaint.simulate.effort import Effort
 from underpaint.doctor import examine
-assert {verb} is underpaint.{verb}
-print({verb}.__module__, underpaint.{verb}.__module__)
+assert (doctor, evaluate) == (underpaint.doctor, underpaint.evaluate)
+assert (predict, simulate) == (underpaint.predict, underpaint.simulate)
+print(*(function.__module__ for function in (doctor, evaluate, predict, simulate)))
 """
-    assert printed(code) == f"underpaint.workflows.{verb} underpaint.workflows.{verb}\n"
+    assert printed(code) == " ".join(f"underpaint.workflows.{verb}" for verb in VERBS) + "\n"
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

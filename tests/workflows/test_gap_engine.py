@@ -76,6 +76,7 @@ def test_what_is_there_is_not_trained_again(scenes: Path, small: list[str], tmp_
     assert len(trained) == 4, "floor, ceiling, quick, and the second network of w0"
 
 
+@pytest.mark.slow
 def test_budgets_are_points_of_quality_against_effort(scenes: Path, small: list[str], tmp_path: Path) -> None:
     held = quick(scenes, tmp_path / "gap", small, methods=[], budgets=[2, 4])
     quick_points = [p["budget"] for p in held["budget"] if p["method"] == "quick"]  # type: ignore[attr-defined]

@@ -314,6 +314,7 @@ def test_it_finds_the_object_in_its_box(discs: Path, tmp_path: Path) -> None:
     assert on_ground > 1.1 * on_disc, "the label of a box is doubted more beside the object than on it"
 
 
+@pytest.mark.slow
 def test_a_run_that_was_interrupted_resumes_with_its_share_of_masks(discs: Path, tmp_path: Path) -> None:
     class Impatient(Silent):
         def advance(self, done: int, images_per_second: float, values: Mapping[str, float]) -> None:
