@@ -20,6 +20,7 @@ def _at(step: int) -> Checkpoint:
         {"w": torch.full((3, 2), float(step))},
         {"0.step": torch.tensor(float(step))},
         None,
+        {"w": torch.full((3, 2), step / 2)},
         Logged(step - 1, {"tags": 0.1, "seeds": 0.2}),
     )
 
@@ -33,6 +34,8 @@ def test_round_trip_and_only_two_are_kept(tmp_path: Path) -> None:
     assert held.step == 30
     assert torch.equal(held.weights["w"], torch.full((3, 2), 30.0))
     assert held.average is None
+    assert held.teacher is not None
+    assert torch.equal(held.teacher["w"], torch.full((3, 2), 15.0))
     assert list(held.logged.sums.items()) == [("tags", 0.1), ("seeds", 0.2)], "curves are drawn in the loss's order"
 
 

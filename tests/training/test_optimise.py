@@ -41,17 +41,18 @@ def test_rate_rises_linearly_then_falls_as_a_power() -> None:
     assert rates[99] == pytest.approx(2.0 * (1 / 90) ** 0.9)
 
 
-def test_average_follows_its_formula() -> None:
+@pytest.mark.parametrize("fresh", [True, False])
+def test_average_follows_its_formula(fresh: bool) -> None:
     layer = nn.Linear(1, 1, bias=False)
     with torch.no_grad():
         layer.weight.fill_(1.0)
-    average = WeightAverage(layer, 0.9)
+    average = WeightAverage(layer, 0.9, fresh=fresh)
     expected = 1.0
     for step in range(200):
         with torch.no_grad():
             layer.weight.fill_(float(step))
         average.update(layer, step)
-        decay = min(0.9, (1 + step) / (10 + step))
+        decay = min(0.9, (1 + step) / (10 + step)) if fresh else 0.9
         expected = decay * expected + (1 - decay) * step
     assert float(average.state["weight"]) == pytest.approx(expected, rel=1e-5)
 

@@ -59,10 +59,6 @@ def gated_crf_loss(
     return energy / gate.sum().clamp(min=1)
 
 
-ROUNDS = 10
-"""Number of rounds of the proportional fitting of the class shares."""
-
-
 @torch.no_grad()
 def crf_labels(
     logits: Tensor,
@@ -75,14 +71,11 @@ def crf_labels(
     strength: float,
     iterations: int,
 ) -> Tensor:
-    """Make soft labels by mean-field inference under the gated CRF, starting from the output of the network.
+    """Make soft labels by mean-field inference under the gated CRF, starting from the output of a network.
 
-    ``q_i <- softmax(z_i + strength * sum_j K_ij q_j / (1 + sum_j K_ij))``; a cell with a hint keeps its class. The
-    method alternates between two steps: the CRF makes labels, and the network learns them. This replaces gradient
-    descent on the energy; the idea is from Marin et al. ("Beyond Gradient Descent for Regularized Segmentation Losses",
-    CVPR 2019). Afterwards the labels are fitted to the class shares of the network's output over the batch. This step
-    is ours; it is proportional fitting, like the distribution alignment of ReMixMatch, ICLR 2020. Without it, each step
-    takes pixels from the rare classes, and after some hundred steps these classes disappear.
+    ``q_i <- softmax(z_i + strength * sum_j K_ij q_j / (1 + sum_j K_ij))``; a cell with a hint keeps its class. That a
+    CRF makes labels and the network learns them, instead of gradient descent on the energy, is the idea of Marin et al.
+    ("Beyond Gradient Descent for Regularized Segmentation Losses", CVPR 2019).
 
     Args:
         logits: (N, C, h, w), the scores z.
@@ -107,19 +100,9 @@ def crf_labels(
     scores = logits.to(torch.promote_types(logits.dtype, torch.float32))
     hinted = (seeds != UNKNOWN)[:, None]
     marked = F.one_hot(seeds.long().clamp(max=classes - 1), classes).movedim(3, 1).to(scores)
-    own = scores.softmax(dim=1)
-    labels = torch.where(hinted, marked, own)
+    labels = torch.where(hinted, marked, scores.softmax(dim=1))
     for _ in range(iterations):
         message = windowed_sum(labels, small, kernels=kernels, radius=radius, gate=gate)
         mean = message / (1 + message.sum(dim=1, keepdim=True))
         labels = torch.where(hinted, marked, (scores + strength * mean).softmax(dim=1))
-    wanted = _class_sums(own, gate)
-    for _ in range(ROUNDS):
-        factor = wanted / _class_sums(labels, gate).clamp(min=1e-6)
-        labels = labels * factor.view(1, -1, 1, 1)
-        labels = torch.where(hinted, marked, labels / labels.sum(dim=1, keepdim=True).clamp(min=1e-12))
     return labels * gate[:, None]
-
-
-def _class_sums(values: Tensor, gate: Tensor) -> Tensor:
-    return (values * gate[:, None]).sum(dim=(0, 2, 3))

@@ -56,12 +56,20 @@ class Learner(Part[ConfigT], ABC):
         Every call has the same names. The batch is not changed.
         """
 
+    @property
+    def teacher(self) -> float:
+        """Decay of the average of the weights whose output `make_labels` receives; 0 means the output of the step.
+
+        Labels from an average follow the network slowly (Tarvainen and Valpola, "Mean teachers", NIPS 2017).
+        """
+        return 0.0
+
     def response_scales(self, progress: Progress) -> tuple[float, ...]:
         """Scales of the image for `NetOutput.responses` at this step. If this is empty, there are no responses."""
         return ()
 
     def make_labels(self, out: NetOutput, batch: Batch, progress: Progress) -> Tensor | None:
-        """Make labels from the output of the network at this step, or return None.
+        """Make labels from the output of the network, or of the average of its weights (`teacher`), or return None.
 
         Hard labels are (N, h, w) uint8, with 255 for unknown pixels. Soft labels are (N, C, h, w) and sum to 1 over C,
         or to 0 for unknown pixels. The training loop calls this before `loss`, without gradients, and passes the result

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Set
+from collections.abc import Collection, Iterator, Mapping, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import timm
 import torch
 from timm.models import adapt_input_conv
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn import functional as F
 
 from underpaint.core.errors import ConfigError, RunError, nearest
@@ -375,10 +376,10 @@ class Network(nn.Module):
         scores: Tensor = self.sub_head(pooled.flatten(1))
         return scores.view(len(scores), self.head.out_channels, -1)
 
-    def on(self, batch: Batch) -> NetOutput:
-        """The output for a batch."""
-        image = batch.image.contiguous(memory_format=torch.channels_last)
-        output: NetOutput = self(image, batch.valid, batch.scene)
+    def on(self, batch: Batch, state: Mapping[str, Tensor] | None = None) -> NetOutput:
+        """The output for a batch, with the weights of the network or with another state of it."""
+        given = (batch.image.contiguous(memory_format=torch.channels_last), batch.valid, batch.scene)
+        output: NetOutput = self(*given) if state is None else functional_call(self, dict(state), given)
         return output
 
 

@@ -23,7 +23,7 @@ from underpaint.models.tensors import MAX_BYTES, read_tensors
 
 log = logging.getLogger(__name__)
 
-PARTS = frozenset({"weights", "optimiser", "average"})
+PARTS = ("weights", "optimiser", "average", "teacher")
 """The possible parts of a checkpoint; each is a file."""
 
 KEEP = 2
@@ -54,6 +54,7 @@ class Checkpoint:
         weights: State of the network.
         optimiser: State of the optimiser as a flat mapping with keys ``"<parameter>.<name>"``.
         average: State of the weight average, or None.
+        teacher: State of the average that makes labels (`Learner.teacher`), or None.
         logged: State of the event log.
     """
 
@@ -61,6 +62,7 @@ class Checkpoint:
     weights: Tensors
     optimiser: Tensors
     average: Tensors | None
+    teacher: Tensors | None
     logged: Logged
 
 
@@ -79,7 +81,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, inputs: str) -> Path:
         DataError: The checkpoint could not be written; earlier checkpoints are unchanged.
     """
     target = folder / f"step-{checkpoint.step:08d}"
-    parts = {"weights": checkpoint.weights, "optimiser": checkpoint.optimiser, "average": checkpoint.average}
+    parts: dict[str, Tensors | None] = {name: getattr(checkpoint, name) for name in PARTS}
     with atomic_folder(target, root=folder.parent) as temporary:
         digests = {}
         for name, tensors in parts.items():
@@ -157,7 +159,8 @@ def _read(path: Path) -> Checkpoint:
             raise ValueError(f"{file.name} has another checksum")
         parts[name] = read_tensors(file)
     logged = Logged(int(state["logged"]["since"]), state["logged"]["sums"])
-    return Checkpoint(int(state["step"]), parts["weights"], parts["optimiser"], parts.get("average"), logged)
+    averages = parts.get("average"), parts.get("teacher")
+    return Checkpoint(int(state["step"]), parts["weights"], parts["optimiser"], *averages, logged)
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> Tensors:

@@ -68,11 +68,17 @@ class BatchAtStep:
 
 
 class LossModule(nn.Module):
-    """Network and loss in one forward pass, so that the precision setting applies to both."""
+    """Network and loss in one forward pass, so that the precision setting applies to both.
 
-    def __init__(self, network: Network, learner: Learner[Config]) -> None:
+    Args:
+        network: The network.
+        learner: The loss.
+        teacher: The average of the weights from whose output labels are made; None for the output of the step.
+    """
+
+    def __init__(self, network: Network, learner: Learner[Config], teacher: WeightAverage | None = None) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.teacher = network, teacher
         self.learner = learner
 
     def forward(self, given: BatchAtStep) -> Terms:
@@ -83,8 +89,17 @@ class LossModule(nn.Module):
         if scales:
             out = replace(out, responses=self._responses(out, batch, scales))
         with torch.no_grad():
-            labels = self.learner.make_labels(out, batch, at)
+            seen = out if self.teacher is None else self._taught(batch, self.teacher.state)
+            labels = self.learner.make_labels(seen, batch, at)
         return self.learner.loss(replace(out, labels=labels), batch, at)
+
+    def _taught(self, batch: Batch, state: Tensors) -> NetOutput:
+        """The output of the network with these weights, without dropout and batch statistics."""
+        self.network.eval()
+        try:
+            return self.network.on(batch, state)
+        finally:
+            self.network.train()
 
     def _responses(self, out: NetOutput, batch: Batch, scales: tuple[float, ...]) -> Tensor:
         """(N, C, h, w) class activation maps on the grid of the logits. Scale 1 uses the output of the step itself."""
@@ -183,8 +198,13 @@ class Loop:
         self.network.to(memory_format=torch.channels_last)
         self.optimiser = make_optimiser(network, config)
         self.average = WeightAverage(network, config.ema) if config.ema else None
+        fresh = network.linear is None
+        self.teacher = WeightAverage(network, learner.teacher, fresh=fresh) if learner.teacher else None
         self.first, self.logged = self._restore()
-        self.module, self.wrapped = self.fabric.setup(LossModule(network, learner), self.optimiser)
+        for average in (self.average, self.teacher):
+            if average is not None:
+                average.to(self.fabric.device)
+        self.module, self.wrapped = self.fabric.setup(LossModule(network, learner, self.teacher), self.optimiser)
 
     def _restore(self) -> tuple[int, Logged]:
         """The number of steps done before, and the state of the event log after them."""
@@ -194,7 +214,9 @@ class Loop:
         load_into(self.network, held.weights, self.folder / "checkpoints")
         restore_optimiser(self.optimiser, held.optimiser)
         if self.average is not None and held.average is not None:
-            self.average.state = held.average
+            self.average.load(held.average)
+        if self.teacher is not None and held.teacher is not None:
+            self.teacher.load(held.teacher)
         return held.step, held.logged
 
     def _initial_checkpoint(self) -> Checkpoint | None:
@@ -202,9 +224,11 @@ class Loop:
         held = load_checkpoint(self.folder / "checkpoints", self.inputs)
         if held is not None or self.ranks.count == 1:
             return held
-        weights = self.network.state_dict()
-        average = None if self.average is None else self.average.state
-        return Checkpoint(0, weights, optimiser_tensors(self.optimiser), average, Logged(0, {}))
+        return self._checkpoint(0, Logged(0, {}))
+
+    def _checkpoint(self, step: int, logged: Logged) -> Checkpoint:
+        average, teacher = (None if each is None else each.state for each in (self.average, self.teacher))
+        return Checkpoint(step, self.network.state_dict(), optimiser_tensors(self.optimiser), average, teacher, logged)
 
     def run(self, events: EventLog) -> Tensors:
         """Train to the end of the stage.
@@ -237,8 +261,9 @@ class Loop:
                     bad = self._bad_step(bad + 1, progress, terms, events)
                     continue
                 bad = 0
-                if self.average is not None:
-                    self.average.update(self.network, progress.step)
+                for average in (self.average, self.teacher):
+                    if average is not None:
+                        average.update(self.network, progress.step)
                 meter.add(terms)
                 if done % LOG_EVERY == 0 or done == self.steps:
                     meter.report(done, self.optimiser.param_groups[-1]["lr"])
@@ -353,17 +378,7 @@ class Loop:
         return bad
 
     def _save(self, step: int, logged: Logged) -> None:
-        save_checkpoint(
-            self.folder / "checkpoints",
-            Checkpoint(
-                step,
-                self.network.state_dict(),
-                optimiser_tensors(self.optimiser),
-                self.average.state if self.average is not None else None,
-                logged,
-            ),
-            self.inputs,
-        )
+        save_checkpoint(self.folder / "checkpoints", self._checkpoint(step, logged), self.inputs)
 
     def _note_skipped(self, events: EventLog) -> None:
         skipped: dict[str, str] = {}

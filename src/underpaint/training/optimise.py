@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -45,22 +47,33 @@ def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
 class WeightAverage:
     """Exponential moving average of a network's state (Polyak and Juditsky 1992).
 
-    At the start the decay is only (1 + step) / (10 + step), so that the random initial weights soon have no influence.
+    If ``fresh``, the decay is at first only (1 + step) / (10 + step), so that the random initial weights soon have no
+    influence.
     Integer tensors, such as counters, are copied.
 
     Args:
         network: The network whose state is averaged.
         decay: Decay of the average, 0 to 1.
+        fresh: Whether the network starts from random weights.
     """
 
-    def __init__(self, network: nn.Module, decay: float) -> None:
-        self.decay = decay
+    def __init__(self, network: nn.Module, decay: float, *, fresh: bool = True) -> None:
+        self.decay, self.fresh = decay, fresh
         self.state: dict[str, Tensor] = {name: value.detach().clone() for name, value in network.state_dict().items()}
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Take over a state. The tensors keep their strides, on which the last bits of a convolution depend."""
+        for name, value in state.items():
+            self.state[name].copy_(value)
+
+    def to(self, device: torch.device) -> None:
+        """Move the state to the device of the network."""
+        self.state = {name: value.to(device) for name, value in self.state.items()}
 
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
         """Update the average with the network's weights after step ``step``."""
-        decay = min(self.decay, (1 + step) / (10 + step))
+        decay = min(self.decay, (1 + step) / (10 + step)) if self.fresh else self.decay
         for name, value in network.state_dict().items():
             if value.is_floating_point():
                 self.state[name].lerp_(value, 1 - decay)
