@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar
 
 import pytest
 import torch
 from torch import Tensor
 
-from underpaint.core.classes import ClassTable
-from underpaint.core.config import Config
 from underpaint.hints.types import Kind
-from underpaint.methods.about import Reference
-from underpaint.methods.base import Method
+from underpaint.methods.base import CandidateConfig
 from underpaint.methods.gated_crf.method import LATE, GatedCrf, GatedCrfConfig
+from underpaint.methods.partial.method import Partial
 from underpaint.models.config import ModelConfig
 from underpaint.models.network import Network
 from underpaint.records import Batch, NetOutput, Progress, Terms
@@ -23,14 +20,9 @@ from underpaint.training.loop import BatchAtStep, LossModule
 from underpaint.training.optimise import WeightAverage
 
 
-class Taught(Method[Config]):
+class Taught(Partial):
     """Keeps the output from which it makes labels."""
 
-    name: ClassVar[str] = "taught"
-    reference: ClassVar[Reference | None] = None
-    accepts: ClassVar[frozenset[Kind]] = frozenset({Kind.SCRIBBLE})
-    summary: ClassVar[str] = "for tests"
-    Settings: ClassVar[type[Config]] = Config
     seen: NetOutput | None = None
 
     def make_labels(self, out: NetOutput, batch: Batch, progress: Progress) -> Tensor | None:
@@ -49,7 +41,7 @@ def test_labels_are_made_from_the_average_and_the_network_stays_as_it_is() -> No
     with torch.no_grad():
         for weight in network.parameters():
             weight.mul_(1.5)
-    method = Taught(Config(), ClassTable.of(("background", "disc", "bar")))
+    method = Taught(CandidateConfig(), CLASSES)
     toy = toy_batch(Kind.SCRIBBLE)
     batch = replace(toy, rgb=toy.rgb[:, :, :32, :32], valid=toy.valid[:, :32, :32])
     terms = LossModule(network, method, average)(BatchAtStep(batch, Progress(0, 10)))

@@ -48,8 +48,7 @@ class WeightAverage:
     """Exponential moving average of a network's state (Polyak and Juditsky 1992).
 
     If ``fresh``, the decay is at first only (1 + step) / (10 + step), so that the random initial weights soon have no
-    influence.
-    Integer tensors, such as counters, are copied.
+    influence. Integer tensors, such as counters, are copied.
 
     Args:
         network: The network whose state is averaged.
