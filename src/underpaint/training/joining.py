@@ -55,8 +55,7 @@ def joined_ranks(config: TrainConfig, follow: Callable[[LocalRank], None]) -> It
         with processes(config.devices, follow) as local, join_local_rank(config, local) as ranks:
             yield ranks
         return
-    ranks = _join(config, TorchElasticEnvironment() if launch.by == "torchrun" else SLURMEnvironment())
-    with _shared_errors(ranks):
+    with _connected(config, TorchElasticEnvironment() if launch.by == "torchrun" else SLURMEnvironment()) as ranks:
         yield ranks
 
 
@@ -70,12 +69,23 @@ def join_local_rank(config: TrainConfig, local: LocalRank) -> Iterator[Ranks]:
         torch.distributed.init_process_group(
             backend, store=store, rank=local.rank, world_size=local.count, timeout=JOIN_TIMEOUT
         )
+    with _connected(config, _LocalEnvironment(local)) as ranks:
+        yield ranks
+
+
+@contextmanager
+def _connected(config: TrainConfig, environment: ClusterEnvironment) -> Iterator[Ranks]:
+    """The ranks, whose connections are closed at the end.
+
+    Threads of gloo that still run when Python ends abort the process, after a training that has succeeded.
+    """
     try:
-        ranks = _join(config, _LocalEnvironment(local))
+        ranks = _join(config, environment)
         with _shared_errors(ranks):
             yield ranks
     finally:
-        torch.distributed.destroy_process_group()
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
 
 
 class _LocalEnvironment(LightningEnvironment):
