@@ -192,13 +192,13 @@ def _within(model: QuickModel, bank: FeatureBank, names: Sequence[str], *, crf: 
 
 
 def _plain(model: QuickModel, names: Sequence[str], bank: FeatureBank | None = None) -> Iterator[tuple[str, Mask]]:
-    masks: LinearMasks = model.masks()
+    masks: LinearMasks = model.masks(crf=False)
     working = model.plan.config.data.working
     for name in names:
         rgb = read_rgb(model.plan.data.images[name])
         small = at_working_size(rgb, working)
         features = (bank or model.bank).features(small)
-        yield name, masks.plain(features, (small.shape[0], small.shape[1]), (rgb.shape[0], rgb.shape[1]))
+        yield name, masks.plain(features, small, (rgb.shape[0], rgb.shape[1]))
 
 
 class _Filters:

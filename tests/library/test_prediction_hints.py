@@ -97,7 +97,7 @@ def test_what_is_refused_is_refused_before_the_first_mask(run: underpaint.Run, s
     for hints, words in strange:
         with pytest.raises(HintError, match=words):
             underpaint.predict(run.root, scenes, out, hints={"test-0000": hints})
-    with pytest.raises(ConfigError, match="uses no CRF, hints"):
+    with pytest.raises(ConfigError, match="uses no hints"):
         underpaint.predict(run.root, scenes, out, hints={"test-0000": strange[0][0]}, draw="uncertainty")
     with pytest.raises(HintError, match="label file"):
         run.predict(np.zeros((8, 8, 3), np.uint8), hints=Hints("x", mask="x.png"))
@@ -127,4 +127,4 @@ def test_the_command_bounds_says_what_bounds_nothing_and_names_strangers(
     assert float(rows["test-0003"][names[-1]]) == 0
     wrong = subprocess.run([*words, "--cam"], capture_output=True, text=True, timeout=300, check=False)
     assert wrong.returncode != 0
-    assert "without --crf, --hints" in " ".join(wrong.stderr.split())
+    assert "without --hints" in " ".join(wrong.stderr.split())

@@ -15,6 +15,7 @@ from underpaint.hints.types import Box, Click, Hints
 from underpaint.models.linear import LinearHead
 from underpaint.predict import hinted
 from underpaint.predict.hinted import LinearMasks, named_classes
+from underpaint.predict.sharpen import sharpened
 
 SIZE = (32, 48)
 LEARNED = np.array([True, True, True, True, False])
@@ -111,7 +112,10 @@ def test_masks_have_the_photographs_own_size() -> None:
     found = masks([0, 0, 0, 2, IMPOSSIBLE]).hinted(FEATURES, given, large)
     assert found.shape == (95, 143)
     assert found[9, 12] == 1
-    assert masks([0, 0, 7, 2, IMPOSSIBLE]).plain(FEATURES, SIZE, (95, 143)).tolist() == np.full((95, 143), 2).tolist()
+    assert (
+        masks([0, 0, 7, 2, IMPOSSIBLE]).plain(FEATURES, np.zeros((*SIZE, 3), np.uint8), (95, 143)).tolist()
+        == np.full((95, 143), 2).tolist()
+    )
 
 
 def test_enlarging_class_by_class_is_the_greatest_of_all_enlarged_together() -> None:
@@ -123,4 +127,16 @@ def test_enlarging_class_by_class_is_the_greatest_of_all_enlarged_together() -> 
     resize = torch.nn.functional.interpolate
     seen = resize(scores[None], size=(32, 48), mode="bilinear")[:, :, :30, :41]
     expected = resize(seen, size=(77, 103), mode="bilinear")[0].argmax(0)
-    assert (LinearMasks(head, None).plain(features, (30, 41), (77, 103)) == expected.numpy()).all()
+    rgb = np.zeros((30, 41, 3), np.uint8)
+    assert (LinearMasks(head, None, crf=False).plain(features, rgb, (77, 103)) == expected.numpy()).all()
+
+
+def test_masks_without_hints_are_those_of_the_sharpened_probabilities() -> None:
+    torch.manual_seed(0)
+    head = LinearHead([6], 5)
+    head.set_weights(torch.randn(5, 6), torch.randn(5))
+    features = ImageFeatures((torch.randn(6, 8, 12).half(),), SIZE)
+    rgb = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), dtype=np.uint8)
+    made = LinearMasks(head, None)
+    probabilities = features.enlarged(made.scores(features), SIZE).softmax(0).numpy()
+    assert (made.plain(features, rgb, SIZE) == sharpened(probabilities, rgb).argmax(0)).all()

@@ -51,7 +51,7 @@ def test_finished_images_are_kept_as_long_as_nothing_has_changed(
     def again(**settings: object) -> int:
         """Images that the network had to see."""
         predicted.clear()
-        underpaint.predict(run, album, out, resume=True, overlay=True, **settings)  # type: ignore[arg-type]
+        underpaint.predict(run, album, out, resume=True, overlay=True, crf=False, **settings)  # type: ignore[arg-type]
         return len(predicted)
 
     assert again() == 10

@@ -30,7 +30,10 @@ def predict(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the masks.")],
     scales: Annotated[str, typer.Option(help="Average over these factors on the image size, such as 0.5,1,1.5.")] = "1",
     flip: Annotated[bool, typer.Option("--flip", help="Average with the prediction for the mirrored image.")] = False,
-    crf: Annotated[bool, typer.Option("--crf", help="Sharpen borders with a dense CRF.")] = False,
+    crf: Annotated[
+        bool,
+        typer.Option(help="Let borders follow the edges of the image, with a dense CRF, which takes most of the time."),
+    ] = True,
     tile: Annotated[
         int | None,
         typer.Option(
@@ -112,8 +115,8 @@ def predict(
         settings = {"scales": factors, "flip": flip, "crf": crf, "tile": tile}
         predict_many(run, images, out, shard_size, jobs, engine, address, settings)
         return
-    if cam + uncertainty + (crf or probabilities or bool(hints)) > 1:
-        fix = "give one of them, without --crf, --hints and --probabilities"
+    if cam + uncertainty + (probabilities or bool(hints)) > 1:
+        fix = "give one of them, without --hints and --probabilities"
         raise ConfigError("--cam and --uncertainty draw maps instead of masks", fix=fix)
     with Bar() as bar:
 

@@ -30,9 +30,7 @@ def quick(
     ] = None,
     config: Recipes = None,
     set_: Settings = None,
-    no_crf: Annotated[
-        bool, typer.Option("--no-crf", help="Do not sharpen the masks of hinted images with a dense CRF.")
-    ] = False,
+    crf: Annotated[bool, typer.Option(help="Let borders follow the edges of the image, with a dense CRF.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
 ) -> None:
     """Make masks of all images from hints in seconds. Masks of hinted images agree with their hints."""
@@ -48,7 +46,7 @@ def quick(
             split=split,
             rest=rest,
             lenient=lenient,
-            crf=not no_crf,
+            crf=crf,
             reporter=bar,
         )
     summary = made.masks

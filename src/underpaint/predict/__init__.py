@@ -3,13 +3,12 @@
 from underpaint.predict.config import PredictConfig
 from underpaint.predict.folder import predict_folder
 from underpaint.predict.heat import draw_responses
-from underpaint.predict.predictor import MASK_CRF, Predictor
+from underpaint.predict.predictor import Predictor
 from underpaint.predict.results import Wanted
 from underpaint.predict.uncertainty import UncertaintyPredictor, draw_uncertainty
 from underpaint.predict.writing import Summary
 
 __all__ = [
-    "MASK_CRF",
     "PredictConfig",
     "Predictor",
     "Summary",

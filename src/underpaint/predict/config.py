@@ -24,7 +24,8 @@ class PredictConfig(Config):
         scales: Factors on the image's size, each from 0.25 to 4; probabilities are averaged over them (test-time
             augmentation).
         flip: Also average with the prediction for the mirrored image.
-        crf: Sharpen borders with a dense CRF, tile by tile.
+        crf: Let borders follow the edges of the image, with a dense CRF in each tile. The functions and the command
+            switch it on.
         tile: Longest side in pixels of the network's input; larger images are cut into tiles. None computes it from the
             size of the training views and the overlap (`side_of`): a network with a much larger input than in training
             labels the same pixels differently (``benchmarks/tiles.py``).

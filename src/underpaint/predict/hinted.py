@@ -18,8 +18,10 @@ from underpaint.hints.types import Kind
 from underpaint.kernels.meanfield import KeptKernels, mean_field
 from underpaint.methods.local_global.combine import AVERAGED_LABELS
 from underpaint.models.linear import LinearHead
+from underpaint.predict.sharpen import sharpened
 
 Flags = npt.NDArray[np.bool_]
+Pixels = npt.NDArray[np.uint8]
 Probabilities = npt.NDArray[np.float32]
 
 SHARPNESS = 0.5
@@ -34,7 +36,7 @@ class LinearMasks:
     Args:
         head: The decoder.
         background: Index of the background class, or None.
-        crf: Whether masks of hinted photographs are sharpened along the edges of the photograph.
+        crf: Whether the borders of masks follow the edges of the photograph, by a dense CRF.
         kept: What stays of one photograph for its next mask.
     """
 
@@ -54,15 +56,16 @@ class LinearMasks:
         """(C, h, w) class scores on the grid of the finest level, which covers the padded photograph."""
         return features.scores(self.head)
 
-    def plain(self, features: ImageFeatures, seen: tuple[int, int], size: tuple[int, int]) -> Mask:
+    def plain(self, features: ImageFeatures, rgb: Pixels, size: tuple[int, int]) -> Mask:
         """(H, W) most probable of all classes.
 
         Args:
             features: Of the photograph at the working size.
-            seen: (h, w) of that size.
+            rgb: (h, w, B) photograph at that size.
             size: (H, W) of the mask.
         """
-        return _best(features.enlarged(self.scores(features), seen), size)
+        scores = features.enlarged(self.scores(features), (rgb.shape[0], rgb.shape[1]))
+        return _best(torch.from_numpy(sharpened(scores.softmax(0).numpy(), rgb)) if self.crf else scores, size)
 
     def hinted(self, features: ImageFeatures, still: TrainingImage, labelled: Mask) -> Mask:
         """(H, W) classes of a hinted photograph at its own size.

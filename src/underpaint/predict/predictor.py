@@ -12,13 +12,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from underpaint.core.errors import ConfigError, DataError
-from underpaint.imagefiles.rule import picture
-from underpaint.kernels.meanfield import CrfParameters, mean_field
 from underpaint.models.inference import FullSize
 from underpaint.models.network import Network
 from underpaint.predict.blend import Area, blended
 from underpaint.predict.bounds import Bound, kept_within, within
 from underpaint.predict.config import PredictConfig
+from underpaint.predict.sharpen import sharpened
 from underpaint.predict.tiles import Tile, tiles
 
 Pixels = npt.NDArray[np.uint8]
@@ -28,9 +27,6 @@ Forward = Callable[[Tensor], Tensor]
 
 STRIDE = 4
 """Side in pixels of a cell of coarse probabilities: the stride of the default network's logits."""
-
-MASK_CRF = CrfParameters(3, 3, 83, 5, 4)
-"""Parameters of the dense CRF that sharpens final masks: those of RRM (Zhang et al., AAAI 2020)."""
 
 
 class Predictor:
@@ -181,7 +177,9 @@ class Predictor:
         for number in range(1, len(passes)):
             total += scores(number).softmax(1)
         mean = total[0] / len(passes)
-        return kept_within(_sharpened(mean, rgb).to(mean), mean, allowed) if self.config.crf else mean
+        if not self.config.crf:
+            return mean
+        return kept_within(torch.from_numpy(sharpened(mean.cpu().numpy(), rgb)).to(mean), mean, allowed)
 
 
 def forward_at(forward: Forward, image: Tensor, scale: float, mirrored: bool) -> Tensor:
@@ -208,8 +206,3 @@ def _keep_index(index: Pixels, area: Area, part: Tensor) -> None:
         return
     best = part.max(0).indices  # takes a sixth of the time of argmax over the outer axis
     index[top:bottom, left:right] = best.to(torch.uint8).cpu().numpy()
-
-
-def _sharpened(probabilities: Tensor, rgb: Pixels) -> Tensor:
-    """Probabilities after mean-field inference with `MASK_CRF`."""
-    return torch.from_numpy(mean_field(probabilities.cpu().numpy(), picture(rgb), MASK_CRF))

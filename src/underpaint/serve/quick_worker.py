@@ -174,7 +174,7 @@ class QuickWorker:
         if image is not None:
             index = masks.hinted(features, image, model.images.labelled(name))
         else:
-            index = masks.plain(features, (small.shape[0], small.shape[1]), size)
+            index = masks.plain(features, small, size)
         uncertainty = uncertainty_of(model, masks, name, rgb, features, image)
         index = self._numbers[index]
         number = number_of(name)

@@ -43,7 +43,7 @@ def quick(
         split: Split whose hints are used, as in `underpaint.train`. Masks are made of all images.
         rest: As in `underpaint.train`.
         lenient: As in `underpaint.train`.
-        crf: Whether masks of hinted images are sharpened along the edges of the image.
+        crf: Whether the borders of masks follow the edges of the image, by a dense CRF.
         reporter: Is told about progress: first the features of the hinted images, then the masks.
 
     Returns:

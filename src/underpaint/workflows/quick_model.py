@@ -128,8 +128,7 @@ def quick_masks(
         rgb, features = item
         if name in known:
             return masks.hinted(features, images.training_image(name, rgb), images.labelled(name))
-        seen = at_working_size(rgb, working).shape
-        return masks.plain(features, (seen[0], seen[1]), (rgb.shape[0], rgb.shape[1]))
+        return masks.plain(features, at_working_size(rgb, working), (rgb.shape[0], rgb.shape[1]))
 
     rule = model.plan.config.images.rule
     failure = _store_failure(model)

@@ -61,7 +61,7 @@ class Run(RunFolder):
         *,
         scales: float | Sequence[float] = 1.0,
         flip: bool = False,
-        crf: bool = False,
+        crf: bool = True,
         tile: int | None = None,
         engine: Engine = "auto",
         hints: Hints | SomePaths = (),
@@ -72,7 +72,7 @@ class Run(RunFolder):
             image: An (H, W, 3) uint8 array, RGB from 0 to 255, or the path of an image file.
             scales: Factors on the image size, from 0.25 to 4. Probabilities are averaged over them.
             flip: Also average with the prediction for the mirrored image.
-            crf: Sharpen borders with a dense CRF.
+            crf: Let the borders of the mask follow the edges of the image, with a dense CRF.
             tile: Longest side in pixels of the network's input; None means the size in training.
             engine: ``torch``, ``onnx``, or ``auto`` for the faster one that is installed.
             hints: Hints on the image (tags, strokes, boxes, areas). Classes that they exclude at a pixel get the
@@ -103,7 +103,7 @@ class Run(RunFolder):
         rest: str | None = None,
         scales: float | Sequence[float] = 1.0,
         flip: bool = False,
-        crf: bool = False,
+        crf: bool = True,
     ) -> Evaluation:
         """Predict the images of a split and score the masks, without writing files.
 
@@ -239,7 +239,7 @@ def predict_config(
     *,
     scales: float | Sequence[float] = 1.0,
     flip: bool = False,
-    crf: bool = False,
+    crf: bool = True,
     tile: int | None = None,
     engine: Engine = "auto",
 ) -> PredictConfig:

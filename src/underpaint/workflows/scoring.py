@@ -19,9 +19,9 @@ from underpaint.datasets.folder import DataFolder
 from underpaint.evaluation.compare import Evaluation, ImageCounts, count_image, evaluation
 from underpaint.export import choose_forward
 from underpaint.imagefiles.masks import write_index_mask
-from underpaint.imagefiles.rule import picture, read_image
-from underpaint.kernels.meanfield import mean_field
-from underpaint.predict import MASK_CRF, PredictConfig, Predictor
+from underpaint.imagefiles.rule import read_image
+from underpaint.predict import PredictConfig, Predictor
+from underpaint.predict.sharpen import sharpened
 from underpaint.workflows.run import Run
 
 SINGLE = "one scale"
@@ -125,7 +125,7 @@ def _predicted(single: Predictor, several: Predictor, rgb: Mask) -> dict[str, Ma
     masks = []
     for predictor in (single, several):
         probabilities = predictor.probabilities(rgb)
-        masks += [probabilities, mean_field(probabilities, picture(rgb), MASK_CRF)]
+        masks += [probabilities, sharpened(probabilities, rgb)]
     labels = [np.asarray(mask.argmax(axis=0), dtype=np.uint8) for mask in masks]
     return dict(zip((FOUR[0], FOUR[2], FOUR[1], FOUR[3]), labels, strict=True))
 

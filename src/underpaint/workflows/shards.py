@@ -80,7 +80,7 @@ def predict_shards(
     address: str | None = None,
     scales: float | Sequence[float] = 1.0,
     flip: bool = False,
-    crf: bool = False,
+    crf: bool = True,
     tile: int | None = None,
     engine: Literal["auto", "torch", "onnx"] = "auto",
     on_progress: Watch | None = None,
