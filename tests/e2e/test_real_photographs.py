@@ -51,7 +51,7 @@ def test_real_clicks_of_voc_are_read_and_learned_from(real_data: Path, tmp_path:
     animals = real_data / "voc_animals"
     clicks = animals / "weak" / "voc_whats_the_point.json"
     planned = plan(animals, hints=[clicks], lenient=True, split="train_official")
-    assert planned.config.method.name == "local-global"
+    assert planned.config.method.name == "gated-crf"
     assert len(planned.hints) > 400
     said = " ".join(planned.notes)
     assert "left out" in said, "clicks on classes that are not in the table are counted"

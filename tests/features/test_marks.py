@@ -45,3 +45,11 @@ def test_no_pixel_is_drawn_twice_and_the_draw_repeats(seed: int, name: str) -> N
     first, second = (marked_pixels(held, name, seed=seed) for _ in range(2))
     assert np.array_equal(first.rows, second.rows)
     assert len({*zip(first.rows, first.columns, strict=True)}) == len(first.rows)
+
+
+def test_clicks_have_no_area_and_every_larger_mark_has_one() -> None:
+    clicks = [(1, slice(3, 4), slice(5, 6)), (2, slice(30, 31), slice(8, 9))]
+    assert not marked_pixels(candidates(*clicks), "a").areas
+    assert not marked_pixels(candidates(), "a").areas
+    for number, rows, columns in [(1, slice(8, 9), slice(5, 7)), (2, slice(10, 30), slice(10, 35))]:
+        assert marked_pixels(candidates(*clicks, (number, rows, columns)), "a", density=0.01).areas

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from underpaint.features import rows as rows_module
-from underpaint.features.rows import _RowSample, _taken
+from underpaint.features.linear import fit_linear
+from underpaint.features.rows import Rows, _RowSample, _taken, fit_rows
 
 
 def test_taken_rows_are_those_of_the_parts_stacked() -> None:
@@ -40,3 +41,14 @@ def test_fewer_rows_are_all_kept() -> None:
     kept.add(np.ones((3, 4), np.float16), np.ones((3, 2), bool))
     kept.thin()
     assert kept.columns.shape == (3, 4)
+
+
+def test_the_numbers_of_clicks_are_not_taken_for_areas() -> None:
+    rng = np.random.default_rng(0)
+    columns = rng.normal(size=(60, 3)).astype(np.float16)
+    sets, chosen = np.eye(2, dtype=bool), np.repeat([0, 1], [50, 10])
+    clicks, strokes = (fit_rows(Rows(columns, sets, chosen, areas), None, share=0.5) for areas in (False, True))
+    plain = fit_linear(columns, sets, chosen)
+    np.testing.assert_array_equal(clicks.bias, plain.bias)
+    np.testing.assert_array_equal(strokes.weight, plain.weight)
+    np.testing.assert_allclose(strokes.bias - plain.bias, [0, 0.5 * np.log(10 / 50)], atol=1e-5)

@@ -164,6 +164,7 @@ def test_tags_alone_have_a_floor_that_learns_from_tags(scenes: Path, small: list
     ("kinds", "labels"),
     [
         ({Kind.SCRIBBLE: 3}, ["gated-crf", "local-global"]),
+        ({Kind.CLICK: 3}, ["local-global", "gated-crf"]),
         ({Kind.TAG: 3}, ["sc-cam"]),
         ({Kind.BOX: 2, Kind.MASK: 1}, ["box-uncertainty"]),
         ({Kind.BOX: 2, Kind.CLICK: 1}, ["local-global"]),

@@ -28,8 +28,8 @@ def gap(
     methods: Annotated[
         str | None,
         typer.Option(
-            help="Methods to compare, joined with ','. Default: the method that `train` chooses, and gated-crf for "
-            "scribbles and clicks."
+            help="Methods to compare, joined with ','. Default: the method that `train` chooses; for "
+            "scribbles and clicks local-global and gated-crf."
         ),
     ] = None,
     variant: Annotated[

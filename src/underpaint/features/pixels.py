@@ -27,12 +27,14 @@ class Marks:
         rows, columns: (P,) positions of the pixels.
         chosen: (P,) index into ``sets``.
         sets: (S, C) bool, the candidate sets of the image.
+        areas: Whether a mark has more than one pixel, as all but clicks have.
     """
 
     rows: npt.NDArray[np.intp]
     columns: npt.NDArray[np.intp]
     chosen: npt.NDArray[np.intp]
     sets: npt.NDArray[np.bool_]
+    areas: bool
 
 
 def marked_pixels(candidates: Candidates, image: str, *, seed: int = 0, density: float = DENSITY) -> Marks:
@@ -52,9 +54,11 @@ def marked_pixels(candidates: Candidates, image: str, *, seed: int = 0, density:
     for number in np.unique(candidates.index):
         if number:
             drawn += _from_parts(candidates.index == number, rng, density)
+    marks = len(drawn) - 1
     flat = np.concatenate(drawn)
     rows, columns = np.unravel_index(flat, candidates.index.shape)
-    return Marks(rows, columns, candidates.index.ravel()[flat].astype(np.intp), candidates.sets)
+    chosen = candidates.index.ravel()[flat].astype(np.intp)
+    return Marks(rows, columns, chosen, candidates.sets, bool(np.count_nonzero(candidates.index) > marks))
 
 
 def _from_parts(mark: npt.NDArray[np.bool_], rng: np.random.Generator, density: float) -> list[npt.NDArray[np.intp]]:

@@ -28,11 +28,17 @@ class Rows:
         columns: (P, F) features in half precision.
         sets: (S, C) bool, every candidate set that occurs, each once.
         chosen: (P,) index into ``sets``.
+        areas: Whether some mark has more than one pixel.
     """
 
     columns: npt.NDArray[np.float16]
     sets: npt.NDArray[np.bool_]
     chosen: npt.NDArray[np.intp]
+    areas: bool
+
+    def share(self, asked: float) -> float:
+        """The ``share`` for `fit_linear`: 0 for clicks alone, whose number says nothing about the areas of classes."""
+        return asked if self.areas else 0.0
 
 
 def marked_rows(
@@ -55,6 +61,7 @@ def marked_rows(
         for image in images:
             marks = marked_pixels(image.candidates, image.name, seed=seed, density=density)
             if len(marks.rows):
+                kept.areas |= marks.areas
                 yield image.rgb, marks
 
     with closing(paired(bank, marked())) as every:
@@ -62,7 +69,7 @@ def marked_rows(
             kept.add(features.columns(marks.rows, marks.columns), marks.sets[marks.chosen])
     kept.thin()
     sets, chosen = np.unique(kept.sets, axis=0, return_inverse=True)
-    return Rows(kept.columns, sets, np.asarray(chosen, np.intp).ravel())
+    return Rows(kept.columns, sets, np.asarray(chosen, np.intp).ravel(), kept.areas)
 
 
 class _RowSample:
@@ -71,6 +78,7 @@ class _RowSample:
     def __init__(self, classes: int, rng: np.random.Generator) -> None:
         self.columns = np.empty((0, 0), np.float16)
         self.sets, self.ranks = np.empty((0, classes), bool), np.empty(0)
+        self.areas = False
         self._rng = rng
         self._waiting: list[tuple[npt.NDArray[np.float16], npt.NDArray[np.bool_]]] = []
 
@@ -111,8 +119,9 @@ def fit_rows(rows: Rows, background: int | None, *, penalty: Penalty = PENALTY, 
         rows: The rows.
         background: Index of the background class, or None.
         penalty: As in `fit_linear`.
-        share: As in `fit_linear`.
+        share: As in `fit_linear`, for marks that are not all clicks (`Rows.share`).
     """
+    share = rows.share(share)
     objects = rows.sets.copy()
     if background is not None:
         objects[rows.sets.sum(axis=1) > 1, background] = False

@@ -29,11 +29,15 @@ STEPS = 8
 
 @dataclass(frozen=True)
 class ImageRows:
-    """The data of one image for a fit: hints, and (P, F) features and (P, C) candidate sets of marked pixels."""
+    """The data of one image for a fit: hints, and (P, F) features and (P, C) candidate sets of marked pixels.
+
+    ``areas`` is that of `Marks`.
+    """
 
     hints: Hints
     columns: npt.NDArray[np.float16]
     sets: npt.NDArray[np.bool_]
+    areas: bool
 
 
 class Fits:
@@ -85,8 +89,9 @@ class Fits:
             sets = rows.sets.copy()
             if background is not None:  # pixels in a box get its class, as in the first fit of `fit_rows`
                 sets[sets.sum(axis=1) > 1, background] = False
+            share = rows.share(config.share)
             found = fit_linear(
-                rows.columns, sets, rows.chosen, penalty=penalty, share=config.share, start=self._last, steps=STEPS
+                rows.columns, sets, rows.chosen, penalty=penalty, share=share, start=self._last, steps=STEPS
             )
         return self._use(QuickModel(planned, images, before.bank, before.network), found)
 
@@ -115,7 +120,7 @@ class Fits:
             marks = marked_pixels(image.candidates, name, seed=seed, density=config.density)
             features = before.bank.features(image.rgb)
             columns = features.columns(marks.rows, marks.columns)
-            self._rows[name] = ImageRows(hints[name], columns, marks.sets[marks.chosen])
+            self._rows[name] = ImageRows(hints[name], columns, marks.sets[marks.chosen], marks.areas)
             if sum(len(one.sets) for one in self._rows.values()) > MOST_ROWS:
                 return None
         held = [self._rows[name] for name in images.names if len(self._rows[name].sets)]
@@ -124,7 +129,8 @@ class Fits:
         sets, chosen = np.unique(np.concatenate([one.sets for one in held]), axis=0, return_inverse=True)
         # Copied by index as in `marked_rows`: the memory layout decides the order of sums and so their rounding.
         columns = np.concatenate([one.columns[np.arange(len(one.columns))] for one in held])
-        return Rows(columns, sets, np.asarray(chosen, np.intp).ravel())
+        areas = any(one.areas for one in held)
+        return Rows(columns, sets, np.asarray(chosen, np.intp).ravel(), areas)
 
 
 NEVER_SEEN = -5e3

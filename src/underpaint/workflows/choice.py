@@ -62,6 +62,9 @@ def choose(kinds: Mapping[Kind, int], *, background: bool) -> Choice:
         why = "boxes do not show which of their pixels belong to the object"
         settings: Settings = {} if Kind.MASK in given else {"projection_weight": 0.1, "pairwise_weight": 0.1}
         return Choice("box-uncertainty", f"{why}; {_with_boxes(given)}", LEARNT, settings)
+    if given == {Kind.CLICK}:
+        why = "a few pixels are labelled in each image: soft labels from a CRF take them to the borders of the objects"
+        return Choice("gated-crf", why)
     why = "a first model learns the hints and labels all images; a network learns these labels"
     settings = shared_settings(kinds)
     if settings:

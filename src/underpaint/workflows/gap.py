@@ -134,8 +134,8 @@ def gap(
         out: New folder, or the folder of an earlier call. A folder with other files is refused.
         hints: A kind to simulate (scribbles, clicks, boxes, tags, mixture), or files of hints.
         methods: Names of methods, variants in the form of `Variant`, or classes of methods. None means the method that
-            ``auto`` chooses and, for strokes and clicks, gated-crf. A variant with the name of the floor (``partial``,
-            or ``cam`` if there are only tags) gives the settings of the floor.
+            ``auto`` chooses and, for strokes and clicks, local-global and gated-crf. A variant with the name of the
+            floor (``partial``, or ``cam`` if there are only tags) gives the settings of the floor.
         seeds: Seeds of the trainings. The simulated hints are the same for all seeds.
         split: Split for training; join several with '+'. None means ``train``.
         test: Split for scoring.
@@ -295,8 +295,10 @@ def usual_variants(kinds: Mapping[Kind, int], *, background: bool) -> list[Varia
     if choice.method == CEILING:
         return []
     settings = tuple(f"method.settings.{name}={value}" for name, value in choice.settings.items())
-    name = "gated-crf" if set(kinds) <= {Kind.SCRIBBLE, Kind.CLICK} else "rrm" if choice.method == TAGS_FLOOR else None
-    other = [] if name is None else [Variant(name, name, asked=False)]
+    second = "rrm" if choice.method == TAGS_FLOOR else None
+    if set(kinds) <= {Kind.SCRIBBLE, Kind.CLICK}:
+        second = "gated-crf" if choice.method == "local-global" else "local-global"
+    other = [] if second is None else [Variant(second, second, asked=False)]
     return [*other, Variant(choice.method, choice.method, settings, asked=False)]
 
 
