@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from underpaint.core.errors import DataError
 from underpaint.kernels.meanfield import mean_field
 from underpaint.predict.sharpen import LEAST, MASK_CRF, sharpened
 
@@ -53,6 +54,15 @@ def test_images_of_any_number_of_bands(bands: int) -> None:
     assert sharpened(given_, picture(rng, bands)).shape == given_.shape
 
 
+def test_probabilities_that_are_no_numbers_are_refused() -> None:
+    rng = np.random.default_rng(3)
+    given_ = distribution(rng, 3)
+    given_[:, 4, 5] = np.nan
+    with pytest.raises(DataError, match="not all finite"):
+        sharpened(given_, picture(rng))
+
+
+@settings(max_examples=50, deadline=None)
 @given(classes=st.integers(2, 200), seed=st.integers(0, 99), scale=st.sampled_from([0.0, 0.01, 1.0, 30.0]))
 def test_the_result_is_a_distribution_also_where_no_class_is_probable(classes: int, seed: int, scale: float) -> None:
     rng = np.random.default_rng(seed)
