@@ -211,7 +211,18 @@ def killed_and_resumed(side: int, folder: Path) -> Row:
     path = folder / "image.tif"
     write_image(path, side)
     out, spool = folder / "masks", folder / "masks" / ".image.rows"
-    words = ["predict", str(run), str(path), "-o", str(out), "--measures", "--polygons", "geojson", "--overlay"]
+    words = [
+        "predict",
+        str(run),
+        str(path),
+        "-o",
+        str(out),
+        "--no-crf",
+        "--measures",
+        "--polygons",
+        "geojson",
+        "--overlay",
+    ]
     words += [*["--least", "20", "--fill", "20", "--simplify", "1", "--tile"], str(SEEN)]
     command = [sys.executable, "-m", "underpaint", *words]
 
@@ -266,7 +277,7 @@ def _judged(folder: Path, run: Path, side: int) -> Row:
         part = np.asarray(mask[top : top + PART, top : top + PART])
     with tifffile.TiffFile(folder / "image.tif") as file:
         source = zarr.open(file.series[0].aszarr(level=0), mode="r")
-        whole, _ = predictor.predict(np.asarray(source[top : top + PART, top : top + PART]), tile=SEEN)
+        whole, _ = predictor.predict(np.asarray(source[top : top + PART, top : top + PART]), tile=SEEN, crf=False)
     inner = slice(64, PART - 64)  # at its border the part has less context than the picture
     agree = float((part == whole)[inner, inner].mean())
     return {"mask": tiled, "right_share": round(rights / total, 4), "as_part_read_whole": round(agree, 4)}

@@ -139,7 +139,7 @@ def _row(kind: str, images: str, source: str, run: str, jobs: str) -> Json:
                 if done:
                     moments.append((time.perf_counter(), done))
 
-            underpaint.predict_shards(run, source, out, jobs=int(jobs), size=size, on_progress=note)
+            underpaint.predict_shards(run, source, out, jobs=int(jobs), size=size, crf=False, on_progress=note)
         seconds = time.perf_counter() - began
         stored = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
