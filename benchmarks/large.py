@@ -211,19 +211,8 @@ def killed_and_resumed(side: int, folder: Path) -> Row:
     path = folder / "image.tif"
     write_image(path, side)
     out, spool = folder / "masks", folder / "masks" / ".image.rows"
-    words = [
-        "predict",
-        str(run),
-        str(path),
-        "-o",
-        str(out),
-        "--no-crf",
-        "--measures",
-        "--polygons",
-        "geojson",
-        "--overlay",
-    ]
-    words += [*["--least", "20", "--fill", "20", "--simplify", "1", "--tile"], str(SEEN)]
+    words = ["predict", str(run), str(path), "-o", str(out), "--measures", "--polygons", "geojson", "--overlay"]
+    words += [*["--least", "20", "--fill", "20", "--simplify", "1", "--no-crf", "--tile"], str(SEEN)]
     command = [sys.executable, "-m", "underpaint", *words]
 
     def call(*, kill: bool) -> Row:

@@ -32,7 +32,9 @@ def predict(
     flip: Annotated[bool, typer.Option("--flip", help="Average with the prediction for the mirrored image.")] = False,
     crf: Annotated[
         bool,
-        typer.Option(help="Let borders follow the edges of the image, with a dense CRF, which takes most of the time."),
+        typer.Option(
+            help="Let borders follow the edges of the image, with a dense CRF. Small images take longer with it."
+        ),
     ] = True,
     tile: Annotated[
         int | None,
